@@ -1,0 +1,207 @@
+import type * as z from 'zod';
+import {
+  crawlSchema,
+  type DeletedDocuments,
+  deletedSchema,
+  documentPageSchema,
+  documentSchema,
+  type FiniDocument,
+  type QueuedDocuments,
+  queuedSchema,
+  refreshedSchema,
+} from './documents.ts';
+import { FiniError } from './errors.ts';
+import type { Http } from './http.ts';
+import {
+  flattenProviderTree,
+  type Provider,
+  type ProviderResource,
+  type ProviderResources,
+} from './provider-tree.ts';
+
+/** Where the content of a source comes from, as ingest takes it. */
+export const INGEST_SOURCES = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as const;
+
+/** Where the content of a source comes from, as ingest takes it. */
+export type IngestSource = (typeof INGEST_SOURCES)[number];
+
+/** What ingest takes: URLs for `web`, source IDs for every other source (the contract's trap). */
+export interface IngestRequest {
+  readonly source: IngestSource;
+  readonly documentIdsToAdd: readonly string[];
+  readonly documentIdsToRefresh: readonly string[];
+  readonly english: boolean;
+  readonly baser: boolean;
+}
+
+/** What narrows the list of sources (the contract's "Open: the list filters' names"). */
+export interface SourceFilters {
+  readonly source?: string | undefined;
+  readonly english?: boolean | undefined;
+  /** Exact. */
+  readonly id?: string | undefined;
+  /** A part of the title, in any case. */
+  readonly title?: string | undefined;
+  /** A part of the URL, in any case. */
+  readonly originalUrl?: string | undefined;
+  readonly linkedKnowledgeId?: string | undefined;
+  readonly linkedOperation?: string | undefined;
+  readonly changed?: boolean | undefined;
+}
+
+/** Which page of the list of sources is asked for. */
+export interface ListRequest extends SourceFilters {
+  readonly limit: number;
+  /** The `id` of the last (or, going back, the first) source of the page before. */
+  readonly cursor?: string | undefined;
+  /** `next` leads to older changes, `previous` to newer ones. */
+  readonly direction?: 'next' | 'previous' | undefined;
+}
+
+/** One page of the list, newest change first. */
+export interface DocumentPage {
+  readonly documents: readonly FiniDocument[];
+  readonly hasMore: boolean;
+  /** How many records had no ID and had to be left out. */
+  readonly unreadable: number;
+}
+
+/** The calls take a signal that ends them at once; every one of them throws {@link FiniError}. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The eight routes of the Fini sources API, typed. Each throws {@link FiniError}. */
+export interface FiniClient {
+  crawlLinks(
+    links: readonly string[],
+    limit: number,
+    options?: CallOptions,
+  ): Promise<z.infer<typeof crawlSchema>>;
+  listProviderResources(provider: Provider, options?: CallOptions): Promise<ProviderResources>;
+  registerProviderResources(
+    provider: Provider,
+    resources: readonly ProviderResource[],
+    options?: CallOptions,
+  ): Promise<QueuedDocuments>;
+  ingestSources(request: IngestRequest, options?: CallOptions): Promise<QueuedDocuments>;
+  refreshSources(ids: readonly string[], options?: CallOptions): Promise<readonly string[]>;
+  listSources(request: ListRequest, options?: CallOptions): Promise<DocumentPage>;
+  getSource(id: string, options?: CallOptions): Promise<FiniDocument>;
+  deleteSources(
+    ids: readonly string[],
+    deleteArticles: boolean,
+    options?: CallOptions,
+  ): Promise<DeletedDocuments>;
+}
+
+const DOCUMENTS = '/v2/documents/public';
+
+/** Makes the client of one workspace. */
+export function createFiniClient(http: Http): FiniClient {
+  return {
+    async crawlLinks(links, limit, options) {
+      const operation = 'crawl links';
+      const body = { links, limit };
+      const path = `${DOCUMENTS}/deep-crawl/links`;
+      const answer = await http({ operation, method: 'POST', path, body, ...options });
+      return parseAnswer(operation, crawlSchema, answer);
+    },
+
+    async listProviderResources(provider, options) {
+      const operation = 'list provider resources';
+      const path = `${DOCUMENTS}/resources/${provider}`;
+      const answer = await http({ operation, method: 'GET', path, ...options });
+      return flattenProviderTree(provider, answer);
+    },
+
+    async registerProviderResources(provider, resources, options) {
+      const operation = 'register provider resources';
+      // `path` is ours: it tells a reader where a resource stands, and means nothing to Fini.
+      const body = { resources: resources.map(({ path: _path, ...resource }) => resource) };
+      const path = `${DOCUMENTS}/resources/${provider}`;
+      const answer = await http({ operation, method: 'POST', path, body, ...options });
+      return parseAnswer(operation, queuedSchema, answer);
+    },
+
+    async ingestSources(request, options) {
+      const operation = 'ingest sources';
+      const answer = await http({
+        operation,
+        method: 'POST',
+        path: DOCUMENTS,
+        body: request,
+        ...options,
+      });
+      return parseAnswer(operation, queuedSchema, answer);
+    },
+
+    async refreshSources(ids, options) {
+      const operation = 'refresh sources';
+      const body = { documentIds: ids };
+      const path = `${DOCUMENTS}/refresh`;
+      const answer = await http({ operation, method: 'POST', path, body, ...options });
+      return parseAnswer(operation, refreshedSchema, answer);
+    },
+
+    async listSources(request, options) {
+      const operation = 'list sources';
+      for (let limit = request.limit; ; limit = Math.ceil(limit / 2)) {
+        const path = `${DOCUMENTS}?${queryOf({ ...request, limit })}`;
+        try {
+          const answer = await http({ operation, method: 'GET', path, ...options });
+          return readPage(parseAnswer(operation, documentPageSchema, answer), limit);
+        } catch (error) {
+          // Pages carry every source's whole text, so a page of long ones may go over the bound.
+          const tooLarge = error instanceof FiniError && error.failure === 'too_large';
+          if (!tooLarge || limit === 1) throw error;
+        }
+      }
+    },
+
+    async getSource(id, options) {
+      const operation = 'get source';
+      const path = `${DOCUMENTS}/${encodeURIComponent(id)}`;
+      const answer = await http({ operation, method: 'GET', path, ...options });
+      return parseAnswer(operation, documentSchema, answer);
+    },
+
+    async deleteSources(ids, deleteArticles, options) {
+      const operation = 'delete sources';
+      const body = { documentIds: ids, deleteArticles };
+      const answer = await http({ operation, method: 'DELETE', path: DOCUMENTS, body, ...options });
+      return parseAnswer(operation, deletedSchema, answer);
+    },
+  };
+}
+
+function parseAnswer<Schema extends z.ZodType>(
+  operation: string,
+  schema: Schema,
+  answer: unknown,
+): z.output<Schema> {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  const message = `Fini's answer has another shape than expected.`;
+  throw new FiniError(message, { operation, failure: 'unreadable', cause: parsed.error });
+}
+
+function readPage(page: z.infer<typeof documentPageSchema>, limit: number): DocumentPage {
+  const documents = page.documents.flatMap((item) => {
+    const parsed = documentSchema.safeParse(item);
+    return parsed.success ? [parsed.data] : [];
+  });
+  return {
+    documents,
+    hasMore: page.hasMore ?? page.documents.length >= limit,
+    unreadable: page.documents.length - documents.length,
+  };
+}
+
+function queryOf(request: ListRequest): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(request)) {
+    if (value !== undefined) query.set(name, String(value));
+  }
+  return query.toString();
+}

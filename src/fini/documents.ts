@@ -1,0 +1,82 @@
+import * as z from 'zod';
+
+/*
+ * The contract's records and answers (fini-api.md, "Document" and the table of routes), read
+ * tolerantly: unknown fields are dropped, and null, missing or odd ones become null or empty.
+ */
+
+const text = z.string().nullable().catch(null);
+const flag = z.boolean().nullable().catch(null);
+const strings = z
+  .array(z.unknown())
+  .catch([])
+  .transform((items) => items.filter((item) => typeof item === 'string'));
+
+/** A source as Fini records it. Fini's wire calls it a document. */
+export const documentSchema = z.object({
+  /** The source ID, a UUID. */
+  id: z.string().min(1),
+  originalUrl: text,
+  title: text,
+  /** `web`, `googledrive`, `notion`, `zendesk`, `confluence` or `files`. */
+  source: text,
+  /** The provider's own ID, which is not the source ID. */
+  externalId: text,
+  english: flag,
+  baser: flag,
+  /** The text, a paragraph an item. */
+  paragraphs: strings,
+  /** Whether the latest job produced usable content. */
+  success: flag,
+  /** Why the latest job failed; empty where it did not. */
+  error: text,
+  /** ISO 8601. */
+  createdAt: text,
+  /** ISO 8601; the list is ordered by it, newest first. */
+  updatedAt: text,
+  mimeType: text,
+  linkedJobId: text,
+  /** `PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, or one that this server does not know. */
+  linkedJobStatus: text.transform((status) => status?.toUpperCase() ?? null),
+  /** Set once the source has been linked to an article of Knowledge. */
+  linkedKnowledgeId: text,
+  /** `ADD_ARTICLE_TO_FOLDER`, `UPDATE_ARTICLE` or `DO_NOTHING`. */
+  linkedOperation: text,
+  /** Whether the page has changed since it was ingested; newer APIs only. */
+  changed: flag,
+});
+
+/** A source as Fini records it. */
+export type FiniDocument = z.infer<typeof documentSchema>;
+
+/** One page of the list of sources. `hasMore` is null where Fini did not say. */
+export const documentPageSchema = z.object({
+  documents: z.array(z.unknown()).catch([]),
+  hasMore: flag,
+});
+
+/** What ingest and register answer: source IDs, in no particular order. */
+export const queuedSchema = z.object({
+  addedDocumentIds: strings,
+  updatedDocumentIds: strings,
+});
+
+/** What ingest and register answer: source IDs, in no particular order. */
+export type QueuedDocuments = z.infer<typeof queuedSchema>;
+
+/** What refresh answers: the IDs queued. */
+export const refreshedSchema = z.array(z.unknown()).transform((items) => strings.parse(items));
+
+/** What a crawl answers. */
+export const crawlSchema = z.object({ data: strings, message: text });
+
+/** What delete answers. */
+export const deletedSchema = z.object({
+  deletedDocuments: z.array(z.object({ id: z.string(), title: text, originalUrl: text })).catch([]),
+  deletedArticles: z
+    .array(z.object({ id: z.string(), title: text, parentFolderId: text }))
+    .catch([]),
+});
+
+/** What delete answers. */
+export type DeletedDocuments = z.infer<typeof deletedSchema>;

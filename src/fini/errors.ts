@@ -1,0 +1,77 @@
+/**
+ * How a request to Fini can end badly:
+ * - `refused`: Fini answered with a status of 400 or more;
+ * - `redirected`: Fini (or a proxy before it) answered with a redirect, which is not followed;
+ * - `unreadable`: the answer was cut off, was not JSON or had another shape than the contract's;
+ * - `too_large`: the answer's body went over the bound;
+ * - `timed_out`: the whole exchange took longer than the request time-out;
+ * - `interrupted`: the connection broke after the request may have been sent;
+ * - `unreachable`: no connection came about, so the request surely did not arrive.
+ */
+export type FiniFailure =
+  | 'refused'
+  | 'redirected'
+  | 'unreadable'
+  | 'too_large'
+  | 'timed_out'
+  | 'interrupted'
+  | 'unreachable';
+
+/** What is known of a failed request. */
+export interface FiniErrorDetails {
+  /** What was asked of Fini, in words: "ingest sources". */
+  readonly operation: string;
+  readonly failure: FiniFailure;
+  /** The HTTP status, where Fini answered at all. */
+  readonly status?: number | undefined;
+  /** How long Fini asks to wait before the next try, in seconds. */
+  readonly retryAfterSeconds?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/**
+ * A request that Fini did not answer as the contract says (its section "Errors"). The message is
+ * Fini's own where it gave one.
+ */
+export class FiniError extends Error {
+  override readonly name = 'FiniError';
+  /** What was asked of Fini, in words: "ingest sources". */
+  readonly operation: string;
+  readonly failure: FiniFailure;
+  /** The HTTP status, where Fini answered at all. */
+  readonly status: number | undefined;
+  /** How long Fini asks to wait before the next try, in seconds. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(message: string, details: FiniErrorDetails) {
+    super(message, { cause: details.cause });
+    this.operation = details.operation;
+    this.failure = details.failure;
+    this.status = details.status;
+    this.retryAfterSeconds = details.retryAfterSeconds;
+  }
+
+  /** The key or its scope is at fault: asking again cannot help. */
+  get isDenied(): boolean {
+    return this.status === 401 || this.status === 403;
+  }
+
+  /** Fini turned the request away before doing anything, or never got it. */
+  get surelyNotCarriedOut(): boolean {
+    if (this.failure === 'unreachable' || this.failure === 'redirected') return true;
+    return this.status !== undefined && this.status >= 400 && this.status < 500;
+  }
+
+  /** The same request may well succeed a little later. */
+  get isPassing(): boolean {
+    switch (this.failure) {
+      case 'refused':
+        return this.status === 429 || (this.status ?? 0) >= 500;
+      case 'redirected':
+      case 'too_large':
+        return false;
+      default:
+        return true;
+    }
+  }
+}

@@ -1,0 +1,247 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pool } from 'undici';
+import * as z from 'zod';
+import { FiniError } from './errors.ts';
+
+/** How requests to one Fini are made. */
+export interface HttpOptions {
+  /** Scheme, host and an optional path, without a slash at the end. */
+  readonly baseUrl: string;
+  /** The workspace key. It travels in the `Authorization` header and nowhere else. */
+  readonly apiKey: string;
+  /** The bound on one exchange, the answer's body included, in milliseconds. */
+  readonly requestTimeoutMs: number;
+  /** The pause before the first retry, in milliseconds; it doubles with each one. */
+  readonly retryDelayMs: number;
+}
+
+/** One request to Fini. */
+export interface HttpRequest {
+  /** What it is for, in words: "ingest sources". Names the request in errors. */
+  readonly operation: string;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** The path below the base URL, with its query. */
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Ends the request, and any pause before a retry, at once. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Sends a request and gives its answer's JSON. */
+export type Http = (request: HttpRequest) => Promise<unknown>;
+
+const MAXIMUM_BODY_BYTES = 20 * 1024 * 1024;
+const MAXIMUM_RETRIES = 3;
+const MAXIMUM_RETRY_DELAY_MS = 8_000;
+const CONNECTIONS_PER_ORIGIN = 32;
+
+/** Errors of a connection that never came about: the request cannot have arrived. */
+const NOT_CONNECTED =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_.*|CERT_.*|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_.*)$/;
+
+/** The contract's error envelope, read tolerantly. */
+const errorEnvelope = z.object({
+  message: z
+    .union([z.string(), z.array(z.string())])
+    .nullable()
+    .catch(null),
+  error: z.string().nullable().catch(null),
+});
+
+/** One pool an origin, shared by every workspace: a pool holds sockets, never a key. */
+const pools = new Map<string, Promise<Pool>>();
+
+function poolFor(origin: string): Promise<Pool> {
+  let pool = pools.get(origin);
+  if (pool === undefined) {
+    // Loading undici costs more than a server's whole start, so the first request pays for it.
+    pool = import('undici').then(
+      (undici) =>
+        new undici.Pool(origin, {
+          connections: CONNECTIONS_PER_ORIGIN,
+          // The whole exchange has one time-out of ours; two clocks would only disagree.
+          headersTimeout: 0,
+          bodyTimeout: 0,
+        }),
+    );
+    pools.set(origin, pool);
+  }
+  return pool;
+}
+
+/** Closes every connection at once. For the end of the process, and for tests. */
+export async function closeConnections(): Promise<void> {
+  const open = [...pools.values()];
+  pools.clear();
+  await Promise.all(open.map(async (pool) => (await pool).destroy()));
+}
+
+/**
+ * Makes the function through which every request to Fini goes. It keeps `Authorization` to the
+ * base URL's origin, follows no redirect, bounds an exchange in time and its body in size, and
+ * retries what can be retried without risk: a `GET` after a passing failure, anything else only
+ * where Fini surely did not carry it out (connection refused, 429).
+ *
+ * @throws {FiniError} from the function it returns, and the signal's reason once that is aborted.
+ */
+export function createHttp(options: HttpOptions): Http {
+  const base = new URL(options.baseUrl);
+  const pathPrefix = base.pathname.replace(/\/+$/, '');
+
+  return async (request) => {
+    const startedAt = performance.now();
+    for (let retries = 0; ; retries += 1) {
+      try {
+        return await exchange(request);
+      } catch (error) {
+        if (!(error instanceof FiniError) || !mayRetry(request, error)) throw error;
+        const delay = retryDelay(error, retries, options.retryDelayMs);
+        const elapsed = performance.now() - startedAt;
+        if (retries >= MAXIMUM_RETRIES || elapsed + delay > options.requestTimeoutMs) throw error;
+        await sleep(delay, undefined, { signal: request.signal }).catch(() => undefined);
+        request.signal?.throwIfAborted();
+      }
+    }
+  };
+
+  /** One try, from connecting to the body's last byte. */
+  async function exchange(request: HttpRequest): Promise<unknown> {
+    request.signal?.throwIfAborted();
+    const { operation } = request;
+    const pool = await poolFor(base.origin);
+    const abort = new AbortController();
+    const cancel = () => abort.abort();
+    const timer = setTimeout(cancel, options.requestTimeoutMs);
+    request.signal?.addEventListener('abort', cancel, { once: true });
+    let status: number | undefined;
+    try {
+      const answer = await pool.request({
+        method: request.method,
+        path: pathPrefix + request.path,
+        headers: {
+          accept: 'application/json',
+          authorization: `Bearer ${options.apiKey}`,
+          ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        body: request.body === undefined ? null : JSON.stringify(request.body),
+        signal: abort.signal,
+      });
+      status = answer.statusCode;
+      const text = await readBounded(answer.body, operation, status);
+      const header = (name: string): string | undefined => {
+        const value = answer.headers[name];
+        return Array.isArray(value) ? value[0] : value;
+      };
+      return readAnswer(operation, status, header, text);
+    } catch (error) {
+      if (request.signal?.aborted === true) throw request.signal.reason;
+      if (error instanceof FiniError) throw error;
+      if (abort.signal.aborted) {
+        const seconds = options.requestTimeoutMs / 1000;
+        const message = `Fini did not answer within ${seconds} s.`;
+        throw new FiniError(message, { operation, failure: 'timed_out', status, cause: error });
+      }
+      throw connectionError(operation, status, error);
+    } finally {
+      clearTimeout(timer);
+      request.signal?.removeEventListener('abort', cancel);
+    }
+  }
+}
+
+function mayRetry(request: HttpRequest, error: FiniError): boolean {
+  if (!error.isPassing) return false;
+  return request.method === 'GET' || error.surelyNotCarriedOut;
+}
+
+/** Fini's own wish where it has one, else exponential back-off with jitter. */
+function retryDelay(error: FiniError, retries: number, firstDelayMs: number): number {
+  if (error.retryAfterSeconds !== undefined) return error.retryAfterSeconds * 1000;
+  const delay = Math.min(firstDelayMs * 2 ** retries, MAXIMUM_RETRY_DELAY_MS);
+  return delay * (0.5 + Math.random() / 2);
+}
+
+async function readBounded(
+  body: AsyncIterable<Buffer>,
+  operation: string,
+  status: number,
+): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > MAXIMUM_BODY_BYTES) {
+      const message = `Fini's answer is larger than ${MAXIMUM_BODY_BYTES / 1024 / 1024} MB.`;
+      throw new FiniError(message, { operation, failure: 'too_large', status });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function readAnswer(
+  operation: string,
+  status: number,
+  header: (name: string) => string | undefined,
+  text: string,
+): unknown {
+  if (status >= 300 && status < 400) {
+    const message = `Fini answered with a redirect (HTTP ${status}), which is not followed.`;
+    throw new FiniError(message, { operation, failure: 'redirected', status });
+  }
+  const json = parseJson(text);
+  if (status >= 400) {
+    const message = json.success ? envelopeMessage(json.data) : null;
+    throw new FiniError(message ?? `Fini gave no reason.`, {
+      operation,
+      failure: 'refused',
+      status,
+      retryAfterSeconds: parseRetryAfter(header('retry-after')),
+    });
+  }
+  if (!json.success) {
+    const type = header('content-type')?.split(';')[0] ?? 'no content type';
+    const message = `Fini's answer was not JSON (HTTP ${status}, ${type}).`;
+    throw new FiniError(message, { operation, failure: 'unreadable', status });
+  }
+  return json.data;
+}
+
+function parseJson(text: string): { success: true; data: unknown } | { success: false } {
+  try {
+    return { success: true, data: JSON.parse(text) };
+  } catch {
+    return { success: false };
+  }
+}
+
+function envelopeMessage(json: unknown): string | null {
+  const envelope = errorEnvelope.safeParse(json);
+  if (!envelope.success) return null;
+  const { message, error } = envelope.data;
+  const text = Array.isArray(message) ? message.join('; ') : message;
+  return text || error || null;
+}
+
+/** Seconds or an HTTP date (RFC 9110, 10.2.3); anything else counts as not said. */
+function parseRetryAfter(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  if (/^\d+$/.test(value.trim())) return Number(value);
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, (date - Date.now()) / 1000);
+}
+
+function connectionError(operation: string, status: number | undefined, error: unknown): FiniError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  if (status !== undefined) {
+    const message = `Fini's answer was cut off (${code}).`;
+    return new FiniError(message, { operation, failure: 'unreadable', status, cause: error });
+  }
+  if (NOT_CONNECTED.test(code)) {
+    const message = `Fini could not be reached (${code}).`;
+    return new FiniError(message, { operation, failure: 'unreachable', cause: error });
+  }
+  const message = `The connection to Fini broke (${code}).`;
+  return new FiniError(message, { operation, failure: 'interrupted', cause: error });
+}

@@ -1,0 +1,118 @@
+import * as z from 'zod';
+
+/** The providers whose content can be listed and registered. */
+export const PROVIDERS = ['notion', 'zendesk', 'confluence'] as const;
+
+/** A provider whose content can be listed and registered. */
+export type Provider = (typeof PROVIDERS)[number];
+
+/** A page, article or database of a provider, ready to be registered. */
+export interface ProviderResource {
+  /** The provider's own ID. Not a source ID. */
+  readonly externalId: string;
+  readonly title: string;
+  readonly originalUrl: string;
+  readonly mimeType: string;
+  /** What it is, in the provider's words: `page`, `database`, `article`. */
+  readonly object?: string | undefined;
+  /** The titles of what it is nested in, outermost first. */
+  readonly path: readonly string[];
+}
+
+/** A provider's tree, flattened. */
+export interface ProviderResources {
+  readonly resources: readonly ProviderResource[];
+  /** How many nodes lacked an ID or a URL and had to be left out. */
+  readonly unreadable: number;
+}
+
+/** Register demands a MIME type, which articles and Confluence pages lack: they are web pages. */
+const DEFAULT_MIME_TYPE = 'text/html';
+/** Far deeper than any help centre; a tree that goes on below it is broken. */
+const MAXIMUM_DEPTH = 64;
+const CHILD_LISTS = [
+  'children',
+  'pages',
+  'sections',
+  'articles',
+  'categories',
+  'spaces',
+  'resources',
+  'data',
+];
+const CONTAINERS = new Set(['category', 'section', 'space', 'folder']);
+
+const node = z.record(z.string(), z.unknown());
+type Node = z.infer<typeof node>;
+
+/**
+ * Flattens what a provider's discovery route answers: containers become `path`, leaves become
+ * resources, and a page with pages below it is both. Field names below Notion are open in the
+ * contract ("Provider trees"), so each is looked for under all the names that it may have.
+ */
+export function flattenProviderTree(provider: Provider, answer: unknown): ProviderResources {
+  const resources = new Map<string, ProviderResource>();
+  let unreadable = 0;
+
+  const visit = (value: unknown, path: readonly string[]): void => {
+    const parsed = node.safeParse(value);
+    if (!parsed.success || path.length > MAXIMUM_DEPTH) {
+      unreadable += 1;
+      return;
+    }
+    const children = childrenOf(parsed.data);
+    const title = firstText(parsed.data, ['title', 'name', 'key']);
+    if (!isContainer(provider, parsed.data, path.length, children !== null)) {
+      const resource = readLeaf(parsed.data, title, path);
+      if (resource === null) unreadable += 1;
+      else if (!resources.has(resource.externalId)) resources.set(resource.externalId, resource);
+    }
+    const childPath = [...path, title ?? 'untitled'];
+    for (const child of children ?? []) visit(child, childPath);
+  };
+
+  const roots = Array.isArray(answer) ? answer : childrenOf(node.catch({}).parse(answer));
+  for (const root of roots ?? []) visit(root, []);
+  return { resources: [...resources.values()], unreadable };
+}
+
+function readLeaf(
+  fields: Node,
+  title: string | null,
+  path: readonly string[],
+): ProviderResource | null {
+  const externalId = firstText(fields, ['externalId', 'id', 'key']);
+  const originalUrl = firstText(fields, ['originalUrl', 'url', 'html_url', 'webUrl', 'link']);
+  if (externalId === null || originalUrl === null) return null;
+  return {
+    externalId,
+    title: title ?? originalUrl,
+    originalUrl,
+    mimeType: firstText(fields, ['mimeType']) ?? DEFAULT_MIME_TYPE,
+    object: firstText(fields, ['object', 'type']) ?? undefined,
+    path,
+  };
+}
+
+function isContainer(provider: Provider, fields: Node, depth: number, hasList: boolean): boolean {
+  const object = fields['object'];
+  if (typeof object === 'string') return CONTAINERS.has(object.toLowerCase());
+  if (provider === 'zendesk') return hasList;
+  return provider === 'confluence' && depth === 0 && (hasList || 'key' in fields);
+}
+
+/** All the lists that a node holds, in one; null where it holds none, not even an empty one. */
+function childrenOf(fields: Node): unknown[] | null {
+  const lists = CHILD_LISTS.map((name) => fields[name]).filter((list) => Array.isArray(list));
+  return lists.length === 0 ? null : lists.flat();
+}
+
+/** The first of these fields that says something; numbers count, since IDs may be numbers. */
+function firstText(fields: Node, names: readonly string[]): string | null {
+  for (const name of names) {
+    const value = fields[name];
+    if (typeof value === 'string' && value !== '') return value;
+    if (typeof value === 'number') return String(value);
+  }
+  return null;
+}
