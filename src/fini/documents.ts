@@ -13,7 +13,7 @@ const strings = z
   .transform((items) => items.filter((item) => typeof item === 'string'));
 
 /** A source as Fini records it. Fini's wire calls it a document. */
-export const documentSchema = z.object({
+const recordSchema = z.object({
   /** The source ID, a UUID. */
   id: z.string().min(1),
   originalUrl: text,
@@ -45,6 +45,12 @@ export const documentSchema = z.object({
   /** Whether the page has changed since it was ingested; newer APIs only. */
   changed: flag,
 });
+
+/** A source as Fini records it, and how many paragraphs it has: that outlives the text itself. */
+export const documentSchema = recordSchema.transform((record) => ({
+  ...record,
+  paragraphCount: record.paragraphs.length,
+}));
 
 /** A source as Fini records it. */
 export type FiniDocument = z.infer<typeof documentSchema>;

@@ -1,0 +1,83 @@
+import type { FiniClient } from '../fini/client.ts';
+import type { FiniDocument } from '../fini/documents.ts';
+import { newestChanges, PAGE_SIZE } from './newest-changes.ts';
+import { isInFlight, timeOf } from './states.ts';
+
+/** Jobs that pend for longer are lost by Fini's own word, so older changes need no look. */
+const LOOK_BACK_MS = 15 * 60_000;
+/** Bounds the look back in a very busy workspace: this many sources. */
+const MAXIMUM_LOOK_BACK_PAGES = 5_000 / PAGE_SIZE;
+
+/** What a record said before something was queued. */
+export interface EarlierRecord {
+  readonly jobId: string | null;
+  readonly updatedAt: string | null;
+}
+
+/**
+ * The list as it was just before something was queued: what tells a new job's end from an old
+ * one's. It rests on Fini's own times and job IDs alone, so no clock has to agree with another.
+ */
+export interface Baseline {
+  /** The newest change in the workspace, in milliseconds since 1970; -Infinity where there is none. */
+  readonly newestChange: number;
+  /** The records that were looked at, by source ID. */
+  readonly records: ReadonlyMap<string, EarlierRecord>;
+}
+
+/**
+ * Whether what a record says now was written after the baseline, and so belongs to the job queued
+ * since (fini-api.md, "Easy to get wrong": the old `COMPLETED` lingers until the new job starts).
+ * A job ID decides, since a record may be touched without a new job; without one, time does.
+ */
+export function isFresh(document: FiniDocument, baseline: Baseline): boolean {
+  const earlier = baseline.records.get(document.id);
+  if (earlier !== undefined) {
+    if (earlier.jobId !== null && document.linkedJobId !== null) {
+      return document.linkedJobId !== earlier.jobId;
+    }
+    return document.updatedAt !== earlier.updatedAt;
+  }
+  const updatedAt = timeOf(document.updatedAt);
+  return updatedAt === null || updatedAt >= baseline.newestChange;
+}
+
+/** A baseline, and the sources whose jobs are waiting or running. */
+export interface Snapshot extends Baseline {
+  readonly inFlight: readonly FiniDocument[];
+}
+
+/**
+ * Reads the newest pages of the list: as far back as anything is in flight or has changed within
+ * a quarter of an hour of the newest change.
+ *
+ * @throws {FiniError}
+ */
+export async function takeSnapshot(fini: FiniClient, signal: AbortSignal): Promise<Snapshot> {
+  const records = new Map<string, EarlierRecord>();
+  const inFlight = new Map<string, FiniDocument>();
+  let newestChange = Number.NEGATIVE_INFINITY;
+  let pages = 0;
+  for await (const documents of newestChanges(fini, signal)) {
+    let oldestChange = Number.POSITIVE_INFINITY;
+    let anyInFlight = false;
+    for (const document of documents) {
+      const updatedAt = timeOf(document.updatedAt);
+      if (updatedAt !== null) {
+        newestChange = Math.max(newestChange, updatedAt);
+        oldestChange = Math.min(oldestChange, updatedAt);
+      }
+      // A record that moves while pages are read may come twice: what it said first is the earlier.
+      if (records.has(document.id)) continue;
+      records.set(document.id, { jobId: document.linkedJobId, updatedAt: document.updatedAt });
+      if (isInFlight(document)) {
+        anyInFlight = true;
+        inFlight.set(document.id, { ...document, paragraphs: [] });
+      }
+    }
+    pages += 1;
+    if (pages >= MAXIMUM_LOOK_BACK_PAGES) break;
+    if (!anyInFlight && oldestChange < newestChange - LOOK_BACK_MS) break;
+  }
+  return { newestChange, records, inFlight: [...inFlight.values()] };
+}

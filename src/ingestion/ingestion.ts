@@ -1,0 +1,354 @@
+import type { FiniClient, IngestRequest } from '../fini/client.ts';
+import type { FiniDocument, QueuedDocuments } from '../fini/documents.ts';
+import { FiniError } from '../fini/errors.ts';
+import { type Baseline, isFresh, type Snapshot, takeSnapshot } from './baseline.ts';
+import { inputKey, withoutDuplicates } from './inputs.ts';
+import {
+  accountFor,
+  isSettled,
+  matchByKeys,
+  type Report,
+  reportedState,
+  STRICT_KEYS,
+  type TrackedSource,
+} from './report.ts';
+import { isInFlight } from './states.ts';
+import { Watcher } from './watcher.ts';
+
+/** How far a wait has come. */
+export interface WaitProgress {
+  /** How many items were handed in. */
+  readonly total: number;
+  readonly completed: number;
+  readonly failed: number;
+  /** What happens now: before queueing, while queueing, or while jobs run. */
+  readonly phase: 'checking' | 'queueing' | 'waiting';
+  /** Sources whose job runs at this moment. */
+  readonly inProgress: number;
+  /** What kept Fini from answering the last look, or null. */
+  readonly trouble: FiniError | null;
+}
+
+/** What a wait takes besides its items. */
+export interface WaitOptions {
+  /** How long to wait for the jobs' ends, in seconds, from the call on. */
+  readonly timeoutSeconds: number;
+  /** Ends the wait at once; what is queued stays queued. */
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: WaitProgress) => void;
+}
+
+/**
+ * A wait that ended without a report. `stage` says what is true of the items: nothing was queued;
+ * nobody knows whether `items` were; or they are queued and only the waiting ended.
+ */
+export class IngestionError extends Error {
+  override readonly name = 'IngestionError';
+  readonly stage: 'not_queued' | 'maybe_queued' | 'queued';
+  /** The inputs that may have been queued, or the IDs of the sources that are. */
+  readonly items: readonly string[];
+  /** IDs of sources whose jobs were running before, and go on. */
+  readonly joined: readonly string[];
+
+  constructor(
+    stage: IngestionError['stage'],
+    items: readonly string[],
+    joined: readonly string[],
+    cause: unknown,
+  ) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.stage = stage;
+    this.items = items;
+    this.joined = joined;
+  }
+}
+
+/** What one call queued, remembered so that the same call made again queues nothing. */
+interface Queueing {
+  readonly ids: readonly string[];
+  readonly baseline: Baseline;
+  readonly at: number;
+}
+
+/** An input whose job runs already, and what tells its end from the end of the job before. */
+interface Joinable {
+  readonly id: string;
+  readonly document: FiniDocument;
+  readonly baseline: Baseline | null;
+}
+
+/** A job that pends for longer is lost, by Fini's own word. */
+const QUEUEING_REMEMBERED_MS = 15 * 60_000;
+
+/** Queueing, watching and accounting for the sources of one workspace. */
+export class Ingestion {
+  readonly #fini: FiniClient;
+  readonly #watcher: Watcher;
+  /** By input: what was queued lately. A record may not show a new job until it starts. */
+  readonly #queuedLately = new Map<string, Queueing>();
+  /** By input: the requests under way, since two calls at once must not queue the same twice. */
+  readonly #beingQueued = new Map<string, Promise<unknown>>();
+
+  /** @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds. */
+  constructor(fini: FiniClient, pollIntervalMs: number) {
+    this.#fini = fini;
+    this.#watcher = new Watcher(fini, pollIntervalMs);
+  }
+
+  /**
+   * Queues what is not in flight already and waits for all of it.
+   *
+   * @throws {IngestionError} where there can be no report; the signal's reason when it is aborted.
+   */
+  async ingestAndWait(request: IngestRequest, options: WaitOptions): Promise<Report> {
+    const wanted = {
+      ...request,
+      documentIdsToAdd: withoutDuplicates(request.documentIdsToAdd),
+      documentIdsToRefresh: withoutDuplicates(request.documentIdsToRefresh),
+    };
+    const inputs = [...wanted.documentIdsToAdd, ...wanted.documentIdsToRefresh];
+    const wait = new Wait(inputs, options);
+    try {
+      const snapshot = await this.#queue(wanted, inputs, wait);
+      await this.#watch(wait, snapshot);
+      return wait.report(snapshot?.newestChange ?? null);
+    } finally {
+      wait.end();
+    }
+  }
+
+  /**
+   * Waits for sources whose jobs were queued before.
+   *
+   * @param queuedAfter As a report gave it: a terminal status from before it does not count.
+   * @throws {IngestionError} once the key is refused; the signal's reason when it is aborted.
+   */
+  async waitFor(
+    ids: readonly string[],
+    queuedAfter: number | null,
+    options: WaitOptions,
+  ): Promise<Report> {
+    const inputs = withoutDuplicates(ids);
+    const wait = new Wait(inputs, options);
+    const baseline =
+      queuedAfter === null ? null : { newestChange: queuedAfter, records: new Map() };
+    try {
+      for (const id of inputs) wait.track(id, { baseline, joined: false });
+      await this.#watch(wait, baseline);
+      return wait.report(queuedAfter);
+    } finally {
+      wait.end();
+    }
+  }
+
+  /** Joins what runs already and queues the rest. The answer is the list before queueing. */
+  async #queue(
+    request: IngestRequest,
+    inputs: readonly string[],
+    wait: Wait,
+  ): Promise<Snapshot | null> {
+    wait.progress('checking');
+    const underWay = () => inputs.map((input) => this.#beingQueued.get(inputKey(input)));
+    while (underWay().some((request) => request !== undefined)) await Promise.all(underWay());
+    const release = this.#reserve(inputs);
+    try {
+      const { snapshot, joined } = await this.#findRunning(inputs, wait);
+      for (const [, { id, document, baseline }] of joined) {
+        wait.track(id, { baseline, joined: true });
+        wait.take(document);
+      }
+      const isNew = (input: string) => !joined.has(input);
+      const remaining = {
+        ...request,
+        documentIdsToAdd: request.documentIdsToAdd.filter(isNew),
+        documentIdsToRefresh: request.documentIdsToRefresh.filter(isNew),
+      };
+      if (inputs.some(isNew)) await this.#post(remaining, snapshot, wait);
+      return snapshot;
+    } finally {
+      release();
+    }
+  }
+
+  /** Makes other calls for these inputs wait until the answer is called. */
+  #reserve(inputs: readonly string[]): () => void {
+    let release: () => void = () => undefined;
+    const reservation = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const keys = inputs.map(inputKey);
+    for (const key of keys) this.#beingQueued.set(key, reservation);
+    return () => {
+      for (const key of keys) {
+        if (this.#beingQueued.get(key) === reservation) this.#beingQueued.delete(key);
+      }
+      release();
+    };
+  }
+
+  async #findRunning(
+    inputs: readonly string[],
+    wait: Wait,
+  ): Promise<{ snapshot: Snapshot; joined: Map<string, Joinable> }> {
+    try {
+      const snapshot = await takeSnapshot(this.#fini, wait.signal);
+      const running: Joinable[] = snapshot.inFlight.map((document) => ({
+        id: document.id,
+        document,
+        baseline: null,
+      }));
+      running.push(...(await this.#findQueuedLately(inputs, running, wait.signal)));
+      const names = ({ id, document }: Joinable) => [id, document.originalUrl];
+      return { snapshot, joined: matchByKeys(inputs, running, STRICT_KEYS, names) };
+    } catch (error) {
+      if (wait.isCancelled) throw error;
+      throw new IngestionError('not_queued', inputs, [], error);
+    }
+  }
+
+  /** Sources queued lately for these inputs whose new job has not shown on the record yet. */
+  async #findQueuedLately(
+    inputs: readonly string[],
+    running: readonly Joinable[],
+    signal: AbortSignal,
+  ): Promise<Joinable[]> {
+    const oldest = performance.now() - QUEUEING_REMEMBERED_MS;
+    for (const [key, { at }] of this.#queuedLately) if (at < oldest) this.#queuedLately.delete(key);
+    const queueings = new Set(inputs.map((input) => this.#queuedLately.get(inputKey(input))));
+    const known = new Set(running.map(({ id }) => id));
+    const found: Joinable[] = [];
+    for (const queueing of queueings) {
+      if (queueing === undefined) continue;
+      for (const id of queueing.ids) {
+        if (known.has(id)) continue;
+        known.add(id);
+        const document = await this.#fini.getSource(id, { signal }).catch((error: unknown) => {
+          if (error instanceof FiniError && error.status === 404) return null;
+          throw error;
+        });
+        if (document === null || isFresh(document, queueing.baseline)) continue;
+        found.push({ id, document, baseline: queueing.baseline });
+      }
+    }
+    return found;
+  }
+
+  async #post(request: IngestRequest, snapshot: Snapshot, wait: Wait): Promise<void> {
+    wait.progress('queueing');
+    const inputs = [...request.documentIdsToAdd, ...request.documentIdsToRefresh];
+    let queued: QueuedDocuments;
+    try {
+      queued = await this.#fini.ingestSources(request, { signal: wait.callerSignal });
+    } catch (error) {
+      if (wait.isCancelled) throw error;
+      const surelyNot = error instanceof FiniError && error.surelyNotCarriedOut;
+      const stage = surelyNot ? 'not_queued' : 'maybe_queued';
+      throw new IngestionError(stage, inputs, wait.ids, error);
+    }
+    const ids = [...new Set([...queued.addedDocumentIds, ...queued.updatedDocumentIds])];
+    const queueing = { ids, baseline: snapshot, at: performance.now() };
+    for (const input of inputs) this.#queuedLately.set(inputKey(input), queueing);
+    for (const id of ids) wait.track(id, { baseline: snapshot, joined: false });
+  }
+
+  async #watch(wait: Wait, baseline: Baseline | null): Promise<void> {
+    wait.progress('waiting');
+    try {
+      await this.#watcher.watch({
+        ids: wait.ids,
+        ...(baseline === null ? {} : { since: baseline.newestChange }),
+        isSettled: (document) => wait.take(document),
+        onGone: (id) => wait.lose(id),
+        onRound: (trouble) => wait.endRound(trouble),
+        signal: wait.signal,
+      });
+    } catch (error) {
+      if (wait.isCancelled) throw error;
+      if (wait.signal.aborted) return;
+      throw new IngestionError('queued', wait.ids, [], error);
+    }
+  }
+}
+
+/** What one call is waiting for, and how it stands. */
+class Wait {
+  /** Aborted by the caller, or by the time-out. */
+  readonly signal: AbortSignal;
+  readonly callerSignal: AbortSignal;
+  readonly #inputs: readonly string[];
+  readonly #options: WaitOptions;
+  readonly #sources = new Map<string, TrackedSource & { readonly baseline: Baseline | null }>();
+  readonly #startedAt = performance.now();
+  readonly #timer: NodeJS.Timeout;
+  #trouble: FiniError | null = null;
+  #phase: WaitProgress['phase'] = 'checking';
+
+  constructor(inputs: readonly string[], options: WaitOptions) {
+    this.#inputs = inputs;
+    this.#options = options;
+    const timeout = new AbortController();
+    const reason = new Error(`The ${options.timeoutSeconds} s of this wait ran out.`);
+    this.#timer = setTimeout(() => timeout.abort(reason), options.timeoutSeconds * 1000);
+    this.callerSignal = options.signal;
+    this.signal = AbortSignal.any([options.signal, timeout.signal]);
+  }
+
+  get isCancelled(): boolean {
+    return this.callerSignal.aborted;
+  }
+
+  get ids(): string[] {
+    return [...this.#sources.keys()];
+  }
+
+  track(id: string, how: { baseline: Baseline | null; joined: boolean }): void {
+    if (this.#sources.has(id)) return;
+    this.#sources.set(id, { id, document: null, fresh: false, gone: false, ...how });
+  }
+
+  /** Takes a record's news. The answer is whether the source needs no more watching. */
+  take(document: FiniDocument): boolean {
+    const source = this.#sources.get(document.id);
+    if (source === undefined) return true;
+    // Reports count paragraphs and never show them, so a long wait need not hold on to them.
+    source.document = { ...document, paragraphs: [] };
+    source.fresh ||=
+      isInFlight(document) || source.baseline === null || isFresh(document, source.baseline);
+    return isSettled(source);
+  }
+
+  lose(id: string): void {
+    const source = this.#sources.get(id);
+    if (source !== undefined) source.gone = true;
+  }
+
+  endRound(trouble: FiniError | null): void {
+    this.#trouble = trouble;
+    this.progress('waiting');
+  }
+
+  progress(phase: WaitProgress['phase']): void {
+    this.#phase = phase;
+    const sources = [...this.#sources.values()];
+    const count = (state: string) => sources.filter((item) => reportedState(item) === state).length;
+    this.#options.onProgress({
+      total: this.#inputs.length,
+      completed: count('completed'),
+      failed: count('failed'),
+      phase: this.#phase,
+      inProgress: sources.filter(({ document }) => document?.linkedJobStatus === 'IN_PROGRESS')
+        .length,
+      trouble: this.#trouble,
+    });
+  }
+
+  report(queuedAfter: number | null): Report {
+    const elapsedSeconds = Math.round((performance.now() - this.#startedAt) / 100) / 10;
+    const details = { elapsedSeconds, queuedAfter, trouble: this.#trouble };
+    return accountFor(this.#sources.values(), this.#inputs, details);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}

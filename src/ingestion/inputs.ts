@@ -1,0 +1,139 @@
+import type { IngestRequest, IngestSource } from '../fini/client.ts';
+
+/*
+ * What may be handed to ingest: URLs for `web`, source IDs for every other source. Fini names
+ * mixing them up as the most common cause of failed imports (fini-api.md, "The trap"), so a
+ * mix-up is found here, before any request, and every bad item is named at once.
+ */
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
+const WEB_URL = /^https?:\/\/[^/?#\\]/i;
+const HOST_AND_PATH = /^[^\s/:?#@]+\.[a-z]{2,}(:\d+)?([/?#]|$)/i;
+const MAXIMUM_NAMED_ITEMS = 50;
+const MAXIMUM_ITEM_LENGTH = 120;
+
+/** Whether a text has the form of a source ID: a UUID, in any case. */
+export function isSourceId(text: string): boolean {
+  return UUID.test(text);
+}
+
+/** Whether a text is a URL that Fini can fetch: absolute, http(s), a host, no credentials. */
+export function isWebUrl(text: string): boolean {
+  return webUrlFault(text) === null;
+}
+
+/** Why a text is not such a URL, in words that follow "are", with what would be right. */
+export function webUrlFault(text: string): string | null {
+  if (text === '') return 'empty; remove them';
+  if (isSourceId(text)) {
+    return 'source IDs, but web takes URLs: pass the page\'s URL (get_source shows it as originalUrl), or set "source" to the provider that the ID belongs to';
+  }
+  if (WEB_URL.test(text)) {
+    if (/\s/.test(text)) return 'URLs with white space in them: encode it as %20, one URL an item';
+    if (!URL.canParse(text)) return 'not valid URLs: check the host and the port';
+    const url = new URL(text);
+    if (url.username !== '' || url.password !== '') {
+      return 'URLs with credentials: Fini must be able to read the page without them; remove the part before "@"';
+    }
+    return null;
+  }
+  if (/^https?:/i.test(text)) return 'URLs without a host: write https://host/path';
+  if (HOST_AND_PATH.test(text)) return 'without a scheme: put https:// before them';
+  if (SCHEME.test(text)) return 'of another scheme: only http and https pages can be ingested';
+  if (text.startsWith('/'))
+    return 'relative paths: write the whole URL, with https:// and the host';
+  return 'not URLs; if they are a provider\'s own IDs, register them with register_provider_resources and pass the source IDs that it returns, with "source" set to the provider';
+}
+
+/** Why a text is not a source ID, in words that follow "are", with what would be right. */
+export function sourceIdFault(text: string, source?: IngestSource): string | null {
+  if (isSourceId(text)) return null;
+  if (text === '') return 'empty; remove them';
+  const whereFrom =
+    source === 'googledrive'
+      ? 'Google Drive has no discovery, so only IDs of existing sources work (list_sources with source "googledrive")'
+      : 'list_sources shows the IDs of existing sources; new provider content needs register_provider_resources first, which returns them';
+  if (SCHEME.test(text) || HOST_AND_PATH.test(text)) {
+    const asWeb = source === undefined ? '' : '; to ingest a public page, set "source" to "web"';
+    return `URLs, but source IDs (UUIDs) are needed: ${whereFrom}${asWeb}`;
+  }
+  return `not source IDs (UUIDs); a provider's own ID (externalId) is not one: ${whereFrom}`;
+}
+
+/**
+ * Everything that is wrong with the two lists of an ingest call, a sentence a kind of fault, each
+ * naming its items by position and value. Empty where all is well.
+ */
+export function findIngestFaults(
+  request: Pick<IngestRequest, 'source' | 'documentIdsToAdd' | 'documentIdsToRefresh'>,
+): string[] {
+  const { source, documentIdsToAdd, documentIdsToRefresh } = request;
+  const faultOf = source === 'web' ? webUrlFault : (item: string) => sourceIdFault(item, source);
+  const faults = [
+    ...describeFaults('documentIdsToAdd', documentIdsToAdd, faultOf, `with source "${source}" `),
+    ...describeFaults(
+      'documentIdsToRefresh',
+      documentIdsToRefresh,
+      faultOf,
+      `with source "${source}" `,
+    ),
+  ];
+  if (documentIdsToAdd.length + documentIdsToRefresh.length === 0) {
+    const kind = source === 'web' ? 'URL' : 'source ID';
+    faults.push(
+      `documentIdsToAdd and documentIdsToRefresh are both empty: pass at least one ${kind} in one of them.`,
+    );
+  }
+  const refreshKeys = new Set(documentIdsToRefresh.map(inputKey));
+  const both = describeFaults('documentIdsToAdd', documentIdsToAdd, (item) =>
+    refreshKeys.has(inputKey(item))
+      ? 'in documentIdsToRefresh too: leave them in one of the two'
+      : null,
+  );
+  return [...faults, ...both];
+}
+
+/** One sentence a kind of fault found in a list, naming the items by position and value. */
+export function describeFaults(
+  field: string,
+  items: readonly string[],
+  faultOf: (item: string) => string | null,
+  context = '',
+): string[] {
+  const named = new Map<string, string[]>();
+  items.forEach((item, index) => {
+    const fault = faultOf(item);
+    if (fault === null) return;
+    named.set(fault, [...(named.get(fault) ?? []), `[${index}] ${quote(item)}`]);
+  });
+  return [...named].map(([fault, names]) => {
+    const more = names.length - MAXIMUM_NAMED_ITEMS;
+    const list =
+      names.slice(0, MAXIMUM_NAMED_ITEMS).join(', ') + (more > 0 ? ` and ${more} more` : '');
+    return `${field}: ${context}these are ${fault}: ${list}.`;
+  });
+}
+
+/** The text in quotes, bounded, and without what stands before the "@" of a URL. */
+function quote(text: string): string {
+  const open = text.replace(/(:\/\/)[^/?#]*@/, '$1…@');
+  return JSON.stringify(
+    open.length > MAXIMUM_ITEM_LENGTH ? `${open.slice(0, MAXIMUM_ITEM_LENGTH)}…` : open,
+  );
+}
+
+/** The same for two inputs that mean the same source. */
+export function inputKey(input: string): string {
+  return URL.canParse(input) ? new URL(input).href : input.toLowerCase();
+}
+
+/** The inputs without repetitions, the first of each kept. */
+export function withoutDuplicates(inputs: readonly string[]): string[] {
+  const unique = new Map<string, string>();
+  for (const input of inputs) {
+    const key = inputKey(input);
+    if (!unique.has(key)) unique.set(key, input);
+  }
+  return [...unique.values()];
+}

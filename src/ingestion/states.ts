@@ -1,0 +1,66 @@
+import type { FiniDocument } from '../fini/documents.ts';
+
+/** How a source's job stands, as the contract tells it apart (fini-api.md, "Document"). */
+export type SourceState = 'completed' | 'failed' | 'unfinished';
+
+const PENDING_TOO_LONG_MS = 15 * 60_000;
+
+/** Whether a job is waiting or running. */
+export function isInFlight(document: FiniDocument): boolean {
+  return document.linkedJobStatus === 'PENDING' || document.linkedJobStatus === 'IN_PROGRESS';
+}
+
+/**
+ * Reads a record's state. `COMPLETED` alone is not success: without usable content, or with an
+ * error, it failed. A record that says neither yet counts as unfinished, and so does a status that
+ * nobody knows.
+ */
+export function stateOf(document: FiniDocument): SourceState {
+  if (document.linkedJobStatus === 'FAILED') return 'failed';
+  if (document.linkedJobStatus !== 'COMPLETED') return 'unfinished';
+  if (document.success === false || (document.error ?? '') !== '') return 'failed';
+  if (document.success === true || document.paragraphCount > 0) return 'completed';
+  return 'unfinished';
+}
+
+/** Milliseconds since 1970 of one of Fini's times; null where it has none. */
+export function timeOf(text: string | null): number | null {
+  const time = text === null ? Number.NaN : Date.parse(text);
+  return Number.isNaN(time) ? null : time;
+}
+
+/** The contract's advice for a source that failed or does not come to an end. */
+export function adviceFor(document: FiniDocument): string | undefined {
+  const state = stateOf(document);
+  if (state === 'completed') return undefined;
+  if (state === 'failed') return failureAdvice(document);
+  if (document.linkedJobStatus === null) return undefined;
+  if (!isInFlight(document) && document.linkedJobStatus !== 'COMPLETED') {
+    return 'Fini reports a status that this server does not know. Look at the source with get_source, or in the Fini dashboard.';
+  }
+  const changedAt = timeOf(document.updatedAt) ?? Date.now();
+  if (document.linkedJobStatus === 'PENDING' && Date.now() - changedAt > PENDING_TOO_LONG_MS) {
+    return `Pending for more than 15 minutes: contact Fini's support with the job ID ${document.linkedJobId ?? 'of this source'}.`;
+  }
+  return undefined;
+}
+
+function failureAdvice(document: FiniDocument): string {
+  const error = document.error ?? '';
+  if (document.source !== null && document.source !== 'web' && document.source !== 'files') {
+    return `The ${document.source} connection may have expired or lost its permission: reconnect it in the Fini dashboard, then refresh the source.`;
+  }
+  if (/log.?in|sign.?in|auth|401|403|password|forbidden/i.test(error) && !/robots/i.test(error)) {
+    return 'The page needs a login, which Fini does not have: make it public, or leave it out.';
+  }
+  if (/robots/i.test(error)) {
+    return "The site's robots.txt forbids this page: allow Fini's crawler there, or leave the page out.";
+  }
+  if (/content.?type|mime|unsupported|extract|format/i.test(error)) {
+    return 'Fini does not extract this content type: ingest an HTML version of the page instead.';
+  }
+  if (document.linkedJobStatus === 'COMPLETED') {
+    return 'The page gave no usable content: check that it has text without scripts or a login, then ingest it again.';
+  }
+  return 'Check that the page opens without a login, is not forbidden by robots.txt and is HTML; then ingest it again.';
+}

@@ -1,0 +1,251 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FiniClient } from '../fini/client.ts';
+import type { FiniDocument } from '../fini/documents.ts';
+import { FiniError } from '../fini/errors.ts';
+import { newestChanges, PAGE_SIZE } from './newest-changes.ts';
+import { timeOf } from './states.ts';
+
+/** So few sources are asked for one by one; more are watched through pages of the list. */
+const FEW_SOURCES = 3;
+/** How many sources that the list did not show are asked for by ID, a round. */
+const MISSING_PER_ROUND = 50;
+/** How many sources are asked for by ID in a round in which the list showed nothing new. */
+const SILENT_PER_ROUND = 5;
+const CONCURRENT_REQUESTS = 8;
+/** A source is gone once this many rounds in a row did not find it: young ones may be late. */
+const NOT_FOUND_ROUNDS = 3;
+const LONGEST_INTERVAL = 10;
+const INTERVAL_GROWTH = 1.5;
+
+/** What one wait wants to know. */
+export interface Watch {
+  /** Source IDs to watch until each is settled or gone. */
+  readonly ids: Iterable<string>;
+  /** The oldest change that may matter, in milliseconds since 1970; without it, any. */
+  readonly since?: number;
+  /** Takes a record's news; the answer is whether the source needs no more watching. */
+  readonly isSettled: (document: FiniDocument) => boolean;
+  /** Told when Fini has no such source any more. */
+  readonly onGone: (id: string) => void;
+  /** Told after each round: what kept Fini from answering it, or null. */
+  readonly onRound: (trouble: FiniError | null) => void;
+  /** Ends the watch at once. */
+  readonly signal: AbortSignal;
+}
+
+interface ActiveWatch extends Watch {
+  readonly pending: Set<string>;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** What is remembered of a source between rounds. */
+interface Sighting {
+  fingerprint: string;
+  round: number;
+  roundsNotFound: number;
+}
+
+/**
+ * Watches sources of one workspace for any number of waits at once, with one stream of requests:
+ * each round reads the list from its top down to what the round before has read, so requests grow
+ * with what changes and not with how many are watched. Nothing runs while nobody waits.
+ */
+export class Watcher {
+  readonly #fini: FiniClient;
+  readonly #pollIntervalMs: number;
+  readonly #watches = new Set<ActiveWatch>();
+  readonly #sightings = new Map<string, Sighting>();
+  /** Every change before this has been read, in milliseconds since 1970. */
+  #readUpTo = Number.POSITIVE_INFINITY;
+  #round = 0;
+  #running = new AbortController();
+  #wake = new AbortController();
+
+  /** @param pollIntervalMs The shortest pause between rounds; the longest is ten times that. */
+  constructor(fini: FiniClient, pollIntervalMs: number) {
+    this.#fini = fini;
+    this.#pollIntervalMs = pollIntervalMs;
+  }
+
+  /**
+   * Resolves once every source is settled or gone.
+   *
+   * @throws {FiniError} once the key is refused (401, 403), and the signal's reason when aborted.
+   */
+  async watch(watch: Watch): Promise<void> {
+    watch.signal.throwIfAborted();
+    const pending = new Set(watch.ids);
+    if (pending.size === 0) return;
+    const { promise, resolve, reject } = withResolvers();
+    const active: ActiveWatch = { ...watch, pending, resolve, reject };
+    const abort = () => reject(watch.signal.reason);
+    watch.signal.addEventListener('abort', abort, { once: true });
+    const idle = this.#watches.size === 0;
+    this.#watches.add(active);
+    this.#readUpTo = Math.min(this.#readUpTo, watch.since ?? Number.POSITIVE_INFINITY);
+    this.#wake.abort();
+    if (idle) {
+      this.#running = new AbortController();
+      void this.#run(this.#running.signal);
+    }
+    try {
+      await promise;
+    } finally {
+      watch.signal.removeEventListener('abort', abort);
+      this.#watches.delete(active);
+      if (this.#watches.size === 0) {
+        this.#running.abort();
+        this.#sightings.clear();
+        this.#readUpTo = Number.POSITIVE_INFINITY;
+      }
+    }
+  }
+
+  /** Rounds with pauses between them, until nobody waits. */
+  async #run(signal: AbortSignal): Promise<void> {
+    let interval = this.#pollIntervalMs;
+    while (!signal.aborted) {
+      this.#wake = new AbortController();
+      let trouble: FiniError | null = null;
+      let changed = false;
+      try {
+        changed = await this.#pollOnce(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!(error instanceof FiniError) || error.isDenied) {
+          const ended = [...this.#watches];
+          this.#watches.clear();
+          for (const watch of ended) watch.reject(error);
+          return;
+        }
+        trouble = error;
+      }
+      for (const watch of [...this.#watches]) {
+        watch.onRound(trouble);
+        if (watch.pending.size === 0) watch.resolve();
+      }
+      const longest = this.#pollIntervalMs * LONGEST_INTERVAL;
+      interval = changed ? this.#pollIntervalMs : Math.min(interval * INTERVAL_GROWTH, longest);
+      const asked = (trouble?.retryAfterSeconds ?? 0) * 1000;
+      const pause = Math.max(interval * (0.9 + Math.random() * 0.2), asked);
+      const wake = AbortSignal.any([signal, this.#wake.signal]);
+      await sleep(pause, undefined, { signal: wake }).catch(() => undefined);
+      if (this.#wake.signal.aborted) interval = this.#pollIntervalMs;
+    }
+  }
+
+  /** One round. The answer is whether anything watched has changed. */
+  async #pollOnce(signal: AbortSignal): Promise<boolean> {
+    this.#round += 1;
+    const pending = this.#pendingIds();
+    if (pending.size <= FEW_SOURCES) return this.#readById([...pending], signal);
+    let changed = await this.#readList(pending, signal);
+    const waiting = [...this.#pendingIds()];
+    const unseen = waiting.filter((id) => !this.#sightings.has(id)).slice(0, MISSING_PER_ROUND);
+    if (unseen.length > 0) changed = (await this.#readById(unseen, signal)) || changed;
+    else if (!changed) changed = await this.#readById(this.#longestSilent(waiting), signal);
+    return changed;
+  }
+
+  #pendingIds(): Set<string> {
+    const ids = new Set<string>();
+    for (const watch of this.#watches) for (const id of watch.pending) ids.add(id);
+    return ids;
+  }
+
+  /** The list may hide a change (an odd order, a lost cursor), so silence is looked into. */
+  #longestSilent(ids: readonly string[]): string[] {
+    const roundOf = (id: string) => this.#sightings.get(id)?.round ?? 0;
+    return ids.toSorted((a, b) => roundOf(a) - roundOf(b)).slice(0, SILENT_PER_ROUND);
+  }
+
+  /** Reads the list from its top down to what has been read, or as long as it shows unseen ones. */
+  async #readList(pending: ReadonlySet<string>, signal: AbortSignal): Promise<boolean> {
+    const readUpTo = this.#readUpTo;
+    const unseen = new Set([...pending].filter((id) => !this.#sightings.has(id)));
+    const maximumPages = 10 + Math.ceil((4 * pending.size) / PAGE_SIZE);
+    let newest: number | null = null;
+    let changed = false;
+    let pages = 0;
+    for await (const documents of newestChanges(this.#fini, signal)) {
+      let oldest = Number.POSITIVE_INFINITY;
+      let foundUnseen = false;
+      for (const document of documents) {
+        const updatedAt = timeOf(document.updatedAt);
+        if (updatedAt !== null) {
+          newest = Math.max(newest ?? updatedAt, updatedAt);
+          oldest = Math.min(oldest, updatedAt);
+        }
+        if (!pending.has(document.id)) continue;
+        foundUnseen = unseen.delete(document.id) || foundUnseen;
+        changed = this.#deliver(document) || changed;
+      }
+      pages += 1;
+      if (pages >= maximumPages) break;
+      if (oldest < readUpTo && !(foundUnseen && unseen.size > 0)) break;
+    }
+    // A watch that began meanwhile may have asked for older changes: those are still to be read.
+    if (newest !== null && this.#readUpTo === readUpTo) this.#readUpTo = newest;
+    return changed;
+  }
+
+  async #readById(ids: readonly string[], signal: AbortSignal): Promise<boolean> {
+    const queue = [...ids];
+    let changed = false;
+    let trouble: unknown = null;
+    const work = async (): Promise<void> => {
+      for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+        try {
+          changed = this.#deliver(await this.#fini.getSource(id, { signal })) || changed;
+        } catch (error) {
+          if (error instanceof FiniError && error.status === 404) this.#deliverNotFound(id);
+          else trouble = error;
+        }
+        // The rest would meet the same trouble, each at its own cost in time.
+        if (trouble !== null) queue.length = 0;
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(CONCURRENT_REQUESTS, ids.length) }, work));
+    if (trouble !== null) throw trouble;
+    return changed;
+  }
+
+  /** Hands a record to whoever waits for it. The answer is whether it has changed since the last. */
+  #deliver(document: FiniDocument): boolean {
+    const { id, linkedJobStatus, linkedJobId, updatedAt, success } = document;
+    const fingerprint = JSON.stringify([linkedJobStatus, linkedJobId, updatedAt, success]);
+    const changed = this.#sightings.get(id)?.fingerprint !== fingerprint;
+    this.#sightings.set(id, { fingerprint, round: this.#round, roundsNotFound: 0 });
+    for (const watch of this.#watches) {
+      if (watch.pending.has(id) && watch.isSettled(document)) watch.pending.delete(id);
+    }
+    return changed;
+  }
+
+  #deliverNotFound(id: string): void {
+    const sighting = this.#sightings.get(id) ?? { fingerprint: '', round: 0, roundsNotFound: 0 };
+    sighting.round = this.#round;
+    sighting.roundsNotFound += 1;
+    this.#sightings.set(id, sighting);
+    if (sighting.roundsNotFound < NOT_FOUND_ROUNDS) return;
+    for (const watch of this.#watches) {
+      if (watch.pending.delete(id)) watch.onGone(id);
+    }
+  }
+}
+
+/** `Promise.withResolvers`, which Node 20 does not have. */
+function withResolvers(): {
+  promise: Promise<void>;
+  resolve: () => void;
+  reject: (reason: unknown) => void;
+} {
+  let resolve: () => void = () => undefined;
+  let reject: (reason: unknown) => void = () => undefined;
+  const promise = new Promise<void>((fulfil, fail) => {
+    resolve = fulfil;
+    reject = fail;
+  });
+  return { promise, resolve, reject };
+}

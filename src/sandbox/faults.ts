@@ -1,0 +1,226 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http';
+import { newDocument } from './documents.ts';
+
+/** An answer of the API, before it is written. */
+export type Answer = {
+  /** HTTP status. */
+  status: number;
+  /** What becomes the JSON body. */
+  body: unknown;
+};
+
+/** What goes wrong, or happens besides. "The real answer" is what the API would have said. */
+export type FaultAction =
+  /** This status, not carried out; `body` is the error envelope unless given. */
+  | { kind: 'status'; status: number; headers?: Record<string, string>; body?: unknown }
+  /** A login page, as a proxy gives it; not carried out; `status` is 200 unless given. */
+  | { kind: 'html'; status?: number }
+  /** The real answer's headers and half of its body, then the connection is gone. */
+  | { kind: 'cut' }
+  /** The real answer, one byte at a time. */
+  | { kind: 'drip'; everyMs: number }
+  /** Never an answer; carried out only if told so. */
+  | { kind: 'hang'; carryOut?: boolean }
+  /** The connection reset, before carrying out or after. */
+  | { kind: 'reset'; when: 'before' | 'after' }
+  /** Carried out at once, the real answer's first byte late. */
+  | { kind: 'slow'; milliseconds: number }
+  /** Valid JSON of this many bytes (26 at the least); not carried out. */
+  | { kind: 'big'; bytes: number }
+  /** JSON that never ends; not carried out. */
+  | { kind: 'endless' }
+  /** A 302 to this address; not carried out. */
+  | { kind: 'redirect'; location: string }
+  /** The real answer with its body changed; what comes back must be JSON. */
+  | { kind: 'rewrite'; rewrite: (body: unknown) => unknown }
+  /** A list without end: after the first page made-up documents, or the first page repeated. */
+  | { kind: 'endlessPaging'; pages?: 'made-up' | 'repeated' }
+  /** A side effect, then the real answer. */
+  | { kind: 'run'; run: () => void };
+
+/** A fault and the requests it is for. */
+export type Fault = {
+  /** HTTP method in capitals; default any. */
+  method?: string;
+  /** Tested on the path with its query; default any. */
+  path?: RegExp;
+  /** Matching requests let through first; default 0. */
+  skip?: number;
+  /** Matching requests it acts on after that; default 1, `Infinity` for all. */
+  times?: number;
+  /** What happens to them. */
+  action: FaultAction;
+};
+
+/** The faults still to act, in the order scripted. */
+export class FaultScript {
+  #faults: { fault: Fault; skip: number; times: number }[] = [];
+
+  /** Puts faults behind those already there. */
+  add(faults: Fault[]): void {
+    for (const fault of faults) {
+      this.#faults.push({ fault, skip: fault.skip ?? 0, times: fault.times ?? 1 });
+    }
+  }
+
+  /** Forgets all faults. */
+  clear(): void {
+    this.#faults = [];
+  }
+
+  /** What befalls this request, which is counted: the first fault that fits and is not used up. */
+  take(method: string, path: string): FaultAction | undefined {
+    for (const entry of this.#faults) {
+      const { fault } = entry;
+      const fits = (fault.method ?? method) === method && path.search(fault.path ?? '') >= 0;
+      if (!fits || entry.times <= 0) continue;
+      if (entry.skip > 0) {
+        entry.skip -= 1;
+        continue;
+      }
+      entry.times -= 1;
+      return fault.action;
+    }
+    return undefined;
+  }
+}
+
+/** The API's error envelope. */
+export function errorAnswer(status: number, message: string | string[]): Answer {
+  return { status, body: { statusCode: status, message, error: STATUS_CODES[status] ?? 'Error' } };
+}
+
+/** Writes the answer as JSON, if anybody is still there. */
+export function send(
+  response: ServerResponse,
+  { status, body }: Answer,
+  headers: Record<string, string> = {},
+): void {
+  if (response.destroyed) return;
+  const text = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, { ...jsonOf(text), ...headers }).end(text);
+}
+
+/**
+ * Lets the fault act on the request at this path. `carryOut` does what the request asks for and
+ * gives the real answer, of another path if told so.
+ */
+export function act(
+  action: FaultAction,
+  path: string,
+  response: ServerResponse,
+  carryOut: (path?: string) => Answer,
+): void {
+  switch (action.kind) {
+    case 'status': {
+      const answer = errorAnswer(action.status, `Scripted fault: ${action.status}`);
+      const body = 'body' in action ? action.body : answer.body;
+      send(response, { ...answer, body }, action.headers);
+      return;
+    }
+    case 'html': {
+      const page = '<!doctype html><title>Log in</title><form><input type="password"></form>';
+      response.writeHead(action.status ?? 200, { 'content-type': 'text/html' }).end(page);
+      return;
+    }
+    case 'cut': {
+      const { status, body } = carryOut();
+      const text = Buffer.from(JSON.stringify(body));
+      response.writeHead(status, jsonOf(text));
+      response.write(text.subarray(0, text.length / 2), () => response.destroy());
+      return;
+    }
+    case 'drip':
+      drip(response, carryOut(), action.everyMs);
+      return;
+    case 'hang':
+      if (action.carryOut) carryOut();
+      return;
+    case 'reset':
+      if (action.when === 'after') carryOut();
+      response.socket?.resetAndDestroy();
+      return;
+    case 'slow': {
+      const answer = carryOut();
+      const timer = setTimeout(() => send(response, answer), action.milliseconds);
+      clearWhenClosed(timer, response);
+      return;
+    }
+    case 'big': {
+      const padding = action.bytes - JSON.stringify({ data: [], message: '' }).length;
+      send(response, { status: 200, body: { data: [], message: ' '.repeat(padding) } });
+      return;
+    }
+    case 'endless':
+      pump(response);
+      return;
+    case 'redirect':
+      send(response, errorAnswer(302, 'Found'), { location: action.location });
+      return;
+    case 'rewrite': {
+      const { status, body } = carryOut();
+      send(response, { status, body: action.rewrite(body) });
+      return;
+    }
+    case 'endlessPaging':
+      send(response, endlessPage(path, action.pages ?? 'made-up', carryOut));
+      return;
+    case 'run':
+      action.run();
+      send(response, carryOut());
+      return;
+  }
+}
+
+function jsonOf(text: Buffer): Record<string, string | number> {
+  return { 'content-type': 'application/json; charset=utf-8', 'content-length': text.length };
+}
+
+function drip(response: ServerResponse, { status, body }: Answer, everyMs: number): void {
+  const text = Buffer.from(JSON.stringify(body));
+  let sent = 0;
+  response.writeHead(status, jsonOf(text));
+  const timer = setInterval(() => {
+    response.write(text.subarray(sent, sent + 1));
+    sent += 1;
+    if (sent < text.length) return;
+    clearInterval(timer);
+    response.end();
+  }, everyMs);
+  clearWhenClosed(timer, response);
+}
+
+/** A client may have gone before the timer was set: then `close` has been and does not come again. */
+function clearWhenClosed(timer: NodeJS.Timeout, response: ServerResponse): void {
+  if (response.destroyed) clearTimeout(timer);
+  else response.once('close', () => clearTimeout(timer));
+}
+
+function pump(response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
+  response.write('{"documents":[');
+  const chunk = '{},'.repeat(5000);
+  // `write` says false when the client reads slower than this, and `drain` follows when it is ready.
+  const more = (): void => {
+    while (!response.destroyed && response.write(chunk));
+  };
+  response.on('drain', more);
+  more();
+}
+
+function endlessPage(
+  path: string,
+  pages: 'made-up' | 'repeated',
+  carryOut: (path?: string) => Answer,
+): Answer {
+  const url = new URL(path, 'http://sandbox');
+  if (pages === 'made-up' && url.searchParams.has('cursor')) {
+    const documents = Array.from({ length: 10 }, (_, index) =>
+      newDocument('web', `https://endless.example/page-${index}`, 0),
+    );
+    return { status: 200, body: { documents, hasMore: true } };
+  }
+  url.searchParams.delete('cursor');
+  const { status, body } = carryOut(`${url.pathname}${url.search}`);
+  return { status, body: typeof body === 'object' ? { ...body, hasMore: true } : body };
+}

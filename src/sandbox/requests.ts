@@ -1,0 +1,105 @@
+import * as z from 'zod';
+
+/** A request that the API answers with an error. */
+export class RefusedRequest extends Error {
+  /** HTTP status, 400 to 599. */
+  readonly status: number;
+  /** The envelope's `message`: one sentence, or a list of what is wrong with the input. */
+  readonly detail: string | string[];
+
+  /** Takes the HTTP status and the envelope's `message`. */
+  constructor(status: number, detail: string | string[]) {
+    super(String(detail));
+    this.status = status;
+    this.detail = detail;
+  }
+}
+
+const webUrl = z.url({ protocol: /^https?$/ });
+const flag = z.enum(['true', 'false']).optional();
+
+/** What `source` may be on ingest. */
+export const ingestSources = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as const;
+
+/** The providers whose resources can be listed and registered. */
+export const providers = ['notion', 'zendesk', 'confluence'] as const;
+
+/** One of the providers. */
+export type Provider = (typeof providers)[number];
+
+/** Body of a crawl. */
+export const crawlRequest = z.object({
+  links: z.array(webUrl).min(1),
+  limit: z.int().min(1).default(250),
+});
+
+/** Body of a registration: each resource with the four fields the API insists on. */
+export const registerRequest = z.object({
+  resources: z
+    .array(
+      z.object({
+        originalUrl: z.string().min(1),
+        title: z.string().min(1),
+        externalId: z.string().min(1),
+        mimeType: z.string().min(1),
+        object: z.string().optional(),
+      }),
+    )
+    .min(1),
+});
+
+/** Body of an ingest. What its lists must hold depends on `source`; the workspace checks that. */
+export const ingestRequest = z.object({
+  source: z.enum(ingestSources).default('web'),
+  documentIdsToAdd: z.array(z.string()).default([]),
+  documentIdsToRefresh: z.array(z.string()).default([]),
+  english: z.boolean().default(true),
+  baser: z.boolean().default(false),
+});
+
+/** Body of a refresh. */
+export const refreshRequest = z.object({ documentIds: z.array(z.guid()).min(1) });
+
+/** Body of a deletion. */
+export const deleteRequest = z.object({
+  documentIds: z.array(z.guid()).min(1),
+  deleteArticles: z.boolean().default(false),
+});
+
+/** Query of a list: paging and filters. Parameters it does not know are ignored. */
+export const listQuery = z.object({
+  limit: z.coerce.number().int().min(1).default(50),
+  cursor: z.guid().optional(),
+  direction: z.enum(['next', 'previous']).default('next'),
+  source: z.enum([...ingestSources, 'files']).optional(),
+  english: flag,
+  changed: flag,
+  id: z.string().optional(),
+  title: z.string().optional(),
+  originalUrl: z.string().optional(),
+  linkedKnowledgeId: z.string().optional(),
+  linkedOperation: z.string().optional(),
+});
+
+/** A list's query once parsed. */
+export type ListQuery = z.infer<typeof listQuery>;
+
+/** Whether the text is an absolute http(s) URL. */
+export function isWebUrl(text: string): boolean {
+  return webUrl.safeParse(text).success;
+}
+
+/** Whether the text is a UUID. */
+export function isUuid(text: string): boolean {
+  return z.guid().safeParse(text).success;
+}
+
+/** The input as the schema has it, or a 400 that lists everything wrong with it. */
+export function parse<T extends z.ZodType>(schema: T, input: unknown): z.infer<T> {
+  const { data, error } = schema.safeParse(input);
+  if (!error) return data;
+  throw new RefusedRequest(
+    400,
+    error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`),
+  );
+}

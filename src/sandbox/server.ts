@@ -1,0 +1,244 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { SandboxDocument } from './documents.ts';
+import { type Answer, act, errorAnswer, type Fault, FaultScript, send } from './faults.ts';
+import {
+  crawlRequest,
+  deleteRequest,
+  ingestRequest,
+  listQuery,
+  type Provider,
+  parse,
+  providers,
+  RefusedRequest,
+  refreshRequest,
+  registerRequest,
+} from './requests.ts';
+import { Workspace, type WorkspaceSettings } from './workspace.ts';
+
+export type { SandboxDocument } from './documents.ts';
+export type { Fault, FaultAction } from './faults.ts';
+export type { JobScript, WorkspaceSettings } from './workspace.ts';
+
+/** What a workspace key may do. */
+export type Scope = 'read' | 'write';
+
+/** What a sandbox can be started with. */
+export type SandboxOptions = Partial<WorkspaceSettings> & {
+  /** Port to listen at on 127.0.0.1; default 0, any free one. */
+  port?: number;
+  /** The keys there are and their scopes; see `defaultKeys`. */
+  keys?: Record<string, Scope[]>;
+  /** List parameters that this API ignores without a word; default none. */
+  ignoredFilters?: readonly string[];
+};
+
+/** The keys of a sandbox that was given none: both scopes, and each alone. */
+export const defaultKeys: Record<string, Scope[]> = {
+  fini_sandbox: ['read', 'write'],
+  fini_sandbox_read: ['read'],
+  fini_sandbox_write: ['write'],
+};
+
+/** A request as it came in. */
+export type RecordedRequest = {
+  /** HTTP method in capitals. */
+  method: string;
+  /** Path with its query. */
+  path: string;
+  /** The JSON body; null where there is none or it is not JSON. */
+  body: unknown;
+  /** The `Authorization` header. */
+  authorization: string | null;
+  /** When it had come in whole, in milliseconds since 1970 by the sandbox's clock. */
+  at: number;
+};
+
+/** A running sandbox. */
+export type Sandbox = {
+  /** Base URL, without a trailing slash. */
+  url: string;
+  /** A key with both scopes, or the first one where none has both. */
+  apiKey: string;
+  /** Every request in the order of arrival, those that a fault befell too. */
+  requests: RecordedRequest[];
+  /** Scripts faults, behind those already there. */
+  script: (...faults: Fault[]) => void;
+  /** Forgets all faults. */
+  clearFaults: () => void;
+  /** Every record as it is now. */
+  documents: () => SandboxDocument[];
+  /** Adds a record: an ingested web page, but for what is given. */
+  addDocument: (given: Partial<SandboxDocument>) => SandboxDocument;
+  /** How many sockets are open now. */
+  connections: () => number;
+  /** Ends it at once, with its open sockets. */
+  close: () => Promise<void>;
+};
+
+type Exchange = { parameter: string; query: Record<string, string>; body: unknown };
+type Route = {
+  method: string;
+  path: RegExp;
+  scope: Scope;
+  answer: (exchange: Exchange) => unknown;
+};
+
+/** Starts an embedded Fini on loopback that behaves as the API's contract says. */
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const { port = 0, keys = defaultKeys, ignoredFilters = [], ...given } = options;
+  const settings: WorkspaceSettings = {
+    pendingMs: 400,
+    workingMs: 900,
+    parallelJobs: 8,
+    lingerMs: 300,
+    maximumLimit: 100,
+    connectedProviders: providers,
+    now: Date.now,
+    jobs: () => undefined,
+    ...given,
+  };
+  const workspace = new Workspace(settings);
+  const routes = routesOf(workspace, settings, ignoredFilters);
+  const faults = new FaultScript();
+  const requests: RecordedRequest[] = [];
+  const sockets = new Set<Socket>();
+
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { method = 'GET', url: path = '/' } = request;
+    const { authorization = null } = request.headers;
+    const body = await readJson(request);
+    const at = settings.now();
+    requests.push({ method, path, body: body ?? null, authorization, at });
+    // Node's own `Date` would not follow a clock that was passed in.
+    response.setHeader('date', new Date(at).toUTCString());
+    const carryOut = (target = path): Answer => {
+      workspace.advance();
+      return answerOf(routes, keys, { method, path: target, body, authorization });
+    };
+    const action = faults.take(method, path);
+    if (action) act(action, path, response, carryOut);
+    else send(response, carryOut());
+  };
+
+  const server = createServer((request, response) => {
+    // Writing to a client that has gone: nobody is left to tell.
+    response.on('error', () => response.destroy());
+    handle(request, response).catch((error: unknown) => {
+      // Either the client went away in mid-request, or the sandbox has a bug, which must show.
+      if (response.headersSent) response.destroy();
+      else send(response, errorAnswer(500, String(error)));
+    });
+  });
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  const boundPort = typeof address === 'object' && address !== null ? address.port : port;
+  const names = Object.keys(keys);
+
+  return {
+    url: `http://127.0.0.1:${boundPort}`,
+    apiKey: names.find((name) => keys[name]?.length === 2) ?? names[0] ?? '',
+    requests,
+    script: (...added) => faults.add(added),
+    clearFaults: () => faults.clear(),
+    documents: () => {
+      workspace.advance();
+      return workspace.documents();
+    },
+    addDocument: (fields) => workspace.addDocument(fields),
+    connections: () => [...sockets].filter((socket) => !socket.destroyed).length,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function routesOf(
+  workspace: Workspace,
+  settings: WorkspaceSettings,
+  ignoredFilters: readonly string[],
+): Route[] {
+  const base = '/v2/documents/public';
+  const route = (method: string, path: string, scope: Scope, answer: Route['answer']): Route => ({
+    method,
+    path: new RegExp(`^${base}${path}$`),
+    scope,
+    answer,
+  });
+  const connected = (name: string): Provider => {
+    const provider = providers.find((known) => known === name);
+    if (!provider) throw new RefusedRequest(400, `Provider ${name} is not supported`);
+    if (settings.connectedProviders.includes(provider)) return provider;
+    throw new RefusedRequest(400, `Provider ${name} is not connected. Connect it in the dashboard`);
+  };
+  return [
+    route('POST', '/deep-crawl/links', 'write', ({ body }) =>
+      workspace.crawl(parse(crawlRequest, body)),
+    ),
+    route('GET', '/resources/([^/]+)', 'read', ({ parameter }) =>
+      workspace.resources(connected(parameter)),
+    ),
+    route('POST', '/resources/([^/]+)', 'write', ({ parameter, body }) =>
+      workspace.register(connected(parameter), parse(registerRequest, body)),
+    ),
+    route('POST', '/refresh', 'write', ({ body }) =>
+      workspace.refresh(parse(refreshRequest, body).documentIds),
+    ),
+    route('POST', '', 'write', ({ body }) => workspace.ingest(parse(ingestRequest, body))),
+    route('DELETE', '', 'write', ({ body }) => workspace.delete(parse(deleteRequest, body))),
+    route('GET', '', 'read', ({ query }) => {
+      const heeded = Object.entries(query).filter(([name]) => !ignoredFilters.includes(name));
+      const filters = parse(listQuery, Object.fromEntries(heeded));
+      if (filters.limit <= settings.maximumLimit) return workspace.list(filters);
+      throw new RefusedRequest(400, [`limit must not be greater than ${settings.maximumLimit}`]);
+    }),
+    route('GET', '/([^/]+)', 'read', ({ parameter }) => workspace.get(parameter)),
+  ];
+}
+
+function answerOf(
+  routes: Route[],
+  keys: Record<string, Scope[]>,
+  request: Omit<RecordedRequest, 'at'>,
+): Answer {
+  const { method, path, authorization, body } = request;
+  const url = new URL(path, 'http://sandbox');
+  const route = routes.find((one) => one.method === method && one.path.test(url.pathname));
+  if (!route) return errorAnswer(404, `Cannot ${method} ${url.pathname}`);
+  const [, key = ''] = /^Bearer (fini_\S+)$/.exec(authorization ?? '') ?? [];
+  const scopes = Object.hasOwn(keys, key) ? keys[key] : undefined;
+  if (!scopes) return errorAnswer(401, key ? 'Invalid API key' : 'Missing or malformed API key');
+  if (!scopes.includes(route.scope)) {
+    return errorAnswer(403, `API key is missing the required \`${route.scope}\` scope`);
+  }
+  if (method !== 'GET' && body === undefined) return errorAnswer(400, 'Invalid request body');
+  const [, parameter = ''] = route.path.exec(url.pathname) ?? [];
+  const query = Object.fromEntries(url.searchParams);
+  try {
+    return { status: 200, body: route.answer({ parameter, query, body }) };
+  } catch (error) {
+    if (error instanceof RefusedRequest) return errorAnswer(error.status, error.detail);
+    throw error;
+  }
+}
+
+/** The body; undefined where it is not JSON, or not said to be. */
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  if (!request.headers['content-type']?.startsWith('application/json')) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString());
+  } catch {
+    return undefined;
+  }
+}

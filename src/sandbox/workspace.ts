@@ -1,0 +1,356 @@
+import { randomUUID } from 'node:crypto';
+import type * as z from 'zod';
+import {
+  type Content,
+  crawlFrom,
+  providerContent,
+  providerResources,
+  webContent,
+} from './content.ts';
+import { newDocument, newestFirst, passes, type SandboxDocument } from './documents.ts';
+import {
+  type crawlRequest,
+  type deleteRequest,
+  type ingestRequest,
+  isUuid,
+  isWebUrl,
+  type ListQuery,
+  type Provider,
+  RefusedRequest,
+  type registerRequest,
+} from './requests.ts';
+
+/** How one job is to go, in place of what the content says. Times are exact milliseconds. */
+export type JobScript = {
+  /** From PENDING until it may start. */
+  pendingMs?: number;
+  /** From IN_PROGRESS until its end. */
+  workingMs?: number;
+  /** How long a known record keeps its old status and job first. */
+  lingerMs?: number;
+  /** Final status, one of Fini's or an unknown one. */
+  status?: string;
+  /** Final `success`. */
+  success?: boolean | null;
+  /** Final `error`. With this alone, the job ends COMPLETED and without success. */
+  error?: string;
+  /** The text it yields. */
+  paragraphs?: string[];
+  /** Accepted, but no ID comes back and nothing is queued. */
+  drop?: true;
+  /** Once the job would end, the record is gone. */
+  vanish?: true;
+  /** Stays IN_PROGRESS, and keeps its place in the queue, for ever. */
+  never?: true;
+};
+
+/** What the workspace can be set to. */
+export type WorkspaceSettings = {
+  /** Milliseconds a job stays PENDING at the least, ±50 % by its URL; default 400. */
+  pendingMs: number;
+  /** Milliseconds a job stays IN_PROGRESS, ±50 % by its URL; default 900. */
+  workingMs: number;
+  /** Most jobs IN_PROGRESS at once; default 8. */
+  parallelJobs: number;
+  /** Milliseconds a known record keeps its old status and job when queued again; default 300. */
+  lingerMs: number;
+  /** Biggest `limit` that the list allows; default 100. */
+  maximumLimit: number;
+  /** Providers connected in the dashboard; default all. Others' records fail. */
+  connectedProviders: readonly Provider[];
+  /** The clock, in milliseconds since 1970; default `Date.now`. */
+  now: () => number;
+  /** Scripts single jobs, asked whenever one is queued; default none. */
+  jobs: (item: { url: string | null; id: string; title: string }) => JobScript | undefined;
+};
+
+type Flags = { english?: boolean; baser?: boolean };
+type Job = { id: string; documentId: string; script: JobScript; flags: Flags };
+type Step = { at: number; run: (at: number) => void };
+
+/** The records of one workspace and the jobs that move them; no timers, see `advance`. */
+export class Workspace {
+  readonly #settings: WorkspaceSettings;
+  readonly #documents = new Map<string, SandboxDocument>();
+  readonly #steps: Step[] = [];
+  readonly #waiting: Job[] = [];
+  #working = 0;
+
+  /** Takes every setting. */
+  constructor(settings: WorkspaceSettings) {
+    this.#settings = settings;
+  }
+
+  /** Carries out the steps that have come due, in their order. Call it before each look. */
+  advance(): void {
+    const now = this.#settings.now();
+    for (let step = this.#steps[0]; step && step.at <= now; step = this.#steps[0]) {
+      this.#steps.shift();
+      step.run(step.at);
+    }
+  }
+
+  /** Every record, oldest first. */
+  documents(): SandboxDocument[] {
+    return [...this.#documents.values()];
+  }
+
+  /** Adds a record: an ingested web page, but for what is given. */
+  addDocument(given: Partial<SandboxDocument>): SandboxDocument {
+    const number = this.#documents.size + 1;
+    const url = given.originalUrl ?? `https://seed.example/page-${number}`;
+    const document = {
+      ...newDocument('web', url, this.#settings.now()),
+      title: `Page ${number}`,
+      storageUrl: `https://storage.fini.example/seed-${number}.json`,
+      paragraphs: [`The text of page ${number}.`],
+      success: true,
+      error: '',
+      mimeType: 'text/html',
+      type: 'page',
+      linkedJobId: randomUUID(),
+      linkedJobStatus: 'COMPLETED',
+      ...given,
+    };
+    this.#documents.set(document.id, document);
+    return document;
+  }
+
+  /** The URLs found from each seed, each once. */
+  crawl({ links, limit }: z.infer<typeof crawlRequest>): { data: string[]; message: string } {
+    const data = [...new Set(links.flatMap(crawlFrom))].slice(0, limit);
+    return { data, message: `Successfully discovered ${data.length} links` };
+  }
+
+  /** What the provider holds and nobody registered yet, in that provider's shape. */
+  resources(provider: Provider): object[] {
+    const registered = this.documents().filter((document) => document.source === provider);
+    return providerResources(provider, new Set(registered.map(({ externalId }) => externalId)));
+  }
+
+  /** Makes a record of each resource, or brings the known one up to date. Queues nothing. */
+  register(source: Provider, { resources }: z.infer<typeof registerRequest>) {
+    const added = new Set<string>();
+    const updated = new Set<string>();
+    for (const { object = 'page', ...fields } of resources) {
+      const fresh = newDocument(source, fields.originalUrl, this.#settings.now());
+      const known = this.documents().find(
+        (document) => document.source === source && document.externalId === fields.externalId,
+      );
+      const { id } = known ?? fresh;
+      const { updatedAt } = fresh;
+      this.#documents.set(id, { ...(known ?? fresh), ...fields, type: object, updatedAt });
+      if (!known) added.add(id);
+      else if (!added.has(id)) updated.add(id);
+    }
+    return { addedDocumentIds: [...added], updatedDocumentIds: [...updated] };
+  }
+
+  /** Queues a job for each item that it can, and gives the IDs in another order. */
+  ingest(request: z.infer<typeof ingestRequest>) {
+    const { source, documentIdsToAdd, documentIdsToRefresh, english, baser } = request;
+    const items = [...documentIdsToAdd, ...documentIdsToRefresh];
+    if (items.length === 0) throw new RefusedRequest(400, 'Invalid request body');
+    for (const item of items) {
+      if (source === 'web' && !isWebUrl(item)) {
+        throw new RefusedRequest(400, `Invalid URL for source web: ${item}`);
+      }
+      if (source !== 'web') this.#documentToQueue(item);
+    }
+    const pages = this.documents().filter((document) => document.source === 'web');
+    const pagesByUrl = new Map(pages.map((page) => [page.originalUrl, page]));
+    const find = (item: string) =>
+      source === 'web' ? pagesByUrl.get(item) : this.#documents.get(item);
+    const now = this.#settings.now();
+    const added = [...new Set(documentIdsToAdd)].map(
+      (item) => find(item) ?? newDocument(source, item, now),
+    );
+    // A URL that there is no record of yet cannot be refreshed: it gets no ID.
+    const refreshed = [...new Set(documentIdsToRefresh)].flatMap((item) => find(item) ?? []);
+    return {
+      addedDocumentIds: this.#queueAll(added, { english, baser }),
+      updatedDocumentIds: this.#queueAll(refreshed, { english, baser }),
+    };
+  }
+
+  /** Queues a job for each record, and gives the IDs in another order. */
+  refresh(ids: string[]): string[] {
+    const documents = [...new Set(ids)].map((id) => this.#documentToQueue(id));
+    const file = documents.find(({ source }) => source === 'files');
+    if (!file) return this.#queueAll(documents, {});
+    throw new RefusedRequest(400, `Document ${file.id} is a raw file and cannot be refreshed`);
+  }
+
+  /** One page of the records that pass the filters, newest change first. */
+  list(query: ListQuery) {
+    const { cursor, direction, limit } = query;
+    let found = this.documents().sort(newestFirst);
+    if (cursor !== undefined) {
+      const edge = this.#documents.get(cursor);
+      if (!edge) throw new RefusedRequest(400, `Unknown cursor: ${cursor}`);
+      const side = direction === 'previous' ? -1 : 1;
+      found = found.filter((document) => newestFirst(document, edge) * side > 0);
+    }
+    found = found.filter((document) => passes(document, query));
+    const documents =
+      cursor !== undefined && direction === 'previous'
+        ? found.slice(-limit)
+        : found.slice(0, limit);
+    return { documents, hasMore: found.length > limit };
+  }
+
+  /** The record with this ID, or a 404. */
+  get(id: string): SandboxDocument {
+    if (!isUuid(id)) throw new RefusedRequest(400, 'Validation failed (uuid is expected)');
+    const document = this.#documents.get(id);
+    if (!document) throw new RefusedRequest(404, `Document ${id} not found`);
+    return document;
+  }
+
+  /** Takes the records out, and says which there were. Unknown IDs are passed over. */
+  delete({ documentIds, deleteArticles }: z.infer<typeof deleteRequest>) {
+    const gone = documentIds.flatMap((id) => this.#documents.get(id) ?? []);
+    for (const { id } of gone) this.#documents.delete(id);
+    return {
+      deletedDocuments: gone.map(({ id, title, originalUrl }) => ({ id, title, originalUrl })),
+      deletedArticles: gone.flatMap(({ linkedKnowledgeId: id, title }) =>
+        deleteArticles && id !== null ? [{ id, title, parentFolderId: null }] : [],
+      ),
+    };
+  }
+
+  #documentToQueue(id: string): SandboxDocument {
+    const document = this.#documents.get(id);
+    if (!document) throw new RefusedRequest(400, `Document does not exist: ${id}`);
+    return document;
+  }
+
+  /** The IDs come back reversed, since the contract promises no order. */
+  #queueAll(documents: SandboxDocument[], flags: Flags): string[] {
+    const queued = documents.filter((document) => this.#queue(document, flags));
+    this.advance();
+    return queued.map(({ id }) => id).reverse();
+  }
+
+  #queue(document: SandboxDocument, flags: Flags): boolean {
+    const { id, originalUrl: url } = document;
+    const title = document.title ?? this.#content(document).title;
+    const script = this.#settings.jobs({ url, id, title }) ?? {};
+    if (script.drop) return false;
+    const job: Job = { id: randomUUID(), documentId: id, script, flags };
+    const now = this.#settings.now();
+    if (this.#documents.has(id)) {
+      // Nothing tells of the new job at first: the old status and job stay for a while.
+      const linger = script.lingerMs ?? this.#settings.lingerMs;
+      this.#schedule(now + linger, (at) => this.#becomePending(job, at));
+    } else {
+      this.#documents.set(id, document);
+      this.#becomePending(job, now);
+    }
+    return true;
+  }
+
+  #becomePending(job: Job, at: number): void {
+    const document = this.#documents.get(job.documentId);
+    if (!document) return;
+    this.#documents.set(document.id, { ...document, linkedJobId: job.id });
+    this.#change(job, at, { ...job.flags, linkedJobStatus: 'PENDING' });
+    const pending = job.script.pendingMs ?? varied(this.#settings.pendingMs, document, 'pending');
+    this.#schedule(at + pending, (ready) => {
+      this.#waiting.push(job);
+      this.#startWaiting(ready);
+    });
+  }
+
+  #startWaiting(at: number): void {
+    while (this.#working < this.#settings.parallelJobs) {
+      const job = this.#waiting.shift();
+      if (!job) return;
+      const document = this.#change(job, at, { linkedJobStatus: 'IN_PROGRESS' });
+      // A job whose record was deleted or queued again meanwhile has nothing left to do.
+      if (!document) continue;
+      this.#working += 1;
+      if (job.script.never) continue;
+      const working = job.script.workingMs ?? varied(this.#settings.workingMs, document, 'working');
+      this.#schedule(at + working, (end) => {
+        this.#finish(job, end);
+        this.#working -= 1;
+        this.#startWaiting(end);
+      });
+    }
+  }
+
+  #finish(job: Job, at: number): void {
+    const document = this.#documents.get(job.documentId);
+    if (document?.linkedJobId !== job.id) return;
+    if (job.script.vanish) this.#documents.delete(document.id);
+    else this.#change(job, at, outcome(document, this.#content(document), job.script));
+  }
+
+  /** Changes the record, but not for a job that is no longer its own. */
+  #change(job: Job, at: number, fields: Partial<SandboxDocument>): SandboxDocument | undefined {
+    const document = this.#documents.get(job.documentId);
+    if (document?.linkedJobId !== job.id) return undefined;
+    const changed = { ...document, ...fields, updatedAt: new Date(at).toISOString() };
+    this.#documents.set(document.id, changed);
+    return changed;
+  }
+
+  #content({ source, originalUrl, externalId, title }: SandboxDocument): Content {
+    if (source === 'web' && originalUrl !== null) return webContent(originalUrl);
+    const content = providerContent(externalId ?? '', title ?? 'Untitled');
+    const connected: readonly string[] = [...this.#settings.connectedProviders, 'googledrive'];
+    if (connected.includes(source)) return content;
+    const error = `The ${source} connection has expired or lost its permission to this resource`;
+    return { ...content, failure: { status: 'FAILED', error } };
+  }
+
+  #schedule(at: number, run: Step['run']): void {
+    const after = this.#steps.findLastIndex((step) => step.at <= at);
+    this.#steps.splice(after + 1, 0, { at, run });
+  }
+}
+
+/** What a finished job makes of the record. */
+function outcome(
+  document: SandboxDocument,
+  content: Content,
+  script: JobScript,
+): Partial<SandboxDocument> {
+  const scripted = [script.status, script.success, script.error, script.paragraphs].some(
+    (field) => field !== undefined,
+  );
+  const failure = scripted ? null : content.failure;
+  const status = script.status ?? failure?.status ?? 'COMPLETED';
+  const error =
+    script.error ?? failure?.error ?? (status === 'FAILED' ? 'The job failed for no reason' : '');
+  const usable = status === 'COMPLETED' && error === '';
+  const known = status === 'COMPLETED' || status === 'FAILED';
+  const success = script.success === undefined ? (known ? usable : null) : script.success;
+  const fields = { linkedJobStatus: status, success, error };
+  if (success !== true) return fields;
+  const paragraphs = script.paragraphs ?? content.paragraphs;
+  const changed = paragraphs.join('\n') !== document.paragraphs.join('\n');
+  const first = document.oldParagraphs.length === 0 && document.paragraphs.length === 0;
+  return {
+    ...fields,
+    title: document.title ?? content.title,
+    storageUrl: `https://storage.fini.example/${document.id}.json`,
+    paragraphs,
+    oldParagraphs: document.paragraphs,
+    mimeType: document.mimeType ?? 'text/html',
+    type: document.type ?? 'page',
+    linkedOperation: first ? 'ADD_ARTICLE_TO_FOLDER' : changed ? 'UPDATE_ARTICLE' : 'DO_NOTHING',
+    linkedReason: first ? 'No article covers this source yet' : 'The source was ingested before',
+    changed: changed && !first,
+  };
+}
+
+/** The time, half of it more or less by a hash (FNV-1a) of the record's URL. */
+function varied(milliseconds: number, document: SandboxDocument, salt: string): number {
+  let hash = 0x811c9dc5;
+  for (const character of `${salt} ${document.originalUrl ?? document.id}`) {
+    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  }
+  return Math.round(milliseconds * (0.5 + (hash >>> 0) / 2 ** 32));
+}

@@ -1,0 +1,118 @@
+import { FiniError } from '../fini/errors.ts';
+import { IngestionError } from '../ingestion/ingestion.ts';
+import { bounded, counted, ERROR_LENGTH } from './bounded.ts';
+
+/** A setting without which no tool can work. The message says how to set it. */
+export class MissingKeyError extends Error {
+  override readonly name = 'MissingKeyError';
+
+  constructor() {
+    super(
+      'No Fini API key is set, so nothing was sent to Fini. Ask the person to put FINI_API_KEY (a workspace key, it begins with "fini_"; Fini\'s dashboard makes one) into the "env" of this server in the MCP client\'s configuration and to restart the server. To try without an account, start it with --sandbox.',
+    );
+  }
+}
+
+const LISTED_ITEMS = 500;
+
+/** What a failed write leaves behind, and how to find out; by the operation's name. */
+const AFTER_UNCERTAIN_WRITE: Readonly<Record<string, string>> = {
+  'crawl links':
+    'A crawl creates nothing, so it is safe to call again; a smaller limit makes it faster.',
+  'register provider resources':
+    'The resources may have been registered. Registering queues nothing and known ones only come back as updated, so it is safe to call again.',
+  'ingest sources':
+    'The jobs may have been queued all the same, so do not simply call again: look first with list_sources, originalUrl set to one of the URLs (or id to one of the IDs). If linkedJobStatus is PENDING or IN_PROGRESS they are queued: go on with wait_for_sources. If not, call again; ingest_and_wait does this check itself.',
+  'refresh sources':
+    'The jobs may have been queued all the same, so do not simply call again: look first at one of the sources with get_source. If linkedJobStatus is PENDING or IN_PROGRESS they are queued: go on with wait_for_sources.',
+  'delete sources':
+    'The sources may have been deleted all the same: look with get_source before calling again.',
+};
+
+/**
+ * What went wrong, why and what to do next, for a model or a person: the one place in which errors
+ * become text. An error that is none of ours gives null.
+ */
+export function explainError(error: unknown): string | null {
+  if (error instanceof MissingKeyError) return error.message;
+  if (error instanceof FiniError)
+    return explainFiniError(error, AFTER_UNCERTAIN_WRITE[error.operation]);
+  if (error instanceof IngestionError) return explainIngestionError(error);
+  return null;
+}
+
+function explainIngestionError(error: IngestionError): string {
+  const cause = error.cause instanceof FiniError ? explainFiniError(error.cause) : error.message;
+  const joined =
+    error.joined.length === 0
+      ? ''
+      : ` ${counted(error.joined.length, 'source')} had jobs running before and go on: wait_for_sources with ids ${listed(error.joined)}.`;
+  switch (error.stage) {
+    case 'not_queued':
+      return `Nothing was queued. ${cause}${joined}`;
+    case 'maybe_queued':
+      return `Fini did not confirm the queueing of ${counted(error.items.length, 'item')}. ${cause} They may have been queued all the same. Find out with list_sources, ${howToFind(error.items)}: linkedJobStatus PENDING or IN_PROGRESS means queued, so go on with wait_for_sources and those IDs. If they are not, call ingest_and_wait again; it joins what runs and queues the rest. Items: ${listed(error.items)}.${joined}`;
+    case 'queued':
+      return `The wait ended early. ${cause} The jobs go on at Fini. Once that is mended, call wait_for_sources with ids ${listed(error.items)}.`;
+  }
+}
+
+function howToFind(items: readonly string[]): string {
+  const first = items[0] ?? '';
+  return URL.canParse(first)
+    ? `originalUrl ${JSON.stringify(first)}`
+    : `id ${JSON.stringify(first)}`;
+}
+
+function listed(items: readonly string[]): string {
+  const more = items.length - LISTED_ITEMS;
+  const list = JSON.stringify(items.slice(0, LISTED_ITEMS));
+  return more > 0 ? `${list} and ${more} more (list_sources shows them)` : list;
+}
+
+function explainFiniError(error: FiniError, afterUncertainWrite?: string): string {
+  const said = JSON.stringify(bounded(error.message, ERROR_LENGTH));
+  const task = error.operation;
+  const uncertain = afterUncertainWrite === undefined ? '' : ` ${afterUncertainWrite}`;
+  switch (error.failure) {
+    case 'refused':
+      return explainStatus(error, said, uncertain);
+    case 'redirected':
+      return `Fini redirected the request to ${task} instead of answering (HTTP ${error.status}). The key is not sent to another address, so this was not followed. Check FINI_BASE_URL.`;
+    case 'unreadable':
+      return `Fini's answer to "${task}" could not be read: ${said}. A proxy or a login page may stand between; check FINI_BASE_URL if it stays so.${uncertain || ' Call again in a minute.'}`;
+    case 'too_large':
+      return `Fini's answer to "${task}" is too large: ${said}. Ask for less (a smaller limit).${uncertain}`;
+    case 'timed_out':
+      return `Fini did not finish the request to ${task} in time: ${said}.${uncertain || ' Call again in a minute.'} FINI_REQUEST_TIMEOUT_MS allows more time.`;
+    case 'interrupted':
+      return `The connection broke during the request to ${task}: ${said}.${uncertain || ' Call again in a minute.'}`;
+    case 'unreachable':
+      return `Fini could not be reached to ${task}: ${said}. Nothing was carried out. Check the network and FINI_BASE_URL, then call again.`;
+  }
+}
+
+function explainStatus(error: FiniError, said: string, uncertain: string): string {
+  const { status = 0, operation } = error;
+  const start = `Fini refused to ${operation} (HTTP ${status}): ${said}.`;
+  switch (status) {
+    case 401:
+      return `${start} The API key is missing, malformed, revoked or wrong. Ask the person to set FINI_API_KEY to the full workspace key (it begins with "fini_") and to restart the server; calling again before that cannot help.`;
+    case 403: {
+      const scope = /^(list|get)/.test(operation) ? 'read' : 'write';
+      return `${start} To ${operation}, the API key needs the scope "${scope}", and an ID must belong to the key's own workspace. Ask the person for a key with that scope; calling again with this one cannot help.`;
+    }
+    case 404:
+      return `${start} There is no such source in this workspace. Find the right ID with list_sources.`;
+    case 429: {
+      const wait = error.retryAfterSeconds;
+      const pause = wait === undefined ? 'a minute' : `${Math.ceil(wait)} s`;
+      return `${start} Fini limits how often it is asked; nothing was carried out. Call again in ${pause}.`;
+    }
+    default:
+      if (status >= 500) {
+        return `Fini failed to ${operation} (HTTP ${status}): ${said}.${uncertain || ' It was tried several times. Call again in a minute.'}`;
+      }
+      return `${start} Nothing was carried out. Mend the input as that says and call again${operation.includes('provider') ? '; a provider must be connected in the Fini dashboard first' : ''}.`;
+  }
+}
