@@ -95,7 +95,7 @@ function readLeaf(
 }
 
 function isContainer(provider: Provider, fields: Node, depth: number, hasList: boolean): boolean {
-  const object = fields['object'];
+  const object = fields.object;
   if (typeof object === 'string') return CONTAINERS.has(object.toLowerCase());
   if (provider === 'zendesk') return hasList;
   return provider === 'confluence' && depth === 0 && (hasList || 'key' in fields);

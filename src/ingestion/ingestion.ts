@@ -111,7 +111,8 @@ export class Ingestion {
     try {
       const snapshot = await this.#queue(wanted, inputs, wait);
       await this.#watch(wait, snapshot);
-      return wait.report(snapshot?.newestChange ?? null);
+      // One later, since the newest change itself was there before.
+      return wait.report(snapshot.newestChange + 1);
     } finally {
       wait.end();
     }
@@ -142,11 +143,7 @@ export class Ingestion {
   }
 
   /** Joins what runs already and queues the rest. The answer is the list before queueing. */
-  async #queue(
-    request: IngestRequest,
-    inputs: readonly string[],
-    wait: Wait,
-  ): Promise<Snapshot | null> {
+  async #queue(request: IngestRequest, inputs: readonly string[], wait: Wait): Promise<Snapshot> {
     wait.progress('checking');
     const underWay = () => inputs.map((input) => this.#beingQueued.get(inputKey(input)));
     while (underWay().some((request) => request !== undefined)) await Promise.all(underWay());

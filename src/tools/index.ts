@@ -1,0 +1,21 @@
+import { deepCrawlLinks } from './deep-crawl-links.ts';
+import type { Tool } from './define.ts';
+import { getSource } from './get-source.ts';
+import { ingestAndWait } from './ingest-and-wait.ts';
+import { ingestSources } from './ingest-sources.ts';
+import { listProviderResources } from './list-provider-resources.ts';
+import { listSources } from './list-sources.ts';
+import { registerProviderResources } from './register-provider-resources.ts';
+import { waitForSources } from './wait-for-sources.ts';
+
+/** Every tool, in the order in which they are listed and usually used. */
+export const tools: readonly Tool[] = [
+  deepCrawlLinks,
+  listProviderResources,
+  registerProviderResources,
+  ingestAndWait,
+  waitForSources,
+  ingestSources,
+  listSources,
+  getSource,
+];

@@ -1,0 +1,32 @@
+import * as z from 'zod';
+import { defineTool } from './define.ts';
+import { reportOutput, reportShape, reportText } from './report.ts';
+import { ingestShape, refuseIngestFaults, timeoutSeconds } from './schemas.ts';
+
+/** Queues, waits and accounts for every item (design.md, "The report of a wait"). */
+export const ingestAndWait = defineTool({
+  name: 'ingest_and_wait',
+  title: 'Ingest sources and wait',
+  description:
+    'The usual way to ingest: queues web pages (URLs) or existing sources (IDs), waits, streams progress, and reports each item once with what worked, what failed and why. Safe to repeat: items whose job runs already are joined, not queued again. When the time runs out the outcome is timed_out, with a wait_for_sources call to go on with. Completed does not mean live: content still goes through Knowledge in the Fini dashboard. Needs a key with read and write scope.',
+  inputSchema: z.strictObject({ ...ingestShape, timeoutSeconds }).superRefine(refuseIngestFaults),
+  outputSchema: z.object(reportShape),
+  annotations: {
+    readOnlyHint: false,
+    destructiveHint: false,
+    idempotentHint: true,
+    openWorldHint: true,
+  },
+  async handler({ timeoutSeconds, ...request }, context) {
+    const { ingestion, signal, progress, waitTimeoutSeconds } = context;
+    const report = await ingestion.ingestAndWait(request, {
+      timeoutSeconds: timeoutSeconds ?? waitTimeoutSeconds,
+      signal,
+      onProgress: (state) => progress.update(state),
+    });
+    progress.end(report.counts.unfinished === 0);
+    return reportOutput(report);
+  },
+  text: reportText,
+  isError: ({ outcome }) => outcome === 'failed',
+});

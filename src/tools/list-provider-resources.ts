@@ -1,0 +1,83 @@
+import * as z from 'zod';
+import { bounded, counted, TITLE_LENGTH, URL_LENGTH } from './bounded.ts';
+import { defineTool } from './define.ts';
+import { provider } from './schemas.ts';
+
+/** A provider's page or article, as list gives it and register takes it. */
+export const resourceShape = {
+  /** The provider's own ID, not a source ID. */
+  externalId: z.string(),
+  title: z.string(),
+  originalUrl: z.string(),
+  mimeType: z.string(),
+  /** `page`, `database`, `article`. */
+  object: z.string().optional(),
+  /** Titles of what it is nested in, outermost first. */
+  path: z.array(z.string()),
+};
+
+/** Shows what a connected provider has that Fini does not (fini-api.md, "list provider resources"). */
+export const listProviderResources = defineTool({
+  name: 'list_provider_resources',
+  title: "List a provider's pages",
+  description:
+    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Pass the chosen items unchanged to register_provider_resources. For websites use deep_crawl_links; for what Fini has already, list_sources. Google Drive cannot be listed.',
+  inputSchema: z.strictObject({
+    provider,
+    /** Keeps the items whose title or path contains this, in any case. */
+    search: z.string().trim().optional().describe('Keep items whose title or path contains this.'),
+    limit: z.int().min(1).max(500).default(100),
+    /** How many items to pass over. */
+    offset: z.int().min(0).default(0).describe('Pass nextOffset of the page before.'),
+  }),
+  outputSchema: z.object({
+    resources: z.array(z.object(resourceShape)),
+    /** How many match the search. */
+    total: z.int(),
+    /** Where the next page starts; absent on the last. */
+    nextOffset: z.int().optional(),
+    message: z.string(),
+  }),
+  annotations: {
+    readOnlyHint: true,
+    destructiveHint: false,
+    idempotentHint: true,
+    openWorldHint: true,
+  },
+  async handler({ provider, search, limit, offset }, { fini, signal }) {
+    const { resources, unreadable } = await fini.listProviderResources(provider, { signal });
+    const wanted = search?.toLowerCase() ?? '';
+    const matching = resources.filter(({ title, path }) =>
+      [...path, title].some((text) => text.toLowerCase().includes(wanted)),
+    );
+    const page = matching.slice(offset, offset + limit).map((resource) => ({
+      ...resource,
+      title: bounded(resource.title, TITLE_LENGTH),
+      originalUrl: bounded(resource.originalUrl, URL_LENGTH),
+      path: resource.path.map((title) => bounded(title, TITLE_LENGTH)),
+    }));
+    const end = offset + page.length;
+    const left =
+      unreadable === 0
+        ? ''
+        : ` ${counted(unreadable, 'item')} had no ID or URL and had to be left out.`;
+    const next =
+      matching.length === 0
+        ? 'Nothing matches. What Fini has already is left out here: see list_sources.'
+        : 'Pass the chosen items unchanged to register_provider_resources.';
+    return {
+      resources: page,
+      total: matching.length,
+      nextOffset: page.length > 0 && end < matching.length ? end : undefined,
+      message: `${next}${left}`,
+    };
+  },
+  text({ resources, total, nextOffset, message }) {
+    const lines = resources.map(
+      ({ externalId, title, path }) =>
+        `- ${[...path, title].join(' › ')} (externalId ${externalId})`,
+    );
+    const more = nextOffset === undefined ? '' : `\nGo on with offset ${nextOffset}.`;
+    return `${resources.length} of ${total}. ${message}\n${lines.join('\n')}${more}`;
+  },
+});

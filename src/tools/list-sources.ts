@@ -1,0 +1,95 @@
+import * as z from 'zod';
+import type { SourceFilters } from '../fini/client.ts';
+import type { FiniDocument } from '../fini/documents.ts';
+import { defineTool } from './define.ts';
+import { sourceId } from './schemas.ts';
+import { sourceLine, sourceOutput, sourceShape } from './source.ts';
+
+const optionalText = z.string().trim().min(1).optional();
+
+/** What Fini has (fini-api.md, "list sources"). */
+export const listSources = defineTool({
+  name: 'list_sources',
+  title: 'List sources',
+  description:
+    "Lists the workspace's sources, newest change first, without their text. Use it to find a source by URL or title, to see what failed, or to check whether something was queued. Read on with cursor set to nextCursor. To wait for jobs use wait_for_sources; for a source's text get_source.",
+  inputSchema: z.strictObject({
+    limit: z.int().min(1).max(100).default(50),
+    cursor: sourceId.optional().describe('nextCursor of the page before.'),
+    direction: z
+      .enum(['next', 'previous'])
+      .optional()
+      .describe('next: older changes; previous: newer.'),
+    source: z.enum(['web', 'googledrive', 'notion', 'zendesk', 'confluence', 'files']).optional(),
+    english: z.boolean().optional(),
+    /** One source. */
+    id: sourceId.optional(),
+    /** A part of the title, in any case. */
+    title: optionalText.describe('A part of the title.'),
+    /** A part of the URL, in any case. */
+    originalUrl: optionalText.describe('A part of the URL.'),
+    linkedKnowledgeId: optionalText,
+    linkedOperation: z.enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING']).optional(),
+    /** Pages that changed since they were ingested. */
+    changed: z.boolean().optional().describe('Whether the page changed since it was ingested.'),
+  }),
+  outputSchema: z.object({
+    documents: z.array(z.object(sourceShape)),
+    hasMore: z.boolean(),
+    /** Leads to the next page; absent on the last. */
+    nextCursor: z.string().optional(),
+    message: z.string(),
+  }),
+  annotations: {
+    readOnlyHint: true,
+    destructiveHint: false,
+    idempotentHint: true,
+    openWorldHint: true,
+  },
+  async handler({ cursor, direction, limit, ...filters }, { fini, signal }) {
+    const way = cursor === undefined ? undefined : (direction ?? 'next');
+    const request = { ...filters, limit, cursor, direction: way };
+    const page = await fini.listSources(request, { signal });
+    const matching = page.documents.filter((document) => matches(document, filters));
+    const last = way === 'previous' ? page.documents[0] : page.documents.at(-1);
+    const nextCursor = page.hasMore ? last?.id : undefined;
+    const left = page.documents.length - matching.length;
+    return {
+      documents: matching.map(sourceOutput),
+      hasMore: page.hasMore,
+      nextCursor,
+      message: [
+        left === 0
+          ? ''
+          : `Fini did not apply every filter: ${left} of this page did not match and were left out, so matches may be on later pages.`,
+        page.unreadable === 0 ? '' : `${page.unreadable} records without an ID were left out.`,
+        nextCursor === undefined
+          ? 'That is all.'
+          : `There are more: call again with cursor "${nextCursor}"${way === 'previous' ? ' and direction "previous"' : ''}.`,
+      ]
+        .filter((part) => part !== '')
+        .join(' '),
+    };
+  },
+  text({ documents, message }) {
+    return `${documents.length} sources on this page. ${message}\n${documents.map(sourceLine).join('\n')}`;
+  },
+});
+
+/** An API may ignore a parameter that it does not know, so every filter is checked again. */
+function matches(document: FiniDocument, filters: SourceFilters): boolean {
+  const contains = (text: string | null, part: string | undefined) =>
+    part === undefined || (text ?? '').toLowerCase().includes(part.toLowerCase());
+  const equals = (value: unknown, wanted: unknown) => wanted === undefined || value === wanted;
+  return (
+    contains(document.title, filters.title) &&
+    contains(document.originalUrl, filters.originalUrl) &&
+    equals(document.id.toLowerCase(), filters.id?.toLowerCase()) &&
+    equals(document.source, filters.source) &&
+    equals(document.english, filters.english) &&
+    equals(document.linkedKnowledgeId, filters.linkedKnowledgeId) &&
+    equals(document.linkedOperation, filters.linkedOperation) &&
+    // Older APIs have no such field; what is not there can only be taken as not changed.
+    equals(document.changed ?? false, filters.changed)
+  );
+}

@@ -1,0 +1,37 @@
+import * as z from 'zod';
+import { counted } from './bounded.ts';
+import { defineTool } from './define.ts';
+import { resourceShape } from './list-provider-resources.ts';
+import { listOf, provider, queuedShape } from './schemas.ts';
+
+/** Makes sources of a provider's pages (fini-api.md, "register provider resources"). */
+export const registerProviderResources = defineTool({
+  name: 'register_provider_resources',
+  title: "Register a provider's pages",
+  description:
+    'Turns items of list_provider_resources into Fini sources and returns their source IDs. Queues nothing: pass the IDs to ingest_and_wait as documentIdsToAdd, with source set to the same provider. Registering an item again only updates it. Needs a key with write scope.',
+  inputSchema: z.strictObject({
+    provider,
+    resources: listOf(
+      z.strictObject({ ...resourceShape, path: resourceShape.path.optional() }),
+      1,
+    ).describe('Items as list_provider_resources returned them.'),
+  }),
+  outputSchema: z.object({ ...queuedShape, message: z.string() }),
+  annotations: {
+    readOnlyHint: false,
+    destructiveHint: false,
+    idempotentHint: true,
+    openWorldHint: true,
+  },
+  async handler({ provider, resources }, { fini, signal }) {
+    const items = resources.map((resource) => ({ ...resource, path: resource.path ?? [] }));
+    const registered = await fini.registerProviderResources(provider, items, { signal });
+    const message = `Registered, not ingested: pass these IDs to ingest_and_wait with source "${provider}".`;
+    return { ...registered, message };
+  },
+  text({ addedDocumentIds, updatedDocumentIds, message }) {
+    const ids = JSON.stringify([...addedDocumentIds, ...updatedDocumentIds]);
+    return `${counted(addedDocumentIds.length, 'source')} added, ${updatedDocumentIds.length} known before. ${message}\n${ids}`;
+  },
+});

@@ -1,0 +1,152 @@
+import * as z from 'zod';
+import type { Report, ReportedSource } from '../ingestion/report.ts';
+import { adviceFor } from '../ingestion/states.ts';
+import {
+  bounded,
+  boundedOrNull,
+  counted,
+  ERROR_LENGTH,
+  TITLE_LENGTH,
+  URL_LENGTH,
+} from './bounded.ts';
+
+/** The account of a wait, as the tools that wait return it. */
+export const reportShape = {
+  /** `timed_out`: some are unfinished; `partial`: some failed or were not queued. */
+  outcome: z.enum(['completed', 'partial', 'failed', 'timed_out']),
+  /** `submitted` is the sum of the other four. */
+  counts: z.object({
+    submitted: z.int(),
+    completed: z.int(),
+    failed: z.int(),
+    unfinished: z.int(),
+    unqueued: z.int(),
+  }),
+  sources: z.array(
+    z.object({
+      /** The source ID. */
+      id: z.string(),
+      title: z.string().nullable(),
+      originalUrl: z.string().nullable(),
+      status: z.enum(['completed', 'failed', 'unfinished']),
+      /** Fini's own word for it; null while the job waited for has not shown. */
+      jobStatus: z.string().nullable(),
+      jobId: z.string().nullable(),
+      /** Its job ran already and was waited for instead of being queued again. */
+      joined: z.boolean().optional(),
+      error: z.string().optional(),
+      /** What to do about a failure. */
+      hint: z.string().optional(),
+      paragraphCount: z.int(),
+      linkedKnowledgeId: z.string().nullable(),
+    }),
+  ),
+  /** Inputs that Fini gave no ID for. */
+  unqueued: z.array(z.string()),
+  elapsedSeconds: z.number(),
+  /** What to do now, in words, with tools and IDs. */
+  nextSteps: z.string(),
+};
+
+/** The account of a wait, as the tools that wait return it. */
+export type ReportOutput = z.output<z.ZodObject<typeof reportShape>>;
+
+const FAILURES_AS_TEXT = 20;
+
+/** Turns the account of a wait into what a tool returns. */
+export function reportOutput(report: Report): ReportOutput {
+  return {
+    outcome: report.outcome,
+    counts: report.counts,
+    sources: report.sources.map(sourceInReport),
+    unqueued: report.unqueued.map((input) => bounded(input, URL_LENGTH)),
+    elapsedSeconds: report.elapsedSeconds,
+    nextSteps: nextSteps(report),
+  };
+}
+
+function sourceInReport(source: ReportedSource): ReportOutput['sources'][number] {
+  const { id, document, state, joined, gone } = source;
+  // What the record says of the job before is not this job's result.
+  const current = source.fresh ? document : null;
+  const fault = gone ? 'Fini has no such source (any more).' : current?.error;
+  return {
+    id,
+    title: boundedOrNull(document?.title ?? null, TITLE_LENGTH),
+    originalUrl: boundedOrNull(document?.originalUrl ?? null, URL_LENGTH),
+    status: state,
+    jobStatus: boundedOrNull(current?.linkedJobStatus ?? null, TITLE_LENGTH),
+    jobId: current?.linkedJobId ?? null,
+    joined: joined || undefined,
+    error: state === 'failed' ? errorText(fault) : undefined,
+    hint: gone
+      ? 'It may have been deleted meanwhile. Add it again if it is wanted.'
+      : current === null
+        ? undefined
+        : adviceFor(current),
+    paragraphCount: current?.paragraphCount ?? 0,
+    linkedKnowledgeId: document?.linkedKnowledgeId ?? null,
+  };
+}
+
+function errorText(fault: string | null | undefined): string {
+  return fault ? bounded(fault, ERROR_LENGTH) : 'Fini gave no reason.';
+}
+
+function nextSteps(report: Report): string {
+  const { counts, sources, unqueued, trouble } = report;
+  const steps: string[] = [];
+  if (counts.unfinished > 0) {
+    const ids = sources.filter(({ state }) => state === 'unfinished').map(({ id }) => id);
+    const since =
+      report.queuedAfter === null || !Number.isFinite(report.queuedAfter)
+        ? ''
+        : `, "queuedAfter": "${new Date(report.queuedAfter).toISOString()}"`;
+    steps.push(
+      `${counted(ids.length, 'source')} had not ended when the time ran out; the jobs go on at Fini. Call wait_for_sources with {"ids": ${JSON.stringify(ids)}${since}}.`,
+    );
+  }
+  if (trouble !== null) {
+    steps.push(`Fini did not answer the last look: ${bounded(trouble.message, ERROR_LENGTH)}`);
+  }
+  if (counts.failed > 0)
+    steps.push('For each failed source do what its hint says, then ingest it again.');
+  if (unqueued.length > 0) {
+    const guess = report.unqueuedIsGuess
+      ? ' Which ones is a guess, since some sources do not show their URL yet: check with list_sources.'
+      : '';
+    steps.push(
+      `Fini gave no ID for ${counted(unqueued.length, 'item')} (see unqueued): check that ${unqueued.length === 1 ? 'it is' : 'they are'} right, then pass ${unqueued.length === 1 ? 'it' : 'them'} to ingest_and_wait again.${guess}`,
+    );
+  }
+  if (counts.completed > 0) {
+    steps.push(
+      'Completed is not yet live: the content must still go through Knowledge in the Fini dashboard (generation, review, publishing, assignment) before agents answer from it.',
+    );
+  }
+  return steps.join(' ');
+}
+
+/** The report in short: totals, failures, what was not queued, and how to go on. */
+export function reportText(report: ReportOutput): string {
+  const { counts, outcome, sources, unqueued, elapsedSeconds } = report;
+  const failed = sources.filter(({ status }) => status === 'failed');
+  const lines = [
+    `${outcome}: ${counts.completed} of ${counts.submitted} completed, ${counts.failed} failed, ${counts.unfinished} unfinished, ${counts.unqueued} not queued, in ${elapsedSeconds} s.`,
+    ...failed
+      .slice(0, FAILURES_AS_TEXT)
+      .map(({ id, originalUrl, title, error, hint }) =>
+        `- failed: ${originalUrl ?? title ?? id} (${id}): ${error ?? ''} ${hint ?? ''}`.trimEnd(),
+      ),
+    more(failed.length, 'failed'),
+    ...unqueued.slice(0, FAILURES_AS_TEXT).map((input) => `- not queued: ${input}`),
+    more(unqueued.length, 'not queued'),
+    report.nextSteps,
+  ];
+  return lines.filter((line) => line !== '').join('\n');
+}
+
+function more(count: number, what: string): string {
+  const left = count - FAILURES_AS_TEXT;
+  return left > 0 ? `- and ${left} more ${what}, all in the structured content` : '';
+}

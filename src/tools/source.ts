@@ -1,0 +1,65 @@
+import * as z from 'zod';
+import type { FiniDocument } from '../fini/documents.ts';
+import { adviceFor } from '../ingestion/states.ts';
+import { bounded, boundedOrNull, ERROR_LENGTH, TITLE_LENGTH, URL_LENGTH } from './bounded.ts';
+
+/** A source without its text, as tools show it (fini-api.md, "Document"). */
+export const sourceShape = {
+  /** The source ID. */
+  id: z.string(),
+  title: z.string().nullable(),
+  originalUrl: z.string().nullable(),
+  /** `web`, `googledrive`, `notion`, `zendesk`, `confluence` or `files`. */
+  source: z.string().nullable(),
+  /** `PENDING`, `IN_PROGRESS`, `COMPLETED` or `FAILED`. */
+  linkedJobStatus: z.string().nullable(),
+  /** Whether the latest job gave usable content. */
+  success: z.boolean().nullable(),
+  /** Why the latest job failed. */
+  error: z.string().optional(),
+  /** What to do about that. */
+  hint: z.string().optional(),
+  paragraphCount: z.int(),
+  english: z.boolean().nullable(),
+  createdAt: z.string().nullable(),
+  updatedAt: z.string().nullable(),
+  linkedJobId: z.string().nullable(),
+  /** Set once the source is linked to an article of Knowledge. */
+  linkedKnowledgeId: z.string().nullable(),
+  linkedOperation: z.string().nullable(),
+  /** Whether the page has changed since it was ingested. */
+  changed: z.boolean().optional(),
+};
+
+/** A source without its text, as tools show it. */
+export type SourceOutput = z.output<z.ZodObject<typeof sourceShape>>;
+
+/** What a tool shows of a record: everything bounded, the text counted. */
+export function sourceOutput(document: FiniDocument): SourceOutput {
+  return {
+    id: document.id,
+    title: boundedOrNull(document.title, TITLE_LENGTH),
+    originalUrl: boundedOrNull(document.originalUrl, URL_LENGTH),
+    source: document.source,
+    linkedJobStatus: document.linkedJobStatus,
+    success: document.success,
+    error: document.error ? bounded(document.error, ERROR_LENGTH) : undefined,
+    hint: adviceFor(document),
+    paragraphCount: document.paragraphCount,
+    english: document.english,
+    createdAt: document.createdAt,
+    updatedAt: document.updatedAt,
+    linkedJobId: document.linkedJobId,
+    linkedKnowledgeId: document.linkedKnowledgeId,
+    linkedOperation: document.linkedOperation,
+    changed: document.changed ?? undefined,
+  };
+}
+
+/** One line about a source. */
+export function sourceLine(source: SourceOutput): string {
+  const name = source.title ?? source.originalUrl ?? 'untitled';
+  const status = source.linkedJobStatus ?? 'never ingested';
+  const outcome = source.error === undefined ? `${source.paragraphCount} paragraphs` : source.error;
+  return `- ${source.id} ${status}: ${name}${source.title === null || source.originalUrl === null ? '' : ` <${source.originalUrl}>`} (${outcome})`;
+}

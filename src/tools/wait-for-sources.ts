@@ -1,0 +1,45 @@
+import * as z from 'zod';
+import { defineTool } from './define.ts';
+import { reportOutput, reportShape, reportText } from './report.ts';
+import { sourceIds, timeoutSeconds } from './schemas.ts';
+
+/** Waits for jobs queued before (design.md, "The report of a wait"). */
+export const waitForSources = defineTool({
+  name: 'wait_for_sources',
+  title: 'Wait for sources',
+  description:
+    'Waits for jobs that were queued before, streams progress, and reports each source like ingest_and_wait. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps) or after ingest_sources. Queues nothing. To queue and wait in one go use ingest_and_wait.',
+  inputSchema: z.strictObject({
+    ids: sourceIds('ids').describe('Source IDs (UUIDs).'),
+    timeoutSeconds,
+    /** ISO 8601: a result that the record shows from before this belongs to an earlier job. */
+    queuedAfter: z
+      .string()
+      .refine(
+        (text) => !Number.isNaN(Date.parse(text)),
+        'queuedAfter is not a time: pass it as nextSteps gave it',
+      )
+      .optional()
+      .describe("As nextSteps gave it: results older than this are an earlier job's."),
+  }),
+  outputSchema: z.object(reportShape),
+  annotations: {
+    readOnlyHint: true,
+    destructiveHint: false,
+    idempotentHint: true,
+    openWorldHint: true,
+  },
+  async handler({ ids, timeoutSeconds, queuedAfter }, context) {
+    const { ingestion, signal, progress, waitTimeoutSeconds } = context;
+    const since = queuedAfter === undefined ? null : Date.parse(queuedAfter);
+    const report = await ingestion.waitFor(ids, since, {
+      timeoutSeconds: timeoutSeconds ?? waitTimeoutSeconds,
+      signal,
+      onProgress: (state) => progress.update(state),
+    });
+    progress.end(report.counts.unfinished === 0);
+    return reportOutput(report);
+  },
+  text: reportText,
+  isError: ({ outcome }) => outcome === 'failed',
+});
