@@ -56,9 +56,9 @@ function poolFor(origin: string): Promise<Pool> {
   let pool = pools.get(origin);
   if (pool === undefined) {
     // Loading undici costs more than a server's whole start, so the first request pays for it.
-    pool = import('undici').then(
-      (undici) =>
-        new undici.Pool(origin, {
+    pool = import('./pool.ts').then(
+      ({ Pool }) =>
+        new Pool(origin, {
           connections: CONNECTIONS_PER_ORIGIN,
           // The whole exchange has one time-out of ours; two clocks would only disagree.
           headersTimeout: 0,

@@ -56,11 +56,11 @@ function failureAdvice(document: FiniDocument): string {
   if (/robots/i.test(error)) {
     return "The site's robots.txt forbids this page: allow Fini's crawler there, or leave the page out.";
   }
-  if (/content.?type|mime|unsupported|extract|format/i.test(error)) {
-    return 'Fini does not extract this content type: ingest an HTML version of the page instead.';
-  }
   if (document.linkedJobStatus === 'COMPLETED') {
     return 'The page gave no usable content: check that it has text without scripts or a login, then ingest it again.';
+  }
+  if (/content.?type|mime|unsupported|extract|format/i.test(error)) {
+    return 'Fini does not extract this content type: ingest an HTML version of the page instead.';
   }
   return 'Check that the page opens without a login, is not forbidden by robots.txt and is HTML; then ingest it again.';
 }

@@ -60,9 +60,10 @@ export class ProgressReporter {
     const latest = this.#latest;
     if (latest === undefined) return;
     const done = latest.completed + latest.failed;
-    // The last step belongs to the end of the call, when the answer follows at once.
+    // Nothing is left to wait for: the last step belongs to the end of the call.
+    if (done >= latest.total) return;
     const ceiling = Math.min(Math.max(done, Math.floor(this.#progress)) + 1, latest.total);
-    const next = done > this.#progress && done < latest.total ? done : undefined;
+    const next = done > this.#progress ? done : undefined;
     this.#tell(latest, next ?? this.#progress + (ceiling - this.#progress) * HEARTBEAT_STEP);
   }
 

@@ -135,8 +135,9 @@ export function reportText(report: ReportOutput): string {
     `${outcome}: ${counts.completed} of ${counts.submitted} completed, ${counts.failed} failed, ${counts.unfinished} unfinished, ${counts.unqueued} not queued, in ${elapsedSeconds} s.`,
     ...failed
       .slice(0, FAILURES_AS_TEXT)
-      .map(({ id, originalUrl, title, error, hint }) =>
-        `- failed: ${originalUrl ?? title ?? id} (${id}): ${error ?? ''} ${hint ?? ''}`.trimEnd(),
+      .map(
+        ({ id, originalUrl, title, error, hint }) =>
+          `- failed: ${originalUrl ?? title ?? id} (${id}): ${[error, hint].filter(Boolean).join(' → ')}`,
       ),
     more(failed.length, 'failed'),
     ...unqueued.slice(0, FAILURES_AS_TEXT).map((input) => `- not queued: ${input}`),

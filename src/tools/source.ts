@@ -1,7 +1,14 @@
 import * as z from 'zod';
 import type { FiniDocument } from '../fini/documents.ts';
 import { adviceFor } from '../ingestion/states.ts';
-import { bounded, boundedOrNull, ERROR_LENGTH, TITLE_LENGTH, URL_LENGTH } from './bounded.ts';
+import {
+  bounded,
+  boundedOrNull,
+  counted,
+  ERROR_LENGTH,
+  TITLE_LENGTH,
+  URL_LENGTH,
+} from './bounded.ts';
 
 /** A source without its text, as tools show it (fini-api.md, "Document"). */
 export const sourceShape = {
@@ -60,6 +67,7 @@ export function sourceOutput(document: FiniDocument): SourceOutput {
 export function sourceLine(source: SourceOutput): string {
   const name = source.title ?? source.originalUrl ?? 'untitled';
   const status = source.linkedJobStatus ?? 'never ingested';
-  const outcome = source.error === undefined ? `${source.paragraphCount} paragraphs` : source.error;
+  const outcome =
+    source.error === undefined ? counted(source.paragraphCount, 'paragraph') : source.error;
   return `- ${source.id} ${status}: ${name}${source.title === null || source.originalUrl === null ? '' : ` <${source.originalUrl}>`} (${outcome})`;
 }
