@@ -1,0 +1,264 @@
+import type { Progress } from '@modelcontextprotocol/sdk/types.js';
+import { afterEach, expect, test } from 'vitest';
+import type { SandboxOptions } from '../../src/sandbox/server.ts';
+import { type Harness, ingestRequests, startHarness } from '../harness.ts';
+
+let harness: Harness;
+afterEach(() => harness.close());
+
+async function start(options: SandboxOptions = {}, environment: Record<string, string> = {}) {
+  harness = await startHarness(options, environment);
+  return harness;
+}
+
+const pages = (count: number) =>
+  Array.from({ length: count }, (_, index) => `https://docs.example.com/page/${index}`);
+
+/** Waits, without a pause of its own, until something that the sandbox does has come about. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test('a wait over 25 URLs accounts for each exactly once, whatever becomes of it', async () => {
+  const urls = pages(25);
+  const [failing, empty, odd, dropped] = urls;
+  const { call, sandbox } = await start({
+    jobs: ({ url }) => {
+      if (url === failing) return { status: 'FAILED', error: 'Blocked by robots.txt' };
+      if (url === empty) return { status: 'COMPLETED', success: false };
+      if (url === odd) return { status: 'PAUSED_FOR_REVIEW' };
+      return url === dropped ? { drop: true } : undefined;
+    },
+  });
+  const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
+  const { outcome, counts, sources, unqueued, nextSteps } = answer.structured;
+  expect(outcome).toBe('timed_out');
+  expect(counts).toEqual({ submitted: 25, completed: 21, failed: 2, unfinished: 1, unqueued: 1 });
+  const named = sources.map((source: { originalUrl: string }) => source.originalUrl);
+  expect([...named, ...unqueued].sort()).toEqual(urls.toSorted());
+  expect(unqueued).toEqual([dropped]);
+  const of = (url: string | undefined) =>
+    sources.find((source: { originalUrl: string }) => source.originalUrl === url);
+  expect(of(failing)).toMatchObject({ status: 'failed', jobStatus: 'FAILED' });
+  expect(of(failing).hint).toMatch(/robots\.txt/);
+  expect(of(empty)).toMatchObject({ status: 'failed', jobStatus: 'COMPLETED' });
+  expect(of(odd)).toMatchObject({ status: 'unfinished', jobStatus: 'PAUSED_FOR_REVIEW' });
+  expect(of(odd).hint).toMatch(/does not know/);
+  expect(nextSteps).toContain(of(odd).id);
+  expect(answer.text).toContain('21 of 25 completed');
+  expect(ingestRequests(sandbox)).toHaveLength(1);
+});
+
+test('outcomes: completed, partial, and failed as an error', async () => {
+  const urls = pages(3);
+  const { call } = await start({
+    jobs: ({ url }) => (url === urls[0] ? { status: 'FAILED', error: 'HTTP 500' } : undefined),
+  });
+  const completed = await call('ingest_and_wait', { documentIdsToAdd: [urls[1]] });
+  expect([completed.structured.outcome, completed.isError]).toEqual(['completed', false]);
+  expect(completed.structured.nextSteps).toMatch(/not yet live/i);
+  const partial = await call('ingest_and_wait', { documentIdsToAdd: [urls[0], urls[2]] });
+  expect([partial.structured.outcome, partial.isError]).toEqual(['partial', false]);
+  const failed = await call('ingest_and_wait', { documentIdsToAdd: [urls[0]] });
+  expect([failed.structured.outcome, failed.isError]).toEqual(['failed', true]);
+  expect(failed.structured.sources[0].error).toBe('HTTP 500');
+});
+
+test('a refresh whose old COMPLETED lingers is reported with the new job', async () => {
+  const urls = pages(6);
+  const { call, sandbox } = await start({ lingerMs: 150 });
+  const first = await call('ingest_and_wait', { documentIdsToAdd: urls });
+  const before = new Map(sandbox.documents().map(({ id, linkedJobId }) => [id, linkedJobId]));
+  const second = await call('ingest_and_wait', {
+    documentIdsToAdd: urls.slice(0, 3),
+    documentIdsToRefresh: urls.slice(3),
+  });
+  expect(second.structured.counts).toMatchObject({ submitted: 6, completed: 6 });
+  const after = new Map(sandbox.documents().map(({ id, linkedJobId }) => [id, linkedJobId]));
+  for (const { id, jobId } of second.structured.sources) {
+    expect(jobId).not.toBe(before.get(id));
+    expect(jobId).toBe(after.get(id));
+  }
+  expect(first.structured.sources).toHaveLength(6);
+  expect(ingestRequests(sandbox)).toHaveLength(2);
+});
+
+test('a refresh is not taken for done by a touch that changes no job', async () => {
+  const { call, sandbox } = await start({ lingerMs: 400, workingMs: 30 });
+  const [url] = pages(1);
+  await call('ingest_and_wait', { documentIdsToAdd: [url] });
+  const [old] = sandbox.documents();
+  sandbox.script({
+    method: 'GET',
+    skip: 1,
+    times: 3,
+    action: {
+      kind: 'rewrite',
+      rewrite: (answer) => touch(answer, new Date(Date.now() + 1000).toISOString()),
+    },
+  });
+  const answer = await call('ingest_and_wait', { documentIdsToRefresh: [url] });
+  expect(answer.structured.sources[0].jobId).not.toBe(old?.linkedJobId);
+});
+
+function touch(answer: unknown, updatedAt: string): unknown {
+  const record = answer as { documents?: object[] };
+  if (record.documents === undefined) return { ...record, updatedAt };
+  return { ...record, documents: record.documents.map((item) => ({ ...item, updatedAt })) };
+}
+
+test('the same call made again while its jobs run queues nothing, and marks them joined', async () => {
+  const urls = pages(8);
+  const { call, sandbox } = await start({ workingMs: 300 });
+  const input = { documentIdsToAdd: urls };
+  const first = call('ingest_and_wait', input);
+  await until(() => ingestRequests(sandbox).length === 1);
+  const second = await call('ingest_and_wait', input);
+  expect(second.structured.counts).toMatchObject({ submitted: 8, completed: 8 });
+  expect(second.structured.sources.every((item: { joined: boolean }) => item.joined)).toBe(true);
+  expect((await first).structured.counts.completed).toBe(8);
+  expect(ingestRequests(sandbox)).toHaveLength(1);
+});
+
+test('a cancelled refresh that is called again before its job shows is not queued twice', async () => {
+  const urls = pages(5);
+  const { call, sandbox } = await start({ lingerMs: 600 });
+  await call('ingest_and_wait', { documentIdsToAdd: urls });
+  const old = new Map(sandbox.documents().map(({ id, linkedJobId }) => [id, linkedJobId]));
+  const cancel = new AbortController();
+  const input = { documentIdsToRefresh: urls };
+  const given = call('ingest_and_wait', input, { signal: cancel.signal });
+  await until(
+    () => ingestRequests(sandbox).length === 2 && sandbox.requests.at(-1)?.method === 'GET',
+  );
+  cancel.abort();
+  await expect(given).rejects.toThrow();
+  const again = await call('ingest_and_wait', input);
+  expect(again.structured.counts).toMatchObject({ submitted: 5, completed: 5 });
+  for (const { id, jobId, joined } of again.structured.sources) {
+    expect(joined).toBe(true);
+    expect(jobId).not.toBe(old.get(id));
+  }
+  expect(ingestRequests(sandbox)).toHaveLength(2);
+});
+
+test('two calls at once for overlapping items queue each item once', async () => {
+  const urls = pages(6);
+  const { call, sandbox } = await start({ workingMs: 150 });
+  const answers = await Promise.all([
+    call('ingest_and_wait', { documentIdsToAdd: urls.slice(0, 4) }),
+    call('ingest_and_wait', { documentIdsToAdd: urls.slice(2) }),
+    call('ingest_and_wait', { documentIdsToAdd: urls }),
+  ]);
+  expect(answers.map(({ structured }) => structured.counts.completed)).toEqual([4, 4, 6]);
+  const queued = ingestRequests(sandbox).flatMap(
+    (body) => (body as { documentIdsToAdd: string[] }).documentIdsToAdd,
+  );
+  expect(queued.sort()).toEqual(urls);
+});
+
+test('a wait that runs out is an answer, and wait_for_sources goes on from it', async () => {
+  const urls = pages(4);
+  const { call, sandbox } = await start({ workingMs: 1500, parallelJobs: 9 });
+  const first = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
+  expect([first.structured.outcome, first.isError]).toEqual(['timed_out', false]);
+  const next = /wait_for_sources with (\{.*?\})\./.exec(first.structured.nextSteps)?.[1];
+  const second = await call('wait_for_sources', JSON.parse(next ?? ''));
+  expect(second.structured.counts).toMatchObject({ submitted: 4, completed: 4 });
+  expect(ingestRequests(sandbox)).toHaveLength(1);
+});
+
+test('wait_for_sources does not take the result of the job before for the new one', async () => {
+  const urls = pages(4);
+  const { call, sandbox } = await start({ lingerMs: 1300 });
+  await call('ingest_and_wait', { documentIdsToAdd: urls });
+  const old = new Set(sandbox.documents().map(({ linkedJobId }) => linkedJobId));
+  const first = await call('ingest_and_wait', { documentIdsToRefresh: urls, timeoutSeconds: 1 });
+  expect(first.structured.counts.unfinished).toBe(4);
+  expect(first.structured.sources[0]).toMatchObject({ jobStatus: null, jobId: null });
+  const next = /wait_for_sources with (\{.*?\})\./.exec(first.structured.nextSteps)?.[1];
+  const second = await call('wait_for_sources', JSON.parse(next ?? ''));
+  expect(second.structured.counts.completed).toBe(4);
+  for (const { jobId } of second.structured.sources) expect(old.has(jobId)).toBe(false);
+});
+
+test('progress strictly increases, keeps its total, speaks, and reaches the total at the end', async () => {
+  const { call } = await start({ workingMs: 200, parallelJobs: 2 });
+  const seen: Progress[] = [];
+  await call(
+    'ingest_and_wait',
+    { documentIdsToAdd: pages(12) },
+    { onprogress: (one) => seen.push(one) },
+  );
+  expect(seen.length).toBeGreaterThan(4);
+  for (const [index, { progress, total, message }] of seen.entries()) {
+    expect(progress).toBeGreaterThan(seen[index - 1]?.progress ?? 0);
+    expect(total).toBe(12);
+    expect(progress === 12).toBe(index === seen.length - 1);
+    expect(message).toMatch(/^(Checking|Queueing|\d+ of 12 done).* \d+ s$/);
+  }
+});
+
+test('cancelling stops the requests at once, and what is queued stays queued', async () => {
+  const { call, sandbox } = await start({ workingMs: 60_000 });
+  const cancel = new AbortController();
+  const given = call('ingest_and_wait', { documentIdsToAdd: pages(5) }, { signal: cancel.signal });
+  await until(() => sandbox.requests.length > 4);
+  cancel.abort();
+  await expect(given).rejects.toThrow();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const requests = sandbox.requests.length;
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(sandbox.requests).toHaveLength(requests);
+  expect(sandbox.documents()).toHaveLength(5);
+});
+
+test('an input repeated in a list is queued and reported once', async () => {
+  const { call, sandbox } = await start();
+  const urls = ['https://docs.example.com/a', 'https://DOCS.example.com:443/a'];
+  const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
+  expect(answer.structured.counts.submitted).toBe(1);
+  expect(sandbox.documents()).toHaveLength(1);
+});
+
+test('pages that differ after "#" are different inputs', async () => {
+  const { call } = await start();
+  const urls = ['https://docs.example.com/#/a', 'https://docs.example.com/#/b'];
+  const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
+  expect(answer.structured.counts).toMatchObject({ submitted: 2, completed: 2 });
+});
+
+test('a source that vanishes in the middle is reported as failed, and why', async () => {
+  const urls = pages(6);
+  const { call } = await start({
+    jobs: ({ url }) => (url === urls[2] ? { vanish: true } : undefined),
+  });
+  const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
+  expect(answer.structured.counts).toMatchObject({ submitted: 6, completed: 5, failed: 1 });
+  const [gone] = answer.structured.sources.filter(
+    (item: { status: string }) => item.status === 'failed',
+  );
+  expect(gone.error).toMatch(/no such source/);
+});
+
+test('an unknown source ID is reported as failed by wait_for_sources', async () => {
+  const { call } = await start();
+  const id = '00000000-0000-4000-8000-000000000000';
+  const answer = await call('wait_for_sources', { ids: [id] });
+  expect(answer.structured.sources).toMatchObject([{ id, status: 'failed' }]);
+});
+
+test('hundreds of sources: the text stays short and every source is in the structure', async () => {
+  const urls = pages(300);
+  const { call, sandbox } = await start({
+    parallelJobs: 100,
+    jobs: ({ url }) =>
+      url?.endsWith('7') === true ? { status: 'FAILED', error: 'HTTP 404' } : undefined,
+  });
+  const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
+  expect(answer.structured.counts).toMatchObject({ submitted: 300, completed: 270, failed: 30 });
+  expect(new Set(answer.structured.sources.map((item: { id: string }) => item.id)).size).toBe(300);
+  expect(answer.text).toContain('and 10 more failed');
+  expect(answer.text.length).toBeLessThan(8_000);
+  expect(sandbox.requests.length).toBeLessThan(90);
+});
