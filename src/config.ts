@@ -23,6 +23,7 @@ export const configSchema = z.object({
   apiKey: z
     .string()
     .regex(/^[\x21-\x7e]+$/, 'has white space or characters that no key has; set the key alone')
+    .min(8, 'is too short to be a key')
     .optional()
     .register(sources, {
       environment: 'FINI_API_KEY',

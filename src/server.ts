@@ -1,4 +1,6 @@
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import type { Secrets } from './secrets.ts';
 import type { ToolDependencies } from './tools/define.ts';
 import { tools } from './tools/index.ts';
 
@@ -19,4 +21,15 @@ export function createServer(version: string, dependencies: ToolDependencies): M
   );
   for (const tool of tools) tool.register(server, dependencies);
   return server;
+}
+
+/** Connects a server to a transport over which no secret goes out, whatever brought it in. */
+export async function connectServer(
+  server: McpServer,
+  transport: Transport,
+  secrets: Secrets,
+): Promise<void> {
+  const send = transport.send.bind(transport);
+  transport.send = (message, options) => send(secrets.redactJson(message), options);
+  await server.connect(transport);
 }

@@ -1,0 +1,42 @@
+/** What stands where a secret was. */
+const REPLACEMENT = '[secret]';
+
+/**
+ * The secrets that this process holds, and their removal from whatever leaves it: an API that
+ * echoes a header, a URL or an error's cause may bring one in anywhere.
+ */
+export class Secrets {
+  readonly #counts = new Map<string, number>();
+
+  /** Keeps a secret out of every text until the answer is called. */
+  add(secret: string): () => void {
+    this.#counts.set(secret, (this.#counts.get(secret) ?? 0) + 1);
+    return () => {
+      const left = (this.#counts.get(secret) ?? 1) - 1;
+      if (left === 0) this.#counts.delete(secret);
+      else this.#counts.set(secret, left);
+    };
+  }
+
+  /** The text without any secret, as it is or as it stands in JSON or in a URL. */
+  redact(text: string): string {
+    let clean = text;
+    for (const secret of this.#counts.keys()) {
+      for (const form of [
+        secret,
+        JSON.stringify(secret).slice(1, -1),
+        encodeURIComponent(secret),
+      ]) {
+        clean = clean.replaceAll(form, REPLACEMENT);
+      }
+    }
+    return clean;
+  }
+
+  /** The value, which must be plain JSON, without any secret in its texts and names. */
+  redactJson<Value>(value: Value): Value {
+    const json = JSON.stringify(value);
+    const clean = this.redact(json);
+    return clean === json ? value : JSON.parse(clean);
+  }
+}
