@@ -22,7 +22,10 @@ export const configSchema = z.object({
   /** The workspace key. Undefined where none is set: the server then starts, and calls say so. */
   apiKey: z
     .string()
-    .regex(/^[\x21-\x7e]+$/, 'has white space or characters that no key has; set the key alone')
+    .regex(
+      /^[\w.~+/=-]+$/,
+      'has characters that no key has; set the key alone, without "Bearer" or quotes',
+    )
     .min(8, 'is too short to be a key')
     .optional()
     .register(sources, {

@@ -8,7 +8,7 @@ const REPLACEMENT = '[secret]';
 export class Secrets {
   readonly #counts = new Map<string, number>();
 
-  /** Keeps a secret out of every text until the answer is called. */
+  /** Keeps a secret, which holds nothing that JSON escapes, out of every text until the answer is called. */
   add(secret: string): () => void {
     this.#counts.set(secret, (this.#counts.get(secret) ?? 0) + 1);
     return () => {
@@ -18,7 +18,7 @@ export class Secrets {
     };
   }
 
-  /** The text without any secret, as it is or as it stands in JSON or in a URL. */
+  /** The text without any secret, as it is or as it stands in a URL. */
   redact(text: string): string {
     let clean = text;
     for (const secret of this.#counts.keys()) {

@@ -55,9 +55,12 @@ export const documentSchema = recordSchema.transform((record) => ({
 /** A source as Fini records it. */
 export type FiniDocument = z.infer<typeof documentSchema>;
 
-/** One page of the list of sources. `hasMore` is null where Fini did not say. */
+/**
+ * One page of the list of sources. `hasMore` is null where Fini did not say. A missing list counts
+ * as one record that cannot be read: it must not pass for an empty workspace.
+ */
 export const documentPageSchema = z.object({
-  documents: z.array(z.unknown()).catch([]),
+  documents: z.array(z.unknown()).catch([null]),
   hasMore: flag,
 });
 

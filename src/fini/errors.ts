@@ -58,7 +58,9 @@ export class FiniError extends Error {
 
   /** Fini turned the request away before doing anything, or never got it. */
   get surelyNotCarriedOut(): boolean {
-    if (this.failure === 'unreachable' || this.failure === 'redirected') return true;
+    if (this.failure === 'unreachable') return true;
+    // "Ask again over there"; the other redirects may follow something that was done.
+    if (this.failure === 'redirected') return this.status === 307 || this.status === 308;
     return this.status !== undefined && this.status >= 400 && this.status < 500;
   }
 

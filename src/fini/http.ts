@@ -128,7 +128,9 @@ export function createHttp(options: HttpOptions): Http {
         signal: abort.signal,
       });
       status = answer.statusCode;
-      const text = await readBounded(answer.body, operation, status);
+      const body = await readBounded(answer.body, operation, status);
+      // An API that echoes the key must not bring it into a title or an error that is shown.
+      const text = body.replaceAll(options.apiKey, '[secret]');
       const header = (name: string): string | undefined => {
         const value = answer.headers[name];
         return Array.isArray(value) ? value[0] : value;

@@ -1,5 +1,6 @@
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
+import { FiniError } from '../fini/errors.ts';
 
 /** Sources a page: the API's own default, since the largest it takes is not documented. */
 export const PAGE_SIZE = 50;
@@ -23,6 +24,13 @@ export async function* newestChanges(
       direction: cursor === undefined ? undefined : ('next' as const),
     };
     const page = await fini.listSources(request, { signal });
+    if (page.documents.length === 0 && page.unreadable > 0) {
+      const operation = 'list sources';
+      throw new FiniError('The list holds no source that can be read.', {
+        operation,
+        failure: 'unreadable',
+      });
+    }
     const news = page.documents.some((document) => !seen.has(document.id));
     if (!news) return;
     for (const document of page.documents) seen.add(document.id);

@@ -1,7 +1,15 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { SandboxDocument } from './documents.ts';
-import { type Answer, act, errorAnswer, type Fault, FaultScript, send } from './faults.ts';
+import {
+  type Answer,
+  act,
+  errorAnswer,
+  type Fault,
+  type FaultAction,
+  FaultScript,
+  send,
+} from './faults.ts';
 import {
   crawlRequest,
   deleteRequest,
@@ -52,6 +60,8 @@ export type RecordedRequest = {
   authorization: string | null;
   /** When it had come in whole, in milliseconds since 1970 by the sandbox's clock. */
   at: number;
+  /** What a script did to it; null where it was answered as it should be. */
+  fault: FaultAction | null;
 };
 
 /** A running sandbox. */
@@ -109,15 +119,15 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const { authorization = null } = request.headers;
     const body = await readJson(request);
     const at = settings.now();
-    requests.push({ method, path, body: body ?? null, authorization, at });
+    const fault = faults.take(method, path) ?? null;
+    requests.push({ method, path, body: body ?? null, authorization, at, fault });
     // Node's own `Date` would not follow a clock that was passed in.
     response.setHeader('date', new Date(at).toUTCString());
     const carryOut = (target = path): Answer => {
       workspace.advance();
       return answerOf(routes, keys, { method, path: target, body, authorization });
     };
-    const action = faults.take(method, path);
-    if (action) act(action, path, response, carryOut);
+    if (fault) act(fault, path, response, carryOut);
     else send(response, carryOut());
   };
 
@@ -208,7 +218,7 @@ function routesOf(
 function answerOf(
   routes: Route[],
   keys: Record<string, Scope[]>,
-  request: Omit<RecordedRequest, 'at'>,
+  request: Omit<RecordedRequest, 'at' | 'fault'>,
 ): Answer {
   const { method, path, authorization, body } = request;
   const url = new URL(path, 'http://sandbox');

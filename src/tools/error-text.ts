@@ -78,7 +78,7 @@ function explainFiniError(error: FiniError, afterUncertainWrite?: string): strin
     case 'refused':
       return explainStatus(error, said, uncertain);
     case 'redirected':
-      return `Fini redirected the request to ${task} instead of answering (HTTP ${error.status}). The key is not sent to another address, so this was not followed. Check FINI_BASE_URL.`;
+      return `Fini redirected the request to ${task} instead of answering (HTTP ${error.status}). The key is not sent to another address, so this was not followed. Check FINI_BASE_URL.${uncertain}`;
     case 'unreadable':
       return `Fini's answer to "${task}" could not be read: ${said}. A proxy or a login page may stand between; check FINI_BASE_URL if it stays so.${uncertain || ' Call again in a minute.'}`;
     case 'too_large':

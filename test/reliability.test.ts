@@ -1,0 +1,244 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Fault, SandboxOptions } from '../src/sandbox/server.ts';
+import { type Harness, ingestRequests, startHarness } from './harness.ts';
+
+let harness: Harness;
+afterEach(() => harness.close());
+
+async function start(options: SandboxOptions = {}, environment: Record<string, string> = {}) {
+  harness = await startHarness(options, { FINI_REQUEST_TIMEOUT_MS: '150', ...environment });
+  return harness;
+}
+
+const LIST = /^\/v2\/documents\/public\?/;
+const urls = Array.from({ length: 6 }, (_, index) => `https://docs.example.com/${index}`);
+
+describe('polls that go wrong: the wait completes, queued once', () => {
+  const faults: [string, Omit<Fault, 'path'>][] = [
+    [
+      '429 with Retry-After in seconds',
+      { action: { kind: 'status', status: 429, headers: { 'retry-after': '0' } } },
+    ],
+    [
+      '429 with Retry-After as a date',
+      {
+        action: {
+          kind: 'status',
+          status: 429,
+          headers: { 'retry-after': new Date().toUTCString() },
+        },
+      },
+    ],
+    ['500 three times', { times: 3, action: { kind: 'status', status: 500 } }],
+    ['500 ten times', { times: 10, action: { kind: 'status', status: 500 } }],
+    ['503', { action: { kind: 'status', status: 503 } }],
+    ['a reset before the request was read', { action: { kind: 'reset', when: 'before' } }],
+    ['a reset after the request was read', { action: { kind: 'reset', when: 'after' } }],
+    ['an HTML page with 502', { action: { kind: 'html', status: 502 } }],
+    ['a login page with 200', { action: { kind: 'html', status: 200 } }],
+    ['a cut-off body', { action: { kind: 'cut' } }],
+    ['a body that drips for ever', { action: { kind: 'drip', everyMs: 20 } }],
+    ['silence', { action: { kind: 'hang' } }],
+    ['a slow first byte', { action: { kind: 'slow', milliseconds: 60 } }],
+    ['a redirect', { action: { kind: 'redirect', location: 'https://elsewhere.example/' } }],
+    ['an answer of null', { action: { kind: 'rewrite', rewrite: () => null } }],
+    [
+      'a list of null',
+      { action: { kind: 'rewrite', rewrite: () => ({ documents: null, hasMore: null }) } },
+    ],
+    [
+      'records of null',
+      { action: { kind: 'rewrite', rewrite: () => ({ documents: [null, {}, 7] }) } },
+    ],
+    ['paging in circles', { action: { kind: 'endlessPaging', pages: 'repeated' } }],
+    ['paging without end', { times: 4, action: { kind: 'endlessPaging', pages: 'made-up' } }],
+    ['an answer larger than 20 MB', { action: { kind: 'big', bytes: 21 * 1024 * 1024 } }],
+  ];
+  test.each(faults)('%s', async (_name, fault) => {
+    const { call, sandbox } = await start();
+    sandbox.script({ method: 'GET', path: LIST, skip: 1, ...fault });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 20 });
+    expect(answer.structured.counts).toMatchObject({ submitted: 6, completed: 6 });
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  });
+});
+
+describe('queueing that goes wrong: one request, and how to find out', () => {
+  const faults: [string, Fault['action']][] = [
+    ['500', { kind: 'status', status: 500 }],
+    ['503 with Retry-After', { kind: 'status', status: 503, headers: { 'retry-after': '0' } }],
+    ['a reset before the answer', { kind: 'reset', when: 'before' }],
+    ['a reset after it was carried out', { kind: 'reset', when: 'after' }],
+    ['silence', { kind: 'hang' }],
+    ['silence though it was carried out', { kind: 'hang', carryOut: true }],
+    ['a cut-off answer', { kind: 'cut' }],
+    ['a login page', { kind: 'html' }],
+    ['an answer of another shape', { kind: 'rewrite', rewrite: () => 'queued' }],
+  ];
+  test.each(faults)('%s', async (_name, action) => {
+    const { call, sandbox } = await start();
+    for (const tool of ['ingest_and_wait', 'ingest_sources']) {
+      sandbox.requests.length = 0;
+      sandbox.script({ method: 'POST', action });
+      const answer = await call(tool, { documentIdsToAdd: urls });
+      expect(answer.isError).toBe(true);
+      expect(answer.text).toMatch(/may have been queued/);
+      expect(answer.text).toMatch(/list_sources/);
+      if (tool === 'ingest_and_wait') for (const url of urls) expect(answer.text).toContain(url);
+      expect(ingestRequests(sandbox)).toHaveLength(1);
+      sandbox.clearFaults();
+    }
+  });
+
+  test('after that, calling again queues only what did not arrive', async () => {
+    const { call, sandbox } = await start({ workingMs: 500 });
+    sandbox.script({ method: 'POST', action: { kind: 'reset', when: 'after' } });
+    await call('ingest_and_wait', { documentIdsToAdd: urls.slice(0, 4) });
+    const again = await call('ingest_and_wait', { documentIdsToAdd: urls });
+    expect(again.structured.counts).toMatchObject({ submitted: 6, completed: 6 });
+    const [, second] = ingestRequests(sandbox);
+    expect(second).toMatchObject({ documentIdsToAdd: urls.slice(4) });
+  });
+
+  test('429: it was turned away, so it is sent again', async () => {
+    const { call, sandbox } = await start();
+    const headers = { 'retry-after': '0' };
+    sandbox.script({ method: 'POST', times: 2, action: { kind: 'status', status: 429, headers } });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
+    expect(answer.structured.counts.completed).toBe(6);
+    expect(ingestRequests(sandbox)).toHaveLength(3);
+  });
+
+  test('429 with a long Retry-After: the error says nothing was queued, and when to call again', async () => {
+    const { call, sandbox } = await start();
+    const headers = { 'retry-after': '90' };
+    sandbox.script({ method: 'POST', action: { kind: 'status', status: 429, headers } });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
+    expect(answer.text).toMatch(/^Nothing was queued/);
+    expect(answer.text).toMatch(/90 s/);
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  });
+
+  test('400: nothing was queued, and what Fini said', async () => {
+    const { call, sandbox } = await start();
+    sandbox.script({
+      method: 'POST',
+      action: { kind: 'status', status: 400, body: { message: ['a', 'b'] } },
+    });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
+    expect(answer.text).toMatch(/^Nothing was queued.*"a; b"/);
+  });
+
+  test('a look at the list that fails before queueing: nothing is queued', async () => {
+    const { call, sandbox } = await start();
+    sandbox.script({
+      method: 'GET',
+      times: Number.POSITIVE_INFINITY,
+      action: { kind: 'status', status: 500 },
+    });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
+    expect(answer.text).toMatch(/^Nothing was queued/);
+    expect(ingestRequests(sandbox)).toHaveLength(0);
+  });
+
+  test('nobody listens: nothing was carried out, and what to check', async () => {
+    const { call, sandbox } = await start();
+    await sandbox.close();
+    const answer = await call('ingest_sources', { documentIdsToAdd: urls });
+    expect(answer.text).toMatch(/could not be reached.*Nothing was carried out.*FINI_BASE_URL/);
+  });
+});
+
+describe('a wait that cannot go on', () => {
+  test.each([401, 403])('%d ends it after that answer, with the queued IDs', async (status) => {
+    const { call, sandbox } = await start({ workingMs: 60_000 });
+    const isPoll = { method: 'GET', path: LIST, skip: 1, times: Number.POSITIVE_INFINITY };
+    sandbox.script({ ...isPoll, action: { kind: 'status', status } });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
+    expect(answer.isError).toBe(true);
+    for (const { id } of sandbox.documents()) expect(answer.text).toContain(id);
+    expect(answer.text).toMatch(/wait_for_sources/);
+    const requests = sandbox.requests.length;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(sandbox.requests).toHaveLength(requests);
+    expect(sandbox.requests.filter(({ method }) => method === 'GET')).toHaveLength(2);
+  });
+
+  test('a key revoked before one call does not spoil the next', async () => {
+    const { call, sandbox } = await start();
+    const once = { method: 'GET', path: LIST, skip: 1 };
+    sandbox.script({ ...once, action: { kind: 'status', status: 401 } });
+    const calls = [urls.slice(0, 3), urls.slice(3)].map((part) =>
+      call('ingest_and_wait', { documentIdsToAdd: part }),
+    );
+    await Promise.all(calls);
+    const answer = await call('ingest_and_wait', {
+      documentIdsToAdd: ['https://docs.example.com/new'],
+    });
+    expect(answer.structured.outcome).toBe('completed');
+  });
+
+  test('500s without end: the report comes at the time-out and says so', async () => {
+    const { call, sandbox } = await start();
+    const isPoll = { method: 'GET', skip: 1, times: Number.POSITIVE_INFINITY };
+    sandbox.script({ ...isPoll, action: { kind: 'status', status: 500 } });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
+    expect(answer.structured.outcome).toBe('timed_out');
+    expect(answer.structured.counts).toMatchObject({ submitted: 6, unfinished: 6 });
+    expect(answer.structured.nextSteps).toMatch(/did not answer the last look/);
+    expect(answer.structured.elapsedSeconds).toBeLessThan(2);
+  });
+});
+
+describe('answers without bounds', () => {
+  test.each<[string, Fault['action']]>([
+    ['larger than 20 MB', { kind: 'big', bytes: 21 * 1024 * 1024 }],
+    ['endless', { kind: 'endless' }],
+  ])('an answer that is %s is refused', async (_name, action) => {
+    const { call, sandbox } = await start({}, { FINI_REQUEST_TIMEOUT_MS: '5000' });
+    const document = sandbox.addDocument({ title: 'A' });
+    sandbox.script({ method: 'GET', action });
+    const answer = await call('get_source', { id: document.id });
+    expect(answer.text).toMatch(/too large/);
+  });
+
+  test('a page of sources that is too large is read in smaller ones', async () => {
+    const { call, sandbox } = await start({}, { FINI_REQUEST_TIMEOUT_MS: '5000' });
+    const paragraphs = ['x'.repeat(1024 * 1024)];
+    for (let index = 0; index < 30; index += 1) sandbox.addDocument({ paragraphs });
+    const answer = await call('list_sources', { limit: 40 });
+    expect(answer.structured.documents).toHaveLength(10);
+    expect(answer.structured.hasMore).toBe(true);
+  });
+
+  test('a list that never ends its paging is left after a bound', async () => {
+    const { call, sandbox } = await start({}, { FINI_REQUEST_TIMEOUT_MS: '5000' });
+    const always = { method: 'GET', path: LIST, times: Number.POSITIVE_INFINITY };
+    sandbox.script({ ...always, action: { kind: 'endlessPaging', pages: 'made-up' } });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 20 });
+    expect(answer.structured.counts).toMatchObject({ submitted: 6, completed: 6 });
+    expect(sandbox.requests.length).toBeLessThan(200);
+  });
+});
+
+test('a page boundary that moves while the list is read loses no source', async () => {
+  const { call, sandbox } = await start({ parallelJobs: 60 });
+  for (let index = 0; index < 120; index += 1) sandbox.addDocument({ title: `old ${index}` });
+  let touched = 0;
+  const move = () => {
+    touched += 1;
+    sandbox.addDocument({ title: `moved ${touched}` });
+  };
+  sandbox.script({ method: 'GET', path: LIST, times: 40, action: { kind: 'run', run: move } });
+  const many = Array.from({ length: 120 }, (_, index) => `https://docs.example.com/many/${index}`);
+  const answer = await call('ingest_and_wait', { documentIdsToAdd: many });
+  expect(answer.structured.counts).toMatchObject({ submitted: 120, completed: 120 });
+  expect(touched).toBeGreaterThan(2);
+});
+
+test('a crawl that fails says that it is safe to call again', async () => {
+  const { call, sandbox } = await start();
+  sandbox.script({ method: 'POST', action: { kind: 'hang' } });
+  const answer = await call('deep_crawl_links', { links: urls });
+  expect(answer.text).toMatch(/creates nothing, so it is safe to call again/);
+});
