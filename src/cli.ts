@@ -3,32 +3,37 @@ import { inspect } from 'node:util';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import packageJson from '../package.json' with { type: 'json' };
 import { type Config, helpText, readCommand } from './config.ts';
+import { createLog } from './log.ts';
 import { Secrets } from './secrets.ts';
 import { connectServer, createServer } from './server.ts';
-import { createWorkspace } from './workspace.ts';
+import { Workspaces } from './workspace.ts';
 
 /** The exit code for a command line or a setting that makes no sense. */
 const BAD_SETTINGS = 2;
 /** After stdin's end: long enough for answers under way, too short to be noticed. */
 const LAST_ANSWERS_MS = 300;
+/** What running HTTP calls get after SIGTERM. */
+const LAST_CALLS_MS = 5_000;
 
-const secrets = new Secrets();
+const { version } = packageJson;
 
 async function main(): Promise<void> {
   const command = readCommand(process.argv.slice(2), process.env);
   switch (command.kind) {
     case 'help':
-      process.stdout.write(helpText(packageJson.version));
+      process.stdout.write(helpText(version));
       return;
     case 'version':
-      process.stdout.write(`${packageJson.version}\n`);
+      process.stdout.write(`${version}\n`);
       return;
     case 'faults':
-      for (const fault of command.faults) log(fault);
+      for (const fault of command.faults) process.stderr.write(`fini-mcp: ${fault}\n`);
       process.exitCode = BAD_SETTINGS;
       return;
-    case 'serve':
-      await serveStdio(command.config.sandbox ? await withSandbox(command.config) : command.config);
+    case 'serve': {
+      const config = command.config.sandbox ? await withSandbox(command.config) : command.config;
+      await (config.http ? serveOverHttp(config) : serveOverStdio(config));
+    }
   }
 }
 
@@ -39,11 +44,15 @@ async function withSandbox(config: Config): Promise<Config> {
   return { ...config, baseUrl: sandbox.url, apiKey: sandbox.apiKey };
 }
 
-async function serveStdio(config: Config): Promise<void> {
-  if (config.apiKey !== undefined) secrets.add(config.apiKey);
-  const server = createServer(packageJson.version, {
-    workspace: createWorkspace(config),
-    onUnexpectedError: (reference, error) => log(`${reference}: ${inspect(error)}`),
+async function serveOverStdio(config: Config): Promise<void> {
+  const secrets = new Secrets();
+  const log = createLog(config.logLevel, secrets);
+  const { workspace } = new Workspaces(config, secrets).lease();
+  const server = createServer(version, {
+    workspace,
+    onUnexpectedError: (reference, error) => {
+      log('error', 'a tool failed unexpectedly', { reference, error: inspect(error) });
+    },
   });
   // The SDK closes nothing at stdin's end and leaves a broken stdout unhandled, and a wait's timers
   // would keep the process for ever: nobody is there to hear its answer.
@@ -51,18 +60,37 @@ async function serveStdio(config: Config): Promise<void> {
   process.stdout.on('error', stop);
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  server.server.onerror = (error) => log(`protocol: ${error.message}`);
+  server.server.onerror = (error) => log('error', 'protocol', { error: error.message });
   server.server.onclose = stop;
   await connectServer(server, new StdioServerTransport(), secrets);
 }
 
-function stop(): void {
-  process.exit(0);
+async function serveOverHttp(config: Config): Promise<void> {
+  const { serveHttp } = await import('./http.ts');
+  const secrets = new Secrets();
+  if (config.authToken !== undefined) secrets.add(config.authToken);
+  const log = createLog(config.logLevel, secrets);
+  const workspaces = new Workspaces(config, secrets);
+  // The configured workspace is open as long as the server is.
+  workspaces.lease();
+  const server = await serveHttp({ ...config, version, workspaces, secrets, log }).catch(
+    (error: unknown) => {
+      process.stderr.write(`fini-mcp: cannot listen on ${config.host}:${config.port}: ${error}\n`);
+      process.exit(BAD_SETTINGS);
+    },
+  );
+  const stopGracefully = () => {
+    // A second signal means now.
+    process.once('SIGINT', stop);
+    process.once('SIGTERM', stop);
+    void server.stop(LAST_CALLS_MS).then(stop);
+  };
+  process.once('SIGINT', stopGracefully);
+  process.once('SIGTERM', stopGracefully);
 }
 
-/** stdout carries the protocol alone, so everything else goes to stderr. */
-function log(text: string): void {
-  process.stderr.write(secrets.redact(`fini-mcp: ${text}\n`));
+function stop(): void {
+  process.exit(0);
 }
 
 await main();

@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
+import { isLoopback } from './http-access.ts';
+import { LOG_LEVELS } from './log.ts';
 
 /** Where the Fini API is (fini-api.md). */
 const PRODUCTION = 'https://api-prod.usefini.com';
@@ -13,26 +15,27 @@ interface SettingSource {
   readonly description: string;
 }
 
+/** RFC 6750: what may stand after "Bearer". Nothing of it is changed by JSON. */
+const TOKEN = /^[\w.~+/-]+=*$/;
+
 const sources = z.registry<SettingSource>();
 
 const milliseconds = z.coerce.number({ error: 'is not a number' }).int('is not a whole number');
 
+/** A workspace key, as it stands after "Bearer". */
+export const apiKeySchema = z
+  .string()
+  .regex(TOKEN, 'has characters that no key has; set the key alone, without "Bearer" or quotes')
+  .min(8, 'is too short to be a key');
+
 /** Every setting: name, unit, default, how it is given and what it means. */
 export const configSchema = z.object({
   /** The workspace key. Undefined where none is set: the server then starts, and calls say so. */
-  apiKey: z
-    .string()
-    .regex(
-      /^[\w.~+/=-]+$/,
-      'has characters that no key has; set the key alone, without "Bearer" or quotes',
-    )
-    .min(8, 'is too short to be a key')
-    .optional()
-    .register(sources, {
-      environment: 'FINI_API_KEY',
-      description:
-        'The workspace key, with scope read, write or both. Without it every call says how to set it.',
-    }),
+  apiKey: apiKeySchema.optional().register(sources, {
+    environment: 'FINI_API_KEY',
+    description:
+      'The workspace key, with scope read, write or both. Without it every call says how to set it.',
+  }),
   /** Scheme, host and an optional path. */
   baseUrl: z
     .string()
@@ -79,6 +82,81 @@ export const configSchema = z.object({
     description:
       'Serve against an embedded Fini with made-up content: no account, no key, no network.',
   }),
+  /** Serve Streamable HTTP instead of stdio. */
+  http: z.boolean().default(false).register(sources, {
+    flag: 'http',
+    description: 'Serve Streamable HTTP at /mcp instead of stdio, for a team.',
+  }),
+  /** The address to listen on. */
+  host: z.string().default('127.0.0.1').register(sources, {
+    flag: 'host',
+    description: 'The address to listen on. Anything but loopback needs FINI_MCP_AUTH_TOKEN.',
+  }),
+  /** The port to listen on; 0 takes any free one. */
+  port: z.coerce
+    .number({ error: 'is not a number' })
+    .pipe(
+      z
+        .number()
+        .int('is not a whole number')
+        .min(0, 'must be at least 0')
+        .max(65_535, 'must be at most 65535'),
+    )
+    .default(3333)
+    .register(sources, { flag: 'port', description: 'The port to listen on.' }),
+  /** What every HTTP request must bring after "Bearer". */
+  authToken: z
+    .string()
+    .regex(TOKEN, 'has characters that no token has')
+    .min(16, 'is too short: use 16 characters or more')
+    .optional()
+    .register(sources, {
+      environment: 'FINI_MCP_AUTH_TOKEN',
+      description: 'What every HTTP request must bring as "Authorization: Bearer".',
+    }),
+  /** No sessions. */
+  stateless: z.boolean().default(false).register(sources, {
+    flag: 'stateless',
+    description: 'HTTP without sessions, for replicas behind a plain load balancer.',
+  }),
+  /** Host names, beside the loopback ones, under which the HTTP server may be asked. */
+  allowedHosts: z.array(z.string().toLowerCase()).default([]).register(sources, {
+    flag: 'allowed-host',
+    description:
+      'A host name under which the HTTP server may be asked, beside the loopback ones. May be repeated.',
+  }),
+  /** Origins, beside the loopback ones, whose pages may ask the HTTP server. */
+  allowedOrigins: z.array(z.string().toLowerCase()).default([]).register(sources, {
+    flag: 'allowed-origin',
+    description:
+      'An origin (https://host) whose pages may ask the HTTP server, beside the loopback ones. May be repeated.',
+  }),
+  /** How many HTTP sessions there may be at once. */
+  maximumSessions: z.coerce
+    .number({ error: 'is not a number' })
+    .pipe(z.number().int('is not a whole number').min(1, 'must be at least 1'))
+    .default(1000)
+    .register(sources, {
+      flag: 'max-sessions',
+      description: 'How many HTTP sessions there may be at once; past it a new one is a 503.',
+    }),
+  /** How long an HTTP session may go unused, in seconds. */
+  sessionIdleSeconds: z.coerce
+    .number({ error: 'is not a number' })
+    .pipe(z.number().min(1, 'must be at least 1').max(86_400, 'must be at most 86400'))
+    .default(1800)
+    .register(sources, {
+      flag: 'session-idle-seconds',
+      description: 'How long an HTTP session may go unused before it is closed.',
+    }),
+  /** How much is logged on stderr. */
+  logLevel: z
+    .enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` })
+    .default('info')
+    .register(sources, {
+      flag: 'log-level',
+      description: 'How much is logged on stderr: error, info (a line an HTTP request) or debug.',
+    }),
 });
 
 /** Every setting, parsed. */
@@ -91,6 +169,19 @@ export type Command =
   | { readonly kind: 'version' }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
+/** How a flag takes its value. */
+type FlagKind = 'boolean' | 'string' | 'list';
+
+const KIND_OF_TYPE: Readonly<Record<string, FlagKind>> = { boolean: 'boolean', array: 'list' };
+
+/** Every setting's name, how it is given, and how its flag takes its value. */
+const settings = Object.entries(configSchema.shape).map(([name, schema]) => ({
+  name,
+  kind: KIND_OF_TYPE[schema.def.innerType.def.type] ?? 'string',
+  source: sources.get(schema),
+  initial: schema.def.type === 'default' ? schema.def.defaultValue : undefined,
+}));
+
 /**
  * Reads the command line and the environment; a flag wins over the environment. Every fault is
  * found at once, in a line of its own that never holds a value of the key.
@@ -99,62 +190,93 @@ export function readCommand(
   argv: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): Command {
-  const flags = new Map<string, string | boolean>();
-  const faults: string[] = [];
-  const settings = Object.entries(configSchema.shape).map(([name, schema]) => ({
-    name,
-    isBoolean: schema.def.innerType.def.type === 'boolean',
-    source: sources.get(schema),
-  }));
-
-  const options = Object.fromEntries([
-    ['help', { type: 'boolean' as const, short: 'h' }],
-    ['version', { type: 'boolean' as const, short: 'v' }],
-    ...settings.flatMap(({ source, isBoolean }) =>
-      source?.flag === undefined
-        ? []
-        : [
-            [
-              source.flag,
-              { type: isBoolean ? ('boolean' as const) : ('string' as const) },
-            ] as const,
-          ],
-    ),
-  ]);
-  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
-  for (const token of tokens) {
-    if (token.kind === 'positional') faults.push(`"${token.value}" is not a flag; see --help`);
-    if (token.kind !== 'option') continue;
-    const option = options[token.name];
-    if (option === undefined) faults.push(`${token.rawName} is not a flag of fini-mcp; see --help`);
-    else if (option.type === 'boolean' && token.value !== undefined) {
-      faults.push(`${token.rawName} takes no value`);
-    } else if (option.type === 'string' && !token.value)
-      faults.push(`${token.rawName} needs a value`);
-    else flags.set(token.name, token.value ?? true);
-  }
+  const { flags, faults } = readFlags(argv);
   if (flags.has('help')) return { kind: 'help' };
   if (flags.has('version')) return { kind: 'version' };
   if (flags.has('sandbox') && flags.has('base-url')) {
     faults.push('--sandbox and --base-url exclude each other: the sandbox is its own Fini');
   }
-
-  const given = Object.fromEntries(
-    settings.map(({ name, source }) => [
-      name,
-      flags.get(source?.flag ?? '') ?? environmentValue(environment, source?.environment),
-    ]),
-  );
-  const parsed = configSchema.safeParse(given);
+  const given = settings.map(({ name, source }) => [
+    name,
+    flags.get(source?.flag ?? '') ?? environmentValue(environment, source?.environment),
+  ]);
+  const parsed = configSchema.safeParse(Object.fromEntries(given));
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
       const source = settings.find(({ name }) => name === issue.path[0])?.source;
       const isFlag = source?.flag !== undefined && flags.has(source.flag);
       faults.push(`${isFlag ? `--${source.flag}` : source?.environment} ${issue.message}`);
     }
+    return { kind: 'faults', faults };
   }
-  if (faults.length > 0 || !parsed.success) return { kind: 'faults', faults };
-  return { kind: 'serve', config: parsed.data };
+  faults.push(...conflicts(parsed.data, flags));
+  return faults.length > 0 ? { kind: 'faults', faults } : { kind: 'serve', config: parsed.data };
+}
+
+type Flags = ReadonlyMap<string, string | true | readonly string[]>;
+
+function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } {
+  const flags = new Map<string, string | true | readonly string[]>();
+  const faults: string[] = [];
+  const kinds = new Map<string, FlagKind>([
+    ['help', 'boolean'],
+    ['version', 'boolean'],
+  ]);
+  for (const { source, kind } of settings) if (source?.flag) kinds.set(source.flag, kind);
+  const options = Object.fromEntries(
+    [...kinds].map(([flag, kind]) => [
+      flag,
+      { type: kind === 'boolean' ? ('boolean' as const) : ('string' as const), multiple: true },
+    ]),
+  );
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
+  for (const token of tokens) {
+    if (token.kind === 'positional') faults.push(`"${token.value}" is not a flag; see --help`);
+    if (token.kind !== 'option') continue;
+    const { name, rawName, value } = token;
+    switch (kinds.get(name)) {
+      case undefined:
+        faults.push(`${rawName} is not a flag of fini-mcp; see --help`);
+        break;
+      case 'boolean':
+        if (value === undefined) flags.set(name, true);
+        else faults.push(`${rawName} takes no value`);
+        break;
+      case 'list': {
+        const before = flags.get(name);
+        if (value) flags.set(name, [...(Array.isArray(before) ? before : []), value]);
+        else faults.push(`${rawName} needs a value`);
+        break;
+      }
+      case 'string':
+        if (value) flags.set(name, value);
+        else faults.push(`${rawName} needs a value`);
+    }
+  }
+  return { flags, faults };
+}
+
+/** Settings that make no sense together. */
+function conflicts(config: Config, flags: Flags): string[] {
+  const faults: string[] = [];
+  if (config.http && !isLoopback(config.host) && config.authToken === undefined) {
+    faults.push(
+      `--host ${config.host} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set`,
+    );
+  }
+  const needsHttp = [
+    'host',
+    'port',
+    'stateless',
+    'allowed-host',
+    'allowed-origin',
+    'max-sessions',
+    'session-idle-seconds',
+  ];
+  if (!config.http) {
+    for (const flag of needsHttp) if (flags.has(flag)) faults.push(`--${flag} needs --http`);
+  }
+  return faults;
 }
 
 /** An empty value, and a variable that a client did not expand, count as not set. */
@@ -172,25 +294,23 @@ function baseUrlFault(text: string): string | null {
   if (url.username !== '' || url.password !== '') return 'must not carry credentials';
   if (url.search !== '' || url.hash !== '') return 'must not have a query or a fragment';
   if (url.protocol === 'https:') return null;
-  const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol === 'http:' && isLoopback) return null;
+  if (url.protocol === 'http:' && isLoopback(url.hostname)) return null;
   return 'must be https (http only on loopback), since the key travels with every request';
 }
 
 /** The text of `--help`: every flag and every environment variable. */
 export function helpText(version: string): string {
-  const lines = Object.values(configSchema.shape).flatMap((schema) => {
-    const source = sources.get(schema);
+  const lines = settings.flatMap(({ source, kind, initial }) => {
     if (source === undefined) return [];
-    const names = [
-      source.flag === undefined ? [] : `--${source.flag}`,
-      source.environment ?? [],
-    ].flat();
-    const initial = schema.def.type === 'default' ? schema.def.defaultValue : undefined;
-    const ending = initial === undefined || initial === false ? '' : ` Default: ${initial}.`;
-    return [`  ${names.join(', ')}\n      ${source.description}${ending}`];
+    const flag =
+      source.flag === undefined ? [] : [`--${source.flag}${kind === 'boolean' ? '' : ' <value>'}`];
+    const names = [...flag, source.environment ?? []].flat();
+    const hasDefault = typeof initial === 'string' || typeof initial === 'number';
+    return [
+      `  ${names.join(', ')}\n      ${source.description}${hasDefault ? ` Default: ${initial}.` : ''}`,
+    ];
   });
-  return `fini-mcp ${version}: a Model Context Protocol server for Fini's sources, over stdio.
+  return `fini-mcp ${version}: a Model Context Protocol server for Fini's sources, over stdio or HTTP.
 
 Usage: fini-mcp [flags]
 

@@ -2,30 +2,64 @@ import type { Config } from './config.ts';
 import { createFiniClient } from './fini/client.ts';
 import { createHttp } from './fini/http.ts';
 import { Ingestion } from './ingestion/ingestion.ts';
+import type { Secrets } from './secrets.ts';
 import type { Workspace } from './tools/define.ts';
 import { MissingKeyError } from './tools/error-text.ts';
 
 /** The first retry comes after this part of the polling interval. */
 const RETRY_DELAY_PART = 0.25;
 
-/**
- * Makes the function that gives the configured workspace, which is built on first use and lives as
- * long as the process.
- *
- * @throws {MissingKeyError} from the function it returns, where no key is set.
- */
-export function createWorkspace(config: Config): () => Workspace {
-  let workspace: Workspace | undefined;
-  return () => {
-    if (config.apiKey === undefined) throw new MissingKeyError();
-    workspace ??= openWorkspace(config, config.apiKey);
-    return workspace;
-  };
+/** A workspace in use by a client. */
+export interface Lease {
+  /** @throws {MissingKeyError} where there is no key. */
+  readonly workspace: () => Workspace;
+  /** Forgets the key and the workspace, unless another client uses them. */
+  readonly release: () => void;
 }
 
-function openWorkspace(config: Config, apiKey: string): Workspace {
-  const { baseUrl, requestTimeoutMs, pollIntervalMs, waitTimeoutSeconds } = config;
-  const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
-  const fini = createFiniClient(createHttp({ baseUrl, apiKey, requestTimeoutMs, retryDelayMs }));
-  return { fini, ingestion: new Ingestion(fini, pollIntervalMs), waitTimeoutSeconds };
+/**
+ * The workspaces in use, by key: clients of one workspace share its watcher, and a key is kept only
+ * as long as somebody uses it.
+ */
+export class Workspaces {
+  readonly #config: Config;
+  readonly #secrets: Secrets;
+  readonly #open = new Map<string, { workspace: Workspace; users: number }>();
+
+  constructor(config: Config, secrets: Secrets) {
+    this.#config = config;
+    this.#secrets = secrets;
+  }
+
+  /** Opens the workspace of a key, or of the configured one. */
+  lease(apiKey: string | undefined = this.#config.apiKey): Lease {
+    if (apiKey === undefined) {
+      const workspace = () => {
+        throw new MissingKeyError();
+      };
+      return { workspace, release: () => undefined };
+    }
+    const open = this.#open.get(apiKey) ?? { workspace: this.#build(apiKey), users: 0 };
+    open.users += 1;
+    this.#open.set(apiKey, open);
+    const forgetSecret = this.#secrets.add(apiKey);
+    let isReleased = false;
+    return {
+      workspace: () => open.workspace,
+      release: () => {
+        if (isReleased) return;
+        isReleased = true;
+        forgetSecret();
+        open.users -= 1;
+        if (open.users === 0) this.#open.delete(apiKey);
+      },
+    };
+  }
+
+  #build(apiKey: string): Workspace {
+    const { baseUrl, requestTimeoutMs, pollIntervalMs, waitTimeoutSeconds } = this.#config;
+    const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
+    const fini = createFiniClient(createHttp({ baseUrl, apiKey, requestTimeoutMs, retryDelayMs }));
+    return { fini, ingestion: new Ingestion(fini, pollIntervalMs), waitTimeoutSeconds };
+  }
 }

@@ -1,0 +1,46 @@
+/** How many messages of one session are kept for a client that comes back. */
+const MAXIMUM_EVENTS = 500;
+
+interface Event<Message> {
+  readonly streamId: string;
+  readonly message: Message;
+}
+
+/**
+ * The latest messages of one session, so that a client whose connection broke can ask for those it
+ * missed (MCP's `Last-Event-ID`). The oldest are forgotten past a bound.
+ */
+export class EventLog<Message> {
+  readonly #events = new Map<string, Event<Message>>();
+  #count = 0;
+
+  /** Keeps a message. The answer is its ID. */
+  storeEvent(streamId: string, message: Message): Promise<string> {
+    this.#count += 1;
+    const id = `${streamId}_${this.#count}`;
+    this.#events.set(id, { streamId, message });
+    const oldest = this.#events.keys().next();
+    if (this.#events.size > MAXIMUM_EVENTS && !oldest.done) this.#events.delete(oldest.value);
+    return Promise.resolve(id);
+  }
+
+  /** The stream that an event belongs to; undefined where it is unknown or forgotten. */
+  getStreamIdForEventId(id: string): Promise<string | undefined> {
+    return Promise.resolve(this.#events.get(id)?.streamId);
+  }
+
+  /** Sends again what came after an event on its stream. The answer is the stream's ID. */
+  async replayEventsAfter(
+    lastId: string,
+    { send }: { send: (id: string, message: Message) => Promise<void> },
+  ): Promise<string> {
+    const streamId = this.#events.get(lastId)?.streamId;
+    if (streamId === undefined) return '';
+    let isAfter = false;
+    for (const [id, event] of [...this.#events]) {
+      if (isAfter && event.streamId === streamId) await send(id, event.message);
+      if (id === lastId) isAfter = true;
+    }
+    return streamId;
+  }
+}

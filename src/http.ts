@@ -1,0 +1,393 @@
+import { randomUUID } from 'node:crypto';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import * as z from 'zod';
+import { apiKeySchema } from './config.ts';
+import { EventLog } from './event-log.ts';
+import { type AccessRules, isAllowedOrigin, refuse, shortHash } from './http-access.ts';
+import type { Log } from './log.ts';
+import type { Secrets } from './secrets.ts';
+import { connectServer, createServer } from './server.ts';
+import type { Lease, Workspaces } from './workspace.ts';
+
+/** How the HTTP server runs. */
+export interface HttpServerOptions extends AccessRules {
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** No sessions: any replica can answer any request. */
+  readonly stateless: boolean;
+  /** How many sessions there may be at once. */
+  readonly maximumSessions: number;
+  /** How long a session may go unused, in seconds. */
+  readonly sessionIdleSeconds: number;
+  /** The version that clients are told. */
+  readonly version: string;
+  readonly workspaces: Workspaces;
+  readonly secrets: Secrets;
+  readonly log: Log;
+}
+
+/** A running HTTP server. */
+export interface HttpServer {
+  /** Where it listens, without a path. */
+  readonly url: string;
+  /** Takes nothing new, gives running calls this long, and ends. */
+  readonly stop: (graceMs: number) => Promise<void>;
+}
+
+interface Session {
+  readonly transport: StreamableHTTPServerTransport;
+  /** The workspace key that opened it; nobody else gets in. */
+  readonly apiKey: string | undefined;
+  readonly lease: Lease;
+  /** Responses not yet ended, its streams included. */
+  open: number;
+  lastUsedAt: number;
+}
+
+/** What the access line tells of a request's body. */
+interface Summary {
+  method?: string;
+  tool?: string;
+}
+
+const MAXIMUM_BODY_BYTES = 4 * 1024 * 1024;
+const KEEP_ALIVE_MS = 15_000;
+const SWEEPS_PER_IDLE_TIME = 10;
+const JSON_RPC_ERROR = -32000;
+const JSON_RPC_PARSE_ERROR = -32700;
+const SESSION_NOT_FOUND = -32001;
+
+/** The parts of a JSON-RPC message that the access line and the routing need. */
+const messageSchema = z.object({
+  method: z.string().optional().catch(undefined),
+  params: z
+    .object({ name: z.string().optional().catch(undefined) })
+    .optional()
+    .catch(undefined),
+});
+
+/** A request that is turned away with an HTTP status. */
+class HttpRefusal extends Error {
+  readonly status: number;
+  readonly code: number;
+  readonly headers: Record<string, string>;
+
+  constructor(status: number, message: string, code = JSON_RPC_ERROR, headers = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+/**
+ * Serves MCP's Streamable HTTP at `/mcp`, and `/healthz`.
+ *
+ * @throws where the address cannot be listened on.
+ */
+export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
+  const { log } = options;
+  const sessions = new Map<string, Session>();
+  let isStopping = false;
+  let running = 0;
+
+  const server = createHttpServer((request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      log('error', 'request failed', { error: String(error) });
+      response.destroy();
+    });
+  });
+
+  /** One request, from the door to its access line. */
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = performance.now();
+    const summary: Summary = {};
+    response.once('close', () => {
+      const session = request.headers['mcp-session-id'] ?? response.getHeader('mcp-session-id');
+      log('info', 'request', {
+        http: request.method,
+        path: pathOf(request),
+        ...summary,
+        status: response.statusCode,
+        ms: Math.round(performance.now() - startedAt),
+        session: typeof session === 'string' ? shortHash(session) : undefined,
+      });
+    });
+    try {
+      await route(request, response, summary);
+    } catch (error) {
+      if (!(error instanceof HttpRefusal)) throw error;
+      answerRefusal(request, response, error);
+    }
+  }
+
+  async function route(
+    request: IncomingMessage,
+    response: ServerResponse,
+    summary: Summary,
+  ): Promise<void> {
+    const path = pathOf(request);
+    if (path === '/healthz')
+      return answerJson(response, 200, { status: 'ok', version: options.version });
+    if (path !== '/mcp') throw new HttpRefusal(404, 'There is only /mcp here, and /healthz.');
+    if (request.method === 'OPTIONS') return answerPreflight(request, response);
+    const refusal = refuse(request, options);
+    if (refusal !== null) {
+      throw new HttpRefusal(refusal.status, refusal.message, JSON_RPC_ERROR, refusal.headers);
+    }
+    allowOrigin(request, response);
+    const apiKey = apiKeyOf(request);
+    if (options.stateless && request.method !== 'POST') {
+      const why = 'This server keeps no sessions (--stateless), so there is only POST.';
+      throw new HttpRefusal(405, why, JSON_RPC_ERROR, { allow: 'POST' });
+    }
+    const body = request.method === 'POST' ? await readJson(request) : undefined;
+    Object.assign(summary, summarize(body));
+    if (options.stateless) return serveOnce(request, response, apiKey, body);
+    const id = request.headers['mcp-session-id'];
+    if (id === undefined && summary.method === 'initialize') {
+      return openSession(request, response, apiKey, body);
+    }
+    return continueSession(id, request, response, apiKey, body);
+  }
+
+  /** A server and a transport of their own for this request alone. */
+  async function serveOnce(
+    request: IncomingMessage,
+    response: ServerResponse,
+    apiKey: string | undefined,
+    body: unknown,
+  ): Promise<void> {
+    const lease = options.workspaces.lease(apiKey);
+    const transport = new StreamableHTTPServerTransport({ keepAliveMs: KEEP_ALIVE_MS });
+    const mcp = await connect(transport, lease);
+    // A cancel would land on another instance, so the closed socket is what ends a call.
+    response.once('close', () => {
+      lease.release();
+      void mcp.close();
+    });
+    await pass(transport, request, response, body);
+  }
+
+  async function openSession(
+    request: IncomingMessage,
+    response: ServerResponse,
+    apiKey: string | undefined,
+    body: unknown,
+  ): Promise<void> {
+    if (isStopping || sessions.size >= options.maximumSessions) {
+      const why = isStopping
+        ? 'This server is stopping.'
+        : `All ${options.maximumSessions} sessions of this server are in use. Try again later.`;
+      throw new HttpRefusal(503, why, JSON_RPC_ERROR, { 'retry-after': '30' });
+    }
+    const lease = options.workspaces.lease(apiKey);
+    let session: Session | undefined;
+    const transport = new StreamableHTTPServerTransport({
+      sessionIdGenerator: randomUUID,
+      eventStore: new EventLog(),
+      keepAliveMs: KEEP_ALIVE_MS,
+      onsessioninitialized: (id) => {
+        session = { transport, apiKey, lease, open: 1, lastUsedAt: Date.now() };
+        sessions.set(id, session);
+        countResponse(session, response, true);
+      },
+    });
+    await connect(transport, lease, () => {
+      lease.release();
+      if (transport.sessionId !== undefined) sessions.delete(transport.sessionId);
+    });
+    await pass(transport, request, response, body);
+    // An initialize that was refused leaves nothing behind.
+    if (session === undefined) await transport.close();
+  }
+
+  async function continueSession(
+    id: string | string[] | undefined,
+    request: IncomingMessage,
+    response: ServerResponse,
+    apiKey: string | undefined,
+    body: unknown,
+  ): Promise<void> {
+    if (typeof id !== 'string') {
+      throw new HttpRefusal(400, 'Mcp-Session-Id is missing: begin with an initialize request.');
+    }
+    const session = sessions.get(id);
+    // Somebody else's session is as unknown as none, so that IDs cannot be probed.
+    if (session === undefined || session.apiKey !== apiKey) {
+      throw new HttpRefusal(
+        404,
+        'There is no such session (any more): initialize again.',
+        SESSION_NOT_FOUND,
+      );
+    }
+    countResponse(session, response);
+    await pass(session.transport, request, response, body);
+  }
+
+  function countResponse(session: Session, response: ServerResponse, isCounted = false): void {
+    if (!isCounted) session.open += 1;
+    session.lastUsedAt = Date.now();
+    response.once('close', () => {
+      session.open -= 1;
+      session.lastUsedAt = Date.now();
+    });
+  }
+
+  async function connect(
+    transport: StreamableHTTPServerTransport,
+    lease: Lease,
+    onClose?: () => void,
+  ): Promise<McpServer> {
+    const mcp = createServer(options.version, {
+      workspace: lease.workspace,
+      onUnexpectedError: (reference, error) => {
+        log('error', 'a tool failed unexpectedly', { reference, error: errorOf(error) });
+      },
+    });
+    mcp.server.onerror = (error) => log('debug', 'protocol', { error: error.message });
+    mcp.server.onclose = onClose;
+    await connectServer(mcp, transport, options.secrets);
+    return mcp;
+  }
+
+  async function pass(
+    transport: StreamableHTTPServerTransport,
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: unknown,
+  ): Promise<void> {
+    if (request.method === 'POST') {
+      running += 1;
+      response.once('close', () => {
+        running -= 1;
+      });
+    }
+    await transport.handleRequest(request, response, body);
+  }
+
+  function apiKeyOf(request: IncomingMessage): string | undefined {
+    const header = request.headers['x-fini-api-key'];
+    if (header === undefined) return undefined;
+    const key = apiKeySchema.safeParse(header);
+    if (key.success) return key.data;
+    throw new HttpRefusal(400, 'X-Fini-Api-Key is not a key: send the workspace key alone.');
+  }
+
+  function answerPreflight(request: IncomingMessage, response: ServerResponse): void {
+    if (request.headers.origin === undefined || !isAllowedOrigin(request.headers.origin, options)) {
+      throw new HttpRefusal(403, 'This Origin is not allowed.');
+    }
+    allowOrigin(request, response);
+    response.setHeader('access-control-allow-methods', 'GET, POST, DELETE');
+    response.setHeader(
+      'access-control-allow-headers',
+      'authorization, content-type, last-event-id, mcp-protocol-version, mcp-session-id, x-fini-api-key',
+    );
+    response.writeHead(204).end();
+  }
+
+  const idleMs = options.sessionIdleSeconds * 1000;
+  const sweep = setInterval(() => {
+    for (const session of sessions.values()) {
+      if (session.open === 0 && Date.now() - session.lastUsedAt > idleMs) {
+        void session.transport.close();
+      }
+    }
+  }, idleMs / SWEEPS_PER_IDLE_TIME);
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  const url = urlOf(server.address());
+  log('info', 'listening', { url: `${url}/mcp` });
+
+  return {
+    url,
+    async stop(graceMs) {
+      isStopping = true;
+      clearInterval(sweep);
+      server.close();
+      server.closeIdleConnections();
+      const deadline = Date.now() + graceMs;
+      while (running > 0 && Date.now() < deadline) await sleep(20);
+      await Promise.all([...sessions.values()].map(({ transport }) => transport.close()));
+      server.closeAllConnections();
+    },
+  };
+}
+
+function allowOrigin(request: IncomingMessage, response: ServerResponse): void {
+  const { origin } = request.headers;
+  if (origin === undefined) return;
+  response.setHeader('access-control-allow-origin', origin);
+  response.setHeader('access-control-expose-headers', 'mcp-session-id');
+  response.setHeader('vary', 'origin');
+}
+
+/** The whole body, bounded, as JSON. */
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += chunk.length;
+    if (bytes > MAXIMUM_BODY_BYTES) {
+      throw new HttpRefusal(
+        413,
+        `A request may have ${MAXIMUM_BODY_BYTES / 1024 / 1024} MB at most.`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    throw new HttpRefusal(400, 'The body is not JSON.', JSON_RPC_PARSE_ERROR);
+  }
+}
+
+function summarize(body: unknown): Summary {
+  const message = messageSchema.safeParse(Array.isArray(body) ? body[0] : body);
+  if (!message.success) return {};
+  const { method, params } = message.data;
+  return { method, tool: method === 'tools/call' ? params?.name : undefined };
+}
+
+function answerRefusal(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, message, code, headers }: HttpRefusal,
+): void {
+  // What is left of a body that nobody reads must not be taken for the next request.
+  if (!request.complete) response.setHeader('connection', 'close');
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  answerJson(response, status, { jsonrpc: '2.0', error: { code, message }, id: null });
+}
+
+function answerJson(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').replace(/\?.*$/s, '');
+}
+
+function errorOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+function urlOf(address: AddressInfo | string | null): string {
+  if (address === null || typeof address === 'string') return String(address);
+  const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `http://${host}:${address.port}`;
+}
