@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
+import { quoted } from './bounded.ts';
 import { isLoopback } from './http-access.ts';
 import { LOG_LEVELS } from './log.ts';
 
@@ -231,12 +232,12 @@ function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } 
   );
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
   for (const token of tokens) {
-    if (token.kind === 'positional') faults.push(`"${token.value}" is not a flag; see --help`);
+    if (token.kind === 'positional') faults.push(`${shown(token.value)} is not a flag; see --help`);
     if (token.kind !== 'option') continue;
     const { name, rawName, value } = token;
     switch (kinds.get(name)) {
       case undefined:
-        faults.push(`${rawName} is not a flag of fini-mcp; see --help`);
+        faults.push(`${shown(rawName).slice(1, -1)} is not a flag of fini-mcp; see --help`);
         break;
       case 'boolean':
         if (value === undefined) flags.set(name, true);
@@ -254,6 +255,11 @@ function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } 
     }
   }
   return { flags, faults };
+}
+
+/** What was typed, on one line and without a key that was typed in the wrong place. */
+function shown(text: string): string {
+  return quoted(text.replace(/fini_[\w-]{4,}/g, 'fini_…'));
 }
 
 /** Settings that make no sense together. */

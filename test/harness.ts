@@ -54,6 +54,8 @@ export async function startHarness(
   transport.stderr?.on('data', (chunk: Buffer) => errors.push(chunk.toString()));
   const client = new Client({ name: 'test', version: '1' });
   await client.connect(transport);
+  // A client that has listed the tools checks every result against its tool's output schema.
+  await client.listTools();
   return {
     client,
     sandbox,
@@ -63,6 +65,8 @@ export async function startHarness(
       return readAnswer(answer);
     },
     async close() {
+      // At stdin's end alone the server lingers for a moment, which would add up here.
+      if (transport.pid !== null) process.kill(transport.pid, 'SIGTERM');
       await client.close();
       await sandbox.close();
     },

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { URL_LENGTH } from '../bounded.ts';
 
 /** The providers whose content can be listed and registered. */
 export const PROVIDERS = ['notion', 'zendesk', 'confluence'] as const;
@@ -72,6 +73,8 @@ export function flattenProviderTree(provider: Provider, answer: unknown): Provid
   };
 
   const roots = Array.isArray(answer) ? answer : childrenOf(node.catch({}).parse(answer));
+  // Whatever this is, it must not pass for a provider without content.
+  if (roots === null) unreadable += 1;
   for (const root of roots ?? []) visit(root, []);
   return { resources: [...resources.values()], unreadable };
 }
@@ -84,6 +87,7 @@ function readLeaf(
   const externalId = firstText(fields, ['externalId', 'id', 'key']);
   const originalUrl = firstText(fields, ['originalUrl', 'url', 'html_url', 'webUrl', 'link']);
   if (externalId === null || originalUrl === null) return null;
+  if (originalUrl.length > URL_LENGTH) return null;
   return {
     externalId,
     title: title ?? originalUrl,
@@ -112,7 +116,8 @@ function firstText(fields: Node, names: readonly string[]): string | null {
   for (const name of names) {
     const value = fields[name];
     if (typeof value === 'string' && value !== '') return value;
-    if (typeof value === 'number') return String(value);
+    // A larger number has lost digits on its way through JSON.
+    if (typeof value === 'number' && Number.isSafeInteger(value)) return String(value);
   }
   return null;
 }

@@ -2,7 +2,7 @@ import type { FiniClient, IngestRequest } from '../fini/client.ts';
 import type { FiniDocument, QueuedDocuments } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { type Baseline, isFresh, type Snapshot, takeSnapshot } from './baseline.ts';
-import { inputKey, withoutDuplicates } from './inputs.ts';
+import { inputKey, withoutDuplicates, withoutRepetitions } from './inputs.ts';
 import {
   accountFor,
   isSettled,
@@ -101,11 +101,7 @@ export class Ingestion {
    * @throws {IngestionError} where there can be no report; the signal's reason when it is aborted.
    */
   async ingestAndWait(request: IngestRequest, options: WaitOptions): Promise<Report> {
-    const wanted = {
-      ...request,
-      documentIdsToAdd: withoutDuplicates(request.documentIdsToAdd),
-      documentIdsToRefresh: withoutDuplicates(request.documentIdsToRefresh),
-    };
+    const wanted = withoutRepetitions(request);
     const inputs = [...wanted.documentIdsToAdd, ...wanted.documentIdsToRefresh];
     const wait = new Wait(inputs, options);
     try {

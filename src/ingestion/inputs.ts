@@ -1,3 +1,4 @@
+import { quoted } from '../bounded.ts';
 import type { IngestRequest, IngestSource } from '../fini/client.ts';
 
 /*
@@ -11,7 +12,6 @@ const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
 const WEB_URL = /^https?:\/\/[^/?#\\]/i;
 const HOST_AND_PATH = /^[^\s/:?#@]+\.[a-z]{2,}(:\d+)?([/?#]|$)/i;
 const MAXIMUM_NAMED_ITEMS = 50;
-const MAXIMUM_ITEM_LENGTH = 120;
 
 /** Whether a text has the form of a source ID: a UUID, in any case. */
 export function isSourceId(text: string): boolean {
@@ -31,6 +31,8 @@ export function webUrlFault(text: string): string | null {
   }
   if (WEB_URL.test(text)) {
     if (/\s/.test(text)) return 'URLs with white space in them: encode it as %20, one URL an item';
+    if (/\p{Cc}/u.test(text)) return 'URLs with control characters: remove them';
+    if (text.includes('\\')) return 'URLs with a backslash: write "/", or %5C where it is meant';
     if (!URL.canParse(text)) return 'not valid URLs: check the host and the port';
     const url = new URL(text);
     if (url.username !== '' || url.password !== '') {
@@ -65,18 +67,25 @@ export function sourceIdFault(text: string, source?: IngestSource): string | nul
  * Everything that is wrong with the two lists of an ingest call, a sentence a kind of fault, each
  * naming its items by position and value. Empty where all is well.
  */
-export function findIngestFaults(
-  request: Pick<IngestRequest, 'source' | 'documentIdsToAdd' | 'documentIdsToRefresh'>,
-): string[] {
+export function findIngestFaults(request: {
+  readonly source: IngestSource;
+  readonly documentIdsToAdd: readonly (string | null)[];
+  readonly documentIdsToRefresh: readonly (string | null)[];
+}): string[] {
   const { source, documentIdsToAdd, documentIdsToRefresh } = request;
   const faultOf = source === 'web' ? webUrlFault : (item: string) => sourceIdFault(item, source);
   const faults = [
-    ...describeFaults('documentIdsToAdd', documentIdsToAdd, faultOf, `with source "${source}" `),
+    ...describeFaults(
+      'documentIdsToAdd',
+      documentIdsToAdd,
+      faultOf,
+      `With source "${source}" these`,
+    ),
     ...describeFaults(
       'documentIdsToRefresh',
       documentIdsToRefresh,
       faultOf,
-      `with source "${source}" `,
+      `With source "${source}" these`,
     ),
   ];
   if (documentIdsToAdd.length + documentIdsToRefresh.length === 0) {
@@ -85,7 +94,9 @@ export function findIngestFaults(
       `documentIdsToAdd and documentIdsToRefresh are both empty: pass at least one ${kind} in one of them.`,
     );
   }
-  const refreshKeys = new Set(documentIdsToRefresh.map(inputKey));
+  const refreshKeys = new Set(
+    documentIdsToRefresh.map((item) => (item === null ? null : inputKey(item))),
+  );
   const both = describeFaults('documentIdsToAdd', documentIdsToAdd, (item) =>
     refreshKeys.has(inputKey(item))
       ? 'in documentIdsToRefresh too: leave them in one of the two'
@@ -94,33 +105,28 @@ export function findIngestFaults(
   return [...faults, ...both];
 }
 
-/** One sentence a kind of fault found in a list, naming the items by position and value. */
+/**
+ * One sentence a kind of fault found in a list, naming the items by position and value. A null
+ * stands where an item is no text, which the schema's own message says.
+ */
 export function describeFaults(
   field: string,
-  items: readonly string[],
+  items: readonly (string | null)[],
   faultOf: (item: string) => string | null,
-  context = '',
+  subject = 'These',
 ): string[] {
   const named = new Map<string, string[]>();
   items.forEach((item, index) => {
-    const fault = faultOf(item);
+    const fault = item === null ? null : faultOf(item);
     if (fault === null) return;
-    named.set(fault, [...(named.get(fault) ?? []), `[${index}] ${quote(item)}`]);
+    named.set(fault, [...(named.get(fault) ?? []), `[${index}] ${quoted(item)}`]);
   });
   return [...named].map(([fault, names]) => {
     const more = names.length - MAXIMUM_NAMED_ITEMS;
     const list =
       names.slice(0, MAXIMUM_NAMED_ITEMS).join(', ') + (more > 0 ? ` and ${more} more` : '');
-    return `${field}: ${context}these are ${fault}: ${list}.`;
+    return `${field}: ${list}. ${subject} are ${fault}.`;
   });
-}
-
-/** The text in quotes, bounded, and without what stands before the "@" of a URL. */
-function quote(text: string): string {
-  const open = text.replace(/(:\/\/)[^/?#]*@/, '$1…@');
-  return JSON.stringify(
-    open.length > MAXIMUM_ITEM_LENGTH ? `${open.slice(0, MAXIMUM_ITEM_LENGTH)}…` : open,
-  );
 }
 
 /** The same for two inputs that mean the same source. */
@@ -128,12 +134,21 @@ export function inputKey(input: string): string {
   return URL.canParse(input) ? new URL(input).href : input.toLowerCase();
 }
 
-/** The inputs without repetitions, the first of each kept. */
+/** The inputs without repetitions, the first of each kept; IDs in lower case, as Fini has them. */
 export function withoutDuplicates(inputs: readonly string[]): string[] {
   const unique = new Map<string, string>();
   for (const input of inputs) {
     const key = inputKey(input);
-    if (!unique.has(key)) unique.set(key, input);
+    if (!unique.has(key)) unique.set(key, isSourceId(input) ? key : input);
   }
   return [...unique.values()];
+}
+
+/** A request whose two lists name nothing twice. */
+export function withoutRepetitions(request: IngestRequest): IngestRequest {
+  return {
+    ...request,
+    documentIdsToAdd: withoutDuplicates(request.documentIdsToAdd),
+    documentIdsToRefresh: withoutDuplicates(request.documentIdsToRefresh),
+  };
 }

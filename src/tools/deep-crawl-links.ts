@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { describeFaults, webUrlFault } from '../ingestion/inputs.ts';
-import { bounded, counted, ERROR_LENGTH } from './bounded.ts';
+import { bounded, counted, ERROR_LENGTH, URL_LENGTH } from '../bounded.ts';
+import { describeFaults, isWebUrl, webUrlFault } from '../ingestion/inputs.ts';
 import { defineTool } from './define.ts';
 import { listOf, trimmed } from './schemas.ts';
 
@@ -36,13 +36,19 @@ export const deepCrawlLinks = defineTool({
   },
   async handler({ links, limit }, { fini, signal }) {
     const { data, message } = await fini.crawlLinks(links, limit, { signal });
-    const urls = [...new Set(data)];
-    const said = message === null ? '' : `Fini says: ${bounded(message, ERROR_LENGTH)} `;
+    const found = [...new Set(data)];
+    const usable = found.filter((url) => url.length <= URL_LENGTH && isWebUrl(url));
+    const urls = usable.slice(0, limit);
+    const unusable = found.length - usable.length;
+    const left =
+      unusable === 0 ? '' : ` ${counted(unusable, 'link')} that Fini cannot ingest left out.`;
+    const said =
+      message === null ? '' : `Fini says: ${bounded(message, ERROR_LENGTH).replace(/\.$/, '')}. `;
     const next =
       urls.length === 0
-        ? 'No pages were found: check that the start URLs open without a login.'
+        ? 'No pages were found: check that the start URLs exist and open without a login.'
         : 'Nothing is ingested yet: choose from these and pass them to ingest_and_wait as documentIdsToAdd.';
-    return { urls, count: urls.length, message: `${said}${next}` };
+    return { urls, count: urls.length, message: `${said}${next}${left}` };
   },
   text({ urls, count, message }) {
     const more =

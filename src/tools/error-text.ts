@@ -1,6 +1,6 @@
+import { bounded, counted, ERROR_LENGTH } from '../bounded.ts';
 import { FiniError } from '../fini/errors.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
-import { bounded, counted, ERROR_LENGTH } from './bounded.ts';
 
 /** A setting without which no tool can work. The message says how to set it. */
 export class MissingKeyError extends Error {
@@ -42,7 +42,10 @@ export function explainError(error: unknown): string | null {
 }
 
 function explainIngestionError(error: IngestionError): string {
-  const cause = error.cause instanceof FiniError ? explainFiniError(error.cause) : error.message;
+  // What to do where it is uncertain is said here, with the items.
+  const next = error.stage === 'maybe_queued' ? '' : undefined;
+  const cause =
+    error.cause instanceof FiniError ? explainFiniError(error.cause, next).trim() : error.message;
   const joined =
     error.joined.length === 0
       ? ''
@@ -70,29 +73,29 @@ function listed(items: readonly string[]): string {
   return more > 0 ? `${list} and ${more} more (list_sources shows them)` : list;
 }
 
-function explainFiniError(error: FiniError, afterUncertainWrite?: string): string {
-  const said = JSON.stringify(bounded(error.message, ERROR_LENGTH));
+/** @param next What to do where nobody knows whether the request was carried out. */
+function explainFiniError(error: FiniError, next = 'Call again in a minute.'): string {
+  const said = JSON.stringify(bounded(error.message, ERROR_LENGTH).replace(/\.$/, ''));
   const task = error.operation;
-  const uncertain = afterUncertainWrite === undefined ? '' : ` ${afterUncertainWrite}`;
   switch (error.failure) {
     case 'refused':
-      return explainStatus(error, said, uncertain);
+      return explainStatus(error, said, next);
     case 'redirected':
-      return `Fini redirected the request to ${task} instead of answering (HTTP ${error.status}). The key is not sent to another address, so this was not followed. Check FINI_BASE_URL.${uncertain}`;
+      return `Fini redirected the request to ${task} instead of answering (HTTP ${error.status}). The key is not sent to another address, so this was not followed. Check FINI_BASE_URL. ${next}`;
     case 'unreadable':
-      return `Fini's answer to "${task}" could not be read: ${said}. A proxy or a login page may stand between; check FINI_BASE_URL if it stays so.${uncertain || ' Call again in a minute.'}`;
+      return `Fini's answer to "${task}" could not be read: ${said}. A proxy or a login page may stand between; check FINI_BASE_URL if it stays so. ${next}`;
     case 'too_large':
-      return `Fini's answer to "${task}" is too large: ${said}. Ask for less (a smaller limit).${uncertain}`;
+      return `Fini's answer to "${task}" is too large: ${said}. Ask for less (a smaller limit). ${next}`;
     case 'timed_out':
-      return `Fini did not finish the request to ${task} in time: ${said}.${uncertain || ' Call again in a minute.'} FINI_REQUEST_TIMEOUT_MS allows more time.`;
+      return `Fini did not finish the request to ${task} in time: ${said}. ${next} FINI_REQUEST_TIMEOUT_MS allows more time.`;
     case 'interrupted':
-      return `The connection broke during the request to ${task}: ${said}.${uncertain || ' Call again in a minute.'}`;
+      return `The connection broke during the request to ${task}: ${said}. ${next}`;
     case 'unreachable':
       return `Fini could not be reached to ${task}: ${said}. Nothing was carried out. Check the network and FINI_BASE_URL, then call again.`;
   }
 }
 
-function explainStatus(error: FiniError, said: string, uncertain: string): string {
+function explainStatus(error: FiniError, said: string, next: string): string {
   const { status = 0, operation } = error;
   const start = `Fini refused to ${operation} (HTTP ${status}): ${said}.`;
   switch (status) {
@@ -111,8 +114,8 @@ function explainStatus(error: FiniError, said: string, uncertain: string): strin
     }
     default:
       if (status >= 500) {
-        return `Fini failed to ${operation} (HTTP ${status}): ${said}.${uncertain || ' It was tried several times. Call again in a minute.'}`;
+        return `Fini failed to ${operation} (HTTP ${status}): ${said}. ${next}`;
       }
-      return `${start} Nothing was carried out. Mend the input as that says and call again${operation.includes('provider') ? '; a provider must be connected in the Fini dashboard first' : ''}.`;
+      return `${start} Nothing was carried out. ${operation.includes('provider') ? 'A provider must be connected in the Fini dashboard; if it is, mend' : 'Mend'} the input as that says and call again.`;
   }
 }

@@ -9,7 +9,7 @@ export const ingestAndWait = defineTool({
   title: 'Ingest sources and wait',
   description:
     'The usual way to ingest: queues web pages (URLs) or existing sources (IDs), waits, streams progress, and reports each item once with what worked, what failed and why. Safe to repeat: items whose job runs already are joined, not queued again. When the time runs out the outcome is timed_out, with a wait_for_sources call to go on with. Completed does not mean live: content still goes through Knowledge in the Fini dashboard. Needs a key with read and write scope.',
-  inputSchema: z.strictObject({ ...ingestShape, timeoutSeconds }).superRefine(refuseIngestFaults),
+  inputSchema: refuseIngestFaults(z.strictObject({ ...ingestShape, timeoutSeconds })),
   outputSchema: z.object(reportShape),
   annotations: {
     readOnlyHint: false,

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { counted } from './bounded.ts';
+import { counted } from '../bounded.ts';
+import { withoutRepetitions } from '../ingestion/inputs.ts';
 import { defineTool } from './define.ts';
 import { ingestShape, queuedShape, refuseIngestFaults } from './schemas.ts';
 
@@ -9,7 +10,7 @@ export const ingestSources = defineTool({
   title: 'Queue sources without waiting',
   description:
     'Queues ingestion of web pages (URLs) or of existing sources (IDs) and returns at once with the source IDs. Prefer ingest_and_wait, which also reports what worked, finds jobs that run already and tells a new job from an old one; use this only to queue and look later with wait_for_sources. Calling it twice queues twice. Needs a key with write scope.',
-  inputSchema: z.strictObject(ingestShape).superRefine(refuseIngestFaults),
+  inputSchema: refuseIngestFaults(z.strictObject(ingestShape)),
   outputSchema: z.object({ ...queuedShape, message: z.string() }),
   annotations: {
     readOnlyHint: false,
@@ -17,7 +18,8 @@ export const ingestSources = defineTool({
     idempotentHint: false,
     openWorldHint: true,
   },
-  async handler(request, { fini, signal }) {
+  async handler(input, { fini, signal }) {
+    const request = withoutRepetitions(input);
     const queued = await fini.ingestSources(request, { signal });
     const ids = new Set([...queued.addedDocumentIds, ...queued.updatedDocumentIds]).size;
     const items = request.documentIdsToAdd.length + request.documentIdsToRefresh.length;

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { bounded, counted, TITLE_LENGTH, URL_LENGTH } from './bounded.ts';
+import { bounded, counted, TITLE_LENGTH } from '../bounded.ts';
 import { defineTool } from './define.ts';
 import { provider } from './schemas.ts';
 
@@ -21,7 +21,7 @@ export const listProviderResources = defineTool({
   name: 'list_provider_resources',
   title: "List a provider's pages",
   description:
-    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Pass the chosen items unchanged to register_provider_resources. For websites use deep_crawl_links; for what Fini has already, list_sources. Google Drive cannot be listed.',
+    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Pass the chosen items unchanged to register_provider_resources. For websites use deep_crawl_links; for what Fini has already, list_sources. Google Drive cannot be listed. Needs a key with read scope.',
   inputSchema: z.strictObject({
     provider,
     /** Keeps the items whose title or path contains this, in any case. */
@@ -52,8 +52,8 @@ export const listProviderResources = defineTool({
     );
     const page = matching.slice(offset, offset + limit).map((resource) => ({
       ...resource,
-      title: bounded(resource.title, TITLE_LENGTH),
-      originalUrl: bounded(resource.originalUrl, URL_LENGTH),
+      // Register demands a title.
+      title: bounded(resource.title, TITLE_LENGTH) || resource.originalUrl,
       path: resource.path.map((title) => bounded(title, TITLE_LENGTH)),
     }));
     const end = offset + page.length;
@@ -78,6 +78,6 @@ export const listProviderResources = defineTool({
         `- ${[...path, title].join(' › ')} (externalId ${externalId})`,
     );
     const more = nextOffset === undefined ? '' : `\nGo on with offset ${nextOffset}.`;
-    return `${resources.length} of ${total}. ${message}\n${lines.join('\n')}${more}`;
+    return `${resources.length} of ${counted(total, 'item')}. ${message}\n${lines.join('\n')}${more}`;
   },
 });

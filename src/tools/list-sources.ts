@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { counted } from '../bounded.ts';
 import type { SourceFilters } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { defineTool } from './define.ts';
@@ -12,7 +13,7 @@ export const listSources = defineTool({
   name: 'list_sources',
   title: 'List sources',
   description:
-    "Lists the workspace's sources, newest change first, without their text. Use it to find a source by URL or title, to see what failed, or to check whether something was queued. Read on with cursor set to nextCursor. To wait for jobs use wait_for_sources; for a source's text get_source.",
+    "Lists the workspace's sources, newest change first, without their text. Use it to find a source by URL or title, to see what failed, or to check whether something was queued. Read on with cursor set to nextCursor. To wait for jobs use wait_for_sources; for a source's text get_source. Needs a key with read scope.",
   inputSchema: z.strictObject({
     limit: z.int().min(1).max(100).default(50),
     cursor: sourceId.optional().describe('nextCursor of the page before.'),
@@ -63,18 +64,30 @@ export const listSources = defineTool({
           ? ''
           : `Fini did not apply every filter: ${left} of this page did not match and were left out, so matches may be on later pages.`,
         page.unreadable === 0 ? '' : `${page.unreadable} records without an ID were left out.`,
-        nextCursor === undefined
-          ? 'That is all.'
-          : `There are more: call again with cursor "${nextCursor}"${way === 'previous' ? ' and direction "previous"' : ''}.`,
+        endOfPage(page.documents.length > 0, page.hasMore, nextCursor, way),
       ]
         .filter((part) => part !== '')
         .join(' '),
     };
   },
   text({ documents, message }) {
-    return `${documents.length} sources on this page. ${message}\n${documents.map(sourceLine).join('\n')}`;
+    return `${counted(documents.length, 'source')} on this page. ${message}\n${documents.map(sourceLine).join('\n')}`;
   },
 });
+
+function endOfPage(
+  isAny: boolean,
+  hasMore: boolean,
+  nextCursor: string | undefined,
+  way: string | undefined,
+): string {
+  if (nextCursor !== undefined) {
+    const direction = way === 'previous' ? ' and direction "previous"' : '';
+    return `There are more: call again with cursor "${nextCursor}"${direction}.`;
+  }
+  if (hasMore) return 'There are more, but without an ID on this page there is no way on to them.';
+  return isAny ? 'That is all.' : 'Nothing matches.';
+}
 
 /** An API may ignore a parameter that it does not know, so every filter is checked again. */
 function matches(document: FiniDocument, filters: SourceFilters): boolean {

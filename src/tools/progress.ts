@@ -1,3 +1,4 @@
+import { counted } from '../bounded.ts';
 import type { WaitProgress } from '../ingestion/ingestion.ts';
 
 /** What a progress notification says. */
@@ -79,8 +80,8 @@ export class ProgressReporter {
 function describe(latest: WaitProgress, seconds: number): string {
   const { total, completed, failed, inProgress, phase, trouble } = latest;
   if (phase === 'checking')
-    return `Checking which of ${total} are being ingested already, ${seconds} s`;
-  if (phase === 'queueing') return `Queueing ${total} at Fini, ${seconds} s`;
+    return `Checking which of ${counted(total, 'item')} are being ingested already, ${seconds} s`;
+  if (phase === 'queueing') return `Queueing ${counted(total, 'item')} at Fini, ${seconds} s`;
   const parts = [`${completed + failed} of ${total} done`];
   if (failed > 0) parts.push(`${failed} failed`);
   if (inProgress > 0) parts.push(`${inProgress} in progress`);

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { counted } from './bounded.ts';
+import { counted } from '../bounded.ts';
 import { defineTool } from './define.ts';
 import { resourceShape } from './list-provider-resources.ts';
 import { listOf, provider, queuedShape } from './schemas.ts';

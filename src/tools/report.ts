@@ -1,6 +1,4 @@
 import * as z from 'zod';
-import type { Report, ReportedSource } from '../ingestion/report.ts';
-import { adviceFor } from '../ingestion/states.ts';
 import {
   bounded,
   boundedOrNull,
@@ -8,7 +6,9 @@ import {
   ERROR_LENGTH,
   TITLE_LENGTH,
   URL_LENGTH,
-} from './bounded.ts';
+} from '../bounded.ts';
+import type { Report, ReportedSource } from '../ingestion/report.ts';
+import { adviceFor } from '../ingestion/states.ts';
 
 /** The account of a wait, as the tools that wait return it. */
 export const reportShape = {
@@ -51,7 +51,8 @@ export const reportShape = {
 /** The account of a wait, as the tools that wait return it. */
 export type ReportOutput = z.output<z.ZodObject<typeof reportShape>>;
 
-const FAILURES_AS_TEXT = 20;
+/** How many sources of a kind the text names. */
+const NAMED_AS_TEXT = 20;
 
 /** Turns the account of a wait into what a tool returns. */
 export function reportOutput(report: Report): ReportOutput {
@@ -130,24 +131,29 @@ function nextSteps(report: Report): string {
 /** The report in short: totals, failures, what was not queued, and how to go on. */
 export function reportText(report: ReportOutput): string {
   const { counts, outcome, sources, unqueued, elapsedSeconds } = report;
-  const failed = sources.filter(({ status }) => status === 'failed');
   const lines = [
     `${outcome}: ${counts.completed} of ${counts.submitted} completed, ${counts.failed} failed, ${counts.unfinished} unfinished, ${counts.unqueued} not queued, in ${elapsedSeconds} s.`,
-    ...failed
-      .slice(0, FAILURES_AS_TEXT)
-      .map(
-        ({ id, originalUrl, title, error, hint }) =>
-          `- failed: ${originalUrl ?? title ?? id} (${id}): ${[error, hint].filter(Boolean).join(' → ')}`,
-      ),
-    more(failed.length, 'failed'),
-    ...unqueued.slice(0, FAILURES_AS_TEXT).map((input) => `- not queued: ${input}`),
+    ...namedSources(sources, 'failed'),
+    ...namedSources(sources, 'unfinished'),
+    ...unqueued.slice(0, NAMED_AS_TEXT).map((input) => `- not queued: ${input}`),
     more(unqueued.length, 'not queued'),
     report.nextSteps,
   ];
   return lines.filter((line) => line !== '').join('\n');
 }
 
+function namedSources(sources: ReportOutput['sources'], status: 'failed' | 'unfinished'): string[] {
+  const wanted = sources.filter((source) => source.status === status);
+  const lines = wanted
+    .slice(0, NAMED_AS_TEXT)
+    .map(({ id, originalUrl, title, jobStatus, error, hint }) => {
+      const why = [error ?? jobStatus ?? 'not begun', hint].filter(Boolean).join(' → ');
+      return `- ${status}: ${originalUrl ?? title ?? id} (${id}): ${why}`;
+    });
+  return [...lines, more(wanted.length, status)];
+}
+
 function more(count: number, what: string): string {
-  const left = count - FAILURES_AS_TEXT;
+  const left = count - NAMED_AS_TEXT;
   return left > 0 ? `- and ${left} more ${what}, all in the structured content` : '';
 }

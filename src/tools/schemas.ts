@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { INGEST_SOURCES, type IngestRequest } from '../fini/client.ts';
+import { quoted } from '../bounded.ts';
+import { INGEST_SOURCES } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
 import { describeFaults, findIngestFaults, sourceIdFault } from '../ingestion/inputs.ts';
 
@@ -7,6 +8,9 @@ import { describeFaults, findIngestFaults, sourceIdFault } from '../ingestion/in
  * What the inputs of several tools share. Only plain types: several clients' models refuse unions,
  * formats and references. A description stands where a name does not say it all.
  */
+
+/** Faults of a single value, whose message is clearer with the value in it. */
+const NAMING_THE_VALUE = new Set(['invalid_type', 'invalid_value', 'too_small', 'too_big']);
 
 /** A list, also where it arrives as the JSON text of one: some models write it so. */
 export function listOf<Item extends z.ZodType>(item: Item, minimum = 0) {
@@ -27,6 +31,27 @@ function readJsonList(value: unknown): unknown {
 /** A text without white space around it, which models and copied lists bring along. */
 export const trimmed = z.string().trim();
 
+/** A list with null for what is no text, and for a list that is none: it is not empty, but wrong. */
+const texts = z
+  .array(z.unknown())
+  .catch([null])
+  .transform((items) => items.map((item) => (typeof item === 'string' ? item : null)));
+
+/*
+ * Zod says what was expected; an error must also name what was given. This holds for every schema
+ * of the process, since Zod offers no narrower place that the SDK's parsing would heed.
+ */
+z.config({
+  customError: (issue) => {
+    const expected = z.config().localeError?.(issue);
+    const message = typeof expected === 'string' ? expected : expected?.message;
+    if (message === undefined || issue.input === undefined) return undefined;
+    return NAMING_THE_VALUE.has(issue.code)
+      ? `${message} (given: ${quoted(issue.input)})`
+      : undefined;
+  },
+});
+
 /** The providers whose content can be listed and registered. */
 export const provider = z.enum(PROVIDERS);
 
@@ -36,22 +61,17 @@ export const timeoutSeconds = z
   .min(1)
   .max(3600)
   .optional()
-  .describe(
-    'How long to wait. Ask for more than the default (50) only if your client shows progress.',
-  );
+  .describe('How long to wait. Ask for more than the default only if your client shows progress.');
 
 /** One source ID, a UUID. */
-export const sourceId = trimmed.superRefine((id, context) => {
+export const sourceId = trimmed.toLowerCase().superRefine((id, context) => {
   const fault = sourceIdFault(id);
-  if (fault !== null)
-    context.addIssue(
-      `${JSON.stringify(id.slice(0, 120))} is refused, being one of those that are ${fault}`,
-    );
+  if (fault !== null) context.addIssue(`${quoted(id)} is one of the values that are ${fault}`);
 });
 
 /** One or more source IDs; every bad one is named. */
 export function sourceIds(field: string) {
-  return listOf(trimmed, 1).superRefine((ids, context) => {
+  return listOf(trimmed.toLowerCase(), 1).superRefine((ids, context) => {
     for (const fault of describeFaults(field, ids, sourceIdFault)) context.addIssue(fault);
   });
 }
@@ -71,17 +91,32 @@ export const ingestShape = {
     .default([])
     .describe('To ingest anew. Same kinds of values; no item in both lists.'),
   /** English-specific processing. */
-  english: z.boolean().default(true).describe('English-specific processing.'),
+  english: z.boolean().default(true).describe('Whether to apply English-specific processing.'),
   /** BASER processing. */
-  baser: z.boolean().default(false).describe('BASER processing.'),
+  baser: z
+    .boolean()
+    .default(false)
+    .describe("Whether to apply Fini's BASER processing; leave it off unless asked for."),
 };
 
-/** Names everything that is wrong with the two lists, before any request. */
-export function refuseIngestFaults(
-  input: Pick<IngestRequest, 'source' | 'documentIdsToAdd' | 'documentIdsToRefresh'>,
-  context: z.RefinementCtx,
-): void {
-  for (const fault of findIngestFaults(input)) context.addIssue(fault);
+/** What stands in the two lists where the rest of an input may be wrong. */
+const ingestLists = z.object({
+  source: ingestShape.source.catch('web'),
+  documentIdsToAdd: texts,
+  documentIdsToRefresh: texts,
+});
+
+/**
+ * Refines an ingest input: names everything that is wrong with the two lists, before any request,
+ * and also where something else is wrong with the input, so that one answer names it all.
+ */
+export function refuseIngestFaults<Schema extends z.ZodType>(schema: Schema): Schema {
+  const refinement = (input: unknown, context: z.RefinementCtx) => {
+    const lists = ingestLists.safeParse(input);
+    if (!lists.success) return;
+    for (const fault of findIngestFaults(lists.data)) context.addIssue(fault);
+  };
+  return schema.superRefine(refinement, { when: () => true });
 }
 
 /** What ingest and register answer. */

@@ -1,6 +1,4 @@
 import * as z from 'zod';
-import type { FiniDocument } from '../fini/documents.ts';
-import { adviceFor } from '../ingestion/states.ts';
 import {
   bounded,
   boundedOrNull,
@@ -8,7 +6,9 @@ import {
   ERROR_LENGTH,
   TITLE_LENGTH,
   URL_LENGTH,
-} from './bounded.ts';
+} from '../bounded.ts';
+import type { FiniDocument } from '../fini/documents.ts';
+import { adviceFor } from '../ingestion/states.ts';
 
 /** A source without its text, as tools show it (fini-api.md, "Document"). */
 export const sourceShape = {

@@ -8,7 +8,7 @@ export const waitForSources = defineTool({
   name: 'wait_for_sources',
   title: 'Wait for sources',
   description:
-    'Waits for jobs that were queued before, streams progress, and reports each source like ingest_and_wait. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps) or after ingest_sources. Queues nothing. To queue and wait in one go use ingest_and_wait.',
+    'Waits for jobs that were queued before, streams progress, and reports each source like ingest_and_wait. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps) or after ingest_sources. Queues nothing. To queue and wait in one go use ingest_and_wait. Needs a key with read scope.',
   inputSchema: z.strictObject({
     ids: sourceIds('ids').describe('Source IDs (UUIDs).'),
     timeoutSeconds,

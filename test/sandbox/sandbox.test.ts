@@ -90,6 +90,7 @@ describe('access and errors', () => {
         body: { documentIds: [] },
         authorization: 'Bearer fini_sandbox',
         at: clock,
+        fault: null,
       },
     ]);
   });

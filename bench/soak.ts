@@ -1,0 +1,33 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { residentMegabytes, startHttpServer } from './servers.ts';
+
+/* Opens, uses and closes many HTTP sessions over and over: what is closed must be given back. */
+
+const SESSIONS = 200;
+const ROUNDS = 10;
+
+/** One row a round: memory of the server, and its ratio to that after the first round. */
+export async function soak(): Promise<string[][]> {
+  const server = await startHttpServer(['--sandbox']);
+  const rows: string[][] = [];
+  let first = 0;
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    await Promise.all(Array.from({ length: SESSIONS }, () => useSession(server.url)));
+    const megabytes = residentMegabytes(server.pid);
+    first ||= megabytes;
+    rows.push([`round ${round}`, `${megabytes.toFixed(1)} MB`, (megabytes / first).toFixed(2)]);
+  }
+  server.stop();
+  return rows;
+}
+
+async function useSession(url: string): Promise<void> {
+  const client = new Client({ name: 'soak', version: '1' });
+  const transport = new StreamableHTTPClientTransport(new URL(url));
+  await client.connect(transport);
+  await client.listTools();
+  await client.callTool({ name: 'list_sources', arguments: { limit: 5 } });
+  await transport.terminateSession();
+  await client.close();
+}

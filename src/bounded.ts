@@ -1,0 +1,45 @@
+/** How long a title may be where a model reads it, in characters. */
+export const TITLE_LENGTH = 200;
+/** How long an error text may be where a model reads it, in characters. */
+export const ERROR_LENGTH = 400;
+/** How long a value that is refused may be where an error names it, in characters. */
+const VALUE_LENGTH = 120;
+/** What JSON leaves as it is, and nobody sees. */
+const UNSEEN = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+/** How long a URL may be where a model reads it, in characters: longer ones are not used. */
+export const URL_LENGTH = 2_000;
+
+/**
+ * Text from a web page or from Fini, fit to be shown: one line, without control characters, cut
+ * at `length` characters. It stays data: nothing in it is acted upon.
+ */
+export function bounded(text: string, length: number): string {
+  const line = text.replace(/[\p{Cc}\p{Cf}\p{Cs}\s]+/gu, ' ').trim();
+  return line.length > length ? `${cut(line, length - 1)}…` : line;
+}
+
+/** The beginning of a text, at most `length` long, never ending in half a character. */
+export function cut(text: string, length: number): string {
+  return text.slice(0, length).replace(/\p{Cs}$/u, '');
+}
+
+/**
+ * A value that somebody handed in, in quotes, as an error names it: bounded, and without what
+ * stands before an "@", which may be a password.
+ */
+export function quoted(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+  const open = text.replace(/^([a-z]+:\/\/)?.*@/is, '$1…@');
+  const json = JSON.stringify(open.length > VALUE_LENGTH ? `${cut(open, VALUE_LENGTH)}…` : open);
+  return json.replace(UNSEEN, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
+/** The same, and null for null. */
+export function boundedOrNull(text: string | null, length: number): string | null {
+  return text === null ? null : bounded(text, length);
+}
+
+/** "1 source", "2 sources". */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,372 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable, Writable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import packageJson from '../package.json' with { type: 'json' };
+import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
+import { CLI, environmentFor, startHarness } from './harness.ts';
+
+const KEY = 'fini_5ecretWorkspaceKey0123456789';
+
+/** What a process was and said. */
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Running {
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly ended: Promise<Ended>;
+  readonly stdout: () => string;
+}
+
+function start(args: readonly string[], env: Record<string, string> = {}): Running {
+  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  const said = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk: Buffer) => {
+    said.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    said.stderr += chunk;
+  });
+  // Writing to a process that has ended.
+  child.stdin.on('error', () => undefined);
+  const ended = once(child, 'close').then(([code]) => ({ code, ...said }));
+  return { child, ended, stdout: () => said.stdout };
+}
+
+/** Runs it to its end, with an empty stdin. */
+function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const { child, ended } = start(args, env);
+  child.stdin.end();
+  return ended;
+}
+
+const line = (body: object) => `${JSON.stringify({ jsonrpc: '2.0', ...body })}\n`;
+const initialize = line({
+  id: 1,
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-06-18',
+    capabilities: {},
+    clientInfo: { name: 't', version: '1' },
+  },
+});
+const callTool = (id: number, name: string, input: object) =>
+  line({ id, method: 'tools/call', params: { name, arguments: input } });
+
+/** Resolves once this holds; looks every few milliseconds, for five seconds at the most. */
+function until(holds: () => boolean): Promise<void> {
+  return vi.waitFor(() => expect(holds()).toBe(true), { interval: 5, timeout: 5_000 });
+}
+
+describe.concurrent('flags that say something and end', () => {
+  test('--version says the version', async () => {
+    const { code, stdout, stderr } = await run(['--version']);
+    const expected = `${packageJson.version}\n`;
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: expected, stderr: '' });
+  });
+
+  test('--help names every flag and every variable, and no key', async () => {
+    const { code, stdout, stderr } = await run(['--help'], { FINI_API_KEY: KEY });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const name of [
+      'FINI_API_KEY',
+      'FINI_BASE_URL',
+      'FINI_POLL_INTERVAL_MS',
+      'FINI_REQUEST_TIMEOUT_MS',
+      'FINI_WAIT_TIMEOUT_SECONDS',
+      '--base-url',
+      '--sandbox',
+      '--help',
+      '--version',
+    ]) {
+      expect(stdout).toContain(name);
+    }
+    expect(stdout).not.toContain(KEY);
+  });
+});
+
+const faults: [what: string, args: string[], env: Record<string, string>, says: RegExp[]][] = [
+  ['an unknown flag', ['--read-onyl'], {}, [/--read-onyl is not a flag/]],
+  ['an unknown short flag', ['-x'], {}, [/-x is not a flag/]],
+  ['an unknown flag with a value', ['--verbose=1'], {}, [/--verbose is not a flag/]],
+  ['a word', ['serve'], {}, [/"serve" is not a flag/]],
+  ['a word with a line end', ['ser\nve'], {}, [/is not a flag/]],
+  ['a flag with a line end', ['--ser\nve'], {}, [/is not a flag/]],
+  ['a value where none belongs', ['--sandbox=yes'], {}, [/--sandbox takes no value/]],
+  ['no value where one belongs', ['--base-url'], {}, [/--base-url needs a value/]],
+  ['an empty value', ['--base-url='], {}, [/--base-url needs a value/]],
+  ['a base URL that is none', ['--base-url', 'usefini.com'], {}, [/--base-url is not a URL/]],
+  ['http off loopback', ['--base-url', 'http://usefini.com'], {}, [/--base-url must be https/]],
+  [
+    'http off loopback by environment',
+    [],
+    { FINI_BASE_URL: 'http://10.0.0.1' },
+    [/FINI_BASE_URL must be https/],
+  ],
+  [
+    'a host that only looks like loopback',
+    ['--base-url', 'http://127.0.0.1.evil.example'],
+    {},
+    [/must be https/],
+  ],
+  [
+    'another host that looks like it',
+    ['--base-url', 'http://localhost.evil.example'],
+    {},
+    [/must be https/],
+  ],
+  ['loopback as a user name', ['--base-url', 'http://localhost@evil.example'], {}, [/credentials/]],
+  ['another scheme', ['--base-url', 'ftp://usefini.com'], {}, [/must be https/]],
+  ['a query', ['--base-url', 'https://usefini.com?a=1'], {}, [/query/]],
+  [
+    'the sandbox and a base URL',
+    ['--sandbox', '--base-url', 'https://usefini.com'],
+    {},
+    [/exclude each other/],
+  ],
+  [
+    'an interval that is no number',
+    [],
+    { FINI_POLL_INTERVAL_MS: 'soon' },
+    [/FINI_POLL_INTERVAL_MS is not a number/],
+  ],
+  [
+    'an interval of none',
+    [],
+    { FINI_POLL_INTERVAL_MS: '0' },
+    [/FINI_POLL_INTERVAL_MS must be at least 1/],
+  ],
+  [
+    'half a millisecond',
+    [],
+    { FINI_REQUEST_TIMEOUT_MS: '1.5' },
+    [/FINI_REQUEST_TIMEOUT_MS is not a whole number/],
+  ],
+  [
+    'a wait too long',
+    [],
+    { FINI_WAIT_TIMEOUT_SECONDS: '3601' },
+    [/FINI_WAIT_TIMEOUT_SECONDS must be at most 3600/],
+  ],
+  ['a key with a space', [], { FINI_API_KEY: `${KEY} x` }, [/FINI_API_KEY has /]],
+  ['a key with a line end', [], { FINI_API_KEY: `${KEY}\r\nX-Header: 1` }, [/FINI_API_KEY has /]],
+  ['the key for a flag', ['--api-key', KEY], {}, [/--api-key is not a flag/, /./]],
+  ['the key in a flag', [`--api-key=${KEY}`], {}, [/--api-key is not a flag/]],
+  ['the key for a word', [KEY], {}, [/is not a flag/]],
+  [
+    'several at once',
+    ['--sandbx', 'serve'],
+    { FINI_POLL_INTERVAL_MS: 'x', FINI_WAIT_TIMEOUT_SECONDS: '-1' },
+    [/--sandbx/, /"serve"/, /FINI_POLL_INTERVAL_MS/, /FINI_WAIT_TIMEOUT_SECONDS/],
+  ],
+];
+
+describe.concurrent('what makes no sense ends the start with a line on stderr each', () => {
+  test.each(faults)('%s', async (_what, args, env, says) => {
+    const { code, stdout, stderr } = await run(args, env);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines).toHaveLength(says.length);
+    for (const [index, text] of lines.entries()) {
+      expect(text).toMatch(/^fini-mcp: /);
+      expect(text).toMatch(says[index] ?? /^$/);
+    }
+    expect(stderr).not.toContain(KEY);
+  });
+});
+
+describe.concurrent('settings', () => {
+  /** Calls list_sources once with these settings and says whether the sandbox was asked. */
+  async function reaches(
+    settings: (url: string) => [args: string[], env: Record<string, string>],
+  ): Promise<boolean> {
+    const sandbox = await startSandbox();
+    const [args, env] = settings(sandbox.url);
+    const { child, ended, stdout } = start(args, { FINI_API_KEY: sandbox.apiKey, ...env });
+    child.stdin.write(initialize + callTool(2, 'list_sources', {}));
+    await until(() => stdout().includes('"id":2') || child.exitCode !== null);
+    child.stdin.end();
+    expect((await ended).code).toBe(0);
+    await sandbox.close();
+    return sandbox.requests.length > 0;
+  }
+
+  test.each<[what: string, settings: Parameters<typeof reaches>[0]]>([
+    ['the environment', (url) => [[], { FINI_BASE_URL: url }]],
+    ['a flag', (url) => [['--base-url', url], {}]],
+    ['a flag with =', (url) => [[`--base-url=${url}/`], {}]],
+    [
+      'a flag, which wins over the environment',
+      (url) => [['--base-url', url], { FINI_BASE_URL: 'http://127.0.0.1:1' }],
+    ],
+    [
+      'the environment, where empty and unexpanded settings count as not set',
+      (url) => [
+        [],
+        {
+          FINI_BASE_URL: url,
+          FINI_POLL_INTERVAL_MS: '',
+          FINI_REQUEST_TIMEOUT_MS: `$\{FINI_REQUEST_TIMEOUT_MS}`,
+          FINI_WAIT_TIMEOUT_SECONDS: ' ',
+        },
+      ],
+    ],
+  ])('can come from %s', async (_what, settings) => {
+    expect(await reaches(settings)).toBe(true);
+  });
+
+  test('the sandbox flag needs no key and wins over the environment', async () => {
+    const settings = (url: string): [string[], Record<string, string>] => [
+      ['--sandbox'],
+      { FINI_BASE_URL: url, FINI_API_KEY: '' },
+    ];
+    expect(await reaches(settings)).toBe(false);
+  });
+});
+
+describe.concurrent('the process ends when nobody is there any more', () => {
+  let sandbox: Sandbox;
+  beforeAll(async () => {
+    sandbox = await startSandbox({ pendingMs: 1, workingMs: 1, jobs: () => ({ never: true }) });
+  });
+  afterAll(() => sandbox.close());
+
+  const ends: [what: string, end: (child: Running['child']) => void][] = [
+    ['stdin ends', (child) => child.stdin.end()],
+    ['stdin breaks', (child) => child.stdin.destroy()],
+    ['SIGTERM comes', (child) => child.kill('SIGTERM')],
+    ['SIGINT comes', (child) => child.kill('SIGINT')],
+  ];
+
+  test.each(ends.filter((_, index) => index % 2 === 0))('at rest, when %s', async (_what, end) => {
+    const { child, ended, stdout } = start([], environmentFor(sandbox));
+    child.stdin.write(initialize);
+    await until(() => stdout().includes('"id":1'));
+    const startedAt = performance.now();
+    end(child);
+    expect((await ended).code).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+
+  test.each(ends)('in the middle of a wait, when %s', async (what, end) => {
+    const { child, ended, stdout } = start([], environmentFor(sandbox));
+    const url = `https://a.example/${what.replaceAll(' ', '-')}`;
+    child.stdin.write(initialize);
+    child.stdin.write(callTool(2, 'ingest_and_wait', { documentIdsToAdd: [url] }));
+    await until(() =>
+      sandbox
+        .documents()
+        .some(
+          ({ originalUrl, linkedJobStatus }) =>
+            originalUrl === url && linkedJobStatus === 'IN_PROGRESS',
+        ),
+    );
+    const startedAt = performance.now();
+    end(child);
+    const { code, stderr } = await ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(stdout()).not.toContain('"id":2');
+  });
+
+  test('with the embedded sandbox, when stdin ends', async () => {
+    const { child, ended, stdout } = start(['--sandbox']);
+    child.stdin.write(initialize + callTool(2, 'list_sources', {}));
+    await until(() => stdout().includes('"id":2'));
+    const startedAt = performance.now();
+    child.stdin.end();
+    expect((await ended).code).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+
+  test('when stdout breaks and something is to be said', async () => {
+    const { child, ended, stdout } = start([], environmentFor(sandbox));
+    child.stdin.write(initialize);
+    await until(() => stdout().includes('"id":1'));
+    child.stdout.destroy();
+    child.stdin.write(line({ id: 2, method: 'ping' }));
+    const { code, stderr } = await ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+});
+
+test('lines that are no requests are survived, and stdout stays JSON-RPC', async () => {
+  const lines = ['not JSON', '{}', '[]', 'null', '{"jsonrpc":"1.0","id":3,"method":"ping"}'];
+  const { child, ended, stdout } = start(['--sandbox']);
+  child.stdin.write(initialize);
+  for (const [index, text] of lines.entries()) {
+    child.stdin.write(`${text}\n${line({ id: 10 + index, method: 'ping' })}`);
+  }
+  await until(() => stdout().includes('"id":14'));
+  child.stdin.end();
+  expect((await ended).code).toBe(0);
+  const answers = stdout()
+    .trimEnd()
+    .split('\n')
+    .map((one) => JSON.parse(one));
+  for (const answer of answers) expect(answer).toMatchObject({ jsonrpc: '2.0' });
+  const ids = answers.map(({ id }: { id?: number }) => id);
+  expect(ids).toEqual(expect.arrayContaining([1, 10, 11, 12, 13, 14]));
+});
+
+describe('the key goes into the Authorization header and nowhere else', () => {
+  const page = 'https://a.example/1';
+
+  test('not into results, logs, URLs or bodies, whatever Fini answers', async () => {
+    const harness = await startHarness({ keys: { [KEY]: ['read', 'write'] } });
+    const { id } = harness.sandbox.addDocument({});
+    const results: unknown[] = [];
+    const callAll = async () => {
+      results.push(await harness.call('deep_crawl_links', { links: [page] }));
+      results.push(await harness.call('list_provider_resources', { provider: 'zendesk' }));
+      results.push(await harness.call('ingest_sources', { documentIdsToAdd: [page] }));
+      results.push(await harness.call('ingest_and_wait', { documentIdsToAdd: [page] }));
+      results.push(await harness.call('wait_for_sources', { ids: [id] }));
+      results.push(await harness.call('list_sources', {}));
+      results.push(await harness.call('get_source', { id }));
+    };
+    await callAll();
+    for (const kind of ['cut', 'html'] as const) {
+      harness.sandbox.script({ times: 8, action: { kind } });
+      await callAll();
+      harness.sandbox.clearFaults();
+    }
+    const { requests } = harness.sandbox;
+    await harness.close();
+    expect(requests.length).toBeGreaterThan(20);
+    for (const { authorization, method, path, body } of requests) {
+      expect(authorization).toBe(`Bearer ${KEY}`);
+      expect(JSON.stringify({ method, path, body })).not.toContain(KEY);
+    }
+    expect(JSON.stringify(results)).not.toContain(KEY);
+    expect(harness.stderr()).not.toContain(KEY);
+  });
+
+  test('not even where Fini repeats it', async () => {
+    const harness = await startHarness({ keys: { [KEY]: ['read', 'write'] } });
+    const bodies = [
+      { statusCode: 401, message: `Invalid key ${KEY}`, error: 'Unauthorized' },
+      { statusCode: 401, message: ['No', `Bearer ${KEY} is unknown`] },
+      { statusCode: 401, message: '', error: KEY },
+    ];
+    for (const body of bodies) {
+      const action = { kind: 'status' as const, status: 401, body };
+      harness.sandbox.script({ times: 3, action });
+      for (const [tool, input] of [
+        ['list_sources', {}],
+        ['ingest_and_wait', { documentIdsToAdd: [page] }],
+        ['deep_crawl_links', { links: [page] }],
+      ] as const) {
+        const answer = await harness.call(tool, input);
+        expect(answer.isError).toBe(true);
+        expect(JSON.stringify(answer)).not.toContain(KEY);
+      }
+    }
+    await harness.close();
+    expect(harness.stderr()).not.toContain(KEY);
+  });
+});

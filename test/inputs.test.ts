@@ -1,0 +1,400 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Harness, startHarness } from './harness.ts';
+
+const UUID = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
+const OTHER_UUID = 'a81f0d33-9c2e-4b7d-8e65-1f2a3b4c5d6e';
+const PAGE = 'https://help.example/a';
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await startHarness();
+  for (const id of [UUID, OTHER_UUID]) harness.sandbox.addDocument({ id, source: 'zendesk' });
+});
+afterAll(() => harness.close());
+
+/** Calls a tool that must refuse its input before any request, and gives the error's text. */
+async function refusal(tool: string, input: Record<string, unknown>): Promise<string> {
+  const before = harness.sandbox.requests.length;
+  const { isError, text } = await harness.call(tool, input);
+  expect(isError, text).toBe(true);
+  expect(harness.sandbox.requests).toHaveLength(before);
+  return text;
+}
+
+/** Calls a tool that must take its input, and gives the body of the request that it made. */
+async function accepted(tool: string, input: Record<string, unknown>): Promise<unknown> {
+  const before = harness.sandbox.requests.length;
+  const { isError, text } = await harness.call(tool, input);
+  expect(isError, text).toBe(false);
+  return harness.sandbox.requests[before]?.body;
+}
+
+/** Expects just the second item to be named, by its value too where that can hold no password. */
+function expectNamed(text: string, value: string): void {
+  expect(text).toMatch(/\[1\] "/);
+  expect(text).not.toContain('[0]');
+  if (value.includes('@')) return;
+  // Either escaped or on one line without what cannot be seen.
+  const shown = [value, value.replace(/[\s\p{Cc}]+/gu, ' ')].map((one) =>
+    `[1] ${JSON.stringify(one)}`.toLowerCase(),
+  );
+  expect(
+    shown.some((one) => text.toLowerCase().includes(one)),
+    text,
+  ).toBe(true);
+}
+
+const noWebUrls: [what: string, value: string, says: RegExp][] = [
+  ['a source ID', UUID, /source IDs, but web takes URLs.*originalUrl/],
+  ['a source ID in capitals', UUID.toUpperCase(), /source IDs, but web takes URLs/],
+  ['a Notion ID', '7c1e9b5240d34f6a9b1d000038500000', /own IDs, register them/],
+  ['a Zendesk ID', '4402118230', /own IDs, register them with register_provider_resources/],
+  ['a Confluence space key', 'OPS', /own IDs, register them/],
+  ['a title', 'Refund policy', /not URLs/],
+  ['a host and path without a scheme', 'help.example.com/refunds', /put https:\/\/ before them/],
+  ['a host without a scheme', 'example.com', /without a scheme/],
+  ['a host and port without a scheme', 'example.com:8080/x', /without a scheme/],
+  ['a host and query without a scheme', 'www.example.com?page=1', /without a scheme/],
+  ['localhost without a scheme', 'localhost:3000/docs', /scheme/],
+  ['ftp', 'ftp://files.example/a', /another scheme.*http and https/],
+  ['javascript', 'javascript:alert(1)', /another scheme/],
+  ['data', 'data:text/html,hello', /another scheme/],
+  ['file', 'file:///etc/passwd', /another scheme/],
+  ['mailto', 'mailto:hello@help.example', /another scheme/],
+  ['blob', 'blob:https://help.example/1', /another scheme/],
+  ['a misspelt scheme', 'htttps://help.example/a', /another scheme/],
+  ['a space', 'https://help.example/a b', /white space.*%20/],
+  ['two URLs in one', 'https://help.example/a https://help.example/b', /one URL an item/],
+  ['a newline', 'https://help.example/a\nhttps://help.example/b', /white space/],
+  ['a carriage return', 'https://help.example/a\rb', /white space/],
+  ['a tab', 'https://help.\texample/a', /white space/],
+  ['a no-break space', 'https://help.example/a\u00a0b', /white space/],
+  ['a null character', 'https://help.example/a\u0000b', /./],
+  ['an escape character', 'https://help.example/\u001b[31m', /./],
+  ['backslashes for slashes', 'https:\\\\help.example\\a', /./],
+  ['a backslash in the path', 'https://help.example\\a', /backslash/],
+  ['a backslash that hides the host', 'https://help.example\\@evil.example/', /backslash/],
+  ['a path on Windows', 'C:\\docs\\a.html', /./],
+  ['nothing', '', /empty; remove/],
+  ['no host but a path', 'https:///x', /without a host.*https:\/\/host\/path/],
+  ['no slashes', 'https:x', /without a host/],
+  ['one slash', 'http:/help.example/a', /without a host/],
+  ['a scheme alone', 'https://', /without a host/],
+  ['a query for a host', 'https://?q=1', /without a host/],
+  ['a fragment for a host', 'https://#top', /without a host/],
+  ['a port too high', 'https://help.example:99999/', /check the host and the port/],
+  ['a port that is a word', 'https://help.example:https/', /check the host and the port/],
+  ['a port without a host', 'https://:443/', /check the host and the port/],
+  ['a bad IPv4 host', 'https://256.256.256.256/', /check the host and the port/],
+  ['a bad IPv6 host', 'https://[::1/', /check the host and the port/],
+  ['a bad character in the host', 'https://he<lp.example/', /check the host and the port/],
+  ['an absolute path', '/billing/refunds', /relative paths.*whole URL/],
+  ['a URL relative to a scheme', '//help.example/a', /relative paths/],
+  ['a relative path', '../billing', /not URLs/],
+  ['a fragment', '#refunds', /not URLs/],
+];
+
+describe('items that are no web URLs are refused before any request', () => {
+  test.each(noWebUrls)('%s', async (_what, value, says) => {
+    const lists: [tool: string, field: string][] = [
+      ['ingest_sources', 'documentIdsToAdd'],
+      ['ingest_and_wait', 'documentIdsToRefresh'],
+      ['deep_crawl_links', 'links'],
+    ];
+    for (const [tool, field] of lists) {
+      const text = await refusal(tool, { [field]: [PAGE, value] });
+      expect(text).toMatch(says);
+      expect(text).toContain(field);
+      expectNamed(text, value);
+    }
+  });
+});
+
+const noSourceIds: [what: string, value: string, says: RegExp][] = [
+  [
+    'a URL',
+    'https://help.example/a',
+    /are URLs, but source IDs.*register_provider_resources first/,
+  ],
+  ['a URL without a scheme', 'help.example.com/a', /are URLs, but source IDs/],
+  ['a Notion ID', '7c1e9b5240d34f6a9b1d000038500000', /own ID \(externalId\) is not one/],
+  ['a Zendesk ID', '4402118230', /own ID \(externalId\) is not one/],
+  ['a Confluence page ID', '98304000', /list_sources shows the IDs/],
+  ['a Confluence space key', 'OPS', /own ID \(externalId\) is not one/],
+  ['a UUID in braces', `{${UUID}}`, /not source IDs/],
+  ['a UUID that is cut', UUID.slice(0, -1), /not source IDs/],
+  ['a UUID with a wrong letter', UUID.replace('3f', '3g'), /not source IDs/],
+  ['two UUIDs in one', `${UUID},${OTHER_UUID}`, /not source IDs/],
+  ['a UUID as a URN', `urn:uuid:${UUID}`, /source IDs \(UUIDs\)/],
+  ['nothing', '', /empty; remove/],
+];
+
+describe('items that are no source IDs are refused before any request', () => {
+  test.each(noSourceIds)('%s', async (_what, value, says) => {
+    const inputs: [tool: string, field: string, more: object][] = [
+      ['ingest_sources', 'documentIdsToAdd', { source: 'zendesk' }],
+      ['ingest_and_wait', 'documentIdsToRefresh', { source: 'confluence' }],
+      ['wait_for_sources', 'ids', {}],
+    ];
+    for (const [tool, field, more] of inputs) {
+      const text = await refusal(tool, { [field]: [UUID, value], ...more });
+      expect(text).toMatch(says);
+      expectNamed(text, value);
+    }
+    const text = await refusal('get_source', { id: value });
+    expect(text).toMatch(says);
+    expect(text.toLowerCase()).toContain(JSON.stringify(value).toLowerCase());
+  });
+
+  test('a URL among IDs of a source hears of source "web" too', async () => {
+    const text = await refusal('ingest_sources', { source: 'notion', documentIdsToAdd: [PAGE] });
+    expect(text).toMatch(/public page, set "source" to "web"/);
+  });
+
+  test('a bad ID of Google Drive hears that there is no discovery', async () => {
+    const text = await refusal('ingest_sources', {
+      source: 'googledrive',
+      documentIdsToAdd: ['1a2B3c4D'],
+    });
+    expect(text).toMatch(/no discovery.*list_sources with source "googledrive"/);
+    expect(text).not.toContain('register_provider_resources');
+  });
+});
+
+const otherShapes: [what: string, tool: string, input: object, says: RegExp][] = [
+  ['no arguments', 'ingest_sources', {}, /both empty: pass at least one URL/],
+  [
+    'two empty lists',
+    'ingest_and_wait',
+    { documentIdsToAdd: [], documentIdsToRefresh: [] },
+    /both empty: pass at least one URL/,
+  ],
+  ['empty lists of IDs', 'ingest_sources', { source: 'notion' }, /at least one source ID/],
+  ['an unknown key', 'ingest_sources', { documentIdsToAdd: [PAGE], urls: [] }, /"urls"/],
+  ['a key in wrong case', 'ingest_sources', { documentIDsToAdd: [PAGE] }, /"documentIDsToAdd"/],
+  ['a key of every object', 'list_sources', { constructor: {} }, /"constructor"/],
+  ['a number for a list', 'ingest_sources', { documentIdsToAdd: 1 }, /documentIdsToAdd/],
+  ['an object for a list', 'ingest_sources', { documentIdsToAdd: { 0: PAGE } }, /documentIdsToAdd/],
+  ['one URL for a list', 'ingest_sources', { documentIdsToAdd: PAGE }, /array.*documentIdsToAdd/],
+  ['half of a JSON list', 'ingest_sources', { documentIdsToAdd: `["${PAGE}"` }, /documentIdsToAdd/],
+  ['JSON of another type', 'wait_for_sources', { ids: `[{"id":"${UUID}"}]` }, /ids\[0\]/],
+  ['an unknown source', 'ingest_sources', { source: 'website', documentIdsToAdd: [PAGE] }, /"web"/],
+  ['a source in capitals', 'ingest_sources', { source: 'WEB', documentIdsToAdd: [PAGE] }, /source/],
+  ['raw files', 'ingest_sources', { source: 'files', documentIdsToAdd: [UUID] }, /source/],
+  ['a word for yes', 'ingest_sources', { documentIdsToAdd: [PAGE], english: 'yes' }, /english/],
+  ['a number for yes', 'ingest_sources', { documentIdsToAdd: [PAGE], baser: 1 }, /baser/],
+  ['no seconds', 'wait_for_sources', { ids: [UUID], timeoutSeconds: 0 }, />=1.* at timeoutSeconds/],
+  ['too many seconds', 'wait_for_sources', { ids: [UUID], timeoutSeconds: 3601 }, /<=3600/],
+  ['half a second', 'wait_for_sources', { ids: [UUID], timeoutSeconds: 1.5 }, /timeoutSeconds/],
+  ['seconds as text', 'wait_for_sources', { ids: [UUID], timeoutSeconds: '9' }, /timeoutSeconds/],
+  ['negative seconds', 'ingest_and_wait', { documentIdsToAdd: [PAGE], timeoutSeconds: -1 }, />=1/],
+  ['a time in words', 'wait_for_sources', { ids: [UUID], queuedAfter: 'today' }, /queuedAfter/],
+  ['no source IDs', 'wait_for_sources', { ids: [] }, /ids/],
+  ['no ID', 'get_source', {}, /id/],
+  ['a number for an ID', 'get_source', { id: 4402118230 }, /id/],
+  ['a negative offset', 'get_source', { id: UUID, paragraphs: { offset: -1 } }, /offset/],
+  ['a nested unknown key', 'get_source', { id: UUID, paragraphs: { from: 1 } }, /"from"/],
+  ['no start URL', 'deep_crawl_links', { links: [] }, /links/],
+  ['a limit of none', 'deep_crawl_links', { links: [PAGE], limit: 0 }, /limit/],
+  ['a page too large', 'list_sources', { limit: 101 }, /<=100.* at limit/],
+  ['a direction unknown', 'list_sources', { cursor: UUID, direction: 'up' }, /"previous"/],
+  ['a cursor that is no ID', 'list_sources', { cursor: '2' }, /not source IDs/],
+  ['an empty filter', 'list_sources', { title: ' ' }, /title/],
+  [
+    'a provider without discovery',
+    'list_provider_resources',
+    { provider: 'googledrive' },
+    /notion/,
+  ],
+  [
+    'no resources',
+    'register_provider_resources',
+    { provider: 'notion', resources: [] },
+    /resources/,
+  ],
+  [
+    'a resource without a MIME type',
+    'register_provider_resources',
+    { provider: 'notion', resources: [{ externalId: '1', title: 'A', originalUrl: PAGE }] },
+    /resources\[0\]\.mimeType/,
+  ],
+];
+
+describe('input of another shape is refused before any request', () => {
+  test.each(otherShapes)('%s', async (_what, tool, input, says) => {
+    expect(await refusal(tool, { ...input })).toMatch(says);
+  });
+
+  test('a __proto__ key changes nothing and reaches nobody', async () => {
+    const input = JSON.parse(`{"documentIdsToAdd":["${PAGE}"],"__proto__":{"baser":true}}`);
+    const { text } = await harness.call('ingest_sources', input);
+    const { body } = harness.sandbox.requests.at(-1) ?? {};
+    if (!text.includes('__proto__')) expect(body).toMatchObject({ baser: false });
+    expect(JSON.stringify(body)).not.toContain('__proto__');
+  });
+});
+
+describe('everything wrong with a call is named at once', () => {
+  test('every bad item of both lists, with its position and kind', async () => {
+    const text = await refusal('ingest_sources', {
+      documentIdsToAdd: [PAGE, UUID, 'ftp://files.example', 'help.example.com', ''],
+      documentIdsToRefresh: ['4402118230', 'https://help.example/b', 'https:///x'],
+    });
+    for (const [index, value] of [UUID, 'ftp://files.example', 'help.example.com', ''].entries()) {
+      expect(text).toContain(`[${index + 1}] ${JSON.stringify(value)}`);
+    }
+    expect(text).toMatch(/documentIdsToRefresh.*\[0\] "4402118230"/);
+    expect(text).toMatch(/documentIdsToRefresh.*\[2\] "https:\/\/\/x"/);
+    expect(text).not.toContain(JSON.stringify(PAGE));
+    expect(text).not.toContain('"https://help.example/b"');
+  });
+
+  test('every item of a wrong type, with its value', async () => {
+    const documentIdsToAdd = [PAGE, 4402118230, null, { page: 'a' }, ['b']];
+    const text = await refusal('ingest_sources', { documentIdsToAdd });
+    for (const index of [1, 2, 3, 4]) expect(text).toContain(`documentIdsToAdd[${index}]`);
+    expect(text).not.toContain('documentIdsToAdd[0]');
+    expect(text).toMatch(/4402118230.*\n.*null.*\n.*page.*a.*\n.*b/);
+  });
+
+  test('a list of a wrong type, which is not called empty', async () => {
+    const text = await refusal('ingest_sources', { documentIdsToAdd: PAGE });
+    expect(text).toMatch(/array/);
+    expect(text).not.toMatch(/both empty/);
+  });
+
+  test('an item of a wrong type, an unknown key and an item of a wrong kind', async () => {
+    const text = await refusal('ingest_sources', {
+      documentIdsToAdd: [1, 'ftp://files.example'],
+      documentIdsToRefresh: ['4402118230'],
+      urls: [],
+    });
+    expect(text).toContain('documentIdsToAdd[0]');
+    expect(text).toContain('"urls"');
+    expect(text).toContain('"ftp://files.example"');
+    expect(text).toContain('"4402118230"');
+  });
+
+  test('hundreds of long bad items in a bounded text that says how many more', async () => {
+    const documentIdsToAdd = Array.from(
+      { length: 300 },
+      (_, i) => `ftp://${i}/${'x'.repeat(5000)}`,
+    );
+    const text = await refusal('ingest_sources', { documentIdsToAdd });
+    expect(text).toMatch(/and 250 more/);
+    expect(text.length).toBeLessThan(10_000);
+  });
+});
+
+describe('an item in both lists is refused', () => {
+  test.each<[what: string, source: string, one: string, other: string]>([
+    ['the same URL', 'web', PAGE, PAGE],
+    ['the host in capitals', 'web', PAGE, 'HTTPS://HELP.EXAMPLE/a'],
+    ['the default port', 'web', PAGE, 'https://help.example:443/a'],
+    ['no path and the root', 'web', 'https://help.example', 'https://help.example/'],
+    [
+      'an IDN host and its punycode',
+      'web',
+      'https://bücher.example/a',
+      'https://xn--bcher-kva.example/a',
+    ],
+    ['dot segments', 'web', PAGE, 'https://help.example/b/../a'],
+    ['space around it', 'web', PAGE, ` ${PAGE} `],
+    ['the same ID in capitals', 'zendesk', UUID, UUID.toUpperCase()],
+  ])('%s', async (_what, source, one, other) => {
+    const lists = { documentIdsToAdd: [`${one}`], documentIdsToRefresh: [other] };
+    const text = await refusal('ingest_sources', { source, ...lists });
+    expect(text).toMatch(/in documentIdsToRefresh too: leave them in one/);
+    expect(text).toContain(`[0] ${JSON.stringify(one)}`);
+  });
+});
+
+describe('credentials in a URL are refused and never echoed', () => {
+  test.each([
+    'https://user@help.example/a',
+    'https://hunter2:x@help.example/a',
+    'https://:hunter2@help.example/a',
+  ])('%s', async (url) => {
+    const text = await refusal('ingest_sources', { documentIdsToAdd: [PAGE, url] });
+    expect(text).toMatch(/URLs with credentials.*remove the part before "@"/);
+    expect(text).toMatch(/\[1\] "\S*…@help\.example\/a"/);
+  });
+  test.each([
+    'https://user:hunter2@help.example/a',
+    'https://:hunter2@help.example/a',
+    'https://user:hun/hunter2@help.example/a',
+    'https://user:hun@hunter2@help.example/a',
+    'https:user:hunter2@help.example/a',
+    '//user:hunter2@help.example/a',
+    'ftp://user:hunter2@files.example/a',
+    'user:hunter2@help.example/a',
+  ])('no tool repeats the password of %s', async (url) => {
+    for (const [tool, input] of [
+      ['ingest_sources', { documentIdsToAdd: [url] }],
+      ['ingest_sources', { source: 'zendesk', documentIdsToAdd: [url] }],
+      ['ingest_sources', { documentIdsToAdd: url }],
+      ['ingest_sources', { documentIdsToAdd: [[url], { url }] }],
+      ['ingest_sources', { source: url, documentIdsToAdd: [PAGE] }],
+      ['wait_for_sources', { ids: [url] }],
+      ['get_source', { id: url }],
+      ['list_sources', { cursor: url }],
+    ] as const) {
+      expect(await refusal(tool, input), tool).not.toContain('hunter2');
+    }
+  });
+});
+
+describe('good items reach Fini', () => {
+  test.each<[what: string, given: string, sent?: string]>([
+    ['a plain URL', PAGE],
+    ['http', 'http://help.example/a'],
+    ['a scheme in capitals', 'HTTPS://help.example/a'],
+    ['no path', 'https://help.example'],
+    ['a port', 'https://help.example:8443/a'],
+    ['a query', 'https://help.example/a?b=c&d=%20e#f'],
+    ['an @ in the path', 'https://help.example/@team'],
+    ['an @ in the query', 'https://help.example/?mail=a@b.example'],
+    ['a URL in the query', 'https://help.example/?to=https://other.example/'],
+    ['an IDN host', 'https://bücher.example/ä'],
+    ['a punycode host', 'https://xn--bcher-kva.example/'],
+    ['percent-encoding', 'https://help.example/caf%C3%A9%2Fmenu'],
+    ['an IPv6 host', 'http://[2001:db8::1]:8080/a'],
+    ['an IPv4 host', 'http://192.0.2.1/a'],
+    ['a single label', 'https://intranet/a'],
+    ['a UUID in the path', `https://help.example/${UUID}`],
+    ['space around it', ` \n${PAGE}\t`, PAGE],
+  ])('%s', async (_what, given, sent = given) => {
+    expect(await accepted('ingest_sources', { documentIdsToAdd: [given] })).toEqual({
+      source: 'web',
+      documentIdsToAdd: [sent],
+      documentIdsToRefresh: [],
+      english: true,
+      baser: false,
+    });
+    expect(await accepted('deep_crawl_links', { links: [given] })).toEqual({
+      links: [sent],
+      limit: 250,
+    });
+  });
+
+  test.each<[what: string, given: string]>([
+    ['a UUID', UUID],
+    ['a UUID in capitals, as Fini writes it', UUID.toUpperCase()],
+    ['space around it', ` ${UUID}\n`],
+  ])('%s', async (_what, given) => {
+    const input = { source: 'zendesk', documentIdsToAdd: [given] };
+    expect(await accepted('ingest_sources', input)).toMatchObject({ documentIdsToAdd: [UUID] });
+    await accepted('get_source', { id: given });
+    expect(harness.sandbox.requests.at(-1)?.path).toMatch(new RegExp(`/${UUID}$`));
+  });
+
+  test('a list that arrives as JSON text is read as the list', async () => {
+    const documentIdsToAdd = ` ["${PAGE}", "https://help.example/b"]`;
+    expect(await accepted('ingest_sources', { documentIdsToAdd })).toMatchObject({
+      documentIdsToAdd: [PAGE, 'https://help.example/b'],
+    });
+    expect(await accepted('deep_crawl_links', { links: `["${PAGE}"]` })).toMatchObject({
+      links: [PAGE],
+    });
+  });
+});

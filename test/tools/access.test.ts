@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Harness, startHarness } from '../harness.ts';
+
+const ID = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
+const PAGE = 'https://help.example/a';
+const resource = { externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'text/html' };
+
+const calls: [tool: string, scope: 'read' | 'write', input: object][] = [
+  ['deep_crawl_links', 'write', { links: [PAGE] }],
+  ['list_provider_resources', 'read', { provider: 'notion' }],
+  ['register_provider_resources', 'write', { provider: 'notion', resources: [resource] }],
+  ['ingest_and_wait', 'write', { documentIdsToAdd: [PAGE] }],
+  ['wait_for_sources', 'read', { ids: [ID], timeoutSeconds: 5 }],
+  ['ingest_sources', 'write', { documentIdsToAdd: [PAGE] }],
+  ['list_sources', 'read', {}],
+  ['get_source', 'read', { id: ID }],
+];
+
+const keys = {
+  'an empty key': '',
+  'a blank key': '  ',
+  'a variable that the client did not expand': `$\{FINI_API_KEY}`,
+  'a prompt that the client did not expand': `$\{input:fini-key}`,
+  'the scope read alone': 'fini_sandbox_read',
+  'the scope write alone': 'fini_sandbox_write',
+  'a wrong key': 'fini_wrong',
+};
+
+/** A server for each key, with one source in its workspace. */
+const harnesses = new Map<string, Harness>();
+beforeAll(async () => {
+  const starts = Object.entries(keys).map(async ([name, key]) => {
+    const harness = await startHarness({}, { FINI_API_KEY: key });
+    harness.sandbox.addDocument({ id: ID });
+    harnesses.set(name, harness);
+  });
+  await Promise.all(starts);
+});
+afterAll(() => Promise.all([...harnesses.values()].map((harness) => harness.close())));
+
+function harnessWith(name: keyof typeof keys): Harness {
+  const harness = harnesses.get(name);
+  if (harness === undefined) throw new Error(`no server with ${name}`);
+  return harness;
+}
+
+describe.each([
+  'an empty key',
+  'a blank key',
+  'a variable that the client did not expand',
+  'a prompt that the client did not expand',
+] as const)('%s counts as none', (name) => {
+  test('the tools are listed', async () => {
+    const { tools } = await harnessWith(name).client.listTools();
+    expect(tools).toHaveLength(calls.length);
+  });
+
+  test.each(calls)('%s says how to set it and sends nothing', async (tool, _scope, input) => {
+    const { isError, text } = await harnessWith(name).call(tool, { ...input });
+    expect(isError).toBe(true);
+    expect(text).toMatch(/No Fini API key is set.*FINI_API_KEY.*--sandbox/);
+    expect(harnessWith(name).sandbox.requests).toEqual([]);
+  });
+});
+
+describe.each(['read', 'write'] as const)('a key with the scope %s alone', (held) => {
+  test.each(calls)('%s needs the scope %s', async (tool, scope, input) => {
+    const { call, sandbox } = harnessWith(`the scope ${held} alone`);
+    const before = { requests: sandbox.requests.length, documents: sandbox.documents().length };
+    const { isError, text } = await call(tool, { ...input });
+    // Besides queueing, it looks at what runs already and waits, so it needs both.
+    const missing = tool === 'ingest_and_wait' ? (held === 'read' ? 'write' : 'read') : scope;
+    expect(isError, text).toBe(missing !== held);
+    if (missing === held) return;
+    expect(text).toMatch(new RegExp(`HTTP 403.*needs the scope "${missing}".*cannot help`));
+    expect(sandbox.requests.length - before.requests).toBeLessThan(3);
+    expect(sandbox.documents()).toHaveLength(before.documents);
+  });
+});
+
+describe('a wrong key', () => {
+  test.each(calls)('%s says to set the full key, and asks Fini once', async (tool, _, input) => {
+    const { call, sandbox } = harnessWith('a wrong key');
+    const before = sandbox.requests.length;
+    const { isError, text } = await call(tool, { ...input });
+    expect(isError).toBe(true);
+    expect(text).toMatch(/HTTP 401.*Invalid API key.*set FINI_API_KEY.*restart/);
+    expect(text).not.toContain('fini_wrong');
+    expect(sandbox.requests).toHaveLength(before + 1);
+  });
+});

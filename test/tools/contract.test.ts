@@ -1,0 +1,129 @@
+import type { Tool } from '@modelcontextprotocol/sdk/types.js';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Harness, startHarness } from '../harness.ts';
+
+const names = [
+  'deep_crawl_links',
+  'get_source',
+  'ingest_and_wait',
+  'ingest_sources',
+  'list_provider_resources',
+  'list_sources',
+  'register_provider_resources',
+  'wait_for_sources',
+];
+const writing = [
+  'deep_crawl_links',
+  'ingest_and_wait',
+  'ingest_sources',
+  'register_provider_resources',
+];
+
+/** What one client or another refuses, or what its model does not understand, in an input. */
+const FORBIDDEN_KEYWORDS = [
+  '$ref',
+  '$defs',
+  'anyOf',
+  'oneOf',
+  'allOf',
+  'not',
+  'if',
+  'const',
+  'format',
+  'exclusiveMinimum',
+  'exclusiveMaximum',
+  'nullable',
+  'patternProperties',
+  'propertyNames',
+];
+
+let harness: Harness;
+let tools: Map<string, Tool>;
+beforeAll(async () => {
+  harness = await startHarness();
+  tools = new Map((await harness.client.listTools()).tools.map((tool) => [tool.name, tool]));
+});
+afterAll(() => harness.close());
+
+function toolNamed(name: string): Tool {
+  const tool = tools.get(name);
+  if (tool === undefined) throw new Error(`no tool ${name}`);
+  return tool;
+}
+
+type Schema = Record<string, unknown>;
+
+/** Every schema inside a schema, itself included. A property's name is no keyword. */
+function schemasIn(schema: Schema): Schema[] {
+  const { properties = {}, items } = schema;
+  const inner = [...Object.values(Object(properties)), ...(items === undefined ? [] : [items])];
+  return [schema, ...inner.flatMap((one) => schemasIn(Object(one)))];
+}
+
+test('the tools are these and no others', () => {
+  expect([...tools.keys()].toSorted()).toEqual(names);
+});
+
+test('the instructions name every flow', () => {
+  const instructions = harness.client.getInstructions() ?? '';
+  expect(instructions).toMatch(/deep_crawl_links.*ingest_and_wait/);
+  expect(instructions).toMatch(
+    /list_provider_resources.*register_provider_resources.*ingest_and_wait.*source IDs/,
+  );
+  expect(instructions).toMatch(/timed_out.*wait_for_sources/);
+  expect(instructions).toMatch(/not yet live.*Knowledge/);
+  expect(instructions.length).toBeLessThan(2_000);
+});
+
+describe.each(names)('%s', (name) => {
+  test('has a title and a name that fits every client', () => {
+    const { title } = toolNamed(name);
+    expect(title).toMatch(/^[A-Z].{5,50}$/);
+    expect(`fini${name}`.length).toBeLessThan(60);
+    expect(name).toMatch(/^[a-z_]+$/);
+  });
+
+  test('has a description of what, when and what next', () => {
+    const { description = '' } = toolNamed(name);
+    expect(description.length).toBeGreaterThanOrEqual(100);
+    expect(description.length).toBeLessThanOrEqual(700);
+    expect(description).toMatch(/use |use$|usual way|prefer|pass /i);
+    const others = names.filter((other) => other !== name);
+    expect(others.some((other) => description.includes(other))).toBe(true);
+    if (writing.includes(name)) expect(description).toMatch(/write scope/);
+  });
+
+  test('has all four annotations', () => {
+    expect(toolNamed(name).annotations).toEqual({
+      readOnlyHint: !writing.includes(name),
+      destructiveHint: false,
+      idempotentHint: name !== 'ingest_sources',
+      openWorldHint: true,
+    });
+  });
+
+  test('takes a plain object that every client understands', () => {
+    const { inputSchema } = toolNamed(name);
+    expect(inputSchema).toMatchObject({ type: 'object', additionalProperties: false });
+    for (const schema of schemasIn(inputSchema)) {
+      expect(Object.keys(schema).filter((key) => FORBIDDEN_KEYWORDS.includes(key))).toEqual([]);
+      expect(['object', 'array', 'string', 'integer', 'boolean']).toContain(schema.type);
+      if (schema.type === 'object') expect(schema.additionalProperties).toBe(false);
+      if (schema.type === 'array') expect(schema.items).toBeTypeOf('object');
+      if (schema.enum) expect(schema.type).toBe('string');
+    }
+  });
+
+  test('needs no more than it must: what has a default is optional', () => {
+    const { properties = {}, required = [] } = toolNamed(name).inputSchema;
+    for (const [key, schema] of Object.entries(properties)) {
+      if ('default' in schema) expect(required).not.toContain(key);
+    }
+  });
+
+  test('has an output schema', () => {
+    const { outputSchema } = toolNamed(name);
+    expect(outputSchema).toMatchObject({ type: 'object' });
+    expect(Object.keys(outputSchema?.properties ?? {}).length).toBeGreaterThan(1);
+  });
+});

@@ -1,0 +1,168 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Harness, startHarness } from '../harness.ts';
+import { expectFitToShow, HOSTILE } from './showing.ts';
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await startHarness();
+});
+afterEach(() => harness.sandbox.clearFaults());
+afterAll(() => harness.close());
+
+const get = (id: string, paragraphs?: object) => harness.call('get_source', { id, paragraphs });
+
+/** Adds a source with this many paragraphs of about this many characters, all different. */
+function addText(count: number, length: number): { id: string; paragraphs: string[] } {
+  const paragraphs = Array.from({ length: count }, (_, index) =>
+    `${index} `.padEnd(length, 'text '),
+  );
+  return harness.sandbox.addDocument({ paragraphs });
+}
+
+test('a short source comes whole, in the text too', async () => {
+  const document = harness.sandbox.addDocument({ paragraphs: ['First.', 'Second.'] });
+  const { structured, text } = await get(document.id);
+  expect(structured).toEqual({
+    id: document.id,
+    title: document.title,
+    originalUrl: document.originalUrl,
+    source: 'web',
+    linkedJobStatus: 'COMPLETED',
+    success: true,
+    paragraphCount: 2,
+    english: true,
+    createdAt: document.createdAt,
+    updatedAt: document.updatedAt,
+    linkedJobId: document.linkedJobId,
+    linkedKnowledgeId: null,
+    linkedOperation: null,
+    changed: false,
+    paragraphs: ['First.', 'Second.'],
+    offset: 0,
+  });
+  expect(text).toContain(document.id);
+  expect(text).toContain('First.\n\nSecond.');
+});
+
+test('a failed source says why and what to do', async () => {
+  const error = 'Blocked by robots.txt';
+  const fields = { linkedJobStatus: 'FAILED', success: false, error, paragraphs: [] };
+  const { isError, structured, text } = await get(harness.sandbox.addDocument(fields).id);
+  expect(isError).toBe(false);
+  expect(structured).toMatchObject({ error, paragraphs: [], paragraphCount: 0 });
+  expect(structured.hint).toMatch(/robots\.txt/);
+  expect(text).toContain(error);
+  expect(text).toContain(structured.hint);
+});
+
+describe('a long text', () => {
+  test('is bounded by default, with the way to the rest', async () => {
+    const { id, paragraphs } = addText(400, 500);
+    const answer = await get(id);
+    expect(answer.structured.paragraphCount).toBe(400);
+    expect(answer.structured.paragraphs).toEqual(
+      paragraphs.slice(0, answer.structured.paragraphs.length),
+    );
+    expect(answer.structured.nextOffset).toBe(answer.structured.paragraphs.length);
+    expect(answer.text).toContain(
+      `read on with paragraphs {"offset": ${answer.structured.nextOffset}}`,
+    );
+    expectFitToShow(answer, 15_000);
+  });
+
+  test.each([
+    [400, 500, {}],
+    [400, 500, { limit: 7 }],
+    [1_200, 3, { limit: 500 }],
+    [3, 15_000, { limit: 500 }],
+  ])(
+    'of %i paragraphs of %i characters is read whole, each part once, by %o',
+    async (count, length, part) => {
+      const { id, paragraphs } = addText(count, length);
+      const read: string[] = [];
+      let offset: number | undefined = 0;
+      for (let calls = 0; offset !== undefined && calls < 100; calls += 1) {
+        const answer = await get(id, { ...part, offset });
+        expect(answer.structured.offset).toBe(offset);
+        read.push(...answer.structured.paragraphs);
+        offset = answer.structured.nextOffset;
+        expect(JSON.stringify(answer).length).toBeLessThan(60_000);
+      }
+      expect(read).toEqual(paragraphs);
+    },
+  );
+
+  test('whose paragraphs are too long for the default is shown whole by reading on', async () => {
+    const { id, paragraphs } = addText(2, 6_000);
+    const read = new Set<string>();
+    let answer = await get(id);
+    for (let calls = 0; answer.structured.nextOffset !== undefined && calls < 5; calls += 1) {
+      answer = await get(id, { offset: answer.structured.nextOffset });
+      for (const paragraph of answer.structured.paragraphs) read.add(paragraph);
+    }
+    expect(read).toEqual(new Set(paragraphs));
+  });
+
+  test('with a paragraph that no call can show whole says how long it is', async () => {
+    const { id } = addText(2, 50_000);
+    const { structured } = await get(id, { offset: 0 });
+    expect(structured.paragraphs).toHaveLength(1);
+    expect(structured.paragraphs[0].length).toBeLessThan(21_000);
+    expect(structured.paragraphs[0]).toMatch(/cut: 50000 characters/);
+    expect(structured.nextOffset).toBe(1);
+  });
+
+  test('gives nothing beyond its end', async () => {
+    const { structured } = await get(addText(3, 10).id, { offset: 3 });
+    expect(structured).toMatchObject({ paragraphs: [], offset: 3, paragraphCount: 3 });
+    expect(structured).not.toHaveProperty('nextOffset');
+  });
+});
+
+test('a source that does not exist says how to find the right one', async () => {
+  const { isError, text } = await get('3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51');
+  expect(isError).toBe(true);
+  expect(text).toMatch(/HTTP 404.*no such source in this workspace.*list_sources/);
+});
+
+test.each<[what: string, fields: object]>([
+  ['missing', {}],
+  [
+    'null',
+    Object.fromEntries(['title', 'originalUrl', 'paragraphs', 'error'].map((name) => [name, null])),
+  ],
+  [
+    'of other types',
+    { title: 7, paragraphs: [null, 'Text', 7], success: 'yes', linkedJobStatus: {} },
+  ],
+])('a record with fields that are %s breaks nothing', async (_what, fields) => {
+  const { id } = harness.sandbox.addDocument({});
+  const rewrite = () => ({ id, ...fields });
+  harness.sandbox.script({ method: 'GET', action: { kind: 'rewrite', rewrite } });
+  const { isError, structured, text } = await get(id);
+  expect(isError, text).toBe(false);
+  expect(structured).toMatchObject({ id, title: null, success: null });
+  expect(structured.paragraphs).toEqual('title' in fields && fields.title === 7 ? ['Text'] : []);
+});
+
+test('hostile titles, URLs and errors come out in bounds', async () => {
+  const { id } = harness.sandbox.addDocument({
+    title: `${'x'.repeat(198)}😀${HOSTILE}`,
+    originalUrl: `https://a.example/${HOSTILE}${'x'.repeat(10_000)}`,
+    error: `${HOSTILE}${'x'.repeat(10_000)}`,
+    linkedJobStatus: 'FAILED',
+    paragraphs: [],
+  });
+  expectFitToShow(await get(id), 10_000);
+});
+
+test('a text that is cut is cut between characters', async () => {
+  const { id } = harness.sandbox.addDocument({
+    paragraphs: ['😀'.repeat(3_000), `x${'😀'.repeat(3_000)}`],
+  });
+  for (const part of [undefined, { offset: 0 }, { offset: 1 }]) {
+    expect((await get(id, part)).text).not.toMatch(/\p{Cs}/u);
+  }
+  const odd = harness.sandbox.addDocument({ paragraphs: [`x${'😀'.repeat(3_000)}`] });
+  expect((await get(odd.id)).text).not.toMatch(/\p{Cs}/u);
+});

@@ -1,0 +1,118 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { siteOrigin } from '../../src/sandbox/content.ts';
+import { type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { expectFitToShow, HOSTILE } from './showing.ts';
+
+const hostileError = `${HOSTILE}${'x'.repeat(398)}😀${'x'.repeat(10_000)}`;
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await startHarness({
+    jobs: ({ url }) => {
+      if (url?.includes('slow')) return { workingMs: 1_300 };
+      if (url?.includes('dropped')) return { drop: true };
+      if (url?.includes('hostile')) return { status: 'FAILED', error: hostileError };
+      return undefined;
+    },
+  });
+});
+afterEach(() => harness.sandbox.clearFaults());
+afterAll(() => harness.close());
+
+const ingest = (...documentIdsToAdd: string[]) =>
+  harness.call('ingest_and_wait', { documentIdsToAdd, timeoutSeconds: 10 });
+
+test('a page that is ingested is reported as completed, not yet live, and the text says so', async () => {
+  const url = `${siteOrigin}/billing/refunds`;
+  const { isError, structured, text } = await ingest(url);
+  const [document] = harness.sandbox.documents().filter(({ originalUrl }) => originalUrl === url);
+  expect(isError).toBe(false);
+  expect(structured).toEqual({
+    outcome: 'completed',
+    counts: { submitted: 1, completed: 1, failed: 0, unfinished: 0, unqueued: 0 },
+    sources: [
+      {
+        id: document?.id,
+        title: document?.title,
+        originalUrl: url,
+        status: 'completed',
+        jobStatus: 'COMPLETED',
+        jobId: document?.linkedJobId,
+        paragraphCount: document?.paragraphs.length,
+        linkedKnowledgeId: null,
+      },
+    ],
+    unqueued: [],
+    elapsedSeconds: expect.any(Number),
+    nextSteps: expect.stringMatching(/not yet live.*Knowledge/),
+  });
+  expect(text).toMatch(/^completed: 1 of 1 completed, 0 failed/);
+  expect(text).toContain(structured.nextSteps);
+});
+
+test.each([
+  ['a login', '/account/rewards', 'FAILED', /requires authentication/, /needs a login/],
+  ['robots.txt', '/business/partner-prices', 'FAILED', /robots\.txt/, /allow Fini's crawler/],
+  ['a content type', '/bikes/manuals-2026.zip', 'FAILED', /application\/zip/, /HTML version/],
+  ['no text', '/getting-started/bike-finder', 'COMPLETED', /No usable content/, /usable content/],
+])('a page that fails for %s is an error with a hint', async (_what, path, status, error, hint) => {
+  const { isError, structured, text } = await ingest(`${siteOrigin}${path}`);
+  expect(isError).toBe(true);
+  expect(structured.outcome).toBe('failed');
+  expect(structured.counts).toMatchObject({ submitted: 1, failed: 1 });
+  const [source] = structured.sources;
+  expect(source).toMatchObject({ status: 'failed', jobStatus: status });
+  expect(source.error).toMatch(error);
+  expect(source.hint).toMatch(hint);
+  expect(text).toContain(source.error);
+  expect(text).toContain(source.hint);
+});
+
+test('a mixed call accounts for every item once', async () => {
+  const items = ['/billing', '/safety', '/account/rewards'].map((path) => `${siteOrigin}${path}`);
+  const { isError, structured, text } = await ingest(...items, 'https://a.example/dropped');
+  expect(isError).toBe(false);
+  expect(structured.outcome).toBe('partial');
+  expect(structured.counts).toEqual({
+    submitted: 4,
+    completed: 2,
+    failed: 1,
+    unfinished: 0,
+    unqueued: 1,
+  });
+  const urls = structured.sources.map((source: { originalUrl: string }) => source.originalUrl);
+  expect(urls.toSorted()).toEqual(items.toSorted());
+  expect(structured.unqueued).toEqual(['https://a.example/dropped']);
+  expect(text).toContain('not queued: https://a.example/dropped');
+});
+
+test('a wait that runs out is no error and says how to go on, which works', async () => {
+  const before = ingestRequests(harness.sandbox).length;
+  const input = { documentIdsToAdd: ['https://a.example/slow'], timeoutSeconds: 1 };
+  const { isError, structured } = await harness.call('ingest_and_wait', input);
+  expect(isError).toBe(false);
+  expect(structured.outcome).toBe('timed_out');
+  expect(structured.sources).toMatchObject([{ status: 'unfinished', jobStatus: 'IN_PROGRESS' }]);
+  const [, json = ''] = /wait_for_sources with (\{.*?\})/.exec(structured.nextSteps) ?? [];
+  const next = JSON.parse(json);
+  expect(next.ids).toEqual([structured.sources[0].id]);
+  const waited = await harness.call('wait_for_sources', next);
+  expect(waited.structured.outcome).toBe('completed');
+  expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
+});
+
+test('a source that does not exist queues nothing and says so', async () => {
+  const { isError, text } = await harness.call('ingest_and_wait', {
+    source: 'notion',
+    documentIdsToAdd: ['3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51'],
+  });
+  expect(isError).toBe(true);
+  expect(text).toMatch(/^Nothing was queued\..*Document does not exist/);
+});
+
+test('hostile errors and titles come out in bounds', async () => {
+  const answer = await ingest('https://a.example/hostile');
+  expect(answer.structured.counts).toMatchObject({ failed: 1 });
+  expect(answer.structured.sources[0].error).toMatch(/^A \[31m B C/);
+  expectFitToShow(answer, 4_000);
+});

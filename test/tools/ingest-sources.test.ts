@@ -1,0 +1,77 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type Harness, ingestRequests, startHarness } from '../harness.ts';
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await startHarness({
+    jobs: ({ url }) => (url?.includes('dropped') ? { drop: true } : undefined),
+  });
+});
+afterEach(() => harness.sandbox.clearFaults());
+afterAll(() => harness.close());
+
+test('pages are queued and the IDs come back at once, before any job has ended', async () => {
+  const documentIdsToAdd = ['https://a.example/1', 'https://a.example/2'];
+  const input = { documentIdsToAdd, english: false, baser: true };
+  const { structured, text } = await harness.call('ingest_sources', input);
+  expect(structured.addedDocumentIds).toHaveLength(2);
+  expect(structured.updatedDocumentIds).toEqual([]);
+  expect(structured.message).toMatch(/Queued, not done\. See how it ends with wait_for_sources/);
+  for (const id of structured.addedDocumentIds) expect(text).toContain(id);
+  expect(ingestRequests(harness.sandbox)).toEqual([
+    { source: 'web', documentIdsToAdd, documentIdsToRefresh: [], english: false, baser: true },
+  ]);
+  expect(harness.sandbox.requests).toHaveLength(1);
+});
+
+test('known pages and source IDs are queued anew', async () => {
+  const url = 'https://a.example/known';
+  const web = harness.sandbox.addDocument({ originalUrl: url });
+  const page = harness.sandbox.addDocument({ source: 'notion', externalId: 'n1' });
+  const refreshed = await harness.call('ingest_sources', { documentIdsToRefresh: [url] });
+  expect(refreshed.structured).toMatchObject({
+    addedDocumentIds: [],
+    updatedDocumentIds: [web.id],
+  });
+  const input = { source: 'notion', documentIdsToAdd: [page.id] };
+  const added = await harness.call('ingest_sources', input);
+  expect(added.structured).toMatchObject({ addedDocumentIds: [page.id], updatedDocumentIds: [] });
+});
+
+test('fewer IDs than items is said', async () => {
+  const documentIdsToAdd = ['https://a.example/3', 'https://a.example/dropped'];
+  const { structured } = await harness.call('ingest_sources', { documentIdsToAdd });
+  expect(structured.message).toMatch(/Fini gave 1 IDs? for 2 items/);
+});
+
+test('the same page twice is one item', async () => {
+  const documentIdsToAdd = ['https://a.example/4', 'HTTPS://A.EXAMPLE/4'];
+  const { structured } = await harness.call('ingest_sources', { documentIdsToAdd });
+  expect(structured.addedDocumentIds).toHaveLength(1);
+  expect(structured.message).not.toMatch(/not queued/);
+});
+
+test.each<[what: string, fault: Parameters<Harness['sandbox']['script']>[0]['action']]>([
+  ['a 500', { kind: 'status', status: 500 }],
+  ['a reset', { kind: 'reset', when: 'after' }],
+  ['a cut answer', { kind: 'cut' }],
+  ['a login page', { kind: 'html' }],
+])('after %s it is sent once, and the error says how to find out', async (_what, action) => {
+  const before = ingestRequests(harness.sandbox).length;
+  harness.sandbox.script({ method: 'POST', action });
+  const { isError, text } = await harness.call('ingest_sources', {
+    documentIdsToAdd: ['https://a.example/unsure'],
+  });
+  expect(isError).toBe(true);
+  expect(text).toMatch(/may have been queued all the same.*look first with list_sources/);
+  expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
+});
+
+test('an ID that Fini does not have is refused in its own words', async () => {
+  const { isError, text } = await harness.call('ingest_sources', {
+    source: 'zendesk',
+    documentIdsToAdd: ['3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51'],
+  });
+  expect(isError).toBe(true);
+  expect(text).toMatch(/HTTP 400.*Document does not exist: 3f2b8c1e.*Nothing was carried out/);
+});

@@ -1,0 +1,152 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Harness, startHarness } from '../harness.ts';
+import { expectFitToShow, HOSTILE } from './showing.ts';
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await startHarness({ connectedProviders: ['notion', 'confluence'] });
+});
+afterEach(() => harness.sandbox.clearFaults());
+afterAll(() => harness.close());
+
+const list = (input: object) => harness.call('list_provider_resources', { ...input });
+
+/** Makes the next discovery answer with this. */
+function answerWith(body: unknown): void {
+  harness.sandbox.script({ method: 'GET', action: { kind: 'rewrite', rewrite: () => body } });
+}
+
+function page(number: number): Record<string, unknown> {
+  return { id: `p${number}`, title: `Page ${number}`, url: `https://n.example/${number}` };
+}
+
+test('a flat provider comes out as it is', async () => {
+  const { structured, text } = await list({ provider: 'notion' });
+  expect(structured).toMatchObject({ total: 9 });
+  expect(structured.resources).toHaveLength(9);
+  expect(structured).not.toHaveProperty('nextOffset');
+  expect(structured.message).toMatch(/unchanged to register_provider_resources/);
+  const replies = structured.resources.find(({ title }: { title: string }) =>
+    title.startsWith('Saved'),
+  );
+  expect(replies).toEqual({
+    externalId: replies.externalId,
+    title: 'Saved replies',
+    originalUrl: `https://www.notion.so/larkspur/${replies.externalId.replaceAll('-', '')}`,
+    mimeType: 'application/vnd.notion.database',
+    object: 'database',
+    path: [],
+  });
+  expect(text).toContain(`Saved replies (externalId ${replies.externalId})`);
+});
+
+test('a nested provider comes out flat, with what each item is nested in', async () => {
+  const { structured, text } = await list({ provider: 'confluence' });
+  const paths = new Map(
+    structured.resources.map((resource: { title: string; path: string[] }) => [
+      resource.title,
+      resource.path,
+    ]),
+  );
+  expect(paths.get('Hydraulic brakes')).toEqual([
+    'Operations',
+    'Workshop handbook',
+    'Brake service',
+  ]);
+  expect(paths.get('Brake service')).toEqual(['Operations', 'Workshop handbook']);
+  expect(paths.has('Operations')).toBe(false);
+  expect(paths.size).toBe(9);
+  expect(text).toContain('Operations › Workshop handbook › Brake service › Hydraulic brakes');
+});
+
+describe('search and paging', () => {
+  test.each([
+    ['title', 'HOLIDAY', ['Holidays']],
+    ['path', 'brake service', ['Brake service', 'Hydraulic brakes']],
+    ['space', ' quality reviews ', ['Quality reviews', 'The five questions']],
+    ['nothing', 'zebra', []],
+  ])('search by %s finds what contains it, in any case', async (_what, search, titles) => {
+    const { structured } = await list({ provider: 'confluence', search });
+    expect(structured.resources.map(({ title }: { title: string }) => title)).toEqual(titles);
+    expect(structured.total).toBe(titles.length);
+    if (titles.length === 0) expect(structured.message).toMatch(/Nothing matches.*list_sources/);
+  });
+
+  test('walking by nextOffset sees each item once', async () => {
+    const seen: string[] = [];
+    let offset: number | undefined = 0;
+    for (let pages = 0; offset !== undefined && pages < 5; pages += 1) {
+      const { structured, text } = await list({ provider: 'notion', limit: 4, offset });
+      expect(structured.total).toBe(9);
+      seen.push(...structured.resources.map((item: { externalId: string }) => item.externalId));
+      offset = structured.nextOffset;
+      if (offset !== undefined) expect(text).toContain(`offset ${offset}`);
+    }
+    expect(seen).toHaveLength(9);
+    expect(new Set(seen).size).toBe(9);
+  });
+
+  test('an offset beyond the end gives nothing and no next page', async () => {
+    const { structured } = await list({ provider: 'notion', offset: 9 });
+    expect(structured).toMatchObject({ resources: [], total: 9 });
+    expect(structured).not.toHaveProperty('nextOffset');
+  });
+});
+
+test('nodes without an ID or a URL are counted and said', async () => {
+  const broken = [null, 'text', 7, { title: 'No ID', url: 'https://n.example' }, { id: 'no-url' }];
+  answerWith([page(1), ...broken, page(2)]);
+  const { structured, text } = await list({ provider: 'notion' });
+  expect(structured.resources).toHaveLength(2);
+  expect(structured.message).toMatch(/5 items had no ID or URL/);
+  expect(text).toContain('5 items had no ID or URL');
+});
+
+test.each<[what: string, body: unknown]>([
+  ['null', null],
+  ['text', 'none'],
+  ['a number', 0],
+  ['an envelope that nobody knows', { items: [page(1)] }],
+])('an answer that is %s is not taken for an empty provider', async (_what, body) => {
+  answerWith(body);
+  const { isError, text } = await list({ provider: 'notion' });
+  expect(isError || /left out/.test(text), text).toBe(true);
+});
+
+test('an empty provider is no error', async () => {
+  answerWith([]);
+  const { isError, structured } = await list({ provider: 'notion' });
+  expect(isError).toBe(false);
+  expect(structured).toMatchObject({ resources: [], total: 0 });
+});
+
+test('a provider that is not connected says so and what to do', async () => {
+  const { isError, text } = await list({ provider: 'zendesk' });
+  expect(isError).toBe(true);
+  expect(text).toMatch(/HTTP 400.*zendesk is not connected.*connected in the Fini dashboard/);
+});
+
+test('hostile titles come out in bounds', async () => {
+  const titles = [HOSTILE, 'x'.repeat(10_000), `${'x'.repeat(198)}😀😀`, '\u202e\u0000'];
+  const pages = titles.map((title, index) => ({ ...page(index), title }));
+  answerWith([{ title: 'y'.repeat(10_000), children: pages }]);
+  const answer = await list({ provider: 'confluence' });
+  expect(answer.structured.resources).toHaveLength(4);
+  expectFitToShow(answer, 6_000);
+});
+
+test('a long URL is passed on whole or left out, but never cut', async () => {
+  const originalUrl = `https://n.example/${'x'.repeat(5_000)}`;
+  answerWith([page(1), { ...page(2), url: originalUrl }]);
+  const { structured } = await list({ provider: 'notion' });
+  const urls = structured.resources.map((item: { originalUrl: string }) => item.originalUrl);
+  expect(['https://n.example/1', originalUrl]).toEqual(expect.arrayContaining(urls));
+});
+
+test('thousands of items stay in bounds by default', async () => {
+  answerWith(Array.from({ length: 3_000 }, (_, number) => page(number)));
+  const answer = await list({ provider: 'notion' });
+  expect(answer.structured).toMatchObject({ total: 3_000, nextOffset: 100 });
+  expect(answer.structured.resources).toHaveLength(100);
+  expectFitToShow(answer);
+});

@@ -1,0 +1,97 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Harness, startHarness } from '../harness.ts';
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await startHarness();
+});
+afterEach(() => harness.sandbox.clearFaults());
+afterAll(() => harness.close());
+
+const resource = {
+  externalId: 'page-1',
+  title: 'Page 1',
+  originalUrl: 'https://n.example/1',
+  mimeType: 'text/html',
+};
+
+describe.each(['notion', 'zendesk', 'confluence'])('%s', (provider) => {
+  test('what was listed registers unchanged, is ingested, and is no longer listed', async () => {
+    const { resources } = (await harness.call('list_provider_resources', { provider })).structured;
+    expect(resources).toHaveLength(9);
+
+    const registered = await harness.call('register_provider_resources', { provider, resources });
+    const { addedDocumentIds, updatedDocumentIds, message } = registered.structured;
+    expect(addedDocumentIds).toHaveLength(9);
+    expect(updatedDocumentIds).toEqual([]);
+    expect(message).toMatch(new RegExp(`ingest_and_wait with source "${provider}"`));
+    for (const id of addedDocumentIds) expect(registered.text).toContain(id);
+
+    const { body } = harness.sandbox.requests.at(-1) ?? {};
+    const listed = resources.map(({ path: _path, ...rest }: { path: string[] }) => rest);
+    expect(JSON.stringify(body)).toBe(JSON.stringify({ resources: listed }));
+    for (const document of harness.sandbox.documents().filter(({ source }) => source === provider))
+      expect(document.linkedJobStatus).toBeNull();
+
+    const { structured } = await harness.call('ingest_and_wait', {
+      source: provider,
+      documentIdsToAdd: addedDocumentIds,
+    });
+    expect(structured.outcome).toBe('completed');
+    expect(structured.counts).toMatchObject({ submitted: 9, completed: 9 });
+    const left = await harness.call('list_provider_resources', { provider });
+    expect(left.structured.total).toBe(0);
+  });
+});
+
+test('a known resource comes back as updated', async () => {
+  const input = { provider: 'notion', resources: [resource] };
+  const first = (await harness.call('register_provider_resources', input)).structured;
+  const second = (await harness.call('register_provider_resources', input)).structured;
+  expect(second.addedDocumentIds).toEqual([]);
+  expect(second.updatedDocumentIds).toEqual(first.addedDocumentIds);
+});
+
+test('resources that arrive as JSON text are read as the list', async () => {
+  const resources = JSON.stringify([{ ...resource, externalId: 'page-2', path: ['A'] }]);
+  const { isError, text } = await harness.call('register_provider_resources', {
+    provider: 'notion',
+    resources,
+  });
+  expect(isError, text).toBe(false);
+});
+
+test('whatever title was listed can be registered', async () => {
+  const titles = ['\u0000\u202e', '  ', '', null];
+  const rewrite = () => titles.map((title, id) => ({ id, title, url: `https://n.example/t${id}` }));
+  harness.sandbox.script({ method: 'GET', action: { kind: 'rewrite', rewrite } });
+  const listed = await harness.call('list_provider_resources', { provider: 'notion' });
+  const { resources } = listed.structured;
+  expect(resources).toHaveLength(titles.length);
+  const registered = await harness.call('register_provider_resources', {
+    provider: 'notion',
+    resources,
+  });
+  expect(registered.isError, registered.text).toBe(false);
+});
+
+test('what Fini refuses is said with its reason', async () => {
+  const { isError, text } = await harness.call('register_provider_resources', {
+    provider: 'notion',
+    resources: [{ ...resource, mimeType: '' }],
+  });
+  expect(isError).toBe(true);
+  expect(text).toMatch(/mimeType/);
+});
+
+test('an answer without IDs breaks nothing', async () => {
+  for (const body of [{}, { addedDocumentIds: null, updatedDocumentIds: [null, 7] }]) {
+    harness.sandbox.script({ method: 'POST', action: { kind: 'rewrite', rewrite: () => body } });
+    const { isError, structured } = await harness.call('register_provider_resources', {
+      provider: 'notion',
+      resources: [resource],
+    });
+    expect(isError).toBe(false);
+    expect(structured).toMatchObject({ addedDocumentIds: [], updatedDocumentIds: [] });
+  }
+});

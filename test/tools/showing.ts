@@ -1,0 +1,21 @@
+import { expect } from 'vitest';
+import type { ToolAnswer } from '../harness.ts';
+
+/** What a page may try to smuggle to a terminal or a model: control, bidi, zero-width, line ends. */
+export const HOSTILE = 'A\u0000\u001b[31m\u0007\r\nB\u202e\u2066\u200b\u2028C';
+/** The same, and halves of characters (`Cs`), which break clients that are strict about UTF-8. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/u;
+
+/** Expects an answer without control characters and halves of characters, in bounds. */
+export function expectFitToShow(answer: ToolAnswer, maximumLength = 60_000): void {
+  const { text, structured } = answer;
+  expect(text.replaceAll('\n', ' ')).not.toMatch(UNSEEN);
+  for (const string of stringsIn(structured)) expect(string).not.toMatch(UNSEEN);
+  expect(JSON.stringify(answer).length).toBeLessThan(maximumLength);
+}
+
+function stringsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.values(value).flatMap(stringsIn);
+}
