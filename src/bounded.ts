@@ -1,3 +1,5 @@
+/** How long a status, a time or an ID may be where a model reads it, in characters. */
+export const WORD_LENGTH = 64;
 /** How long a title may be where a model reads it, in characters. */
 export const TITLE_LENGTH = 200;
 /** How long an error text may be where a model reads it, in characters. */

@@ -116,7 +116,7 @@ describe('the troubles', () => {
       const { call } = await start({}, { FINI_API_KEY: 'fini_sandbox_read' });
       return (await call('deep_crawl_links', { links: [page] })).text;
     },
-    'with source "web" these are source IDs': async () => {
+    'With source "web" these are source IDs': async () => {
       const { call } = await start();
       return (await call('ingest_and_wait', { documentIdsToAdd: [sourceId] })).text;
     },

@@ -6,6 +6,7 @@ import {
   ERROR_LENGTH,
   TITLE_LENGTH,
   URL_LENGTH,
+  WORD_LENGTH,
 } from '../bounded.ts';
 import type { Report, ReportedSource } from '../ingestion/report.ts';
 import { adviceFor } from '../ingestion/states.ts';
@@ -76,8 +77,8 @@ function sourceInReport(source: ReportedSource): ReportOutput['sources'][number]
     title: boundedOrNull(document?.title ?? null, TITLE_LENGTH),
     originalUrl: boundedOrNull(document?.originalUrl ?? null, URL_LENGTH),
     status: state,
-    jobStatus: boundedOrNull(current?.linkedJobStatus ?? null, TITLE_LENGTH),
-    jobId: current?.linkedJobId ?? null,
+    jobStatus: boundedOrNull(current?.linkedJobStatus ?? null, WORD_LENGTH),
+    jobId: boundedOrNull(current?.linkedJobId ?? null, WORD_LENGTH),
     joined: joined || undefined,
     error: state === 'failed' ? errorText(fault) : undefined,
     hint: gone
@@ -86,7 +87,7 @@ function sourceInReport(source: ReportedSource): ReportOutput['sources'][number]
         ? undefined
         : adviceFor(current),
     paragraphCount: current?.paragraphCount ?? 0,
-    linkedKnowledgeId: document?.linkedKnowledgeId ?? null,
+    linkedKnowledgeId: boundedOrNull(document?.linkedKnowledgeId ?? null, WORD_LENGTH),
   };
 }
 

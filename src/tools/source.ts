@@ -6,6 +6,7 @@ import {
   ERROR_LENGTH,
   TITLE_LENGTH,
   URL_LENGTH,
+  WORD_LENGTH,
 } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { adviceFor } from '../ingestion/states.ts';
@@ -47,18 +48,18 @@ export function sourceOutput(document: FiniDocument): SourceOutput {
     id: document.id,
     title: boundedOrNull(document.title, TITLE_LENGTH),
     originalUrl: boundedOrNull(document.originalUrl, URL_LENGTH),
-    source: document.source,
-    linkedJobStatus: document.linkedJobStatus,
+    source: boundedOrNull(document.source, WORD_LENGTH),
+    linkedJobStatus: boundedOrNull(document.linkedJobStatus, WORD_LENGTH),
     success: document.success,
     error: document.error ? bounded(document.error, ERROR_LENGTH) : undefined,
     hint: adviceFor(document),
     paragraphCount: document.paragraphCount,
     english: document.english,
-    createdAt: document.createdAt,
-    updatedAt: document.updatedAt,
-    linkedJobId: document.linkedJobId,
-    linkedKnowledgeId: document.linkedKnowledgeId,
-    linkedOperation: document.linkedOperation,
+    createdAt: boundedOrNull(document.createdAt, WORD_LENGTH),
+    updatedAt: boundedOrNull(document.updatedAt, WORD_LENGTH),
+    linkedJobId: boundedOrNull(document.linkedJobId, WORD_LENGTH),
+    linkedKnowledgeId: boundedOrNull(document.linkedKnowledgeId, WORD_LENGTH),
+    linkedOperation: boundedOrNull(document.linkedOperation, WORD_LENGTH),
     changed: document.changed ?? undefined,
   };
 }
