@@ -214,6 +214,11 @@ export function readCommand(
   return faults.length > 0 ? { kind: 'faults', faults } : { kind: 'serve', config: parsed.data };
 }
 
+const SHORT_FLAGS = new Map([
+  ['h', 'help'],
+  ['v', 'version'],
+]);
+
 type Flags = ReadonlyMap<string, string | true | readonly string[]>;
 
 function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } {
@@ -234,7 +239,8 @@ function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } 
   for (const token of tokens) {
     if (token.kind === 'positional') faults.push(`${shown(token.value)} is not a flag; see --help`);
     if (token.kind !== 'option') continue;
-    const { name, rawName, value } = token;
+    const { rawName, value } = token;
+    const name = SHORT_FLAGS.get(token.name) ?? token.name;
     switch (kinds.get(name)) {
       case undefined:
         faults.push(`${shown(rawName).slice(1, -1)} is not a flag of fini-mcp; see --help`);

@@ -31,7 +31,7 @@ export function webUrlFault(text: string): string | null {
   }
   if (WEB_URL.test(text)) {
     if (/\s/.test(text)) return 'URLs with white space in them: encode it as %20, one URL an item';
-    if (/\p{Cc}/u.test(text)) return 'URLs with control characters: remove them';
+    if (/[\p{Cc}\p{Cf}]/u.test(text)) return 'URLs with characters that nobody sees: remove them';
     if (text.includes('\\')) return 'URLs with a backslash: write "/", or %5C where it is meant';
     if (!URL.canParse(text)) return 'not valid URLs: check the host and the port';
     const url = new URL(text);

@@ -106,7 +106,9 @@ function explainStatus(error: FiniError, said: string, next: string): string {
       return `${start} To ${operation}, the API key needs the scope "${scope}", and an ID must belong to the key's own workspace. Ask the person for a key with that scope; calling again with this one cannot help.`;
     }
     case 404:
-      return `${start} There is no such source in this workspace. Find the right ID with list_sources.`;
+      return operation === 'get source'
+        ? `${start} There is no such source in this workspace. Find the right ID with list_sources.`
+        : `${start} The API is not where it is looked for: check FINI_BASE_URL.`;
     case 429: {
       const wait = error.retryAfterSeconds;
       const pause = wait === undefined ? 'a minute' : `${Math.ceil(wait)} s`;

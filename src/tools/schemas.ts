@@ -64,10 +64,12 @@ export const timeoutSeconds = z
   .describe('How long to wait. Ask for more than the default only if your client shows progress.');
 
 /** One source ID, a UUID. */
-export const sourceId = trimmed.toLowerCase().superRefine((id, context) => {
-  const fault = sourceIdFault(id);
-  if (fault !== null) context.addIssue(`${quoted(id)} is one of the values that are ${fault}`);
-});
+export const sourceId = trimmed
+  .superRefine((id, context) => {
+    const fault = sourceIdFault(id);
+    if (fault !== null) context.addIssue(`${quoted(id)} is one of the values that are ${fault}.`);
+  })
+  .toLowerCase();
 
 /** One or more source IDs; every bad one is named. */
 export function sourceIds(field: string) {

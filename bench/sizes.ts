@@ -1,0 +1,55 @@
+import { StdioServer } from './servers.ts';
+
+/* What a model is given to read: bytes, and tokens at four bytes each. */
+
+/** Rows: what, bytes, tokens. */
+export async function measureSizes(): Promise<string[][]> {
+  const server = new StdioServer({ FINI_POLL_INTERVAL_MS: '100' }, ['--sandbox']);
+  await server.initialize();
+  const list = await server.request('tools/list');
+  const rows = [row(`tools/list, ${list.tools.length} tools`, list)];
+  const crawl = await server.call('deep_crawl_links', { links: ['https://help.larkspur.example'] });
+  const urls = crawl.structuredContent.urls;
+  rows.push(row(`deep_crawl_links, ${urls.length} pages`, crawl));
+  const provider = 'zendesk';
+  const resources = await server.call('list_provider_resources', { provider });
+  rows.push(row(`list_provider_resources, ${resources.structuredContent.total} items`, resources));
+  const registered = await server.call('register_provider_resources', {
+    provider,
+    resources: resources.structuredContent.resources,
+  });
+  rows.push(row('register_provider_resources, the same', registered));
+  const documentIdsToAdd = registered.structuredContent.addedDocumentIds;
+  rows.push(
+    row(
+      'ingest_sources, the same',
+      await server.call('ingest_sources', { source: provider, documentIdsToAdd }),
+    ),
+  );
+  const report = await server.call('ingest_and_wait', { documentIdsToAdd: urls });
+  rows.push(row(`ingest_and_wait, ${urls.length} pages`, report));
+  rows.push(
+    row(
+      'wait_for_sources, 9 sources',
+      await server.call('wait_for_sources', { ids: documentIdsToAdd }),
+    ),
+  );
+  rows.push(row('list_sources, the first 47', await server.call('list_sources')));
+  rows.push(
+    row(
+      'get_source',
+      await server.call('get_source', { id: report.structuredContent.sources[0].id }),
+    ),
+  );
+  server.stop();
+  return rows;
+}
+
+function row(what: string, result: unknown): string[] {
+  const bytes = Buffer.byteLength(JSON.stringify(result));
+  return [
+    what,
+    `${bytes.toLocaleString('en-US')} bytes`,
+    `≈ ${Math.ceil(bytes / 4).toLocaleString('en-US')} tokens`,
+  ];
+}

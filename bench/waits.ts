@@ -1,0 +1,65 @@
+import { startSandbox } from '../src/sandbox/server.ts';
+import { StdioServer } from './servers.ts';
+
+/* How many requests waits cost, and how late they notice the end. */
+
+const POLL_INTERVAL_MS = 100;
+/** Twenty parts of the interval a job: as 1 s is to 20 s. */
+const JOBS = { pendingMs: 500, workingMs: 1_500, parallelJobs: 400 };
+
+async function measure(
+  waits: number,
+  sources: number,
+): Promise<{ polls: number; overshootMs: number }> {
+  const sandbox = await startSandbox(JOBS);
+  const server = new StdioServer({
+    FINI_API_KEY: sandbox.apiKey,
+    FINI_BASE_URL: sandbox.url,
+    FINI_POLL_INTERVAL_MS: String(POLL_INTERVAL_MS),
+  });
+  await server.initialize();
+  let overshootMs = 0;
+  const oneWait = async (wait: number) => {
+    const documentIdsToAdd = Array.from(
+      { length: sources },
+      (_, page) => `https://docs.example.com/${wait}/${page}`,
+    );
+    const answer = await server.call('ingest_and_wait', { documentIdsToAdd, timeoutSeconds: 600 });
+    const answeredAt = Date.now();
+    const { counts } = answer.structuredContent;
+    if (counts.completed !== sources) throw new Error(JSON.stringify(counts));
+    const ends = sandbox
+      .documents()
+      .filter(({ originalUrl }) => originalUrl?.startsWith(`https://docs.example.com/${wait}/`))
+      .map(({ updatedAt }) => Date.parse(updatedAt));
+    overshootMs = Math.max(overshootMs, answeredAt - Math.max(...ends));
+  };
+  await Promise.all(Array.from({ length: waits }, (_, wait) => oneWait(wait)));
+  const polls = sandbox.requests.filter(({ method }) => method === 'GET').length;
+  server.stop();
+  await sandbox.close();
+  return { polls, overshootMs };
+}
+
+/** Rows: what, a figure, a ratio. */
+export async function measureWaits(): Promise<string[][]> {
+  const rows: string[][] = [];
+  const late = (overshootMs: number) =>
+    `${(overshootMs / POLL_INTERVAL_MS).toFixed(2)} intervals late`;
+  for (const sources of [1, 10, 100, 1_000, 5_000]) {
+    const { polls, overshootMs } = await measure(1, sources);
+    const ratio = `${(polls / sources).toFixed(2)} a source, ${late(overshootMs)}`;
+    rows.push([`polls for ${sources.toLocaleString('en-US')} sources`, String(polls), ratio]);
+  }
+  const two = await measure(2, 50);
+  const twenty = await measure(20, 50);
+  rows.push(
+    ['polls for 2 waits of 50 at once', String(two.polls), late(two.overshootMs)],
+    [
+      'polls for 20 waits of 50 at once',
+      String(twenty.polls),
+      `${(twenty.polls / two.polls).toFixed(2)}× of 2 waits, ${late(twenty.overshootMs)}`,
+    ],
+  );
+  return rows;
+}
