@@ -1,12 +1,11 @@
-import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
-import { newestChanges, PAGE_SIZE } from './newest-changes.ts';
+import type { NewestChanges } from './newest-changes.ts';
 import { isInFlight, timeOf } from './states.ts';
 
 /** Jobs that pend for longer are lost by Fini's own word, so older changes need no look. */
 const LOOK_BACK_MS = 15 * 60_000;
-/** Bounds the look back in a very busy workspace: this many sources. */
-const MAXIMUM_LOOK_BACK_PAGES = 5_000 / PAGE_SIZE;
+/** Bounds the look back in a very busy workspace. */
+const LOOK_BACK_SOURCES = 10_000;
 
 /** What a record said before something was queued. */
 export interface EarlierRecord {
@@ -53,12 +52,12 @@ export interface Snapshot extends Baseline {
  *
  * @throws {FiniError}
  */
-export async function takeSnapshot(fini: FiniClient, signal: AbortSignal): Promise<Snapshot> {
+export async function takeSnapshot(changes: NewestChanges, signal: AbortSignal): Promise<Snapshot> {
   const records = new Map<string, EarlierRecord>();
   const inFlight = new Map<string, FiniDocument>();
   let newestChange = Number.NEGATIVE_INFINITY;
   let pages = 0;
-  for await (const documents of newestChanges(fini, signal)) {
+  for await (const documents of changes.pages(signal)) {
     let oldestChange = Number.POSITIVE_INFINITY;
     let anyInFlight = false;
     for (const document of documents) {
@@ -76,7 +75,7 @@ export async function takeSnapshot(fini: FiniClient, signal: AbortSignal): Promi
       }
     }
     pages += 1;
-    if (pages >= MAXIMUM_LOOK_BACK_PAGES) break;
+    if (pages >= changes.pagesFor(LOOK_BACK_SOURCES)) break;
     if (!anyInFlight && oldestChange < newestChange - LOOK_BACK_MS) break;
   }
   return { newestChange, records, inFlight: [...inFlight.values()] };

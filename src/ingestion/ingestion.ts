@@ -3,6 +3,7 @@ import type { FiniDocument, QueuedDocuments } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { type Baseline, isFresh, type Snapshot, takeSnapshot } from './baseline.ts';
 import { inputKey, withoutDuplicates, withoutRepetitions } from './inputs.ts';
+import { NewestChanges } from './newest-changes.ts';
 import {
   accountFor,
   isSettled,
@@ -12,6 +13,7 @@ import {
   STRICT_KEYS,
   type TrackedSource,
 } from './report.ts';
+import { SharedRun } from './shared-run.ts';
 import { isInFlight } from './states.ts';
 import { Watcher } from './watcher.ts';
 
@@ -84,6 +86,8 @@ const QUEUEING_REMEMBERED_MS = 15 * 60_000;
 export class Ingestion {
   readonly #fini: FiniClient;
   readonly #watcher: Watcher;
+  /** The list as it is before queueing; calls that come at once share a look. */
+  readonly #snapshots: SharedRun<Snapshot>;
   /** By input: what was queued lately. A record may not show a new job until it starts. */
   readonly #queuedLately = new Map<string, Queueing>();
   /** By input: the requests under way, since two calls at once must not queue the same twice. */
@@ -92,7 +96,9 @@ export class Ingestion {
   /** @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds. */
   constructor(fini: FiniClient, pollIntervalMs: number) {
     this.#fini = fini;
-    this.#watcher = new Watcher(fini, pollIntervalMs);
+    const changes = new NewestChanges(fini);
+    this.#watcher = new Watcher(fini, changes, pollIntervalMs);
+    this.#snapshots = new SharedRun((signal) => takeSnapshot(changes, signal));
   }
 
   /**
@@ -184,7 +190,7 @@ export class Ingestion {
     wait: Wait,
   ): Promise<{ snapshot: Snapshot; joined: Map<string, Joinable> }> {
     try {
-      const snapshot = await takeSnapshot(this.#fini, wait.signal);
+      const snapshot = await this.#snapshots.join(wait.signal);
       const running: Joinable[] = snapshot.inFlight.map((document) => ({
         id: document.id,
         document,

@@ -2,20 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
-import { newestChanges, PAGE_SIZE } from './newest-changes.ts';
+import type { NewestChanges } from './newest-changes.ts';
 import { timeOf } from './states.ts';
 
 /** So few sources are asked for one by one; more are watched through pages of the list. */
-const FEW_SOURCES = 3;
+const FEW_SOURCES = 2;
 /** How many sources that the list did not show are asked for by ID, a round. */
 const MISSING_PER_ROUND = 50;
-/** How many sources are asked for by ID in a round in which the list showed nothing new. */
-const SILENT_PER_ROUND = 5;
+/** After so many rounds without news, one in this many of the sources is asked for by ID. */
+const SILENT_ROUNDS = 3;
+const SILENT_PART = 100;
 const CONCURRENT_REQUESTS = 8;
 /** A source is gone once this many rounds in a row did not find it: young ones may be late. */
 const NOT_FOUND_ROUNDS = 3;
 const LONGEST_INTERVAL = 10;
-const INTERVAL_GROWTH = 1.5;
+const INTERVAL_GROWTH = 1.25;
 
 /** What one wait wants to know. */
 export interface Watch {
@@ -53,19 +54,29 @@ interface Sighting {
  */
 export class Watcher {
   readonly #fini: FiniClient;
+  readonly #changes: NewestChanges;
   readonly #pollIntervalMs: number;
   readonly #watches = new Set<ActiveWatch>();
   readonly #sightings = new Map<string, Sighting>();
   /** Every change before this has been read, in milliseconds since 1970. */
   #readUpTo = Number.POSITIVE_INFINITY;
   #round = 0;
+  #silentRounds = 0;
+  /** Pages that the latest round read. */
+  #pages = 0;
   #running = new AbortController();
   #wake = new AbortController();
+  /** When the next round is due, by `performance.now()`. */
+  #nextRoundAt = Number.POSITIVE_INFINITY;
+  /** The pause between rounds, in milliseconds: it grows while nothing changes. */
+  #interval: number;
 
   /** @param pollIntervalMs The shortest pause between rounds; the longest is ten times that. */
-  constructor(fini: FiniClient, pollIntervalMs: number) {
+  constructor(fini: FiniClient, changes: NewestChanges, pollIntervalMs: number) {
     this.#fini = fini;
+    this.#changes = changes;
     this.#pollIntervalMs = pollIntervalMs;
+    this.#interval = pollIntervalMs;
   }
 
   /**
@@ -84,6 +95,10 @@ export class Watcher {
     const idle = this.#watches.size === 0;
     this.#watches.add(active);
     this.#readUpTo = Math.min(this.#readUpTo, watch.since ?? Number.POSITIVE_INFINITY);
+    // What was queued a moment ago has not ended yet; what was queued before may have.
+    const delay = watch.since === undefined ? 0 : this.#pollIntervalMs;
+    this.#nextRoundAt = Math.min(this.#nextRoundAt, performance.now() + delay);
+    this.#interval = this.#pollIntervalMs;
     this.#wake.abort();
     if (idle) {
       this.#running = new AbortController();
@@ -98,15 +113,18 @@ export class Watcher {
         this.#running.abort();
         this.#sightings.clear();
         this.#readUpTo = Number.POSITIVE_INFINITY;
+        this.#nextRoundAt = Number.POSITIVE_INFINITY;
       }
     }
   }
 
   /** Rounds with pauses between them, until nobody waits. */
   async #run(signal: AbortSignal): Promise<void> {
-    let interval = this.#pollIntervalMs;
-    while (!signal.aborted) {
-      this.#wake = new AbortController();
+    for (;;) {
+      await this.#pause(signal);
+      if (signal.aborted) return;
+      // Whoever comes during the round sets this anew.
+      this.#nextRoundAt = Number.POSITIVE_INFINITY;
       let trouble: FiniError | null = null;
       let changed = false;
       try {
@@ -125,27 +143,42 @@ export class Watcher {
         watch.onRound(trouble);
         if (watch.pending.size === 0) watch.resolve();
       }
-      const longest = this.#pollIntervalMs * LONGEST_INTERVAL;
-      interval = changed ? this.#pollIntervalMs : Math.min(interval * INTERVAL_GROWTH, longest);
+      this.#interval = changed
+        ? this.#pollIntervalMs
+        : Math.min(this.#interval * INTERVAL_GROWTH, this.#pollIntervalMs * LONGEST_INTERVAL);
+      // A round of many pages is followed by a longer pause: however much changes, Fini is asked
+      // once an interval on average.
+      const pause = this.#interval * Math.max(this.#pages, 1) * (0.9 + Math.random() * 0.2);
       const asked = (trouble?.retryAfterSeconds ?? 0) * 1000;
-      const pause = Math.max(interval * (0.9 + Math.random() * 0.2), asked);
+      const at = performance.now() + Math.max(pause, asked);
+      this.#nextRoundAt = Math.min(this.#nextRoundAt, at);
+    }
+  }
+
+  /** Sleeps until the next round is due, however often that is moved. */
+  async #pause(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const left = this.#nextRoundAt - performance.now();
+      if (left <= 0 || signal.aborted) return;
+      this.#wake = new AbortController();
       const wake = AbortSignal.any([signal, this.#wake.signal]);
-      await sleep(pause, undefined, { signal: wake }).catch(() => undefined);
-      if (this.#wake.signal.aborted) interval = this.#pollIntervalMs;
+      await sleep(left, undefined, { signal: wake }).catch(() => undefined);
     }
   }
 
   /** One round. The answer is whether anything watched has changed. */
   async #pollOnce(signal: AbortSignal): Promise<boolean> {
     this.#round += 1;
+    this.#pages = 0;
     const pending = this.#pendingIds();
     if (pending.size <= FEW_SOURCES) return this.#readById([...pending], signal);
     let changed = await this.#readList(pending, signal);
     const waiting = [...this.#pendingIds()];
     const unseen = waiting.filter((id) => !this.#sightings.has(id)).slice(0, MISSING_PER_ROUND);
     if (unseen.length > 0) changed = (await this.#readById(unseen, signal)) || changed;
-    else if (!changed) changed = await this.#readById(this.#longestSilent(waiting), signal);
-    return changed;
+    this.#silentRounds = changed ? 0 : this.#silentRounds + 1;
+    if (this.#silentRounds < SILENT_ROUNDS) return changed;
+    return this.#readById(this.#longestSilent(waiting), signal);
   }
 
   #pendingIds(): Set<string> {
@@ -157,18 +190,19 @@ export class Watcher {
   /** The list may hide a change (an odd order, a lost cursor), so silence is looked into. */
   #longestSilent(ids: readonly string[]): string[] {
     const roundOf = (id: string) => this.#sightings.get(id)?.round ?? 0;
-    return ids.toSorted((a, b) => roundOf(a) - roundOf(b)).slice(0, SILENT_PER_ROUND);
+    return ids
+      .toSorted((a, b) => roundOf(a) - roundOf(b))
+      .slice(0, Math.ceil(ids.length / SILENT_PART));
   }
 
   /** Reads the list from its top down to what has been read, or as long as it shows unseen ones. */
   async #readList(pending: ReadonlySet<string>, signal: AbortSignal): Promise<boolean> {
     const readUpTo = this.#readUpTo;
     const unseen = new Set([...pending].filter((id) => !this.#sightings.has(id)));
-    const maximumPages = 10 + Math.ceil((4 * pending.size) / PAGE_SIZE);
+    const maximumPages = 10 + this.#changes.pagesFor(4 * pending.size);
     let newest: number | null = null;
     let changed = false;
-    let pages = 0;
-    for await (const documents of newestChanges(this.#fini, signal)) {
+    for await (const documents of this.#changes.pages(signal)) {
       let oldest = Number.POSITIVE_INFINITY;
       let foundUnseen = false;
       for (const document of documents) {
@@ -181,8 +215,8 @@ export class Watcher {
         foundUnseen = unseen.delete(document.id) || foundUnseen;
         changed = this.#deliver(document) || changed;
       }
-      pages += 1;
-      if (pages >= maximumPages) break;
+      this.#pages += 1;
+      if (this.#pages >= maximumPages) break;
       if (oldest < readUpTo && !(foundUnseen && unseen.size > 0)) break;
     }
     // A watch that began meanwhile may have asked for older changes: those are still to be read.

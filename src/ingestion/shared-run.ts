@@ -1,0 +1,60 @@
+/** Something under way for several callers at once. */
+interface Run<Result> {
+  readonly result: Promise<Result>;
+  readonly abort: AbortController;
+  users: number;
+}
+
+/**
+ * Runs something for several callers at once. Whoever comes while a run is under way shares the
+ * next one, since what has begun may have missed what the newcomer has just done. A run ends early
+ * once nobody waits for it any more.
+ */
+export class SharedRun<Result> {
+  readonly #start: (signal: AbortSignal) => Promise<Result>;
+  #last: Promise<unknown> = Promise.resolve();
+  #next: Run<Result> | undefined;
+
+  constructor(start: (signal: AbortSignal) => Promise<Result>) {
+    this.#start = start;
+  }
+
+  /**
+   * The result of the next run.
+   *
+   * @throws what the run throws, and the signal's reason once that is aborted.
+   */
+  async join(signal: AbortSignal): Promise<Result> {
+    signal.throwIfAborted();
+    this.#next ??= this.#prepare();
+    const run = this.#next;
+    run.users += 1;
+    let leave: () => void = () => undefined;
+    const left = new Promise<never>((_, reject) => {
+      leave = () => reject(signal.reason);
+    });
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      return await Promise.race([run.result, left]);
+    } finally {
+      signal.removeEventListener('abort', leave);
+      run.users -= 1;
+      if (run.users === 0) {
+        run.abort.abort();
+        if (this.#next === run) this.#next = undefined;
+      }
+    }
+  }
+
+  #prepare(): Run<Result> {
+    const abort = new AbortController();
+    const result = this.#last.then(() => {
+      this.#next = undefined;
+      abort.signal.throwIfAborted();
+      return this.#start(abort.signal);
+    });
+    // Its callers hear of a failure; the run after it only waits for its end.
+    this.#last = result.catch(() => undefined);
+    return { result, abort, users: 0 };
+  }
+}
