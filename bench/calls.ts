@@ -1,6 +1,5 @@
 import { Pool } from 'undici';
-import { startSandbox } from '../src/sandbox/server.ts';
-import { residentMegabytes, StdioServer } from './servers.ts';
+import { residentMegabytes, StdioServer, startFini } from './servers.ts';
 import { median } from './start.ts';
 
 /* Calls of get_source over stdio, beside the bare request that each one makes. */
@@ -11,19 +10,15 @@ const CALLS_FOR_MEMORY = 10_000;
 
 /** Rows: what, a figure, a ratio. */
 export async function measureCalls(): Promise<string[][]> {
-  const sandbox = await startSandbox();
-  const { id } = sandbox.addDocument({
-    title: 'Refunds',
-    paragraphs: Array(20).fill('A paragraph of text.'),
-  });
-  const pool = new Pool(sandbox.url);
-  const server = new StdioServer({ FINI_API_KEY: sandbox.apiKey, FINI_BASE_URL: sandbox.url });
+  const { child, url, apiKey, id } = await startFini();
+  const pool = new Pool(url);
+  const server = new StdioServer({ FINI_API_KEY: apiKey, FINI_BASE_URL: url });
   await server.initialize();
   await server.request('tools/list');
   const start = residentMegabytes(server.process.pid ?? 0);
 
   const path = `/v2/documents/public/${id}`;
-  const headers = { authorization: `Bearer ${sandbox.apiKey}` };
+  const headers = { authorization: `Bearer ${apiKey}` };
   const bare = async () => (await pool.request({ method: 'GET', path, headers })).body.json();
   const called = () => server.call('get_source', { id });
   await atOnce(1, CALLS_PER_ROUND, bare);
@@ -34,7 +29,6 @@ export async function measureCalls(): Promise<string[][]> {
   for (let round = 0; round < ROUNDS; round += 1) {
     bareTimes.push(await atOnce(1, CALLS_PER_ROUND, bare));
     callTimes.push(await atOnce(1, CALLS_PER_ROUND, called));
-    sandbox.requests.length = 0;
   }
   const rows = [
     ['get_source: the bare undici request', `${perCall(median(bareTimes))} ms`, '1.00×'],
@@ -50,7 +44,6 @@ export async function measureCalls(): Promise<string[][]> {
     for (let round = 0; round < 5; round += 1) {
       rates.push((1000 * 2_000) / (await atOnce(concurrency, 2_000, called)));
       bareRates.push((1000 * 2_000) / (await atOnce(concurrency, 2_000, bare)));
-      sandbox.requests.length = 0;
     }
     rows.push([
       `calls a second, ${concurrency} at once`,
@@ -61,7 +54,6 @@ export async function measureCalls(): Promise<string[][]> {
   const warm = residentMegabytes(server.process.pid ?? 0);
   for (let done = 0; done < CALLS_FOR_MEMORY; done += 1_000) {
     await atOnce(8, 1_000, called);
-    sandbox.requests.length = 0;
   }
   const end = residentMegabytes(server.process.pid ?? 0);
   rows.push(
@@ -74,7 +66,7 @@ export async function measureCalls(): Promise<string[][]> {
   );
   server.stop();
   await pool.destroy();
-  await sandbox.close();
+  child.kill();
   return rows;
 }
 

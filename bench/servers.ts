@@ -13,6 +13,21 @@ export function residentMegabytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
 }
 
+/** A sandbox in a process of its own, with one source. */
+export async function startFini(): Promise<{
+  child: ChildProcess;
+  url: string;
+  apiKey: string;
+  id: string;
+}> {
+  const script = fileURLToPath(new URL('fini.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = await once(child.stdout, 'data');
+  return { child, ...JSON.parse(line) };
+}
+
 /** The built server over HTTP. */
 export async function startHttpServer(
   flags: readonly string[],

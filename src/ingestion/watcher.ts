@@ -16,6 +16,8 @@ const CONCURRENT_REQUESTS = 8;
 /** A source is gone once this many rounds in a row did not find it: young ones may be late. */
 const NOT_FOUND_ROUNDS = 3;
 const LONGEST_INTERVAL = 10;
+/** How many intervals a round of many pages is followed by, at the most. */
+const LONGEST_PAUSE = 3;
 const INTERVAL_GROWTH = 1.25;
 
 /** What one wait wants to know. */
@@ -146,9 +148,10 @@ export class Watcher {
       this.#interval = changed
         ? this.#pollIntervalMs
         : Math.min(this.#interval * INTERVAL_GROWTH, this.#pollIntervalMs * LONGEST_INTERVAL);
-      // A round of many pages is followed by a longer pause: however much changes, Fini is asked
-      // once an interval on average.
-      const pause = this.#interval * Math.max(this.#pages, 1) * (0.9 + Math.random() * 0.2);
+      // A round of several pages is followed by a longer pause, so that much change does not
+      // mean many requests.
+      const pages = Math.min(Math.max(this.#pages, 1), LONGEST_PAUSE);
+      const pause = this.#interval * pages * (0.9 + Math.random() * 0.2);
       const asked = (trouble?.retryAfterSeconds ?? 0) * 1000;
       const at = performance.now() + Math.max(pause, asked);
       this.#nextRoundAt = Math.min(this.#nextRoundAt, at);

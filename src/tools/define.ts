@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js';
-import type * as z from 'zod';
+import type { CallToolResult, Tool as ListedTool } from '@modelcontextprotocol/sdk/types.js';
+import * as z from 'zod';
 import type { FiniClient } from '../fini/client.ts';
 import type { Ingestion } from '../ingestion/ingestion.ts';
 import { explainError } from './error-text.ts';
@@ -57,6 +57,37 @@ export interface Tool {
   readonly name: string;
   readonly isReadOnly: boolean;
   readonly register: (server: McpServer, dependencies: ToolDependencies) => void;
+  /** The tool as a client lists it. */
+  readonly list: () => ListedTool;
+}
+
+/** What the SDK's types know of a listed schema. */
+const objectSchema = z.looseObject({ type: z.literal('object') });
+
+/**
+ * The JSON Schema that a client is given, without what says nothing: the name of the dialect, and
+ * the bounds of every integer. An output says what its fields mean; that each is there and no other
+ * is for this server to see to, and would make clients break on a field of a newer one.
+ */
+function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): unknown {
+  const { $schema: _dialect, ...json } = z.toJSONSchema(schema, {
+    io,
+    target: 'draft-7',
+    override: ({ jsonSchema }) => {
+      if (io === 'output') {
+        delete jsonSchema.required;
+        delete jsonSchema.additionalProperties;
+      }
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      const types = jsonSchema.anyOf?.map((option) => option.type);
+      const plain = z.array(z.enum(['string', 'boolean', 'number', 'null'])).safeParse(types);
+      if (!plain.success) return;
+      delete jsonSchema.anyOf;
+      Object.assign(jsonSchema, { type: plain.data });
+    },
+  });
+  return json;
 }
 
 /** Makes a tool of its definition. */
@@ -67,6 +98,14 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
   return {
     name,
     isReadOnly: annotations.readOnlyHint,
+    list: () => ({
+      name,
+      title,
+      description,
+      inputSchema: objectSchema.parse(jsonSchemaOf(inputSchema, 'input')),
+      outputSchema: objectSchema.parse(jsonSchemaOf(outputSchema, 'output')),
+      annotations,
+    }),
     register(server, dependencies) {
       // Widened on purpose: the SDK's callback type cannot be resolved for a schema that is generic.
       const inputAsAny: z.ZodType = inputSchema;
