@@ -1,12 +1,45 @@
 import { rm } from 'node:fs/promises';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
+import { listing } from './src/tools/listing.ts';
+
+/*
+ * What a start would pay for and never uses. The SDK loads a JSON Schema validator (for elicitation,
+ * see NO_VALIDATOR in src/server.ts) and a converter for Zod 3 schemas (there are none here).
+ */
+const LEFT_OUT: readonly { filter: RegExp; contents: string }[] = [
+  { filter: /\/validation\/ajv-provider\.js$/, contents: 'export class AjvJsonSchemaValidator {}' },
+  { filter: /^zod-to-json-schema$/, contents: 'export const zodToJsonSchema = undefined;' },
+  { filter: /^zod\/v3$/, contents: 'export {};' },
+];
+
+const leaveOut: Plugin = {
+  name: 'leave-out',
+  setup(plugin) {
+    for (const [index, { filter, contents }] of LEFT_OUT.entries()) {
+      const namespace = `left-out-${index}`;
+      plugin.onResolve({ filter }, ({ path }) => ({ path, namespace }));
+      plugin.onLoad({ filter: /.*/, namespace }, () => ({ contents, loader: 'js' }));
+    }
+  },
+};
+
+/** The listed tools as plain data, so that no schema is converted at run time. */
+const convertSchemas: Plugin = {
+  name: 'convert-schemas',
+  setup(plugin) {
+    plugin.onLoad({ filter: /\/src\/tools\/listing\.ts$/ }, () => ({
+      contents: `export const listing = ${JSON.stringify(listing)};`,
+      loader: 'js',
+    }));
+  },
+};
 
 await rm('dist', { recursive: true, force: true });
 await build({
   entryPoints: ['src/cli.ts'],
   outdir: 'dist',
   bundle: true,
-  // Chunks of their own for what a start does not need: undici and the sandbox.
+  // Chunks of their own for what a start does not need: undici, HTTP and the sandbox.
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
   format: 'esm',
@@ -17,6 +50,8 @@ await build({
   sourcemap: 'linked',
   sourcesContent: false,
   legalComments: 'none',
+  logOverride: { 'import-is-undefined': 'silent' },
+  plugins: [leaveOut, convertSchemas],
   // Bundled CommonJS packages call require for Node's own modules.
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",

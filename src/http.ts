@@ -15,6 +15,7 @@ import { type AccessRules, isAllowedOrigin, refuse, shortHash } from './http-acc
 import type { Log } from './log.ts';
 import type { Secrets } from './secrets.ts';
 import { connectServer, createServer } from './server.ts';
+import { originalStack } from './stack.ts';
 import type { Lease, Workspaces } from './workspace.ts';
 
 /** How the HTTP server runs. */
@@ -102,7 +103,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
 
   const server = createHttpServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
-      log('error', 'request failed', { error: String(error) });
+      log('error', 'request failed', { error: originalStack(error) });
       response.destroy();
     });
   });
@@ -251,7 +252,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     const mcp = createServer(options.version, {
       workspace: lease.workspace,
       onUnexpectedError: (reference, error) => {
-        log('error', 'a tool failed unexpectedly', { reference, error: errorOf(error) });
+        log('error', 'a tool failed unexpectedly', { reference, error: originalStack(error) });
       },
     });
     mcp.server.onerror = (error) => log('debug', 'protocol', { error: error.message });
@@ -380,10 +381,6 @@ function answerJson(response: ServerResponse, status: number, body: unknown): vo
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').replace(/\?.*$/s, '');
-}
-
-function errorOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function urlOf(address: AddressInfo | string | null): string {

@@ -1,0 +1,110 @@
+import { setFlagsFromString } from 'node:v8';
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
+import packageJson from '../package.json' with { type: 'json' };
+import { type Config, helpText, readCommand } from './config.ts';
+import { createLog, type Log } from './log.ts';
+import { Secrets } from './secrets.ts';
+import { connectServer, createServer } from './server.ts';
+import { originalStack } from './stack.ts';
+import { Workspaces } from './workspace.ts';
+
+/** The exit code for a command line or a setting that makes no sense. */
+const BAD_SETTINGS = 2;
+/** After stdin's end: long enough for answers under way, too short to be noticed. */
+const LAST_ANSWERS_MS = 300;
+/** The exit code after a fault that nobody caught. */
+const FAULT = 1;
+/** What running HTTP calls get after SIGTERM. */
+const LAST_CALLS_MS = 5_000;
+
+const { version } = packageJson;
+
+/** Reads the command line and the environment, and serves. */
+export async function main(): Promise<void> {
+  const command = readCommand(process.argv.slice(2), process.env);
+  switch (command.kind) {
+    case 'help':
+      process.stdout.write(helpText(version));
+      return;
+    case 'version':
+      process.stdout.write(`${version}\n`);
+      return;
+    case 'faults':
+      for (const fault of command.faults) process.stderr.write(`fini-mcp: ${fault}\n`);
+      process.exitCode = BAD_SETTINGS;
+      return;
+    case 'serve': {
+      const config = command.config.sandbox ? await withSandbox(command.config) : command.config;
+      await (config.http ? serveOverHttp(config) : serveOverStdio(config));
+    }
+  }
+}
+
+/** Starts the embedded Fini and points the configuration at it. */
+async function withSandbox(config: Config): Promise<Config> {
+  const { startSandbox } = await import('./sandbox/server.ts');
+  const sandbox = await startSandbox();
+  return { ...config, baseUrl: sandbox.url, apiKey: sandbox.apiKey };
+}
+
+async function serveOverStdio(config: Config): Promise<void> {
+  const secrets = new Secrets();
+  const log = createLog(config.logLevel, secrets);
+  endOnFault(log);
+  const { workspace } = new Workspaces(config, secrets).lease();
+  const server = createServer(version, {
+    workspace,
+    onUnexpectedError: (reference, error) => {
+      log('error', 'a tool failed unexpectedly', { reference, error: originalStack(error) });
+    },
+  });
+  // The SDK closes nothing at stdin's end and leaves a broken stdout unhandled, and a wait's timers
+  // would keep the process for ever: nobody is there to hear its answer.
+  process.stdin.once('end', () => setTimeout(stop, LAST_ANSWERS_MS));
+  process.stdout.on('error', stop);
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  server.server.onerror = (error) => log('error', 'protocol', { error: error.message });
+  server.server.onclose = stop;
+  await connectServer(server, new StdioServerTransport(), secrets);
+}
+
+async function serveOverHttp(config: Config): Promise<void> {
+  // Garbage of closed sessions is given back early instead of letting the heap grow: a server for a
+  // team runs for weeks beside others.
+  setFlagsFromString('--optimize-for-size');
+  const { serveHttp } = await import('./http.ts');
+  const secrets = new Secrets();
+  if (config.authToken !== undefined) secrets.add(config.authToken);
+  const log = createLog(config.logLevel, secrets);
+  endOnFault(log);
+  const workspaces = new Workspaces(config, secrets);
+  // The configured workspace is open as long as the server is.
+  workspaces.lease();
+  const server = await serveHttp({ ...config, version, workspaces, secrets, log }).catch(
+    (error: unknown) => {
+      process.stderr.write(`fini-mcp: cannot listen on ${config.host}:${config.port}: ${error}\n`);
+      process.exit(BAD_SETTINGS);
+    },
+  );
+  const stopGracefully = () => {
+    // A second signal means now.
+    process.once('SIGINT', stop);
+    process.once('SIGTERM', stop);
+    void server.stop(LAST_CALLS_MS).then(stop);
+  };
+  process.once('SIGINT', stopGracefully);
+  process.once('SIGTERM', stopGracefully);
+}
+
+/** A fault that nobody caught may have left anything half done: say what it was, and end. */
+function endOnFault(log: Log): void {
+  process.on('uncaughtException', (error) => {
+    log('error', 'fault', { error: originalStack(error) });
+    process.exit(FAULT);
+  });
+}
+
+function stop(): void {
+  process.exit(0);
+}

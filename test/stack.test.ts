@@ -1,0 +1,21 @@
+import { readdirSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { expect, test } from 'vitest';
+import { originalStack } from '../src/stack.ts';
+
+const CHUNKS = new URL('../dist/chunks/', import.meta.url);
+
+test('a place in the bundle is named by the source file that it comes from', () => {
+  const chunk = readdirSync(CHUNKS).find((name) => /^http-.*\.js$/.test(name)) ?? '';
+  const error = new TypeError('x is not a function');
+  error.stack = `TypeError: x is not a function\n    at ${new URL(chunk, CHUNKS)}:11:2000`;
+  expect(originalStack(error)).toMatch(/at src\/[a-z/-]+\.ts:\d+:\d+/);
+});
+
+test('a place that no map knows stays as it is, and so does what is no error', () => {
+  const error = new Error('x');
+  const place = `${pathToFileURL('/nowhere/a.js')}:1:2`;
+  error.stack = `Error: x\n    at ${place}`;
+  expect(originalStack(error)).toContain(place);
+  expect(originalStack({ code: 7 })).toBe('{ code: 7 }');
+});
