@@ -6,9 +6,9 @@ import { originalStack } from '../src/stack.ts';
 const CHUNKS = new URL('../dist/chunks/', import.meta.url);
 
 test('a place in the bundle is named by the source file that it comes from', () => {
-  const chunk = readdirSync(CHUNKS).find((name) => /^http-.*\.js$/.test(name)) ?? '';
+  const chunk = readdirSync(CHUNKS).find((name) => /^main-.*\.js$/.test(name)) ?? '';
   const error = new TypeError('x is not a function');
-  error.stack = `TypeError: x is not a function\n    at ${new URL(chunk, CHUNKS)}:11:2000`;
+  error.stack = `TypeError: x is not a function\n    at ${new URL(chunk, CHUNKS)}:2:3000`;
   expect(originalStack(error)).toMatch(/at src\/[a-z/-]+\.ts:\d+:\d+/);
 });
 
