@@ -1,10 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
-import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import packageJson from '../package.json' with { type: 'json' };
 import { type Config, helpText, readCommand } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { Secrets } from './secrets.ts';
-import { connectServer, createServer } from './server.ts';
+import { connectStdio, createServer } from './server.ts';
 import { originalStack } from './stack.ts';
 import { Workspaces } from './workspace.ts';
 
@@ -69,7 +68,7 @@ async function serveOverStdio(config: Config): Promise<void> {
   process.once('SIGTERM', stop);
   server.server.onerror = (error) => log('error', 'protocol', { error: error.message });
   server.server.onclose = stop;
-  await connectServer(server, new StdioServerTransport(), secrets);
+  await connectStdio(server, secrets);
 }
 
 async function serveOverHttp(config: Config): Promise<void> {

@@ -1,4 +1,5 @@
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import type { jsonSchemaValidator } from '@modelcontextprotocol/sdk/validation/types.js';
@@ -49,4 +50,9 @@ export async function connectServer(
   const send = transport.send.bind(transport);
   transport.send = (message, options) => send(secrets.redactJson(message), options);
   await server.connect(transport);
+}
+
+/** Connects a server to the client on stdin and stdout. */
+export async function connectStdio(server: McpServer, secrets: Secrets): Promise<void> {
+  await connectServer(server, new StdioServerTransport(), secrets);
 }

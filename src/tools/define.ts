@@ -115,7 +115,10 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
         const progress = new ProgressReporter((update) => {
           if (token === undefined) return;
           const params = { ...update, progressToken: token };
-          void extra.sendNotification({ method: 'notifications/progress', params });
+          // A client that has gone needs no progress; its call is ended by the signal.
+          extra
+            .sendNotification({ method: 'notifications/progress', params })
+            .catch(() => undefined);
         });
         try {
           const context = { ...dependencies.workspace(), signal: extra.signal, progress };

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineTool } from './define.ts';
-import { reportOutput, reportShape, reportText } from './report.ts';
+import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
 import { ingestShape, refuseIngestFaults, timeoutSeconds } from './schemas.ts';
 
 /** Queues, waits and accounts for every item (design.md, "The report of a wait"). */
@@ -18,12 +18,8 @@ export const ingestAndWait = defineTool({
     openWorldHint: true,
   },
   async handler({ timeoutSeconds, ...request }, context) {
-    const { ingestion, signal, progress, waitTimeoutSeconds } = context;
-    const report = await ingestion.ingestAndWait(request, {
-      timeoutSeconds: timeoutSeconds ?? waitTimeoutSeconds,
-      signal,
-      onProgress: (state) => progress.update(state),
-    });
+    const { ingestion, progress } = context;
+    const report = await ingestion.ingestAndWait(request, waitOptions(timeoutSeconds, context));
     progress.end(report.counts.unfinished === 0);
     return reportOutput(report);
   },

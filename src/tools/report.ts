@@ -8,8 +8,10 @@ import {
   URL_LENGTH,
   WORD_LENGTH,
 } from '../bounded.ts';
+import type { WaitOptions } from '../ingestion/ingestion.ts';
 import type { Report, ReportedSource } from '../ingestion/report.ts';
 import { adviceFor } from '../ingestion/states.ts';
+import type { ToolContext } from './define.ts';
 
 /** The account of a wait, as the tools that wait return it. */
 export const reportShape = {
@@ -51,6 +53,18 @@ export const reportShape = {
 
 /** The account of a wait, as the tools that wait return it. */
 export type ReportOutput = z.output<z.ZodObject<typeof reportShape>>;
+
+/** How the tools that wait do so: for as long as asked, telling the client how it goes. */
+export function waitOptions(
+  timeoutSeconds: number | undefined,
+  { waitTimeoutSeconds, signal, progress }: ToolContext,
+): WaitOptions {
+  return {
+    timeoutSeconds: timeoutSeconds ?? waitTimeoutSeconds,
+    signal,
+    onProgress: (state) => progress.update(state),
+  };
+}
 
 /** How many sources of a kind the text names. */
 const NAMED_AS_TEXT = 20;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineTool } from './define.ts';
-import { reportOutput, reportShape, reportText } from './report.ts';
+import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
 import { sourceIds, timeoutSeconds } from './schemas.ts';
 
 /** Waits for jobs queued before (design.md, "The report of a wait"). */
@@ -30,13 +30,9 @@ export const waitForSources = defineTool({
     openWorldHint: true,
   },
   async handler({ ids, timeoutSeconds, queuedAfter }, context) {
-    const { ingestion, signal, progress, waitTimeoutSeconds } = context;
+    const { ingestion, progress } = context;
     const since = queuedAfter === undefined ? null : Date.parse(queuedAfter);
-    const report = await ingestion.waitFor(ids, since, {
-      timeoutSeconds: timeoutSeconds ?? waitTimeoutSeconds,
-      signal,
-      onProgress: (state) => progress.update(state),
-    });
+    const report = await ingestion.waitFor(ids, since, waitOptions(timeoutSeconds, context));
     progress.end(report.counts.unfinished === 0);
     return reportOutput(report);
   },

@@ -1,0 +1,47 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+/* Data flows one way: tool → use case → Fini client → HTTP. The import graph must show it. */
+
+const SOURCE = new URL('../src/', import.meta.url);
+
+const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => {
+    const text = readFileSync(new URL(name, SOURCE), 'utf8');
+    const paths = [...text.matchAll(/(?:from|import\() ?'([^']+)'/g)].map(([, path]) => path ?? '');
+    const imports = paths.map((path) =>
+      path.startsWith('.')
+        ? new URL(path, new URL(name, SOURCE)).href.replace(SOURCE.href, '')
+        : path,
+    );
+    return { name, imports };
+  });
+
+const importing = (pattern: RegExp) =>
+  files.filter(({ imports }) => imports.some((path) => pattern.test(path))).map(({ name }) => name);
+
+test('the MCP SDK is known to three files, so that a new protocol version is a change to three', () => {
+  const known = importing(/^@modelcontextprotocol\//);
+  expect(known.sort()).toEqual(['http.ts', 'server.ts', 'tools/define.ts']);
+});
+
+test.each<[folder: string, allowed: RegExp]>([
+  ['fini/', /^(fini\/|bounded\.ts)/],
+  ['ingestion/', /^(ingestion\/|fini\/|bounded\.ts)/],
+  ['tools/', /^(tools\/|ingestion\/|fini\/|bounded\.ts)/],
+  ['sandbox/', /^sandbox\//],
+])('%s imports to the right only', (folder, allowed) => {
+  const inside = files.filter(({ name }) => name.startsWith(folder));
+  expect(inside.length).toBeGreaterThan(0);
+  for (const { name, imports } of inside) {
+    const ours = imports.filter((path) => path.endsWith('.ts'));
+    for (const path of ours) expect(path, name).toMatch(allowed);
+  }
+});
+
+test('undici and Node’s HTTP are known to those who speak HTTP alone', () => {
+  expect(importing(/^undici$/).sort()).toEqual(['fini/http.ts', 'fini/pool.ts']);
+  const http = importing(/^node:http$/);
+  expect(http.every((name) => /^(http|sandbox\/)/.test(name))).toBe(true);
+});
