@@ -83,6 +83,17 @@ export const configSchema = z.object({
     description:
       'Serve against an embedded Fini with made-up content: no account, no key, no network.',
   }),
+  /** Only the tools that change nothing. */
+  readOnly: z.boolean().default(false).register(sources, {
+    flag: 'read-only',
+    description: 'List only the tools that change nothing.',
+  }),
+  /** Also the tool that deletes. */
+  allowDelete: z.boolean().default(false).register(sources, {
+    flag: 'allow-delete',
+    description:
+      'List delete_sources too. Where the client can ask the person, the person is asked each time.',
+  }),
   /** Serve Streamable HTTP instead of stdio. */
   http: z.boolean().default(false).register(sources, {
     flag: 'http',
@@ -275,6 +286,9 @@ function conflicts(config: Config, flags: Flags): string[] {
     faults.push(
       `--host ${config.host} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set`,
     );
+  }
+  if (config.readOnly && config.allowDelete) {
+    faults.push('--read-only and --allow-delete exclude each other');
   }
   const needsHttp = [
     'host',

@@ -14,12 +14,12 @@ import { EventLog } from './event-log.ts';
 import { type AccessRules, isAllowedOrigin, refuse, shortHash } from './http-access.ts';
 import type { Log } from './log.ts';
 import type { Secrets } from './secrets.ts';
-import { connectServer, createServer } from './server.ts';
+import { connectServer, createServer, type ToolSelection } from './server.ts';
 import { originalStack } from './stack.ts';
 import type { Lease, Workspaces } from './workspace.ts';
 
 /** How the HTTP server runs. */
-export interface HttpServerOptions extends AccessRules {
+export interface HttpServerOptions extends AccessRules, ToolSelection {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -249,7 +249,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     lease: Lease,
     onClose?: () => void,
   ): Promise<McpServer> {
-    const mcp = createServer(options.version, {
+    const mcp = createServer(options.version, options, {
       workspace: lease.workspace,
       onUnexpectedError: (reference, error) => {
         log('error', 'a tool failed unexpectedly', { reference, error: originalStack(error) });

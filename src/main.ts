@@ -54,7 +54,7 @@ async function serveOverStdio(config: Config): Promise<void> {
   const log = createLog(config.logLevel, secrets);
   endOnFault(log);
   const { workspace } = new Workspaces(config, secrets).lease();
-  const server = createServer(version, {
+  const server = createServer(version, config, {
     workspace,
     onUnexpectedError: (reference, error) => {
       log('error', 'a tool failed unexpectedly', { reference, error: originalStack(error) });

@@ -79,8 +79,10 @@ async function connect(name: string): Promise<Client> {
   onTestFinished(() => client.close());
   await client.connect(new StdioClientTransport({ ...server, cwd: ROOT }));
   const listed = await client.listTools();
-  expect(listed.tools.map((tool) => tool.name)).toEqual(tools.map((tool) => tool.name));
-  expect(listed.tools).toHaveLength(8);
+  expect(listed.tools.map((tool) => tool.name)).toEqual(
+    tools.filter(({ isDestructive }) => !isDestructive).map((tool) => tool.name),
+  );
+  expect(listed.tools).toHaveLength(9);
   return client;
 }
 

@@ -10,12 +10,16 @@ afterEach(() => harness?.close());
 
 test('an exception in a tool is an error with a reference; its stack goes to the log alone', async () => {
   const logged: [string, unknown][] = [];
-  const server = createServer('0.0.0', {
-    workspace: () => {
-      throw new TypeError('cannot read properties of undefined');
+  const server = createServer(
+    '0.0.0',
+    { readOnly: false, allowDelete: false },
+    {
+      workspace: () => {
+        throw new TypeError('cannot read properties of undefined');
+      },
+      onUnexpectedError: (...entry) => logged.push(entry),
     },
-    onUnexpectedError: (...entry) => logged.push(entry),
-  });
+  );
   const [near, far] = InMemoryTransport.createLinkedPair();
   const client = new Client({ name: 'test', version: '1' });
   await Promise.all([connectServer(server, near, new Secrets()), client.connect(far)]);

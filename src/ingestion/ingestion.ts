@@ -14,7 +14,7 @@ import {
   type TrackedSource,
 } from './report.ts';
 import { SharedRun } from './shared-run.ts';
-import { isInFlight } from './states.ts';
+import { isInFlight, timeOf } from './states.ts';
 import { Watcher } from './watcher.ts';
 
 /** How far a wait has come. */
@@ -141,6 +141,22 @@ export class Ingestion {
       return wait.report(queuedAfter);
     } finally {
       wait.end();
+    }
+  }
+
+  /**
+   * What tells the end of a job that is queued next from the end of the one before: one millisecond
+   * after the newest change so far. Null where the list cannot be read, or is empty.
+   */
+  async newestChange(signal: AbortSignal): Promise<number | null> {
+    try {
+      const [newest] = (await this.#fini.listSources({ limit: 1 }, { signal })).documents;
+      const changedAt = timeOf(newest?.updatedAt ?? null);
+      return changedAt === null ? null : changedAt + 1;
+    } catch (error) {
+      // A key without read scope can queue all the same; one that is wrong cannot.
+      if (error instanceof FiniError && error.status !== 401) return null;
+      throw error;
     }
   }
 

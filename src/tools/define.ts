@@ -8,6 +8,9 @@ import type { Ingestion } from '../ingestion/ingestion.ts';
 import { explainError } from './error-text.ts';
 import { ProgressReporter } from './progress.ts';
 
+/** How long a person has to answer a question. */
+const QUESTION_TIMEOUT_MS = 10 * 60_000;
+
 /** One Fini workspace, as the tools see it. */
 export interface Workspace {
   readonly fini: FiniClient;
@@ -21,7 +24,12 @@ export interface ToolContext extends Workspace {
   /** Aborted when the client cancels the call or goes away. */
   readonly signal: AbortSignal;
   readonly progress: ProgressReporter;
+  /** Asks the person, where the client can (MCP's elicitation); only then is the question made. */
+  readonly confirm: (question: () => Promise<string>) => Promise<Confirmation>;
 }
+
+/** Whether the person agreed; `unasked` where the client cannot ask. */
+export type Confirmation = 'agreed' | 'declined' | 'unasked';
 
 /** What the server gives every tool. */
 export interface ToolDependencies {
@@ -56,6 +64,8 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
 export interface Tool {
   readonly name: string;
   readonly isReadOnly: boolean;
+  /** It destroys what cannot be brought back. */
+  readonly isDestructive: boolean;
   readonly register: (server: McpServer, dependencies: ToolDependencies) => void;
   /** The tool as a client lists it. */
   readonly list: () => ListedTool;
@@ -98,6 +108,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
   return {
     name,
     isReadOnly: annotations.readOnlyHint,
+    isDestructive: annotations.destructiveHint,
     list: () => ({
       name,
       title,
@@ -121,7 +132,10 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
             .catch(() => undefined);
         });
         try {
-          const context = { ...dependencies.workspace(), signal: extra.signal, progress };
+          const confirm = (question: () => Promise<string>) =>
+            askPerson(server, question, extra.signal);
+          const { signal } = extra;
+          const context = { ...dependencies.workspace(), signal, progress, confirm };
           // The SDK has parsed the input with this very schema.
           const output = await definition.handler(input as z.output<Input>, context);
           return answer(definition, outputSchema.parse(output));
@@ -136,6 +150,20 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
       });
     },
   };
+}
+
+async function askPerson(
+  server: McpServer,
+  question: () => Promise<string>,
+  signal: AbortSignal,
+): Promise<Confirmation> {
+  if (server.server.getClientCapabilities()?.elicitation === undefined) return 'unasked';
+  const { action } = await server.server.elicitInput(
+    { message: await question(), requestedSchema: { type: 'object', properties: {} } },
+    // A person may take a while; the client decides how long it shows the question.
+    { signal, timeout: QUESTION_TIMEOUT_MS },
+  );
+  return action === 'accept' ? 'agreed' : 'declined';
 }
 
 function answer<Input extends z.ZodObject, Output extends z.ZodObject>(

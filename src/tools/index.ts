@@ -1,10 +1,12 @@
 import { deepCrawlLinks } from './deep-crawl-links.ts';
 import type { Tool } from './define.ts';
+import { deleteSources } from './delete-sources.ts';
 import { getSource } from './get-source.ts';
 import { ingestAndWait } from './ingest-and-wait.ts';
 import { ingestSources } from './ingest-sources.ts';
 import { listProviderResources } from './list-provider-resources.ts';
 import { listSources } from './list-sources.ts';
+import { refreshSources } from './refresh-sources.ts';
 import { registerProviderResources } from './register-provider-resources.ts';
 import { waitForSources } from './wait-for-sources.ts';
 
@@ -16,6 +18,8 @@ export const tools: readonly Tool[] = [
   ingestAndWait,
   waitForSources,
   ingestSources,
+  refreshSources,
   listSources,
   getSource,
+  deleteSources,
 ];

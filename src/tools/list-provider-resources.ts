@@ -21,7 +21,7 @@ export const listProviderResources = defineTool({
   name: 'list_provider_resources',
   title: "List a provider's pages",
   description:
-    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Pass the chosen items unchanged to register_provider_resources. For websites use deep_crawl_links; for what Fini has already, list_sources. Google Drive cannot be listed. Needs a key with read scope.',
+    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, flat, with the path to each. Pass the chosen items unchanged to register_provider_resources. For websites use deep_crawl_links; for what Fini has, list_sources. Google Drive cannot be listed. Needs a key with read scope.',
   inputSchema: z.strictObject({
     provider,
     /** Keeps the items whose title or path contains this, in any case. */

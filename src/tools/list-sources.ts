@@ -13,14 +13,11 @@ export const listSources = defineTool({
   name: 'list_sources',
   title: 'List sources',
   description:
-    "Lists the workspace's sources, newest change first, without their text. Use it to find a source by URL or title, to see what failed, or to check whether something was queued. Read on with cursor set to nextCursor. To wait for jobs use wait_for_sources; for a source's text get_source. Needs a key with read scope.",
+    "Lists the workspace's sources, newest change first, without their text. Use it to find a source by URL or title, to see what failed, or whether something was queued. To wait for jobs use wait_for_sources; for a text get_source. Needs a key with read scope.",
   inputSchema: z.strictObject({
     limit: z.int().min(1).max(100).default(50),
     cursor: sourceId.optional().describe('nextCursor of the page before.'),
-    direction: z
-      .enum(['next', 'previous'])
-      .optional()
-      .describe('next: older changes; previous: newer.'),
+    direction: z.enum(['next', 'previous']).optional().describe('next: older; previous: newer.'),
     source: z.enum(['web', 'googledrive', 'notion', 'zendesk', 'confluence', 'files']).optional(),
     english: z.boolean().optional(),
     /** One source. */

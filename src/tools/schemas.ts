@@ -86,19 +86,19 @@ export const ingestShape = {
   documentIdsToAdd: listOf(trimmed)
     .default([])
     .describe(
-      "To ingest for the first time. web: page URLs. Any other source: source IDs (UUIDs) from register_provider_resources or list_sources, never a provider's own IDs.",
+      "To ingest first. web: page URLs. Any other source: source IDs (UUIDs) from register_provider_resources or list_sources, never a provider's own IDs.",
     ),
   /** Ingestion anew of what Fini has. */
   documentIdsToRefresh: listOf(trimmed)
     .default([])
     .describe('To ingest anew. Same kinds of values; no item in both lists.'),
   /** English-specific processing. */
-  english: z.boolean().default(true).describe('Whether to apply English-specific processing.'),
+  english: z.boolean().default(true).describe('English-specific processing.'),
   /** BASER processing. */
   baser: z
     .boolean()
     .default(false)
-    .describe("Whether to apply Fini's BASER processing; leave it off unless asked for."),
+    .describe("Fini's BASER processing; leave it off unless asked for."),
 };
 
 /** What stands in the two lists where the rest of an input may be wrong. */

@@ -12,6 +12,7 @@ const calls: [tool: string, scope: 'read' | 'write', input: object][] = [
   ['ingest_and_wait', 'write', { documentIdsToAdd: [PAGE] }],
   ['wait_for_sources', 'read', { ids: [ID], timeoutSeconds: 5 }],
   ['ingest_sources', 'write', { documentIdsToAdd: [PAGE] }],
+  ['refresh_sources', 'write', { documentIds: [ID] }],
   ['list_sources', 'read', {}],
   ['get_source', 'read', { id: ID }],
 ];

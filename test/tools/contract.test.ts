@@ -9,6 +9,7 @@ const names = [
   'ingest_sources',
   'list_provider_resources',
   'list_sources',
+  'refresh_sources',
   'register_provider_resources',
   'wait_for_sources',
 ];
@@ -16,6 +17,7 @@ const writing = [
   'deep_crawl_links',
   'ingest_and_wait',
   'ingest_sources',
+  'refresh_sources',
   'register_provider_resources',
 ];
 
@@ -64,6 +66,11 @@ test('the tools are these and no others', () => {
   expect([...tools.keys()].toSorted()).toEqual(names);
 });
 
+test('the list of tools stays within 14 kB, with every tool', async () => {
+  const list = await harness.client.listTools();
+  expect(JSON.stringify(list).length).toBeLessThanOrEqual(14_000);
+});
+
 test('the instructions name every flow', () => {
   const instructions = harness.client.getInstructions() ?? '';
   expect(instructions).toMatch(/deep_crawl_links.*ingest_and_wait/);
@@ -97,7 +104,7 @@ describe.each(names)('%s', (name) => {
     expect(toolNamed(name).annotations).toEqual({
       readOnlyHint: !writing.includes(name),
       destructiveHint: false,
-      idempotentHint: name !== 'ingest_sources',
+      idempotentHint: !['ingest_sources', 'refresh_sources'].includes(name),
       openWorldHint: true,
     });
   });

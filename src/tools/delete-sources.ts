@@ -1,0 +1,110 @@
+import * as z from 'zod';
+import { bounded, counted, TITLE_LENGTH, URL_LENGTH } from '../bounded.ts';
+import { defineTool } from './define.ts';
+import { sourceIds } from './schemas.ts';
+
+/** How many sources the question to the person names. */
+const NAMED_SOURCES = 10;
+
+const named = z.string().nullable();
+
+/** Deletes sources for good (fini-api.md, "delete sources"). */
+export const deleteSources = defineTool({
+  name: 'delete_sources',
+  title: 'Delete sources',
+  description:
+    'Deletes sources for good, and with deleteArticles also the Knowledge articles made from them, which agents then no longer answer from. Use it only when the person asked for just that; show what goes first (get_source). Nothing can be undone. Where the client can ask the person, the person is asked. Needs a key with write scope.',
+  inputSchema: z.strictObject({
+    /** Source IDs. */
+    documentIds: sourceIds('documentIds').describe('Source IDs (UUIDs).'),
+    /** Whether the articles made from them go too. */
+    deleteArticles: z
+      .boolean()
+      .default(false)
+      .describe('Also delete the Knowledge articles made from them.'),
+  }),
+  outputSchema: z.object({
+    deletedDocuments: z.array(z.object({ id: z.string(), title: named, originalUrl: named })),
+    deletedArticles: z.array(z.object({ id: z.string(), title: named, parentFolderId: named })),
+    /** IDs that were handed in and that Fini did not delete. */
+    notDeleted: z.array(z.string()),
+    message: z.string(),
+  }),
+  annotations: {
+    readOnlyHint: false,
+    destructiveHint: true,
+    idempotentHint: true,
+    openWorldHint: true,
+  },
+  async handler({ documentIds, deleteArticles }, { fini, signal, confirm }) {
+    const ids = [...new Set(documentIds)];
+    const answer = await confirm(async () =>
+      question(ids, deleteArticles, (id) => fini.getSource(id, { signal })),
+    );
+    if (answer === 'declined') {
+      return {
+        deletedDocuments: [],
+        deletedArticles: [],
+        notDeleted: ids,
+        message:
+          'The person did not agree, so nothing was deleted. Do not ask again unless told to.',
+      };
+    }
+    const deleted = await fini.deleteSources(ids, deleteArticles, { signal });
+    const gone = new Set(deleted.deletedDocuments.map(({ id }) => id));
+    const notDeleted = ids.filter((id) => !gone.has(id));
+    const left =
+      notDeleted.length === 0
+        ? ''
+        : ` ${counted(notDeleted.length, 'source')} not deleted: Fini does not know them (any more).`;
+    return {
+      deletedDocuments: deleted.deletedDocuments.map(({ id, title, originalUrl }) => ({
+        id,
+        title: title === null ? null : bounded(title, TITLE_LENGTH),
+        originalUrl: originalUrl === null ? null : bounded(originalUrl, URL_LENGTH),
+      })),
+      deletedArticles: deleted.deletedArticles.map((article) => ({
+        ...article,
+        title: article.title === null ? null : bounded(article.title, TITLE_LENGTH),
+      })),
+      notDeleted,
+      message: `${counted(gone.size, 'source')} and ${counted(deleted.deletedArticles.length, 'article')} deleted.${left}`,
+    };
+  },
+  text({ deletedDocuments, deletedArticles, notDeleted, message }) {
+    const lines = [
+      ...deletedDocuments.map(
+        ({ id, title, originalUrl }) => `- deleted: ${title ?? originalUrl ?? id} (${id})`,
+      ),
+      ...deletedArticles.map(({ id, title }) => `- article deleted: ${title ?? id} (${id})`),
+      ...notDeleted.map((id) => `- not deleted: ${id}`),
+    ];
+    return [message, ...lines].join('\n');
+  },
+});
+
+/** What the person is asked: what goes, by name, and the articles apart. */
+async function question(
+  ids: readonly string[],
+  deleteArticles: boolean,
+  read: (id: string) => Promise<{ title: string | null; originalUrl: string | null }>,
+): Promise<string> {
+  const names = await Promise.all(
+    ids.slice(0, NAMED_SOURCES).map(async (id) => {
+      const { title, originalUrl } = await read(id).catch(() => ({
+        title: null,
+        originalUrl: null,
+      }));
+      return `- ${bounded(title ?? originalUrl ?? id, TITLE_LENGTH)}`;
+    }),
+  );
+  const more = ids.length > NAMED_SOURCES ? [`- and ${ids.length - NAMED_SOURCES} more`] : [];
+  const articles = deleteArticles
+    ? ' and the Knowledge articles made from them, which agents then no longer answer from'
+    : '; the Knowledge articles made from them stay';
+  return [
+    `Delete ${counted(ids.length, 'source')} from Fini for good${articles}?`,
+    ...names,
+    ...more,
+  ].join('\n');
+}

@@ -1,0 +1,48 @@
+import * as z from 'zod';
+import { counted } from '../bounded.ts';
+import { defineTool } from './define.ts';
+import { sourceIds } from './schemas.ts';
+
+/** Queues the ingestion anew of sources by ID (fini-api.md, "refresh sources"). */
+export const refreshSources = defineTool({
+  name: 'refresh_sources',
+  title: 'Refresh sources',
+  description:
+    'Queues the ingestion anew of existing sources, also of mixed kinds, by ID; go on with wait_for_sources as its message says. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice. Needs a key with write scope.',
+  inputSchema: z.strictObject({
+    /** Source IDs. */
+    documentIds: sourceIds('documentIds').describe('Source IDs (UUIDs).'),
+  }),
+  outputSchema: z.object({ queuedDocumentIds: z.array(z.string()), message: z.string() }),
+  annotations: {
+    readOnlyHint: false,
+    destructiveHint: false,
+    idempotentHint: false,
+    openWorldHint: true,
+  },
+  async handler({ documentIds }, { fini, ingestion, signal }) {
+    const ids = [...new Set(documentIds)];
+    const queuedAfter = await ingestion.newestChange(signal);
+    const queuedDocumentIds = [...new Set(await fini.refreshSources(ids, { signal }))];
+    const fewer =
+      queuedDocumentIds.length < ids.length
+        ? ` Fini gave ${queuedDocumentIds.length} IDs for ${counted(ids.length, 'source')}, so some were not queued.`
+        : '';
+    return { queuedDocumentIds, message: `Queued, not done.${fewer} ${howToWait(queuedAfter)}` };
+  },
+  text({ queuedDocumentIds, message }) {
+    return `${counted(queuedDocumentIds.length, 'source')} to be refreshed. ${message}\n${JSON.stringify(queuedDocumentIds)}`;
+  },
+});
+
+/**
+ * How to go on after queueing, so that the result of the job before is not taken for the new one's.
+ *
+ * @param queuedAfter As {@link Ingestion.newestChange} gives it.
+ */
+export function howToWait(queuedAfter: number | null): string {
+  if (queuedAfter === null) {
+    return 'See how it ends with wait_for_sources, in a minute: a source that was ingested before shows its old result until its new job starts.';
+  }
+  return `See how it ends with wait_for_sources, these IDs and "queuedAfter": "${new Date(queuedAfter).toISOString()}".`;
+}

@@ -1,0 +1,98 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
+import { afterEach, expect, test } from 'vitest';
+import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
+import { CLI, environmentFor, readAnswer } from '../harness.ts';
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+async function start(flags: string[], answer?: 'accept' | 'decline' | 'cancel') {
+  const sandbox = await startSandbox();
+  const client = new Client(
+    { name: 'test', version: '1' },
+    answer === undefined ? {} : { capabilities: { elicitation: { form: {} } } },
+  );
+  const questions: string[] = [];
+  if (answer !== undefined) {
+    client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+      questions.push(params.message);
+      return { action: answer, content: {} };
+    });
+  }
+  const server = { command: process.execPath, args: [CLI, ...flags], env: environmentFor(sandbox) };
+  await client.connect(new StdioClientTransport(server));
+  stops.push(
+    () => client.close(),
+    () => sandbox.close(),
+  );
+  const names = (await client.listTools()).tools.map(({ name }) => name);
+  const call = async (name: string, input: Record<string, unknown>) =>
+    readAnswer(await client.callTool({ name, arguments: input }));
+  return { sandbox, names, questions, call };
+}
+
+const deletions = (sandbox: Sandbox) =>
+  sandbox.requests.filter(({ method }) => method === 'DELETE');
+
+test('by default there is no tool that deletes', async () => {
+  const { names, call, sandbox } = await start([]);
+  expect(names).not.toContain('delete_sources');
+  const { isError } = await call('delete_sources', { documentIds: [sandbox.addDocument({}).id] });
+  expect(isError).toBe(true);
+  expect(deletions(sandbox)).toEqual([]);
+});
+
+test('with --read-only there are only the tools that read', async () => {
+  const { names } = await start(['--read-only']);
+  const reads = ['get_source', 'list_provider_resources', 'list_sources', 'wait_for_sources'];
+  expect(names.sort()).toEqual(reads);
+});
+
+test('without elicitation it deletes what it is told to, and accounts for each ID', async () => {
+  const { call, sandbox } = await start(['--allow-delete']);
+  const { id } = sandbox.addDocument({ title: 'Refunds' });
+  const unknown = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
+  const { structured, text } = await call('delete_sources', {
+    documentIds: [id, unknown, id.toUpperCase()],
+  });
+  expect(structured.deletedDocuments).toMatchObject([{ id, title: 'Refunds' }]);
+  expect(structured.notDeleted).toEqual([unknown]);
+  expect(text).toMatch(/^1 source and 0 articles deleted\. 1 source not deleted/);
+  expect(sandbox.documents()).toEqual([]);
+});
+
+test('where the client can ask, the person is asked by name, and the articles are named apart', async () => {
+  const { call, sandbox, questions } = await start(['--allow-delete'], 'accept');
+  const first = sandbox.addDocument({ title: 'Refunds' });
+  const second = sandbox.addDocument({ title: 'Invoices' });
+  await call('delete_sources', { documentIds: [first.id] });
+  await call('delete_sources', { documentIds: [second.id], deleteArticles: true });
+  expect(questions[0]).toMatch(
+    /^Delete 1 source from Fini for good; the Knowledge articles.*stay\?\n- Refunds$/,
+  );
+  expect(questions[1]).toMatch(
+    /^Delete 1 source from Fini for good and the Knowledge articles.*\?\n- Invoices$/,
+  );
+  expect(sandbox.documents()).toEqual([]);
+  expect(deletions(sandbox).map(({ body }) => body)).toMatchObject([
+    { deleteArticles: false },
+    { deleteArticles: true },
+  ]);
+});
+
+test.each(['decline', 'cancel'] as const)(
+  'a person who answers with %s keeps everything',
+  async (answer) => {
+    const { call, sandbox } = await start(['--allow-delete'], answer);
+    const { id } = sandbox.addDocument({});
+    const { structured, isError } = await call('delete_sources', { documentIds: [id] });
+    expect(isError).toBe(false);
+    expect(structured).toMatchObject({ deletedDocuments: [], notDeleted: [id] });
+    expect(structured.message).toMatch(/did not agree, so nothing was deleted/);
+    expect(deletions(sandbox)).toEqual([]);
+  },
+);
