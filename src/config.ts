@@ -100,13 +100,20 @@ export const configSchema = z.object({
     description: 'Serve Streamable HTTP at /mcp instead of stdio, for a team.',
   }),
   /** The address to listen on. */
-  host: z.string().default('127.0.0.1').register(sources, {
-    flag: 'host',
-    description: 'The address to listen on. Anything but loopback needs FINI_MCP_AUTH_TOKEN.',
-  }),
+  host: z
+    .string()
+    .trim()
+    .transform((host) => host.replace(/^\[(.*)\]$/, '$1'))
+    .default('127.0.0.1')
+    .register(sources, {
+      flag: 'host',
+      description: 'The address to listen on. Anything but loopback needs FINI_MCP_AUTH_TOKEN.',
+    }),
   /** The port to listen on; 0 takes any free one. */
-  port: z.coerce
-    .number({ error: 'is not a number' })
+  port: z
+    .string()
+    .regex(/^\d+$/, 'is not a number')
+    .transform(Number)
     .pipe(
       z
         .number()
@@ -132,17 +139,39 @@ export const configSchema = z.object({
     description: 'HTTP without sessions, for replicas behind a plain load balancer.',
   }),
   /** Host names, beside the loopback ones, under which the HTTP server may be asked. */
-  allowedHosts: z.array(z.string().toLowerCase()).default([]).register(sources, {
-    flag: 'allowed-host',
-    description:
-      'A host name under which the HTTP server may be asked, beside the loopback ones. May be repeated.',
-  }),
+  allowedHosts: z
+    .array(
+      z
+        .string()
+        .toLowerCase()
+        .refine(
+          (host) => /^[^\s/:@]+$|^\[.*\]$/.test(host),
+          'is a host name alone, without scheme and port',
+        ),
+    )
+    .default([])
+    .register(sources, {
+      flag: 'allowed-host',
+      description:
+        'A host name under which the HTTP server may be asked, beside the loopback ones. May be repeated.',
+    }),
   /** Origins, beside the loopback ones, whose pages may ask the HTTP server. */
-  allowedOrigins: z.array(z.string().toLowerCase()).default([]).register(sources, {
-    flag: 'allowed-origin',
-    description:
-      'An origin (https://host) whose pages may ask the HTTP server, beside the loopback ones. May be repeated.',
-  }),
+  allowedOrigins: z
+    .array(
+      z
+        .string()
+        .toLowerCase()
+        .refine(
+          (origin) => URL.canParse(origin) && new URL(origin).origin === origin,
+          'is an origin alone: scheme, host and port, without a path',
+        ),
+    )
+    .default([])
+    .register(sources, {
+      flag: 'allowed-origin',
+      description:
+        'An origin (https://host) whose pages may ask the HTTP server, beside the loopback ones. May be repeated.',
+    }),
   /** How many HTTP sessions there may be at once. */
   maximumSessions: z.coerce
     .number({ error: 'is not a number' })
@@ -250,7 +279,12 @@ function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } 
   for (const token of tokens) {
     if (token.kind === 'positional') faults.push(`${shown(token.value)} is not a flag; see --help`);
     if (token.kind !== 'option') continue;
-    const { rawName, value } = token;
+    const { rawName, inlineValue } = token;
+    // What follows a flag and looks like one is a flag, not the value that was left out.
+    const isSwallowed = inlineValue === false && token.value?.startsWith('-') === true;
+    if (isSwallowed)
+      faults.push(`${rawName} needs a value, and ${shown(token.value ?? '')} is a flag`);
+    const value = isSwallowed ? undefined : token.value;
     const name = SHORT_FLAGS.get(token.name) ?? token.name;
     switch (kinds.get(name)) {
       case undefined:
@@ -263,12 +297,12 @@ function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } 
       case 'list': {
         const before = flags.get(name);
         if (value) flags.set(name, [...(Array.isArray(before) ? before : []), value]);
-        else faults.push(`${rawName} needs a value`);
+        else if (!isSwallowed) faults.push(`${rawName} needs a value`);
         break;
       }
       case 'string':
         if (value) flags.set(name, value);
-        else faults.push(`${rawName} needs a value`);
+        else if (!isSwallowed) faults.push(`${rawName} needs a value`);
     }
   }
   return { flags, faults };

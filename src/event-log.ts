@@ -1,9 +1,10 @@
-/** How many messages of one session are kept for a client that comes back. */
-const MAXIMUM_EVENTS = 500;
+/** How much of one session is kept for a client that comes back, in characters of JSON. */
+const MAXIMUM_CHARACTERS = 1_000_000;
 
 interface Event<Message> {
   readonly streamId: string;
   readonly message: Message;
+  readonly characters: number;
 }
 
 /**
@@ -13,14 +14,21 @@ interface Event<Message> {
 export class EventLog<Message> {
   readonly #events = new Map<string, Event<Message>>();
   #count = 0;
+  #characters = 0;
 
   /** Keeps a message. The answer is its ID. */
   storeEvent(streamId: string, message: Message): Promise<string> {
     this.#count += 1;
     const id = `${streamId}_${this.#count}`;
-    this.#events.set(id, { streamId, message });
-    const oldest = this.#events.keys().next();
-    if (this.#events.size > MAXIMUM_EVENTS && !oldest.done) this.#events.delete(oldest.value);
+    const { length: characters } = JSON.stringify(message);
+    this.#events.set(id, { streamId, message, characters });
+    this.#characters += characters;
+    for (const [oldest, event] of this.#events) {
+      // The newest is kept in any case: it may be the answer that is waited for.
+      if (this.#characters <= MAXIMUM_CHARACTERS || oldest === id) break;
+      this.#events.delete(oldest);
+      this.#characters -= event.characters;
+    }
     return Promise.resolve(id);
   }
 

@@ -9,11 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
 import * as z from 'zod';
+import { bounded } from './bounded.ts';
 import { apiKeySchema } from './config.ts';
 import { EventLog } from './event-log.ts';
 import { type AccessRules, isAllowedOrigin, refuse, shortHash } from './http-access.ts';
 import type { Log } from './log.ts';
-import type { Secrets } from './secrets.ts';
 import { connectServer, createServer, type ToolSelection } from './server.ts';
 import { originalStack } from './stack.ts';
 import type { Lease, Workspaces } from './workspace.ts';
@@ -32,7 +32,6 @@ export interface HttpServerOptions extends AccessRules, ToolSelection {
   /** The version that clients are told. */
   readonly version: string;
   readonly workspaces: Workspaces;
-  readonly secrets: Secrets;
   readonly log: Log;
 }
 
@@ -49,6 +48,8 @@ interface Session {
   /** The workspace key that opened it; nobody else gets in. */
   readonly apiKey: string | undefined;
   readonly lease: Lease;
+  /** IDs of requests whose response is not yet ended. */
+  readonly underWay: Set<string | number>;
   /** Responses not yet ended, its streams included. */
   open: number;
   lastUsedAt: number;
@@ -62,10 +63,13 @@ interface Summary {
 
 const MAXIMUM_BODY_BYTES = 4 * 1024 * 1024;
 const KEEP_ALIVE_MS = 15_000;
+const LOGGED_LENGTH = 100;
 const SWEEPS_PER_IDLE_TIME = 10;
 const JSON_RPC_ERROR = -32000;
 const JSON_RPC_PARSE_ERROR = -32700;
 const SESSION_NOT_FOUND = -32001;
+/** As the Language Server Protocol has it; MCP names none. */
+const REQUEST_CANCELLED = -32800;
 
 /** The parts of a JSON-RPC message that the access line and the routing need. */
 const messageSchema = z.object({
@@ -74,6 +78,13 @@ const messageSchema = z.object({
     .object({ name: z.string().optional().catch(undefined) })
     .optional()
     .catch(undefined),
+});
+
+const requestId = z.union([z.string(), z.number()]);
+const requestSchema = z.object({ id: requestId, method: z.string() });
+const cancelSchema = z.object({
+  method: z.literal('notifications/cancelled'),
+  params: z.object({ requestId }),
 });
 
 /** A request that is turned away with an HTTP status. */
@@ -103,7 +114,9 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
 
   const server = createHttpServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
-      log('error', 'request failed', { error: originalStack(error) });
+      // A client that goes away in the middle of its request is no fault of ours.
+      const level = request.errored === null ? 'error' : 'debug';
+      log(level, 'request failed', { error: originalStack(error) });
       response.destroy();
     });
   });
@@ -116,7 +129,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       const session = request.headers['mcp-session-id'] ?? response.getHeader('mcp-session-id');
       log('info', 'request', {
         http: request.method,
-        path: pathOf(request),
+        path: logged(pathOf(request)),
         ...summary,
         status: response.statusCode,
         ms: Math.round(performance.now() - startedAt),
@@ -198,7 +211,14 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       eventStore: new EventLog(),
       keepAliveMs: KEEP_ALIVE_MS,
       onsessioninitialized: (id) => {
-        session = { transport, apiKey, lease, open: 1, lastUsedAt: Date.now() };
+        session = {
+          transport,
+          apiKey,
+          lease,
+          underWay: new Set(),
+          open: 1,
+          lastUsedAt: Date.now(),
+        };
         sessions.set(id, session);
         countResponse(session, response, true);
       },
@@ -232,7 +252,22 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       );
     }
     countResponse(session, response);
+    const requestId = requestIdOf(body);
+    if (requestId !== undefined) {
+      session.underWay.add(requestId);
+      response.once('close', () => session.underWay.delete(requestId));
+    }
     await pass(session.transport, request, response, body);
+    const cancelledId = cancelledIdOf(body);
+    if (cancelledId !== undefined && session.underWay.has(cancelledId)) {
+      // Nothing follows on the stream of a cancelled call, but only an answer closes it; without
+      // one the client would keep it, or come back for it, as long as it lives.
+      await session.transport.send({
+        jsonrpc: '2.0',
+        id: cancelledId,
+        error: { code: REQUEST_CANCELLED, message: 'The client has cancelled this call.' },
+      });
+    }
   }
 
   function countResponse(session: Session, response: ServerResponse, isCounted = false): void {
@@ -257,7 +292,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     });
     mcp.server.onerror = (error) => log('debug', 'protocol', { error: error.message });
     mcp.server.onclose = onClose;
-    await connectServer(mcp, transport, options.secrets);
+    await connectServer(mcp, transport, lease.secrets);
     return mcp;
   }
 
@@ -361,7 +396,23 @@ function summarize(body: unknown): Summary {
   const message = messageSchema.safeParse(Array.isArray(body) ? body[0] : body);
   if (!message.success) return {};
   const { method, params } = message.data;
-  return { method, tool: method === 'tools/call' ? params?.name : undefined };
+  return {
+    method: logged(method),
+    tool: method === 'tools/call' ? logged(params?.name) : undefined,
+  };
+}
+
+function requestIdOf(body: unknown): string | number | undefined {
+  return requestSchema.safeParse(body).data?.id;
+}
+
+function cancelledIdOf(body: unknown): string | number | undefined {
+  return cancelSchema.safeParse(body).data?.params.requestId;
+}
+
+/** What a client names itself, fit for one line of the log. */
+function logged(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : bounded(text, LOGGED_LENGTH);
 }
 
 function answerRefusal(

@@ -20,6 +20,8 @@ const { version } = packageJson;
 
 /** Reads the command line and the environment, and serves. */
 export async function main(): Promise<void> {
+  // Whoever reads the log may go away; the server need not.
+  process.stderr.on('error', () => undefined);
   const command = readCommand(process.argv.slice(2), process.env);
   switch (command.kind) {
     case 'help':
@@ -53,9 +55,9 @@ async function serveOverStdio(config: Config): Promise<void> {
   const secrets = new Secrets();
   const log = createLog(config.logLevel, secrets);
   endOnFault(log);
-  const { workspace } = new Workspaces(config, secrets).lease();
+  const lease = new Workspaces(config, secrets).lease();
   const server = createServer(version, config, {
-    workspace,
+    workspace: lease.workspace,
     onUnexpectedError: (reference, error) => {
       log('error', 'a tool failed unexpectedly', { reference, error: originalStack(error) });
     },
@@ -64,23 +66,24 @@ async function serveOverStdio(config: Config): Promise<void> {
   // would keep the process for ever: nobody is there to hear its answer.
   process.stdin.once('end', () => setTimeout(stop, LAST_ANSWERS_MS));
   process.stdout.on('error', stop);
+  // Each answer that waits for a full pipe listens for its turn.
+  process.stdout.setMaxListeners(0);
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   server.server.onerror = (error) => log('error', 'protocol', { error: error.message });
   server.server.onclose = stop;
-  await connectStdio(server, secrets);
+  await connectStdio(server, lease.secrets);
 }
 
 async function serveOverHttp(config: Config): Promise<void> {
   const { serveHttp } = await import('./http.ts');
   const secrets = new Secrets();
-  if (config.authToken !== undefined) secrets.add(config.authToken);
   const log = createLog(config.logLevel, secrets);
   endOnFault(log);
   const workspaces = new Workspaces(config, secrets);
   // The configured workspace is open as long as the server is.
   workspaces.lease();
-  const server = await serveHttp({ ...config, version, workspaces, secrets, log }).catch(
+  const server = await serveHttp({ ...config, version, workspaces, log }).catch(
     (error: unknown) => {
       process.stderr.write(`fini-mcp: cannot listen on ${config.host}:${config.port}: ${error}\n`);
       process.exit(BAD_SETTINGS);

@@ -33,10 +33,10 @@ export class Secrets {
     return clean;
   }
 
-  /** The value, which must be plain JSON, without any secret in its texts and names. */
+  /** Plain JSON without any secret in its texts. Names stay: they are the protocol's. */
   redactJson<Value>(value: Value): Value {
     const json = JSON.stringify(value);
-    const clean = this.redact(json);
-    return clean === json ? value : JSON.parse(clean);
+    if (this.redact(json) === json) return value;
+    return JSON.parse(json, (_name, part) => (typeof part === 'string' ? this.redact(part) : part));
   }
 }

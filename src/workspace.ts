@@ -2,7 +2,7 @@ import type { Config } from './config.ts';
 import { createFiniClient } from './fini/client.ts';
 import { createHttp } from './fini/http.ts';
 import { Ingestion } from './ingestion/ingestion.ts';
-import type { Secrets } from './secrets.ts';
+import { Secrets } from './secrets.ts';
 import type { Workspace } from './tools/define.ts';
 import { MissingKeyError } from './tools/error-text.ts';
 
@@ -13,6 +13,11 @@ const RETRY_DELAY_PART = 0.25;
 export interface Lease {
   /** @throws {MissingKeyError} where there is no key. */
   readonly workspace: () => Workspace;
+  /**
+   * What must not go out to this client: its own key and the server's secrets, but no other
+   * client's key, which would let one client tamper with, or guess at, what another is told.
+   */
+  readonly secrets: Secrets;
   /** Forgets the key and the workspace, unless another client uses them. */
   readonly release: () => void;
 }
@@ -24,28 +29,35 @@ export interface Lease {
 export class Workspaces {
   readonly #config: Config;
   readonly #secrets: Secrets;
+  readonly #own: readonly string[];
   readonly #open = new Map<string, { workspace: Workspace; users: number }>();
 
   constructor(config: Config, secrets: Secrets) {
     this.#config = config;
     this.#secrets = secrets;
+    this.#own = [config.apiKey, config.authToken].filter((secret) => secret !== undefined);
+    for (const secret of this.#own) secrets.add(secret);
   }
 
   /** Opens the workspace of a key, or of the configured one. */
   lease(apiKey: string | undefined = this.#config.apiKey): Lease {
+    const secrets = new Secrets();
+    for (const secret of this.#own) secrets.add(secret);
     if (apiKey === undefined) {
       const workspace = () => {
         throw new MissingKeyError();
       };
-      return { workspace, release: () => undefined };
+      return { workspace, secrets, release: () => undefined };
     }
     const open = this.#open.get(apiKey) ?? { workspace: this.#build(apiKey), users: 0 };
     open.users += 1;
     this.#open.set(apiKey, open);
+    secrets.add(apiKey);
     const forgetSecret = this.#secrets.add(apiKey);
     let isReleased = false;
     return {
       workspace: () => open.workspace,
+      secrets,
       release: () => {
         if (isReleased) return;
         isReleased = true;

@@ -423,6 +423,74 @@ describe('sessions', () => {
   });
 });
 
+describe('a team', () => {
+  test('one client’s key changes nothing of what another is told', async () => {
+    const { url } = await startHttp(['--sandbox']);
+    for (const key of ['structuredContent', 'protocolVersion', 'documents', '99999999']) {
+      await connect(url, { 'x-fini-api-key': key });
+    }
+    const { client, call } = await connect(url);
+    const { structured } = await call('list_sources');
+    expect(structured.documents).toEqual([]);
+    expect(JSON.stringify(await client.listTools())).not.toContain('[secret]');
+    const body = { jsonrpc: '2.0', id: 99999999, method: 'ping' };
+    const id = String((await send(url, { body: initialize })).headers['mcp-session-id']);
+    expect((await send(url, { headers: { 'mcp-session-id': id }, body })).text).toContain(
+      '99999999',
+    );
+  });
+
+  test('a cancelled call gives its stream back', async () => {
+    const sandbox = await startSandboxForTest({ workingMs: 60_000 });
+    const flags = ['--session-idle-seconds', '1', '--max-sessions', '1'];
+    const server = await startHttp(flags, environmentFor(sandbox));
+    const { call, transport } = await connect(server.url);
+    const cancels = pages(10).map((page) => {
+      const cancel = new AbortController();
+      const given = call(
+        'ingest_and_wait',
+        { documentIdsToAdd: [page] },
+        { signal: cancel.signal },
+      );
+      return {
+        cancel,
+        given: given.then(
+          () => 'answered',
+          () => 'cancelled',
+        ),
+      };
+    });
+    await vi.waitFor(() => expect(ingestRequests(sandbox)).toHaveLength(10));
+    for (const { cancel } of cancels) cancel.abort();
+    await Promise.all(cancels.map(({ given }) => given));
+    const ended = () =>
+      server
+        .stderr()
+        .split('\n')
+        .filter((line) => line.includes('"ingest_and_wait"'));
+    await vi.waitFor(() => expect(ended()).toHaveLength(10));
+    expect(server.stderr()).not.toContain('"error"');
+    await transport.terminateSession();
+    const stopping = once(server.process, 'exit');
+    const startedAt = performance.now();
+    server.process.kill('SIGTERM');
+    await stopping;
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
+  test('a log that nobody reads any more ends nothing', async () => {
+    const server = await startHttp(['--sandbox']);
+    server.process.stderr?.destroy();
+    for (let count = 0; count < 3; count += 1) {
+      expect((await send(server.url.replace('/mcp', '/healthz'), { method: 'GET' })).status).toBe(
+        200,
+      );
+    }
+    const { call } = await connect(server.url);
+    expect((await call('list_sources')).isError).toBe(false);
+  });
+});
+
 describe('stateless', () => {
   test('a closed response ends its call', async () => {
     const sandbox = await startSandboxForTest({ workingMs: 60_000 });

@@ -34,6 +34,8 @@ export type Http = (request: HttpRequest) => Promise<unknown>;
 const MAXIMUM_BODY_BYTES = 20 * 1024 * 1024;
 const MAXIMUM_RETRIES = 3;
 const MAXIMUM_RETRY_DELAY_MS = 8_000;
+/** Longer than any wait here, and within what a timer can hold. */
+const LONGEST_RETRY_AFTER_SECONDS = 86_400;
 const CONNECTIONS_PER_ORIGIN = 32;
 
 /** Errors of a connection that never came about: the request cannot have arrived. */
@@ -229,9 +231,11 @@ function envelopeMessage(json: unknown): string | null {
 /** Seconds or an HTTP date (RFC 9110, 10.2.3); anything else counts as not said. */
 function parseRetryAfter(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
-  if (/^\d+$/.test(value.trim())) return Number(value);
+  if (/^\d+$/.test(value.trim())) return Math.min(Number(value), LONGEST_RETRY_AFTER_SECONDS);
   const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, (date - Date.now()) / 1000);
+  return Number.isNaN(date)
+    ? undefined
+    : Math.min(Math.max(0, (date - Date.now()) / 1000), LONGEST_RETRY_AFTER_SECONDS);
 }
 
 function connectionError(operation: string, status: number | undefined, error: unknown): FiniError {

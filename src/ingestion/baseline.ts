@@ -7,12 +7,6 @@ const LOOK_BACK_MS = 15 * 60_000;
 /** Bounds the look back in a very busy workspace. */
 const LOOK_BACK_SOURCES = 10_000;
 
-/** What a record said before something was queued. */
-export interface EarlierRecord {
-  readonly jobId: string | null;
-  readonly updatedAt: string | null;
-}
-
 /**
  * The list as it was just before something was queued: what tells a new job's end from an old
  * one's. It rests on Fini's own times and job IDs alone, so no clock has to agree with another.
@@ -20,8 +14,8 @@ export interface EarlierRecord {
 export interface Baseline {
   /** The newest change in the workspace, in milliseconds since 1970; -Infinity where there is none. */
   readonly newestChange: number;
-  /** The records that were looked at, by source ID. */
-  readonly records: ReadonlyMap<string, EarlierRecord>;
+  /** The records that were looked at, by source ID, without their text. */
+  readonly records: ReadonlyMap<string, FiniDocument>;
 }
 
 /**
@@ -32,8 +26,8 @@ export interface Baseline {
 export function isFresh(document: FiniDocument, baseline: Baseline): boolean {
   const earlier = baseline.records.get(document.id);
   if (earlier !== undefined) {
-    if (earlier.jobId !== null && document.linkedJobId !== null) {
-      return document.linkedJobId !== earlier.jobId;
+    if (earlier.linkedJobId !== null && document.linkedJobId !== null) {
+      return document.linkedJobId !== earlier.linkedJobId;
     }
     return document.updatedAt !== earlier.updatedAt;
   }
@@ -53,7 +47,7 @@ export interface Snapshot extends Baseline {
  * @throws {FiniError}
  */
 export async function takeSnapshot(changes: NewestChanges, signal: AbortSignal): Promise<Snapshot> {
-  const records = new Map<string, EarlierRecord>();
+  const records = new Map<string, FiniDocument>();
   const inFlight = new Map<string, FiniDocument>();
   let newestChange = Number.NEGATIVE_INFINITY;
   let pages = 0;
@@ -68,10 +62,11 @@ export async function takeSnapshot(changes: NewestChanges, signal: AbortSignal):
       }
       // A record that moves while pages are read may come twice: what it said first is the earlier.
       if (records.has(document.id)) continue;
-      records.set(document.id, { jobId: document.linkedJobId, updatedAt: document.updatedAt });
+      const record = { ...document, paragraphs: [] };
+      records.set(document.id, record);
       if (isInFlight(document)) {
         anyInFlight = true;
-        inFlight.set(document.id, { ...document, paragraphs: [] });
+        inFlight.set(document.id, record);
       }
     }
     pages += 1;

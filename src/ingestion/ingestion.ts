@@ -67,6 +67,7 @@ export class IngestionError extends Error {
 
 /** What one call queued, remembered so that the same call made again queues nothing. */
 interface Queueing {
+  readonly inputs: readonly string[];
   readonly ids: readonly string[];
   readonly baseline: Baseline;
   readonly at: number;
@@ -81,6 +82,9 @@ interface Joinable {
 
 /** A job that pends for longer is lost, by Fini's own word. */
 const QUEUEING_REMEMBERED_MS = 15 * 60_000;
+const CONCURRENT_REQUESTS = 8;
+/** How far the queueing request may go on after the wait's time is over: its answer is worth it. */
+const LAST_ANSWER_MS = 5_000;
 
 /** Queueing, watching and accounting for the sources of one workspace. */
 export class Ingestion {
@@ -164,7 +168,14 @@ export class Ingestion {
   async #queue(request: IngestRequest, inputs: readonly string[], wait: Wait): Promise<Snapshot> {
     wait.progress('checking');
     const underWay = () => inputs.map((input) => this.#beingQueued.get(inputKey(input)));
-    while (underWay().some((request) => request !== undefined)) await Promise.all(underWay());
+    try {
+      while (underWay().some((request) => request !== undefined)) {
+        await wait.orEnd(Promise.all(underWay()));
+      }
+    } catch (error) {
+      if (wait.isCancelled) throw error;
+      throw new IngestionError('not_queued', inputs, [], error);
+    }
     const release = this.#reserve(inputs);
     try {
       const { snapshot, joined } = await this.#findRunning(inputs, wait);
@@ -212,40 +223,86 @@ export class Ingestion {
         document,
         baseline: null,
       }));
-      running.push(...(await this.#findQueuedLately(inputs, running, wait.signal)));
+      running.push(...(await this.#findQueuedLately(inputs, snapshot, wait.signal)));
       const names = ({ id, document }: Joinable) => [id, document.originalUrl];
-      return { snapshot, joined: matchByKeys(inputs, running, STRICT_KEYS, names) };
+      const joined = matchByKeys(inputs, running, STRICT_KEYS, names);
+      this.#joinNameless(inputs, running, joined);
+      return { snapshot, joined };
     } catch (error) {
       if (wait.isCancelled) throw error;
       throw new IngestionError('not_queued', inputs, [], error);
     }
   }
 
+  /** What was queued lately for these inputs. */
+  #queueingsFor(inputs: readonly string[]): Set<Queueing> {
+    const oldest = performance.now() - QUEUEING_REMEMBERED_MS;
+    for (const [key, { at }] of this.#queuedLately) if (at < oldest) this.#queuedLately.delete(key);
+    const queueings = inputs.map((input) => this.#queuedLately.get(inputKey(input)));
+    return new Set(queueings.filter((queueing) => queueing !== undefined));
+  }
+
   /** Sources queued lately for these inputs whose new job has not shown on the record yet. */
   async #findQueuedLately(
     inputs: readonly string[],
-    running: readonly Joinable[],
+    { records }: Snapshot,
     signal: AbortSignal,
   ): Promise<Joinable[]> {
-    const oldest = performance.now() - QUEUEING_REMEMBERED_MS;
-    for (const [key, { at }] of this.#queuedLately) if (at < oldest) this.#queuedLately.delete(key);
-    const queueings = new Set(inputs.map((input) => this.#queuedLately.get(inputKey(input))));
-    const known = new Set(running.map(({ id }) => id));
     const found: Joinable[] = [];
-    for (const queueing of queueings) {
-      if (queueing === undefined) continue;
+    const take = (document: FiniDocument, { baseline }: Queueing) => {
+      if (isInFlight(document) || isFresh(document, baseline)) return;
+      found.push({ id: document.id, document, baseline });
+    };
+    const unknown: { id: string; queueing: Queueing }[] = [];
+    for (const queueing of this.#queueingsFor(inputs)) {
       for (const id of queueing.ids) {
-        if (known.has(id)) continue;
-        known.add(id);
-        const document = await this.#fini.getSource(id, { signal }).catch((error: unknown) => {
-          if (error instanceof FiniError && error.status === 404) return null;
-          throw error;
-        });
-        if (document === null || isFresh(document, queueing.baseline)) continue;
-        found.push({ id, document, baseline: queueing.baseline });
+        const document = records.get(id);
+        if (document === undefined) unknown.push({ id, queueing });
+        else take(document, queueing);
       }
     }
+    const ask = async (): Promise<void> => {
+      for (let next = unknown.pop(); next !== undefined; next = unknown.pop()) {
+        const document = await this.#getIfThere(next.id, signal);
+        if (document !== null) take(document, next.queueing);
+      }
+    };
+    await Promise.all(Array.from({ length: CONCURRENT_REQUESTS }, ask));
     return found;
+  }
+
+  async #getIfThere(id: string, signal: AbortSignal): Promise<FiniDocument | null> {
+    try {
+      return await this.#fini.getSource(id, { signal });
+    } catch (error) {
+      if (error instanceof FiniError && error.status === 404) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * A young record may not show its URL yet. Where what was queued lately together has as many such
+   * records as inputs without a match, those are theirs; which is whose does not matter.
+   */
+  #joinNameless(
+    inputs: readonly string[],
+    running: readonly Joinable[],
+    joined: Map<string, Joinable>,
+  ): void {
+    for (const queueing of this.#queueingsFor(inputs)) {
+      const ids = new Set(queueing.ids);
+      const nameless = running.filter(({ id, document }) => ids.has(id) && !document.originalUrl);
+      const left = queueing.inputs.filter(
+        (input) => !running.some(({ id, document }) => ids.has(id) && isSameInput(input, document)),
+      );
+      if (nameless.length < left.length) continue;
+      const keys = new Set(left.map(inputKey));
+      for (const input of inputs) {
+        if (joined.has(input) || !keys.has(inputKey(input))) continue;
+        const source = nameless.pop();
+        if (source !== undefined) joined.set(input, source);
+      }
+    }
   }
 
   async #post(request: IngestRequest, snapshot: Snapshot, wait: Wait): Promise<void> {
@@ -253,7 +310,7 @@ export class Ingestion {
     const inputs = [...request.documentIdsToAdd, ...request.documentIdsToRefresh];
     let queued: QueuedDocuments;
     try {
-      queued = await this.#fini.ingestSources(request, { signal: wait.callerSignal });
+      queued = await this.#fini.ingestSources(request, { signal: wait.queueingSignal() });
     } catch (error) {
       if (wait.isCancelled) throw error;
       const surelyNot = error instanceof FiniError && error.surelyNotCarriedOut;
@@ -261,9 +318,12 @@ export class Ingestion {
       throw new IngestionError(stage, inputs, wait.ids, error);
     }
     const ids = [...new Set([...queued.addedDocumentIds, ...queued.updatedDocumentIds])];
-    const queueing = { ids, baseline: snapshot, at: performance.now() };
+    const before = ids.flatMap((id) => snapshot.records.get(id) ?? []);
+    const records = new Map(before.map((document) => [document.id, document]));
+    const baseline = { newestChange: snapshot.newestChange, records };
+    const queueing = { ids, inputs, baseline, at: performance.now() };
     for (const input of inputs) this.#queuedLately.set(inputKey(input), queueing);
-    for (const id of ids) wait.track(id, { baseline: snapshot, joined: false });
+    for (const id of ids) wait.track(id, { baseline, joined: false });
   }
 
   async #watch(wait: Wait, baseline: Baseline | null): Promise<void> {
@@ -283,6 +343,11 @@ export class Ingestion {
       throw new IngestionError('queued', wait.ids, [], error);
     }
   }
+}
+
+function isSameInput(input: string, document: FiniDocument): boolean {
+  const names = [document.id, document.originalUrl ?? ''];
+  return STRICT_KEYS.some((key) => names.some((name) => key(input) === key(name)));
 }
 
 /** What one call is waiting for, and how it stands. */
@@ -306,6 +371,28 @@ class Wait {
     this.#timer = setTimeout(() => timeout.abort(reason), options.timeoutSeconds * 1000);
     this.callerSignal = options.signal;
     this.signal = AbortSignal.any([options.signal, timeout.signal]);
+  }
+
+  /** The promise's result, or an end as soon as the wait ends. */
+  async orEnd<Result>(promise: Promise<Result>): Promise<Result> {
+    let end: () => void = () => undefined;
+    const ended = new Promise<never>((_, reject) => {
+      end = () => reject(this.signal.reason);
+    });
+    this.signal.addEventListener('abort', end, { once: true });
+    try {
+      this.signal.throwIfAborted();
+      return await Promise.race([promise, ended]);
+    } finally {
+      this.signal.removeEventListener('abort', end);
+    }
+  }
+
+  /** Ends the queueing request with the caller, or some seconds after the time-out. */
+  queueingSignal(): AbortSignal {
+    const elapsed = performance.now() - this.#startedAt;
+    const left = Math.max(0, this.#options.timeoutSeconds * 1000 - elapsed) + LAST_ANSWER_MS;
+    return AbortSignal.any([this.callerSignal, AbortSignal.timeout(Math.ceil(left))]);
   }
 
   get isCancelled(): boolean {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
@@ -104,6 +105,8 @@ export class Watcher {
     this.#wake.abort();
     if (idle) {
       this.#running = new AbortController();
+      // Several requests and a pause listen to it at once, by design.
+      setMaxListeners(0, this.#running.signal);
       void this.#run(this.#running.signal);
     }
     try {

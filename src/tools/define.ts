@@ -122,6 +122,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
       const inputAsAny: z.ZodType = inputSchema;
       const config = { title, description, annotations, inputSchema: inputAsAny, outputSchema };
       server.registerTool(name, config, async (input, extra) => {
+        const { signal } = extra;
         const token = extra._meta?.progressToken;
         const progress = new ProgressReporter((update) => {
           if (token === undefined) return;
@@ -134,12 +135,13 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
         try {
           const confirm = (question: () => Promise<string>) =>
             askPerson(server, question, extra.signal);
-          const { signal } = extra;
           const context = { ...dependencies.workspace(), signal, progress, confirm };
           // The SDK has parsed the input with this very schema.
           const output = await definition.handler(input as z.output<Input>, context);
           return answer(definition, outputSchema.parse(output));
         } catch (error) {
+          // A call that was cancelled gets no answer, so how it ended concerns nobody.
+          if (signal.aborted) return { content: [], isError: true };
           return failure(error, dependencies);
         } finally {
           progress.end(false);

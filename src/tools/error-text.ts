@@ -54,7 +54,7 @@ function explainIngestionError(error: IngestionError): string {
     case 'not_queued':
       return `Nothing was queued. ${cause}${joined}`;
     case 'maybe_queued':
-      return `Fini did not confirm the queueing of ${counted(error.items.length, 'item')}. ${cause} They may have been queued all the same. Find out with list_sources, ${howToFind(error.items)}: linkedJobStatus PENDING or IN_PROGRESS means queued, so go on with wait_for_sources and those IDs. If they are not, call ingest_and_wait again; it joins what runs and queues the rest. Items: ${listed(error.items)}.${joined}`;
+      return `Fini did not confirm the queueing of ${counted(error.items.length, 'item')}. ${cause} They may have been queued all the same. Find out with list_sources, ${howToFind(error.items)}: linkedJobStatus PENDING or IN_PROGRESS means queued, so go on with wait_for_sources and those IDs. If they are not after a minute, call ingest_and_wait again; it joins what runs and queues the rest. (A source that was ingested before shows its old result until its new job starts.) Items: ${listed(error.items)}.${joined}`;
     case 'queued':
       return `The wait ended early. ${cause} The jobs go on at Fini. Once that is mended, call wait_for_sources with ids ${listed(error.items)}.`;
   }

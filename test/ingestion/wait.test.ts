@@ -94,17 +94,18 @@ test('a refresh is not taken for done by a touch that changes no job', async () 
     times: 3,
     action: {
       kind: 'rewrite',
-      rewrite: (answer) => touch(answer, new Date(Date.now() + 1000).toISOString()),
+      rewrite: (answer) =>
+        rewriteRecords(answer, { updatedAt: new Date(Date.now() + 1000).toISOString() }),
     },
   });
   const answer = await call('ingest_and_wait', { documentIdsToRefresh: [url] });
   expect(answer.structured.sources[0].jobId).not.toBe(old?.linkedJobId);
 });
 
-function touch(answer: unknown, updatedAt: string): unknown {
+function rewriteRecords(answer: unknown, fields: object): unknown {
   const record = answer as { documents?: object[] };
-  if (record.documents === undefined) return { ...record, updatedAt };
-  return { ...record, documents: record.documents.map((item) => ({ ...item, updatedAt })) };
+  if (record.documents === undefined) return { ...record, ...fields };
+  return { ...record, documents: record.documents.map((item) => ({ ...item, ...fields })) };
 }
 
 test('the same call made again while its jobs run queues nothing, and marks them joined', async () => {
@@ -261,4 +262,34 @@ test('hundreds of sources: the text stays short and every source is in the struc
   expect(answer.text).toContain('and 10 more failed');
   expect(answer.text.length).toBeLessThan(8_000);
   expect(sandbox.requests.length).toBeLessThan(300);
+});
+
+test('the same call again while the young records show no URL queues nothing', async () => {
+  const urls = pages(3);
+  const { call, sandbox } = await start({ workingMs: 400 });
+  sandbox.script({
+    method: 'GET',
+    times: 12,
+    action: { kind: 'rewrite', rewrite: (answer) => rewriteRecords(answer, { originalUrl: null }) },
+  });
+  const first = call('ingest_and_wait', { documentIdsToAdd: urls });
+  await until(() => ingestRequests(sandbox).length === 1 && sandbox.requests.length > 3);
+  const second = await call('ingest_and_wait', { documentIdsToAdd: urls });
+  expect(second.structured.counts).toMatchObject({ submitted: 3, completed: 3 });
+  await first;
+  expect(ingestRequests(sandbox)).toHaveLength(1);
+});
+
+test('the time-out bounds a call that waits for another one’s queueing, and the queueing itself', async () => {
+  const urls = pages(1);
+  const { call, sandbox } = await start({}, { FINI_REQUEST_TIMEOUT_MS: '2500' });
+  sandbox.script({ method: 'POST', action: { kind: 'hang' } });
+  const input = { documentIdsToAdd: urls, timeoutSeconds: 1 };
+  const first = call('ingest_and_wait', input);
+  await until(() => ingestRequests(sandbox).length === 1);
+  const startedAt = performance.now();
+  const second = await call('ingest_and_wait', input);
+  expect(performance.now() - startedAt).toBeLessThan(1_500);
+  expect(second.text).toMatch(/^Nothing was queued.*ran out/);
+  expect((await first).text).toMatch(/may have been queued/);
 });
