@@ -149,6 +149,25 @@ export class Ingestion {
   }
 
   /**
+   * Queues without waiting, and without a look at what runs already. `queuedAfter` is for
+   * {@link waitFor}.
+   *
+   * @throws {FiniError}
+   */
+  async ingest(
+    request: IngestRequest,
+    signal: AbortSignal,
+  ): Promise<{ queued: QueuedDocuments; queuedAfter: number | null }> {
+    const wanted = withoutRepetitions(request);
+    const queuedAfter = await this.newestChange(signal);
+    const queued = await this.#fini.ingestSources(wanted, { signal });
+    const inputs = [...wanted.documentIdsToAdd, ...wanted.documentIdsToRefresh];
+    const newestChange = queuedAfter ?? Number.NEGATIVE_INFINITY;
+    this.#remember(inputs, idsOf(queued), { newestChange, records: new Map() });
+    return { queued, queuedAfter };
+  }
+
+  /**
    * What tells the end of a job that is queued next from the end of the one before: one millisecond
    * after the newest change so far. Null where the list cannot be read, or is empty.
    */
@@ -317,13 +336,17 @@ export class Ingestion {
       const stage = surelyNot ? 'not_queued' : 'maybe_queued';
       throw new IngestionError(stage, inputs, wait.ids, error);
     }
-    const ids = [...new Set([...queued.addedDocumentIds, ...queued.updatedDocumentIds])];
+    const ids = idsOf(queued);
     const before = ids.flatMap((id) => snapshot.records.get(id) ?? []);
     const records = new Map(before.map((document) => [document.id, document]));
     const baseline = { newestChange: snapshot.newestChange, records };
+    this.#remember(inputs, ids, baseline);
+    for (const id of ids) wait.track(id, { baseline, joined: false });
+  }
+
+  #remember(inputs: readonly string[], ids: readonly string[], baseline: Baseline): void {
     const queueing = { ids, inputs, baseline, at: performance.now() };
     for (const input of inputs) this.#queuedLately.set(inputKey(input), queueing);
-    for (const id of ids) wait.track(id, { baseline, joined: false });
   }
 
   async #watch(wait: Wait, baseline: Baseline | null): Promise<void> {
@@ -343,6 +366,10 @@ export class Ingestion {
       throw new IngestionError('queued', wait.ids, [], error);
     }
   }
+}
+
+function idsOf({ addedDocumentIds, updatedDocumentIds }: QueuedDocuments): string[] {
+  return [...new Set([...addedDocumentIds, ...updatedDocumentIds])];
 }
 
 function isSameInput(input: string, document: FiniDocument): boolean {

@@ -19,10 +19,9 @@ export const ingestSources = defineTool({
     idempotentHint: false,
     openWorldHint: true,
   },
-  async handler(input, { fini, ingestion, signal }) {
+  async handler(input, { ingestion, signal }) {
     const request = withoutRepetitions(input);
-    const queuedAfter = await ingestion.newestChange(signal);
-    const queued = await fini.ingestSources(request, { signal });
+    const { queued, queuedAfter } = await ingestion.ingest(request, signal);
     const ids = new Set([...queued.addedDocumentIds, ...queued.updatedDocumentIds]).size;
     const items = request.documentIdsToAdd.length + request.documentIdsToRefresh.length;
     const fewer =

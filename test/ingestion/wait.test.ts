@@ -293,3 +293,14 @@ test('the time-out bounds a call that waits for another one’s queueing, and th
   expect(second.text).toMatch(/^Nothing was queued.*ran out/);
   expect((await first).text).toMatch(/may have been queued/);
 });
+
+test('ingest_and_wait joins what ingest_sources has queued, though the old result lingers', async () => {
+  const urls = pages(2);
+  const { call, sandbox } = await start({ lingerMs: 300 });
+  await call('ingest_and_wait', { documentIdsToAdd: urls });
+  await call('ingest_sources', { documentIdsToRefresh: urls });
+  const { structured } = await call('ingest_and_wait', { documentIdsToRefresh: urls });
+  expect(structured.counts).toMatchObject({ submitted: 2, completed: 2 });
+  expect(structured.sources.every((item: { joined: boolean }) => item.joined)).toBe(true);
+  expect(ingestRequests(sandbox)).toHaveLength(2);
+});
