@@ -1,5 +1,4 @@
 import { writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
 import { measureCalls } from './calls.ts';
 import { measureSizes } from './sizes.ts';
 import { soak } from './soak.ts';
@@ -40,6 +39,6 @@ for (const [name, { measure, note }] of Object.entries(parts)) {
   sections.push(section);
 }
 if (wanted.length === 0) {
-  const head = `# Benchmarks\n\nMeasured by \`npm run bench\` in one run, on Node ${process.versions.node} and ${cpus().length} cores. Ratios carry over to other machines better than figures do.\n`;
+  const head = `# Benchmarks\n\nMeasured by \`npm run bench\` in one run, on Node ${process.versions.node.split('.')[0]}. Ratios carry over to other machines better than figures do.\n`;
   await writeFile(new URL('results.md', import.meta.url), [head, ...sections].join('\n'));
 }
