@@ -82,6 +82,8 @@ interface Joinable {
 
 /** A job that pends for longer is lost, by Fini's own word. */
 const QUEUEING_REMEMBERED_MS = 15 * 60_000;
+/** A new job that has not shown within this time was most likely never queued. */
+const DOUBT_REMEMBERED_MS = 60_000;
 const CONCURRENT_REQUESTS = 8;
 /** How far the queueing request may go on after the wait's time is over: its answer is worth it. */
 const LAST_ANSWER_MS = 5_000;
@@ -331,8 +333,9 @@ export class Ingestion {
     try {
       queued = await this.#fini.ingestSources(request, { signal: wait.queueingSignal() });
     } catch (error) {
-      if (wait.isCancelled) throw error;
       const surelyNot = error instanceof FiniError && error.surelyNotCarriedOut;
+      if (!surelyNot) this.#rememberDoubt(inputs, snapshot);
+      if (wait.isCancelled) throw error;
       const stage = surelyNot ? 'not_queued' : 'maybe_queued';
       throw new IngestionError(stage, inputs, wait.ids, error);
     }
@@ -342,6 +345,25 @@ export class Ingestion {
     const baseline = { newestChange: snapshot.newestChange, records };
     this.#remember(inputs, ids, baseline);
     for (const id of ids) wait.track(id, { baseline, joined: false });
+  }
+
+  /**
+   * Remembers known sources that may have been queued, whose records cannot tell until the new job
+   * starts: for a while they are joined rather than queued again.
+   */
+  #rememberDoubt(inputs: readonly string[], { newestChange, records }: Snapshot): void {
+    const names = ({ id, originalUrl }: FiniDocument) => [id, originalUrl];
+    for (const [input, document] of matchByKeys(
+      inputs,
+      [...records.values()],
+      STRICT_KEYS,
+      names,
+    )) {
+      const baseline = { newestChange, records: new Map([[document.id, document]]) };
+      const at = performance.now() - QUEUEING_REMEMBERED_MS + DOUBT_REMEMBERED_MS;
+      const queueing = { ids: [document.id], inputs: [input], baseline, at };
+      this.#queuedLately.set(inputKey(input), queueing);
+    }
   }
 
   #remember(inputs: readonly string[], ids: readonly string[], baseline: Baseline): void {

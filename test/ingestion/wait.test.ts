@@ -304,3 +304,27 @@ test('ingest_and_wait joins what ingest_sources has queued, though the old resul
   expect(structured.sources.every((item: { joined: boolean }) => item.joined)).toBe(true);
   expect(ingestRequests(sandbox)).toHaveLength(2);
 });
+
+test.each(['lost', 'cancelled'])(
+  'a refresh whose answer was %s is not queued again while nobody can see it',
+  async (how) => {
+    const urls = pages(3);
+    const { call, sandbox } = await start({ lingerMs: 500 });
+    await call('ingest_and_wait', { documentIdsToAdd: urls });
+    const isLost = how === 'lost';
+    sandbox.script({
+      method: 'POST',
+      action: isLost ? { kind: 'reset', when: 'after' } : { kind: 'slow', milliseconds: 5_000 },
+    });
+    const cancel = new AbortController();
+    const input = { documentIdsToRefresh: urls };
+    const given = call('ingest_and_wait', input, { signal: cancel.signal });
+    await until(() => ingestRequests(sandbox).length === 2);
+    if (!isLost) cancel.abort();
+    await given.catch(() => undefined);
+    const again = await call('ingest_and_wait', input);
+    expect(again.structured.counts).toMatchObject({ submitted: 3, completed: 3 });
+    expect(again.structured.sources.every((item: { joined: boolean }) => item.joined)).toBe(true);
+    expect(ingestRequests(sandbox)).toHaveLength(2);
+  },
+);
