@@ -216,11 +216,11 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
           apiKey,
           lease,
           underWay: new Set(),
-          open: 1,
+          open: 0,
           lastUsedAt: Date.now(),
         };
         sessions.set(id, session);
-        countResponse(session, response, true);
+        countResponse(session, response);
       },
     });
     await connect(transport, lease, () => {
@@ -270,8 +270,8 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     }
   }
 
-  function countResponse(session: Session, response: ServerResponse, isCounted = false): void {
-    if (!isCounted) session.open += 1;
+  function countResponse(session: Session, response: ServerResponse): void {
+    session.open += 1;
     session.lastUsedAt = Date.now();
     response.once('close', () => {
       session.open -= 1;

@@ -73,6 +73,11 @@ export const queuedSchema = z.object({
 /** What ingest and register answer: source IDs, in no particular order. */
 export type QueuedDocuments = z.infer<typeof queuedSchema>;
 
+/** The IDs in both lists of such an answer, each once. */
+export function queuedIds({ addedDocumentIds, updatedDocumentIds }: QueuedDocuments): string[] {
+  return [...new Set([...addedDocumentIds, ...updatedDocumentIds])];
+}
+
 /** What refresh answers: the IDs queued. */
 export const refreshedSchema = z.array(z.unknown()).transform((items) => strings.parse(items));
 

@@ -51,15 +51,10 @@ export async function takeSnapshot(changes: NewestChanges, signal: AbortSignal):
   const inFlight = new Map<string, FiniDocument>();
   let newestChange = Number.NEGATIVE_INFINITY;
   let pages = 0;
-  for await (const documents of changes.pages(signal)) {
-    let oldestChange = Number.POSITIVE_INFINITY;
+  for await (const page of changes.pages(signal)) {
+    newestChange = Math.max(newestChange, page.newestChange);
     let anyInFlight = false;
-    for (const document of documents) {
-      const updatedAt = timeOf(document.updatedAt);
-      if (updatedAt !== null) {
-        newestChange = Math.max(newestChange, updatedAt);
-        oldestChange = Math.min(oldestChange, updatedAt);
-      }
+    for (const document of page.documents) {
       // A record that moves while pages are read may come twice: what it said first is the earlier.
       if (records.has(document.id)) continue;
       const record = { ...document, paragraphs: [] };
@@ -71,7 +66,7 @@ export async function takeSnapshot(changes: NewestChanges, signal: AbortSignal):
     }
     pages += 1;
     if (pages >= changes.pagesFor(LOOK_BACK_SOURCES)) break;
-    if (!anyInFlight && oldestChange < newestChange - LOOK_BACK_MS) break;
+    if (!anyInFlight && page.oldestChange < newestChange - LOOK_BACK_MS) break;
   }
   return { newestChange, records, inFlight: [...inFlight.values()] };
 }

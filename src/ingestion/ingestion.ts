@@ -1,9 +1,10 @@
 import type { FiniClient, IngestRequest } from '../fini/client.ts';
-import type { FiniDocument, QueuedDocuments } from '../fini/documents.ts';
+import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { type Baseline, isFresh, type Snapshot, takeSnapshot } from './baseline.ts';
-import { inputKey, withoutDuplicates, withoutRepetitions } from './inputs.ts';
+import { inputKey, inputsOf, withoutDuplicates, withoutRepetitions } from './inputs.ts';
 import { NewestChanges } from './newest-changes.ts';
+import { forEachAtOnce, orAborted, withResolvers } from './promises.ts';
 import {
   accountFor,
   isSettled,
@@ -70,7 +71,8 @@ interface Queueing {
   readonly inputs: readonly string[];
   readonly ids: readonly string[];
   readonly baseline: Baseline;
-  readonly at: number;
+  /** When it is forgotten, by `performance.now()`. */
+  readonly until: number;
 }
 
 /** An input whose job runs already, and what tells its end from the end of the job before. */
@@ -84,7 +86,6 @@ interface Joinable {
 const QUEUEING_REMEMBERED_MS = 15 * 60_000;
 /** A new job that has not shown within this time was most likely never queued. */
 const DOUBT_REMEMBERED_MS = 60_000;
-const CONCURRENT_REQUESTS = 8;
 /** How far the queueing request may go on after the wait's time is over: its answer is worth it. */
 const LAST_ANSWER_MS = 5_000;
 
@@ -114,7 +115,7 @@ export class Ingestion {
    */
   async ingestAndWait(request: IngestRequest, options: WaitOptions): Promise<Report> {
     const wanted = withoutRepetitions(request);
-    const inputs = [...wanted.documentIdsToAdd, ...wanted.documentIdsToRefresh];
+    const inputs = inputsOf(wanted);
     const wait = new Wait(inputs, options);
     try {
       const snapshot = await this.#queue(wanted, inputs, wait);
@@ -163,9 +164,9 @@ export class Ingestion {
     const wanted = withoutRepetitions(request);
     const queuedAfter = await this.newestChange(signal);
     const queued = await this.#fini.ingestSources(wanted, { signal });
-    const inputs = [...wanted.documentIdsToAdd, ...wanted.documentIdsToRefresh];
+    const inputs = inputsOf(wanted);
     const newestChange = queuedAfter ?? Number.NEGATIVE_INFINITY;
-    this.#remember(inputs, idsOf(queued), { newestChange, records: new Map() });
+    this.#remember(inputs, queuedIds(queued), { newestChange, records: new Map() });
     return { queued, queuedAfter };
   }
 
@@ -191,7 +192,7 @@ export class Ingestion {
     const underWay = () => inputs.map((input) => this.#beingQueued.get(inputKey(input)));
     try {
       while (underWay().some((request) => request !== undefined)) {
-        await wait.orEnd(Promise.all(underWay()));
+        await orAborted(Promise.all(underWay()), wait.signal);
       }
     } catch (error) {
       if (wait.isCancelled) throw error;
@@ -219,10 +220,7 @@ export class Ingestion {
 
   /** Makes other calls for these inputs wait until the answer is called. */
   #reserve(inputs: readonly string[]): () => void {
-    let release: () => void = () => undefined;
-    const reservation = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const { promise: reservation, resolve: release } = withResolvers();
     const keys = inputs.map(inputKey);
     for (const key of keys) this.#beingQueued.set(key, reservation);
     return () => {
@@ -244,10 +242,11 @@ export class Ingestion {
         document,
         baseline: null,
       }));
-      running.push(...(await this.#findQueuedLately(inputs, snapshot, wait.signal)));
+      const queueings = this.#queueingsFor(inputs);
+      running.push(...(await this.#findQueuedLately(queueings, snapshot, wait.signal)));
       const names = ({ id, document }: Joinable) => [id, document.originalUrl];
       const joined = matchByKeys(inputs, running, STRICT_KEYS, names);
-      this.#joinNameless(inputs, running, joined);
+      joinNameless(inputs, queueings, running, joined);
       return { snapshot, joined };
     } catch (error) {
       if (wait.isCancelled) throw error;
@@ -257,15 +256,17 @@ export class Ingestion {
 
   /** What was queued lately for these inputs. */
   #queueingsFor(inputs: readonly string[]): Set<Queueing> {
-    const oldest = performance.now() - QUEUEING_REMEMBERED_MS;
-    for (const [key, { at }] of this.#queuedLately) if (at < oldest) this.#queuedLately.delete(key);
+    const now = performance.now();
+    for (const [key, { until }] of this.#queuedLately) {
+      if (until < now) this.#queuedLately.delete(key);
+    }
     const queueings = inputs.map((input) => this.#queuedLately.get(inputKey(input)));
     return new Set(queueings.filter((queueing) => queueing !== undefined));
   }
 
   /** Sources queued lately for these inputs whose new job has not shown on the record yet. */
   async #findQueuedLately(
-    inputs: readonly string[],
+    queueings: ReadonlySet<Queueing>,
     { records }: Snapshot,
     signal: AbortSignal,
   ): Promise<Joinable[]> {
@@ -275,20 +276,17 @@ export class Ingestion {
       found.push({ id: document.id, document, baseline });
     };
     const unknown: { id: string; queueing: Queueing }[] = [];
-    for (const queueing of this.#queueingsFor(inputs)) {
+    for (const queueing of queueings) {
       for (const id of queueing.ids) {
         const document = records.get(id);
         if (document === undefined) unknown.push({ id, queueing });
         else take(document, queueing);
       }
     }
-    const ask = async (): Promise<void> => {
-      for (let next = unknown.pop(); next !== undefined; next = unknown.pop()) {
-        const document = await this.#getIfThere(next.id, signal);
-        if (document !== null) take(document, next.queueing);
-      }
-    };
-    await Promise.all(Array.from({ length: CONCURRENT_REQUESTS }, ask));
+    await forEachAtOnce(unknown, async ({ id, queueing }) => {
+      const document = await this.#getIfThere(id, signal);
+      if (document !== null) take(document, queueing);
+    });
     return found;
   }
 
@@ -301,34 +299,9 @@ export class Ingestion {
     }
   }
 
-  /**
-   * A young record may not show its URL yet. Where what was queued lately together has as many such
-   * records as inputs without a match, those are theirs; which is whose does not matter.
-   */
-  #joinNameless(
-    inputs: readonly string[],
-    running: readonly Joinable[],
-    joined: Map<string, Joinable>,
-  ): void {
-    for (const queueing of this.#queueingsFor(inputs)) {
-      const ids = new Set(queueing.ids);
-      const nameless = running.filter(({ id, document }) => ids.has(id) && !document.originalUrl);
-      const left = queueing.inputs.filter(
-        (input) => !running.some(({ id, document }) => ids.has(id) && isSameInput(input, document)),
-      );
-      if (nameless.length < left.length) continue;
-      const keys = new Set(left.map(inputKey));
-      for (const input of inputs) {
-        if (joined.has(input) || !keys.has(inputKey(input))) continue;
-        const source = nameless.pop();
-        if (source !== undefined) joined.set(input, source);
-      }
-    }
-  }
-
   async #post(request: IngestRequest, snapshot: Snapshot, wait: Wait): Promise<void> {
     wait.progress('queueing');
-    const inputs = [...request.documentIdsToAdd, ...request.documentIdsToRefresh];
+    const inputs = inputsOf(request);
     let queued: QueuedDocuments;
     try {
       queued = await this.#fini.ingestSources(request, { signal: wait.queueingSignal() });
@@ -339,7 +312,7 @@ export class Ingestion {
       const stage = surelyNot ? 'not_queued' : 'maybe_queued';
       throw new IngestionError(stage, inputs, wait.ids, error);
     }
-    const ids = idsOf(queued);
+    const ids = queuedIds(queued);
     const before = ids.flatMap((id) => snapshot.records.get(id) ?? []);
     const records = new Map(before.map((document) => [document.id, document]));
     const baseline = { newestChange: snapshot.newestChange, records };
@@ -360,14 +333,17 @@ export class Ingestion {
       names,
     )) {
       const baseline = { newestChange, records: new Map([[document.id, document]]) };
-      const at = performance.now() - QUEUEING_REMEMBERED_MS + DOUBT_REMEMBERED_MS;
-      const queueing = { ids: [document.id], inputs: [input], baseline, at };
-      this.#queuedLately.set(inputKey(input), queueing);
+      this.#remember([input], [document.id], baseline, DOUBT_REMEMBERED_MS);
     }
   }
 
-  #remember(inputs: readonly string[], ids: readonly string[], baseline: Baseline): void {
-    const queueing = { ids, inputs, baseline, at: performance.now() };
+  #remember(
+    inputs: readonly string[],
+    ids: readonly string[],
+    baseline: Baseline,
+    milliseconds = QUEUEING_REMEMBERED_MS,
+  ): void {
+    const queueing = { ids, inputs, baseline, until: performance.now() + milliseconds };
     for (const input of inputs) this.#queuedLately.set(inputKey(input), queueing);
   }
 
@@ -390,8 +366,30 @@ export class Ingestion {
   }
 }
 
-function idsOf({ addedDocumentIds, updatedDocumentIds }: QueuedDocuments): string[] {
-  return [...new Set([...addedDocumentIds, ...updatedDocumentIds])];
+/**
+ * A young record may not show its URL yet. Where what was queued lately together has as many such
+ * records as inputs without a match, those are theirs; which is whose does not matter.
+ */
+function joinNameless(
+  inputs: readonly string[],
+  queueings: ReadonlySet<Queueing>,
+  running: readonly Joinable[],
+  joined: Map<string, Joinable>,
+): void {
+  for (const queueing of queueings) {
+    const ids = new Set(queueing.ids);
+    const nameless = running.filter(({ id, document }) => ids.has(id) && !document.originalUrl);
+    const left = queueing.inputs.filter(
+      (input) => !running.some(({ id, document }) => ids.has(id) && isSameInput(input, document)),
+    );
+    if (nameless.length < left.length) continue;
+    const keys = new Set(left.map(inputKey));
+    for (const input of inputs) {
+      if (joined.has(input) || !keys.has(inputKey(input))) continue;
+      const source = nameless.pop();
+      if (source !== undefined) joined.set(input, source);
+    }
+  }
 }
 
 function isSameInput(input: string, document: FiniDocument): boolean {
@@ -410,7 +408,6 @@ class Wait {
   readonly #startedAt = performance.now();
   readonly #timer: NodeJS.Timeout;
   #trouble: FiniError | null = null;
-  #phase: WaitProgress['phase'] = 'checking';
 
   constructor(inputs: readonly string[], options: WaitOptions) {
     this.#inputs = inputs;
@@ -420,21 +417,6 @@ class Wait {
     this.#timer = setTimeout(() => timeout.abort(reason), options.timeoutSeconds * 1000);
     this.callerSignal = options.signal;
     this.signal = AbortSignal.any([options.signal, timeout.signal]);
-  }
-
-  /** The promise's result, or an end as soon as the wait ends. */
-  async orEnd<Result>(promise: Promise<Result>): Promise<Result> {
-    let end: () => void = () => undefined;
-    const ended = new Promise<never>((_, reject) => {
-      end = () => reject(this.signal.reason);
-    });
-    this.signal.addEventListener('abort', end, { once: true });
-    try {
-      this.signal.throwIfAborted();
-      return await Promise.race([promise, ended]);
-    } finally {
-      this.signal.removeEventListener('abort', end);
-    }
   }
 
   /** Ends the queueing request with the caller, or some seconds after the time-out. */
@@ -479,14 +461,13 @@ class Wait {
   }
 
   progress(phase: WaitProgress['phase']): void {
-    this.#phase = phase;
     const sources = [...this.#sources.values()];
     const count = (state: string) => sources.filter((item) => reportedState(item) === state).length;
     this.#options.onProgress({
       total: this.#inputs.length,
       completed: count('completed'),
       failed: count('failed'),
-      phase: this.#phase,
+      phase,
       inProgress: sources.filter(({ document }) => document?.linkedJobStatus === 'IN_PROGRESS')
         .length,
       trouble: this.#trouble,

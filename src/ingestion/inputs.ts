@@ -152,3 +152,8 @@ export function withoutRepetitions(request: IngestRequest): IngestRequest {
     documentIdsToRefresh: withoutDuplicates(request.documentIdsToRefresh),
   };
 }
+
+/** Both lists of a request in one. */
+export function inputsOf(request: IngestRequest): string[] {
+  return [...request.documentIdsToAdd, ...request.documentIdsToRefresh];
+}

@@ -1,11 +1,21 @@
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
+import { timeOf } from './states.ts';
 
 /** Sources a page. The largest that the API takes is not documented, so this is only tried. */
 const LARGE_PAGE = 100;
 /** The API's own default. */
 const SAFE_PAGE = 50;
+
+/** One page of the list, and the span of its changes in milliseconds since 1970. */
+export interface ChangePage {
+  readonly documents: readonly FiniDocument[];
+  /** -Infinity where no record says when it changed. */
+  readonly newestChange: number;
+  /** Infinity where no record says when it changed. */
+  readonly oldestChange: number;
+}
 
 /** The list of a workspace's sources, newest change first. */
 export class NewestChanges {
@@ -27,7 +37,7 @@ export class NewestChanges {
    *
    * @throws {FiniError}
    */
-  async *pages(signal: AbortSignal): AsyncGenerator<readonly FiniDocument[]> {
+  async *pages(signal: AbortSignal): AsyncGenerator<ChangePage> {
     const seen = new Set<string>();
     let cursor: string | undefined;
     for (;;) {
@@ -40,7 +50,12 @@ export class NewestChanges {
       }
       if (page.documents.every(({ id }) => seen.has(id))) return;
       for (const { id } of page.documents) seen.add(id);
-      yield page.documents;
+      const changes = page.documents.flatMap(({ updatedAt }) => timeOf(updatedAt) ?? []);
+      yield {
+        documents: page.documents,
+        newestChange: Math.max(...changes),
+        oldestChange: Math.min(...changes),
+      };
       if (!page.hasMore) return;
       cursor = page.documents.at(-1)?.id;
     }

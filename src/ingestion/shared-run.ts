@@ -1,3 +1,5 @@
+import { orAborted } from './promises.ts';
+
 /** Something under way for several callers at once. */
 interface Run<Result> {
   readonly result: Promise<Result>;
@@ -29,15 +31,9 @@ export class SharedRun<Result> {
     this.#next ??= this.#prepare();
     const run = this.#next;
     run.users += 1;
-    let leave: () => void = () => undefined;
-    const left = new Promise<never>((_, reject) => {
-      leave = () => reject(signal.reason);
-    });
-    signal.addEventListener('abort', leave, { once: true });
     try {
-      return await Promise.race([run.result, left]);
+      return await orAborted(run.result, signal);
     } finally {
-      signal.removeEventListener('abort', leave);
       run.users -= 1;
       if (run.users === 0) {
         run.abort.abort();

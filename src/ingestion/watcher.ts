@@ -4,7 +4,7 @@ import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { NewestChanges } from './newest-changes.ts';
-import { timeOf } from './states.ts';
+import { forEachAtOnce, withResolvers } from './promises.ts';
 
 /** So few sources are asked for one by one; more are watched through pages of the list. */
 const FEW_SOURCES = 2;
@@ -13,7 +13,6 @@ const MISSING_PER_ROUND = 50;
 /** After so many rounds without news, one in this many of the sources is asked for by ID. */
 const SILENT_ROUNDS = 3;
 const SILENT_PART = 100;
-const CONCURRENT_REQUESTS = 8;
 /** A source is gone once this many rounds in a row did not find it: young ones may be late. */
 const NOT_FOUND_ROUNDS = 3;
 const LONGEST_INTERVAL = 10;
@@ -206,48 +205,35 @@ export class Watcher {
     const readUpTo = this.#readUpTo;
     const unseen = new Set([...pending].filter((id) => !this.#sightings.has(id)));
     const maximumPages = 10 + this.#changes.pagesFor(4 * pending.size);
-    let newest: number | null = null;
+    let newest = Number.NEGATIVE_INFINITY;
     let changed = false;
-    for await (const documents of this.#changes.pages(signal)) {
-      let oldest = Number.POSITIVE_INFINITY;
+    for await (const page of this.#changes.pages(signal)) {
+      newest = Math.max(newest, page.newestChange);
       let foundUnseen = false;
-      for (const document of documents) {
-        const updatedAt = timeOf(document.updatedAt);
-        if (updatedAt !== null) {
-          newest = Math.max(newest ?? updatedAt, updatedAt);
-          oldest = Math.min(oldest, updatedAt);
-        }
+      for (const document of page.documents) {
         if (!pending.has(document.id)) continue;
         foundUnseen = unseen.delete(document.id) || foundUnseen;
         changed = this.#deliver(document) || changed;
       }
       this.#pages += 1;
       if (this.#pages >= maximumPages) break;
-      if (oldest < readUpTo && !(foundUnseen && unseen.size > 0)) break;
+      if (page.oldestChange < readUpTo && !(foundUnseen && unseen.size > 0)) break;
     }
     // A watch that began meanwhile may have asked for older changes: those are still to be read.
-    if (newest !== null && this.#readUpTo === readUpTo) this.#readUpTo = newest;
+    if (Number.isFinite(newest) && this.#readUpTo === readUpTo) this.#readUpTo = newest;
     return changed;
   }
 
   async #readById(ids: readonly string[], signal: AbortSignal): Promise<boolean> {
-    const queue = [...ids];
     let changed = false;
-    let trouble: unknown = null;
-    const work = async (): Promise<void> => {
-      for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
-        try {
-          changed = this.#deliver(await this.#fini.getSource(id, { signal })) || changed;
-        } catch (error) {
-          if (error instanceof FiniError && error.status === 404) this.#deliverNotFound(id);
-          else trouble = error;
-        }
-        // The rest would meet the same trouble, each at its own cost in time.
-        if (trouble !== null) queue.length = 0;
+    await forEachAtOnce(ids, async (id) => {
+      try {
+        changed = this.#deliver(await this.#fini.getSource(id, { signal })) || changed;
+      } catch (error) {
+        if (!(error instanceof FiniError) || error.status !== 404) throw error;
+        this.#deliverNotFound(id);
       }
-    };
-    await Promise.all(Array.from({ length: Math.min(CONCURRENT_REQUESTS, ids.length) }, work));
-    if (trouble !== null) throw trouble;
+    });
     return changed;
   }
 
@@ -273,19 +259,4 @@ export class Watcher {
       if (watch.pending.delete(id)) watch.onGone(id);
     }
   }
-}
-
-/** `Promise.withResolvers`, which Node 20 does not have. */
-function withResolvers(): {
-  promise: Promise<void>;
-  resolve: () => void;
-  reject: (reason: unknown) => void;
-} {
-  let resolve: () => void = () => undefined;
-  let reject: (reason: unknown) => void = () => undefined;
-  const promise = new Promise<void>((fulfil, fail) => {
-    resolve = fulfil;
-    reject = fail;
-  });
-  return { promise, resolve, reject };
 }

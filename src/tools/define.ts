@@ -133,8 +133,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
             .catch(() => undefined);
         });
         try {
-          const confirm = (question: () => Promise<string>) =>
-            askPerson(server, question, extra.signal);
+          const confirm = (question: () => Promise<string>) => askPerson(server, question, signal);
           const context = { ...dependencies.workspace(), signal, progress, confirm };
           // The SDK has parsed the input with this very schema.
           const output = await definition.handler(input as z.output<Input>, context);

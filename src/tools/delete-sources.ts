@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { bounded, counted, TITLE_LENGTH, URL_LENGTH } from '../bounded.ts';
+import { bounded, boundedOrNull, counted, TITLE_LENGTH, URL_LENGTH } from '../bounded.ts';
 import { defineTool } from './define.ts';
 import { sourceIds } from './schemas.ts';
 
@@ -60,12 +60,12 @@ export const deleteSources = defineTool({
     return {
       deletedDocuments: deleted.deletedDocuments.map(({ id, title, originalUrl }) => ({
         id,
-        title: title === null ? null : bounded(title, TITLE_LENGTH),
-        originalUrl: originalUrl === null ? null : bounded(originalUrl, URL_LENGTH),
+        title: boundedOrNull(title, TITLE_LENGTH),
+        originalUrl: boundedOrNull(originalUrl, URL_LENGTH),
       })),
       deletedArticles: deleted.deletedArticles.map((article) => ({
         ...article,
-        title: article.title === null ? null : bounded(article.title, TITLE_LENGTH),
+        title: boundedOrNull(article.title, TITLE_LENGTH),
       })),
       notDeleted,
       message: `${counted(gone.size, 'source')} and ${counted(deleted.deletedArticles.length, 'article')} deleted.${left}`,

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { counted } from '../bounded.ts';
-import { withoutRepetitions } from '../ingestion/inputs.ts';
+import { queuedIds } from '../fini/documents.ts';
+import { inputsOf, withoutRepetitions } from '../ingestion/inputs.ts';
 import { defineTool } from './define.ts';
 import { howToWait } from './refresh-sources.ts';
 import { ingestShape, queuedShape, refuseIngestFaults } from './schemas.ts';
@@ -22,15 +23,15 @@ export const ingestSources = defineTool({
   async handler(input, { ingestion, signal }) {
     const request = withoutRepetitions(input);
     const { queued, queuedAfter } = await ingestion.ingest(request, signal);
-    const ids = new Set([...queued.addedDocumentIds, ...queued.updatedDocumentIds]).size;
-    const items = request.documentIdsToAdd.length + request.documentIdsToRefresh.length;
+    const ids = queuedIds(queued).length;
+    const items = inputsOf(request).length;
     const fewer =
       ids < items ? ` Fini gave ${ids} IDs for ${items} items, so some were not queued.` : '';
     const message = `Queued, not done.${fewer} ${howToWait(queuedAfter)}`;
     return { ...queued, message };
   },
-  text({ addedDocumentIds, updatedDocumentIds, message }) {
-    const ids = JSON.stringify([...new Set([...addedDocumentIds, ...updatedDocumentIds])]);
-    return `${counted(addedDocumentIds.length, 'source')} queued, ${updatedDocumentIds.length} to be refreshed. ${message}\n${ids}`;
+  text({ message, ...queued }) {
+    const { addedDocumentIds, updatedDocumentIds } = queued;
+    return `${counted(addedDocumentIds.length, 'source')} queued, ${updatedDocumentIds.length} to be refreshed. ${message}\n${JSON.stringify(queuedIds(queued))}`;
   },
 });
