@@ -42,11 +42,12 @@ export function environmentFor(sandbox: Sandbox): Record<string, string> {
 export async function startHarness(
   options: SandboxOptions = {},
   environment: Record<string, string> = {},
+  flags: readonly string[] = [],
 ): Promise<Harness> {
   const sandbox = await startSandbox({ pendingMs: 20, workingMs: 30, lingerMs: 30, ...options });
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: [CLI],
+    args: [CLI, ...flags],
     env: { ...environmentFor(sandbox), ...environment },
     stderr: 'pipe',
   });

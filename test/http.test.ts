@@ -119,7 +119,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     const { url } = await startHttp(['--sandbox', ...flags]);
     const { client, call } = await connect(url);
     const { tools } = await client.listTools();
-    expect(tools).toHaveLength(9);
+    expect(tools).toHaveLength(11);
     const crawl = await call('deep_crawl_links', {
       links: ['https://help.larkspur.example/billing'],
     });
@@ -194,7 +194,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
   test('without any key the server starts and lists, and a call says what to set', async () => {
     const { url } = await startHttp(flags);
     const { client, call } = await connect(url);
-    expect((await client.listTools()).tools).toHaveLength(9);
+    expect((await client.listTools()).tools).toHaveLength(11);
     expect((await call('list_sources')).text).toMatch(/FINI_API_KEY/);
   });
 

@@ -29,7 +29,9 @@ test('the MCP SDK is known to three files, so that a new protocol version is a c
 test.each<[folder: string, allowed: RegExp]>([
   ['fini/', /^(fini\/|bounded\.ts)/],
   ['ingestion/', /^(ingestion\/|fini\/|bounded\.ts)/],
-  ['tools/', /^(tools\/|ingestion\/|fini\/|bounded\.ts)/],
+  ['tools/', /^(tools\/|ingestion\/|fini\/|(bounded|source-text|source-uri)\.ts)/],
+  ['resources/', /^(resources\/|fini\/|(bounded|source-text|source-uri)\.ts)/],
+  ['prompts/', /^(prompts\/|resources\/|ingestion\/|fini\/|bounded\.ts)/],
   ['sandbox/', /^sandbox\//],
 ])('%s imports to the right only', (folder, allowed) => {
   const inside = files.filter(({ name }) => name.startsWith(folder));

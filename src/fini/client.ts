@@ -10,8 +10,8 @@ import {
   queuedSchema,
   refreshedSchema,
 } from './documents.ts';
-import { FiniError } from './errors.ts';
-import type { Http } from './http.ts';
+import { FiniError, type Scope } from './errors.ts';
+import type { Http, HttpRequest } from './http.ts';
 import {
   flattenProviderTree,
   type Provider,
@@ -97,21 +97,57 @@ export interface FiniClient {
 
 const DOCUMENTS = '/v2/documents/public';
 
-/** Makes the client of one workspace. */
+/** What a request needs of the key, and whether it names sources, which may be another workspace's. */
+interface ScopedRequest extends HttpRequest {
+  readonly scope: Scope;
+  readonly namesSources?: boolean;
+}
+
+/** Makes the client of one workspace. It learns from a 403 what the key may not do. */
 export function createFiniClient(http: Http): FiniClient {
+  const missingScopes = new Set<Scope>();
+
+  /** A 403 has two reasons, a missing scope or a foreign ID; without IDs it can only be the scope. */
+  async function send({ scope, namesSources = false, ...request }: ScopedRequest) {
+    try {
+      const answer = await http(request);
+      missingScopes.delete(scope);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof FiniError) || error.status !== 403) throw error;
+      if (!namesSources) missingScopes.add(scope);
+      if (!missingScopes.has(scope)) throw error;
+      const { operation, failure, status } = error;
+      throw new FiniError(error.message, {
+        operation,
+        failure,
+        status,
+        missingScope: scope,
+        cause: error,
+      });
+    }
+  }
+
   return {
     async crawlLinks(links, limit, options) {
       const operation = 'crawl links';
       const body = { links, limit };
       const path = `${DOCUMENTS}/deep-crawl/links`;
-      const answer = await http({ operation, method: 'POST', path, body, ...options });
+      const answer = await send({
+        operation,
+        scope: 'write',
+        method: 'POST',
+        path,
+        body,
+        ...options,
+      });
       return parseAnswer(operation, crawlSchema, answer);
     },
 
     async listProviderResources(provider, options) {
       const operation = 'list provider resources';
       const path = `${DOCUMENTS}/resources/${provider}`;
-      const answer = await http({ operation, method: 'GET', path, ...options });
+      const answer = await send({ operation, scope: 'read', method: 'GET', path, ...options });
       return flattenProviderTree(provider, answer);
     },
 
@@ -120,14 +156,23 @@ export function createFiniClient(http: Http): FiniClient {
       // `path` is ours: it tells a reader where a resource stands, and means nothing to Fini.
       const body = { resources: resources.map(({ path: _path, ...resource }) => resource) };
       const path = `${DOCUMENTS}/resources/${provider}`;
-      const answer = await http({ operation, method: 'POST', path, body, ...options });
+      const answer = await send({
+        operation,
+        scope: 'write',
+        method: 'POST',
+        path,
+        body,
+        ...options,
+      });
       return parseAnswer(operation, queuedSchema, answer);
     },
 
     async ingestSources(request, options) {
       const operation = 'ingest sources';
-      const answer = await http({
+      const answer = await send({
         operation,
+        scope: 'write',
+        namesSources: request.source !== 'web',
         method: 'POST',
         path: DOCUMENTS,
         body: request,
@@ -140,7 +185,15 @@ export function createFiniClient(http: Http): FiniClient {
       const operation = 'refresh sources';
       const body = { documentIds: ids };
       const path = `${DOCUMENTS}/refresh`;
-      const answer = await http({ operation, method: 'POST', path, body, ...options });
+      const answer = await send({
+        operation,
+        scope: 'write',
+        namesSources: true,
+        method: 'POST',
+        path,
+        body,
+        ...options,
+      });
       return parseAnswer(operation, refreshedSchema, answer);
     },
 
@@ -149,7 +202,7 @@ export function createFiniClient(http: Http): FiniClient {
       for (let limit = request.limit; ; limit = Math.ceil(limit / 2)) {
         const path = `${DOCUMENTS}?${queryOf({ ...request, limit })}`;
         try {
-          const answer = await http({ operation, method: 'GET', path, ...options });
+          const answer = await send({ operation, scope: 'read', method: 'GET', path, ...options });
           return readPage(parseAnswer(operation, documentPageSchema, answer), limit);
         } catch (error) {
           // Pages carry every source's whole text, so a page of long ones may go over the bound.
@@ -162,14 +215,29 @@ export function createFiniClient(http: Http): FiniClient {
     async getSource(id, options) {
       const operation = 'get source';
       const path = `${DOCUMENTS}/${encodeURIComponent(id)}`;
-      const answer = await http({ operation, method: 'GET', path, ...options });
+      const answer = await send({
+        operation,
+        scope: 'read',
+        namesSources: true,
+        method: 'GET',
+        path,
+        ...options,
+      });
       return parseAnswer(operation, documentSchema, answer);
     },
 
     async deleteSources(ids, deleteArticles, options) {
       const operation = 'delete sources';
       const body = { documentIds: ids, deleteArticles };
-      const answer = await http({ operation, method: 'DELETE', path: DOCUMENTS, body, ...options });
+      const answer = await send({
+        operation,
+        scope: 'write',
+        namesSources: true,
+        method: 'DELETE',
+        path: DOCUMENTS,
+        body,
+        ...options,
+      });
       return parseAnswer(operation, deletedSchema, answer);
     },
   };

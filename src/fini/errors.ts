@@ -17,6 +17,9 @@ export type FiniFailure =
   | 'interrupted'
   | 'unreachable';
 
+/** What a workspace key may do. */
+export type Scope = 'read' | 'write';
+
 /** What is known of a failed request. */
 export interface FiniErrorDetails {
   /** What was asked of Fini, in words: "ingest sources". */
@@ -26,6 +29,8 @@ export interface FiniErrorDetails {
   readonly status?: number | undefined;
   /** How long Fini asks to wait before the next try, in seconds. */
   readonly retryAfterSeconds?: number | undefined;
+  /** The scope that the key has turned out to lack. */
+  readonly missingScope?: Scope | undefined;
   readonly cause?: unknown;
 }
 
@@ -42,6 +47,8 @@ export class FiniError extends Error {
   readonly status: number | undefined;
   /** How long Fini asks to wait before the next try, in seconds. */
   readonly retryAfterSeconds: number | undefined;
+  /** The scope that the key has turned out to lack; undefined where a 403 may have another reason. */
+  readonly missingScope: Scope | undefined;
 
   constructor(message: string, details: FiniErrorDetails) {
     super(message, { cause: details.cause });
@@ -49,6 +56,7 @@ export class FiniError extends Error {
     this.failure = details.failure;
     this.status = details.status;
     this.retryAfterSeconds = details.retryAfterSeconds;
+    this.missingScope = details.missingScope;
   }
 
   /** The key or its scope is at fault: asking again cannot help. */

@@ -65,6 +65,7 @@ function poolFor(origin: string): Promise<Pool> {
           // The whole exchange has one time-out of ours; two clocks would only disagree.
           headersTimeout: 0,
           bodyTimeout: 0,
+          maxResponseSize: MAXIMUM_BODY_BYTES,
         }),
     );
     pools.set(origin, pool);
@@ -130,7 +131,7 @@ export function createHttp(options: HttpOptions): Http {
         signal: abort.signal,
       });
       status = answer.statusCode;
-      const body = await readBounded(answer.body, operation, status);
+      const body = await answer.body.text();
       // An API that echoes the key must not bring it into a title or an error that is shown.
       const text = body.replaceAll(options.apiKey, '[secret]');
       const header = (name: string): string | undefined => {
@@ -164,24 +165,6 @@ function retryDelay(error: FiniError, retries: number, firstDelayMs: number): nu
   if (error.retryAfterSeconds !== undefined) return error.retryAfterSeconds * 1000;
   const delay = Math.min(firstDelayMs * 2 ** retries, MAXIMUM_RETRY_DELAY_MS);
   return delay * (0.5 + Math.random() / 2);
-}
-
-async function readBounded(
-  body: AsyncIterable<Buffer>,
-  operation: string,
-  status: number,
-): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > MAXIMUM_BODY_BYTES) {
-      const message = `Fini's answer is larger than ${MAXIMUM_BODY_BYTES / 1024 / 1024} MB.`;
-      throw new FiniError(message, { operation, failure: 'too_large', status });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function readAnswer(
@@ -240,6 +223,10 @@ function parseRetryAfter(value: string | undefined): number | undefined {
 
 function connectionError(operation: string, status: number | undefined, error: unknown): FiniError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
+    const message = `Fini's answer is larger than ${MAXIMUM_BODY_BYTES / 1024 / 1024} MB.`;
+    return new FiniError(message, { operation, failure: 'too_large', status });
+  }
   if (status !== undefined) {
     const message = `Fini's answer was cut off (${code}).`;
     return new FiniError(message, { operation, failure: 'unreadable', status, cause: error });

@@ -39,30 +39,37 @@ export interface WaitOptions {
   /** Ends the wait at once; what is queued stays queued. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: WaitProgress) => void;
+  /** Told of each source whose job has come a step further, and of where it was before. */
+  readonly onChange?: (document: FiniDocument, before: string | null) => void;
 }
 
 /**
  * A wait that ended without a report. `stage` says what is true of the items: nothing was queued;
- * nobody knows whether `items` were; or they are queued and only the waiting ended.
+ * nobody knows whether `items` were; they are queued and only the waiting ended; or a provider's
+ * items have become sources and were not queued.
  */
 export class IngestionError extends Error {
   override readonly name = 'IngestionError';
-  readonly stage: 'not_queued' | 'maybe_queued' | 'queued';
+  readonly stage: 'not_queued' | 'maybe_queued' | 'queued' | 'registered';
   /** The inputs that may have been queued, or the IDs of the sources that are. */
   readonly items: readonly string[];
   /** IDs of sources whose jobs were running before, and go on. */
   readonly joined: readonly string[];
+  /** What else belongs to a request that queues what was registered. */
+  readonly resume: Pick<IngestRequest, 'source' | 'english'> | undefined;
 
   constructor(
     stage: IngestionError['stage'],
     items: readonly string[],
     joined: readonly string[],
     cause: unknown,
+    resume?: IngestionError['resume'],
   ) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
     this.stage = stage;
     this.items = items;
     this.joined = joined;
+    this.resume = resume;
   }
 }
 
@@ -444,9 +451,13 @@ class Wait {
     const source = this.#sources.get(document.id);
     if (source === undefined) return true;
     // Reports count paragraphs and never show them, so a long wait need not hold on to them.
+    const before = source.fresh ? (source.document?.linkedJobStatus ?? null) : null;
     source.document = { ...document, paragraphs: [] };
     source.fresh ||=
       isInFlight(document) || source.baseline === null || isFresh(document, source.baseline);
+    if (source.fresh && document.linkedJobStatus !== before) {
+      this.#options.onChange?.(source.document, before);
+    }
     return isSettled(source);
   }
 

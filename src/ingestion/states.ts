@@ -47,7 +47,10 @@ export function adviceFor(document: FiniDocument): string | undefined {
 
 function failureAdvice(document: FiniDocument): string {
   const error = document.error ?? '';
-  if (document.source !== null && document.source !== 'web' && document.source !== 'files') {
+  if (document.source === 'files') {
+    return 'A raw file cannot be refreshed: check that it opens and has text, then upload it again in the Fini dashboard.';
+  }
+  if (document.source !== null && document.source !== 'web') {
     return `The ${document.source} connection may have expired or lost its permission: reconnect it in the Fini dashboard, then refresh the source.`;
   }
   if (/log.?in|sign.?in|auth|401|403|password|forbidden/i.test(error) && !/robots/i.test(error)) {

@@ -15,9 +15,8 @@ const SILENT_ROUNDS = 3;
 const SILENT_PART = 100;
 /** A source is gone once this many rounds in a row did not find it: young ones may be late. */
 const NOT_FOUND_ROUNDS = 3;
-const LONGEST_INTERVAL = 10;
-/** How many intervals a round of many pages is followed by, at the most. */
-const LONGEST_PAUSE = 3;
+/** The longest pause, in polling intervals. */
+const LONGEST_PAUSE = 10;
 const INTERVAL_GROWTH = 1.25;
 
 /** What one wait wants to know. */
@@ -68,6 +67,8 @@ export class Watcher {
   #pages = 0;
   #running = new AbortController();
   #wake = new AbortController();
+  /** When the latest round ended, or the first wait began, by `performance.now()`. */
+  #restingSince = 0;
   /** When the next round is due, by `performance.now()`. */
   #nextRoundAt = Number.POSITIVE_INFINITY;
   /** The pause between rounds, in milliseconds: it grows while nothing changes. */
@@ -98,9 +99,12 @@ export class Watcher {
     this.#watches.add(active);
     this.#readUpTo = Math.min(this.#readUpTo, watch.since ?? Number.POSITIVE_INFINITY);
     // What was queued a moment ago has not ended yet; what was queued before may have.
-    const delay = watch.since === undefined ? 0 : this.#pollIntervalMs;
-    this.#nextRoundAt = Math.min(this.#nextRoundAt, performance.now() + delay);
     this.#interval = this.#pollIntervalMs;
+    if (idle) this.#restingSince = performance.now();
+    const due = this.#dueFor(watch);
+    // Before the first round, whoever joins may put it off: it then has more to read.
+    const mayWait = this.#round === 0 && this.#nextRoundAt > performance.now();
+    this.#nextRoundAt = mayWait ? due : Math.min(this.#nextRoundAt, due);
     this.#wake.abort();
     if (idle) {
       this.#running = new AbortController();
@@ -116,6 +120,7 @@ export class Watcher {
       if (this.#watches.size === 0) {
         this.#running.abort();
         this.#sightings.clear();
+        this.#round = 0;
         this.#readUpTo = Number.POSITIVE_INFINITY;
         this.#nextRoundAt = Number.POSITIVE_INFINITY;
       }
@@ -147,17 +152,30 @@ export class Watcher {
         watch.onRound(trouble);
         if (watch.pending.size === 0) watch.resolve();
       }
-      this.#interval = changed
-        ? this.#pollIntervalMs
-        : Math.min(this.#interval * INTERVAL_GROWTH, this.#pollIntervalMs * LONGEST_INTERVAL);
-      // A round of several pages is followed by a longer pause, so that much change does not
-      // mean many requests.
-      const pages = Math.min(Math.max(this.#pages, 1), LONGEST_PAUSE);
-      const pause = this.#interval * pages * (0.9 + Math.random() * 0.2);
+      this.#interval = changed ? this.#pollIntervalMs : this.#interval * INTERVAL_GROWTH;
+      const pause = this.#pauseAfter(this.#pages) * (0.9 + Math.random() * 0.2);
       const asked = (trouble?.retryAfterSeconds ?? 0) * 1000;
       const at = performance.now() + Math.max(pause, asked);
       this.#nextRoundAt = Math.min(this.#nextRoundAt, at);
+      this.#restingSince = performance.now();
     }
+  }
+
+  /** When a round is due for a watch that begins now. */
+  #dueFor({ since }: Watch): number {
+    const now = performance.now();
+    // What was queued before may have ended; what was queued a moment ago has not.
+    if (since === undefined) return now;
+    const pause = this.#pauseAfter(this.#changes.pagesFor(this.#pendingIds().size));
+    return Math.max(now + this.#pollIntervalMs, this.#restingSince + pause);
+  }
+
+  /**
+   * A round of many pages is followed by a pause as many times as long, so that there is about one
+   * request an interval however much changes.
+   */
+  #pauseAfter(pages: number): number {
+    return Math.min(this.#interval * Math.max(pages, 1), this.#pollIntervalMs * LONGEST_PAUSE);
   }
 
   /** Sleeps until the next round is due, however often that is moved. */

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { bounded, counted, ERROR_LENGTH, URL_LENGTH } from '../bounded.ts';
-import { describeFaults, isWebUrl, webUrlFault } from '../ingestion/inputs.ts';
+import { bounded, counted, ERROR_LENGTH } from '../bounded.ts';
+import { usablePages } from '../ingestion/site.ts';
 import { defineTool } from './define.ts';
-import { listOf, trimmed } from './schemas.ts';
+import { startUrls } from './schemas.ts';
 
 const SHOWN_AS_TEXT = 50;
 
@@ -11,17 +11,12 @@ export const deepCrawlLinks = defineTool({
   name: 'deep_crawl_links',
   title: 'Find the pages of a site',
   description:
-    'Lists the page URLs that Fini finds from one or more start URLs. Use it first when asked to ingest a site or a section. It creates and ingests nothing: choose from the URLs, then pass them to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources. Needs a key with write scope.',
-  inputSchema: z
-    .strictObject({
-      /** Where to start. */
-      links: listOf(trimmed, 1).describe('Absolute http(s) URLs to start from.'),
-      /** The most URLs to return. */
-      limit: z.int().min(1).default(250).describe('The most URLs to return.'),
-    })
-    .superRefine(({ links }, context) => {
-      for (const fault of describeFaults('links', links, webUrlFault)) context.addIssue(fault);
-    }),
+    'Lists the page URLs that Fini finds from one or more start URLs. Use it to choose pages by hand; ingest_site does all in one call. It ingests nothing: pass the chosen URLs to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources. Needs write scope.',
+  inputSchema: z.strictObject({
+    links: startUrls,
+    /** The most URLs to return. */
+    limit: z.int().min(1).default(250),
+  }),
   outputSchema: z.object({
     /** The URLs found, each once. */
     urls: z.array(z.string()),
@@ -36,10 +31,8 @@ export const deepCrawlLinks = defineTool({
   },
   async handler({ links, limit }, { fini, signal }) {
     const { data, message } = await fini.crawlLinks(links, limit, { signal });
-    const found = [...new Set(data)];
-    const usable = found.filter((url) => url.length <= URL_LENGTH && isWebUrl(url));
-    const urls = usable.slice(0, limit);
-    const unusable = found.length - usable.length;
+    const { pages, unusable } = usablePages(data);
+    const urls = pages.slice(0, limit);
     const left =
       unusable === 0 ? '' : ` ${counted(unusable, 'link')} that Fini cannot ingest left out.`;
     const said =

@@ -1,13 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import type { CallToolResult, Tool as ListedTool } from '@modelcontextprotocol/sdk/types.js';
+import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js';
+import type {
+  CallToolResult,
+  ContentBlock,
+  Tool as ListedTool,
+  ServerNotification,
+  ServerRequest,
+} from '@modelcontextprotocol/sdk/types.js';
 import * as z from 'zod';
 import type { FiniClient } from '../fini/client.ts';
 import type { Ingestion } from '../ingestion/ingestion.ts';
 import { explainError } from './error-text.ts';
 import { ProgressReporter } from './progress.ts';
 
+/** How many sources a result links to. */
+const MAXIMUM_LINKS = 10;
 /** How long a person has to answer a question. */
 const QUESTION_TIMEOUT_MS = 10 * 60_000;
 
@@ -24,12 +33,28 @@ export interface ToolContext extends Workspace {
   /** Aborted when the client cancels the call or goes away. */
   readonly signal: AbortSignal;
   readonly progress: ProgressReporter;
+  /** Whether tools that change something are listed too, so that next steps may name them. */
+  readonly canWrite: boolean;
+  /** Tells the client what happens, where it asked for that level. */
+  readonly log: (level: LogLevel, data: Record<string, unknown>) => void;
   /** Asks the person, where the client can (MCP's elicitation); only then is the question made. */
   readonly confirm: (question: () => Promise<string>) => Promise<Confirmation>;
 }
 
-/** Whether the person agreed; `unasked` where the client cannot ask. */
-export type Confirmation = 'agreed' | 'declined' | 'unasked';
+/** The levels of MCP's log that this server uses, the least first. */
+export type LogLevel = 'info' | 'warning';
+
+/** A source that a result speaks of, which the client can read as a resource. */
+export interface SourceLink {
+  readonly uri: string;
+  readonly name: string;
+}
+
+/** The call that a tool answers, as the SDK hands it on. */
+export type CallExtra = RequestHandlerExtra<ServerRequest, ServerNotification>;
+
+/** Whether the person agreed; `unasked` where the client cannot ask, `unanswered` where asking failed. */
+export type Confirmation = 'agreed' | 'declined' | 'unasked' | 'unanswered';
 
 /** What the server gives every tool. */
 export interface ToolDependencies {
@@ -37,6 +62,15 @@ export interface ToolDependencies {
   readonly workspace: () => Workspace;
   /** Takes an error that nobody expected, with the reference under which the client hears of it. */
   readonly onUnexpectedError: (reference: string, error: unknown) => void;
+}
+
+/** What a server tells the tools of its client. */
+export interface Session {
+  readonly canWrite: boolean;
+  /** Sends a log message for a call, where the client asked for that level. */
+  readonly log: (extra: CallExtra, level: LogLevel, data: Record<string, unknown>) => void;
+  /** Whether the client knows links to resources: those of older protocols refuse a result with one. */
+  readonly knowsLinks: (extra: CallExtra) => boolean;
 }
 
 /** A tool as its file defines it. */
@@ -56,6 +90,8 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
   readonly handler: (input: z.output<Input>, context: ToolContext) => Promise<z.output<Output>>;
   /** The same as the structured output, for clients that show only text. */
   readonly text: (output: z.output<Output>) => string;
+  /** The sources that the output speaks of; the first few are linked. */
+  readonly links?: (output: z.output<Output>) => readonly SourceLink[];
   /** Whether the output tells of a failure as a whole. */
   readonly isError?: (output: z.output<Output>) => boolean;
 }
@@ -66,7 +102,7 @@ export interface Tool {
   readonly isReadOnly: boolean;
   /** It destroys what cannot be brought back. */
   readonly isDestructive: boolean;
-  readonly register: (server: McpServer, dependencies: ToolDependencies) => void;
+  readonly register: (server: McpServer, dependencies: ToolDependencies, session: Session) => void;
   /** The tool as a client lists it. */
   readonly list: () => ListedTool;
 }
@@ -74,27 +110,33 @@ export interface Tool {
 /** What the SDK's types know of a listed schema. */
 const objectSchema = z.looseObject({ type: z.literal('object') });
 
+/** What the fields of an output are listed without: their names say enough. */
+const SAYING_THE_TYPE = ['type', 'anyOf', 'minimum', 'maximum'] as const;
+
 /**
  * The JSON Schema that a client is given, without what says nothing: the name of the dialect, and
- * the bounds of every integer. An output says what its fields mean; that each is there and no other
- * is for this server to see to, and would make clients break on a field of a newer one.
+ * the bounds of every integer. An output names its fields; that each is there, of its type, and no
+ * other is for this server to see to, and would make clients break on a field of a newer one.
  */
 function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): unknown {
   const { $schema: _dialect, ...json } = z.toJSONSchema(schema, {
     io,
     target: 'draft-7',
-    override: ({ jsonSchema }) => {
+    // A part that another tool's schema shows is listed without its inside.
+    unrepresentable: 'any',
+    override: ({ jsonSchema, path }) => {
       if (io === 'output') {
         delete jsonSchema.required;
         delete jsonSchema.additionalProperties;
+        // Every model is given the list at each start, and a result shows of what type a field is.
+        if (path.length > 0) for (const keyword of SAYING_THE_TYPE) delete jsonSchema[keyword];
+        if (Object.keys(Object(jsonSchema.items)).length === 0) delete jsonSchema.items;
+        return;
       }
+      // Each is refused when it is empty, which goes without saying.
+      if (jsonSchema.minLength === 1) delete jsonSchema.minLength;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
-      const types = jsonSchema.anyOf?.map((option) => option.type);
-      const plain = z.array(z.enum(['string', 'boolean', 'number', 'null'])).safeParse(types);
-      if (!plain.success) return;
-      delete jsonSchema.anyOf;
-      Object.assign(jsonSchema, { type: plain.data });
     },
   });
   return json;
@@ -117,10 +159,11 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
       outputSchema: objectSchema.parse(jsonSchemaOf(outputSchema, 'output')),
       annotations,
     }),
-    register(server, dependencies) {
+    register(server, dependencies, session) {
       // Widened on purpose: the SDK's callback type cannot be resolved for a schema that is generic.
       const inputAsAny: z.ZodType = inputSchema;
-      const config = { title, description, annotations, inputSchema: inputAsAny, outputSchema };
+      // What goes out is parsed below and listed by `list`: the SDK need not do either once more.
+      const config = { title, description, annotations, inputSchema: inputAsAny };
       server.registerTool(name, config, async (input, extra) => {
         const { signal } = extra;
         const token = extra._meta?.progressToken;
@@ -134,10 +177,14 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
         });
         try {
           const confirm = (question: () => Promise<string>) => askPerson(server, question, signal);
-          const context = { ...dependencies.workspace(), signal, progress, confirm };
+          const log: ToolContext['log'] = (level, data) => session.log(extra, level, data);
+          const { canWrite } = session;
+          const context = { ...dependencies.workspace(), signal, progress, canWrite, log, confirm };
           // The SDK has parsed the input with this very schema.
           const output = await definition.handler(input as z.output<Input>, context);
-          return answer(definition, outputSchema.parse(output));
+          const { content, ...result } = answer(definition, outputSchema.parse(output));
+          if (!session.knowsLinks(extra)) return { content, ...result };
+          return { content: [...content, ...linksOf(definition, output)], ...result };
         } catch (error) {
           // A call that was cancelled gets no answer, so how it ended concerns nobody.
           if (signal.aborted) return { content: [], isError: true };
@@ -158,13 +205,22 @@ async function askPerson(
   question: () => Promise<string>,
   signal: AbortSignal,
 ): Promise<Confirmation> {
-  if (server.server.getClientCapabilities()?.elicitation === undefined) return 'unasked';
-  const { action } = await server.server.elicitInput(
-    { message: await question(), requestedSchema: { type: 'object', properties: {} } },
-    // A person may take a while; the client decides how long it shows the question.
-    { signal, timeout: QUESTION_TIMEOUT_MS },
-  );
-  return action === 'accept' ? 'agreed' : 'declined';
+  const elicitation = server.server.getClientCapabilities()?.elicitation;
+  if (elicitation === undefined) return 'unasked';
+  // A client that only opens pages is asked in vain.
+  if (elicitation.form === undefined && elicitation.url !== undefined) return 'unasked';
+  const message = await question();
+  try {
+    const { action } = await server.server.elicitInput(
+      { message, requestedSchema: { type: 'object', properties: {} } },
+      // A person may take a while; the client decides how long it shows the question.
+      { signal, timeout: QUESTION_TIMEOUT_MS },
+    );
+    return action === 'accept' ? 'agreed' : 'declined';
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return 'unanswered';
+  }
 }
 
 function answer<Input extends z.ZodObject, Output extends z.ZodObject>(
@@ -178,11 +234,22 @@ function answer<Input extends z.ZodObject, Output extends z.ZodObject>(
   };
 }
 
-function failure(error: unknown, dependencies: ToolDependencies): CallToolResult {
-  return { content: [{ type: 'text', text: textOf(error, dependencies) }], isError: true };
+function linksOf<Input extends z.ZodObject, Output extends z.ZodObject>(
+  definition: ToolDefinition<Input, Output>,
+  output: z.output<Output>,
+): ContentBlock[] {
+  const links = definition.links?.(output) ?? [];
+  return links
+    .slice(0, MAXIMUM_LINKS)
+    .map((link) => ({ type: 'resource_link', mimeType: 'text/plain', ...link }));
 }
 
-function textOf(error: unknown, dependencies: ToolDependencies): string {
+function failure(error: unknown, dependencies: ToolDependencies): CallToolResult {
+  return { content: [{ type: 'text', text: failureText(error, dependencies) }], isError: true };
+}
+
+/** What a client is told of an error; of one that nobody expected, where to look it up. */
+export function failureText(error: unknown, dependencies: ToolDependencies): string {
   const text = explainError(error);
   if (text !== null) return text;
   const reference = randomUUID();

@@ -13,7 +13,7 @@ export const deleteSources = defineTool({
   name: 'delete_sources',
   title: 'Delete sources',
   description:
-    'Deletes sources for good, and with deleteArticles also the Knowledge articles made from them, which agents then no longer answer from. Use it only when the person asked for just that; show what goes first (get_source). Nothing can be undone. Where the client can ask the person, the person is asked. Needs a key with write scope.',
+    'Deletes sources for good, and with deleteArticles also the Knowledge articles made from them, which agents then no longer answer from. Use it only when the person asked for just that; show what goes first (get_source). Nothing can be undone. Where the client can ask the person, the person is asked. Needs write scope.',
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds('documentIds').describe('Source IDs (UUIDs).'),
@@ -41,13 +41,15 @@ export const deleteSources = defineTool({
     const answer = await confirm(async () =>
       question(ids, deleteArticles, (id) => fini.getSource(id, { signal })),
     );
-    if (answer === 'declined') {
+    if (answer === 'declined' || answer === 'unanswered') {
       return {
         deletedDocuments: [],
         deletedArticles: [],
         notDeleted: ids,
         message:
-          'The person did not agree, so nothing was deleted. Do not ask again unless told to.',
+          answer === 'declined'
+            ? 'The person did not agree, so nothing was deleted. Do not ask again unless told to.'
+            : 'The client could not ask the person, or got no answer in time, so nothing was deleted. Ask the person in the chat whether to try again.',
       };
     }
     const deleted = await fini.deleteSources(ids, deleteArticles, { signal });
@@ -101,7 +103,7 @@ async function question(
   const more = ids.length > NAMED_SOURCES ? [`- and ${ids.length - NAMED_SOURCES} more`] : [];
   const articles = deleteArticles
     ? ' and the Knowledge articles made from them, which agents then no longer answer from'
-    : '; the Knowledge articles made from them stay';
+    : ', and keep the Knowledge articles made from them';
   return [
     `Delete ${counted(ids.length, 'source')} from Fini for good${articles}?`,
     ...names,

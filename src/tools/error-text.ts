@@ -1,5 +1,5 @@
 import { bounded, counted, ERROR_LENGTH } from '../bounded.ts';
-import { FiniError } from '../fini/errors.ts';
+import { FiniError, type Scope } from '../fini/errors.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
 
 /** A setting without which no tool can work. The message says how to set it. */
@@ -51,6 +51,8 @@ function explainIngestionError(error: IngestionError): string {
       ? ''
       : ` ${counted(error.joined.length, 'source')} had jobs running before and go on: wait_for_sources with ids ${listed(error.joined)}.`;
   switch (error.stage) {
+    case 'registered':
+      return `${counted(error.items.length, 'item')} of the provider are registered as sources, but nothing was queued. ${cause} Once that is mended, call ingest_and_wait with ${JSON.stringify({ ...error.resume, documentIdsToAdd: error.items.slice(0, LISTED_ITEMS) })}.${joined}`;
     case 'not_queued':
       return `Nothing was queued. ${cause}${joined}`;
     case 'maybe_queued':
@@ -95,6 +97,15 @@ function explainFiniError(error: FiniError, next = 'Call again in a minute.'): s
   }
 }
 
+/** What is known of a key without a scope, and what it is still good for. */
+function withoutScope(operation: string, scope: Scope): string {
+  const what =
+    scope === 'write'
+      ? 'it is read-only, so only list_sources, get_source, wait_for_sources and list_provider_resources work with it'
+      : 'it is write-only, so only deep_crawl_links, register_provider_resources, ingest_sources and refresh_sources work with it';
+  return `To ${operation}, the API key needs the scope "${scope}", which it has not: ${what}. Ask the person to set FINI_API_KEY to a key with both scopes and to restart the server; calling again with this one cannot help.`;
+}
+
 function explainStatus(error: FiniError, said: string, next: string): string {
   const { status = 0, operation } = error;
   const start = `Fini refused to ${operation} (HTTP ${status}): ${said}.`;
@@ -102,6 +113,8 @@ function explainStatus(error: FiniError, said: string, next: string): string {
     case 401:
       return `${start} The API key is missing, malformed, revoked or wrong. Ask the person to set FINI_API_KEY to the full workspace key (it begins with "fini_") and to restart the server; calling again before that cannot help.`;
     case 403: {
+      if (error.missingScope !== undefined)
+        return `${start} ${withoutScope(operation, error.missingScope)}`;
       const scope = /^(list|get)/.test(operation) ? 'read' : 'write';
       return `${start} To ${operation}, the API key needs the scope "${scope}", and an ID must belong to the key's own workspace. Ask the person for a key with that scope; calling again with this one cannot help.`;
     }
@@ -117,6 +130,9 @@ function explainStatus(error: FiniError, said: string, next: string): string {
     default:
       if (status >= 500) {
         return `Fini failed to ${operation} (HTTP ${status}): ${said}. ${next}`;
+      }
+      if (operation === 'ingest sources') {
+        return `${start} Nothing was carried out. Mend the input as that says and call again. If an ID is a provider's own (Notion's look like source IDs), pass it to import_provider_resources as externalIds instead.`;
       }
       return `${start} Nothing was carried out. ${operation.includes('provider') ? 'A provider must be connected in the Fini dashboard; if it is, mend' : 'Mend'} the input as that says and call again.`;
   }

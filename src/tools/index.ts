@@ -2,7 +2,9 @@ import { deepCrawlLinks } from './deep-crawl-links.ts';
 import type { Tool } from './define.ts';
 import { deleteSources } from './delete-sources.ts';
 import { getSource } from './get-source.ts';
+import { importProviderResources } from './import-provider-resources.ts';
 import { ingestAndWait } from './ingest-and-wait.ts';
+import { ingestSite } from './ingest-site.ts';
 import { ingestSources } from './ingest-sources.ts';
 import { listProviderResources } from './list-provider-resources.ts';
 import { listSources } from './list-sources.ts';
@@ -12,6 +14,8 @@ import { waitForSources } from './wait-for-sources.ts';
 
 /** Every tool, in the order in which they are listed and usually used. */
 export const tools: readonly Tool[] = [
+  ingestSite,
+  importProviderResources,
   deepCrawlLinks,
   listProviderResources,
   registerProviderResources,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineTool } from './define.ts';
-import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
+import { reportLinks, reportOutput, reportShape, reportText, waitOptions } from './report.ts';
 import { ingestShape, refuseIngestFaults, timeoutSeconds } from './schemas.ts';
 
 /** Queues, waits and accounts for every item (design.md, "The report of a wait"). */
@@ -8,7 +8,7 @@ export const ingestAndWait = defineTool({
   name: 'ingest_and_wait',
   title: 'Ingest sources and wait',
   description:
-    'The usual way to ingest: queues web pages (URLs) or existing sources (IDs), waits, streams progress, and reports each item once with what worked, what failed and why. Safe to repeat: items whose job runs already are joined, not queued again. When the time runs out the outcome is timed_out, with a wait_for_sources call to go on with. Completed does not mean live: content still goes through Knowledge in the Fini dashboard. Needs a key with read and write scope.',
+    'The usual way to ingest: queues web pages (URLs) or existing sources (IDs), waits, streams progress, and reports each item once with what worked, what failed and why. Safe to repeat: items whose job runs already are joined, not queued again. A timed_out report says how to go on with wait_for_sources. Completed does not mean live: content still goes through Knowledge in the Fini dashboard. Needs read and write scope.',
   inputSchema: refuseIngestFaults(z.strictObject({ ...ingestShape, timeoutSeconds })),
   outputSchema: z.object(reportShape),
   annotations: {
@@ -21,8 +21,9 @@ export const ingestAndWait = defineTool({
     const { ingestion, progress } = context;
     const report = await ingestion.ingestAndWait(request, waitOptions(timeoutSeconds, context));
     progress.end(report.counts.unfinished === 0);
-    return reportOutput(report);
+    return reportOutput(report, context);
   },
   text: reportText,
+  links: reportLinks,
   isError: ({ outcome }) => outcome === 'failed',
 });

@@ -11,7 +11,7 @@ export const ingestSources = defineTool({
   name: 'ingest_sources',
   title: 'Queue sources without waiting',
   description:
-    'Queues web pages (URLs) or existing sources (IDs) and returns at once with source IDs. Prefer ingest_and_wait, which also reports what worked and joins jobs that run already; use this only to queue now and look later with wait_for_sources. Calling it twice queues twice. Needs a key with write scope.',
+    'Queues web pages (URLs) or existing sources (IDs) and returns at once with source IDs. Prefer ingest_and_wait, which also reports what worked and joins jobs that run already; use this only to queue now and look later with wait_for_sources. Calling it twice queues twice. Needs write scope.',
   inputSchema: refuseIngestFaults(z.strictObject(ingestShape)),
   outputSchema: z.object({ ...queuedShape, message: z.string() }),
   annotations: {
@@ -23,11 +23,13 @@ export const ingestSources = defineTool({
   async handler(input, { ingestion, signal }) {
     const request = withoutRepetitions(input);
     const { queued, queuedAfter } = await ingestion.ingest(request, signal);
-    const ids = queuedIds(queued).length;
+    const ids = queuedIds(queued);
     const items = inputsOf(request).length;
     const fewer =
-      ids < items ? ` Fini gave ${ids} IDs for ${items} items, so some were not queued.` : '';
-    const message = `Queued, not done.${fewer} ${howToWait(queuedAfter)}`;
+      ids.length < items
+        ? ` Fini gave ${ids.length} IDs for ${items} items, so some were not queued.`
+        : '';
+    const message = `Queued, not done.${fewer} ${howToWait(ids, queuedAfter)}`;
     return { ...queued, message };
   },
   text({ message, ...queued }) {

@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { bounded, counted, TITLE_LENGTH } from '../bounded.ts';
+import type { ProviderResource } from '../fini/provider-tree.ts';
+import { matchesSearch } from '../ingestion/provider-import.ts';
 import { defineTool } from './define.ts';
 import { provider } from './schemas.ts';
 
@@ -16,12 +18,22 @@ export const resourceShape = {
   path: z.array(z.string()),
 };
 
+/** A provider's item, fit to be shown. */
+export function boundedResource(resource: ProviderResource): ProviderResource & { path: string[] } {
+  return {
+    ...resource,
+    // Register demands a title.
+    title: bounded(resource.title, TITLE_LENGTH) || resource.originalUrl,
+    path: resource.path.map((title) => bounded(title, TITLE_LENGTH)),
+  };
+}
+
 /** Shows what a connected provider has that Fini does not (fini-api.md, "list provider resources"). */
 export const listProviderResources = defineTool({
   name: 'list_provider_resources',
   title: "List a provider's pages",
   description:
-    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, flat, with the path to each. Pass the chosen items unchanged to register_provider_resources. For websites use deep_crawl_links; for what Fini has, list_sources. Google Drive cannot be listed. Needs a key with read scope.',
+    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, flat, with the path to each. Pass the chosen items unchanged to register_provider_resources. For websites use deep_crawl_links; for what Fini has, list_sources. Google Drive cannot be listed. Needs read scope.',
   inputSchema: z.strictObject({
     provider,
     /** Keeps the items whose title or path contains this, in any case. */
@@ -31,7 +43,9 @@ export const listProviderResources = defineTool({
     offset: z.int().min(0).default(0).describe('Pass nextOffset of the page before.'),
   }),
   outputSchema: z.object({
-    resources: z.array(z.object(resourceShape)),
+    resources: z
+      .array(z.custom<z.output<z.ZodObject<typeof resourceShape>>>())
+      .describe('Items for register_provider_resources.'),
     /** How many match the search. */
     total: z.int(),
     /** Where the next page starts; absent on the last. */
@@ -44,18 +58,10 @@ export const listProviderResources = defineTool({
     idempotentHint: true,
     openWorldHint: true,
   },
-  async handler({ provider, search, limit, offset }, { fini, signal }) {
+  async handler({ provider, search, limit, offset }, { fini, signal, canWrite }) {
     const { resources, unreadable } = await fini.listProviderResources(provider, { signal });
-    const wanted = search?.toLowerCase() ?? '';
-    const matching = resources.filter(({ title, path }) =>
-      [...path, title].some((text) => text.toLowerCase().includes(wanted)),
-    );
-    const page = matching.slice(offset, offset + limit).map((resource) => ({
-      ...resource,
-      // Register demands a title.
-      title: bounded(resource.title, TITLE_LENGTH) || resource.originalUrl,
-      path: resource.path.map((title) => bounded(title, TITLE_LENGTH)),
-    }));
+    const matching = resources.filter((resource) => matchesSearch(resource, search ?? ''));
+    const page = matching.slice(offset, offset + limit).map(boundedResource);
     const end = offset + page.length;
     const left =
       unreadable === 0
@@ -64,7 +70,9 @@ export const listProviderResources = defineTool({
     const next =
       matching.length === 0
         ? 'Nothing matches. What Fini has already is left out here: see list_sources.'
-        : 'Pass the chosen items unchanged to register_provider_resources.';
+        : canWrite
+          ? 'Pass the chosen items unchanged to register_provider_resources, or their externalIds to import_provider_resources.'
+          : 'This server is read-only, so they cannot be imported through it.';
     return {
       resources: page,
       total: matching.length,

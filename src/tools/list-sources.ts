@@ -4,7 +4,7 @@ import type { SourceFilters } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { defineTool } from './define.ts';
 import { sourceId } from './schemas.ts';
-import { sourceLine, sourceOutput, sourceShape } from './source.ts';
+import { type SourceOutput, sourceLine, sourceLink, sourceOutput } from './source.ts';
 
 const optionalText = z.string().trim().min(1).optional();
 
@@ -13,7 +13,7 @@ export const listSources = defineTool({
   name: 'list_sources',
   title: 'List sources',
   description:
-    "Lists the workspace's sources, newest change first, without their text. Use it to find a source by URL or title, to see what failed, or whether something was queued. To wait for jobs use wait_for_sources; for a text get_source. Needs a key with read scope.",
+    "Lists the workspace's sources, newest change first, without their text. Use it to find a source by URL or title, to see what failed, or whether something was queued. To wait for jobs use wait_for_sources; for a text get_source. Needs read scope.",
   inputSchema: z.strictObject({
     limit: z.int().min(1).max(100).default(50),
     cursor: sourceId.optional().describe('nextCursor of the page before.'),
@@ -32,7 +32,7 @@ export const listSources = defineTool({
     changed: z.boolean().optional().describe('Whether the page changed since it was ingested.'),
   }),
   outputSchema: z.object({
-    documents: z.array(z.object(sourceShape)),
+    documents: z.array(z.custom<SourceOutput>()).describe("As get_source's, without text."),
     hasMore: z.boolean(),
     /** Leads to the next page; absent on the last. */
     nextCursor: z.string().optional(),
@@ -70,6 +70,7 @@ export const listSources = defineTool({
   text({ documents, message }) {
     return `${counted(documents.length, 'source')} on this page. ${message}\n${documents.map(sourceLine).join('\n')}`;
   },
+  links: ({ documents }) => documents.map(sourceLink),
 });
 
 function endOfPage(

@@ -5,10 +5,18 @@ import type { WaitProgress } from '../ingestion/ingestion.ts';
 export interface ProgressUpdate {
   /** Strictly increases. */
   readonly progress: number;
-  /** Fixed for the whole call, and only reached at its end. */
-  readonly total: number;
+  /** Fixed once it is known, and only reached at the end of the call. */
+  readonly total?: number;
   /** A sentence for a person. */
   readonly message: string;
+}
+
+/** How far a call has come. */
+interface State {
+  readonly describe: (seconds: number) => string;
+  readonly done: number;
+  /** Undefined while nobody knows. */
+  readonly total: number | undefined;
 }
 
 /** Clients take silence for death, many after a few seconds; this keeps below five. */
@@ -24,7 +32,7 @@ export class ProgressReporter {
   readonly #send: (update: ProgressUpdate) => void;
   readonly #startedAt = performance.now();
   #heartbeat: NodeJS.Timeout | undefined;
-  #latest: WaitProgress | undefined;
+  #latest: State | undefined;
   #latestKey = '';
   #progress = 0;
   #sent = false;
@@ -38,42 +46,54 @@ export class ProgressReporter {
     return this.#sent;
   }
 
+  /** Tells what is done before anybody knows how many items there are. */
+  begin(task: string): void {
+    this.#take({ describe: (seconds) => `${task}, ${seconds} s`, done: 0, total: undefined }, task);
+  }
+
   /** Takes the newest state, and tells of it where it differs from the last one told. */
   update(latest: WaitProgress): void {
-    this.#latest = latest;
+    const { total, completed, failed } = latest;
     const key = JSON.stringify({ ...latest, trouble: latest.trouble !== null });
-    if (key === this.#latestKey) return;
-    this.#latestKey = key;
-    this.#beat();
-    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
+    const done = completed + failed;
+    this.#take({ describe: (seconds) => describe(latest, seconds), done, total }, key);
   }
 
   /** Ends the heart-beat; where everything has ended, a last notification reaches the total. */
   end(allEnded: boolean): void {
     clearInterval(this.#heartbeat);
     const latest = this.#latest;
-    if (allEnded && latest !== undefined && this.#progress < latest.total) {
+    if (allEnded && latest?.total !== undefined && this.#progress < latest.total) {
       this.#tell(latest, latest.total);
     }
+  }
+
+  #take(latest: State, key: string): void {
+    this.#latest = latest;
+    if (key === this.#latestKey) return;
+    this.#latestKey = key;
+    this.#beat();
+    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
   }
 
   #beat(): void {
     const latest = this.#latest;
     if (latest === undefined) return;
-    const done = latest.completed + latest.failed;
+    const { done, total = Number.POSITIVE_INFINITY } = latest;
     // Nothing is left to wait for: the last step belongs to the end of the call.
-    if (done >= latest.total) return;
-    const ceiling = Math.min(Math.max(done, Math.floor(this.#progress)) + 1, latest.total);
+    if (done >= total) return;
+    const ceiling = Math.min(Math.max(done, Math.floor(this.#progress)) + 1, total);
     const next = done > this.#progress ? done : undefined;
     this.#tell(latest, next ?? this.#progress + (ceiling - this.#progress) * HEARTBEAT_STEP);
   }
 
-  #tell(latest: WaitProgress, progress: number): void {
+  #tell({ describe, total }: State, progress: number): void {
     if (progress <= this.#progress) return;
     this.#progress = progress;
     this.#sent = true;
     const seconds = Math.round((performance.now() - this.#startedAt) / 1000);
-    this.#send({ progress, total: latest.total, message: describe(latest, seconds) });
+    const message = describe(seconds);
+    this.#send(total === undefined ? { progress, message } : { progress, total, message });
   }
 }
 

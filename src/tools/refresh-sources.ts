@@ -8,7 +8,7 @@ export const refreshSources = defineTool({
   name: 'refresh_sources',
   title: 'Refresh sources',
   description:
-    'Queues the ingestion anew of existing sources, also of mixed kinds, by ID; go on with wait_for_sources as its message says. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice. Needs a key with write scope.',
+    'Queues the ingestion anew of existing sources, also of mixed kinds, by ID; go on with wait_for_sources as its message says. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice. Needs write scope.',
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds('documentIds').describe('Source IDs (UUIDs).'),
@@ -28,21 +28,33 @@ export const refreshSources = defineTool({
       queuedDocumentIds.length < ids.length
         ? ` Fini gave ${queuedDocumentIds.length} IDs for ${counted(ids.length, 'source')}, so some were not queued.`
         : '';
-    return { queuedDocumentIds, message: `Queued, not done.${fewer} ${howToWait(queuedAfter)}` };
+    return {
+      queuedDocumentIds,
+      message: `Queued, not done.${fewer} ${howToWait(queuedDocumentIds, queuedAfter)}`,
+    };
   },
   text({ queuedDocumentIds, message }) {
     return `${counted(queuedDocumentIds.length, 'source')} to be refreshed. ${message}\n${JSON.stringify(queuedDocumentIds)}`;
   },
 });
 
+/** How many IDs a next step names; of more, the result has the list. */
+export const NAMED_IDS = 20;
+
 /**
  * How to go on after queueing, so that the result of the job before is not taken for the new one's.
  *
  * @param queuedAfter As {@link Ingestion.newestChange} gives it.
  */
-export function howToWait(queuedAfter: number | null): string {
-  if (queuedAfter === null) {
-    return 'See how it ends with wait_for_sources, in a minute: a source that was ingested before shows its old result until its new job starts.';
-  }
-  return `See how it ends with wait_for_sources, these IDs and "queuedAfter": "${new Date(queuedAfter).toISOString()}".`;
+export function howToWait(ids: readonly string[], queuedAfter: number | null): string {
+  const since = queuedAfter === null ? {} : { queuedAfter: new Date(queuedAfter).toISOString() };
+  const when =
+    queuedAfter === null
+      ? 'In a minute (a source that was ingested before shows its old result until its new job starts) see'
+      : 'See';
+  const input =
+    ids.length <= NAMED_IDS
+      ? JSON.stringify({ ids, ...since })
+      : `these ids${queuedAfter === null ? '' : ` and ${JSON.stringify(since)}`}`;
+  return `${when} how it ends: call wait_for_sources with ${input}.`;
 }

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { counted } from '../bounded.ts';
 import { defineTool } from './define.ts';
 import { resourceShape } from './list-provider-resources.ts';
+import { NAMED_IDS } from './refresh-sources.ts';
 import { listOf, provider, queuedShape } from './schemas.ts';
 
 /** Makes sources of a provider's pages (fini-api.md, "register provider resources"). */
@@ -9,7 +10,7 @@ export const registerProviderResources = defineTool({
   name: 'register_provider_resources',
   title: "Register a provider's pages",
   description:
-    'Turns items of list_provider_resources into Fini sources and returns their source IDs. Queues nothing: pass the IDs to ingest_and_wait as documentIdsToAdd, with source set to the same provider. Registering an item again only updates it. Needs a key with write scope.',
+    'Turns items of list_provider_resources into Fini sources and returns their source IDs. Queues nothing: pass the IDs to ingest_and_wait as documentIdsToAdd, with source set to the same provider. Registering an item again only updates it. Needs write scope.',
   inputSchema: z.strictObject({
     provider,
     resources: listOf(
@@ -27,7 +28,18 @@ export const registerProviderResources = defineTool({
   async handler({ provider, resources }, { fini, signal }) {
     const items = resources.map((resource) => ({ ...resource, path: resource.path ?? [] }));
     const registered = await fini.registerProviderResources(provider, items, { signal });
-    const message = `Registered, not ingested: pass these IDs to ingest_and_wait with source "${provider}".`;
+    const { addedDocumentIds, updatedDocumentIds } = registered;
+    const input = {
+      source: provider,
+      ...(addedDocumentIds.length > 0 && { documentIdsToAdd: addedDocumentIds }),
+      ...(updatedDocumentIds.length > 0 && { documentIdsToRefresh: updatedDocumentIds }),
+    };
+    const ids = addedDocumentIds.length + updatedDocumentIds.length;
+    const how =
+      ids <= NAMED_IDS
+        ? `call ingest_and_wait with ${JSON.stringify(input)}`
+        : `pass these IDs to ingest_and_wait with source "${provider}"`;
+    const message = `Registered, not ingested: ${how}.`;
     return { ...registered, message };
   },
   text({ addedDocumentIds, updatedDocumentIds, message }) {

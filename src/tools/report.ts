@@ -8,10 +8,12 @@ import {
   URL_LENGTH,
   WORD_LENGTH,
 } from '../bounded.ts';
+import type { FiniDocument } from '../fini/documents.ts';
 import type { WaitOptions } from '../ingestion/ingestion.ts';
 import type { Report, ReportedSource } from '../ingestion/report.ts';
 import { adviceFor } from '../ingestion/states.ts';
-import type { ToolContext } from './define.ts';
+import { sourceUri } from '../source-uri.ts';
+import type { SourceLink, ToolContext } from './define.ts';
 
 /** The account of a wait, as the tools that wait return it. */
 export const reportShape = {
@@ -54,30 +56,79 @@ export const reportShape = {
 /** The account of a wait, as the tools that wait return it. */
 export type ReportOutput = z.output<z.ZodObject<typeof reportShape>>;
 
-/** How the tools that wait do so: for as long as asked, telling the client how it goes. */
+/** The same with its details listed by ingest_and_wait alone, which comes first. */
+export const reportShapeInShort = {
+  ...reportShape,
+  counts: z.custom<ReportOutput['counts']>(),
+  sources: z.array(z.custom<ReportOutput['sources'][number]>()).describe("As ingest_and_wait's."),
+};
+
+/** The same as one field, where another tool's schema shows what is in it. */
+export const likeIngestAndWait = z.custom<ReportOutput>().describe("ingest_and_wait's report.");
+
+/**
+ * How the tools that wait do so: for as long as asked, telling the client how it goes.
+ *
+ * @param startedAt When the call began, by `performance.now()`, where that is a while ago.
+ */
 export function waitOptions(
   timeoutSeconds: number | undefined,
-  { waitTimeoutSeconds, signal, progress }: ToolContext,
+  { waitTimeoutSeconds, signal, progress, log }: ToolContext,
+  startedAt = performance.now(),
 ): WaitOptions {
+  const elapsed = (performance.now() - startedAt) / 1000;
+  let isTroubled = false;
   return {
-    timeoutSeconds: timeoutSeconds ?? waitTimeoutSeconds,
+    timeoutSeconds: Math.max(
+      SHORTEST_WAIT_SECONDS,
+      (timeoutSeconds ?? waitTimeoutSeconds) - elapsed,
+    ),
     signal,
-    onProgress: (state) => progress.update(state),
+    onProgress(state) {
+      progress.update(state);
+      if (state.trouble !== null && !isTroubled) {
+        const error = bounded(state.trouble.message, ERROR_LENGTH);
+        log('warning', { message: 'Fini did not answer a look; trying again', error });
+      }
+      isTroubled = state.trouble !== null;
+    },
+    onChange({ id, originalUrl, title, linkedJobStatus, error }, before) {
+      const from = boundedOrNull(before, WORD_LENGTH);
+      const to = boundedOrNull(linkedJobStatus, WORD_LENGTH);
+      log('info', {
+        message: `source ${from ?? 'queued'} → ${to}`,
+        id,
+        originalUrl: boundedOrNull(originalUrl, URL_LENGTH),
+        title: boundedOrNull(title, TITLE_LENGTH),
+        from,
+        to,
+        ...(error && { error: bounded(error, ERROR_LENGTH) }),
+      });
+    },
   };
 }
 
+/** What is left of a wait whose time went into what came before it. */
+const SHORTEST_WAIT_SECONDS = 1;
 /** How many sources of a kind the text names. */
 const NAMED_AS_TEXT = 20;
 
-/** Turns the account of a wait into what a tool returns. */
-export function reportOutput(report: Report): ReportOutput {
+/**
+ * Turns the account of a wait into what a tool returns.
+ *
+ * @param context Tells whether there are tools that write, so that next steps name only what is there.
+ */
+export function reportOutput(
+  report: Report,
+  { canWrite }: Pick<ToolContext, 'canWrite'>,
+): ReportOutput {
   return {
     outcome: report.outcome,
     counts: report.counts,
     sources: report.sources.map(sourceInReport),
     unqueued: report.unqueued.map((input) => bounded(input, URL_LENGTH)),
     elapsedSeconds: report.elapsedSeconds,
-    nextSteps: nextSteps(report),
+    nextSteps: nextSteps(report, canWrite),
   };
 }
 
@@ -109,7 +160,7 @@ function errorText(fault: string | null | undefined): string {
   return fault ? bounded(fault, ERROR_LENGTH) : 'Fini gave no reason.';
 }
 
-function nextSteps(report: Report): string {
+function nextSteps(report: Report, canWrite: boolean): string {
   const { counts, sources, unqueued, trouble } = report;
   const steps: string[] = [];
   if (counts.unfinished > 0) {
@@ -125,14 +176,13 @@ function nextSteps(report: Report): string {
   if (trouble !== null) {
     steps.push(`Fini did not answer the last look: ${bounded(trouble.message, ERROR_LENGTH)}`);
   }
-  if (counts.failed > 0)
-    steps.push('For each failed source do what its hint says, then ingest it again.');
+  if (counts.failed > 0) steps.push(...stepsAfterFailure(sources, canWrite));
   if (unqueued.length > 0) {
     const guess = report.unqueuedIsGuess
       ? ' Which ones is a guess, since some sources do not show their URL yet: check with list_sources.'
       : '';
     steps.push(
-      `Fini gave no ID for ${counted(unqueued.length, 'item')} (see unqueued): check that ${unqueued.length === 1 ? 'it is' : 'they are'} right, then pass ${unqueued.length === 1 ? 'it' : 'them'} to ingest_and_wait again.${guess}`,
+      `Fini gave no ID for ${counted(unqueued.length, 'item')} (see unqueued): check that ${unqueued.length === 1 ? 'it is' : 'they are'} right, then pass ${unqueued.length === 1 ? 'it' : 'them'} to ingest_and_wait again, in documentIdsToAdd (documentIdsToRefresh takes only what Fini has).${guess}`,
     );
   }
   if (counts.completed > 0) {
@@ -141,6 +191,54 @@ function nextSteps(report: Report): string {
     );
   }
   return steps.join(' ');
+}
+
+/** How to ingest again what failed, once its cause is mended. */
+function stepsAfterFailure(sources: readonly ReportedSource[], canWrite: boolean): string[] {
+  const failed = sources.flatMap(({ state, gone, document, id }) =>
+    // Raw files cannot be ingested anew (fini-api.md, "refresh sources").
+    state === 'failed' && !gone && document?.source !== 'files' ? { id, document } : [],
+  );
+  const steps = ['For each failed source do what its hint says.'];
+  if (failed.length === 0) return steps;
+  if (!canWrite) return [...steps, 'This server is read-only, so it cannot ingest it again.'];
+  const isWeb = ({ document }: (typeof failed)[number]) => document?.source === 'web';
+  for (const english of [true, false]) {
+    const pages = failed.filter(
+      (source) => isWeb(source) && isEnglish(source.document) === english,
+    );
+    const urls = pages.flatMap(({ document }) => document?.originalUrl ?? []);
+    if (urls.length === 0) continue;
+    const flag = english ? '' : ', "english": false';
+    steps.push(`Then call ingest_and_wait with {"documentIdsToRefresh": ${someOf(urls)}${flag}}.`);
+  }
+  const ids = failed.filter((source) => !isWeb(source)).map(({ id }) => id);
+  if (ids.length > 0) {
+    steps.push(`Then call refresh_sources with {"documentIds": ${someOf(ids)}}.`);
+  }
+  return steps;
+}
+
+/** As Fini's default has it where a record does not say. */
+function isEnglish(document: FiniDocument | null): boolean {
+  return document?.english ?? true;
+}
+
+/** A list as JSON; of a long one the beginning, since the report has the rest. */
+function someOf(items: readonly string[]): string {
+  const left = items.length - NAMED_AS_TEXT;
+  const list = JSON.stringify(items.slice(0, NAMED_AS_TEXT));
+  return left > 0 ? `${list} and the ${left} others that failed` : list;
+}
+
+/** Links to the sources that have come to an end well. */
+export function reportLinks({ sources }: ReportOutput): SourceLink[] {
+  return sources
+    .filter(({ status }) => status === 'completed')
+    .map(({ id, title, originalUrl }) => ({
+      uri: sourceUri(id),
+      name: title ?? originalUrl ?? id,
+    }));
 }
 
 /** The report in short: totals, failures, what was not queued, and how to go on. */

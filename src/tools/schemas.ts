@@ -2,7 +2,12 @@ import * as z from 'zod';
 import { quoted } from '../bounded.ts';
 import { INGEST_SOURCES } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
-import { describeFaults, findIngestFaults, sourceIdFault } from '../ingestion/inputs.ts';
+import {
+  describeFaults,
+  findIngestFaults,
+  sourceIdFault,
+  webUrlFault,
+} from '../ingestion/inputs.ts';
 
 /*
  * What the inputs of several tools share. Only plain types: several clients' models refuse unions,
@@ -61,7 +66,7 @@ export const timeoutSeconds = z
   .min(1)
   .max(3600)
   .optional()
-  .describe('How long to wait. Ask for more than the default only if your client shows progress.');
+  .describe('More than the default only if your client shows progress.');
 
 /** One source ID, a UUID. */
 export const sourceId = trimmed
@@ -78,6 +83,16 @@ export function sourceIds(field: string) {
   });
 }
 
+/** Where a crawl starts; every bad URL is named. */
+export const startUrls = listOf(trimmed, 1)
+  .superRefine((links, context) => {
+    for (const fault of describeFaults('links', links, webUrlFault)) context.addIssue(fault);
+  })
+  .describe('Absolute http(s) URLs to start from.');
+
+/** Whether a call only tells what it would do. */
+export const dryRun = z.boolean().default(false).describe('Only show what would be done.');
+
 /** The two lists of an ingest call and what goes with them (fini-api.md, "The trap"). */
 export const ingestShape = {
   /** What the lists hold: URLs for `web`, source IDs for the others. */
@@ -86,19 +101,16 @@ export const ingestShape = {
   documentIdsToAdd: listOf(trimmed)
     .default([])
     .describe(
-      "To ingest first. web: page URLs. Any other source: source IDs (UUIDs) from register_provider_resources or list_sources, never a provider's own IDs.",
+      "To ingest first. web: page URLs. Any other source: source IDs (UUIDs), never a provider's own IDs.",
     ),
   /** Ingestion anew of what Fini has. */
   documentIdsToRefresh: listOf(trimmed)
     .default([])
-    .describe('To ingest anew. Same kinds of values; no item in both lists.'),
+    .describe('To ingest anew. Same kinds of values.'),
   /** English-specific processing. */
   english: z.boolean().default(true).describe('English-specific processing.'),
   /** BASER processing. */
-  baser: z
-    .boolean()
-    .default(false)
-    .describe("Fini's BASER processing; leave it off unless asked for."),
+  baser: z.boolean().default(false).describe('Off unless asked for.'),
 };
 
 /** What stands in the two lists where the rest of an input may be wrong. */

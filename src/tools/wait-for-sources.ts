@@ -1,6 +1,12 @@
 import * as z from 'zod';
 import { defineTool } from './define.ts';
-import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
+import {
+  reportLinks,
+  reportOutput,
+  reportShapeInShort,
+  reportText,
+  waitOptions,
+} from './report.ts';
 import { sourceIds, timeoutSeconds } from './schemas.ts';
 
 /** Waits for jobs queued before (design.md, "The report of a wait"). */
@@ -8,7 +14,7 @@ export const waitForSources = defineTool({
   name: 'wait_for_sources',
   title: 'Wait for sources',
   description:
-    'Waits for jobs that were queued before, streams progress, and reports each source like ingest_and_wait. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps) or after ingest_sources. Queues nothing. To queue and wait in one go use ingest_and_wait. Needs a key with read scope.',
+    'Waits for jobs that were queued before, streams progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps). Use it also after ingest_sources or refresh_sources. Queues nothing. To queue and wait in one go use ingest_and_wait. Needs read scope.',
   inputSchema: z.strictObject({
     ids: sourceIds('ids').describe('Source IDs (UUIDs).'),
     timeoutSeconds,
@@ -22,7 +28,7 @@ export const waitForSources = defineTool({
       .optional()
       .describe("As nextSteps gave it: results older than this are an earlier job's."),
   }),
-  outputSchema: z.object(reportShape),
+  outputSchema: z.object(reportShapeInShort),
   annotations: {
     readOnlyHint: true,
     destructiveHint: false,
@@ -34,8 +40,9 @@ export const waitForSources = defineTool({
     const since = queuedAfter === undefined ? null : Date.parse(queuedAfter);
     const report = await ingestion.waitFor(ids, since, waitOptions(timeoutSeconds, context));
     progress.end(report.counts.unfinished === 0);
-    return reportOutput(report);
+    return reportOutput(report, context);
   },
   text: reportText,
+  links: reportLinks,
   isError: ({ outcome }) => outcome === 'failed',
 });

@@ -6,6 +6,8 @@ const PAGE = 'https://help.example/a';
 const resource = { externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'text/html' };
 
 const calls: [tool: string, scope: 'read' | 'write', input: object][] = [
+  ['ingest_site', 'write', { links: [PAGE] }],
+  ['import_provider_resources', 'write', { provider: 'notion', all: true }],
   ['deep_crawl_links', 'write', { links: [PAGE] }],
   ['list_provider_resources', 'read', { provider: 'notion' }],
   ['register_provider_resources', 'write', { provider: 'notion', resources: [resource] }],
@@ -16,6 +18,8 @@ const calls: [tool: string, scope: 'read' | 'write', input: object][] = [
   ['list_sources', 'read', {}],
   ['get_source', 'read', { id: ID }],
 ];
+
+const needingBoth = ['ingest_site', 'import_provider_resources', 'ingest_and_wait'];
 
 const keys = {
   'an empty key': '',
@@ -69,8 +73,8 @@ describe.each(['read', 'write'] as const)('a key with the scope %s alone', (held
     const { call, sandbox } = harnessWith(`the scope ${held} alone`);
     const before = { requests: sandbox.requests.length, documents: sandbox.documents().length };
     const { isError, text } = await call(tool, { ...input });
-    // Besides queueing, it looks at what runs already and waits, so it needs both.
-    const missing = tool === 'ingest_and_wait' ? (held === 'read' ? 'write' : 'read') : scope;
+    // Besides queueing, these look at what runs already and wait, so they need both.
+    const missing = needingBoth.includes(tool) ? (held === 'read' ? 'write' : 'read') : scope;
     expect(isError, text).toBe(missing !== held);
     if (missing === held) return;
     expect(text).toMatch(new RegExp(`HTTP 403.*needs the scope "${missing}".*cannot help`));

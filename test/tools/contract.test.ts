@@ -5,7 +5,9 @@ import { type Harness, startHarness } from '../harness.ts';
 const names = [
   'deep_crawl_links',
   'get_source',
+  'import_provider_resources',
   'ingest_and_wait',
+  'ingest_site',
   'ingest_sources',
   'list_provider_resources',
   'list_sources',
@@ -15,7 +17,9 @@ const names = [
 ];
 const writing = [
   'deep_crawl_links',
+  'import_provider_resources',
   'ingest_and_wait',
+  'ingest_site',
   'ingest_sources',
   'refresh_sources',
   'register_provider_resources',

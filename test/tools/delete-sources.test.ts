@@ -10,16 +10,19 @@ afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
 });
 
-async function start(flags: string[], answer?: 'accept' | 'decline' | 'cancel') {
+async function start(flags: string[], answer?: 'accept' | 'decline' | 'cancel' | 'fault' | 'page') {
   const sandbox = await startSandbox();
   const client = new Client(
     { name: 'test', version: '1' },
-    answer === undefined ? {} : { capabilities: { elicitation: { form: {} } } },
+    answer === undefined
+      ? {}
+      : { capabilities: { elicitation: answer === 'page' ? { url: {} } : { form: {} } } },
   );
   const questions: string[] = [];
   if (answer !== undefined) {
     client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
       questions.push(params.message);
+      if (answer === 'fault' || answer === 'page') throw new Error('nobody there');
       return { action: answer, content: {} };
     });
   }
@@ -72,7 +75,7 @@ test('where the client can ask, the person is asked by name, and the articles ar
   await call('delete_sources', { documentIds: [first.id] });
   await call('delete_sources', { documentIds: [second.id], deleteArticles: true });
   expect(questions[0]).toMatch(
-    /^Delete 1 source from Fini for good; the Knowledge articles.*stay\?\n- Refunds$/,
+    /^Delete 1 source from Fini for good, and keep the Knowledge articles.*\?\n- Refunds$/,
   );
   expect(questions[1]).toMatch(
     /^Delete 1 source from Fini for good and the Knowledge articles.*\?\n- Invoices$/,
@@ -96,3 +99,22 @@ test.each(['decline', 'cancel'] as const)(
     expect(deletions(sandbox)).toEqual([]);
   },
 );
+
+test('a client that fails to ask keeps everything, and is not told of a fault of the server', async () => {
+  const { call, sandbox, questions } = await start(['--allow-delete'], 'fault');
+  const { id } = sandbox.addDocument({});
+  const { structured, isError, text } = await call('delete_sources', { documentIds: [id] });
+  expect(questions).toHaveLength(1);
+  expect(isError).toBe(false);
+  expect(structured).toMatchObject({ deletedDocuments: [], notDeleted: [id] });
+  expect(text).toMatch(/could not ask the person.*nothing was deleted/);
+  expect(deletions(sandbox)).toEqual([]);
+});
+
+test('a client that only opens pages is not asked', async () => {
+  const { call, sandbox, questions } = await start(['--allow-delete'], 'page');
+  const { id } = sandbox.addDocument({});
+  const { structured } = await call('delete_sources', { documentIds: [id] });
+  expect(questions).toEqual([]);
+  expect(structured.deletedDocuments).toMatchObject([{ id }]);
+});

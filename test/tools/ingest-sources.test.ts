@@ -16,7 +16,7 @@ test('pages are queued and the IDs come back at once, before any job has ended',
   const { structured, text } = await harness.call('ingest_sources', input);
   expect(structured.addedDocumentIds).toHaveLength(2);
   expect(structured.updatedDocumentIds).toEqual([]);
-  expect(structured.message).toMatch(/Queued, not done\. See how it ends with wait_for_sources/);
+  expect(structured.message).toMatch(/Queued, not done\. .*call wait_for_sources with \{"ids":\[/);
   for (const id of structured.addedDocumentIds) expect(text).toContain(id);
   expect(ingestRequests(harness.sandbox)).toEqual([
     { source: 'web', documentIdsToAdd, documentIdsToRefresh: [], english: false, baser: true },

@@ -9,7 +9,7 @@ afterAll(() => harness.close());
 
 /** The input of wait_for_sources as a message gives it. */
 function nextInput(message: string, ids: string[]) {
-  const queuedAfter = /"queuedAfter": "([^"]+)"/.exec(message)?.[1];
+  const queuedAfter = /"queuedAfter":"([^"]+)"/.exec(message)?.[1];
   return { ids, queuedAfter };
 }
 

@@ -24,7 +24,9 @@ describe.each(['notion', 'zendesk', 'confluence'])('%s', (provider) => {
     const { addedDocumentIds, updatedDocumentIds, message } = registered.structured;
     expect(addedDocumentIds).toHaveLength(9);
     expect(updatedDocumentIds).toEqual([]);
-    expect(message).toMatch(new RegExp(`ingest_and_wait with source "${provider}"`));
+    expect(message).toMatch(
+      new RegExp(`call ingest_and_wait with {"source":"${provider}","documentIdsToAdd":\\["`),
+    );
     for (const id of addedDocumentIds) expect(registered.text).toContain(id);
 
     const { body } = harness.sandbox.requests.at(-1) ?? {};

@@ -1,0 +1,99 @@
+import { bounded, TITLE_LENGTH, WORD_LENGTH } from '../bounded.ts';
+import type { FiniClient } from '../fini/client.ts';
+import type { FiniDocument } from '../fini/documents.ts';
+import { fittingParagraphs, MAXIMUM_CHARACTERS } from '../source-text.ts';
+import { sourceUri } from '../source-uri.ts';
+
+/** Sources as MCP resources: their texts, read part by part (fini-api.md, "get source"). */
+
+/** What every part of a source's text is. */
+export const SOURCE_MIME_TYPE = 'text/plain';
+
+/** How many sources a page of the list of resources has. */
+const LISTED_SOURCES = 50;
+/** MCP's bound on completions. */
+const MAXIMUM_COMPLETIONS = 100;
+
+/** A source in the list of resources. */
+export interface SourceResource {
+  readonly uri: string;
+  readonly name: string;
+  readonly description: string;
+  readonly mimeType: string;
+}
+
+/**
+ * One page of the sources, newest change first.
+ *
+ * @param cursor As the page before gave it: the last source's ID.
+ * @throws {FiniError}
+ */
+export async function listSourceResources(
+  fini: FiniClient,
+  cursor: string | undefined,
+  signal: AbortSignal,
+): Promise<{ resources: SourceResource[]; nextCursor?: string }> {
+  const direction = cursor === undefined ? undefined : ('next' as const);
+  const request = { limit: LISTED_SOURCES, cursor, direction };
+  const { documents, hasMore } = await fini.listSources(request, { signal });
+  const last = documents.at(-1)?.id;
+  const resources = documents.map((document) => ({
+    uri: sourceUri(document.id),
+    name: nameOf(document),
+    description: [document.source, document.linkedJobStatus, document.originalUrl]
+      .filter((part) => part !== null)
+      .map((part) => bounded(part, TITLE_LENGTH))
+      .join(' · '),
+    mimeType: SOURCE_MIME_TYPE,
+  }));
+  // A Fini that gives the same page again would keep a client listing for ever.
+  const goesOn = hasMore && last !== undefined && last !== cursor;
+  return { resources, ...(goesOn && { nextCursor: last }) };
+}
+
+/**
+ * A part of a source's text. A text that goes on ends with the resource of its next part.
+ *
+ * @throws {FiniError} of status 404 where there is no such source.
+ */
+export async function readSourceText(
+  fini: FiniClient,
+  { id, offset }: { id: string; offset: number },
+  signal: AbortSignal,
+): Promise<string> {
+  const document = await fini.getSource(id, { signal });
+  const { paragraphs } = fittingParagraphs(document.paragraphs.slice(offset), MAXIMUM_CHARACTERS);
+  const end = offset + paragraphs.length;
+  if (paragraphs.length === 0) return emptyText(document);
+  if (end >= document.paragraphCount) return paragraphs.join('\n\n');
+  return [...paragraphs, `[The text goes on at ${sourceUri(id, end)}]`].join('\n\n');
+}
+
+function emptyText({ paragraphCount, linkedJobStatus, error }: FiniDocument): string {
+  if (paragraphCount > 0) return `[The text ends before that: it has ${paragraphCount} paragraphs]`;
+  const why = error ? `: ${bounded(error, TITLE_LENGTH)}` : '';
+  return `[No text. Its job: ${bounded(linkedJobStatus ?? 'none yet', WORD_LENGTH)}${why}]`;
+}
+
+/**
+ * IDs of sources whose ID begins with what was typed so far, or whose title contains it.
+ *
+ * @throws {FiniError}
+ */
+export async function completeSourceId(
+  fini: FiniClient,
+  typed: string,
+  signal: AbortSignal,
+  isWanted: (document: FiniDocument) => boolean = () => true,
+): Promise<string[]> {
+  const wanted = typed.trim().toLowerCase();
+  const { documents } = await fini.listSources({ limit: MAXIMUM_COMPLETIONS }, { signal });
+  return documents
+    .filter(isWanted)
+    .filter(({ id, title }) => id.startsWith(wanted) || title?.toLowerCase().includes(wanted))
+    .map(({ id }) => id);
+}
+
+function nameOf({ id, title, originalUrl }: FiniDocument): string {
+  return bounded(title ?? '', TITLE_LENGTH) || bounded(originalUrl ?? '', TITLE_LENGTH) || id;
+}

@@ -1,0 +1,28 @@
+import { cut } from './bounded.ts';
+
+/** How much of a source's text is shown at once, at the most, in characters. */
+export const MAXIMUM_CHARACTERS = 20_000;
+/** What a terminal would act upon, and halves of characters; line ends and tabs are text. */
+const UNSEEN = /(?![\n\t])[\p{Cc}\p{Cs}]/gu;
+
+/** The first paragraphs that fit, always one at least, which is cut where it is too long alone. */
+export function fittingParagraphs(
+  paragraphs: readonly string[],
+  characters: number,
+): { paragraphs: string[]; isCut: boolean } {
+  const kept: string[] = [];
+  let room = characters;
+  for (const paragraph of paragraphs) {
+    const text = paragraph.replace(UNSEEN, '');
+    if (text.length > room) {
+      if (kept.length > 0) break;
+      return {
+        paragraphs: [`${cut(text, room)}… (cut: ${paragraph.length} characters)`],
+        isCut: true,
+      };
+    }
+    kept.push(text);
+    room -= text.length;
+  }
+  return { paragraphs: kept, isCut: false };
+}

@@ -1,0 +1,139 @@
+import * as z from 'zod';
+import { bounded, counted, ERROR_LENGTH, quoted } from '../bounded.ts';
+import { hasTooManyStars, planSite, type SitePlan } from '../ingestion/site.ts';
+import { defineTool } from './define.ts';
+import { likeIngestAndWait, reportLinks, reportOutput, reportText, waitOptions } from './report.ts';
+import { dryRun, listOf, startUrls, timeoutSeconds, trimmed } from './schemas.ts';
+
+/** How many pages the text names. */
+const SHOWN_AS_TEXT = 50;
+const LONGEST_GLOB = 200;
+
+/** Globs over a page's path or URL. */
+const globs = listOf(trimmed.max(LONGEST_GLOB))
+  .superRefine((items, context) => {
+    for (const item of items.filter((glob) => glob === '' || glob.startsWith('!'))) {
+      context.addIssue(
+        `${quoted(item)} is no glob here: write what is meant without "!", in include or in exclude.`,
+      );
+    }
+    for (const item of items.filter(hasTooManyStars)) {
+      context.addIssue(
+        `${quoted(item)} has too many stars: at most three between two slashes, so that matching ends in time.`,
+      );
+    }
+  })
+  .default([]);
+
+/** Crawls, filters, queues and waits (fini-api.md, "crawl links" and "ingest sources"). */
+export const ingestSite = defineTool({
+  name: 'ingest_site',
+  title: 'Ingest a website and wait',
+  description:
+    'Ingests a website or a part of it in one call: finds the pages from the start URLs, keeps those that include, exclude and limit allow, queues them, waits and reports like ingest_and_wait. Call it with dryRun first and show the person the pages. To pick pages by hand use deep_crawl_links. Safe to repeat. Go on after timed_out with wait_for_sources. Needs read and write scope.',
+  inputSchema: z.strictObject({
+    links: startUrls,
+    /** Globs of which a page must match one. */
+    include: globs.describe('Globs of paths to keep: "/docs/**".'),
+    /** Globs of which a page may match none. */
+    exclude: globs.describe('Globs of paths to leave out.'),
+    /** The most pages to ingest. */
+    limit: z.int().min(1).default(250).describe('The most pages to ingest.'),
+    /** English-specific processing. */
+    english: z.boolean().default(true),
+    timeoutSeconds,
+    dryRun,
+  }),
+  outputSchema: z.object({
+    /** How many pages the crawl found. */
+    found: z.int(),
+    /** How many of them are wanted. */
+    selected: z.int(),
+    /** How many are not, and why. */
+    leftOut: z.object({
+      notIncluded: z.int(),
+      excluded: z.int(),
+      overLimit: z.int(),
+      unusable: z.int(),
+    }),
+    /** With dryRun: what would be ingested. */
+    urls: z.array(z.string()).optional(),
+    /** Absent where nothing was queued. */
+    report: likeIngestAndWait.optional(),
+    message: z.string(),
+  }),
+  annotations: {
+    readOnlyHint: false,
+    destructiveHint: false,
+    idempotentHint: true,
+    openWorldHint: true,
+  },
+  async handler({ links, include, exclude, limit, english, timeoutSeconds, dryRun }, context) {
+    const { fini, ingestion, signal, progress } = context;
+    const startedAt = performance.now();
+    progress.begin(`Looking for pages from ${counted(links.length, 'start URL')}`);
+    const plan = await planSite(fini, links, { include, exclude, limit }, signal);
+    const { urls, found, leftOut } = plan;
+    const summary = { found, selected: urls.length, leftOut };
+    if (dryRun || urls.length === 0) {
+      return { ...summary, urls: [...urls], message: messageOf(plan, dryRun, english) };
+    }
+    const request = {
+      source: 'web' as const,
+      documentIdsToAdd: urls,
+      documentIdsToRefresh: [],
+      english,
+      baser: false,
+    };
+    const options = waitOptions(timeoutSeconds, context, startedAt);
+    const report = await ingestion.ingestAndWait(request, options);
+    progress.end(report.counts.unfinished === 0);
+    return {
+      ...summary,
+      report: reportOutput(report, context),
+      message: messageOf(plan, false, english),
+    };
+  },
+  text({ urls = [], report, message }) {
+    if (report !== undefined) return `${message}\n${reportText(report)}`;
+    const more =
+      urls.length > SHOWN_AS_TEXT
+        ? [`… and ${urls.length - SHOWN_AS_TEXT} more in the structured content`]
+        : [];
+    return [message, ...urls.slice(0, SHOWN_AS_TEXT), ...more].join('\n');
+  },
+  links: ({ report }) => (report === undefined ? [] : reportLinks(report)),
+  isError: ({ selected, report }) => selected === 0 || report?.outcome === 'failed',
+});
+
+function messageOf(
+  { urls, found, leftOut, endedAt, message }: SitePlan,
+  dryRun: boolean,
+  english: boolean,
+): string {
+  const { notIncluded, excluded, overLimit, unusable } = leftOut;
+  const reasons = [
+    notIncluded > 0 ? `${notIncluded} match no include glob` : '',
+    excluded > 0 ? `${excluded} match an exclude glob` : '',
+    overLimit > 0 ? `${overLimit} are over the limit` : '',
+    unusable > 0 ? `${counted(unusable, 'link')} cannot be ingested` : '',
+  ].filter((reason) => reason !== '');
+  const sentences = [
+    `${counted(found, 'page')} found, ${urls.length} selected${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}.`,
+    message === null ? '' : `Fini says: ${bounded(message, ERROR_LENGTH).replace(/\.$/, '')}.`,
+    endedAt === null
+      ? ''
+      : `The crawl ended at ${counted(endedAt, 'page')}, so the site may have more: set limit above that.`,
+    urls.length > 0 ? '' : nothingSelected(found - unusable),
+    dryRun && urls.length > 0
+      ? `Nothing is queued. To ingest these, call ingest_site again without dryRun; to ingest some, pass them to ingest_and_wait as documentIdsToAdd${english ? '' : ', with english false'}.`
+      : '',
+  ];
+  return sentences.filter((sentence) => sentence !== '').join(' ');
+}
+
+function nothingSelected(found: number): string {
+  return found === 0
+    ? 'Nothing is queued: check that the start URLs exist and open without a login.'
+    : 'Nothing is queued: see with deep_crawl_links which pages there are, then change include and exclude.';
+}

@@ -1,0 +1,375 @@
+import type { Progress } from '@modelcontextprotocol/sdk/types.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { JobScript } from '../../src/sandbox/server.ts';
+import { type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { expectFitToShow, HOSTILE } from './showing.ts';
+
+const providers = ['notion', 'zendesk', 'confluence'] as const;
+const REGISTER = /\/resources\/[a-z]+$/;
+
+let job: JobScript | ((title: string) => JobScript | undefined) | undefined;
+let harness: Harness;
+beforeAll(async () => {
+  harness = await startHarness(
+    // The largest page is not documented: this one is no larger than Fini's default.
+    { maximumLimit: 50, jobs: ({ title }) => (typeof job === 'function' ? job(title) : job) },
+    { FINI_REQUEST_TIMEOUT_MS: '2500' },
+  );
+});
+beforeEach(() => {
+  job = undefined;
+  items += 10;
+});
+afterEach(() => harness.sandbox.clearFaults());
+afterAll(() => harness.close());
+
+/** Counts on, so that each test has items of its own. */
+let items = 0;
+
+const itemsOf = (count: number, title = 'Item') =>
+  Array.from({ length: count }, (_, index) => ({
+    externalId: `item-${items + index}`,
+    title: `${title} ${items + index}`,
+    originalUrl: `https://notion.example/${items + index}`,
+    mimeType: 'text/html',
+    object: 'page',
+  }));
+
+/** Makes Notion list these items, as often as it is asked. */
+function list(resources: unknown[], times = 1): void {
+  const action = { kind: 'rewrite', rewrite: () => resources } as const;
+  harness.sandbox.script({ method: 'GET', path: REGISTER, times, action });
+}
+
+const registerRequests = () =>
+  harness.sandbox.requests.filter(({ method, path }) => method === 'POST' && REGISTER.test(path));
+
+const run = (input: Record<string, unknown>, options = {}) =>
+  harness.call(
+    'import_provider_resources',
+    { provider: 'notion', timeoutSeconds: 10, ...input },
+    options,
+  );
+
+const idsOf = (resources: { externalId: string }[]) =>
+  resources.map(({ externalId }) => externalId);
+
+/** The externalIds of the sources that a report names. */
+const reportedIds = (report: { sources: { id: string }[] }) =>
+  report.sources.map(
+    ({ id }) => harness.sandbox.documents().find((document) => document.id === id)?.externalId,
+  );
+
+describe.each(providers)('%s', (provider) => {
+  test('a dry run registers and queues nothing, and shows what would be imported', async () => {
+    const { requests } = harness.sandbox;
+    const before = requests.length;
+    const answer = await run({ provider, all: true, dryRun: true });
+    expect(answer.isError).toBe(false);
+    expect(requests.slice(before)).toMatchObject([{ method: 'GET' }]);
+    const listed = await harness.call('list_provider_resources', { provider });
+    expect(answer.structured).toEqual({
+      found: 9,
+      selected: 9,
+      toAdd: listed.structured.resources,
+      toRefresh: [],
+      notFound: [],
+      unregistered: [],
+      message: expect.stringMatching(/^9 items not in Fini yet; 9 selected to add.*without dryRun/),
+    });
+    for (const id of idsOf(listed.structured.resources)) expect(answer.text).toContain(id);
+  });
+
+  test('IDs: new ones are added, known ones refreshed, others not found; then all the rest', async () => {
+    const { resources } = (await harness.call('list_provider_resources', { provider })).structured;
+    const [first, second] = idsOf(resources);
+    const one = await run({ provider, externalIds: [first] });
+    expect(one.structured).toMatchObject({ selected: 1, notFound: [], unregistered: [] });
+    expect(one.structured.report.outcome).toBe('completed');
+    expect(reportedIds(one.structured.report)).toEqual([first]);
+
+    const shown = await run({ provider, externalIds: [first, second, 'none'], dryRun: true });
+    expect(shown.structured).toMatchObject({
+      selected: 2,
+      toAdd: [{ externalId: second }],
+      toRefresh: [{ id: one.structured.report.sources[0].id }],
+      notFound: ['none'],
+    });
+    const registered = registerRequests().length;
+    const both = await run({ provider, externalIds: [first, 'none', second, first] });
+    expect(both.isError).toBe(false);
+    expect(both.structured.notFound).toEqual(['none']);
+    expect(both.text).toContain('- not found: none');
+    expect(reportedIds(both.structured.report).toSorted()).toEqual([first, second].toSorted());
+    expect(registerRequests()).toHaveLength(registered + 1);
+    const { documentIdsToAdd, documentIdsToRefresh } = ingestRequests(harness.sandbox).at(-1) as {
+      documentIdsToAdd: string[];
+      documentIdsToRefresh: string[];
+    };
+    expect(documentIdsToAdd).toHaveLength(1);
+    expect(documentIdsToRefresh).toEqual([one.structured.report.sources[0].id]);
+
+    const rest = await run({ provider, all: true });
+    expect(rest.structured).toMatchObject({ found: 7, selected: 7 });
+    expect(rest.structured.report.counts).toMatchObject({ submitted: 7, completed: 7 });
+    const none = await run({ provider, all: true });
+    expect(none.isError).toBe(false);
+    expect(none.text).toMatch(/Nothing is queued: .*list_sources what Fini has already/);
+  });
+});
+
+test('a search chooses by title, in any case', async () => {
+  const resources = [...itemsOf(3), { ...itemsOf(4)[3], title: 'REFUNDS abroad' }];
+  list(resources);
+  const { structured } = await run({ search: ' refunds ' });
+  expect(structured).toMatchObject({ found: 4, selected: 1 });
+  expect(reportedIds(structured.report)).toEqual([resources[3]?.externalId]);
+});
+
+test.each([
+  ['none', {}],
+  ['all as false', { all: false }],
+  ['search and externalIds', { search: 'a', externalIds: ['a'] }],
+  ['search and all', { search: 'a', all: true }],
+  ['externalIds and all', { externalIds: ['a'], all: true }],
+])('a choice with %s is refused before any request', async (_what, choice) => {
+  const before = harness.sandbox.requests.length;
+  const { isError, text } = await run(choice);
+  expect(isError).toBe(true);
+  expect(text).toContain('exactly one of search, externalIds and all');
+  expect(harness.sandbox.requests).toHaveLength(before);
+});
+
+test.each([[{ search: ' ' }], [{ externalIds: [] }], [{ externalIds: [' '] }]])(
+  'an empty choice is refused before any request: %j',
+  async (choice) => {
+    const before = harness.sandbox.requests.length;
+    expect((await run(choice)).isError).toBe(true);
+    expect(harness.sandbox.requests).toHaveLength(before);
+  },
+);
+
+test('a known item is found behind more sources than a page holds', async () => {
+  const known = itemsOf(1)[0] as { externalId: string };
+  const base = { source: 'notion' } as const;
+  harness.sandbox.addDocument({ ...base, ...known, updatedAt: '2020-01-01T00:00:00.000Z' });
+  for (let index = 0; index < 120; index += 1) {
+    harness.sandbox.addDocument({ ...base, externalId: `other-${index}` });
+  }
+  const { structured } = await run({ externalIds: [known.externalId], dryRun: true });
+  expect(structured).toMatchObject({ notFound: [], toRefresh: [{ id: expect.any(String) }] });
+});
+
+/** Makes Fini's answer to registering name all but the first few of the IDs. */
+function registerFewer(count: number): void {
+  harness.sandbox.script({
+    method: 'POST',
+    path: REGISTER,
+    action: {
+      kind: 'rewrite',
+      rewrite: (body) => {
+        const { addedDocumentIds } = body as { addedDocumentIds: string[] };
+        return { addedDocumentIds: addedDocumentIds.slice(count), updatedDocumentIds: [] };
+      },
+    },
+  });
+}
+
+test('every ID handed in comes back once: added, refreshed, not found or not registered', async () => {
+  const resources = itemsOf(5);
+  const [first] = idsOf(resources);
+  list(resources);
+  await run({ externalIds: [first] });
+  list(resources.slice(1));
+  registerFewer(1);
+  const { structured, text, isError } = await run({ externalIds: [...idsOf(resources), 'none'] });
+  expect(isError).toBe(false);
+  expect(structured.unregistered).toEqual([resources[1]?.externalId]);
+  expect(text).toContain(`- not registered: ${resources[1]?.externalId}`);
+  expect(structured.message).toMatch(/gave no source ID for 1 item .*call again/);
+  const { report, notFound, unregistered } = structured;
+  const back = [...reportedIds(report), ...notFound, ...unregistered];
+  expect(back.toSorted()).toEqual([...idsOf(resources), 'none'].toSorted());
+});
+
+test('what is registered and then not queued is unqueued, and not also unregistered', async () => {
+  const resources = itemsOf(3);
+  job = (title) => (title === resources[0]?.title ? { drop: true } : undefined);
+  list(resources);
+  const all = (await run({ all: true })).structured;
+  expect(all.report.unqueued).toHaveLength(1);
+  expect(all.unregistered).toEqual([]);
+  expect(all.message).not.toContain('gave no source ID');
+
+  items += 10;
+  const others = itemsOf(3);
+  job = (title) => (title === others[2]?.title ? { drop: true } : undefined);
+  list(others);
+  registerFewer(1);
+  const fewer = (await run({ all: true })).structured;
+  expect(fewer.report.unqueued).toHaveLength(1);
+  expect(fewer.unregistered).toEqual([others[0]?.externalId]);
+});
+
+test('where nothing is registered, the call is an error and names every item', async () => {
+  const resources = itemsOf(2);
+  list(resources);
+  registerFewer(2);
+  const before = ingestRequests(harness.sandbox).length;
+  const { isError, structured } = await run({ all: true });
+  expect(isError).toBe(true);
+  expect(structured.unregistered).toEqual(idsOf(resources));
+  expect(structured.report).toBeUndefined();
+  expect(ingestRequests(harness.sandbox)).toHaveLength(before);
+});
+
+test('a provider that is not connected is an error that says so', async () => {
+  const body = { statusCode: 400, message: 'notion is not connected', error: 'Bad Request' };
+  const action = { kind: 'status', status: 400, body } as const;
+  harness.sandbox.script({ method: 'GET', path: REGISTER, action });
+  const { isError, text } = await run({ all: true });
+  expect(isError).toBe(true);
+  expect(text).toMatch(/not connected.*must be connected in the Fini dashboard/);
+});
+
+test('registering that a key may not do says which scope is missing, and queues nothing', async () => {
+  list(itemsOf(2));
+  const action = { kind: 'status', status: 403 } as const;
+  harness.sandbox.script({ method: 'POST', path: REGISTER, action });
+  const before = ingestRequests(harness.sandbox).length;
+  const { isError, text } = await run({ all: true });
+  expect(isError).toBe(true);
+  expect(text).toMatch(/refused to register provider resources \(HTTP 403\).*"write"/);
+  expect(ingestRequests(harness.sandbox)).toHaveLength(before);
+});
+
+test.each([
+  ['a 500', { kind: 'status', status: 500 }],
+  ['a time-out after it was carried out', { kind: 'hang', carryOut: true }],
+  ['a connection that breaks after it was carried out', { kind: 'reset', when: 'after' }],
+] as const)(
+  'after %s on registering, the answer says how to go on, which works',
+  async (_what, action) => {
+    const resources = itemsOf(2);
+    list(resources);
+    harness.sandbox.script({ method: 'POST', path: REGISTER, times: 5, action });
+    const before = ingestRequests(harness.sandbox).length;
+    const failed = await run({ search: 'item' });
+    expect(failed.isError).toBe(true);
+    expect(failed.structured.unregistered).toEqual(idsOf(resources));
+    expect(failed.text).toMatch(
+      /^Nothing was queued\..*may have been registered.*unregistered as ext/,
+    );
+    for (const id of idsOf(resources)) expect(failed.text).toContain(`- not registered: ${id}`);
+    expect(ingestRequests(harness.sandbox)).toHaveLength(before);
+
+    harness.sandbox.clearFaults();
+    // As Fini does, Notion's list leaves out what has been registered.
+    list(action.kind === 'status' ? resources : []);
+    const again = await run({ externalIds: failed.structured.unregistered });
+    expect(again.structured.report.outcome).toBe('completed');
+    expect(reportedIds(again.structured.report).toSorted()).toEqual(idsOf(resources).toSorted());
+  },
+);
+
+test('where queueing is refused after registering, the error has the IDs to go on with', async () => {
+  const resources = itemsOf(2);
+  list(resources);
+  const action = { kind: 'status', status: 400 } as const;
+  harness.sandbox.script({ method: 'POST', path: /public$/, action });
+  const { isError, text } = await run({ all: true });
+  expect(isError).toBe(true);
+  expect(text).toMatch(/^2 items of the provider are registered.*call ingest_and_wait/);
+  const [, json = ''] = /call ingest_and_wait with (\{.*?\})/.exec(text) ?? [];
+  const input = JSON.parse(json);
+  const { structured } = await harness.call('ingest_and_wait', input);
+  expect(structured.outcome).toBe('completed');
+  expect(reportedIds(structured).toSorted()).toEqual(idsOf(resources).toSorted());
+});
+
+test('a call that is repeated joins what runs, and queues nothing twice; wait_for_sources goes on', async () => {
+  job = { workingMs: 2_500 };
+  const resources = itemsOf(2);
+  const externalIds = idsOf(resources);
+  list(resources);
+  const before = ingestRequests(harness.sandbox).length;
+  const first = await run({ externalIds, timeoutSeconds: 1 });
+  expect(first.isError).toBe(false);
+  expect(first.structured.report.outcome).toBe('timed_out');
+  const second = await run({ externalIds, timeoutSeconds: 1 });
+  expect(second.structured.report.sources).toMatchObject([{ joined: true }, { joined: true }]);
+  expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
+  const { nextSteps } = first.structured.report;
+  const [, json = ''] = /wait_for_sources with (\{.*?\})/.exec(nextSteps) ?? [];
+  const waited = await harness.call('wait_for_sources', JSON.parse(json));
+  expect(waited.structured.outcome).toBe('completed');
+});
+
+test("the time of the wait counts from the call's start, registering included", async () => {
+  job = { workingMs: 8_000 };
+  list(itemsOf(1));
+  const action = { kind: 'slow', milliseconds: 1_800 } as const;
+  harness.sandbox.script({ method: 'POST', path: REGISTER, action });
+  const start = performance.now();
+  const { structured } = await run({ all: true, timeoutSeconds: 3 });
+  const seconds = (performance.now() - start) / 1000;
+  expect(structured.report.outcome).toBe('timed_out');
+  expect(seconds).toBeGreaterThan(2.5);
+  expect(seconds).toBeLessThan(4);
+});
+
+test("one stream of progress tells of every step; the report is ingest_and_wait's", async () => {
+  list(itemsOf(2));
+  const sent: Progress[] = [];
+  const onprogress = (progress: Progress) => sent.push(progress);
+  const { structured, text } = await run({ all: true }, { onprogress });
+  const { report, message } = structured;
+  for (const [index, { progress, total }] of sent.entries()) {
+    expect(progress).toBeGreaterThan(sent[index - 1]?.progress ?? 0);
+    if (sent[index - 1]?.total !== undefined) expect(total).toBe(2);
+    if (index < sent.length - 1) expect(progress).toBeLessThan(2);
+  }
+  const untold = sent.filter(({ total }) => total === undefined).map(({ message }) => message);
+  expect(untold).toEqual(['Listing what notion has, 0 s', 'Registering 2 items of notion, 0 s']);
+  expect(sent.at(-1)).toMatchObject({ progress: 2, total: 2 });
+  const summary = `${message}\ncompleted: 2 of 2 completed, 0 failed, 0 unfinished, 0 not queued, in ${report.elapsedSeconds} s.`;
+  expect(text.startsWith(summary)).toBe(true);
+  expect(text).toContain(report.nextSteps);
+
+  const documentIdsToRefresh = report.sources.map(({ id }: { id: string }) => id);
+  const same = await harness.call('ingest_and_wait', { source: 'notion', documentIdsToRefresh });
+  expect(Object.keys(report)).toEqual(Object.keys(same.structured));
+  expect(report.nextSteps).toBe(same.structured.nextSteps);
+
+  const again: Progress[] = [];
+  const externalIds = reportedIds(report);
+  await run({ externalIds }, { onprogress: (progress: Progress) => again.push(progress) });
+  expect(again.map(({ message }) => message).join()).not.toContain('Registering');
+});
+
+test('a call that is cancelled while it lists registers nothing', async () => {
+  harness.sandbox.script({ method: 'GET', path: REGISTER, action: { kind: 'hang' } });
+  const asked = harness.sandbox.requests.length;
+  const registered = registerRequests().length;
+  const controller = new AbortController();
+  const ended = expect(run({ all: true }, { signal: controller.signal })).rejects.toThrow();
+  await vi.waitFor(() => expect(harness.sandbox.requests).toHaveLength(asked + 1));
+  controller.abort();
+  await ended;
+  await harness.call('list_sources');
+  expect(registerRequests()).toHaveLength(registered);
+});
+
+test('hostile titles, IDs and long lists come out in bounds', async () => {
+  list(itemsOf(60, `${HOSTILE}${'x'.repeat(10_000)}`));
+  const shown = await run({ all: true, dryRun: true });
+  expect(shown.structured.toAdd).toHaveLength(60);
+  expect(shown.text).toContain('and 10 more in the structured content');
+  expectFitToShow(shown);
+
+  items += 60;
+  list(itemsOf(1));
+  const missing = await run({ externalIds: [HOSTILE], dryRun: true });
+  expect(missing.structured.notFound).toEqual(['A [31m B C']);
+  expectFitToShow(missing);
+});

@@ -1,0 +1,339 @@
+import type { Progress } from '@modelcontextprotocol/sdk/types.js';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { siteOrigin } from '../../src/sandbox/content.ts';
+import { type Harness, ingestRequests, startHarness, type ToolAnswer } from '../harness.ts';
+import { expectFitToShow } from './showing.ts';
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await startHarness({
+    jobs: ({ url }) => (url?.includes('slow') ? { workingMs: 1_500 } : undefined),
+  });
+});
+afterEach(() => harness.sandbox.clearFaults());
+afterAll(() => harness.close());
+
+const crawls = () =>
+  harness.sandbox.requests.filter(({ path }) => path === '/v2/documents/public/deep-crawl/links');
+
+/** Lets the crawl find these pages, in place of what the site has. */
+function findPages(...data: string[]): void {
+  harness.sandbox.script({
+    path: /deep-crawl/,
+    action: { kind: 'rewrite', rewrite: () => ({ data, message: 'Done' }) },
+  });
+}
+
+const plan = (input: Record<string, unknown>) =>
+  harness.call('ingest_site', { links: [siteOrigin], dryRun: true, ...input });
+
+/** Every page that the crawl found is selected or left out for one reason. */
+function expectAllAccountedFor({ structured }: ToolAnswer): void {
+  const { found, selected, leftOut } = structured;
+  const left: number[] = Object.values(leftOut);
+  expect(selected + left.reduce((sum, count) => sum + count, 0)).toBe(found);
+}
+
+test('a dry run asks for the crawl alone, queues nothing, and shows what would be ingested', async () => {
+  const { requests } = harness.sandbox;
+  const before = requests.length;
+  const answer = await plan({ links: [`${siteOrigin}/safety`] });
+  expect(answer.isError).toBe(false);
+  expect(requests.slice(before).map(({ path }) => path)).toEqual([
+    '/v2/documents/public/deep-crawl/links',
+  ]);
+  expect(harness.sandbox.documents()).toEqual([]);
+  const urls = ['', '/report-theft', '/how-to-lock', '/accidents'].map(
+    (path) => `${siteOrigin}/safety${path}`,
+  );
+  expect(answer.structured).toEqual({
+    found: 4,
+    selected: 4,
+    leftOut: { notIncluded: 0, excluded: 0, overLimit: 0, unusable: 0 },
+    urls,
+    message: expect.stringMatching(/^4 pages found, 4 selected\..*Nothing is queued\..*dryRun/),
+  });
+  expect(answer.text).toBe([answer.structured.message, ...urls].join('\n'));
+});
+
+describe('globs', () => {
+  const docs = 'https://d.example/docs';
+  test.each([
+    [
+      'a section and its own index page',
+      '/docs/**',
+      [docs, `${docs}/a/b`],
+      ['/docsx', '/x/docs/a'],
+    ],
+    ['no leading slash: any depth, the index page too', 'docs/**', [docs, `${docs}/a`], ['/docsx']],
+    ['no leading slash, deeper', 'docs/**', ['https://d.example/en/docs'], ['/en/docsx']],
+    ['two stars first', '**/docs/**', [docs, 'https://d.example/x/docs/a'], ['/docsx']],
+    ['slash and two stars first', '/**/a', ['https://d.example/a', `${docs}/a`], ['/b']],
+    ['everything', '**', ['https://d.example/', docs], []],
+    ['a name at any depth', '*.zip', [`${docs}/a.zip`, 'https://d.example/b.zip'], ['/a.html']],
+    ['one level', '/docs/*', [`${docs}/a`, `${docs}/b/`], ['/docs', '/docs/a/b']],
+    ['a slash at the end of the glob', '/docs/a/', [`${docs}/a`, `${docs}/a/`], ['/docs/b']],
+    ['case', '/DOCS/**', [`${docs}/A`, 'https://d.example/Docs/b'], ['/doc']],
+    ['the whole URL', 'https://d.example/docs/**', [docs, `${docs}/a`], ['/x/docs']],
+    ['another host', 'https://*.example/docs/a', [`${docs}/a`], ['/a']],
+    ['the root as a URL', 'https://d.example/', ['https://d.example/'], ['/a']],
+    ['the root as a path', '/', ['https://d.example/'], ['/a']],
+    ['a path that is encoded', '/café/**', ['https://d.example/caf%C3%A9/x'], ['/cafe/x']],
+    ['a glob that is encoded', '/caf%C3%A9/**', ['https://d.example/caf%C3%A9/x'], ['/cafe/x']],
+    ['a path that is not well-formed', '/100%/**', ['https://d.example/100%/x'], ['/100/x']],
+    [
+      'query and fragment left aside',
+      '/docs/a',
+      [`${docs}/a?v=2&w=/x`, `${docs}/a#top`],
+      ['/a?/docs/a'],
+    ],
+    ['dot files', '/**/a', ['https://d.example/.well-known/a'], ['/.well-known/b']],
+    ['alternatives', '/{docs,help}/**', [docs, 'https://d.example/help/a'], ['/blog']],
+  ])('%s: include keeps and exclude leaves out the same', async (_what, glob, matching, others) => {
+    const different = others.map((path) => `https://d.example${path}`);
+    findPages(...different, ...matching);
+    const kept = await plan({ include: [glob] });
+    expect(kept.structured.urls).toEqual(matching);
+    expect(kept.structured.leftOut).toMatchObject({ notIncluded: others.length, excluded: 0 });
+    expectAllAccountedFor(kept);
+
+    findPages(...different, ...matching);
+    const left = await plan({ exclude: [glob] });
+    expect(left.structured.urls).toEqual(different);
+    expect(left.structured.leftOut).toMatchObject({ notIncluded: 0, excluded: matching.length });
+    expectAllAccountedFor(left);
+  });
+
+  test('include, exclude and limit work together, and every page is accounted for', async () => {
+    const path = 'https://d.example';
+    findPages(
+      ...['/docs', '/docs/a', '/docs/b', '/docs/old/c', '/blog'].map((end) => path + end),
+      ...['ftp://d.example/x', `${path}/docs/a`, 'https://me:secret@d.example/docs/z'],
+      'https://D.example/docs/b',
+    );
+    const answer = await plan({ include: ['/docs/**'], exclude: ['old/**'], limit: 2 });
+    expect(answer.structured).toMatchObject({
+      found: 7,
+      selected: 2,
+      leftOut: { notIncluded: 1, excluded: 1, overLimit: 1, unusable: 2 },
+      urls: [`${path}/docs`, `${path}/docs/a`],
+    });
+    expectAllAccountedFor(answer);
+    expect(answer.text).toMatch(/7 pages found, 2 selected \(1 match no include glob, .*2 links/);
+  });
+
+  test.each(['include', 'exclude'])(
+    'a negated or an empty glob in %s sends nothing',
+    async (field) => {
+      const before = harness.sandbox.requests.length;
+      const { isError, text } = await plan({ [field]: ['/ok/**', '!/docs/**', ' '] });
+      expect(isError).toBe(true);
+      expect(text).toContain('"!/docs/**" is no glob here');
+      expect(text).toContain('"" is no glob here');
+      expect(text).not.toContain('/ok/**');
+      expect(harness.sandbox.requests).toHaveLength(before);
+    },
+  );
+});
+
+test('bad start URLs are all named, before any request', async () => {
+  const before = harness.sandbox.requests.length;
+  const links = ['help.larkspur.example', siteOrigin, 'ftp://a.example/x', '', '/docs'];
+  const { isError, text } = await plan({ links });
+  expect(isError).toBe(true);
+  for (const name of ['[0] "help.larkspur', '[2] "ftp://', '[3] ""', '[4] "/docs"']) {
+    expect(text).toContain(name);
+  }
+  expect(text).not.toContain('[1]');
+  expect(harness.sandbox.requests).toHaveLength(before);
+});
+
+test('a limit is what is crawled; with globs it is what is kept, and the crawl goes further', async () => {
+  const { structured } = await plan({ limit: 3 });
+  expect(crawls().at(-1)?.body).toEqual({ links: [siteOrigin], limit: 3 });
+  expect(structured).toMatchObject({ found: 3, selected: 3 });
+  expect(structured.message).toMatch(/ended at 3 pages.*set limit above that/);
+
+  const kept = await plan({ limit: 3, include: ['/billing/**'] });
+  expect(crawls().at(-1)?.body).toEqual({ links: [siteOrigin], limit: 250 });
+  expect(kept.structured.selected).toBe(3);
+  expect(kept.structured.leftOut.overLimit).toBeGreaterThan(0);
+  expect(kept.structured.message).not.toContain('ended at');
+
+  findPages(...Array.from({ length: 250 }, (_, index) => `https://d.example/docs/${index}`));
+  const full = await plan({ limit: 3, include: ['/docs/**'] });
+  expect(full.structured.message).toContain('ended at 250 pages');
+});
+
+test.each([
+  ['no page is found', [], {}, /start URLs exist and open without a login/],
+  ['no link can be ingested', ['mailto:a@b.example'], {}, /start URLs exist/],
+  [
+    'no page matches',
+    ['https://d.example/a'],
+    { include: ['/b'] },
+    /deep_crawl_links.*change include/,
+  ],
+])('where %s, it is an error that says what to do', async (_what, pages, globs, advice) => {
+  for (const dryRun of [true, false]) {
+    const before = ingestRequests(harness.sandbox).length;
+    findPages(...pages);
+    const answer = await plan({ ...globs, dryRun });
+    expect(answer.isError).toBe(true);
+    expect(answer.structured).toMatchObject({ selected: 0, urls: [] });
+    expect(answer.structured.report).toBeUndefined();
+    expect(answer.text).toMatch(advice);
+    expectAllAccountedFor(answer);
+    expect(ingestRequests(harness.sandbox)).toHaveLength(before);
+  }
+});
+
+test('a crawl that Fini refuses queues nothing and says what to do', async () => {
+  harness.sandbox.script({ path: /deep-crawl/, times: 9, action: { kind: 'status', status: 500 } });
+  const before = ingestRequests(harness.sandbox).length;
+  const { isError, text } = await plan({ dryRun: false });
+  expect(isError).toBe(true);
+  expect(text).toMatch(/failed to crawl links \(HTTP 500\).*safe to call again/);
+  expect(ingestRequests(harness.sandbox)).toHaveLength(before);
+});
+
+test("the report is ingest_and_wait's, in the structure and in the text", async () => {
+  const links = [`${siteOrigin}/account`];
+  const { isError, structured, text } = await harness.call('ingest_site', { links });
+  expect(isError).toBe(false);
+  const { report, message } = structured;
+  expect(structured.urls).toBeUndefined();
+  expect(report.counts).toEqual({
+    submitted: 3,
+    completed: 2,
+    failed: 1,
+    unfinished: 0,
+    unqueued: 0,
+  });
+  expect(report.nextSteps).toMatch(/not yet live.*Knowledge/);
+  const documentIdsToRefresh = report.sources.map(
+    (one: { originalUrl: string }) => one.originalUrl,
+  );
+  const same = await harness.call('ingest_and_wait', { documentIdsToRefresh });
+  expect(Object.keys(report)).toEqual(Object.keys(same.structured));
+  expect(report.outcome).toBe(same.structured.outcome);
+  expect(report.nextSteps).toBe(same.structured.nextSteps);
+  const comparable = (text: string) =>
+    text
+      .replace(/in [\d.]+ s\./, '')
+      .trim()
+      .split('\n')
+      .sort();
+  const ofSame = comparable(same.text.slice(0, same.text.lastIndexOf(same.structured.nextSteps)));
+  for (const line of ofSame) expect(comparable(text)).toContain(line);
+  expect(text.startsWith(`${message}\n${report.outcome}: 2 of 3 completed, 1 failed`)).toBe(true);
+  expect(text).toContain(report.nextSteps);
+  expectFitToShow({ isError, structured, text });
+});
+
+test('where every page fails, the call is an error', async () => {
+  findPages(`${siteOrigin}/business/partner-prices`);
+  const { isError, structured } = await harness.call('ingest_site', { links: [siteOrigin] });
+  expect(isError).toBe(true);
+  expect(structured.report.outcome).toBe('failed');
+});
+
+test('a call that is repeated joins what runs, and queues no page twice', async () => {
+  const pages = ['https://a.example/slow-1', 'https://a.example/slow-2'];
+  const before = ingestRequests(harness.sandbox).length;
+  findPages(...pages);
+  findPages(...pages);
+  findPages(...pages);
+  const call = (timeoutSeconds: number) =>
+    harness.call('ingest_site', { links: ['https://a.example'], timeoutSeconds });
+  const both = Promise.all([call(1), call(1)]);
+  for (const { isError, structured } of await both) {
+    expect(isError).toBe(false);
+    expect(structured.report.outcome).toBe('timed_out');
+    expect(structured.report.nextSteps).toContain('Call wait_for_sources with {"ids"');
+  }
+  const { structured } = await call(10);
+  expect(structured.report.outcome).toBe('completed');
+  expect(structured.report.sources).toMatchObject([{ joined: true }, { joined: true }]);
+  expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
+});
+
+test('what timed out goes on with wait_for_sources, as its report says', async () => {
+  findPages('https://b.example/slow');
+  const links = ['https://b.example'];
+  const { structured } = await harness.call('ingest_site', { links, timeoutSeconds: 1 });
+  const [, json = ''] = /wait_for_sources with (\{.*?\})/.exec(structured.report.nextSteps) ?? [];
+  const waited = await harness.call('wait_for_sources', JSON.parse(json));
+  expect(waited.structured.outcome).toBe('completed');
+});
+
+test('a slow crawl takes from the time of the wait', async () => {
+  harness.sandbox.script({ path: /deep-crawl/, action: { kind: 'slow', milliseconds: 1_500 } });
+  const start = performance.now();
+  const input = { links: ['https://slow.example/x'], limit: 1, timeoutSeconds: 2 };
+  const { structured } = await harness.call('ingest_site', input);
+  expect(performance.now() - start).toBeLessThan(3_200);
+  expect(structured.report.outcome).toBe('timed_out');
+});
+
+test('a call that is cancelled while it crawls ends the request and queues nothing', async () => {
+  harness.sandbox.script({ path: /deep-crawl/, action: { kind: 'hang' } });
+  const crawled = crawls().length;
+  const queued = ingestRequests(harness.sandbox).length;
+  const idle = harness.sandbox.connections();
+  const controller = new AbortController();
+  const call = harness.call('ingest_site', { links: [siteOrigin] }, { signal: controller.signal });
+  const ended = expect(call).rejects.toThrow();
+  await vi.waitFor(() => expect(crawls()).toHaveLength(crawled + 1));
+  controller.abort();
+  await ended;
+  await vi.waitFor(() => expect(harness.sandbox.connections()).toBeLessThanOrEqual(idle));
+  harness.sandbox.clearFaults();
+  await harness.call('list_sources', {});
+  expect(crawls()).toHaveLength(crawled + 1);
+  expect(ingestRequests(harness.sandbox)).toHaveLength(queued);
+});
+
+test('one stream of progress tells of crawling and waiting, and reaches its total at the end', async () => {
+  harness.sandbox.script({ path: /deep-crawl/, action: { kind: 'slow', milliseconds: 4_500 } });
+  const sent: Progress[] = [];
+  const links = [`${siteOrigin}/billing`];
+  const onprogress = (progress: Progress) => sent.push(progress);
+  const { structured } = await harness.call('ingest_site', { links }, { onprogress });
+  const { submitted } = structured.report.counts;
+  for (const [index, { progress, total }] of sent.entries()) {
+    expect(progress).toBeGreaterThan(sent[index - 1]?.progress ?? 0);
+    if (index > 0 && sent[index - 1]?.total !== undefined) expect(total).toBe(submitted);
+    if (index < sent.length - 1) expect(progress).toBeLessThan(submitted);
+  }
+  const first = sent.filter(({ total }) => total === undefined);
+  expect(first.map(({ message }) => message)).toEqual([
+    'Looking for pages from 1 start URL, 0 s',
+    'Looking for pages from 1 start URL, 4 s',
+  ]);
+  expect(sent.indexOf(first[1] as Progress)).toBe(1);
+  expect(sent.at(-1)).toMatchObject({ progress: submitted, total: submitted });
+});
+
+test('titles and links come out in bounds, also of many pages', async () => {
+  findPages(
+    ...Array.from({ length: 60 }, (_, index) => `https://d.example/${index}`),
+    `https://d.example/${'x'.repeat(3_000)}`,
+  );
+  const answer = await plan({});
+  expect(answer.structured.leftOut.unusable).toBe(1);
+  expect(answer.text).toContain('… and 10 more in the structured content');
+  expectFitToShow(answer, 6_000);
+});
+
+// Takes the client's own handler away, so it comes last.
+test('a client that asks for no progress is sent none', async () => {
+  const methods: string[] = [];
+  harness.client.fallbackNotificationHandler = async ({ method }) => {
+    methods.push(method);
+  };
+  harness.client.removeNotificationHandler('notifications/progress');
+  await harness.call('ingest_site', { links: [`${siteOrigin}/safety`] });
+  harness.client.fallbackNotificationHandler = undefined;
+  expect(methods).toEqual([]);
+});
