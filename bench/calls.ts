@@ -6,39 +6,22 @@ import { median } from './start.ts';
 
 const ROUNDS = 11;
 const CALLS_PER_ROUND = 200;
+/** Where every call takes that much longer, fewer will do. */
+const CALLS_WHEN_DISTANT = 20;
+/** A Fini that is as far away as another data centre, in milliseconds. */
+const DISTANT_FINI_MS = 20;
 /** By then undici is loaded and what is called often is compiled. */
 const WARMING_CALLS = 1_000;
 const CALLS_FOR_MEMORY = 10_000;
 
 /** Rows: what, a figure, a ratio. */
 export async function measureCalls(): Promise<string[][]> {
-  const { child, url, apiKey, id } = await startFini();
-  const pool = new Pool(url);
-  const server = new StdioServer({ FINI_API_KEY: apiKey, FINI_BASE_URL: url });
-  await server.initialize();
-  await server.request('tools/list');
-
-  const path = `/v2/documents/public/${id}`;
-  const headers = { authorization: `Bearer ${apiKey}` };
-  const bare = async () => (await pool.request({ method: 'GET', path, headers })).body.json();
-  const called = () => server.call('get_source', { id });
-  await atOnce(1, CALLS_PER_ROUND, bare);
-  await atOnce(1, CALLS_PER_ROUND, called);
-
-  const bareTimes: number[] = [];
-  const callTimes: number[] = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
-    bareTimes.push(await atOnce(1, CALLS_PER_ROUND, bare));
-    callTimes.push(await atOnce(1, CALLS_PER_ROUND, called));
-  }
-  const rows = [
-    ['get_source: the bare undici request', `${perCall(median(bareTimes))} ms`, '1.00×'],
-    [
-      'get_source over stdio',
-      `${perCall(median(callTimes))} ms`,
-      `${(median(callTimes) / median(bareTimes)).toFixed(2)}×`,
-    ],
-  ];
+  const loopback = await start();
+  const rows = await measureOneByOne(loopback, 'on loopback', CALLS_PER_ROUND);
+  const distant = await start(DISTANT_FINI_MS);
+  rows.push(...(await measureOneByOne(distant, `${DISTANT_FINI_MS} ms away`, CALLS_WHEN_DISTANT)));
+  await distant.stop();
+  const { bare, called, environment, id } = loopback;
   for (const concurrency of [1, 32, 256]) {
     const rates: number[] = [];
     const bareRates: number[] = [];
@@ -52,11 +35,64 @@ export async function measureCalls(): Promise<string[][]> {
       `${(median(rates) / median(bareRates)).toFixed(2)}× of bare requests`,
     ]);
   }
-  rows.push(...(await measureMemory({ FINI_API_KEY: apiKey, FINI_BASE_URL: url }, id)));
-  server.stop();
-  await pool.destroy();
-  child.kill();
+  rows.push(...(await measureMemory(environment, id)));
+  await loopback.stop();
   return rows;
+}
+
+interface Sides {
+  /** The request that each call makes, without a server between. */
+  readonly bare: () => Promise<unknown>;
+  readonly called: () => Promise<unknown>;
+  readonly environment: Record<string, string>;
+  /** The source that is asked for. */
+  readonly id: string;
+  readonly stop: () => Promise<void>;
+}
+
+/** A Fini, and both ways to it, warm. */
+async function start(delayMs = 0): Promise<Sides> {
+  const { child, url, apiKey, id } = await startFini(delayMs);
+  const environment = { FINI_API_KEY: apiKey, FINI_BASE_URL: url };
+  const pool = new Pool(url);
+  const server = new StdioServer(environment);
+  await server.initialize();
+  await server.request('tools/list');
+  const path = `/v2/documents/public/${id}`;
+  const headers = { authorization: `Bearer ${apiKey}` };
+  const bare = async () => (await pool.request({ method: 'GET', path, headers })).body.json();
+  const called = () => server.call('get_source', { id });
+  await atOnce(8, WARMING_CALLS, bare);
+  await atOnce(8, WARMING_CALLS, called);
+  const stop = async () => {
+    server.stop();
+    await pool.destroy();
+    child.kill();
+  };
+  return { bare, called, environment, id, stop };
+}
+
+/** One call after the other, in rounds that take turns with the bare request's. */
+async function measureOneByOne(
+  { bare, called }: Sides,
+  where: string,
+  calls: number,
+): Promise<string[][]> {
+  const bareTimes: number[] = [];
+  const callTimes: number[] = [];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    bareTimes.push((await atOnce(1, calls, bare)) / calls);
+    callTimes.push((await atOnce(1, calls, called)) / calls);
+  }
+  const [bareTime, callTime] = [median(bareTimes), median(callTimes)];
+  return [
+    [`get_source, Fini ${where}: the bare undici request`, `${bareTime.toFixed(2)} ms`, '1.00×'],
+    [
+      `get_source, Fini ${where}: over stdio`,
+      `${callTime.toFixed(2)} ms`,
+      `${(callTime / bareTime).toFixed(2)}×`,
+    ],
+  ];
 }
 
 /** A server of its own, so that nothing but these calls has been asked of it. */
@@ -67,15 +103,23 @@ async function measureMemory(environment: Record<string, string>, id: string): P
   await server.request('tools/list');
   const start = memory();
   const called = () => server.call('get_source', { id });
-  await atOnce(8, WARMING_CALLS, called);
-  const warm = memory();
+  // Garbage comes and goes by a fifth between two collections, so one look says little.
+  const settled = async () => {
+    const looks: number[] = [];
+    for (let look = 0; look < ROUNDS; look += 1) {
+      await atOnce(8, WARMING_CALLS, called);
+      looks.push(memory());
+    }
+    return median(looks);
+  };
+  const warm = await settled();
   await atOnce(8, CALLS_FOR_MEMORY, called);
-  const end = memory();
+  const end = await settled();
   server.stop();
   const calls = (count: number) => count.toLocaleString('en-US');
   return [
     ['memory after tools/list', `${start.toFixed(1)} MB`, ''],
-    [`memory after ${calls(WARMING_CALLS)} calls`, `${warm.toFixed(1)} MB`, '1.00×'],
+    [`memory after ${calls(ROUNDS * WARMING_CALLS)} calls`, `${warm.toFixed(1)} MB`, '1.00×'],
     [
       `memory after ${calls(CALLS_FOR_MEMORY)} further calls`,
       `${end.toFixed(1)} MB`,
@@ -100,8 +144,4 @@ async function atOnce(
   };
   await Promise.all(Array.from({ length: concurrency }, work));
   return performance.now() - startedAt;
-}
-
-function perCall(milliseconds: number): string {
-  return (milliseconds / CALLS_PER_ROUND).toFixed(2);
 }

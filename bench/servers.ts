@@ -13,15 +13,15 @@ export function residentMegabytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
 }
 
-/** A sandbox in a process of its own, with one source. */
-export async function startFini(): Promise<{
+/** A sandbox in a process of its own, with one source, that answers so much later. */
+export async function startFini(delayMs = 0): Promise<{
   child: ChildProcess;
   url: string;
   apiKey: string;
   id: string;
 }> {
   const script = fileURLToPath(new URL('fini.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script], {
+  const child = spawn(process.execPath, ['--import', 'tsx', script, String(delayMs)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = await once(child.stdout, 'data');

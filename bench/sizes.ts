@@ -10,6 +10,15 @@ export async function measureSizes(): Promise<string[][]> {
   const rows = [row(`tools/list, ${list.tools.length} tools`, list)];
   const crawl = await server.call('deep_crawl_links', { links: ['https://help.larkspur.example'] });
   const urls = crawl.structuredContent.urls;
+  const site = { links: ['https://help.larkspur.example'], dryRun: true };
+  rows.push(row('ingest_site, a dry run of the same', await server.call('ingest_site', site)));
+  const all = { provider: 'zendesk', all: true, dryRun: true };
+  rows.push(
+    row(
+      'import_provider_resources, a dry run',
+      await server.call('import_provider_resources', all),
+    ),
+  );
   rows.push(row(`deep_crawl_links, ${urls.length} pages`, crawl));
   const provider = 'zendesk';
   const resources = await server.call('list_provider_resources', { provider });
