@@ -82,7 +82,7 @@ async function connect(name: string): Promise<Client> {
   expect(listed.tools.map((tool) => tool.name)).toEqual(
     tools.filter(({ isDestructive }) => !isDestructive).map((tool) => tool.name),
   );
-  expect(listed.tools).toHaveLength(9);
+  expect(listed.tools).toHaveLength(11);
   return client;
 }
 

@@ -1,0 +1,99 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type McpbManifestAny, packExtension } from '@anthropic-ai/mcpb';
+import packageJson from './package.json' with { type: 'json' };
+import { configSchema } from './src/config.ts';
+import { tools } from './src/tools/index.ts';
+
+const ROOT = fileURLToPath(new URL('.', import.meta.url));
+
+/** What holds where nobody sets anything. */
+const defaults = configSchema.parse({});
+
+/** What the client puts the person's setting in place of. */
+const setting = (name: string) => `\${user_config.${name}}`;
+
+/**
+ * The bundle's manifest, for clients that install a server with a click and ask for its settings.
+ * All that the project says elsewhere is taken from there, so that it cannot go stale here.
+ */
+export const manifest = {
+  manifest_version: '0.3',
+  name: packageJson.name,
+  display_name: 'Fini',
+  version: packageJson.version,
+  description: packageJson.description,
+  author: { name: 'the fini-mcp authors' },
+  icon: 'icon.png',
+  server: {
+    type: 'node',
+    entry_point: packageJson.bin['fini-mcp'],
+    mcp_config: {
+      command: 'node',
+      args: [`\${__dirname}/${packageJson.bin['fini-mcp']}`],
+      env: {
+        FINI_API_KEY: setting('api_key'),
+        FINI_BASE_URL: setting('base_url'),
+        FINI_WAIT_TIMEOUT_SECONDS: setting('wait_timeout_seconds'),
+      },
+    },
+  },
+  // Deleting is listed only to who asks for it with a flag, which a bundle's settings cannot give.
+  tools: tools
+    .filter((tool) => !tool.isDestructive)
+    .map((tool) => ({ name: tool.name, description: tool.list().title })),
+  prompts_generated: true,
+  keywords: packageJson.keywords,
+  license: packageJson.license,
+  compatibility: {
+    platforms: ['darwin', 'win32', 'linux'],
+    runtimes: { node: packageJson.engines.node },
+  },
+  user_config: {
+    api_key: {
+      type: 'string',
+      title: 'Fini API key',
+      description: "The workspace key, made in Fini's dashboard, with scope read, write or both.",
+      sensitive: true,
+      required: true,
+    },
+    base_url: {
+      type: 'string',
+      title: 'Fini API address',
+      description: 'Where the Fini API is. Leave it as it is unless Fini gave you another one.',
+      default: defaults.baseUrl,
+    },
+    wait_timeout_seconds: {
+      type: 'number',
+      title: 'Longest wait, in seconds',
+      description: 'How long a wait for ingestion lasts where a call does not say.',
+      default: defaults.waitTimeoutSeconds,
+      min: 1,
+      max: 3600,
+    },
+  },
+} satisfies McpbManifestAny;
+
+/** Packs what was built into a bundle. The packer checks the manifest, and leaves out source maps. */
+export async function packBundle(output: string, silent = false): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'fini-mcp-bundle-'));
+  try {
+    await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2));
+    // Without package.json Node would not know the files to be modules.
+    for (const name of ['package.json', 'LICENSE', 'icon.png', 'dist']) {
+      await cp(join(ROOT, name), join(folder, name), { recursive: true });
+    }
+    await rm(join(folder, 'dist', 'types'), { recursive: true });
+    if (!(await packExtension({ extensionPath: folder, outputPath: output, silent }))) {
+      throw new Error('The bundle cannot be packed; why is said above.');
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await packBundle(join(ROOT, 'fini-mcp.mcpb'));
+}

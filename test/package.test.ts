@@ -1,0 +1,227 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import * as z from 'zod';
+import packageJson from '../package.json' with { type: 'json' };
+import serverJson from '../server.json' with { type: 'json' };
+import { helpText } from '../src/config.ts';
+import { tools } from '../src/tools/index.ts';
+import { readAnswer } from './harness.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const UNPACKED_LIMIT = 3_000_000;
+
+const run = promisify(execFile);
+
+/** What npm says of what it packed. */
+const packedSchema = z.tuple([
+  z.object({
+    filename: z.string(),
+    unpackedSize: z.number(),
+    files: z.array(z.object({ path: z.string() })),
+  }),
+]);
+
+let work = '';
+let packed: z.output<typeof packedSchema>[0];
+let bin = '';
+
+beforeAll(async () => {
+  work = await mkdtemp(join(tmpdir(), 'fini-mcp-test-'));
+  // Without prepack, which would build anew under the tests that run meanwhile.
+  const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', work];
+  [packed] = packedSchema.parse(JSON.parse((await run('npm', pack, { cwd: ROOT })).stdout));
+  await writeFile(join(work, 'package.json'), '{ "private": true, "type": "module" }');
+  const install = ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund'];
+  await run('npm', [...install, join(work, packed.filename)], { cwd: work });
+  bin = join(work, 'node_modules', '.bin', 'fini-mcp');
+}, 30_000);
+afterAll(() => rm(work, { recursive: true }));
+
+describe('the package', () => {
+  it('is small', () => {
+    expect(packed.unpackedSize).toBeLessThan(UNPACKED_LIMIT);
+  });
+
+  it('holds what was built, with source maps and types, and nothing else', () => {
+    const paths = packed.files.map(({ path }) => path);
+    const beside = paths.filter((path) => !path.startsWith('dist/'));
+    expect(beside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+    const built = paths.filter((path) => path.startsWith('dist/'));
+    for (const path of built) expect(path).toMatch(/\.(js|js\.map|d\.ts)$/);
+    const scripts = built.filter((path) => path.endsWith('.js'));
+    expect(scripts).toContain('dist/cli.js');
+    for (const script of scripts) expect(built).toContain(`${script}.map`);
+    expect(built).toContain('dist/types/server.d.ts');
+  });
+
+  it('is built before it is packed, and brings nothing else along', async () => {
+    expect(packageJson.scripts.prepack).toBe('npm run --silent build');
+    expect(Object.keys(packageJson).filter((key) => /dependencies$/i.test(key))).toEqual([
+      'devDependencies',
+    ]);
+    const lock = z.object({ packages: z.record(z.string(), z.unknown()) });
+    const text = await readFile(join(work, 'package-lock.json'), 'utf8');
+    const installed = Object.keys(lock.parse(JSON.parse(text)).packages);
+    expect(installed).toEqual(['', 'node_modules/fini-mcp']);
+  });
+
+  it('carries the licence that it names', async () => {
+    const text = await readFile(join(work, 'node_modules/fini-mcp/LICENSE'), 'utf8');
+    expect(text.startsWith(`${packageJson.license} License\n`)).toBe(true);
+  });
+});
+
+describe('the installed bin', () => {
+  it.each(['--version', '-v'])('says its version with %s', async (flag) => {
+    expect((await run(bin, [flag])).stdout).toBe(`${packageJson.version}\n`);
+  });
+
+  it('explains itself with --help', async () => {
+    expect((await run(bin, ['--help'])).stdout).toBe(helpText(packageJson.version));
+  });
+
+  it('serves its sandbox from a folder with nothing in it', async () => {
+    const cwd = join(work, 'empty');
+    await mkdir(cwd);
+    const transport = new StdioClientTransport({ command: bin, args: ['--sandbox'], cwd });
+    const client = new Client({ name: 'test', version: '1' });
+    onTestFinished(() => client.close());
+    await client.connect(transport);
+    const listed = (await client.listTools()).tools.map(({ name }) => name);
+    const usual = tools.filter((tool) => !tool.isDestructive).map(({ name }) => name);
+    expect(listed).toEqual(usual);
+    const answer = readAnswer(
+      await client.callTool({
+        name: 'deep_crawl_links',
+        arguments: { links: ['https://help.larkspur.example'] },
+      }),
+    );
+    expect(answer.isError).toBe(false);
+    expect(answer.text).toContain('https://help.larkspur.example/billing/refunds');
+  });
+});
+
+describe('fini-mcp/sandbox', () => {
+  const program = `import { type Sandbox, type SandboxOptions, startSandbox } from 'fini-mcp/sandbox';
+
+const options: SandboxOptions = { pendingMs: 1, connectedProviders: ['notion'] };
+const sandbox: Sandbox = await startSandbox(options);
+const title: string | null = sandbox.addDocument({ title: 'Refunds' }).title;
+sandbox.script({ action: { kind: 'status', status: 503 } });
+console.log(sandbox.url, title, sandbox.documents().length);
+await sandbox.close();
+// @ts-expect-error: so that types that came out as any would be noticed.
+export const wrong: Sandbox = { url: 1 };
+// @ts-expect-error
+export const unknown: SandboxOptions = { connectedProviders: ['gopher'] };
+`;
+
+  it.each(['nodenext', 'bundler'])(
+    'has types for %s, without Zod or Node’s being installed',
+    async (resolution) => {
+      await writeFile(
+        join(work, 'check.ts'),
+        `declare const console: { log: (...parts: unknown[]) => void };\n${program}`,
+      );
+      const module = resolution === 'bundler' ? 'esnext' : resolution;
+      const settings = ['--strict', '--noEmit', '--target', 'es2023', '--lib', 'es2023'];
+      const tsc = [join(ROOT, 'node_modules/typescript/bin/tsc'), ...settings];
+      const modules = ['--module', module, '--moduleResolution', resolution];
+      // The compiler writes what is wrong to stdout.
+      const { stdout } = await run(
+        process.execPath,
+        [...tsc, ...modules, '--skipLibCheck', 'false', 'check.ts'],
+        { cwd: work },
+      ).catch((error: { stdout: string }) => error);
+      expect(stdout).toBe('');
+    },
+  );
+
+  it('starts a Fini', async () => {
+    const program = `import { startSandbox } from 'fini-mcp/sandbox';
+      const sandbox = await startSandbox();
+      const response = await fetch(sandbox.url + '/v2/documents/public', {
+        headers: { authorization: 'Bearer ' + sandbox.apiKey },
+      });
+      console.log(response.status);
+      await sandbox.close();`;
+    await writeFile(join(work, 'use.js'), program);
+    expect((await run(process.execPath, ['use.js'], { cwd: work })).stdout).toBe('200\n');
+  });
+});
+
+describe('server.json', () => {
+  /*
+   * The demands of the MCP registry's format of 2025-12-11 on what is used of it here. Stricter
+   * than the registry's own schema: a field that is not named here is a typing error.
+   */
+  const format = z.strictObject({
+    $schema: z.literal(
+      'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json',
+    ),
+    name: z
+      .string()
+      .max(200)
+      .regex(/^[a-zA-Z0-9.-]+\/[a-zA-Z0-9._-]+$/),
+    title: z.string().min(1).max(100),
+    description: z.string().min(1).max(100),
+    // One version, and no range.
+    version: z.string().regex(/^\d+\.\d+\.\d+(-[\w.]+)?$/),
+    packages: z.tuple([
+      z.strictObject({
+        registryType: z.literal('npm'),
+        identifier: z.string(),
+        version: z.string().regex(/^\d+\.\d+\.\d+(-[\w.]+)?$/),
+        runtimeHint: z.literal('npx'),
+        transport: z.strictObject({ type: z.literal('stdio') }),
+        environmentVariables: z.array(
+          z.strictObject({
+            name: z.string().min(1),
+            description: z.string(),
+            format: z.enum(['string', 'number', 'boolean', 'filepath']).optional(),
+            isRequired: z.boolean().optional(),
+            isSecret: z.boolean().optional(),
+            default: z.string().optional(),
+          }),
+        ),
+      }),
+    ]),
+  });
+  const server = format.parse(serverJson);
+  const [npm] = server.packages;
+
+  it('agrees with package.json', () => {
+    expect(server.name).toBe(packageJson.mcpName);
+    expect(server.version).toBe(packageJson.version);
+    expect(npm.identifier).toBe(packageJson.name);
+    expect(npm.version).toBe(packageJson.version);
+  });
+
+  it('has the variables that the server knows over stdio, with their defaults', () => {
+    const known = [...helpText('').matchAll(/^ {2}(\S.*)\n {6}(.*)$/gm)].flatMap(
+      ([, names = '', description = '']) => {
+        const name = /FINI_\w+/.exec(names)?.[0];
+        const initial = / Default: (.*)\.$/.exec(description)?.[1];
+        return name === undefined || name === 'FINI_MCP_AUTH_TOKEN' ? [] : [{ name, initial }];
+      },
+    );
+    expect(known.length).toBeGreaterThan(3);
+    const named = npm.environmentVariables.map((variable) => ({
+      name: variable.name,
+      initial: variable.default,
+    }));
+    expect(named).toEqual(known);
+  });
+
+  it('keeps the key secret', () => {
+    const secret = npm.environmentVariables.filter(({ isSecret }) => isSecret);
+    expect(secret.map(({ name }) => name)).toEqual(['FINI_API_KEY']);
+  });
+});

@@ -1,0 +1,364 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { createServer } from 'node:net';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import type { Fault, SandboxDocument, SandboxOptions } from '../src/sandbox/server.ts';
+import { CLI, type Harness, startHarness } from './harness.ts';
+
+/* Every text that docs/troubleshooting.md quotes is brought about here, and must hold the quote. */
+
+const doc = readFileSync(new URL('../docs/troubleshooting.md', import.meta.url), 'utf8');
+
+/** The entries of the page: heading, the texts quoted in it, and what stands below. */
+const entries = doc
+  .split(/^### /m)
+  .slice(1)
+  .map((text) => {
+    const [heading = '', ...lines] = text.split('\n');
+    const quotes = [...heading.matchAll(/`([^`]+)`/g)].map(([, quote = '']) => quote);
+    return { heading, quotes, below: lines.join('\n') };
+  });
+
+const PAGE = 'https://a.example/page';
+const SOURCE_ID = '5d9f67a8-d853-4af4-b7ce-23ebba1245e5';
+const KEY = 'fini_5ecretWorkspaceKey0123456789';
+
+const stops: (() => unknown)[] = [];
+afterAll(() => Promise.all(stops.map((stop) => stop())));
+
+async function start(
+  options: SandboxOptions = {},
+  environment: Record<string, string> = {},
+): Promise<Harness> {
+  const harness = await startHarness(options, environment);
+  stops.push(() => harness.close());
+  return harness;
+}
+
+/** Gives the same one to all who need nothing special. */
+function shared<Value>(make: () => Promise<Value>): () => Promise<Value> {
+  let made: Promise<Value> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+const plain = shared(() => start());
+
+/** What a tool says where these faults befall its requests. */
+async function withFault(
+  fault: Fault,
+  name = 'list_sources',
+  input: Record<string, unknown> = {},
+): Promise<string> {
+  // Only what never comes is to be given up early, also on a slow machine.
+  const early: Record<string, string> =
+    fault.action.kind === 'hang' ? { FINI_REQUEST_TIMEOUT_MS: '150' } : {};
+  const { call, sandbox } = await start({}, early);
+  sandbox.script(fault);
+  return (await call(name, input)).text;
+}
+
+/** What get_source says of such a source. */
+async function ofSource(fields: Partial<SandboxDocument>): Promise<string> {
+  const { call, sandbox } = await plain();
+  const { id } = sandbox.addDocument({ success: false, paragraphs: [], ...fields });
+  return (await call('get_source', { id })).text;
+}
+
+/** What the report says of a page that the sandbox's site has for this. */
+async function ofPage(path: string): Promise<string> {
+  const { call } = await plain();
+  const url = `https://help.larkspur.example${path}`;
+  return (await call('ingest_and_wait', { documentIdsToAdd: [url] })).text;
+}
+
+/** What a start says that must end at once. */
+async function startupFault(args: string[], env: Record<string, string> = {}): Promise<string> {
+  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  stops.push(() => child.kill('SIGKILL'));
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk;
+  });
+  const [code] = await once(child, 'close');
+  expect(code).toBe(2);
+  for (const line of stderr.trimEnd().split('\n')) expect(line).toMatch(/^fini-mcp: /);
+  return stderr;
+}
+
+/** What a client says, or the process on stderr, that starts the server with this command. */
+async function clientFault(command: string, args: string[], path?: string): Promise<string> {
+  const { PATH = '' } = process.env;
+  const env = { PATH: path ?? PATH };
+  const transport = new StdioClientTransport({ command, args, env, stderr: 'pipe' });
+  const client = new Client({ name: 'test', version: '1' });
+  const said: string[] = [];
+  transport.stderr?.on('data', (chunk: Buffer) => said.push(chunk.toString()));
+  client.onerror = (error) => said.push(error.message);
+  await client.connect(transport).catch((error: Error) => said.push(error.message));
+  const { pid } = transport;
+  if (pid !== null) process.kill(pid, 'SIGTERM');
+  await client.close();
+  return said.join('\n');
+}
+
+/** A call that the client ends with an error of its own. */
+async function refusedCall(
+  client: Client,
+  name: string,
+  input: object,
+  timeout = 5_000,
+): Promise<string> {
+  const answer = client.callTool({ name, arguments: { ...input } }, undefined, { timeout });
+  return answer.then(JSON.stringify, (error: Error) => error.message);
+}
+
+/** A built server over HTTP; gives what it answers to a request without a client. */
+async function startHttp(flags: string[] = [], environment: Record<string, string> = {}) {
+  const args = [CLI, '--http', '--sandbox', '--port', '0', ...flags];
+  const child = spawn(process.execPath, args, {
+    env: environment,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  stops.push(() => child.kill('SIGKILL'));
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk;
+  });
+  const url = await vi.waitFor(
+    () => {
+      const found = /"url":"(http[^"]+)"/.exec(stderr)?.[1];
+      if (found === undefined) throw new Error(`not listening: ${stderr}`);
+      return found;
+    },
+    { timeout: 5_000, interval: 10 },
+  );
+  return async (
+    status: number,
+    { method = 'POST', path = '/mcp', headers = {}, rpc = 'initialize' } = {},
+  ): Promise<string> => {
+    const accept = 'application/json, text/event-stream';
+    const request = httpRequest(new URL(path, url), {
+      method,
+      headers: { 'content-type': 'application/json', accept, ...headers },
+    });
+    const params = {
+      protocolVersion: '2025-06-18',
+      capabilities: {},
+      clientInfo: { name: 't', version: '1' },
+    };
+    if (method !== 'POST') request.end();
+    else request.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method: rpc, params }));
+    const [response] = await once(request, 'response');
+    let text = '';
+    for await (const chunk of response) text += chunk;
+    expect(response.statusCode).toBe(status);
+    return status === 200 ? text : JSON.parse(text).error.message;
+  };
+}
+
+const http = shared(() => startHttp(['--max-sessions', '1']));
+
+const status = (code: number): Fault => ({
+  times: Number.POSITIVE_INFINITY,
+  action: { kind: 'status', status: code },
+});
+
+/** By the first text that an entry quotes: what brings it about, and gives what was said. */
+const causes: Record<string, () => Promise<string>> = {
+  // The server does not start
+  'is not a flag of fini-mcp; see --help': () => startupFault(['--api-key=x']),
+  'FINI_API_KEY has characters that no key has': () =>
+    startupFault([], { FINI_API_KEY: `Bearer ${KEY}` }),
+  'is not a URL; write it as https://host': () => startupFault(['--base-url', 'usefini.com']),
+  'must be https (http only on loopback)': () =>
+    startupFault([], { FINI_BASE_URL: 'http://fini.example.com' }),
+  'exclude each other': async () => {
+    const first = await startupFault(['--sandbox', '--base-url', 'https://usefini.com']);
+    expect(first).toContain('exclude each other');
+    return startupFault(['--read-only', '--allow-delete']);
+  },
+  'needs --http': () => startupFault(['--port', '8080']),
+  'so FINI_MCP_AUTH_TOKEN must be set': () => startupFault(['--http', '--host', '0.0.0.0']),
+  'fini-mcp: cannot listen on': async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    stops.push(() => other.close());
+    const address = other.address();
+    const port = typeof address === 'object' ? address?.port : address;
+    const said = await startupFault(['--http', '--sandbox', '--port', `${port}`]);
+    expect(said).toContain('EADDRINUSE');
+    return said;
+  },
+
+  // The client does not get through to the server
+  'spawn node ENOENT': () => clientFault('node', [CLI], ''),
+  'spawn npx ENOENT': () => clientFault('npx', ['-y', 'fini-mcp'], ''),
+  'Cannot find module': () => clientFault(process.execPath, ['/nowhere/fini-mcp/dist/cli.js']),
+  'is not valid JSON': () => {
+    const script = `echo '> fini-mcp@0.1.0 start'; exec "${process.execPath}" "${CLI}" --sandbox`;
+    return clientFault('sh', ['-c', script]);
+  },
+  'Request timed out': async () => {
+    const { client } = await start({ jobs: () => ({ never: true }) });
+    return refusedCall(client, 'ingest_and_wait', { documentIdsToAdd: [PAGE] }, 100);
+  },
+  'Tool delete_sources not found': async () => {
+    const { client } = await plain();
+    return refusedCall(client, 'delete_sources', { documentIds: [SOURCE_ID] });
+  },
+
+  // The key
+  'No Fini API key is set': async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: what a client leaves unexpanded.
+    const { call } = await start({}, { FINI_API_KEY: '${FINI_API_KEY}' });
+    return (await call('list_sources')).text;
+  },
+  '(HTTP 401)': async () => {
+    const { call } = await start({}, { FINI_API_KEY: 'fini_revoked' });
+    return (await call('list_sources')).text;
+  },
+  '(HTTP 403)': async () => {
+    const { call } = await start({}, { FINI_API_KEY: 'fini_sandbox_read' });
+    return (await call('deep_crawl_links', { links: [PAGE] })).text;
+  },
+
+  // The input is refused
+  'With source "web" these are source IDs, but web takes URLs': async () =>
+    (await (await plain()).call('ingest_and_wait', { documentIdsToAdd: [SOURCE_ID] })).text,
+  'these are URLs, but source IDs (UUIDs) are needed': async () => {
+    const { call } = await plain();
+    return (await call('ingest_and_wait', { source: 'notion', documentIdsToAdd: [PAGE] })).text;
+  },
+  "a provider's own ID (externalId) is not one": async () => {
+    const { call } = await plain();
+    const documentIdsToAdd = ['360001234567'];
+    return (await call('ingest_and_wait', { source: 'zendesk', documentIdsToAdd })).text;
+  },
+  'without a scheme: put https:// before them': async () => {
+    const { call } = await plain();
+    return (await call('ingest_and_wait', { documentIdsToAdd: ['a.example/page'] })).text;
+  },
+  'documentIdsToAdd and documentIdsToRefresh are both empty': async () =>
+    (await (await plain()).call('ingest_and_wait')).text,
+
+  // Fini refuses, or does not answer
+  'A provider must be connected in the Fini dashboard': async () => {
+    const { call } = await start({ connectedProviders: [] });
+    return (await call('list_provider_resources', { provider: 'notion' })).text;
+  },
+  'There is no such source in this workspace.': async () =>
+    (await (await plain()).call('get_source', { id: SOURCE_ID })).text,
+  'Fini limits how often it is asked': () => withFault(status(429)),
+  'Fini did not finish the request to': () =>
+    withFault({ times: Number.POSITIVE_INFINITY, action: { kind: 'hang' } }),
+  'Fini could not be reached to': async () => {
+    const { call } = await start({}, { FINI_BASE_URL: 'http://127.0.0.1:1' });
+    return (await call('list_sources')).text;
+  },
+  'A proxy or a login page may stand between': () =>
+    withFault({ times: Number.POSITIVE_INFINITY, action: { kind: 'html' } }),
+  'Fini redirected the request to': () =>
+    withFault({ action: { kind: 'redirect', location: 'https://b.example/' } }),
+  'Fini failed to': () => withFault(status(500)),
+
+  // Queueing and waiting
+  'They may have been queued all the same.': () =>
+    withFault({ method: 'POST', action: { kind: 'reset', when: 'after' } }, 'ingest_and_wait', {
+      documentIdsToAdd: [PAGE],
+    }),
+  'Nothing was queued.': () =>
+    withFault({ method: 'POST', ...status(400) }, 'ingest_and_wait', { documentIdsToAdd: [PAGE] }),
+  'The wait ended early.': async () => {
+    const { call, sandbox } = await start({ jobs: () => ({ never: true }) });
+    const revoke = () => sandbox.script({ method: 'GET', ...status(401) });
+    sandbox.script({ method: 'POST', action: { kind: 'run', run: revoke } });
+    return (await call('ingest_and_wait', { documentIdsToAdd: [PAGE] })).text;
+  },
+  'timed_out:': async () => {
+    const { call } = await start({ jobs: () => ({ never: true }) });
+    return (await call('ingest_and_wait', { documentIdsToAdd: [PAGE], timeoutSeconds: 1 })).text;
+  },
+  'not queued:': async () => {
+    const { call } = await start({
+      jobs: ({ url }) => (url?.endsWith('/2') ? { drop: true } : undefined),
+    });
+    const documentIdsToAdd = ['https://a.example/1', 'https://a.example/2'];
+    return (await call('ingest_and_wait', { documentIdsToAdd })).text;
+  },
+  'Pending for more than 15 minutes': () => {
+    const updatedAt = new Date(Date.now() - 16 * 60_000).toISOString();
+    return ofSource({ linkedJobStatus: 'PENDING', success: null, updatedAt });
+  },
+
+  // A source has failed
+  'The page needs a login, which Fini does not have': () => ofPage('/account/rewards'),
+  "The site's robots.txt forbids this page": () => ofPage('/business/partner-prices'),
+  'Fini does not extract this content type': () =>
+    ofSource({ linkedJobStatus: 'FAILED', error: 'Unsupported content type: video/mp4' }),
+  'The page gave no usable content': () => ofSource({ linkedJobStatus: 'COMPLETED' }),
+  'connection may have expired or lost its permission': () =>
+    ofSource({ linkedJobStatus: 'FAILED', source: 'notion', error: 'object_not_found' }),
+  'Check that the page opens without a login, is not forbidden by robots.txt and is HTML': () =>
+    ofSource({ linkedJobStatus: 'FAILED', error: 'Failed to fetch page: HTTP 404 Not Found' }),
+  'Fini reports a status that this server does not know': () =>
+    ofSource({ linkedJobStatus: 'PAUSED', success: null }),
+
+  // Over HTTP
+  'This Host is not allowed': async () =>
+    (await http())(403, { headers: { host: 'fini.example.com' } }),
+  'This Origin is not allowed': async () =>
+    (await http())(403, { headers: { origin: 'https://evil.example' } }),
+  'Every request needs "Authorization: Bearer"': async () => {
+    const send = await startHttp([], { FINI_MCP_AUTH_TOKEN: 'a-token-of-the-team-0123456789' });
+    return send(401, { headers: { authorization: 'Bearer another-token-0123456789' } });
+  },
+  'There is no such session (any more): initialize again.': async () =>
+    (await http())(404, { rpc: 'tools/list', headers: { 'mcp-session-id': SOURCE_ID } }),
+  'Mcp-Session-Id is missing': async () => (await http())(400, { rpc: 'tools/list' }),
+  'sessions of this server are in use. Try again later.': async () => {
+    const send = await http();
+    await send(200);
+    return send(503);
+  },
+  'X-Fini-Api-Key is not a key': async () =>
+    (await http())(400, { headers: { 'x-fini-api-key': `Bearer ${KEY}` } }),
+  'so there is only POST.': async () => {
+    const send = await startHttp(['--stateless']);
+    return send(405, { method: 'GET' });
+  },
+  'There is only /mcp here, and /healthz.': async () => (await http())(404, { path: '/' }),
+};
+
+const quoting = entries.filter(({ quotes }) => quotes.length > 0);
+
+test('every entry says why and what to do', () => {
+  expect(entries.length).toBeGreaterThan(40);
+  for (const { heading, below } of entries) {
+    expect(below, heading).toMatch(/^\*\*Why\.\*\* \S.*\n\n\*\*What to do\.\*\* \S/m);
+  }
+});
+
+test('all entries but one quote a text, and each of those is brought about here', () => {
+  const silent = entries.filter(({ quotes }) => quotes.length === 0);
+  expect(silent.map(({ heading }) => heading)).toEqual(['No tools show up']);
+  expect(quoting.map(({ quotes: [first] }) => first).sort()).toEqual(Object.keys(causes).sort());
+});
+
+describe.concurrent('the page quotes what is really said', () => {
+  test.each(quoting)('$heading', async ({ quotes }) => {
+    const said = await causes[quotes[0] ?? '']?.();
+    for (const quote of quotes) expect(said).toContain(quote);
+  });
+});
+
+test('the README leads to the page', () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  expect(readme).toContain('(docs/troubleshooting.md)');
+});
