@@ -1,10 +1,10 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, startHarness } from './harness.ts';
+import { CLI, environmentFor, eventually, startHarness } from './harness.ts';
 
 const KEY = 'fini_5ecretWorkspaceKey0123456789';
 
@@ -56,9 +56,9 @@ const initialize = line({
 const callTool = (id: number, name: string, input: object) =>
   line({ id, method: 'tools/call', params: { name, arguments: input } });
 
-/** Resolves once this holds; looks every few milliseconds, for five seconds at the most. */
+/** Resolves once this holds. */
 function until(holds: () => boolean): Promise<void> {
-  return vi.waitFor(() => expect(holds()).toBe(true), { interval: 5, timeout: 5_000 });
+  return eventually(() => expect(holds()).toBe(true));
 }
 
 describe.concurrent('flags that say something and end', () => {
@@ -265,10 +265,8 @@ describe.concurrent('the process ends when nobody is there any more', () => {
     const { child, ended, stdout } = start([], environmentFor(sandbox));
     child.stdin.write(initialize);
     await until(() => stdout().includes('"id":1'));
-    const startedAt = performance.now();
     end(child);
     expect((await ended).code).toBe(0);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 
   test.each(ends)('in the middle of a wait, when %s', async (what, end) => {
@@ -284,11 +282,9 @@ describe.concurrent('the process ends when nobody is there any more', () => {
             originalUrl === url && linkedJobStatus === 'IN_PROGRESS',
         ),
     );
-    const startedAt = performance.now();
     end(child);
     const { code, stderr } = await ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
     expect(stdout()).not.toContain('"id":2');
   });
 
@@ -296,10 +292,8 @@ describe.concurrent('the process ends when nobody is there any more', () => {
     const { child, ended, stdout } = start(['--sandbox']);
     child.stdin.write(initialize + callTool(2, 'list_sources', {}));
     await until(() => stdout().includes('"id":2'));
-    const startedAt = performance.now();
     child.stdin.end();
     expect((await ended).code).toBe(0);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
   });
 
   test('when stdout breaks and something is to be said', async () => {

@@ -1,13 +1,12 @@
-import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { helpText } from '../src/config.ts';
 import { startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, readAnswer } from './harness.ts';
+import { CLI, environmentFor, readAnswer, Stops, startHttp } from './harness.ts';
 
 /* What the README tells people to put into their client's configuration, put to use. */
 
@@ -46,16 +45,14 @@ function linkTo(label: string): URL {
   return new URL(found);
 }
 
-const stops: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const stop of stops.splice(0).toReversed()) await stop();
-});
+const stops = new Stops();
+afterEach(() => stops.run());
 
 describe('the snippets', () => {
   test.each(Object.entries(byForm))('%s starts a server that works', async (_form, server) => {
     const { command, args, env } = serverSchema.parse(server);
     const sandbox = await startSandbox();
-    stops.push(() => sandbox.close());
+    stops.add(() => sandbox.close());
     // What a person fills in, or a client on the person's answer.
     const filled = new Map([
       ['/path/to/fini-mcp/dist/cli.js', CLI],
@@ -73,7 +70,7 @@ describe('the snippets', () => {
       env: Object.fromEntries([['PATH', PATH], ['FINI_BASE_URL', FINI_BASE_URL], ...own]),
     });
     const client = new Client({ name: 'test', version: '1' });
-    stops.push(() => client.close());
+    stops.add(() => client.close());
     await client.connect(transport);
     const answer = await client.callTool({ name: 'list_sources', arguments: {} });
     expect(readAnswer(answer).isError).toBe(false);
@@ -136,23 +133,13 @@ describe('the entries for HTTP', () => {
 
   test.each(entries)('get $name in', async ({ entry }) => {
     const token = 'a-token-of-the-team-0123456789';
-    const child = spawn(process.execPath, [CLI, '--http', '--sandbox', '--port', '0'], {
-      env: { FINI_MCP_AUTH_TOKEN: token },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    stops.push(() => child.kill('SIGKILL'));
-    let stderr = '';
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk;
-    });
-    const listening = () => /"url":"(http[^"]+)"/.exec(stderr)?.[1] ?? '';
-    await vi.waitFor(() => expect(listening()).not.toBe(''), { timeout: 5_000, interval: 10 });
+    const server = await startHttp(stops, { FINI_MCP_AUTH_TOKEN: token }, ['--sandbox']);
     const url = new URL(entry.url ?? entry.serverUrl ?? '');
-    url.port = new URL(listening()).port;
+    url.port = new URL(server.url).port;
     const headers = { Authorization: entry.headers.Authorization.replace('...', token) };
     const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers } });
     const client = new Client({ name: 'test', version: '1' });
-    stops.push(() => client.close());
+    stops.add(() => client.close());
     await client.connect(transport);
     expect((await client.listTools()).tools).not.toHaveLength(0);
   });

@@ -18,13 +18,10 @@ interface ConfiguredServer {
 
 describe('the demo', () => {
   it('shows the way from a crawl to a full account, without an account or a terminal', async () => {
-    const startedAt = performance.now();
     const { code, stdout, stderr } = await run(['--import', 'tsx', 'demo.ts']);
-    const seconds = (performance.now() - startedAt) / 1000;
 
     expect(stderr).toBe('');
     expect(code).toBe(0);
-    expect(seconds).toBeLessThan(15);
 
     const lines = stdout.split('\n');
     const completed = lines.filter((line) => line.startsWith('completed '));

@@ -830,7 +830,7 @@ const servers: Record<
   'with a key to read': { rows: readKey, environment: { FINI_API_KEY: 'fini_sandbox_read' } },
   'with a key to write': { rows: writeKey, environment: { FINI_API_KEY: 'fini_sandbox_write' } },
   'with a wrong key': { rows: wrongKey, environment: { FINI_API_KEY: 'fini_wrong' } },
-  'with little patience': { rows: impatient, environment: { FINI_REQUEST_TIMEOUT_MS: '400' } },
+  'with little patience': { rows: impatient, environment: { FINI_REQUEST_TIMEOUT_MS: '700' } },
 };
 
 describe.each(Object.entries(servers))('%s', (_name, { rows, environment, flags }) => {

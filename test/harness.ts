@@ -1,7 +1,9 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
+import { vi } from 'vitest';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
 
 /** The built server: tests drive what people run. */
@@ -72,6 +74,57 @@ export async function startHarness(
       await sandbox.close();
     },
   };
+}
+
+/** What there is to stop at a test's end. */
+export class Stops {
+  readonly #stops: (() => unknown)[] = [];
+
+  /** Adds something that runs at the end, before what was added before. */
+  add(stop: () => unknown): void {
+    this.#stops.push(stop);
+  }
+
+  /** Runs them all. */
+  async run(): Promise<void> {
+    for (const stop of this.#stops.splice(0).toReversed()) await stop();
+  }
+}
+
+/** What a check gives once it throws no more. A slow machine gets nearly a test's whole time. */
+export function eventually<Result>(check: () => Result | Promise<Result>): Promise<Result> {
+  return vi.waitFor(check, { timeout: 15_000, interval: 5 });
+}
+
+/** A built server over HTTP. */
+export interface HttpServer {
+  readonly url: string;
+  readonly process: ChildProcess;
+  readonly stderr: () => string;
+}
+
+/** Starts the built server over HTTP, at a port that is free. */
+export async function startHttp(
+  stops: Stops,
+  environment: Record<string, string> = {},
+  flags: readonly string[] = [],
+): Promise<HttpServer> {
+  const { PATH } = process.env;
+  const child = spawn(process.execPath, [CLI, '--http', '--port', '0', ...flags], {
+    env: { PATH, ...environment },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  stops.add(() => child.kill('SIGKILL'));
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk;
+  });
+  const url = await eventually(() => {
+    const found = /"url":"(http[^"]+)"/.exec(stderr)?.[1];
+    if (found === undefined) throw new Error(`not listening: ${stderr}`);
+    return found;
+  });
+  return { url, process: child, stderr: () => stderr };
 }
 
 /** Takes a tool's answer apart. */

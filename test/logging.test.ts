@@ -3,16 +3,8 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, startHarness } from './harness.ts';
-import {
-  connectHttp,
-  connectRaw,
-  type Notification,
-  type RpcAnswer,
-  Stops,
-  startHttp,
-  type Way,
-} from './rpc.ts';
+import { CLI, environmentFor, Stops, startHarness, startHttp } from './harness.ts';
+import { connectHttp, connectRaw, type Notification, type RpcAnswer, type Way } from './rpc.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());

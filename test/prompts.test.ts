@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Sandbox, type SandboxDocument, startSandbox } from '../src/sandbox/server.ts';
-import { environmentFor, type Harness, startHarness } from './harness.ts';
-import { connectRaw, type RpcClient, Stops, WAYS } from './rpc.ts';
+import { environmentFor, type Harness, Stops, startHarness } from './harness.ts';
+import { connectRaw, type RpcClient, WAYS } from './rpc.ts';
 
 const INVALID_PARAMS = -32602;
 const SITE = 'https://help.larkspur.example';

@@ -4,8 +4,8 @@ import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Sandbox, type SandboxDocument, startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, type Harness, startHarness } from './harness.ts';
-import { connectRaw, type RpcClient, Stops, startHttp, WAYS } from './rpc.ts';
+import { CLI, environmentFor, type Harness, Stops, startHarness, startHttp } from './harness.ts';
+import { connectRaw, type RpcClient, WAYS } from './rpc.ts';
 
 const RESOURCE_NOT_FOUND = -32002;
 const INVALID_PARAMS = -32602;

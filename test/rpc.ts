@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { vi } from 'vitest';
 import * as z from 'zod';
-import { CLI } from './harness.ts';
+import { CLI, type Stops, startHttp } from './harness.ts';
 
 /* Clients without an SDK, which show every message and speak any protocol version. */
 
@@ -43,21 +42,6 @@ export interface RpcOptions {
   readonly headers?: Record<string, string>;
 }
 
-/** What there is to stop at a test's end. */
-export class Stops {
-  readonly #stops: (() => unknown)[] = [];
-
-  /** Adds something that runs at the end, before what was added before. */
-  add(stop: () => unknown): void {
-    this.#stops.push(stop);
-  }
-
-  /** Runs them all. */
-  async run(): Promise<void> {
-    for (const stop of this.#stops.splice(0).toReversed()) await stop();
-  }
-}
-
 const initializeParams = (protocolVersion: string) => ({
   protocolVersion,
   capabilities: {},
@@ -81,33 +65,6 @@ export async function connectRaw(
   const mode = way === 'stateless HTTP' ? ['--stateless'] : [];
   const { url } = await startHttp(stops, environment, [...mode, ...flags]);
   return connectHttp(url, { ...options, isStateless: way === 'stateless HTTP' });
-}
-
-/** Starts the built server over HTTP. */
-export async function startHttp(
-  stops: Stops,
-  environment: Record<string, string>,
-  flags: string[] = [],
-): Promise<{ url: string; stderr: () => string }> {
-  const { PATH } = process.env;
-  const child = spawn(process.execPath, [CLI, '--http', '--port', '0', ...flags], {
-    env: { PATH, ...environment },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  stops.add(() => child.kill('SIGKILL'));
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  const url = await vi.waitFor(
-    () => {
-      const found = /"url":"(http[^"]+)"/.exec(stderr)?.[1];
-      if (found === undefined) throw new Error(`not listening: ${stderr}`);
-      return found;
-    },
-    { timeout: 5_000, interval: 10 },
-  );
-  return { url, stderr: () => stderr };
 }
 
 async function connectStdio(

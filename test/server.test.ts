@@ -35,10 +35,7 @@ test('an exception in a tool is an error with a reference; its stack goes to the
 const KEY = 'fini_secret/with-odd+characters==';
 
 test('a key that the API echoes, in whatever place, leaves the server nowhere', async () => {
-  harness = await startHarness(
-    { keys: { [KEY]: ['read', 'write'] } },
-    { FINI_API_KEY: KEY, FINI_REQUEST_TIMEOUT_MS: '500' },
-  );
+  harness = await startHarness({ keys: { [KEY]: ['read', 'write'] } }, { FINI_API_KEY: KEY });
   const { call, sandbox, stderr } = harness;
   const document = sandbox.addDocument({
     // The bound on titles, 200 characters, would cut the key in two.

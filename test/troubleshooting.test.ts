@@ -5,9 +5,9 @@ import { request as httpRequest } from 'node:http';
 import { createServer } from 'node:net';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { afterAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { Fault, SandboxDocument, SandboxOptions } from '../src/sandbox/server.ts';
-import { CLI, type Harness, startHarness } from './harness.ts';
+import { CLI, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 
 /* Every text that docs/troubleshooting.md quotes is brought about here, and must hold the quote. */
 
@@ -27,15 +27,15 @@ const PAGE = 'https://a.example/page';
 const SOURCE_ID = '5d9f67a8-d853-4af4-b7ce-23ebba1245e5';
 const KEY = 'fini_5ecretWorkspaceKey0123456789';
 
-const stops: (() => unknown)[] = [];
-afterAll(() => Promise.all(stops.map((stop) => stop())));
+const stops = new Stops();
+afterAll(() => stops.run());
 
 async function start(
   options: SandboxOptions = {},
   environment: Record<string, string> = {},
 ): Promise<Harness> {
   const harness = await startHarness(options, environment);
-  stops.push(() => harness.close());
+  stops.add(() => harness.close());
   return harness;
 }
 
@@ -58,7 +58,7 @@ async function withFault(
 ): Promise<string> {
   // Only what never comes is to be given up early, also on a slow machine.
   const early: Record<string, string> =
-    fault.action.kind === 'hang' ? { FINI_REQUEST_TIMEOUT_MS: '150' } : {};
+    fault.action.kind === 'hang' ? { FINI_REQUEST_TIMEOUT_MS: '500' } : {};
   const { call, sandbox } = await start({}, early);
   sandbox.script(fault);
   return (await call(name, input)).text;
@@ -81,7 +81,7 @@ async function ofPage(path: string): Promise<string> {
 /** What a start says that must end at once. */
 async function startupFault(args: string[], env: Record<string, string> = {}): Promise<string> {
   const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  stops.push(() => child.kill('SIGKILL'));
+  stops.add(() => child.kill('SIGKILL'));
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk;
@@ -120,25 +120,8 @@ async function refusedCall(
 }
 
 /** A built server over HTTP; gives what it answers to a request without a client. */
-async function startHttp(flags: string[] = [], environment: Record<string, string> = {}) {
-  const args = [CLI, '--http', '--sandbox', '--port', '0', ...flags];
-  const child = spawn(process.execPath, args, {
-    env: environment,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  stops.push(() => child.kill('SIGKILL'));
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk;
-  });
-  const url = await vi.waitFor(
-    () => {
-      const found = /"url":"(http[^"]+)"/.exec(stderr)?.[1];
-      if (found === undefined) throw new Error(`not listening: ${stderr}`);
-      return found;
-    },
-    { timeout: 5_000, interval: 10 },
-  );
+async function askHttp(flags: string[] = [], environment: Record<string, string> = {}) {
+  const { url } = await startHttp(stops, environment, ['--sandbox', ...flags]);
   return async (
     status: number,
     { method = 'POST', path = '/mcp', headers = {}, rpc = 'initialize' } = {},
@@ -163,7 +146,7 @@ async function startHttp(flags: string[] = [], environment: Record<string, strin
   };
 }
 
-const http = shared(() => startHttp(['--max-sessions', '1']));
+const http = shared(() => askHttp(['--max-sessions', '1']));
 
 const status = (code: number): Fault => ({
   times: Number.POSITIVE_INFINITY,
@@ -189,7 +172,7 @@ const causes: Record<string, () => Promise<string>> = {
   'fini-mcp: cannot listen on': async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
-    stops.push(() => other.close());
+    stops.add(() => other.close());
     const address = other.address();
     const port = typeof address === 'object' ? address?.port : address;
     const said = await startupFault(['--http', '--sandbox', '--port', `${port}`]);
@@ -283,6 +266,8 @@ const causes: Record<string, () => Promise<string>> = {
   },
   'timed_out:': async () => {
     const { call } = await start({ jobs: () => ({ never: true }) });
+    // The first request takes longest; the second is to be spent waiting.
+    await call('list_sources');
     return (await call('ingest_and_wait', { documentIdsToAdd: [PAGE], timeoutSeconds: 1 })).text;
   },
   'not queued:': async () => {
@@ -316,7 +301,7 @@ const causes: Record<string, () => Promise<string>> = {
   'This Origin is not allowed': async () =>
     (await http())(403, { headers: { origin: 'https://evil.example' } }),
   'Every request needs "Authorization: Bearer"': async () => {
-    const send = await startHttp([], { FINI_MCP_AUTH_TOKEN: 'a-token-of-the-team-0123456789' });
+    const send = await askHttp([], { FINI_MCP_AUTH_TOKEN: 'a-token-of-the-team-0123456789' });
     return send(401, { headers: { authorization: 'Bearer another-token-0123456789' } });
   },
   'There is no such session (any more): initialize again.': async () =>
@@ -330,7 +315,7 @@ const causes: Record<string, () => Promise<string>> = {
   'X-Fini-Api-Key is not a key': async () =>
     (await http())(400, { headers: { 'x-fini-api-key': `Bearer ${KEY}` } }),
   'so there is only POST.': async () => {
-    const send = await startHttp(['--stateless']);
+    const send = await askHttp(['--stateless']);
     return send(405, { method: 'GET' });
   },
   'There is only /mcp here, and /healthz.': async () => (await http())(404, { path: '/' }),

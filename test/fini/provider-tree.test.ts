@@ -184,11 +184,10 @@ describe('nesting', () => {
     expect(flatten('notion', root.pages).unreadable).toBeGreaterThan(0);
   });
 
-  test('20,000 resources are flattened in well under a second', () => {
-    const answer = Array.from({ length: 20_000 }, (_, id) => ({ ...page, externalId: id }));
-    const startedAt = performance.now();
-    expect(flatten('notion', answer).resources).toHaveLength(20_000);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  test('200,000 resources are flattened, in time that grows with their number alone', () => {
+    const answer = Array.from({ length: 200_000 }, (_, id) => ({ ...page, externalId: id }));
+    // Work for each pair of them would outlast the test's time many times over.
+    expect(flatten('notion', answer).resources).toHaveLength(200_000);
   });
 });
 

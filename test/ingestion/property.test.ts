@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
-import { afterAll, expect, test, vi } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { createFiniClient } from '../../src/fini/client.ts';
 import { closeConnections, createHttp, type Http } from '../../src/fini/http.ts';
 import { Ingestion } from '../../src/ingestion/ingestion.ts';
 import type { Report } from '../../src/ingestion/report.ts';
 import { type Fault, type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
 import { ProgressReporter, type ProgressUpdate } from '../../src/tools/progress.ts';
+import { eventually } from '../harness.ts';
 
 /*
  * Random schedules of faults, delays, batch sizes and endings, over real HTTP. The promises under
@@ -211,7 +212,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
       await setImmediate();
     expect(countTimers()).toBeLessThanOrEqual(timersBefore);
     await closeConnections();
-    await vi.waitFor(() => expect(sandbox.connections()).toBe(0), { interval: 1 });
+    await eventually(() => expect(sandbox.connections()).toBe(0));
     await sandbox.close();
   });
   await fc.assert(property, { numRuns: RUNS });

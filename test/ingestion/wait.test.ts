@@ -1,7 +1,7 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, expect, test } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/server.ts';
-import { type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { eventually, type Harness, ingestRequests, startHarness } from '../harness.ts';
 
 let harness: Harness;
 afterEach(() => harness.close());
@@ -11,18 +11,27 @@ async function start(options: SandboxOptions = {}, environment: Record<string, s
   return harness;
 }
 
+/** Where a wait of a second must be spent waiting: a server's first request takes longest. */
+async function startWarm(...settings: Parameters<typeof start>) {
+  const { call, sandbox } = await start(...settings);
+  await call('list_sources');
+  sandbox.requests.length = 0;
+  return { call, sandbox };
+}
+
 const pages = (count: number) =>
   Array.from({ length: count }, (_, index) => `https://docs.example.com/page/${index}`);
 
 /** Waits, without a pause of its own, until something that the sandbox does has come about. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+function until(holds: () => boolean): Promise<void> {
+  return eventually(() => expect(holds()).toBe(true));
 }
 
 test('a wait over 25 URLs accounts for each exactly once, whatever becomes of it', async () => {
   const urls = pages(25);
   const [failing, empty, odd, dropped] = urls;
-  const { call, sandbox } = await start({
+  const { call, sandbox } = await startWarm({
+    parallelJobs: 25,
     jobs: ({ url }) => {
       if (url === failing) return { status: 'FAILED', error: 'Blocked by robots.txt' };
       if (url === empty) return { status: 'COMPLETED', success: false };
@@ -160,7 +169,7 @@ test('two calls at once for overlapping items queue each item once', async () =>
 
 test('a wait that runs out is an answer, and wait_for_sources goes on from it', async () => {
   const urls = pages(4);
-  const { call, sandbox } = await start({ workingMs: 1500, parallelJobs: 9 });
+  const { call, sandbox } = await startWarm({ workingMs: 1500, parallelJobs: 9 });
   const first = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
   expect([first.structured.outcome, first.isError]).toEqual(['timed_out', false]);
   const next = /wait_for_sources with (\{.*?\})\./.exec(first.structured.nextSteps)?.[1];
@@ -282,14 +291,17 @@ test('the same call again while the young records show no URL queues nothing', a
 
 test('the time-out bounds a call that waits for another one’s queueing, and the queueing itself', async () => {
   const urls = pages(1);
-  const { call, sandbox } = await start({}, { FINI_REQUEST_TIMEOUT_MS: '2500' });
+  const { call, sandbox } = await startWarm({}, { FINI_REQUEST_TIMEOUT_MS: '2500' });
   sandbox.script({ method: 'POST', action: { kind: 'hang' } });
   const input = { documentIdsToAdd: urls, timeoutSeconds: 1 };
   const first = call('ingest_and_wait', input);
   await until(() => ingestRequests(sandbox).length === 1);
-  const startedAt = performance.now();
+  let firstHasEnded = false;
+  void first.then(() => {
+    firstHasEnded = true;
+  });
   const second = await call('ingest_and_wait', input);
-  expect(performance.now() - startedAt).toBeLessThan(1_500);
+  expect(firstHasEnded).toBe(false);
   expect(second.text).toMatch(/^Nothing was queued.*ran out/);
   expect((await first).text).toMatch(/may have been queued/);
 });

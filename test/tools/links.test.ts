@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
-import { environmentFor } from '../harness.ts';
-import { connectHttp, connectRaw, type RpcAnswer, Stops, startHttp, WAYS } from '../rpc.ts';
+import { environmentFor, Stops, startHttp } from '../harness.ts';
+import { connectHttp, connectRaw, type RpcAnswer, WAYS } from '../rpc.ts';
 
 const SOURCES = 12;
 const MAXIMUM_LINKS = 10;

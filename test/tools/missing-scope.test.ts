@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
-import { environmentFor } from '../harness.ts';
-import { connectHttp, connectRaw, type RpcClient, Stops, startHttp, type Way } from '../rpc.ts';
+import { environmentFor, Stops, startHttp } from '../harness.ts';
+import { connectHttp, connectRaw, type RpcClient, type Way } from '../rpc.ts';
 
 const PAGE = 'https://help.example/a';
 const READ_ONLY =
