@@ -5,7 +5,7 @@ import { listing } from './src/tools/listing.ts';
 
 /*
  * What a start would pay for and never uses. The SDK loads a JSON Schema validator (for elicitation,
- * see NO_VALIDATOR in src/server.ts) and a converter for Zod 3 schemas (there are none here).
+ * see ANY_ANSWER in src/server.ts) and a converter for Zod 3 schemas (there are none here).
  */
 const LEFT_OUT: readonly { filter: RegExp; contents: string }[] = [
   { filter: /\/validation\/ajv-provider\.js$/, contents: 'export class AjvJsonSchemaValidator {}' },

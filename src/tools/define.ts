@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js';
 import type {
@@ -191,9 +190,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
           return failure(error, dependencies);
         } finally {
           progress.end(false);
-          // A notification right before the answer is dropped by the SDK's clients (typescript-sdk
-          // issue 2580), so the answer waits for a turn of the timers.
-          if (token !== undefined && progress.hasReported) await sleep(1);
+          if (token !== undefined) await progress.delivered();
         }
       });
     },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { counted } from '../bounded.ts';
 import type { WaitProgress } from '../ingestion/ingestion.ts';
 
@@ -21,6 +22,8 @@ interface State {
 
 /** Clients take silence for death, many after a few seconds; this keeps below five. */
 const HEARTBEAT_MS = 4_000;
+/** By then also a busy client has read what it was sent. */
+const READ_WITHIN_MS = 50;
 /** How far a heart-beat moves the bar towards the next finished item. */
 const HEARTBEAT_STEP = 0.01;
 
@@ -35,15 +38,11 @@ export class ProgressReporter {
   #latest: State | undefined;
   #latestKey = '';
   #progress = 0;
-  #sent = false;
+  /** By `performance.now()`. */
+  #toldAt = Number.NEGATIVE_INFINITY;
 
   constructor(send: (update: ProgressUpdate) => void) {
     this.#send = send;
-  }
-
-  /** Whether any notification has gone out. */
-  get hasReported(): boolean {
-    return this.#sent;
   }
 
   /** Tells what is done before anybody knows how many items there are. */
@@ -68,6 +67,15 @@ export class ProgressReporter {
     }
   }
 
+  /**
+   * Resolves once the last notification has surely been read. The SDK's clients drop one that they
+   * read together with the answer (typescript-sdk issue 2580), so the answer must come apart.
+   */
+  async delivered(): Promise<void> {
+    const left = this.#toldAt + READ_WITHIN_MS - performance.now();
+    if (left > 0) await sleep(left);
+  }
+
   #take(latest: State, key: string): void {
     this.#latest = latest;
     if (key === this.#latestKey) return;
@@ -90,7 +98,7 @@ export class ProgressReporter {
   #tell({ describe, total }: State, progress: number): void {
     if (progress <= this.#progress) return;
     this.#progress = progress;
-    this.#sent = true;
+    this.#toldAt = performance.now();
     const seconds = Math.round((performance.now() - this.#startedAt) / 1000);
     const message = describe(seconds);
     this.#send(total === undefined ? { progress, message } : { progress, total, message });
