@@ -23,6 +23,11 @@ export function isLoopback(hostname: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i.test(hostname);
 }
 
+/** Whether an address to listen on stands for all that the machine has, and so is nobody's name. */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
 /**
  * Why a request may not come in; null where it may. `Host` and `Origin` are checked since a web
  * page in somebody's browser can reach a server on loopback (DNS rebinding), the token since

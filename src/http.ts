@@ -12,14 +12,14 @@ import * as z from 'zod';
 import { bounded } from './bounded.ts';
 import { apiKeySchema } from './config.ts';
 import { EventLog } from './event-log.ts';
-import { type AccessRules, isAllowedOrigin, refuse, shortHash } from './http-access.ts';
+import { type AccessRules, isAllowedOrigin, isWildcard, refuse, shortHash } from './http-access.ts';
 import type { Log } from './log.ts';
-import { connectServer, createServer, type ToolSelection } from './server.ts';
+import { connectServer, createServer, type ServerKind } from './server.ts';
 import { originalStack } from './stack.ts';
 import type { Lease, Workspaces } from './workspace.ts';
 
 /** How the HTTP server runs. */
-export interface HttpServerOptions extends AccessRules, ToolSelection {
+export interface HttpServerOptions extends AccessRules, ServerKind {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -108,6 +108,7 @@ class HttpRefusal extends Error {
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { log } = options;
+  const rules = rulesOf(options);
   const sessions = new Map<string, Session>();
   let isStopping = false;
   let running = 0;
@@ -154,7 +155,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       return answerJson(response, 200, { status: 'ok', version: options.version });
     if (path !== '/mcp') throw new HttpRefusal(404, 'There is only /mcp here, and /healthz.');
     if (request.method === 'OPTIONS') return answerPreflight(request, response);
-    const refusal = refuse(request, options);
+    const refusal = refuse(request, rules);
     if (refusal !== null) {
       throw new HttpRefusal(refusal.status, refusal.message, JSON_RPC_ERROR, refusal.headers);
     }
@@ -347,6 +348,9 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   });
   const url = urlOf(server.address());
   log('info', 'listening', { url: `${url}/mcp` });
+  if (isWildcard(options.host) && options.allowedHosts.length === 0) {
+    log('info', 'only requests to a loopback name are answered: name others with --allowed-host');
+  }
 
   return {
     url,
@@ -432,6 +436,13 @@ function answerJson(response: ServerResponse, status: number, body: unknown): vo
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').replace(/\?.*$/s, '');
+}
+
+/** An address that was given as the one to listen on is a name that one may ask under, too. */
+function rulesOf({ host, ...rules }: HttpServerOptions): AccessRules {
+  if (isWildcard(host)) return rules;
+  const name = host.includes(':') ? `[${host}]` : host.toLowerCase();
+  return { ...rules, allowedHosts: [...rules.allowedHosts, name] };
 }
 
 function urlOf(address: AddressInfo | string | null): string {

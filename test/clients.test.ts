@@ -70,7 +70,8 @@ async function connectRaw(): Promise<AnyClient> {
   });
   expect(initialized).toMatchObject({
     protocolVersion: '2025-06-18',
-    serverInfo: { name: 'fini-mcp', title: 'Fini' },
+    serverInfo: { name: 'fini-mcp', title: 'Fini (sandbox)' },
+    instructions: expect.stringMatching(/made-up Fini.*Say so/),
     capabilities: { tools: {} },
   });
   send({ method: 'notifications/initialized' });

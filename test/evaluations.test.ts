@@ -357,7 +357,7 @@ const usual: Row[] = [
       {
         tool: 'get_source',
         input: { id: 'https://known.example/terms' },
-        shows: /are URLs, but source IDs.*list_sources/,
+        shows: /is not a source ID.*list_sources.*originalUrl/,
         fails: true,
       },
       {
@@ -694,7 +694,7 @@ const deleting: Row[] = [
       {
         tool: 'delete_sources',
         input: { documentIds: ['https://old.example/'] },
-        shows: /are URLs, but source IDs.*list_sources/,
+        shows: /is not a source ID.*list_sources.*originalUrl/,
         fails: true,
       },
     ],

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -239,6 +240,30 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     expect(answer.status).toBe(200);
     expect(answer.headers['access-control-allow-origin']).toBe('https://app.example');
     expect((await send(url, { method: 'OPTIONS', headers })).status).toBe(204);
+  });
+
+  test('the name that it listens on comes in, and one that stands for all does not', async () => {
+    const environment = { FINI_MCP_AUTH_TOKEN: TOKEN };
+    const statusFor = async (listen: string, host: string) => {
+      const { url } = await start(['--sandbox', '--host', listen, ...flags], environment);
+      const headers = { host, authorization: `Bearer ${TOKEN}` };
+      return (await send(url, { headers, body: initialize })).status;
+    };
+    expect(await statusFor(hostname(), `${hostname()}:3333`)).toBe(200);
+    expect(await statusFor(hostname(), 'evil.example')).toBe(403);
+    expect(await statusFor('0.0.0.0', '0.0.0.0:3333')).toBe(403);
+    expect(await statusFor('0.0.0.0', 'localhost:3333')).toBe(200);
+  });
+
+  test('a server that listens on every address and is known by no name says so', async () => {
+    const environment = { FINI_MCP_AUTH_TOKEN: TOKEN };
+    const everywhere = ['--sandbox', '--host', '0.0.0.0', ...flags];
+    const nameless = await start(everywhere, environment);
+    await eventually(() => expect(nameless.stderr()).toContain('--allowed-host'));
+    const named = await start([...everywhere, '--allowed-host', 'fini.internal'], environment);
+    await send(named.url, { body: initialize });
+    await eventually(() => expect(named.stderr()).toContain('"request"'));
+    expect(named.stderr()).not.toContain('--allowed-host');
   });
 
   test('SIGTERM: a running call gets its answer, then the process ends with 0', async () => {

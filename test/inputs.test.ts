@@ -46,12 +46,27 @@ function expectNamed(text: string, value: string): void {
   ).toBe(true);
 }
 
-const noWebUrls: [what: string, value: string, says: RegExp][] = [
-  ['a source ID', UUID, /source IDs, but web takes URLs.*originalUrl/],
-  ['a source ID in capitals', UUID.toUpperCase(), /source IDs, but web takes URLs/],
-  ['a Notion ID', '7c1e9b5240d34f6a9b1d000038500000', /own IDs, register them/],
-  ['a Zendesk ID', '4402118230', /own IDs, register them with register_provider_resources/],
-  ['a Confluence space key', 'OPS', /own IDs, register them/],
+const noWebUrls: [what: string, value: string, says: RegExp, inCrawl?: RegExp][] = [
+  [
+    'a source ID',
+    UUID,
+    /source IDs, but web takes URLs.*originalUrl.*refresh_sources/,
+    /crawl starts/,
+  ],
+  ['a source ID in capitals', UUID.toUpperCase(), /source IDs, but web takes URLs/, /crawl starts/],
+  [
+    'a Notion ID',
+    '7c1e9b5240d34f6a9b1d000038500000',
+    /own IDs, register them/,
+    /import_provider_resources/,
+  ],
+  [
+    'a Zendesk ID',
+    '4402118230',
+    /own IDs, register them with register_provider_resources/,
+    /import_provider_resources/,
+  ],
+  ['a Confluence space key', 'OPS', /own IDs, register them/, /https:\/\/host\/path/],
   ['a title', 'Refund policy', /not URLs/],
   ['a host and path without a scheme', 'help.example.com/refunds', /put https:\/\/ before them/],
   ['a host without a scheme', 'example.com', /without a scheme/],
@@ -97,7 +112,7 @@ const noWebUrls: [what: string, value: string, says: RegExp][] = [
 ];
 
 describe('items that are no web URLs are refused before any request', () => {
-  test.each(noWebUrls)('%s', async (_what, value, says) => {
+  test.each(noWebUrls)('%s', async (_what, value, says, inCrawl = says) => {
     const lists: [tool: string, field: string][] = [
       ['ingest_sources', 'documentIdsToAdd'],
       ['ingest_and_wait', 'documentIdsToRefresh'],
@@ -105,7 +120,8 @@ describe('items that are no web URLs are refused before any request', () => {
     ];
     for (const [tool, field] of lists) {
       const text = await refusal(tool, { [field]: [PAGE, value] });
-      expect(text).toMatch(says);
+      expect(text).toMatch(field === 'links' ? inCrawl : says);
+      if (field === 'links') expect(text).not.toMatch(/"source"/);
       expect(text).toContain(field);
       expectNamed(text, value);
     }
@@ -113,11 +129,7 @@ describe('items that are no web URLs are refused before any request', () => {
 });
 
 const noSourceIds: [what: string, value: string, says: RegExp][] = [
-  [
-    'a URL',
-    'https://help.example/a',
-    /are URLs, but source IDs.*register_provider_resources first/,
-  ],
+  ['a URL', 'https://help.example/a', /are URLs, but source IDs.*list_sources/],
   ['a URL without a scheme', 'help.example.com/a', /are URLs, but source IDs/],
   ['a Notion ID', '7c1e9b5240d34f6a9b1d000038500000', /own ID \(externalId\) is not one/],
   ['a Zendesk ID', '4402118230', /own ID \(externalId\) is not one/],
@@ -141,10 +153,13 @@ describe('items that are no source IDs are refused before any request', () => {
     for (const [tool, field, more] of inputs) {
       const text = await refusal(tool, { [field]: [UUID, value], ...more });
       expect(text).toMatch(says);
+      // What is only looked at or waited for need not be registered.
+      const isIngested = field !== 'ids' && value !== '';
+      expect(text.includes('register_provider_resources first')).toBe(isIngested);
       expectNamed(text, value);
     }
     const text = await refusal('get_source', { id: value });
-    expect(text).toMatch(says);
+    expect(text).toMatch(/is not a source ID \(a UUID\): list_sources/);
     expect(text.toLowerCase()).toContain(JSON.stringify(value).toLowerCase());
   });
 
@@ -172,13 +187,22 @@ const otherShapes: [what: string, tool: string, input: object, says: RegExp][] =
     /both empty: pass at least one URL/,
   ],
   ['empty lists of IDs', 'ingest_sources', { source: 'notion' }, /at least one source ID/],
-  ['an unknown key', 'ingest_sources', { documentIdsToAdd: [PAGE], urls: [] }, /"urls"/],
+  [
+    'an unknown key',
+    'ingest_sources',
+    { documentIdsToAdd: [PAGE], urls: [] },
+    /"urls"\. It takes source, documentIdsToAdd/,
+  ],
   ['a key in wrong case', 'ingest_sources', { documentIDsToAdd: [PAGE] }, /"documentIDsToAdd"/],
   ['a key of every object', 'list_sources', { constructor: {} }, /"constructor"/],
   ['a number for a list', 'ingest_sources', { documentIdsToAdd: 1 }, /documentIdsToAdd/],
   ['an object for a list', 'ingest_sources', { documentIdsToAdd: { 0: PAGE } }, /documentIdsToAdd/],
-  ['one URL for a list', 'ingest_sources', { documentIdsToAdd: PAGE }, /array.*documentIdsToAdd/],
-  ['half of a JSON list', 'ingest_sources', { documentIdsToAdd: `["${PAGE}"` }, /documentIdsToAdd/],
+  [
+    'half of a JSON list',
+    'ingest_sources',
+    { documentIdsToAdd: `["${PAGE}"` },
+    /array.*documentIdsToAdd/,
+  ],
   ['JSON of another type', 'wait_for_sources', { ids: `[{"id":"${UUID}"}]` }, /ids\[0\]/],
   ['an unknown source', 'ingest_sources', { source: 'website', documentIdsToAdd: [PAGE] }, /"web"/],
   ['a source in capitals', 'ingest_sources', { source: 'WEB', documentIdsToAdd: [PAGE] }, /source/],
@@ -200,7 +224,7 @@ const otherShapes: [what: string, tool: string, input: object, says: RegExp][] =
   ['a limit of none', 'deep_crawl_links', { links: [PAGE], limit: 0 }, /limit/],
   ['a page too large', 'list_sources', { limit: 101 }, /<=100.* at limit/],
   ['a direction unknown', 'list_sources', { cursor: UUID, direction: 'up' }, /"previous"/],
-  ['a cursor that is no ID', 'list_sources', { cursor: '2' }, /not source IDs/],
+  ['a cursor that is no ID', 'list_sources', { cursor: '2' }, /not a source ID/],
   ['an empty filter', 'list_sources', { title: ' ' }, /title/],
   [
     'a provider without discovery',
@@ -260,7 +284,7 @@ describe('everything wrong with a call is named at once', () => {
   });
 
   test('a list of a wrong type, which is not called empty', async () => {
-    const text = await refusal('ingest_sources', { documentIdsToAdd: PAGE });
+    const text = await refusal('ingest_sources', { documentIdsToAdd: { page: PAGE } });
     expect(text).toMatch(/array/);
     expect(text).not.toMatch(/both empty/);
   });
@@ -386,8 +410,27 @@ describe('good items reach Fini', () => {
   ])('%s', async (_what, given) => {
     const input = { source: 'zendesk', documentIdsToAdd: [given] };
     expect(await accepted('ingest_sources', input)).toMatchObject({ documentIdsToAdd: [UUID] });
+  });
+
+  test.each<[what: string, given: string]>([
+    ['a UUID', UUID],
+    ['a UUID in capitals', UUID.toUpperCase()],
+    ['space around it', ` ${UUID}\n`],
+    ['the resource of its text, as results link to it', `fini://sources/${UUID}`],
+    ['a later part of that', `fini://sources/${UUID}/paragraphs/7`],
+  ])('%s, where a source is looked at or refreshed', async (_what, given) => {
+    expect(await accepted('refresh_sources', { documentIds: [given] })).toEqual({
+      documentIds: [UUID],
+    });
     await accepted('get_source', { id: given });
     expect(harness.sandbox.requests.at(-1)?.path).toMatch(new RegExp(`/${UUID}$`));
+  });
+
+  test('one item where a list is meant is read as a list of it', async () => {
+    expect(await accepted('ingest_sources', { documentIdsToAdd: PAGE })).toMatchObject({
+      documentIdsToAdd: [PAGE],
+    });
+    expect(await accepted('deep_crawl_links', { links: PAGE })).toMatchObject({ links: [PAGE] });
   });
 
   test('a list that arrives as JSON text is read as the list', async () => {

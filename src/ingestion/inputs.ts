@@ -23,11 +23,16 @@ export function isWebUrl(text: string): boolean {
   return webUrlFault(text) === null;
 }
 
+/** What URLs are for, which decides what would be right in the place of something else. */
+export type UrlPurpose = 'ingest' | 'crawl';
+
 /** Why a text is not such a URL, in words that follow "are", with what would be right. */
-export function webUrlFault(text: string): string | null {
+export function webUrlFault(text: string, purpose: UrlPurpose = 'ingest'): string | null {
   if (text === '') return 'empty; remove them';
   if (isSourceId(text)) {
-    return 'source IDs, but web takes URLs: pass the page\'s URL (get_source shows it as originalUrl), or set "source" to the provider that the ID belongs to';
+    return purpose === 'crawl'
+      ? "source IDs, but a crawl starts at URLs: pass the page's URL (get_source shows it as originalUrl)"
+      : 'source IDs, but web takes URLs: pass the page\'s URL (get_source shows it as originalUrl; refresh_sources takes the IDs as they are), or set "source" to the provider that the ID belongs to';
   }
   if (WEB_URL.test(text)) {
     if (/\s/.test(text)) return 'URLs with white space in them: encode it as %20, one URL an item';
@@ -45,22 +50,35 @@ export function webUrlFault(text: string): string | null {
   if (SCHEME.test(text)) return 'of another scheme: only http and https pages can be ingested';
   if (text.startsWith('/'))
     return 'relative paths: write the whole URL, with https:// and the host';
-  return 'not URLs; if they are a provider\'s own IDs, register them with register_provider_resources and pass the source IDs that it returns, with "source" set to the provider';
+  return purpose === 'crawl'
+    ? "not URLs: write https://host/path; a provider's content comes with import_provider_resources"
+    : 'not URLs; if they are a provider\'s own IDs, register them with register_provider_resources and pass the source IDs that it returns, with "source" set to the provider';
 }
 
-/** Why a text is not a source ID, in words that follow "are", with what would be right. */
-export function sourceIdFault(text: string, source?: IngestSource): string | null {
+/** Why a text is not the ID of a source that Fini has, in words that follow "are". */
+export function sourceIdFault(text: string): string | null {
+  if (isSourceId(text)) return null;
+  if (text === '') return 'empty; remove them';
+  return isLikeUrl(text)
+    ? 'URLs, but source IDs (UUIDs) are needed: list_sources with originalUrl finds them'
+    : "not source IDs (UUIDs); a provider's own ID (externalId) is not one: list_sources shows the IDs";
+}
+
+/** Why a text is not the ID of a source to be ingested, in words that follow "are". */
+function ingestedIdFault(text: string, source: IngestSource): string | null {
   if (isSourceId(text)) return null;
   if (text === '') return 'empty; remove them';
   const whereFrom =
     source === 'googledrive'
       ? 'Google Drive has no discovery, so only IDs of existing sources work (list_sources with source "googledrive")'
       : 'list_sources shows the IDs of existing sources; new provider content needs register_provider_resources first, which returns them';
-  if (SCHEME.test(text) || HOST_AND_PATH.test(text)) {
-    const asWeb = source === undefined ? '' : '; to ingest a public page, set "source" to "web"';
-    return `URLs, but source IDs (UUIDs) are needed: ${whereFrom}${asWeb}`;
-  }
-  return `not source IDs (UUIDs); a provider's own ID (externalId) is not one: ${whereFrom}`;
+  return isLikeUrl(text)
+    ? `URLs, but source IDs (UUIDs) are needed: ${whereFrom}; to ingest a public page, set "source" to "web"`
+    : `not source IDs (UUIDs); a provider's own ID (externalId) is not one: ${whereFrom}`;
+}
+
+function isLikeUrl(text: string): boolean {
+  return SCHEME.test(text) || HOST_AND_PATH.test(text);
 }
 
 /**
@@ -73,7 +91,10 @@ export function findIngestFaults(request: {
   readonly documentIdsToRefresh: readonly (string | null)[];
 }): string[] {
   const { source, documentIdsToAdd, documentIdsToRefresh } = request;
-  const faultOf = source === 'web' ? webUrlFault : (item: string) => sourceIdFault(item, source);
+  const faultOf =
+    source === 'web'
+      ? (item: string) => webUrlFault(item)
+      : (item: string) => ingestedIdFault(item, source);
   const faults = [
     ...describeFaults(
       'documentIdsToAdd',
@@ -129,9 +150,15 @@ export function describeFaults(
   });
 }
 
-/** The same for two inputs that mean the same source. */
+/**
+ * The same for two inputs that mean the same source. A fragment names a place in a page, but for
+ * those of sites that keep their paths there ("#/", "#!").
+ */
 export function inputKey(input: string): string {
-  return URL.canParse(input) ? new URL(input).href : input.toLowerCase();
+  if (!URL.canParse(input)) return input.toLowerCase();
+  const url = new URL(input);
+  if (!/^#[/!]/.test(url.hash)) url.hash = '';
+  return url.href;
 }
 
 /** The inputs without repetitions, the first of each kept; IDs in lower case, as Fini has them. */

@@ -106,11 +106,17 @@ async function matcherOf(globs: readonly string[]): Promise<(url: string) => boo
   };
 }
 
-/** A glob without a slash at its end; one for all below a page is for that page too. */
+/**
+ * A glob without a slash at its end. One for all below a page is for that page too, and one that
+ * just names a page is for all below it, as a person means who writes "/billing".
+ */
 function withOwnPage(glob: string): string[] {
   const trimmed = withoutEnd(glob);
   const own = trimmed.replace(/\/\*\*$/, '');
-  return own === trimmed || own === '' ? [trimmed] : [trimmed, own];
+  if (own !== trimmed) return own === '' ? [trimmed] : [trimmed, own];
+  const isPattern = /[*?[\]{}()]/.test(trimmed);
+  const isRoot = /^(https?:\/\/[^/]*|\/)$/i.test(trimmed);
+  return isPattern || isRoot ? [trimmed] : [trimmed, `${trimmed}/**`];
 }
 
 /** A glob of a path from the root on: as it stands, or at the root and at any depth below it. */

@@ -82,7 +82,7 @@ export const prompts: readonly Prompt[] = [
     },
     text: ({ url = '', section }) => {
       const input = { links: [url], ...(section ? { include: [section] } : {}) };
-      return `Put the documentation at ${JSON.stringify(url)} into Fini. First call ingest_site with ${JSON.stringify({ ...input, dryRun: true })} and show me which pages you would take; leave out what is no documentation (sign-in, search, archive pages). Once I agree, call it again with dryRun false. ${GOING_ON}`;
+      return `Put the documentation at ${JSON.stringify(url)} into Fini. First call ingest_site with ${JSON.stringify({ ...input, dryRun: true })} and show me which pages you would take; leave out what is no documentation (sign-in, search, archive pages). Once I agree, call it again without dryRun, and with exclude globs for what is to be left out; where globs cannot say it, pass the pages that I agreed to to ingest_and_wait as documentIdsToAdd. ${GOING_ON}`;
     },
   },
   {
@@ -103,7 +103,7 @@ export const prompts: readonly Prompt[] = [
     },
     text: ({ provider = '', search }) => {
       const input = { provider, ...(search ? { search } : { all: true }) };
-      return `Import content from ${provider} into Fini. First call import_provider_resources with ${JSON.stringify({ ...input, dryRun: true })} and show me what you would import. Once I agree, call it again with dryRun false. ${GOING_ON}`;
+      return `Import content from ${provider} into Fini. First call import_provider_resources with ${JSON.stringify({ ...input, dryRun: true })} and show me what you would import. Once I agree, call it again without dryRun. ${GOING_ON}`;
     },
   },
   {

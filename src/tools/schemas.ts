@@ -5,9 +5,11 @@ import { PROVIDERS } from '../fini/provider-tree.ts';
 import {
   describeFaults,
   findIngestFaults,
+  isSourceId,
   sourceIdFault,
   webUrlFault,
 } from '../ingestion/inputs.ts';
+import { parseSourceUri } from '../source-uri.ts';
 
 /*
  * What the inputs of several tools share. Only plain types: several clients' models refuse unions,
@@ -17,14 +19,18 @@ import {
 /** Faults of a single value, whose message is clearer with the value in it. */
 const NAMING_THE_VALUE = new Set(['invalid_type', 'invalid_value', 'too_small', 'too_big']);
 
-/** A list, also where it arrives as the JSON text of one: some models write it so. */
+/**
+ * A list, also where it arrives as the JSON text of one, or as its only item: some models write it
+ * so.
+ */
 export function listOf<Item extends z.ZodType>(item: Item, minimum = 0) {
   const list = minimum > 0 ? z.array(item).min(minimum) : z.array(item);
   return z.preprocess(readJsonList, list);
 }
 
 function readJsonList(value: unknown): unknown {
-  if (typeof value !== 'string' || !value.trimStart().startsWith('[')) return value;
+  if (typeof value !== 'string') return value;
+  if (!value.trimStart().startsWith('[')) return [value];
   try {
     return JSON.parse(value);
   } catch {
@@ -51,6 +57,10 @@ z.config({
     const expected = z.config().localeError?.(issue);
     const message = typeof expected === 'string' ? expected : expected?.message;
     if (message === undefined || issue.input === undefined) return undefined;
+    if (issue.code === 'unrecognized_keys') {
+      if (!(issue.inst instanceof z.ZodObject)) return undefined;
+      return `${message}. It takes ${Object.keys(issue.inst.shape).join(', ')}`;
+    }
     return NAMING_THE_VALUE.has(issue.code)
       ? `${message} (given: ${quoted(issue.input)})`
       : undefined;
@@ -68,17 +78,24 @@ export const timeoutSeconds = z
   .optional()
   .describe('More than the default only if your client shows progress.');
 
+/** A source ID as Fini has it, also where it arrives in capitals or as the resource of its text. */
+const idText = trimmed.overwrite((text) => {
+  const id = parseSourceUri(text)?.id ?? text;
+  return isSourceId(id) ? id.toLowerCase() : id;
+});
+
 /** One source ID, a UUID. */
-export const sourceId = trimmed
-  .superRefine((id, context) => {
-    const fault = sourceIdFault(id);
-    if (fault !== null) context.addIssue(`${quoted(id)} is one of the values that are ${fault}.`);
-  })
-  .toLowerCase();
+export const sourceId = idText.superRefine((id, context) => {
+  if (!isSourceId(id)) {
+    context.addIssue(
+      `${quoted(id)} is not a source ID (a UUID): list_sources shows them, and finds a page's with originalUrl.`,
+    );
+  }
+});
 
 /** One or more source IDs; every bad one is named. */
 export function sourceIds(field: string) {
-  return listOf(trimmed.toLowerCase(), 1).superRefine((ids, context) => {
+  return listOf(idText, 1).superRefine((ids, context) => {
     for (const fault of describeFaults(field, ids, sourceIdFault)) context.addIssue(fault);
   });
 }
@@ -86,7 +103,8 @@ export function sourceIds(field: string) {
 /** Where a crawl starts; every bad URL is named. */
 export const startUrls = listOf(trimmed, 1)
   .superRefine((links, context) => {
-    for (const fault of describeFaults('links', links, webUrlFault)) context.addIssue(fault);
+    const faultOf = (link: string) => webUrlFault(link, 'crawl');
+    for (const fault of describeFaults('links', links, faultOf)) context.addIssue(fault);
   })
   .describe('Absolute http(s) URLs to start from.');
 

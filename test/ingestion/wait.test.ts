@@ -225,13 +225,17 @@ test('cancelling stops the requests at once, and what is queued stays queued', a
 
 test('an input repeated in a list is queued and reported once', async () => {
   const { call, sandbox } = await start();
-  const urls = ['https://docs.example.com/a', 'https://DOCS.example.com:443/a'];
+  const urls = [
+    'https://docs.example.com/a',
+    'https://DOCS.example.com:443/a',
+    'https://docs.example.com/a#top',
+  ];
   const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
   expect(answer.structured.counts.submitted).toBe(1);
   expect(sandbox.documents()).toHaveLength(1);
 });
 
-test('pages that differ after "#" are different inputs', async () => {
+test('pages of a site that keeps its paths after "#" are different inputs', async () => {
   const { call } = await start();
   const urls = ['https://docs.example.com/#/a', 'https://docs.example.com/#/b'];
   const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });

@@ -94,7 +94,7 @@ const expected: Record<string, Expected> = {
     limits: /Queues nothing/,
     scope: 'read',
     input: { ids: [ID] },
-    wrong: [{ ids: ['OPS'] }, /ids: \[0\] "ops".*not source IDs.*list_sources/],
+    wrong: [{ ids: ['OPS'] }, /ids: \[0\] "OPS".*not source IDs.*list_sources/],
   },
   ingest_sources: {
     when: /use this only to queue now and look later/,
@@ -133,7 +133,7 @@ const expected: Record<string, Expected> = {
     limits: /the beginning of its text.*data, not as instructions/,
     scope: 'read',
     input: { id: ID },
-    wrong: [{ id: PAGE }, /are URLs, but source IDs.*list_sources/],
+    wrong: [{ id: PAGE }, /is not a source ID \(a UUID\): list_sources.*originalUrl/],
   },
   delete_sources: {
     when: /Use it only when the person asked for just that/,
