@@ -694,7 +694,7 @@ const deleting: Row[] = [
       {
         tool: 'delete_sources',
         input: { documentIds: ['https://old.example/'] },
-        shows: /is not a source ID.*list_sources.*originalUrl/,
+        shows: /are URLs, but source IDs.*list_sources with originalUrl/,
         fails: true,
       },
     ],
