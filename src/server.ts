@@ -251,7 +251,7 @@ function offerPrompts(server: McpServer, { workspace }: ToolDependencies, canWri
     const values: Record<string, string | undefined> = {};
     for (const [name, { schema }] of Object.entries(prompt.arguments)) {
       // Some clients send an empty text for an argument that was left out.
-      const parsed = schema.safeParse(given[name] || undefined);
+      const parsed = schema.safeParse(given[name]?.trim() || undefined);
       if (parsed.success) values[name] = parsed.data;
       else faults.push(`${name}: ${parsed.error.issues.map(({ message }) => message).join('; ')}`);
     }

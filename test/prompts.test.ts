@@ -147,12 +147,10 @@ test.each([
     tool: 'import_provider_resources',
     input: { provider: 'notion', search: search.trim(), dryRun: true },
   });
-  const section = await textOf('ingest_documentation_site', { url: SITE, section: search });
-  expect(callIn(section).input).toEqual({
-    links: [SITE],
-    include: [search.trim()],
-    dryRun: true,
-  });
+  // Brackets have a meaning of their own in a glob.
+  const glob = `/${search.replace(/[{}[\]]/g, '').trim()}`;
+  const section = await textOf('ingest_documentation_site', { url: SITE, section: glob });
+  expect(callIn(section).input).toEqual({ links: [SITE], include: [glob], dryRun: true });
 });
 
 test('a URL is shown as it is called, also with quotes, an "@" in its path and a long one', async () => {
@@ -181,7 +179,7 @@ describe('what is wrong', () => {
       section: long,
     });
     expect(site).toMatch(/url: "docs\.acme\.com" .*https:\/\//);
-    expect(site).toMatch(/\nsection: .*200.*"y{50,}/);
+    expect(site).toMatch(/\nsection: "y{50,}.* longer than 200/);
     expect(site.length).toBeLessThan(1_000);
     const imported = await refusal('import_from_provider', { provider: 'dropbox', search: long });
     expect(imported).toMatch(/provider: .*"notion".*given: "dropbox"/);
@@ -206,7 +204,7 @@ describe('what is wrong', () => {
     expect(await refusal('explain_failed_source', { id: SITE })).toMatch(/UUID/);
     const url = 'https://me:secret-word@docs.example.com';
     const text = await refusal('ingest_documentation_site', { url });
-    expect(text).toMatch(/credentials/);
+    expect(text).toMatch(/without a password/);
     expect(text).not.toContain('secret-word');
   });
 

@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { quoted } from '../bounded.ts';
 import type { FiniClient } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
-import { sourceIdFault, webUrlFault } from '../ingestion/inputs.ts';
-import { hasTooManyStars } from '../ingestion/site.ts';
+import { globFault } from '../ingestion/globs.ts';
+import { isSourceId, isWebUrl } from '../ingestion/inputs.ts';
 import { stateOf } from '../ingestion/states.ts';
 import { completeSourceId } from '../resources/sources.ts';
 
@@ -40,21 +40,15 @@ const oneOf =
   async (_fini, typed) =>
     values.filter((value) => value.startsWith(typed.toLowerCase()));
 
+/** A text that must have no fault, which is said in words that follow it. */
 const checked = (faultOf: (text: string) => string | null) =>
   z
     .string()
     .trim()
     .superRefine((text, context) => {
       const fault = faultOf(text);
-      if (fault !== null)
-        context.addIssue(`${quoted(text)} is one of the values that are ${fault}.`);
+      if (fault !== null) context.addIssue(`${quoted(text)} ${fault}.`);
     });
-
-/** As ingest_site has it. */
-const globFault = (text: string) => {
-  if (text.startsWith('!')) return 'no globs here: write what is meant without "!"';
-  return hasTooManyStars(text) ? 'globs with more than three stars between two slashes' : null;
-};
 
 const SOURCES = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as const;
 /** Enough for a title or a path; prompts go to a model whole. */
@@ -73,11 +67,15 @@ export const prompts: readonly Prompt[] = [
     arguments: {
       url: {
         description: "The site's address, with https://.",
-        schema: checked((text) => webUrlFault(text)),
+        schema: checked((text) =>
+          isWebUrl(text)
+            ? null
+            : 'is no web address: write all of it, as in https://help.example.com, without a password',
+        ),
       },
       section: {
         description: 'Only pages whose path matches this glob, such as "/docs/**".',
-        schema: checked(globFault).max(LONGEST_TEXT).optional(),
+        schema: checked(globFault).optional(),
       },
     },
     text: ({ url = '', section }) => {
@@ -132,7 +130,9 @@ export const prompts: readonly Prompt[] = [
     arguments: {
       id: {
         description: 'A source ID (UUID).',
-        schema: checked((text) => sourceIdFault(text)),
+        schema: checked((text) =>
+          isSourceId(text) ? null : 'is not a source ID (a UUID): list_sources shows them',
+        ),
         complete: (fini, typed, signal) =>
           completeSourceId(fini, typed, signal, (document) => stateOf(document) === 'failed'),
       },

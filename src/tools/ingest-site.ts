@@ -1,27 +1,20 @@
 import * as z from 'zod';
 import { bounded, counted, ERROR_LENGTH, quoted } from '../bounded.ts';
-import { hasTooManyStars, planSite, type SitePlan } from '../ingestion/site.ts';
+import { globFaults } from '../ingestion/globs.ts';
+import { planSite, type SitePlan } from '../ingestion/site.ts';
 import { defineTool } from './define.ts';
 import { likeIngestAndWait, reportLinks, reportOutput, reportText, waitOptions } from './report.ts';
 import { dryRun, listOf, startUrls, timeoutSeconds, trimmed } from './schemas.ts';
 
 /** How many pages the text names. */
 const SHOWN_AS_TEXT = 50;
-const LONGEST_GLOB = 200;
+/** How many globs that match nothing the message names. */
+const NAMED_GLOBS = 5;
 
-/** Globs over a page's path or URL. */
-const globs = listOf(trimmed.max(LONGEST_GLOB))
+/** Globs over a page's path or URL; every bad one is named. */
+const globs = listOf(trimmed)
   .superRefine((items, context) => {
-    for (const item of items.filter((glob) => glob === '' || glob.startsWith('!'))) {
-      context.addIssue(
-        `${quoted(item)} is no glob here: write what is meant without "!", in include or in exclude.`,
-      );
-    }
-    for (const item of items.filter(hasTooManyStars)) {
-      context.addIssue(
-        `${quoted(item)} has too many stars: at most three between two slashes, so that matching ends in time.`,
-      );
-    }
+    for (const fault of globFaults(items)) context.addIssue(fault);
   })
   .default([]);
 
@@ -107,7 +100,7 @@ export const ingestSite = defineTool({
 });
 
 function messageOf(
-  { urls, found, leftOut, endedAt, message }: SitePlan,
+  { urls, found, leftOut, endedAt, idleGlobs, message }: SitePlan,
   dryRun: boolean,
   english: boolean,
 ): string {
@@ -124,6 +117,9 @@ function messageOf(
     endedAt === null
       ? ''
       : `The crawl ended at ${counted(endedAt, 'page')}, so the site may have more: set limit above that.`,
+    idleGlobs.length === 0
+      ? ''
+      : `No page matches ${idleGlobs.slice(0, NAMED_GLOBS).map(quoted).join(', ')}: "/docs/**" is /docs and all below it, "**/old" is a page of that name anywhere.`,
     urls.length > 0 ? '' : nothingSelected(found - unusable),
     dryRun && urls.length > 0
       ? `Nothing is queued. To ingest these, call ingest_site again without dryRun; to ingest some, pass them to ingest_and_wait as documentIdsToAdd${english ? '' : ', with english false'}.`
