@@ -72,6 +72,11 @@ export class FiniError extends Error {
     return this.status !== undefined && this.status >= 400 && this.status < 500;
   }
 
+  /** Fini itself has said that it is done with the request, so nothing of it comes later. */
+  get isOver(): boolean {
+    return this.surelyNotCarriedOut || (this.failure === 'refused' && this.status === 500);
+  }
+
   /** The same request may well succeed a little later. */
   get isPassing(): boolean {
     switch (this.failure) {

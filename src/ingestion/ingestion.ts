@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FiniClient, IngestRequest } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
@@ -34,8 +35,10 @@ export interface WaitProgress {
 
 /** What a wait takes besides its items. */
 export interface WaitOptions {
-  /** How long to wait for the jobs' ends, in seconds, from the call on. */
+  /** How long to wait for the jobs' ends, in seconds, from `startedAt` on. */
   readonly timeoutSeconds: number;
+  /** When the call began, by `performance.now()`, where that is a while ago. */
+  readonly startedAt?: number;
   /** Ends the wait at once; what is queued stays queued. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: WaitProgress) => void;
@@ -76,10 +79,19 @@ export class IngestionError extends Error {
 /** What one call queued, remembered so that the same call made again queues nothing. */
 interface Queueing {
   readonly inputs: readonly string[];
-  readonly ids: readonly string[];
+  /** Null where nobody knows whether anything was queued. */
+  readonly ids: readonly string[] | null;
+  /** The request may reach Fini yet. */
+  readonly mayComeLate: boolean;
   readonly baseline: Baseline;
   /** When it is forgotten, by `performance.now()`. */
   readonly until: number;
+}
+
+/** The list as it is, and what of the inputs runs already. */
+interface Running {
+  readonly snapshot: Snapshot;
+  readonly joined: Map<string, Joinable>;
 }
 
 /** An input whose job runs already, and what tells its end from the end of the job before. */
@@ -93,12 +105,18 @@ interface Joinable {
 const QUEUEING_REMEMBERED_MS = 15 * 60_000;
 /** A new job that has not shown within this time was most likely never queued. */
 const DOUBT_REMEMBERED_MS = 60_000;
-/** How far the queueing request may go on after the wait's time is over: its answer is worth it. */
+/** What is left for waiting where what came before has taken all the time. */
+const SHORTEST_WAIT_MS = 1_000;
+/**
+ * How far queueing, and the look before it, may go on after the wait's time is over. A report of
+ * what is queued is worth it, and without this a call of too little time could be made for ever.
+ */
 const LAST_ANSWER_MS = 5_000;
 
 /** Queueing, watching and accounting for the sources of one workspace. */
 export class Ingestion {
   readonly #fini: FiniClient;
+  readonly #pollIntervalMs: number;
   readonly #watcher: Watcher;
   /** The list as it is before queueing; calls that come at once share a look. */
   readonly #snapshots: SharedRun<Snapshot>;
@@ -110,6 +128,7 @@ export class Ingestion {
   /** @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds. */
   constructor(fini: FiniClient, pollIntervalMs: number) {
     this.#fini = fini;
+    this.#pollIntervalMs = pollIntervalMs;
     const changes = new NewestChanges(fini);
     this.#watcher = new Watcher(fini, changes, pollIntervalMs);
     this.#snapshots = new SharedRun((signal) => takeSnapshot(changes, signal));
@@ -170,11 +189,16 @@ export class Ingestion {
   ): Promise<{ queued: QueuedDocuments; queuedAfter: number | null }> {
     const wanted = withoutRepetitions(request);
     const queuedAfter = await this.newestChange(signal);
-    const queued = await this.#fini.ingestSources(wanted, { signal });
     const inputs = inputsOf(wanted);
-    const newestChange = queuedAfter ?? Number.NEGATIVE_INFINITY;
-    this.#remember(inputs, queuedIds(queued), { newestChange, records: new Map() });
-    return { queued, queuedAfter };
+    const baseline = { newestChange: queuedAfter ?? Number.NEGATIVE_INFINITY, records: new Map() };
+    try {
+      const queued = await this.#fini.ingestSources(wanted, { signal });
+      this.#remember(inputs, baseline, { ids: queuedIds(queued), mayComeLate: false });
+      return { queued, queuedAfter };
+    } catch (error) {
+      this.#rememberDoubt(inputs, baseline, error);
+      throw error;
+    }
   }
 
   /**
@@ -207,7 +231,7 @@ export class Ingestion {
     }
     const release = this.#reserve(inputs);
     try {
-      const { snapshot, joined } = await this.#findRunning(inputs, wait);
+      const { snapshot, joined } = await this.#findCertain(inputs, wait);
       for (const [, { id, document, baseline }] of joined) {
         wait.track(id, { baseline, joined: true });
         wait.take(document);
@@ -238,21 +262,54 @@ export class Ingestion {
     };
   }
 
-  async #findRunning(
-    inputs: readonly string[],
-    wait: Wait,
-  ): Promise<{ snapshot: Snapshot; joined: Map<string, Joinable> }> {
+  /**
+   * What runs already, once that is certain: what may have been queued a moment ago is looked for
+   * until it shows, or until it would have shown.
+   */
+  async #findCertain(inputs: readonly string[], wait: Wait): Promise<Running> {
+    for (;;) {
+      const running = await this.#findRunning(inputs, wait);
+      this.#resolveDoubts(running);
+      const others = inputs.filter((input) => !running.joined.has(input));
+      if (!others.some((input) => this.#mayComeLate(input))) return running;
+      try {
+        await sleep(this.#pollIntervalMs, undefined, { signal: wait.signal });
+      } catch {
+        if (wait.isCancelled) throw wait.signal.reason;
+        const cause = new Error('A request before had no answer, and nothing shows yet.');
+        const joined = [...running.joined.values()].map(({ id }) => id);
+        throw new IngestionError('maybe_queued', others, joined, cause);
+      }
+    }
+  }
+
+  #mayComeLate(input: string): boolean {
+    const queueing = this.#queuedLately.get(inputKey(input));
+    return queueing?.mayComeLate === true && performance.now() < queueing.until;
+  }
+
+  /** Forgets the doubt about what has shown its new job: once that has ended, it may be queued. */
+  #resolveDoubts({ joined }: Running): void {
+    for (const [input, { document }] of joined) {
+      const queueing = this.#queuedLately.get(inputKey(input));
+      if (queueing === undefined || queueing.ids !== null) continue;
+      const hasShown = isInFlight(document) || isFresh(document, queueing.baseline);
+      if (hasShown) this.#queuedLately.delete(inputKey(input));
+    }
+  }
+
+  async #findRunning(inputs: readonly string[], wait: Wait): Promise<Running> {
     try {
-      const snapshot = await this.#snapshots.join(wait.signal);
+      const signal = wait.preparing;
+      const snapshot = await this.#snapshots.join(signal);
       const running: Joinable[] = snapshot.inFlight.map((document) => ({
         id: document.id,
         document,
         baseline: null,
       }));
       const queueings = this.#queueingsFor(inputs);
-      running.push(...(await this.#findQueuedLately(queueings, snapshot, wait.signal)));
-      const names = ({ id, document }: Joinable) => [id, document.originalUrl];
-      const joined = matchByKeys(inputs, running, STRICT_KEYS, names);
+      running.push(...(await this.#findQueuedLately(queueings, snapshot, signal)));
+      const joined = matchByKeys(inputs, running, STRICT_KEYS, namesOf);
       joinNameless(inputs, queueings, running, joined);
       return { snapshot, joined };
     } catch (error) {
@@ -284,7 +341,8 @@ export class Ingestion {
     };
     const unknown: { id: string; queueing: Queueing }[] = [];
     for (const queueing of queueings) {
-      for (const id of queueing.ids) {
+      if (queueing.ids === null) found.push(...findDoubtful(queueing, records));
+      for (const id of queueing.ids ?? []) {
         const document = records.get(id);
         if (document === undefined) unknown.push({ id, queueing });
         else take(document, queueing);
@@ -311,46 +369,39 @@ export class Ingestion {
     const inputs = inputsOf(request);
     let queued: QueuedDocuments;
     try {
-      queued = await this.#fini.ingestSources(request, { signal: wait.queueingSignal() });
+      queued = await this.#fini.ingestSources(request, { signal: wait.preparing });
     } catch (error) {
-      const surelyNot = error instanceof FiniError && error.surelyNotCarriedOut;
-      if (!surelyNot) this.#rememberDoubt(inputs, snapshot);
+      const isDoubtful = this.#rememberDoubt(inputs, snapshot, error);
       if (wait.isCancelled) throw error;
-      const stage = surelyNot ? 'not_queued' : 'maybe_queued';
+      const stage = isDoubtful ? 'maybe_queued' : 'not_queued';
       throw new IngestionError(stage, inputs, wait.ids, error);
     }
     const ids = queuedIds(queued);
     const before = ids.flatMap((id) => snapshot.records.get(id) ?? []);
     const records = new Map(before.map((document) => [document.id, document]));
     const baseline = { newestChange: snapshot.newestChange, records };
-    this.#remember(inputs, ids, baseline);
+    this.#remember(inputs, baseline, { ids, mayComeLate: false });
     for (const id of ids) wait.track(id, { baseline, joined: false });
   }
 
   /**
-   * Remembers known sources that may have been queued, whose records cannot tell until the new job
-   * starts: for a while they are joined rather than queued again.
+   * Whether a request that failed may have queued all the same. If so it is remembered: a known
+   * record cannot tell until its new job starts, and a new one may not be there yet.
    */
-  #rememberDoubt(inputs: readonly string[], { newestChange, records }: Snapshot): void {
-    const names = ({ id, originalUrl }: FiniDocument) => [id, originalUrl];
-    for (const [input, document] of matchByKeys(
-      inputs,
-      [...records.values()],
-      STRICT_KEYS,
-      names,
-    )) {
-      const baseline = { newestChange, records: new Map([[document.id, document]]) };
-      this.#remember([input], [document.id], baseline, DOUBT_REMEMBERED_MS);
-    }
+  #rememberDoubt(inputs: readonly string[], baseline: Baseline, error: unknown): boolean {
+    const isFinis = error instanceof FiniError;
+    if (isFinis && error.surelyNotCarriedOut) return false;
+    this.#remember(inputs, baseline, { ids: null, mayComeLate: !isFinis || !error.isOver });
+    return true;
   }
 
   #remember(
     inputs: readonly string[],
-    ids: readonly string[],
     baseline: Baseline,
-    milliseconds = QUEUEING_REMEMBERED_MS,
+    how: Pick<Queueing, 'ids' | 'mayComeLate'>,
   ): void {
-    const queueing = { ids, inputs, baseline, until: performance.now() + milliseconds };
+    const milliseconds = how.ids === null ? DOUBT_REMEMBERED_MS : QUEUEING_REMEMBERED_MS;
+    const queueing = { inputs, baseline, ...how, until: performance.now() + milliseconds };
     for (const input of inputs) this.#queuedLately.set(inputKey(input), queueing);
   }
 
@@ -384,11 +435,11 @@ function joinNameless(
   joined: Map<string, Joinable>,
 ): void {
   for (const queueing of queueings) {
-    const ids = new Set(queueing.ids);
-    const nameless = running.filter(({ id, document }) => ids.has(id) && !document.originalUrl);
-    const left = queueing.inputs.filter(
-      (input) => !running.some(({ id, document }) => ids.has(id) && isSameInput(input, document)),
-    );
+    const ids = new Set(queueing.ids ?? []);
+    const theirs = running.filter(({ id }) => ids.has(id));
+    const nameless = theirs.filter(({ document }) => !document.originalUrl);
+    const matched = matchByKeys(queueing.inputs, theirs, STRICT_KEYS, namesOf);
+    const left = queueing.inputs.filter((input) => !matched.has(input));
     if (nameless.length < left.length) continue;
     const keys = new Set(left.map(inputKey));
     for (const input of inputs) {
@@ -399,38 +450,57 @@ function joinNameless(
   }
 }
 
-function isSameInput(input: string, document: FiniDocument): boolean {
-  const names = [document.id, document.originalUrl ?? ''];
-  return STRICT_KEYS.some((key) => names.some((name) => key(input) === key(name)));
+/**
+ * The records of inputs that may have been queued: whatever such a record says, it is waited for
+ * until it tells of a job that began since, rather than queued once more.
+ */
+function findDoubtful(
+  { inputs, baseline }: Queueing,
+  records: ReadonlyMap<string, FiniDocument>,
+): Joinable[] {
+  const candidates = [...records.values()].map((document) => ({ id: document.id, document }));
+  const matched = matchByKeys(inputs, candidates, STRICT_KEYS, namesOf);
+  return [...matched.values()]
+    .filter(({ document }) => !isInFlight(document))
+    .map((candidate) => ({ ...candidate, baseline }));
+}
+
+function namesOf({ id, document }: Pick<Joinable, 'id' | 'document'>): (string | null)[] {
+  return [id, document.originalUrl];
 }
 
 /** What one call is waiting for, and how it stands. */
 class Wait {
   /** Aborted by the caller, or by the time-out. */
   readonly signal: AbortSignal;
+  /** The same some seconds later, for what comes before the waiting. */
+  readonly preparing: AbortSignal;
   readonly callerSignal: AbortSignal;
   readonly #inputs: readonly string[];
   readonly #options: WaitOptions;
   readonly #sources = new Map<string, TrackedSource & { readonly baseline: Baseline | null }>();
-  readonly #startedAt = performance.now();
-  readonly #timer: NodeJS.Timeout;
+  readonly #startedAt: number;
+  readonly #timers: readonly NodeJS.Timeout[];
   #trouble: FiniError | null = null;
 
   constructor(inputs: readonly string[], options: WaitOptions) {
     this.#inputs = inputs;
     this.#options = options;
-    const timeout = new AbortController();
-    const reason = new Error(`The ${options.timeoutSeconds} s of this wait ran out.`);
-    this.#timer = setTimeout(() => timeout.abort(reason), options.timeoutSeconds * 1000);
     this.callerSignal = options.signal;
+    const now = performance.now();
+    this.#startedAt = options.startedAt ?? now;
+    const total = options.timeoutSeconds * 1000;
+    const left = Math.max(this.#startedAt + total - now, Math.min(total, SHORTEST_WAIT_MS));
+    const timeout = new AbortController();
+    const lastAnswer = new AbortController();
+    const abort = (controller: AbortController) =>
+      controller.abort(new Error(`The ${options.timeoutSeconds} s of this wait ran out.`));
+    this.#timers = [
+      setTimeout(abort, left, timeout),
+      setTimeout(abort, left + LAST_ANSWER_MS, lastAnswer),
+    ];
     this.signal = AbortSignal.any([options.signal, timeout.signal]);
-  }
-
-  /** Ends the queueing request with the caller, or some seconds after the time-out. */
-  queueingSignal(): AbortSignal {
-    const elapsed = performance.now() - this.#startedAt;
-    const left = Math.max(0, this.#options.timeoutSeconds * 1000 - elapsed) + LAST_ANSWER_MS;
-    return AbortSignal.any([this.callerSignal, AbortSignal.timeout(Math.ceil(left))]);
+    this.preparing = AbortSignal.any([options.signal, lastAnswer.signal]);
   }
 
   get isCancelled(): boolean {
@@ -492,6 +562,6 @@ class Wait {
   }
 
   end(): void {
-    clearTimeout(this.#timer);
+    for (const timer of this.#timers) clearTimeout(timer);
   }
 }

@@ -19,8 +19,8 @@ export type FaultAction =
   | { kind: 'cut' }
   /** The real answer, one byte at a time. */
   | { kind: 'drip'; everyMs: number }
-  /** Never an answer; carried out only if told so. */
-  | { kind: 'hang'; carryOut?: boolean }
+  /** Never an answer; carried out only if told so, and so many milliseconds later (0). */
+  | { kind: 'hang'; carryOut?: boolean; afterMs?: number }
   /** The connection reset, before carrying out or after. */
   | { kind: 'reset'; when: 'before' | 'after' }
   /** Carried out at once, the real answer's first byte late. */
@@ -134,7 +134,8 @@ export function act(
       drip(response, carryOut(), action.everyMs);
       return;
     case 'hang':
-      if (action.carryOut) carryOut();
+      // The client may be gone by then, as with a request that a proxy holds back.
+      if (action.carryOut) setTimeout(carryOut, action.afterMs ?? 0).unref();
       return;
     case 'reset':
       if (action.when === 'after') carryOut();

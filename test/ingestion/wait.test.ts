@@ -1,5 +1,5 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/server.ts';
 import { eventually, type Harness, ingestRequests, startHarness } from '../harness.ts';
 
@@ -13,10 +13,10 @@ async function start(options: SandboxOptions = {}, environment: Record<string, s
 
 /** Where a wait of a second must be spent waiting: a server's first request takes longest. */
 async function startWarm(...settings: Parameters<typeof start>) {
-  const { call, sandbox } = await start(...settings);
+  const { call, sandbox, client } = await start(...settings);
   await call('list_sources');
   sandbox.requests.length = 0;
-  return { call, sandbox };
+  return { call, sandbox, client };
 }
 
 const pages = (count: number) =>
@@ -221,6 +221,77 @@ test('cancelling stops the requests at once, and what is queued stays queued', a
   await new Promise((resolve) => setTimeout(resolve, 300));
   expect(sandbox.requests).toHaveLength(requests);
   expect(sandbox.documents()).toHaveLength(5);
+});
+
+describe('a queueing request without an answer', () => {
+  const patience = { FINI_REQUEST_TIMEOUT_MS: '400' };
+  const documentIdsToAdd = pages(3);
+
+  test.each(['timed out', 'cancelled'])(
+    'that was %s and arrives late is found by the next call, and not made again',
+    async (how) => {
+      const { call, sandbox } = await startWarm({}, patience);
+      sandbox.script({ method: 'POST', action: { kind: 'hang', carryOut: true, afterMs: 900 } });
+      const cancel = new AbortController();
+      const first = call('ingest_and_wait', { documentIdsToAdd }, { signal: cancel.signal });
+      const ended = first.then(
+        ({ text }) => text,
+        () => 'cancelled',
+      );
+      await until(() => ingestRequests(sandbox).length === 1);
+      if (how === 'cancelled') cancel.abort();
+      expect(await ended).toMatch(/may have been queued|^cancelled$/);
+      expect(sandbox.documents()).toHaveLength(0);
+      const second = await call('ingest_and_wait', { documentIdsToAdd });
+      expect(second.structured.counts).toMatchObject({ submitted: 3, completed: 3 });
+      expect(second.structured.sources[0]).toMatchObject({ joined: true });
+      expect(ingestRequests(sandbox)).toHaveLength(1);
+      // What has ended can be ingested anew.
+      await call('ingest_and_wait', { documentIdsToRefresh: documentIdsToAdd });
+      expect(ingestRequests(sandbox)).toHaveLength(2);
+    },
+  );
+
+  test('that does not show is not made again for a while, which the next call says', async () => {
+    const { call, sandbox } = await startWarm({}, patience);
+    sandbox.script({ method: 'POST', action: { kind: 'hang' } });
+    await call('ingest_and_wait', { documentIdsToAdd });
+    const input = { documentIdsToAdd: [...documentIdsToAdd, 'https://docs.example.com/new'] };
+    const { text } = await call('ingest_and_wait', { ...input, timeoutSeconds: 1 });
+    expect(text).toMatch(/no answer, and nothing shows yet.*after a minute, call ingest_and_wait/);
+    for (const item of input.documentIdsToAdd) expect(text).toContain(item);
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  });
+
+  test('of ingest_sources is looked for by ingest_and_wait too', async () => {
+    const { call, sandbox } = await startWarm({}, patience);
+    sandbox.script({ method: 'POST', action: { kind: 'hang', carryOut: true, afterMs: 900 } });
+    expect((await call('ingest_sources', { documentIdsToAdd })).isError).toBe(true);
+    const { structured } = await call('ingest_and_wait', { documentIdsToAdd });
+    expect(structured.counts.completed).toBe(3);
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  });
+});
+
+test('thousands of pages are joined by a second call without holding up the server', async () => {
+  const { call, sandbox, client } = await startWarm({ workingMs: 600_000 });
+  const input = { documentIdsToAdd: pages(3_000), timeoutSeconds: 1 };
+  await call('ingest_and_wait', input);
+  const second = call('ingest_and_wait', input);
+  let pings = 0;
+  const ping = async () => {
+    await client.ping();
+    pings += 1;
+  };
+  let hasEnded = false;
+  void second.then(() => {
+    hasEnded = true;
+  });
+  while (!hasEnded) await ping();
+  expect((await second).structured.counts).toMatchObject({ submitted: 3_000, unfinished: 3_000 });
+  expect(ingestRequests(sandbox)).toHaveLength(1);
+  // Where each input is held against each source, hardly one is answered meanwhile.
+  expect(pings).toBeGreaterThan(100);
 });
 
 test('an input repeated in a list is queued and reported once', async () => {
