@@ -64,6 +64,8 @@ export interface DocumentPage {
   readonly hasMore: boolean;
   /** How many records had no ID and had to be left out. */
   readonly unreadable: number;
+  /** How many sources the page could hold, which may be fewer than were asked for. */
+  readonly limit: number;
 }
 
 /** The calls take a signal that ends them at once; every one of them throws {@link FiniError}. */
@@ -103,9 +105,16 @@ interface ScopedRequest extends HttpRequest {
   readonly namesSources?: boolean;
 }
 
-/** Makes the client of one workspace. It learns from a 403 what the key may not do. */
+/** The API's own default, which it surely takes; the largest page is not documented. */
+const SAFE_PAGE = 50;
+
+/**
+ * Makes the client of one workspace. It learns from a 403 what the key may not do, and from a 400
+ * that a page was too large.
+ */
 export function createFiniClient(http: Http): FiniClient {
   const missingScopes = new Set<Scope>();
+  let largestPage = Number.POSITIVE_INFINITY;
 
   /** A 403 has two reasons, a missing scope or a foreign ID; without IDs it can only be the scope. */
   async function send({ scope, namesSources = false, ...request }: ScopedRequest) {
@@ -199,15 +208,22 @@ export function createFiniClient(http: Http): FiniClient {
 
     async listSources(request, options) {
       const operation = 'list sources';
-      for (let limit = request.limit; ; limit = Math.ceil(limit / 2)) {
+      let limit = Math.min(request.limit, largestPage);
+      let refusal: FiniError | undefined;
+      for (;;) {
         const path = `${DOCUMENTS}?${queryOf({ ...request, limit })}`;
         try {
           const answer = await send({ operation, scope: 'read', method: 'GET', path, ...options });
+          if (refusal !== undefined) largestPage = SAFE_PAGE;
           return readPage(parseAnswer(operation, documentPageSchema, answer), limit);
         } catch (error) {
+          if (!(error instanceof FiniError)) throw error;
           // Pages carry every source's whole text, so a page of long ones may go over the bound.
-          const tooLarge = error instanceof FiniError && error.failure === 'too_large';
-          if (!tooLarge || limit === 1) throw error;
+          if (error.failure === 'too_large' && limit > 1) limit = Math.ceil(limit / 2);
+          else if (error.status === 400 && limit > SAFE_PAGE) {
+            refusal = error;
+            limit = SAFE_PAGE;
+          } else throw refusal ?? error;
         }
       }
     },
@@ -263,6 +279,7 @@ function readPage(page: z.infer<typeof documentPageSchema>, limit: number): Docu
     documents,
     hasMore: page.hasMore ?? page.documents.length >= limit,
     unreadable: page.documents.length - documents.length,
+    limit,
   };
 }
 

@@ -37,8 +37,8 @@ export interface WaitProgress {
 export interface WaitOptions {
   /** How long to wait for the jobs' ends, in seconds, from `startedAt` on. */
   readonly timeoutSeconds: number;
-  /** When the call began, by `performance.now()`, where that is a while ago. */
-  readonly startedAt?: number;
+  /** When the call began, by `performance.now()`: something else may have come first. */
+  readonly startedAt: number;
   /** Ends the wait at once; what is queued stays queued. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: WaitProgress) => void;
@@ -48,31 +48,26 @@ export interface WaitOptions {
 
 /**
  * A wait that ended without a report. `stage` says what is true of the items: nothing was queued;
- * nobody knows whether `items` were; they are queued and only the waiting ended; or a provider's
- * items have become sources and were not queued.
+ * nobody knows whether `items` were; or they are queued and only the waiting ended.
  */
 export class IngestionError extends Error {
   override readonly name = 'IngestionError';
-  readonly stage: 'not_queued' | 'maybe_queued' | 'queued' | 'registered';
+  readonly stage: 'not_queued' | 'maybe_queued' | 'queued';
   /** The inputs that may have been queued, or the IDs of the sources that are. */
   readonly items: readonly string[];
   /** IDs of sources whose jobs were running before, and go on. */
   readonly joined: readonly string[];
-  /** What else belongs to a request that queues what was registered. */
-  readonly resume: Pick<IngestRequest, 'source' | 'english'> | undefined;
 
   constructor(
     stage: IngestionError['stage'],
     items: readonly string[],
     joined: readonly string[],
     cause: unknown,
-    resume?: IngestionError['resume'],
   ) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
     this.stage = stage;
     this.items = items;
     this.joined = joined;
-    this.resume = resume;
   }
 }
 
@@ -488,7 +483,7 @@ class Wait {
     this.#options = options;
     this.callerSignal = options.signal;
     const now = performance.now();
-    this.#startedAt = options.startedAt ?? now;
+    this.#startedAt = options.startedAt;
     const total = options.timeoutSeconds * 1000;
     const left = Math.max(this.#startedAt + total - now, Math.min(total, SHORTEST_WAIT_MS));
     const timeout = new AbortController();

@@ -1,12 +1,10 @@
-import type { FiniClient } from '../fini/client.ts';
+import type { FiniClient, SourceFilters } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { timeOf } from './states.ts';
 
-/** Sources a page. The largest that the API takes is not documented, so this is only tried. */
+/** Sources a page, where the API gives as many. */
 const LARGE_PAGE = 100;
-/** The API's own default. */
-const SAFE_PAGE = 50;
 
 /** One page of the list, and the span of its changes in milliseconds since 1970. */
 export interface ChangePage {
@@ -20,10 +18,13 @@ export interface ChangePage {
 /** The list of a workspace's sources, newest change first. */
 export class NewestChanges {
   readonly #fini: FiniClient;
+  readonly #filters: SourceFilters;
   #pageSize = LARGE_PAGE;
 
-  constructor(fini: FiniClient) {
+  /** @param filters Narrow the list; without any it has every source. */
+  constructor(fini: FiniClient, filters: SourceFilters = {}) {
     this.#fini = fini;
+    this.#filters = filters;
   }
 
   /** How many pages it takes, at the most, to hold so many sources. */
@@ -41,7 +42,10 @@ export class NewestChanges {
     const seen = new Set<string>();
     let cursor: string | undefined;
     for (;;) {
-      const page = await this.#page(cursor, signal);
+      const direction = cursor === undefined ? undefined : ('next' as const);
+      const request = { ...this.#filters, limit: LARGE_PAGE, cursor, direction };
+      const page = await this.#fini.listSources(request, { signal });
+      this.#pageSize = page.limit;
       if (page.documents.length === 0 && page.unreadable > 0) {
         throw new FiniError('The list holds no source that can be read.', {
           operation: 'list sources',
@@ -58,23 +62,6 @@ export class NewestChanges {
       };
       if (!page.hasMore) return;
       cursor = page.documents.at(-1)?.id;
-    }
-  }
-
-  async #page(cursor: string | undefined, signal: AbortSignal) {
-    const direction = cursor === undefined ? undefined : ('next' as const);
-    const limit = this.#pageSize;
-    try {
-      return await this.#fini.listSources({ limit, cursor, direction }, { signal });
-    } catch (error) {
-      const isRefused = error instanceof FiniError && error.status === 400;
-      if (!isRefused || limit === SAFE_PAGE) throw error;
-      const page = await this.#fini.listSources(
-        { limit: SAFE_PAGE, cursor, direction },
-        { signal },
-      );
-      this.#pageSize = SAFE_PAGE;
-      return page;
     }
   }
 }

@@ -3,48 +3,61 @@ import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/docu
 import { FiniError } from '../fini/errors.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { type Ingestion, IngestionError, type WaitOptions } from './ingestion.ts';
+import { inputKey } from './inputs.ts';
+import { NewestChanges } from './newest-changes.ts';
 import { forEachAtOnce } from './promises.ts';
 import type { Report } from './report.ts';
+import { isInFlight } from './states.ts';
 
 /** Which of a provider's items are wanted: all that Fini has not, those that match, or just these. */
 export type Choice =
   | { readonly all: true }
   | { readonly search: string }
-  /** The provider's own IDs; also of items that Fini has. */
+  /** The provider's own IDs, or the items' URLs; also of items that Fini has. */
   | { readonly externalIds: readonly string[] };
 
-/** What an import adds and refreshes. */
+/** What an import adds, and what it goes on with. */
 export interface ImportPlan {
   /** How many items the provider has that Fini has not. */
   readonly listed: number;
   readonly toAdd: readonly ProviderResource[];
-  /** Chosen by ID, and in Fini already. */
-  readonly toRefresh: readonly FiniDocument[];
-  /** Chosen by ID, and neither listed by the provider nor in Fini. */
+  /** In Fini already: chosen by ID, or registered before and not ingested to an end. */
+  readonly known: readonly FiniDocument[];
+  /** Chosen by ID, and neither listed by the provider nor found in Fini. */
   readonly notFound: readonly string[];
+  /** The time was over before all of Fini's sources had been searched for them. */
+  readonly searchedInPart: boolean;
+  /** Matching sources, of those looked at, that need nothing: they have been ingested. */
+  readonly ingestedBefore: number;
+  /** Titles of items that were not chosen, where none was. */
+  readonly others: readonly string[];
   /** How many items had no ID or no URL. */
   readonly unreadable: number;
 }
 
-/** What became of an import. */
+/** What became of an import. Every item is in the report or in `unregistered`, or `trouble` has it. */
 export interface ImportResult {
-  /** Null where Fini registered nothing. */
+  /** Null where Fini registered nothing, or where trouble came before its end. */
   readonly report: Report | null;
   /** Items for which Fini gave no source ID. */
   readonly unregistered: readonly ProviderResource[];
-  /** Why nobody knows whether Fini registered anything, or null. */
-  readonly doubt: FiniError | null;
+  /** How many sources Fini made, or knew, of the items. */
+  readonly registered: number;
+  /** What kept the import from its end, or null. */
+  readonly trouble: FiniError | IngestionError | null;
 }
 
-/** What is left of a wait whose time went into registering. */
-const SHORTEST_WAIT_SECONDS = 1;
-/** Fini's own default: the largest page that it gives is not documented. */
-const PAGE = 50;
-/** Bounds the search for sources that Fini has; newer ones come first. */
-const MAXIMUM_PAGES = 100;
+/** How long sources are looked at just for naming what Fini did not register. */
+const NAMING_MS = 5_000;
+/** How many titles help a person to search better. */
+const OTHER_TITLES = 10;
+const UUID_OR_ITS_DIGITS = /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i;
 
 /** Whether an item's title, or that of something it is nested in, contains a text, in any case. */
-export function matchesSearch({ title, path }: ProviderResource, search: string): boolean {
+export function matchesSearch(
+  { title, path }: Pick<ProviderResource, 'title' | 'path'>,
+  search: string,
+): boolean {
   const wanted = search.toLowerCase();
   return [...path, title].some((text) => text.toLowerCase().includes(wanted));
 }
@@ -52,106 +65,159 @@ export function matchesSearch({ title, path }: ProviderResource, search: string)
 /**
  * Finds out what an import has to do. Registers and queues nothing.
  *
+ * @param options Once the call's time is over, no further sources are searched.
  * @throws {FiniError}
  */
 export async function planImport(
   fini: FiniClient,
   provider: Provider,
   choice: Choice,
-  signal: AbortSignal,
+  options: { signal: AbortSignal; endsAt: number },
 ): Promise<ImportPlan> {
-  const { resources, unreadable } = await fini.listProviderResources(provider, { signal });
-  const listed = resources.length;
-  if (!('externalIds' in choice)) {
-    const toAdd =
-      'search' in choice
-        ? resources.filter((resource) => matchesSearch(resource, choice.search))
-        : resources;
-    return { listed, toAdd, toRefresh: [], notFound: [], unreadable };
+  const { resources, unreadable } = await fini.listProviderResources(provider, options);
+  const sources = sourcesOf(fini, provider, options.signal);
+  const all = { listed: resources.length, unreadable };
+  if ('externalIds' in choice) {
+    return { ...all, ...(await planNamed(resources, sources, choice.externalIds, options.endsAt)) };
   }
-  const wanted = new Set(choice.externalIds);
-  const toAdd = resources.filter(({ externalId }) => wanted.delete(externalId));
-  // Discovery leaves out what has been imported (fini-api.md, the table of routes).
-  const toRefresh = await findKnown(fini, provider, wanted, signal);
-  return { listed, toAdd, toRefresh, notFound: [...wanted], unreadable };
+  return { ...all, ...(await planMatching(resources, sources, choice, options.endsAt)) };
 }
 
-/** The sources of these items; each that is found is taken out of `wanted`. */
-async function findKnown(
-  fini: FiniClient,
-  provider: Provider,
-  wanted: Set<string>,
-  signal: AbortSignal,
-): Promise<FiniDocument[]> {
-  const found: FiniDocument[] = [];
-  let cursor: string | undefined;
-  for (let page = 0; page < MAXIMUM_PAGES && wanted.size > 0; page += 1) {
-    const direction = cursor === undefined ? undefined : ('next' as const);
-    const request = { limit: PAGE, source: provider, cursor, direction };
-    const { documents, hasMore } = await fini.listSources(request, { signal });
-    for (const document of documents) {
-      // An API may ignore a filter that it does not know.
-      if (document.source !== provider || document.externalId === null) continue;
-      if (wanted.delete(document.externalId)) found.push(document);
+type Plan = Omit<ImportPlan, 'listed' | 'unreadable'>;
+
+/** By ID: new items are added, and what Fini has is searched for to the end of its list. */
+async function planNamed(
+  resources: readonly ProviderResource[],
+  sources: AsyncIterable<readonly FiniDocument[]>,
+  externalIds: readonly string[],
+  endsAt: number,
+): Promise<Plan> {
+  const wanted = new Map(externalIds.map((id) => [nameKey(id), id]));
+  const isWanted = ({ externalId, originalUrl }: Named) => {
+    const keys = [externalId, originalUrl].flatMap((name) => (name ? [nameKey(name)] : []));
+    // Both, since an item may have been handed in by either name.
+    return keys.map((key) => wanted.delete(key)).includes(true);
+  };
+  const toAdd = resources.filter(isWanted);
+  const known: FiniDocument[] = [];
+  let searchedInPart = false;
+  // Discovery leaves out what has been imported (fini-api.md, the table of routes).
+  if (wanted.size > 0) {
+    for await (const documents of sources) {
+      known.push(...documents.filter(isWanted));
+      searchedInPart = wanted.size > 0 && performance.now() > endsAt;
+      if (wanted.size === 0 || searchedInPart) break;
     }
-    const next = documents.at(-1)?.id;
-    if (!hasMore || next === undefined || next === cursor) break;
-    cursor = next;
   }
-  return found;
+  const notFound = [...wanted.values()];
+  return { toAdd, known, notFound, searchedInPart, ingestedBefore: 0, others: [] };
 }
 
 /**
- * Registers what is new, queues it with what is to be refreshed, and waits.
+ * All, or by a search: new items are added. What a call before has registered is not listed any
+ * more, so that of it which has not been ingested to an end is taken too: the same call made again
+ * goes on from there.
+ */
+async function planMatching(
+  resources: readonly ProviderResource[],
+  sources: AsyncIterable<readonly FiniDocument[]>,
+  choice: Exclude<Choice, { externalIds: unknown }>,
+  endsAt: number,
+): Promise<Plan> {
+  const matches = (item: Pick<ProviderResource, 'title' | 'path'>) =>
+    'all' in choice || matchesSearch(item, choice.search);
+  const toAdd = resources.filter(matches);
+  const listed = new Set(resources.map(({ externalId }) => externalId));
+  const known: FiniDocument[] = [];
+  let ingestedBefore = 0;
+  for await (const documents of sources) {
+    const registered = documents.filter(({ externalId }) => !listed.has(externalId ?? ''));
+    const matching = registered.filter(({ title }) => matches({ title: title ?? '', path: [] }));
+    const unended = matching.filter(hasNotEnded);
+    known.push(...unended);
+    ingestedBefore += matching.length - unended.length;
+    // Newest change first: what is under way, or was registered lately, stands on the first pages.
+    if (!documents.some(hasNotEnded) || performance.now() > endsAt) break;
+  }
+  const isAny = toAdd.length + known.length > 0;
+  const others = isAny ? [] : resources.slice(0, OTHER_TITLES).map(({ title }) => title);
+  return { toAdd, known, notFound: [], searchedInPart: false, ingestedBefore, others };
+}
+
+/** An item, or the source that was made of it. */
+type Named = Pick<FiniDocument, 'externalId' | 'originalUrl'>;
+
+/** The same for every form in which people copy an ID: Notion's addresses have it without dashes. */
+function nameKey(name: string): string {
+  return UUID_OR_ITS_DIGITS.test(name) ? name.replaceAll('-', '').toLowerCase() : inputKey(name);
+}
+
+function hasNotEnded(document: FiniDocument): boolean {
+  return isInFlight(document) || document.linkedJobStatus === null;
+}
+
+/** A provider's sources, page by page, newest change first. */
+async function* sourcesOf(
+  fini: FiniClient,
+  provider: Provider,
+  signal: AbortSignal,
+): AsyncGenerator<readonly FiniDocument[]> {
+  for await (const { documents } of new NewestChanges(fini, { source: provider }).pages(signal)) {
+    // An API may ignore a filter that it does not know.
+    yield documents.filter(({ source }) => source === provider);
+  }
+}
+
+/**
+ * Registers what is new, queues it with what Fini has, and waits.
  *
  * @param options Their time is for registering and waiting together.
- * @throws {FiniError} where nothing was registered; {@link IngestionError} after that.
+ * @throws the signal's reason when it is aborted; what goes wrong at Fini is in the result.
  */
 export async function runImport(
   fini: FiniClient,
   ingestion: Ingestion,
   provider: Provider,
-  plan: ImportPlan,
+  { toAdd, known }: ImportPlan,
   english: boolean,
   options: WaitOptions,
 ): Promise<ImportResult> {
-  const { toAdd, toRefresh } = plan;
-  const startedAt = performance.now();
-  let registered: QueuedDocuments = { addedDocumentIds: [], updatedDocumentIds: [] };
+  const { signal } = options;
+  let answer: QueuedDocuments = { addedDocumentIds: [], updatedDocumentIds: [] };
   try {
     if (toAdd.length > 0) {
-      registered = await fini.registerProviderResources(provider, toAdd, options);
+      answer = await fini.registerProviderResources(provider, toAdd, { signal });
     }
   } catch (error) {
-    const isDoubtful = error instanceof FiniError && !error.surelyNotCarriedOut;
-    if (options.signal.aborted || !isDoubtful) throw error;
-    return { report: null, unregistered: toAdd, doubt: error };
+    if (signal.aborted || !(error instanceof FiniError)) throw error;
+    return { report: null, unregistered: toAdd, registered: 0, trouble: error };
   }
-  const documentIdsToAdd = [...new Set(registered.addedDocumentIds)];
-  const known = [...registered.updatedDocumentIds, ...toRefresh.map(({ id }) => id)];
-  const documentIdsToRefresh = [...new Set(known)].filter((id) => !documentIdsToAdd.includes(id));
-  if (documentIdsToAdd.length + documentIdsToRefresh.length === 0) {
-    return { report: null, unregistered: toAdd, doubt: null };
-  }
+  const ids = new Set(queuedIds(answer));
+  const isNew = ({ linkedJobStatus }: FiniDocument) => linkedJobStatus === null;
+  const added = new Set([
+    ...answer.addedDocumentIds,
+    ...known.filter(isNew).map((document) => document.id),
+  ]);
+  const refreshed = [...answer.updatedDocumentIds, ...known.map((document) => document.id)];
   const request = {
     source: provider,
-    documentIdsToAdd,
-    documentIdsToRefresh,
+    documentIdsToAdd: [...added],
+    documentIdsToRefresh: [...new Set(refreshed)].filter((id) => !added.has(id)),
     english,
     baser: false,
   };
-  const left = options.timeoutSeconds - (performance.now() - startedAt) / 1000;
-  const wait = { ...options, timeoutSeconds: Math.max(SHORTEST_WAIT_SECONDS, left) };
-  try {
-    const report = await ingestion.ingestAndWait(request, wait);
-    const ids = new Set(queuedIds(registered));
-    const unregistered = await findUnregistered(fini, toAdd, ids, report, options.signal);
-    return { report, unregistered, doubt: null };
-  } catch (error) {
-    if (!(error instanceof IngestionError) || error.stage !== 'not_queued') throw error;
-    const resume = { source: provider, english };
-    throw new IngestionError('registered', error.items, error.joined, error.cause, resume);
+  let report: Report | null = null;
+  let trouble: IngestionError | null = null;
+  if (added.size + refreshed.length > 0) {
+    try {
+      report = await ingestion.ingestAndWait(request, options);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof IngestionError)) throw error;
+      trouble = error;
+    }
   }
+  const unregistered = await findUnregistered(fini, toAdd, ids, report, signal);
+  return { report, unregistered, registered: ids.size, trouble };
 }
 
 /** Fini may register fewer than it was given, and does not say which: only the records do. */
@@ -159,33 +225,35 @@ async function findUnregistered(
   fini: FiniClient,
   toAdd: readonly ProviderResource[],
   registeredIds: ReadonlySet<string>,
-  { sources }: Report,
+  report: Report | null,
   signal: AbortSignal,
-): Promise<ProviderResource[]> {
+): Promise<readonly ProviderResource[]> {
   const missing = toAdd.length - registeredIds.size;
   if (missing <= 0) return [];
-  const documents = sources.flatMap(({ document }) => document ?? []).filter(isNamed);
-  const seen = new Set(documents.map(({ id }) => id));
+  if (registeredIds.size === 0) return toAdd;
+  const records = (report?.sources ?? []).flatMap(({ document }) => document ?? []);
+  const seen = new Set(records.filter(isNamed).map(({ id }) => id));
   // Registered, but not queued or not looked at yet.
   const unseen = [...registeredIds].filter((id) => !seen.has(id));
+  const naming = AbortSignal.any([signal, AbortSignal.timeout(NAMING_MS)]);
   await forEachAtOnce(unseen, async (id) => {
     try {
-      documents.push(await fini.getSource(id, { signal }));
+      records.push(await fini.getSource(id, { signal: naming }));
     } catch (error) {
-      // It is only for naming; the report stands without.
-      if (signal.aborted || !(error instanceof FiniError)) throw error;
+      // It is only for naming; the result stands without.
+      if (signal.aborted || !(error instanceof FiniError || naming.aborted)) throw error;
     }
   });
+  const names = new Set(
+    records.flatMap(({ externalId, originalUrl }) => [externalId, originalUrl]),
+  );
   const unnamed = toAdd.filter(
-    ({ externalId, originalUrl }) =>
-      !documents.some(
-        (document) => document.externalId === externalId || document.originalUrl === originalUrl,
-      ),
+    ({ externalId, originalUrl }) => !names.has(externalId) && !names.has(originalUrl),
   );
   // A record that shows neither its ID nor its URL stands for one of them.
   return unnamed.slice(-missing);
 }
 
-function isNamed({ externalId, originalUrl }: FiniDocument): boolean {
+function isNamed({ externalId, originalUrl }: Named): boolean {
   return Boolean(externalId) || Boolean(originalUrl);
 }

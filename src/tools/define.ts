@@ -29,6 +29,8 @@ export interface Workspace {
 
 /** What a tool's handler gets besides its input. */
 export interface ToolContext extends Workspace {
+  /** When the call began, by `performance.now()`. */
+  readonly startedAt: number;
   /** Aborted when the client cancels the call or goes away. */
   readonly signal: AbortSignal;
   readonly progress: ProgressReporter;
@@ -164,6 +166,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
       // What goes out is parsed below and listed by `list`: the SDK need not do either once more.
       const config = { title, description, annotations, inputSchema: inputAsAny };
       server.registerTool(name, config, async (input, extra) => {
+        const startedAt = performance.now();
         const { signal } = extra;
         const token = extra._meta?.progressToken;
         const progress = new ProgressReporter((update) => {
@@ -178,9 +181,13 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
           const confirm = (question: () => Promise<string>) => askPerson(server, question, signal);
           const log: ToolContext['log'] = (level, data) => session.log(extra, level, data);
           const { canWrite } = session;
-          const context = { ...dependencies.workspace(), signal, progress, canWrite, log, confirm };
+          const workspace = dependencies.workspace();
+          const call = { startedAt, signal, progress, canWrite, log, confirm };
           // The SDK has parsed the input with this very schema.
-          const output = await definition.handler(input as z.output<Input>, context);
+          const output = await definition.handler(input as z.output<Input>, {
+            ...workspace,
+            ...call,
+          });
           const { content, ...result } = answer(definition, outputSchema.parse(output));
           if (!session.knowsLinks(extra)) return { content, ...result };
           return { content: [...content, ...linksOf(definition, output)], ...result };

@@ -51,8 +51,6 @@ function explainIngestionError(error: IngestionError): string {
       ? ''
       : ` ${counted(error.joined.length, 'source')} had jobs running before and go on: wait_for_sources with ids ${listed(error.joined)}.`;
   switch (error.stage) {
-    case 'registered':
-      return `${counted(error.items.length, 'item')} of the provider are registered as sources, but nothing was queued. ${cause} Once that is mended, call ingest_and_wait with ${JSON.stringify({ ...error.resume, documentIdsToAdd: error.items.slice(0, LISTED_ITEMS) })}.${joined}`;
     case 'not_queued':
       return `Nothing was queued. ${cause}${joined}`;
     case 'maybe_queued':

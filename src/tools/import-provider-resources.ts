@@ -1,9 +1,12 @@
 import * as z from 'zod';
-import { bounded, boundedOrNull, counted, TITLE_LENGTH, URL_LENGTH } from '../bounded.ts';
+import { bounded, boundedOrNull, counted, quoted, TITLE_LENGTH, URL_LENGTH } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
+import type { Provider } from '../fini/provider-tree.ts';
+import { IngestionError } from '../ingestion/ingestion.ts';
 import {
   type Choice,
   type ImportPlan,
+  type ImportResult,
   planImport,
   runImport,
 } from '../ingestion/provider-import.ts';
@@ -13,7 +16,9 @@ import { boundedResource, resourceShape } from './list-provider-resources.ts';
 import { likeIngestAndWait, reportLinks, reportOutput, reportText, waitOptions } from './report.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './schemas.ts';
 
-/** How many items the text names. */
+/** How many items of a kind a dry run shows; list_provider_resources has them all. */
+const SHOWN_ITEMS = 100;
+/** How many items of a kind the text names. */
 const SHOWN_AS_TEXT = 50;
 
 /** Lists, chooses, registers, queues and waits (fini-api.md, the two routes of provider resources). */
@@ -53,12 +58,14 @@ export const importProviderResources = defineTool({
   outputSchema: z.object({
     /** How many items the provider has that Fini has not. */
     found: z.int(),
-    /** How many are chosen, those to be refreshed included. */
+    /** How many are chosen, those in Fini already included. */
     selected: z.int(),
+    /** How many matching sources need nothing, since they have been ingested. */
+    ingestedBefore: z.int(),
     /** With dryRun: what would be registered and ingested. */
     toAdd: z.array(z.custom<z.output<typeof resource>>()).optional(),
-    /** With dryRun, and where registering is in doubt: what would be ingested anew. */
-    toRefresh: z.array(z.object({ id: z.string(), title: z.string().nullable() })).optional(),
+    /** With dryRun: what Fini has already and would be ingested anew, or waited for. */
+    toRefresh: z.array(z.custom<SourceName>()).optional(),
     /** Of externalIds: what neither the provider nor Fini has. */
     notFound: z.array(z.string()),
     /** externalIds for which Fini gave no source ID. */
@@ -76,89 +83,77 @@ export const importProviderResources = defineTool({
   async handler(input, context) {
     const { provider, english, timeoutSeconds, dryRun } = input;
     const { fini, ingestion, signal, progress } = context;
-    const startedAt = performance.now();
-    progress.begin(`Listing what ${provider} has`);
-    const plan = await planImport(fini, provider, choiceOf(input), signal);
-    const { toAdd, toRefresh } = plan;
+    const options = waitOptions(timeoutSeconds, context);
+    progress.begin(`Listing what ${nameOf(provider)} has`);
+    const endsAt = options.startedAt + options.timeoutSeconds * 1000;
+    const choice = choiceOf(input);
+    const plan = await planImport(fini, provider, choice, { signal, endsAt });
+    const { toAdd, known } = plan;
     const summary = {
       found: plan.listed,
-      selected: toAdd.length + toRefresh.length,
+      selected: toAdd.length + known.length,
+      ingestedBefore: plan.ingestedBefore,
       notFound: plan.notFound.map((id) => bounded(id, URL_LENGTH)),
     };
     if (dryRun || summary.selected === 0) {
       return {
         ...summary,
-        toAdd: toAdd.map(boundedResource),
-        toRefresh: toRefresh.map(boundedSource),
+        toAdd: toAdd.slice(0, SHOWN_ITEMS).map(boundedResource),
+        toRefresh: known.slice(0, SHOWN_ITEMS).map(boundedSource),
         unregistered: [],
-        message: messageOf(plan, 0, dryRun),
+        message: messageOf(plan, choice, dryRun),
       };
     }
     if (toAdd.length > 0) {
-      progress.begin(`Registering ${counted(toAdd.length, 'item')} of ${provider}`);
+      progress.begin(`Registering ${counted(toAdd.length, 'item')} of ${nameOf(provider)}`);
     }
-    const options = waitOptions(timeoutSeconds, context, startedAt);
-    const { report, unregistered, doubt } = await runImport(
-      fini,
-      ingestion,
-      provider,
-      plan,
-      english,
-      options,
-    );
+    const result = await runImport(fini, ingestion, provider, plan, english, options);
+    const { report, unregistered } = result;
     progress.end(report?.counts.unfinished === 0);
-    const unregisteredIds = unregistered.map(({ externalId }) => bounded(externalId, URL_LENGTH));
-    if (doubt !== null) {
-      const again =
-        input.externalIds === undefined
-          ? 'with those in unregistered as externalIds, since search and all do not find what is registered'
-          : 'with the same externalIds';
-      return {
-        ...summary,
-        toRefresh: toRefresh.map(boundedSource),
-        unregistered: unregisteredIds,
-        message: `Nothing was queued. ${explainError(doubt)} Call import_provider_resources again ${again}.`,
-      };
-    }
     return {
       ...summary,
-      unregistered: unregisteredIds,
+      unregistered: unregistered.map(({ externalId }) => bounded(externalId, URL_LENGTH)),
       report: report === null ? undefined : reportOutput(report, context),
-      message: messageOf(plan, unregistered.length, false),
+      message: [messageOf(plan, choice, false), ...afterwards(result, choice)].join(' '),
     };
   },
   text({ toAdd = [], toRefresh = [], notFound, unregistered, report, message }) {
-    const lines = [
+    const named = [
       ...toAdd.map(
         ({ externalId, title, path }) =>
-          `- to add: ${[...path, title].join(' › ')} (externalId ${externalId})`,
+          `- to add: ${[...path, title].join(' › ')} (externalId ${quoted(externalId)})`,
       ),
-      ...toRefresh.map(({ id, title }) => `- to refresh: ${title ?? id} (${id})`),
+      ...toRefresh.map(({ id, title }) => `- in Fini: ${title || 'untitled'} (${id})`),
     ];
-    const more =
-      lines.length > SHOWN_AS_TEXT
-        ? [`- and ${lines.length - SHOWN_AS_TEXT} more in the structured content`]
-        : [];
     return [
       message,
-      ...lines.slice(0, SHOWN_AS_TEXT),
-      ...more,
-      ...notFound.map((id) => `- not found: ${id}`),
-      ...unregistered.map((id) => `- not registered: ${id}`),
+      ...firstOf(named),
+      ...firstOf(notFound.map((id) => `- not found: ${quoted(id)}`)),
+      ...firstOf(unregistered.map((id) => `- not registered: ${quoted(id)}`)),
       ...(report === undefined ? [] : [reportText(report)]),
     ].join('\n');
   },
   links: ({ report }) => (report === undefined ? [] : reportLinks(report)),
-  // That everything is in Fini already is no failure, also not to a call that is repeated.
-  isError: ({ found, selected, notFound, report, toAdd }) =>
-    (selected === 0 && found + notFound.length > 0) ||
-    report?.outcome === 'failed' ||
-    (report === undefined && toAdd === undefined),
+  isError: ({ found, selected, ingestedBefore, report, toAdd, notFound }) =>
+    toAdd === undefined
+      ? report === undefined || report.outcome === 'failed'
+      : selected + ingestedBefore === 0 && found + notFound.length > 0,
 });
 
 const resource = z.object(resourceShape);
 
-function boundedSource({ id, title }: FiniDocument): { id: string; title: string | null } {
+/** A source, as far as a dry run shows it. */
+interface SourceName {
+  readonly id: string;
+  readonly title: string | null;
+}
+
+/** A provider as people write its name. */
+function nameOf(provider: Provider): string {
+  return provider.charAt(0).toUpperCase() + provider.slice(1);
+}
+
+function boundedSource({ id, title }: FiniDocument): SourceName {
   return { id, title: boundedOrNull(title, TITLE_LENGTH) };
 }
 
@@ -173,26 +168,72 @@ function choiceOf({
   return externalIds === undefined ? { all: true } : { externalIds };
 }
 
-function messageOf(plan: ImportPlan, unregistered: number, dryRun: boolean): string {
-  const { listed, toAdd, toRefresh, notFound, unreadable } = plan;
-  const selected = toAdd.length + toRefresh.length;
+function messageOf(plan: ImportPlan, choice: Choice, dryRun: boolean): string {
+  const { listed, toAdd, known, notFound, searchedInPart, unreadable } = plan;
+  const selected = toAdd.length + known.length;
   const sentences = [
-    `${counted(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add, ${toRefresh.length} to refresh.`,
+    `${counted(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
+    known.length === 0
+      ? ''
+      : 'externalIds' in choice
+        ? `${counted(known.length, 'selected item')} in Fini already, to be ingested anew.`
+        : `${counted(known.length, 'item')} registered before and not ingested to an end, to go on with.`,
     notFound.length === 0
       ? ''
-      : `${counted(notFound.length, 'externalId')} not found at the provider or in Fini: check with list_provider_resources.`,
-    unregistered === 0
-      ? ''
-      : `Fini gave no source ID for ${counted(unregistered, 'item')} (see unregistered): call again with these as externalIds.`,
+      : `${counted(notFound.length, 'externalId')} not found at the provider or ${searchedInPart ? 'among the newest sources in Fini (the time was over before the older ones)' : 'in Fini'}: check with list_provider_resources.`,
     unreadable === 0
       ? ''
       : `${counted(unreadable, 'item')} had no ID or URL and had to be left out.`,
-    selected === 0
-      ? 'Nothing is queued: list_provider_resources shows what there is, list_sources what Fini has already. A source there without linkedJobStatus was registered and never ingested: pass its ID to ingest_and_wait.'
+    selected === 0 && notFound.length === 0 ? nothingSelected(plan, choice) : '',
+    dryRun && selected > SHOWN_ITEMS
+      ? `The first ${SHOWN_ITEMS} are shown; list_provider_resources has them all, page by page.`
       : '',
     dryRun && selected > 0
       ? 'Nothing is registered or queued. To import these, call import_provider_resources again without dryRun.'
       : '',
   ];
   return sentences.filter((sentence) => sentence !== '').join(' ');
+}
+
+function nothingSelected({ ingestedBefore, others }: ImportPlan, choice: Choice): string {
+  if (ingestedBefore > 0 || 'all' in choice) {
+    return 'Nothing is queued, since what is chosen has been ingested: list_sources shows it.';
+  }
+  const search = 'search' in choice ? ` ${quoted(choice.search)}` : '';
+  const titles = others.map((title) => quoted(bounded(title, TITLE_LENGTH))).join(', ');
+  const there = titles === '' ? '' : `: try a shorter word. There are ${titles}`;
+  return `Nothing matches${search}${there} (list_provider_resources shows all; list_sources what Fini has already).`;
+}
+
+/** What became of it beside the report, and how to go on. */
+function afterwards(result: ImportResult, choice: Choice): string[] {
+  const { unregistered, registered, trouble } = result;
+  const sentences: string[] = [];
+  const byTitle = 'search' in choice ? ' (by title; list_sources shows the others)' : '';
+  if (trouble instanceof IngestionError) {
+    sentences.push(explainError(trouble) ?? '');
+    if (trouble.stage === 'not_queued' && registered > 0) {
+      sentences.push(
+        `${counted(registered, 'item')} registered: call import_provider_resources again with the same input, which goes on with them${byTitle}.`,
+      );
+    }
+  } else if (trouble !== null) {
+    sentences.push(`Nothing was queued. ${explainError(trouble)}`);
+    if (!trouble.surelyNotCarriedOut) {
+      sentences.push(
+        `Call import_provider_resources again with the same input, which goes on with what is registered${byTitle}.`,
+      );
+    }
+  } else if (unregistered.length > 0) {
+    sentences.push(
+      `Fini gave no source ID for ${counted(unregistered.length, 'item')} (see unregistered): call again with these as externalIds.`,
+    );
+  }
+  return sentences;
+}
+
+function firstOf(lines: readonly string[]): string[] {
+  const left = lines.length - SHOWN_AS_TEXT;
+  const more = left > 0 ? [`- and ${left} more in the structured content`] : [];
+  return [...lines.slice(0, SHOWN_AS_TEXT), ...more];
 }

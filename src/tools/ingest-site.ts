@@ -63,7 +63,6 @@ export const ingestSite = defineTool({
   },
   async handler({ links, include, exclude, limit, english, timeoutSeconds, dryRun }, context) {
     const { fini, ingestion, signal, progress } = context;
-    const startedAt = performance.now();
     progress.begin(`Looking for pages from ${counted(links.length, 'start URL')}`);
     const plan = await planSite(fini, links, { include, exclude, limit }, signal);
     const { urls, found, leftOut } = plan;
@@ -78,7 +77,7 @@ export const ingestSite = defineTool({
       english,
       baser: false,
     };
-    const options = waitOptions(timeoutSeconds, context, startedAt);
+    const options = waitOptions(timeoutSeconds, context);
     const report = await ingestion.ingestAndWait(request, options);
     progress.end(report.counts.unfinished === 0);
     return {

@@ -66,23 +66,15 @@ export const reportShapeInShort = {
 /** The same as one field, where another tool's schema shows what is in it. */
 export const likeIngestAndWait = z.custom<ReportOutput>().describe("ingest_and_wait's report.");
 
-/**
- * How the tools that wait do so: for as long as asked, telling the client how it goes.
- *
- * @param startedAt When the call began, by `performance.now()`, where that is a while ago.
- */
+/** How the tools that wait do so: for as long as asked, telling the client how it goes. */
 export function waitOptions(
   timeoutSeconds: number | undefined,
-  { waitTimeoutSeconds, signal, progress, log }: ToolContext,
-  startedAt = performance.now(),
+  { startedAt, waitTimeoutSeconds, signal, progress, log }: ToolContext,
 ): WaitOptions {
-  const elapsed = (performance.now() - startedAt) / 1000;
   let isTroubled = false;
   return {
-    timeoutSeconds: Math.max(
-      SHORTEST_WAIT_SECONDS,
-      (timeoutSeconds ?? waitTimeoutSeconds) - elapsed,
-    ),
+    timeoutSeconds: timeoutSeconds ?? waitTimeoutSeconds,
+    startedAt,
     signal,
     onProgress(state) {
       progress.update(state);
@@ -108,8 +100,6 @@ export function waitOptions(
   };
 }
 
-/** What is left of a wait whose time went into what came before it. */
-const SHORTEST_WAIT_SECONDS = 1;
 /** How many sources of a kind the text names. */
 const NAMED_AS_TEXT = 20;
 

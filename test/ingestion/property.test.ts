@@ -182,6 +182,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
     try {
       const report = await ingestion.ingestAndWait(request, {
         timeoutSeconds: given.timeoutMs / 1000,
+        startedAt: performance.now(),
         signal: cancel.signal,
         onProgress: (state) => progress.update(state),
       });
