@@ -4,8 +4,8 @@ import { build, type Plugin } from 'esbuild';
 import { listing } from './src/tools/listing.ts';
 
 /*
- * What a start would pay for and never uses. The SDK loads a JSON Schema validator (for elicitation,
- * see ANY_ANSWER in src/server.ts) and a converter for Zod 3 schemas (there are none here).
+ * What a start would pay for and never uses. The SDK loads a JSON Schema validator (for its own way of
+ * asking the person, which is not used here) and a converter for Zod 3 schemas (there are none).
  */
 const LEFT_OUT: readonly { filter: RegExp; contents: string }[] = [
   { filter: /\/validation\/ajv-provider\.js$/, contents: 'export class AjvJsonSchemaValidator {}' },

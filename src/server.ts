@@ -16,10 +16,6 @@ import {
   ReadResourceRequestSchema,
   SetLevelRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import type {
-  JsonSchemaValidator,
-  jsonSchemaValidator,
-} from '@modelcontextprotocol/sdk/validation/types.js';
 import { bounded, ERROR_LENGTH } from './bounded.ts';
 import { FiniError } from './fini/errors.ts';
 import { isSourceId } from './ingestion/inputs.ts';
@@ -51,21 +47,6 @@ const IN_THE_SANDBOX =
 const NO_DELETING =
   'Deleting is off: where the person wants it, say that the server has to be started with --allow-delete.';
 
-/**
- * The SDK checks what a person answers with a JSON Schema library that takes long to load, so the
- * build leaves that library out: the only question here is answered with yes or no.
- */
-const ANY_ANSWER: jsonSchemaValidator = {
-  getValidator<Answer>(): JsonSchemaValidator<Answer> {
-    return (data) => ({
-      valid: true,
-      // The SDK types the answer by the schema asked for, which is an empty form here.
-      data: data as Answer,
-      errorMessage: undefined,
-    });
-  },
-};
-
 /** What kind of server a client finds. */
 export interface ServerKind {
   /** Offers only the tools that change nothing. */
@@ -87,7 +68,6 @@ export function createServer(
     { name: 'fini-mcp', title: sandbox ? 'Fini (sandbox)' : 'Fini', version },
     {
       instructions: instructionsFor(kind),
-      jsonSchemaValidator: ANY_ANSWER,
       capabilities: { logging: {}, resources: {}, prompts: {}, completions: {} },
     },
   );
@@ -136,7 +116,7 @@ const DEFAULT_LOG_LEVEL: LoggingLevel = 'warning';
 /** The first protocol whose results may hold links to resources. */
 const LINKS_SINCE = '2025-06-18';
 
-/** The protocol that each server's client asked for. */
+/** The protocol that each server and its client agreed to. */
 const protocolVersions = new WeakMap<McpServer, string>();
 
 function openSession(server: McpServer, canWrite: boolean): Session {
@@ -162,6 +142,9 @@ function openSession(server: McpServer, canWrite: boolean): Session {
   };
 }
 
+const GONE_CURSOR =
+  'The source at which the page before ended may be gone: leave the cursor out to begin anew.';
+
 /** Offers the sources' texts as resources. */
 function offerSources(server: McpServer, dependencies: ToolDependencies): void {
   const { workspace } = dependencies;
@@ -178,6 +161,9 @@ function offerSources(server: McpServer, dependencies: ToolDependencies): void {
     } catch (error) {
       // Clients list at their start: without a key there is nothing to list, and a tool says why.
       if (error instanceof MissingKeyError) return { resources: [] };
+      if (cursor !== undefined && error instanceof FiniError && error.status === 400) {
+        throw new McpError(ErrorCode.InvalidParams, GONE_CURSOR);
+      }
       throw protocolError(error, dependencies);
     }
   });
@@ -314,20 +300,18 @@ export async function connectServer(
   secrets: Secrets,
 ): Promise<void> {
   const send = transport.send.bind(transport);
-  transport.send = (message, options) => send(secrets.redactJson(message), options);
-  await server.connect(transport);
-  const receive = transport.onmessage;
-  transport.onmessage = (message, extra) => {
+  transport.send = (message, options) => {
     noteProtocolVersion(server, message);
-    receive?.(message, extra);
+    return send(secrets.redactJson(message), options);
   };
+  await server.connect(transport);
 }
 
-/** The SDK's server forgets which protocol was agreed upon. */
+/** The SDK's server forgets which protocol it has agreed to. */
 function noteProtocolVersion(server: McpServer, message: JSONRPCMessage): void {
-  if (!('method' in message) || message.method !== 'initialize') return;
-  const version = message.params?.protocolVersion;
-  if (typeof version === 'string') protocolVersions.set(server, version);
+  if (!('result' in message)) return;
+  const { protocolVersion } = message.result;
+  if (typeof protocolVersion === 'string') protocolVersions.set(server, protocolVersion);
 }
 
 /** Connects a server to the client on stdin and stdout. */

@@ -582,6 +582,39 @@ describe('the address', () => {
   });
 });
 
+test('a question to the person comes on the call’s own stream, since a client may have no other', async () => {
+  const sandbox = await startSandboxForTest();
+  const { url } = await start(['--allow-delete'], environmentFor(sandbox));
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+  };
+  const post = (body: object) =>
+    fetch(url, { method: 'POST', headers, body: JSON.stringify({ jsonrpc: '2.0', ...body }) });
+  const params = {
+    protocolVersion: '2025-06-18',
+    capabilities: { elicitation: {} },
+    clientInfo: { name: 'posting', version: '1' },
+  };
+  const opened = await post({ id: 1, method: 'initialize', params });
+  headers['mcp-session-id'] = opened.headers.get('mcp-session-id') ?? '';
+  await opened.text();
+  await post({ method: 'notifications/initialized' });
+
+  const { id } = sandbox.addDocument({ title: 'Refunds' });
+  const call = { name: 'delete_sources', arguments: { documentIds: [id] } };
+  const { body } = await post({ id: 2, method: 'tools/call', params: call });
+  let said = '';
+  for await (const chunk of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    said += chunk;
+    const question = /^data: (.*"elicitation\/create".*)$/m.exec(said)?.[1];
+    if (question === undefined || said.includes('"id":2')) continue;
+    await post({ id: JSON.parse(question).id, result: { action: 'accept', content: {} } });
+  }
+  expect(said).toMatch(/"elicitation\/create"[\s\S]*"id":2/);
+  expect(sandbox.documents()).toEqual([]);
+});
+
 /** Nothing more is asked of the sandbox, after what is on its way has arrived. */
 async function expectQuiet(sandbox: Sandbox): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 100));

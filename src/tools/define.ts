@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js';
-import type {
-  CallToolResult,
-  ContentBlock,
-  Tool as ListedTool,
-  ServerNotification,
-  ServerRequest,
+import {
+  type CallToolResult,
+  type ContentBlock,
+  ElicitResultSchema,
+  type Tool as ListedTool,
+  type ServerNotification,
+  type ServerRequest,
 } from '@modelcontextprotocol/sdk/types.js';
 import * as z from 'zod';
 import type { FiniClient } from '../fini/client.ts';
@@ -178,7 +179,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
             .catch(() => undefined);
         });
         try {
-          const confirm = (question: () => Promise<string>) => askPerson(server, question, signal);
+          const confirm = (question: () => Promise<string>) => askPerson(server, extra, question);
           const log: ToolContext['log'] = (level, data) => session.log(extra, level, data);
           const { canWrite } = session;
           const workspace = dependencies.workspace();
@@ -204,10 +205,11 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
   };
 }
 
+/** Asks on the call's own stream: over HTTP a client need not have another open. */
 async function askPerson(
   server: McpServer,
+  { sendRequest, signal }: CallExtra,
   question: () => Promise<string>,
-  signal: AbortSignal,
 ): Promise<Confirmation> {
   const elicitation = server.server.getClientCapabilities()?.elicitation;
   if (elicitation === undefined) return 'unasked';
@@ -215,11 +217,12 @@ async function askPerson(
   if (elicitation.form === undefined && elicitation.url !== undefined) return 'unasked';
   const message = await question();
   try {
-    const { action } = await server.server.elicitInput(
-      { message, requestedSchema: { type: 'object', properties: {} } },
-      // A person may take a while; the client decides how long it shows the question.
-      { signal, timeout: QUESTION_TIMEOUT_MS },
-    );
+    const requestedSchema = { type: 'object' as const, properties: {} };
+    const params = { mode: 'form' as const, message, requestedSchema };
+    // A person may take a while; the client decides how long it shows the question.
+    const options = { signal, timeout: QUESTION_TIMEOUT_MS };
+    const request = { method: 'elicitation/create' as const, params };
+    const { action } = await sendRequest(request, ElicitResultSchema, options);
     return action === 'accept' ? 'agreed' : 'declined';
   } catch (error) {
     if (signal.aborted) throw error;

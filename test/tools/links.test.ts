@@ -111,6 +111,13 @@ test('without sessions it is each request’s own header that says whether links
   expect(linksIn(await plain.call('list_sources'))).toEqual([]);
 });
 
+test('a client that asks for a protocol that nobody has goes by the one agreed upon', async () => {
+  for (const protocolVersion of ['1.0', 'zzz']) {
+    const client = await connectRaw('stdio', stops, environmentFor(sandbox), { protocolVersion });
+    expect(linksIn(await client.call('list_sources'))).toHaveLength(MAXIMUM_LINKS);
+  }
+});
+
 test('two sessions of one server differ', async () => {
   const { url } = await startHttp(stops, environmentFor(sandbox));
   const [older, newer] = await Promise.all([
