@@ -5,6 +5,9 @@ export const MAXIMUM_CHARACTERS = 20_000;
 /** What a terminal would act upon, and halves of characters; line ends and tabs are text. */
 const UNSEEN = /(?![\n\t])[\p{Cc}\p{Cs}]/gu;
 
+/** What stands between two paragraphs, in characters: many short ones fill a text, too. */
+const SEPARATOR_LENGTH = 2;
+
 /** The first paragraphs that fit, always one at least, which is cut where it is too long alone. */
 export function fittingParagraphs(
   paragraphs: readonly string[],
@@ -22,7 +25,7 @@ export function fittingParagraphs(
       };
     }
     kept.push(text);
-    room -= text.length;
+    room -= text.length + SEPARATOR_LENGTH;
   }
   return { paragraphs: kept, isCut: false };
 }

@@ -124,16 +124,10 @@ export function createFiniClient(http: Http): FiniClient {
       return answer;
     } catch (error) {
       if (!(error instanceof FiniError) || error.status !== 403) throw error;
-      if (!namesSources) missingScopes.add(scope);
+      // A 403 of a proxy or a firewall says nothing of the key.
+      if (!namesSources && error.isExplained) missingScopes.add(scope);
       if (!missingScopes.has(scope)) throw error;
-      const { operation, failure, status } = error;
-      throw new FiniError(error.message, {
-        operation,
-        failure,
-        status,
-        missingScope: scope,
-        cause: error,
-      });
+      throw new FiniError(error.message, { ...error, missingScope: scope, cause: error });
     }
   }
 

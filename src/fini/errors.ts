@@ -29,6 +29,8 @@ export interface FiniErrorDetails {
   readonly status?: number | undefined;
   /** How long Fini asks to wait before the next try, in seconds. */
   readonly retryAfterSeconds?: number | undefined;
+  /** The answer was Fini's own error, and not one of something that stands before it. */
+  readonly isExplained?: boolean | undefined;
   /** The scope that the key has turned out to lack. */
   readonly missingScope?: Scope | undefined;
   readonly cause?: unknown;
@@ -47,6 +49,8 @@ export class FiniError extends Error {
   readonly status: number | undefined;
   /** How long Fini asks to wait before the next try, in seconds. */
   readonly retryAfterSeconds: number | undefined;
+  /** The answer was Fini's own error, and not one of something that stands before it. */
+  readonly isExplained: boolean;
   /** The scope that the key has turned out to lack; undefined where a 403 may have another reason. */
   readonly missingScope: Scope | undefined;
 
@@ -56,6 +60,7 @@ export class FiniError extends Error {
     this.failure = details.failure;
     this.status = details.status;
     this.retryAfterSeconds = details.retryAfterSeconds;
+    this.isExplained = details.isExplained ?? false;
     this.missingScope = details.missingScope;
   }
 

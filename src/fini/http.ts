@@ -185,6 +185,7 @@ function readAnswer(
       failure: 'refused',
       status,
       retryAfterSeconds: parseRetryAfter(header('retry-after')),
+      isExplained: message !== null,
     });
   }
   if (!json.success) {

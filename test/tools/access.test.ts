@@ -78,7 +78,7 @@ describe.each(['read', 'write'] as const)('a key with the scope %s alone', (held
     expect(isError, text).toBe(missing !== held);
     if (missing === held) return;
     expect(text).toMatch(new RegExp(`HTTP 403.*needs the scope "${missing}".*cannot help`));
-    expect(sandbox.requests.length - before.requests).toBeLessThan(3);
+    expect(sandbox.requests.length - before.requests).toBeLessThan(4);
     expect(sandbox.documents()).toHaveLength(before.documents);
   });
 });

@@ -166,3 +166,12 @@ test('a text that is cut is cut between characters', async () => {
   const odd = harness.sandbox.addDocument({ paragraphs: [`x${'😀'.repeat(3_000)}`] });
   expect((await get(odd.id)).text).not.toMatch(/\p{Cs}/u);
 });
+
+test('a flood of empty paragraphs comes out in bounds', async () => {
+  const { id } = harness.sandbox.addDocument({ paragraphs: Array<string>(300_000).fill('') });
+  const { structured, text } = await harness.call('get_source', { id });
+  expect(structured.paragraphCount).toBe(300_000);
+  expect(structured.paragraphs.length).toBeLessThan(5_000);
+  expect(structured.nextOffset).toBe(structured.paragraphs.length);
+  expect(text.length).toBeLessThan(10_000);
+});

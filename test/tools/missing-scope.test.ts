@@ -51,6 +51,15 @@ describe.each<Way>(['stdio', 'HTTP with sessions', 'stateless HTTP'])('over %s',
     }
   });
 
+  test('a 403 that is not Fini’s own says nothing of the key', async () => {
+    const { client, sandbox, id } = await start();
+    sandbox.script({ method: 'POST', action: { kind: 'html', status: 403 } });
+    await tell(client, 'deep_crawl_links', { links: [PAGE] });
+    sandbox.script({ method: 'POST', action: forbidden });
+    const { text } = await tell(client, 'refresh_sources', { documentIds: [id] });
+    expect(text).toMatch(EITHER);
+  });
+
   test('a 403 for IDs names both reasons, until it is known which it is', async () => {
     const { client, id } = await start('fini_sandbox_read');
     const refresh = () => tell(client, 'refresh_sources', { documentIds: [id] });
