@@ -6,6 +6,11 @@ import { startUrls } from './schemas.ts';
 
 const SHOWN_AS_TEXT = 50;
 
+/** What to say where a crawl found as many pages as it was allowed. */
+export function crawlEnd(pages: number): string {
+  return `The crawl ended at ${counted(pages, 'page')}, so the site may have more: set limit above that.`;
+}
+
 /** Finds the pages of a site (fini-api.md, "crawl links"). */
 export const deepCrawlLinks = defineTool({
   name: 'deep_crawl_links',
@@ -37,11 +42,13 @@ export const deepCrawlLinks = defineTool({
       unusable === 0 ? '' : ` ${counted(unusable, 'link')} that Fini cannot ingest left out.`;
     const said =
       message === null ? '' : `Fini says: ${bounded(message, ERROR_LENGTH).replace(/\.$/, '')}. `;
+    // Counted before links are left out: Fini stops at so many of whatever kind.
+    const end = data.length >= limit ? ` ${crawlEnd(limit)}` : '';
     const next =
       urls.length === 0
         ? 'No pages were found: check that the start URLs exist and open without a login.'
         : 'Nothing is ingested yet: choose from these and pass them to ingest_and_wait as documentIdsToAdd.';
-    return { urls, count: urls.length, message: `${said}${next}${left}` };
+    return { urls, count: urls.length, message: `${said}${next}${left}${end}` };
   },
   text({ urls, count, message }) {
     const more =

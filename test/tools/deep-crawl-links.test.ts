@@ -48,6 +48,22 @@ test('the limit goes to Fini and holds even where Fini ignores it', async () => 
   expect(ignored.structured.urls).toEqual(data.slice(0, 7));
 });
 
+test('a crawl that ended at its limit says that the site may have more', async () => {
+  const says = /The crawl ended at 7 pages, so the site may have more: set limit above that\./;
+  const ended = await harness.call('deep_crawl_links', { links: [siteOrigin], limit: 7 });
+  expect(ended.structured.message).toMatch(says);
+  expect(ended.text).toMatch(says);
+  const whole = await harness.call('deep_crawl_links', {
+    links: [siteOrigin],
+    limit: webPages.length + 1,
+  });
+  expect(whole.structured.message).not.toMatch(/may have more/);
+  // Fini stops by what it found, also where some of that cannot be ingested.
+  answerWith({ data: ['https://a.example/', 'mailto:a@a.example'], message: '' });
+  const partly = await harness.call('deep_crawl_links', { links: [siteOrigin], limit: 2 });
+  expect(partly.structured.message).toMatch(/ended at 2 pages, so the site may have more/);
+});
+
 test('the text stays short and says how many more there are', async () => {
   const data = Array.from({ length: 250 }, (_, page) => `https://docs.example/${page}`);
   answerWith({ data, message: 'Found' });
