@@ -249,7 +249,7 @@ const usual: Row[] = [
       {
         tool: 'list_sources',
         input: { originalUrl: 'failed.example' },
-        shows: /FAILED: Old prices.*Blocked by robots/,
+        shows: /FAILED web .*: Old prices.*Blocked by robots/,
       },
       {
         tool: 'get_source',

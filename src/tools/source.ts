@@ -68,14 +68,22 @@ export function sourceOutput(document: FiniDocument): SourceOutput {
 
 /** Leads to a source's text. */
 export function sourceLink({ id, title, originalUrl }: SourceOutput): SourceLink {
-  return { uri: sourceUri(id), name: title ?? originalUrl ?? id };
+  return { uri: sourceUri(id), name: title || originalUrl || id };
 }
 
-/** One line about a source. */
+/**
+ * One line about a source, with what the next call goes by: its ID, its state, of what kind it is
+ * and when it last changed.
+ */
 export function sourceLine(source: SourceOutput): string {
-  const name = source.title ?? source.originalUrl ?? 'untitled';
-  const status = source.linkedJobStatus ?? 'never ingested';
+  const { id, title, originalUrl, updatedAt } = source;
+  const name = title || originalUrl || 'untitled';
+  const url = title && originalUrl ? ` <${originalUrl}>` : '';
+  const status = source.linkedJobStatus || 'never ingested';
+  // The second is enough to tell what is old; the structured content has it as Fini gave it.
+  const changedAt = updatedAt?.replace(/\.\d+(?=Z$)/, '');
+  const state = [status, source.source, changedAt].filter(Boolean).join(' ');
   const outcome =
     source.error === undefined ? counted(source.paragraphCount, 'paragraph') : source.error;
-  return `- ${source.id} ${status}: ${name}${source.title === null || source.originalUrl === null ? '' : ` <${source.originalUrl}>`} (${outcome})`;
+  return `- ${id} ${state}: ${name}${url} (${outcome})`;
 }

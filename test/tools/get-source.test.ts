@@ -40,7 +40,9 @@ test('a short source comes whole, in the text too', async () => {
     paragraphs: ['First.', 'Second.'],
     offset: 0,
   });
-  expect(text).toContain(document.id);
+  expect(text).toMatch(
+    new RegExp(`^- ${document.id} COMPLETED web \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ: `),
+  );
   expect(text).toContain('First.\n\nSecond.');
 });
 

@@ -96,6 +96,17 @@ describe('a workspace of 120 sources', () => {
     expectFitToShow(answer);
   });
 
+  test('a line of the text has the state, the kind, the time of the last change and the URL', async () => {
+    const { text } = await harness.call('list_sources', { limit: 3 });
+    const lines = [119, 118, 117].map((index) => {
+      const { id } = documents[index] ?? {};
+      const kind = index % 3 === 0 ? 'notion' : 'web';
+      const url = `https://${index % 2 ? 'odd' : 'even'}.example/${index}`;
+      return `- ${id} COMPLETED ${kind} 2026-01-01T00:0${Math.floor(index / 60)}:${index % 60}Z: Other ${index} <${url}> (400 paragraphs)`;
+    });
+    expect(text.split('\n').slice(1, 4)).toEqual(lines);
+  });
+
   test.each([1, 17, 50, 60, 100])(
     'paging by %i sees each source once, newest first',
     async (limit) => {
@@ -231,6 +242,30 @@ describe('odd records', () => {
     expect(isError, text).toBe(false);
     expect(structured.documents).toHaveLength(count);
     expect(structured.hasMore).toBe(false);
+  });
+
+  test.each<[what: string, fields: object, line: string, name: string]>([
+    ['nothing', {}, `- ${id} never ingested: untitled (0 paragraphs)`, id],
+    [
+      'an empty title',
+      { title: '', originalUrl: 'https://a.example/' },
+      `- ${id} never ingested: https://a.example/ (0 paragraphs)`,
+      'https://a.example/',
+    ],
+    [
+      'a title that nobody sees',
+      { title: '\u200b \u0000', originalUrl: '', source: '', updatedAt: '', linkedJobStatus: '' },
+      `- ${id} never ingested: untitled (0 paragraphs)`,
+      id,
+    ],
+  ])('a record with %s still has a name', async (_what, fields, line, name) => {
+    const rewrite = () => ({ documents: [{ id, ...fields }], hasMore: false });
+    harness.sandbox.script({ action: { kind: 'rewrite', rewrite } });
+    const answer = await harness.client.callTool({ name: 'list_sources', arguments: {} });
+    expect(answer.content).toMatchObject([
+      { text: expect.stringContaining(line) },
+      { type: 'resource_link', name },
+    ]);
   });
 
   test('an answer of another shape is an error that says so', async () => {
