@@ -44,7 +44,8 @@ export const listSources = defineTool({
     idempotentHint: true,
     openWorldHint: true,
   },
-  async handler({ cursor, direction, limit, ...filters }, { fini, signal }) {
+  async handler({ cursor, direction, limit, ...filters }, context) {
+    const { fini, signal, canWrite } = context;
     const way = cursor === undefined ? undefined : (direction ?? 'next');
     const request = { ...filters, limit, cursor, direction: way };
     const page = await fini.listSources(request, { signal });
@@ -52,6 +53,9 @@ export const listSources = defineTool({
     const last = way === 'previous' ? page.documents[0] : page.documents.at(-1);
     const nextCursor = page.hasMore ? last?.id : undefined;
     const left = page.documents.length - matching.length;
+    const isFiltered = Object.values(filters).some((wanted) => wanted !== undefined);
+    // A page after the first only shows that there is no more, and so does one of unreadable records.
+    const isNothing = matching.length === 0 && page.unreadable === 0 && cursor === undefined;
     return {
       documents: matching.map(sourceOutput),
       hasMore: page.hasMore,
@@ -59,9 +63,11 @@ export const listSources = defineTool({
       message: [
         left === 0
           ? ''
-          : `Fini did not apply every filter: ${left} of this page did not match and were left out, so matches may be on later pages.`,
+          : `Fini did not apply every filter: ${left} of this page did not match and were left out${page.hasMore ? ', so matches may be on later pages' : ''}.`,
         page.unreadable === 0 ? '' : `${page.unreadable} records without an ID were left out.`,
-        endOfPage(page.documents.length > 0, page.hasMore, nextCursor, way),
+        isNothing && !page.hasMore
+          ? nothing(isFiltered, canWrite)
+          : endOfPage(page.hasMore, nextCursor, way),
       ]
         .filter((part) => part !== '')
         .join(' '),
@@ -73,8 +79,15 @@ export const listSources = defineTool({
   links: ({ documents }) => documents.map(sourceLink),
 });
 
+/** Why a whole list is empty. */
+function nothing(isFiltered: boolean, canWrite: boolean): string {
+  if (isFiltered) return 'No source matches these filters.';
+  return canWrite
+    ? 'Fini has no sources yet: begin with ingest_site or import_provider_resources.'
+    : 'Fini has no sources yet.';
+}
+
 function endOfPage(
-  isAny: boolean,
   hasMore: boolean,
   nextCursor: string | undefined,
   way: string | undefined,
@@ -84,7 +97,7 @@ function endOfPage(
     return `There are more: call again with cursor "${nextCursor}"${direction}.`;
   }
   if (hasMore) return 'There are more, but without an ID on this page there is no way on to them.';
-  return isAny ? 'That is all.' : 'Nothing matches.';
+  return 'That is all.';
 }
 
 /** An API may ignore a parameter that it does not know, so every filter is checked again. */

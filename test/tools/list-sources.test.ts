@@ -215,6 +215,37 @@ describe.each([
   });
 });
 
+describe('an empty list says why', () => {
+  test.each<[what: string, flags: string[], message: string]>([
+    [
+      'a workspace without sources',
+      [],
+      'Fini has no sources yet: begin with ingest_site or import_provider_resources.',
+    ],
+    ['the same on a read-only server', ['--read-only'], 'Fini has no sources yet.'],
+  ])('%s', async (_what, flags, message) => {
+    const harness = await startHarness({}, {}, flags);
+    const { structured, text } = await harness.call('list_sources');
+    expect(structured).toMatchObject({ documents: [], message });
+    expect(text).toContain(message);
+    const filtered = await harness.call('list_sources', { changed: false });
+    expect(filtered.structured.message).toBe('No source matches these filters.');
+    await harness.close();
+  });
+
+  test('filters that Fini ignores and that nothing matches, in a list of one page', async () => {
+    const harness = await startHarness({ ignoredFilters: filterNames });
+    const { id } = harness.sandbox.addDocument({ title: 'Refunds' });
+    const first = await harness.call('list_sources', { title: 'zebra' });
+    expect(first.structured.message).toMatch(
+      /1 of this page did not match and were left out\. No source matches these filters\.$/,
+    );
+    const later = await harness.call('list_sources', { cursor: id });
+    expect(later.structured).toMatchObject({ documents: [], message: 'That is all.' });
+    await harness.close();
+  });
+});
+
 describe('odd records', () => {
   let harness: Harness;
   beforeAll(async () => {
