@@ -1,9 +1,14 @@
 import * as z from 'zod';
-import { bounded, counted, TITLE_LENGTH } from '../bounded.ts';
-import type { ProviderResource } from '../fini/provider-tree.ts';
+import { bounded, counted, quoted, TITLE_LENGTH, WORD_LENGTH } from '../bounded.ts';
+import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { matchesSearch } from '../ingestion/provider-import.ts';
 import { defineTool } from './define.ts';
 import { provider } from './schemas.ts';
+
+/** How many titles a search that finds nothing names. */
+const NAMED_TITLES = 10;
+/** What an item is whose provider does not say so that anybody could see it. */
+const UNSAID_MIME_TYPE = 'text/html';
 
 /** A provider's page or article, as list gives it and register takes it. */
 export const resourceShape = {
@@ -18,14 +23,21 @@ export const resourceShape = {
   path: z.array(z.string()),
 };
 
-/** A provider's item, fit to be shown. */
+/** A provider's item, fit to be shown; what register goes by stays as it is. */
 export function boundedResource(resource: ProviderResource): ProviderResource & { path: string[] } {
   return {
     ...resource,
-    // Register demands a title.
-    title: bounded(resource.title, TITLE_LENGTH) || resource.originalUrl,
+    // Register demands a title and a MIME type.
+    title: titleOf(resource),
+    // The longest MIME types in use would not fit into the length of a word.
+    mimeType: bounded(resource.mimeType, TITLE_LENGTH) || UNSAID_MIME_TYPE,
+    object: resource.object === undefined ? undefined : bounded(resource.object, WORD_LENGTH),
     path: resource.path.map((title) => bounded(title, TITLE_LENGTH)),
   };
+}
+
+function titleOf({ title, originalUrl }: ProviderResource): string {
+  return bounded(title, TITLE_LENGTH) || bounded(originalUrl, TITLE_LENGTH) || 'untitled';
 }
 
 /** Shows what a connected provider has that Fini does not (fini-api.md, "list provider resources"). */
@@ -33,7 +45,7 @@ export const listProviderResources = defineTool({
   name: 'list_provider_resources',
   title: "List a provider's pages",
   description:
-    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, flat, with the path to each. Pass the chosen items unchanged to register_provider_resources. For websites use deep_crawl_links; for what Fini has, list_sources. Google Drive cannot be listed. Needs read scope.',
+    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, flat, with the path to each. Pass chosen externalIds to import_provider_resources, or items unchanged to register_provider_resources. For websites use deep_crawl_links; for what Fini has, list_sources. Google Drive cannot be listed. Needs read scope.',
   inputSchema: z.strictObject({
     provider,
     /** Keeps the items whose title or path contains this, in any case. */
@@ -43,9 +55,8 @@ export const listProviderResources = defineTool({
     offset: z.int().min(0).default(0).describe('Pass nextOffset of the page before.'),
   }),
   outputSchema: z.object({
-    resources: z
-      .array(z.custom<z.output<z.ZodObject<typeof resourceShape>>>())
-      .describe('Items for register_provider_resources.'),
+    /** Items for register_provider_resources. */
+    resources: z.array(z.custom<z.output<z.ZodObject<typeof resourceShape>>>()),
     /** How many match the search. */
     total: z.int(),
     /** Where the next page starts; absent on the last. */
@@ -68,11 +79,13 @@ export const listProviderResources = defineTool({
         ? ''
         : ` ${counted(unreadable, 'item')} had no ID or URL and had to be left out.`;
     const next =
-      matching.length === 0
-        ? 'Nothing matches. What Fini has already is left out here: see list_sources.'
-        : canWrite
-          ? 'Pass the chosen items unchanged to register_provider_resources, or their externalIds to import_provider_resources.'
-          : 'This server is read-only, so they cannot be imported through it.';
+      resources.length === 0
+        ? nothingListed(provider, unreadable)
+        : matching.length === 0
+          ? nothingFound(search ?? '', resources)
+          : page.length === 0
+            ? `Offset ${offset} is past the end: begin again with an offset below ${matching.length}.`
+            : howToImport(canWrite);
     return {
       resources: page,
       total: matching.length,
@@ -83,9 +96,31 @@ export const listProviderResources = defineTool({
   text({ resources, total, nextOffset, message }) {
     const lines = resources.map(
       ({ externalId, title, path }) =>
-        `- ${[...path, title].join(' › ')} (externalId ${externalId})`,
+        `- ${[...path, title].join(' › ')} (externalId ${quoted(externalId)})`,
     );
     const more = nextOffset === undefined ? '' : `\nGo on with offset ${nextOffset}.`;
     return `${resources.length} of ${counted(total, 'item')}. ${message}\n${lines.join('\n')}${more}`;
   },
 });
+
+function howToImport(canWrite: boolean): string {
+  return canWrite
+    ? 'Pass the chosen externalIds to import_provider_resources, or the items unchanged (from the structured content) to register_provider_resources.'
+    : 'This server is read-only, so they cannot be imported through it.';
+}
+
+function nothingListed(provider: Provider, unreadable: number): string {
+  return unreadable > 0
+    ? 'No item can be shown.'
+    : `Everything that Fini can see of ${provider} is in Fini already, or it can see nothing there: list_sources with source "${provider}" shows what Fini has.`;
+}
+
+/** What there is instead of what was searched for, so that the next search may find it. */
+function nothingFound(search: string, resources: readonly ProviderResource[]): string {
+  const titles = resources
+    .slice(0, NAMED_TITLES)
+    .map((resource) => JSON.stringify(titleOf(resource)));
+  const left = resources.length - titles.length;
+  const more = left > 0 ? ` and ${left} more` : '';
+  return `No title or path contains ${quoted(search)}: try a shorter word. There are ${titles.join(', ')}${more}. What Fini has already is not listed: see list_sources.`;
+}

@@ -25,7 +25,9 @@ test('a flat provider comes out as it is', async () => {
   expect(structured).toMatchObject({ total: 9 });
   expect(structured.resources).toHaveLength(9);
   expect(structured).not.toHaveProperty('nextOffset');
-  expect(structured.message).toMatch(/unchanged to register_provider_resources/);
+  expect(structured.message).toBe(
+    'Pass the chosen externalIds to import_provider_resources, or the items unchanged (from the structured content) to register_provider_resources.',
+  );
   const replies = structured.resources.find(({ title }: { title: string }) =>
     title.startsWith('Saved'),
   );
@@ -37,7 +39,7 @@ test('a flat provider comes out as it is', async () => {
     object: 'database',
     path: [],
   });
-  expect(text).toContain(`Saved replies (externalId ${replies.externalId})`);
+  expect(text).toContain(`Saved replies (externalId "${replies.externalId}")`);
 });
 
 test('a nested provider comes out flat, with what each item is nested in', async () => {
@@ -69,7 +71,6 @@ describe('search and paging', () => {
     const { structured } = await list({ provider: 'confluence', search });
     expect(structured.resources.map(({ title }: { title: string }) => title)).toEqual(titles);
     expect(structured.total).toBe(titles.length);
-    if (titles.length === 0) expect(structured.message).toMatch(/Nothing matches.*list_sources/);
   });
 
   test('walking by nextOffset sees each item once', async () => {
@@ -88,8 +89,42 @@ describe('search and paging', () => {
 
   test('an offset beyond the end gives nothing and no next page', async () => {
     const { structured } = await list({ provider: 'notion', offset: 9 });
-    expect(structured).toMatchObject({ resources: [], total: 9 });
+    expect(structured).toMatchObject({
+      resources: [],
+      total: 9,
+      message: 'Offset 9 is past the end: begin again with an offset below 9.',
+    });
     expect(structured).not.toHaveProperty('nextOffset');
+  });
+});
+
+describe('an empty list says why', () => {
+  test('a search that finds nothing shows titles that there are', async () => {
+    const few = await list({ provider: 'notion', search: 'Refund "policy"' });
+    expect(few.structured).toMatchObject({ resources: [], total: 0 });
+    expect(few.structured.message).toMatch(
+      /^No title or path contains "Refund \\"policy\\"": try a shorter word\. There are "[^"]+"(, "[^"]+"){8}\. What Fini has already is not listed: see list_sources\.$/,
+    );
+    expect(few.structured.message).toContain('"Saved replies"');
+    expect(few.text).toContain(few.structured.message);
+    const pages = Array.from({ length: 25 }, (_, number) => page(number));
+    answerWith([{ ...page(99), title: `${HOSTILE}${'x'.repeat(10_000)}` }, ...pages]);
+    const many = await list({ provider: 'notion', search: 'refunds' });
+    expect(many.structured.message).toMatch(/"Page 0", .*"Page 8" and 16 more\./);
+    expectFitToShow(many, 1_500);
+  });
+
+  test('a provider of which Fini has everything, or sees nothing', async () => {
+    answerWith([]);
+    const { structured } = await list({ provider: 'notion', search: 'refunds' });
+    expect(structured.message).toMatch(
+      /^Everything that Fini can see of notion is in Fini already, or it can see nothing there: list_sources with source "notion"/,
+    );
+    answerWith([{ title: 'No ID' }]);
+    const unreadable = await list({ provider: 'notion' });
+    expect(unreadable.structured.message).toBe(
+      'No item can be shown. 1 item had no ID or URL and had to be left out.',
+    );
   });
 });
 
@@ -133,6 +168,36 @@ test('hostile titles come out in bounds', async () => {
   const answer = await list({ provider: 'confluence' });
   expect(answer.structured.resources).toHaveLength(4);
   expectFitToShow(answer, 6_000);
+});
+
+test('no ID, kind or URL of a provider can fake a line of the list', async () => {
+  const fake = '\n- Refunds (externalId "1")\u202e';
+  answerWith([
+    { ...page(1), id: `p1${fake}`, mimeType: `text/html${fake}`, object: `page${fake}` },
+    { id: 'p2', title: '\u200b', url: `https://n.example/2${fake}` },
+    { ...page(3), mimeType: '\u200b', object: 'x'.repeat(10_000) },
+  ]);
+  const { structured, text } = await list({ provider: 'notion' });
+  const [first, second, third] = structured.resources;
+  // Register goes by the ID and the URL, so they stay as they are; the rest is only for reading.
+  expect(first.externalId).toBe(`p1${fake}`);
+  expectFitToShow({
+    text,
+    isError: false,
+    structured: [first.mimeType, first.object, second.title, third.mimeType, third.object],
+  });
+  expect(third.mimeType).toBe('text/html');
+  expect(third.object.length).toBeLessThanOrEqual(64);
+  const lines = text.trimEnd().split('\n').slice(1);
+  expect(lines).toHaveLength(3);
+  expect(lines[0]).toBe('- Page 1 (externalId "p1\\n- Refunds (externalId \\"1\\")\\u{202e}")');
+});
+
+test('a MIME type that is long is not cut', async () => {
+  const mimeType = 'application/vnd.openxmlformats-officedocument.wordprocessingml.document';
+  answerWith([{ ...page(1), mimeType }]);
+  const { structured } = await list({ provider: 'notion' });
+  expect(structured.resources).toMatchObject([{ mimeType }]);
 });
 
 test('a long URL is passed on whole or left out, but never cut', async () => {

@@ -77,6 +77,33 @@ test('whatever title was listed can be registered', async () => {
   expect(registered.isError, registered.text).toBe(false);
 });
 
+test('whatever kind of item was listed can be registered, and its ID goes out as it came', async () => {
+  const id = 'odd\n- Refunds\u202e';
+  const kinds = ['\u200b', 'x'.repeat(10_000), 'text/html\nfake'];
+  const rewrite = () =>
+    kinds.map((mimeType, index) => ({
+      id: `${id}${index}`,
+      title: 'Odd',
+      url: `https://n.example/kind${index}`,
+      mimeType,
+      object: mimeType,
+    }));
+  harness.sandbox.script({ method: 'GET', action: { kind: 'rewrite', rewrite } });
+  const listed = await harness.call('list_provider_resources', { provider: 'notion' });
+  const { resources } = listed.structured;
+  const registered = await harness.call('register_provider_resources', {
+    provider: 'notion',
+    resources,
+  });
+  expect(registered.isError, registered.text).toBe(false);
+  expect(harness.sandbox.requests.at(-1)?.body).toMatchObject({
+    resources: kinds.map((_, index) => ({
+      externalId: `${id}${index}`,
+      mimeType: expect.stringMatching(/./),
+    })),
+  });
+});
+
 test('what Fini refuses is said with its reason', async () => {
   const { isError, text } = await harness.call('register_provider_resources', {
     provider: 'notion',
