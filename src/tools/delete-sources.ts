@@ -58,7 +58,7 @@ export const deleteSources = defineTool({
     const left =
       notDeleted.length === 0
         ? ''
-        : ` ${counted(notDeleted.length, 'source')} not deleted: Fini does not know them (any more).`;
+        : ` ${counted(notDeleted.length, 'source')} not deleted: Fini does not know ${pronoun(notDeleted)} (any more).`;
     return {
       deletedDocuments: deleted.deletedDocuments.map(({ id, title, originalUrl }) => ({
         id,
@@ -76,16 +76,19 @@ export const deleteSources = defineTool({
   text({ deletedDocuments, deletedArticles, notDeleted, message }) {
     const lines = [
       ...deletedDocuments.map(
-        ({ id, title, originalUrl }) => `- deleted: ${title ?? originalUrl ?? id} (${id})`,
+        ({ id, title, originalUrl }) => `- deleted: ${title || originalUrl || id} (${id})`,
       ),
-      ...deletedArticles.map(({ id, title }) => `- article deleted: ${title ?? id} (${id})`),
+      ...deletedArticles.map(({ id, title }) => `- article deleted: ${title || id} (${id})`),
       ...notDeleted.map((id) => `- not deleted: ${id}`),
     ];
     return [message, ...lines].join('\n');
   },
 });
 
-/** What the person is asked: what goes, by name, and the articles apart. */
+/**
+ * What the person is asked: what goes, each by its title, URL and ID, and the articles apart. A
+ * title stands in quotes, since it may be empty, be another's too, or imitate what is said here.
+ */
 async function question(
   ids: readonly string[],
   deleteArticles: boolean,
@@ -93,20 +96,28 @@ async function question(
 ): Promise<string> {
   const names = await Promise.all(
     ids.slice(0, NAMED_SOURCES).map(async (id) => {
-      const { title, originalUrl } = await read(id).catch(() => ({
-        title: null,
-        originalUrl: null,
-      }));
-      return `- ${bounded(title ?? originalUrl ?? id, TITLE_LENGTH)}`;
+      const source = await read(id).catch(() => null);
+      if (source === null) return `- title unknown (${id})`;
+      const title = bounded(source.title ?? '', TITLE_LENGTH);
+      // As one word, a URL cannot pass for the ID after it.
+      const url = bounded(source.originalUrl ?? '', TITLE_LENGTH).replaceAll(' ', '%20');
+      return [`- ${title === '' ? 'untitled' : JSON.stringify(title)}`, url, `(${id})`]
+        .filter((part) => part !== '')
+        .join(' ');
     }),
   );
   const more = ids.length > NAMED_SOURCES ? [`- and ${ids.length - NAMED_SOURCES} more`] : [];
+  const them = pronoun(ids);
   const articles = deleteArticles
-    ? ' and the Knowledge articles made from them, which agents then no longer answer from'
-    : ', and keep the Knowledge articles made from them';
+    ? `, and with ${them} the Knowledge articles made from ${them} (agents then no longer answer from these)`
+    : `, and keep the Knowledge articles made from ${them}`;
   return [
     `Delete ${counted(ids.length, 'source')} from Fini for good${articles}?`,
     ...names,
     ...more,
   ].join('\n');
+}
+
+function pronoun({ length }: readonly string[]): 'it' | 'them' {
+  return length === 1 ? 'it' : 'them';
 }

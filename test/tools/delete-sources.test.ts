@@ -64,27 +64,75 @@ test('without elicitation it deletes what it is told to, and accounts for each I
   });
   expect(structured.deletedDocuments).toMatchObject([{ id, title: 'Refunds' }]);
   expect(structured.notDeleted).toEqual([unknown]);
-  expect(text).toMatch(/^1 source and 0 articles deleted\. 1 source not deleted/);
+  expect(text).toMatch(
+    /^1 source and 0 articles deleted\. 1 source not deleted: Fini does not know it \(any more\)\.\n/,
+  );
+  const again = await call('delete_sources', { documentIds: [id, unknown] });
+  expect(again.structured.message).toMatch(
+    /2 sources not deleted: Fini does not know them \(any more\)\.$/,
+  );
   expect(sandbox.documents()).toEqual([]);
+});
+
+test('what was deleted has a name where its title is empty', async () => {
+  const { call, sandbox } = await start(['--allow-delete']);
+  const { id } = sandbox.addDocument({ title: ' \u200b', originalUrl: 'https://a.example/' });
+  const { text } = await call('delete_sources', { documentIds: [id] });
+  expect(text).toContain(`- deleted: https://a.example/ (${id})`);
 });
 
 test('where the client can ask, the person is asked by name, and the articles are named apart', async () => {
   const { call, sandbox, questions } = await start(['--allow-delete'], 'accept');
-  const first = sandbox.addDocument({ title: 'Refunds' });
-  const second = sandbox.addDocument({ title: 'Invoices' });
+  const first = sandbox.addDocument({ title: 'Refunds', originalUrl: 'https://a.example/1' });
+  const second = sandbox.addDocument({ title: 'Invoices', originalUrl: 'https://a.example/2' });
   await call('delete_sources', { documentIds: [first.id] });
   await call('delete_sources', { documentIds: [second.id], deleteArticles: true });
-  expect(questions[0]).toMatch(
-    /^Delete 1 source from Fini for good, and keep the Knowledge articles.*\?\n- Refunds$/,
-  );
-  expect(questions[1]).toMatch(
-    /^Delete 1 source from Fini for good and the Knowledge articles.*\?\n- Invoices$/,
-  );
+  expect(questions).toEqual([
+    `Delete 1 source from Fini for good, and keep the Knowledge articles made from it?
+- "Refunds" https://a.example/1 (${first.id})`,
+    `Delete 1 source from Fini for good, and with it the Knowledge articles made from it (agents then no longer answer from these)?
+- "Invoices" https://a.example/2 (${second.id})`,
+  ]);
   expect(sandbox.documents()).toEqual([]);
   expect(deletions(sandbox).map(({ body }) => body)).toMatchObject([
     { deleteArticles: false },
     { deleteArticles: true },
   ]);
+});
+
+test('the question tells sources apart, whatever their titles are', async () => {
+  const { call, sandbox, questions } = await start(['--allow-delete'], 'decline');
+  const titles = ['Refunds', 'Refunds', '', '\u200b\u202e ', null, '"\n- and 90 more'];
+  const ids = titles.map(
+    (title, index) => sandbox.addDocument({ title, originalUrl: `https://a.example/${index}` }).id,
+  );
+  const bare = sandbox.addDocument({ title: null, originalUrl: null }).id;
+  const odd = sandbox.addDocument({ title: 'Odd', originalUrl: `https://a.example/ (${bare})` }).id;
+  const unknown = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
+  const rest = Array.from({ length: 3 }, () => sandbox.addDocument({}).id);
+  const documentIds = [...ids, bare, odd, unknown, ...rest];
+  await call('delete_sources', { documentIds });
+  await call('delete_sources', { documentIds, deleteArticles: true });
+  const [first, second] = questions.map((question) => question.split('\n'));
+  expect(first?.[0]).toBe(
+    'Delete 12 sources from Fini for good, and keep the Knowledge articles made from them?',
+  );
+  expect(second?.[0]).toBe(
+    'Delete 12 sources from Fini for good, and with them the Knowledge articles made from them (agents then no longer answer from these)?',
+  );
+  expect(first?.slice(1, 10)).toEqual([
+    `- "Refunds" https://a.example/0 (${ids[0]})`,
+    `- "Refunds" https://a.example/1 (${ids[1]})`,
+    `- untitled https://a.example/2 (${ids[2]})`,
+    `- untitled https://a.example/3 (${ids[3]})`,
+    `- untitled https://a.example/4 (${ids[4]})`,
+    `- "\\" - and 90 more" https://a.example/5 (${ids[5]})`,
+    `- untitled (${bare})`,
+    `- "Odd" https://a.example/%20(${bare}) (${odd})`,
+    `- title unknown (${unknown})`,
+  ]);
+  expect(first).toHaveLength(12);
+  expect(first?.at(-1)).toBe('- and 2 more');
 });
 
 test.each(['decline', 'cancel'] as const)(
