@@ -26,6 +26,10 @@ const milliseconds = z.coerce.number({ error: 'is not a number' }).int('is not a
 /** A workspace key, as it stands after "Bearer". */
 export const apiKeySchema = z
   .string()
+  .refine((key) => !key.endsWith('...'), {
+    error: 'is the placeholder of the README; set your own key',
+    abort: true,
+  })
   .regex(TOKEN, 'has characters that no key has; set the key alone, without "Bearer" or quotes')
   .min(8, 'is too short to be a key');
 

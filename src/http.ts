@@ -317,7 +317,8 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     if (header === undefined) return undefined;
     const key = apiKeySchema.safeParse(header);
     if (key.success) return key.data;
-    throw new HttpRefusal(400, 'X-Fini-Api-Key is not a key: send the workspace key alone.');
+    const faults = key.error.issues.map(({ message }) => message).join('; ');
+    throw new HttpRefusal(400, `X-Fini-Api-Key is not a key: it ${faults}.`);
   }
 
   function answerPreflight(request: IncomingMessage, response: ServerResponse): void {

@@ -169,6 +169,22 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     for (const key of [...keys, 'fini_own_key']) expect(stderr()).not.toContain(key);
   });
 
+  test('a header that is no key is refused, and says why without repeating it', async () => {
+    const { url, stderr } = await start(['--sandbox', ...flags]);
+    const secret = '5ecretWorkspaceKey0123456789';
+    for (const [key, says] of [
+      ['fini_...', 'it is the placeholder of the README; set your own key.'],
+      [`fini_${secret}...`, 'it is the placeholder of the README; set your own key.'],
+      [`Bearer fini_${secret}`, 'it has characters that no key has; set the key alone'],
+      ['fini_', 'it is too short to be a key.'],
+    ] as const) {
+      const answer = await send(url, { headers: { 'x-fini-api-key': key }, body: initialize });
+      expect(answer.status).toBe(400);
+      expect(answer.text).toContain(`X-Fini-Api-Key is not a key: ${says}`);
+      expect(answer.text + stderr()).not.toContain(secret);
+    }
+  });
+
   test('without any key the server starts and lists, and a call says what to set', async () => {
     const { url } = await start(flags);
     const { client, call } = await connect(url);

@@ -159,6 +159,8 @@ const causes: Record<string, () => Promise<string>> = {
   'is not a flag of fini-mcp; see --help': () => startupFault(['--api-key=x']),
   'FINI_API_KEY has characters that no key has': () =>
     startupFault([], { FINI_API_KEY: `Bearer ${KEY}` }),
+  'FINI_API_KEY is the placeholder of the README': () =>
+    startupFault([], { FINI_API_KEY: 'fini_...' }),
   'is not a URL; write it as https://host': () => startupFault(['--base-url', 'usefini.com']),
   'must be https (http only on loopback)': () =>
     startupFault([], { FINI_BASE_URL: 'http://fini.example.com' }),
