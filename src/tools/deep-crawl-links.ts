@@ -16,11 +16,10 @@ export const deepCrawlLinks = defineTool({
   name: 'deep_crawl_links',
   title: 'Find the pages of a site',
   description:
-    'Lists the page URLs that Fini finds from one or more start URLs. Use it to choose pages by hand; ingest_site does all in one call. It ingests nothing: pass the chosen URLs to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources. Needs write scope.',
+    'Lists the page URLs that Fini finds from the start URLs. Use it to choose pages by hand; ingest_site does all in one call. It ingests nothing: pass the chosen URLs to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources. Needs write scope.',
   inputSchema: z.strictObject({
     links: startUrls,
-    /** The most URLs to return. */
-    limit: z.int().min(1).default(250),
+    limit: z.int().min(1).default(250).describe('The most URLs to return.'),
   }),
   outputSchema: z.object({
     /** The URLs found, each once. */

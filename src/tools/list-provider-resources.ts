@@ -49,7 +49,7 @@ export const listProviderResources = defineTool({
   inputSchema: z.strictObject({
     provider,
     /** Keeps the items whose title or path contains this, in any case. */
-    search: z.string().trim().optional().describe('Keep items whose title or path contains this.'),
+    search: z.string().trim().optional().describe('A part of the title or path.'),
     limit: z.int().min(1).max(500).default(100),
     /** How many items to pass over. */
     offset: z.int().min(0).default(0).describe('Pass nextOffset of the page before.'),

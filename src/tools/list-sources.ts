@@ -29,7 +29,7 @@ export const listSources = defineTool({
     linkedKnowledgeId: optionalText,
     linkedOperation: z.enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING']).optional(),
     /** Pages that changed since they were ingested. */
-    changed: z.boolean().optional().describe('Whether the page changed since it was ingested.'),
+    changed: z.boolean().optional().describe('Whether the page changed since ingestion.'),
   }),
   outputSchema: z.object({
     documents: z.array(z.custom<SourceOutput>()).describe("As get_source's, without text."),
