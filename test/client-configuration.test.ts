@@ -1,7 +1,11 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { LATEST_PROTOCOL_VERSION } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { helpText } from '../src/config.ts';
@@ -11,8 +15,10 @@ import { CLI, environmentFor, readAnswer, Stops, startHttp } from './harness.ts'
 /* What the README tells people to put into their client's configuration, put to use. */
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-const section =
-  readme.split(/^## /m).find((text) => text.startsWith('Add it to your client')) ?? '';
+const sectionOf = (heading: string) =>
+  readme.split(/^## /m).find((text) => text.startsWith(heading)) ?? '';
+const section = sectionOf('Add it to your client');
+const teamSection = sectionOf('One server for a team');
 
 const serverSchema = z.strictObject({
   type: z.literal('stdio').optional(),
@@ -119,9 +125,13 @@ describe('the entries for HTTP', () => {
     serverUrl: z.string().optional(),
     headers: z.strictObject({ Authorization: z.string() }),
   });
-  const entries = [...section.matchAll(/^\| ([^|]+) \| `(\{.*\})` \|$/gm)].map(
-    ([, name = '', text = '']) => ({ name, entry: entrySchema.parse(JSON.parse(text)) }),
+  const rows = [...section.matchAll(/^\| ([^|]+) \| `(\{.*\})` \|$/gm)].map(
+    ([, name = '', text = '']) => ({ name, json: JSON.parse(text) }),
   );
+  const entries = rows
+    .filter(({ json }) => json.command === undefined)
+    .map(({ name, json }) => ({ name, entry: entrySchema.parse(json) }));
+  const token = 'a-token-of-the-team-0123456789';
 
   test('are there for each kind of client, at the default address', () => {
     const port = /--port <value>\n.*Default: (\d+)/.exec(helpText(''))?.[1];
@@ -132,7 +142,6 @@ describe('the entries for HTTP', () => {
   });
 
   test.each(entries)('get $name in', async ({ entry }) => {
-    const token = 'a-token-of-the-team-0123456789';
     const server = await startHttp(stops, { FINI_MCP_AUTH_TOKEN: token }, ['--sandbox']);
     const url = new URL(entry.url ?? entry.serverUrl ?? '');
     url.port = new URL(server.url).port;
@@ -142,5 +151,89 @@ describe('the entries for HTTP', () => {
     stops.add(() => client.close());
     await client.connect(transport);
     expect((await client.listTools()).tools).not.toHaveLength(0);
+  });
+
+  test('agree with the bridge for Claude Desktop', () => {
+    const bridge = serverSchema.parse(rows.find(({ json }) => json.command !== undefined)?.json);
+    const [{ entry } = { entry: undefined }] = entries;
+    expect([bridge.command, ...bridge.args]).toEqual([
+      'npx',
+      '-y',
+      'mcp-remote',
+      entry?.url,
+      '--header',
+      // Without a space, which Claude Desktop on Windows would split it at.
+      'Authorization:$' + '{TOKEN}',
+    ]);
+    expect(bridge.env).toEqual({ TOKEN: entry?.headers.Authorization });
+  });
+
+  test('agree with the command for Claude Code', () => {
+    const [{ entry } = { entry: undefined }] = entries;
+    const header = `--header "Authorization: ${entry?.headers.Authorization}"`;
+    expect(section).toContain(`\nclaude mcp add --transport http fini ${entry?.url} ${header}\n`);
+  });
+
+  test('can bring a workspace key, as the section for teams shows', async () => {
+    const sandbox = await startSandbox();
+    stops.add(() => sandbox.close());
+    const { FINI_BASE_URL = '' } = environmentFor(sandbox);
+    const server = await startHttp(stops, { FINI_BASE_URL, FINI_MCP_AUTH_TOKEN: token });
+    const text = /`"headers": (\{.*?\})`/.exec(teamSection)?.[1] ?? '';
+    const headers = JSON.parse(
+      text.replace('Bearer ...', `Bearer ${token}`).replace('fini_...', sandbox.apiKey),
+    );
+    const transport = new StreamableHTTPClientTransport(new URL(server.url), {
+      requestInit: { headers },
+    });
+    const client = new Client({ name: 'test', version: '1' });
+    stops.add(() => client.close());
+    await client.connect(transport);
+    const answer = await client.callTool({ name: 'list_sources', arguments: {} });
+    expect(readAnswer(answer).isError).toBe(false);
+  });
+});
+
+describe('the command for a team', () => {
+  const command = /^export FINI_API_KEY.*?^node dist\/cli\.js (.*?)$/ms.exec(teamSection);
+  const flags = command?.[1]?.split(' ') ?? [];
+
+  const initialize = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'initialize',
+    params: {
+      protocolVersion: LATEST_PROTOCOL_VERSION,
+      capabilities: {},
+      clientInfo: { name: 'test', version: '1' },
+    },
+  };
+
+  test('makes a token that the server takes', () => {
+    expect(command?.[0]).toContain('export FINI_MCP_AUTH_TOKEN="$(openssl rand -hex 32)"');
+  });
+
+  test('starts a server that a teammate reaches by its name, with the token alone', async () => {
+    const token = randomBytes(32).toString('hex');
+    const environment = { FINI_API_KEY: 'fini_sandbox', FINI_MCP_AUTH_TOKEN: token };
+    const server = await startHttp(stops, environment, flags);
+    const { port } = new URL(server.url);
+    const ask = async (host: string, authorization: string) => {
+      const headers = {
+        host: `${host}:${port}`,
+        authorization,
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+      };
+      const options = { host: '127.0.0.1', port, path: '/mcp', method: 'POST', headers };
+      const request = httpRequest(options).end(JSON.stringify(initialize));
+      const [response] = await once(request, 'response');
+      response.resume();
+      return response.statusCode;
+    };
+    expect(teamSection).toContain('`http://fini-mcp.example.com:3333/mcp`');
+    expect(await ask('fini-mcp.example.com', `Bearer ${token}`)).toBe(200);
+    expect(await ask('fini-mcp.example.com', 'Bearer another')).toBe(401);
+    expect(await ask('other.example.com', `Bearer ${token}`)).toBe(403);
   });
 });
