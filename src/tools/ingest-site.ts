@@ -2,10 +2,13 @@ import * as z from 'zod';
 import { bounded, counted, ERROR_LENGTH, quoted } from '../bounded.ts';
 import { globFaults } from '../ingestion/globs.ts';
 import { planSite, type SitePlan } from '../ingestion/site.ts';
+import { crawlEnd } from './deep-crawl-links.ts';
 import { defineTool } from './define.ts';
 import { likeIngestAndWait, reportLinks, reportOutput, reportText, waitOptions } from './report.ts';
 import { dryRun, listOf, startUrls, timeoutSeconds, trimmed } from './schemas.ts';
 
+/** How many pages a dry run shows: more would fill a model's context. */
+const SHOWN_PAGES = 500;
 /** How many pages the text names. */
 const SHOWN_AS_TEXT = 50;
 /** How many globs that match nothing the message names. */
@@ -68,7 +71,8 @@ export const ingestSite = defineTool({
     const { urls, found, leftOut } = plan;
     const summary = { found, selected: urls.length, leftOut };
     if (dryRun || urls.length === 0) {
-      return { ...summary, urls: [...urls], message: messageOf(plan, dryRun, english) };
+      const shown = urls.slice(0, SHOWN_PAGES);
+      return { ...summary, urls: shown, message: messageOf(plan, dryRun, english) };
     }
     const request = {
       source: 'web' as const,
@@ -113,13 +117,14 @@ function messageOf(
   const sentences = [
     `${counted(found, 'page')} found, ${urls.length} selected${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}.`,
     message === null ? '' : `Fini says: ${bounded(message, ERROR_LENGTH).replace(/\.$/, '')}.`,
-    endedAt === null
-      ? ''
-      : `The crawl ended at ${counted(endedAt, 'page')}, so the site may have more: set limit above that.`,
+    endedAt === null ? '' : crawlEnd(endedAt),
     idleGlobs.length === 0
       ? ''
       : `No page matches ${idleGlobs.slice(0, NAMED_GLOBS).map(quoted).join(', ')}: "/docs/**" is /docs and all below it, "**/old" is a page of that name anywhere.`,
     urls.length > 0 ? '' : nothingSelected(found - unusable),
+    dryRun && urls.length > SHOWN_PAGES
+      ? `The first ${SHOWN_PAGES} are shown: globs tell the others apart.`
+      : '',
     dryRun && urls.length > 0
       ? `Nothing is queued. To ingest these, call ingest_site again without dryRun; to ingest some, pass them to ingest_and_wait as documentIdsToAdd${english ? '' : ', with english false'}.`
       : '',

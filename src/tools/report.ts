@@ -31,19 +31,20 @@ export const reportShape = {
     z.object({
       /** The source ID. */
       id: z.string(),
-      title: z.string().nullable(),
+      /** Absent, as all that is optional, from a long report but for what failed. */
+      title: z.string().nullable().optional(),
       originalUrl: z.string().nullable(),
       status: z.enum(['completed', 'failed', 'unfinished']),
       /** Fini's own word for it; null while the job waited for has not shown. */
-      jobStatus: z.string().nullable(),
-      jobId: z.string().nullable(),
+      jobStatus: z.string().nullable().optional(),
+      jobId: z.string().nullable().optional(),
       /** Its job ran already and was waited for instead of being queued again. */
       joined: z.boolean().optional(),
       error: z.string().optional(),
       /** What to do about a failure. */
       hint: z.string().optional(),
-      paragraphCount: z.int(),
-      linkedKnowledgeId: z.string().nullable(),
+      paragraphCount: z.int().optional(),
+      linkedKnowledgeId: z.string().nullable().optional(),
     }),
   ),
   /** Inputs that Fini gave no ID for. */
@@ -100,6 +101,10 @@ export function waitOptions(
   };
 }
 
+/** How many sources a report tells everything of; in a longer one only of those that failed. */
+const TOLD_IN_FULL = 100;
+/** How many IDs next steps name; a longer report has them all in its sources. */
+const NAMED_IDS = 500;
 /** How many sources of a kind the text names. */
 const NAMED_AS_TEXT = 20;
 
@@ -115,7 +120,12 @@ export function reportOutput(
   return {
     outcome: report.outcome,
     counts: report.counts,
-    sources: report.sources.map(sourceInReport),
+    sources: report.sources.map((source) => {
+      const told = sourceInReport(source);
+      return report.sources.length > TOLD_IN_FULL && source.state !== 'failed'
+        ? { id: told.id, originalUrl: told.originalUrl, status: told.status, joined: told.joined }
+        : told;
+    }),
     unqueued: report.unqueued.map((input) => bounded(input, URL_LENGTH)),
     elapsedSeconds: report.elapsedSeconds,
     nextSteps: nextSteps(report, canWrite),
@@ -159,8 +169,12 @@ function nextSteps(report: Report, canWrite: boolean): string {
       report.queuedAfter === null || !Number.isFinite(report.queuedAfter)
         ? ''
         : `, "queuedAfter": "${new Date(report.queuedAfter).toISOString()}"`;
+    const call =
+      ids.length > NAMED_IDS
+        ? `Make the same call again, which joins them, or call wait_for_sources, ids being those of the unfinished sources${since}`
+        : `Call wait_for_sources with {"ids": ${JSON.stringify(ids)}${since}}`;
     steps.push(
-      `${counted(ids.length, 'source')} had not ended when the time ran out; the jobs go on at Fini. Call wait_for_sources with {"ids": ${JSON.stringify(ids)}${since}}.`,
+      `${counted(ids.length, 'source')} had not ended when the time ran out; the jobs go on at Fini. ${call}.`,
     );
   }
   if (trouble !== null) {
@@ -189,7 +203,9 @@ function stepsAfterFailure(sources: readonly ReportedSource[], canWrite: boolean
     // Raw files cannot be ingested anew (fini-api.md, "refresh sources").
     state === 'failed' && !gone && document?.source !== 'files' ? { id, document } : [],
   );
-  const steps = ['For each failed source do what its hint says.'];
+  const steps = [
+    'For each failed source do what its hint says, and leave out what stays as it is.',
+  ];
   if (failed.length === 0) return steps;
   if (!canWrite) return [...steps, 'This server is read-only, so it cannot ingest it again.'];
   const isWeb = ({ document }: (typeof failed)[number]) => document?.source === 'web';
@@ -227,7 +243,7 @@ export function reportLinks({ sources }: ReportOutput): SourceLink[] {
     .filter(({ status }) => status === 'completed')
     .map(({ id, title, originalUrl }) => ({
       uri: sourceUri(id),
-      name: title ?? originalUrl ?? id,
+      name: title || originalUrl || id,
     }));
 }
 
@@ -240,20 +256,36 @@ export function reportText(report: ReportOutput): string {
     ...namedSources(sources, 'unfinished'),
     ...unqueued.slice(0, NAMED_AS_TEXT).map((input) => `- not queued: ${input}`),
     more(unqueued.length, 'not queued'),
+    ...namedSources(sources, 'completed'),
     report.nextSteps,
   ];
   return lines.filter((line) => line !== '').join('\n');
 }
 
-function namedSources(sources: ReportOutput['sources'], status: 'failed' | 'unfinished'): string[] {
+function namedSources(
+  sources: ReportOutput['sources'],
+  status: ReportOutput['sources'][number]['status'],
+): string[] {
   const wanted = sources.filter((source) => source.status === status);
-  const lines = wanted
-    .slice(0, NAMED_AS_TEXT)
-    .map(({ id, originalUrl, title, jobStatus, error, hint }) => {
-      const why = [error ?? jobStatus ?? 'not begun', hint].filter(Boolean).join(' → ');
-      return `- ${status}: ${originalUrl ?? title ?? id} (${id}): ${why}`;
-    });
+  const lines = wanted.slice(0, NAMED_AS_TEXT).map((source) => {
+    const { id, originalUrl, title } = source;
+    const name = originalUrl || title;
+    return `- ${status}: ${name ? `${name} (${id})` : id}${howItIs(source)}`;
+  });
   return [...lines, more(wanted.length, status)];
+}
+
+function howItIs({
+  status,
+  title,
+  jobStatus,
+  error,
+  hint,
+}: ReportOutput['sources'][number]): string {
+  if (status === 'completed') return title ? `: ${title}` : '';
+  const progress = jobStatus === null ? 'not begun' : jobStatus;
+  const parts = [error ?? progress, hint].filter((part) => part !== undefined);
+  return parts.length === 0 ? '' : `: ${parts.join(' → ')}`;
 }
 
 function more(count: number, what: string): string {

@@ -58,6 +58,29 @@ test('a wait over 25 URLs accounts for each exactly once, whatever becomes of it
   expect(ingestRequests(sandbox)).toHaveLength(1);
 });
 
+test('a long report names each source and tells everything only of what failed', async () => {
+  const urls = pages(250);
+  const { call } = await start({
+    parallelJobs: 250,
+    jobs: ({ url }) => (url === urls[7] ? { status: 'FAILED', error: 'HTTP 500' } : undefined),
+  });
+  const { structured, text } = await call('ingest_and_wait', { documentIdsToAdd: urls });
+  const named = structured.sources.map((source: { originalUrl: string }) => source.originalUrl);
+  expect(named.toSorted()).toEqual(urls.toSorted());
+  const [failed, ...others] = structured.sources.toSorted(
+    (a: { status: string }, b: { status: string }) => b.status.localeCompare(a.status),
+  );
+  expect(failed).toMatchObject({
+    error: 'HTTP 500',
+    hint: expect.any(String),
+    jobId: expect.any(String),
+  });
+  expect(Object.keys(others[0])).toEqual(['id', 'originalUrl', 'status']);
+  // Well within what a model can be given at once.
+  expect(JSON.stringify(structured).length).toBeLessThan(40_000);
+  expect(text).toMatch(/and 229 more completed, all in the structured content/);
+});
+
 test('outcomes: completed, partial, and failed as an error', async () => {
   const urls = pages(3);
   const { call } = await start({
@@ -288,7 +311,10 @@ test('thousands of pages are joined by a second call without holding up the serv
     hasEnded = true;
   });
   while (!hasEnded) await ping();
-  expect((await second).structured.counts).toMatchObject({ submitted: 3_000, unfinished: 3_000 });
+  const { counts, nextSteps } = (await second).structured;
+  expect(counts).toMatchObject({ submitted: 3_000, unfinished: 3_000 });
+  expect(nextSteps).toMatch(/Make the same call again, which joins them, or call wait_for_sources/);
+  expect(nextSteps.length).toBeLessThan(1_000);
   expect(ingestRequests(sandbox)).toHaveLength(1);
   // Where each input is held against each source, hardly one is answered meanwhile.
   expect(pings).toBeGreaterThan(100);
