@@ -13,7 +13,13 @@ import {
 import { defineTool } from './define.ts';
 import { explainError } from './error-text.ts';
 import { boundedResource, resourceShape } from './list-provider-resources.ts';
-import { likeIngestAndWait, reportLinks, reportOutput, reportText, waitOptions } from './report.ts';
+import {
+  likeWaitForSources,
+  reportLinks,
+  reportOutput,
+  reportText,
+  waitOptions,
+} from './report.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './schemas.ts';
 
 /** How many items of a kind a dry run shows; list_provider_resources has them all. */
@@ -71,7 +77,7 @@ export const importProviderResources = defineTool({
     /** externalIds for which Fini gave no source ID. */
     unregistered: z.array(z.string()),
     /** Absent where nothing was queued. */
-    report: likeIngestAndWait.optional(),
+    report: likeWaitForSources.optional(),
     message: z.string(),
   }),
   annotations: {

@@ -4,7 +4,13 @@ import { globFaults } from '../ingestion/globs.ts';
 import { planSite, type SitePlan } from '../ingestion/site.ts';
 import { crawlEnd } from './deep-crawl-links.ts';
 import { defineTool } from './define.ts';
-import { likeIngestAndWait, reportLinks, reportOutput, reportText, waitOptions } from './report.ts';
+import {
+  likeWaitForSources,
+  reportLinks,
+  reportOutput,
+  reportText,
+  waitOptions,
+} from './report.ts';
 import { dryRun, listOf, startUrls, timeoutSeconds, trimmed } from './schemas.ts';
 
 /** How many pages a dry run shows: more would fill a model's context. */
@@ -30,7 +36,7 @@ export const ingestSite = defineTool({
   inputSchema: z.strictObject({
     links: startUrls,
     /** Globs of which a page must match one. */
-    include: globs.describe('Globs of paths to keep: "/docs/**".'),
+    include: globs.describe('Globs of paths to keep: "/docs" and all below it, "*.html".'),
     /** Globs of which a page may match none. */
     exclude: globs.describe('Globs of paths to leave out.'),
     /** The most pages to ingest. */
@@ -55,7 +61,7 @@ export const ingestSite = defineTool({
     /** With dryRun: what would be ingested. */
     urls: z.array(z.string()).optional(),
     /** Absent where nothing was queued. */
-    report: likeIngestAndWait.optional(),
+    report: likeWaitForSources.optional(),
     message: z.string(),
   }),
   annotations: {

@@ -57,15 +57,15 @@ export const reportShape = {
 /** The account of a wait, as the tools that wait return it. */
 export type ReportOutput = z.output<z.ZodObject<typeof reportShape>>;
 
-/** The same with its details listed by ingest_and_wait alone, which comes first. */
+/** The same with its details listed by wait_for_sources alone, which every server has. */
 export const reportShapeInShort = {
   ...reportShape,
   counts: z.custom<ReportOutput['counts']>(),
-  sources: z.array(z.custom<ReportOutput['sources'][number]>()).describe("As ingest_and_wait's."),
+  sources: z.array(z.custom<ReportOutput['sources'][number]>()).describe("As wait_for_sources'."),
 };
 
 /** The same as one field, where another tool's schema shows what is in it. */
-export const likeIngestAndWait = z.custom<ReportOutput>().describe("ingest_and_wait's report.");
+export const likeWaitForSources = z.custom<ReportOutput>().describe("wait_for_sources' report.");
 
 /** How the tools that wait do so: for as long as asked, telling the client how it goes. */
 export function waitOptions(

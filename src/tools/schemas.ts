@@ -76,7 +76,7 @@ export const timeoutSeconds = z
   .min(1)
   .max(3600)
   .optional()
-  .describe('More than the default only if your client shows progress.');
+  .describe('More than the usual 50 only if your client shows progress.');
 
 /** A source ID as Fini has it, also where it arrives in capitals or as the resource of its text. */
 const idText = trimmed.overwrite((text) => {

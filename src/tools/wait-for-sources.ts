@@ -1,12 +1,6 @@
 import * as z from 'zod';
 import { defineTool } from './define.ts';
-import {
-  reportLinks,
-  reportOutput,
-  reportShapeInShort,
-  reportText,
-  waitOptions,
-} from './report.ts';
+import { reportLinks, reportOutput, reportShape, reportText, waitOptions } from './report.ts';
 import { sourceIds, timeoutSeconds } from './schemas.ts';
 
 /** Waits for jobs queued before (design.md, "The report of a wait"). */
@@ -28,7 +22,7 @@ export const waitForSources = defineTool({
       .optional()
       .describe("As nextSteps gave it: results older than this are an earlier job's."),
   }),
-  outputSchema: z.object(reportShapeInShort),
+  outputSchema: z.object(reportShape),
   annotations: {
     readOnlyHint: true,
     destructiveHint: false,

@@ -75,6 +75,15 @@ test('the list of tools stays within 14 kB, with every tool', async () => {
   expect(JSON.stringify(list).length).toBeLessThanOrEqual(14_000);
 });
 
+test('with --read-only no word of a tool leads to one that is not there', async () => {
+  const readOnly = await startHarness({}, {}, ['--read-only']);
+  const listed = (await readOnly.client.listTools()).tools;
+  const told = JSON.stringify([listed, readOnly.client.getInstructions()]);
+  await readOnly.close();
+  expect(listed).toHaveLength(4);
+  for (const name of [...writing, 'delete_sources']) expect(told).not.toContain(name);
+});
+
 test('the instructions name every flow', () => {
   const instructions = harness.client.getInstructions() ?? '';
   expect(instructions).toMatch(/deep_crawl_links.*ingest_and_wait/);
