@@ -233,7 +233,7 @@ function connectionError(operation: string, status: number | undefined, error: u
     return new FiniError(message, { operation, failure: 'unreadable', status, cause: error });
   }
   if (NOT_CONNECTED.test(code)) {
-    const message = `Fini could not be reached (${code}).`;
+    const message = `There is no connection (${code}).`;
     return new FiniError(message, { operation, failure: 'unreachable', cause: error });
   }
   const message = `The connection to Fini broke (${code}).`;

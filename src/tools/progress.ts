@@ -108,7 +108,7 @@ export class ProgressReporter {
 function describe(latest: WaitProgress, seconds: number): string {
   const { total, completed, failed, inProgress, phase, trouble } = latest;
   if (phase === 'checking')
-    return `Checking which of ${counted(total, 'item')} are being ingested already, ${seconds} s`;
+    return `Checking what of ${counted(total, 'item')} is being ingested already, ${seconds} s`;
   if (phase === 'queueing') return `Queueing ${counted(total, 'item')} at Fini, ${seconds} s`;
   const parts = [`${completed + failed} of ${total} done`];
   if (failed > 0) parts.push(`${failed} failed`);
