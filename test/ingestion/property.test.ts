@@ -42,6 +42,9 @@ const action: fc.Arbitrary<Fault['action']> = fc.oneof(
   fc.constant({ kind: 'drip' as const, everyMs: 5 }),
   fc.constant({ kind: 'hang' as const }),
   fc
+    .integer({ min: 0, max: 60 })
+    .map((afterMs) => ({ kind: 'hang' as const, carryOut: true, afterMs })),
+  fc
     .constantFrom('before' as const, 'after' as const)
     .map((when) => ({ kind: 'reset' as const, when })),
   fc.constant({ kind: 'slow' as const, milliseconds: 10 }),
@@ -199,8 +202,23 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
       clearTimeout(timer);
     }
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-
     expect(arrivedIngests(sandbox)).toBeLessThanOrEqual(1);
+
+    // What may have been queued is not queued by the same call again, unless Fini was done with it.
+    if (outcome === 'maybe_queued' && !hasFailedQueueing(sandbox)) {
+      const again = {
+        timeoutSeconds: 0.06,
+        startedAt: performance.now(),
+        signal: new AbortController().signal,
+        onProgress: () => undefined,
+      };
+      await ingestion.ingestAndWait(request, again).then(
+        (report) => expectTrueAccount(report, urls, sandbox),
+        (error) => expect(error).toHaveProperty('stage'),
+      );
+      expect(arrivedIngests(sandbox)).toBe(1);
+      outcomes.set('again', (outcomes.get('again') ?? 0) + 1);
+    }
     for (const [index, update] of updates.entries()) {
       expect(update.progress).toBeGreaterThan(updates[index - 1]?.progress ?? 0);
       expect(update.progress).toBeLessThanOrEqual(update.total ?? Number.NaN);
@@ -218,12 +236,19 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
   });
   await fc.assert(property, { numRuns: RUNS });
   // A property that never met these has shown nothing.
-  for (const seen of ['completed', 'partial', 'timed_out', 'maybe_queued', 'cancelled']) {
+  for (const seen of ['completed', 'partial', 'timed_out', 'maybe_queued', 'again', 'cancelled']) {
     expect(outcomes.get(seen) ?? 0, `${seen} in ${JSON.stringify([...outcomes])}`).toBeGreaterThan(
       0,
     );
   }
 });
+
+/** Fini itself said that it failed, so that nothing of the request comes later. */
+function hasFailedQueueing(sandbox: Sandbox): boolean {
+  return sandbox.requests.some(
+    ({ method, fault: met }) => method === 'POST' && met?.kind === 'status' && met.status === 500,
+  );
+}
 
 /** Requests that may have queued: those that Fini turned away with 429 have not. */
 function arrivedIngests(sandbox: Sandbox): number {
