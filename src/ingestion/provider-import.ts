@@ -2,12 +2,13 @@ import type { FiniClient } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
-import { type Ingestion, IngestionError, type WaitOptions } from './ingestion.ts';
+import { type Ingestion, IngestionError } from './ingestion.ts';
 import { inputKey } from './inputs.ts';
 import { NewestChanges } from './newest-changes.ts';
 import { forEachAtOnce } from './promises.ts';
 import type { Report } from './report.ts';
 import { isInFlight } from './states.ts';
+import type { WaitOptions } from './wait.ts';
 
 /** Which of a provider's items are wanted: all that Fini has not, those that match, or just these. */
 export type Choice =

@@ -9,9 +9,9 @@ import {
   WORD_LENGTH,
 } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
-import type { WaitOptions } from '../ingestion/ingestion.ts';
 import type { Report, ReportedSource } from '../ingestion/report.ts';
 import { adviceFor } from '../ingestion/states.ts';
+import type { WaitOptions } from '../ingestion/wait.ts';
 import { sourceUri } from '../source-uri.ts';
 import type { SourceLink, ToolContext } from './define.ts';
 

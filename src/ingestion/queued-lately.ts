@@ -1,0 +1,134 @@
+import type { FiniDocument } from '../fini/documents.ts';
+import { FiniError } from '../fini/errors.ts';
+import { type Baseline, isFresh } from './baseline.ts';
+import { inputKey } from './inputs.ts';
+import { matchByKeys, STRICT_KEYS } from './report.ts';
+import { isInFlight } from './states.ts';
+
+/** What one call queued, remembered so that the same call made again queues nothing. */
+export interface Queueing {
+  readonly inputs: readonly string[];
+  /** Null where nobody knows whether anything was queued. */
+  readonly ids: readonly string[] | null;
+  /** The request may reach Fini yet. */
+  readonly mayComeLate: boolean;
+  readonly baseline: Baseline;
+  /** When it is forgotten, by `performance.now()`. */
+  readonly until: number;
+}
+
+/** An input whose job runs already, and what tells its end from the end of the job before. */
+export interface Joinable {
+  readonly id: string;
+  readonly document: FiniDocument;
+  readonly baseline: Baseline | null;
+}
+
+/** A job that pends for longer is lost, by Fini's own word. */
+const QUEUEING_REMEMBERED_MS = 15 * 60_000;
+/** A new job that has not shown within this time was most likely never queued. */
+const DOUBT_REMEMBERED_MS = 60_000;
+
+/** What was queued lately, by input. A record may not show a new job until it starts. */
+export class QueuedLately {
+  readonly #byInput = new Map<string, Queueing>();
+
+  /** What was queued lately for these inputs. */
+  of(inputs: readonly string[]): Set<Queueing> {
+    const now = performance.now();
+    for (const [key, { until }] of this.#byInput) {
+      if (until < now) this.#byInput.delete(key);
+    }
+    const queueings = inputs.map((input) => this.#byInput.get(inputKey(input)));
+    return new Set(queueings.filter((queueing) => queueing !== undefined));
+  }
+
+  /** Whether a request for it may reach Fini yet. */
+  mayComeLate(input: string): boolean {
+    const queueing = this.#byInput.get(inputKey(input));
+    return queueing?.mayComeLate === true && performance.now() < queueing.until;
+  }
+
+  /** Forgets the doubt about what has shown its new job: once that has ended, it may be queued. */
+  resolveDoubts(joined: ReadonlyMap<string, Joinable>): void {
+    for (const [input, { document }] of joined) {
+      const queueing = this.#byInput.get(inputKey(input));
+      if (queueing === undefined || queueing.ids !== null) continue;
+      const hasShown = isInFlight(document) || isFresh(document, queueing.baseline);
+      if (hasShown) this.#byInput.delete(inputKey(input));
+    }
+  }
+
+  /**
+   * Remembers what a request queued.
+   *
+   * @param ids As Fini gave them: source IDs.
+   */
+  remember(inputs: readonly string[], ids: readonly string[], baseline: Baseline): void {
+    this.#add({ inputs, ids, baseline, mayComeLate: false }, QUEUEING_REMEMBERED_MS);
+  }
+
+  /**
+   * Whether a request that failed may have queued all the same. If so it is remembered: a known
+   * record cannot tell until its new job starts, and a new one may not be there yet.
+   */
+  rememberDoubt(inputs: readonly string[], baseline: Baseline, error: unknown): boolean {
+    const isFinis = error instanceof FiniError;
+    if (isFinis && error.surelyNotCarriedOut) return false;
+    const mayComeLate = !isFinis || !error.isOver;
+    this.#add({ inputs, ids: null, baseline, mayComeLate }, DOUBT_REMEMBERED_MS);
+    return true;
+  }
+
+  #add(queueing: Omit<Queueing, 'until'>, milliseconds: number): void {
+    const until = performance.now() + milliseconds;
+    const remembered = { ...queueing, until };
+    for (const input of queueing.inputs) this.#byInput.set(inputKey(input), remembered);
+  }
+}
+
+/**
+ * A young record may not show its URL yet. Where what was queued lately together has as many such
+ * records as inputs without a match, those are theirs; which is whose does not matter.
+ */
+export function joinNameless(
+  inputs: readonly string[],
+  queueings: ReadonlySet<Queueing>,
+  running: readonly Joinable[],
+  joined: Map<string, Joinable>,
+): void {
+  for (const queueing of queueings) {
+    const ids = new Set(queueing.ids ?? []);
+    const theirs = running.filter(({ id }) => ids.has(id));
+    const nameless = theirs.filter(({ document }) => !document.originalUrl);
+    const matched = matchByKeys(queueing.inputs, theirs, STRICT_KEYS, namesOf);
+    const left = queueing.inputs.filter((input) => !matched.has(input));
+    if (nameless.length < left.length) continue;
+    const keys = new Set(left.map(inputKey));
+    for (const input of inputs) {
+      if (joined.has(input) || !keys.has(inputKey(input))) continue;
+      const source = nameless.pop();
+      if (source !== undefined) joined.set(input, source);
+    }
+  }
+}
+
+/**
+ * The records of inputs that may have been queued: whatever such a record says, it is waited for
+ * until it tells of a job that began since, rather than queued once more.
+ */
+export function findDoubtful(
+  { inputs, baseline }: Queueing,
+  records: ReadonlyMap<string, FiniDocument>,
+): Joinable[] {
+  const candidates = [...records.values()].map((document) => ({ id: document.id, document }));
+  const matched = matchByKeys(inputs, candidates, STRICT_KEYS, namesOf);
+  return [...matched.values()]
+    .filter(({ document }) => !isInFlight(document))
+    .map((candidate) => ({ ...candidate, baseline }));
+}
+
+/** What a source may be called by: its ID, or its URL where it shows one. */
+export function namesOf({ id, document }: Pick<Joinable, 'id' | 'document'>): (string | null)[] {
+  return [id, document.originalUrl];
+}
