@@ -283,6 +283,13 @@ describe('everything wrong with a call is named at once', () => {
     expect(text).toMatch(/4402118230.*\n.*null.*\n.*page.*a.*\n.*b/);
   });
 
+  test('a source that is none, which decides nothing about the lists', async () => {
+    const input = { source: 'Notion', documentIdsToAdd: ['4402118230'] };
+    const text = await refusal('ingest_sources', input);
+    expect(text).toMatch(/expected one of "web".*given: "Notion"/);
+    expect(text).not.toContain('With source');
+  });
+
   test('a list of a wrong type, which is not called empty', async () => {
     const text = await refusal('ingest_sources', { documentIdsToAdd: { page: PAGE } });
     expect(text).toMatch(/array/);

@@ -131,9 +131,9 @@ export const ingestShape = {
   baser: z.boolean().default(false).describe('Off unless asked for.'),
 };
 
-/** What stands in the two lists where the rest of an input may be wrong. */
+/** What stands in the two lists where the rest of an input may be wrong, but for what decides. */
 const ingestLists = z.object({
-  source: ingestShape.source.catch('web'),
+  source: ingestShape.source,
   documentIdsToAdd: texts,
   documentIdsToRefresh: texts,
 });

@@ -296,6 +296,17 @@ describe('a queueing request without an answer', () => {
   });
 });
 
+test('time that is over in the look before queueing still ends with a report of what is queued', async () => {
+  const { call, sandbox } = await startWarm({ workingMs: 60_000 });
+  // Twice as long as the wait: without grace, the same call could be made for ever.
+  sandbox.script({ method: 'GET', action: { kind: 'slow', milliseconds: 2_000 } });
+  const input = { documentIdsToAdd: pages(3), timeoutSeconds: 1 };
+  const { structured } = await call('ingest_and_wait', input);
+  expect(structured.outcome).toBe('timed_out');
+  expect(structured.counts).toMatchObject({ submitted: 3, unfinished: 3 });
+  expect(ingestRequests(sandbox)).toHaveLength(1);
+});
+
 test('thousands of pages are joined by a second call without holding up the server', async () => {
   const { call, sandbox, client } = await startWarm({ workingMs: 600_000 });
   const input = { documentIdsToAdd: pages(3_000), timeoutSeconds: 1 };
