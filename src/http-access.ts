@@ -25,7 +25,12 @@ export function isLoopback(hostname: string): boolean {
 
 /** Whether an address to listen on stands for all that the machine has, and so is nobody's name. */
 export function isWildcard(host: string): boolean {
-  return host === '0.0.0.0' || host === '::';
+  return /^(0\.0\.0\.0|\[::\])$/.test(nameOf(host) ?? '');
+}
+
+/** An address or a name to listen on, as a request names it. */
+export function nameOf(host: string): string | null {
+  return hostnameOf(`http://${host.includes(':') ? `[${host}]` : host}`);
 }
 
 /**

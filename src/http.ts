@@ -12,7 +12,14 @@ import * as z from 'zod';
 import { bounded } from './bounded.ts';
 import { apiKeySchema } from './config.ts';
 import { EventLog } from './event-log.ts';
-import { type AccessRules, isAllowedOrigin, isWildcard, refuse, shortHash } from './http-access.ts';
+import {
+  type AccessRules,
+  isAllowedOrigin,
+  isWildcard,
+  nameOf,
+  refuse,
+  shortHash,
+} from './http-access.ts';
 import type { Log } from './log.ts';
 import { connectServer, createServer, type ServerKind } from './server.ts';
 import { originalStack } from './stack.ts';
@@ -442,8 +449,8 @@ function pathOf(request: IncomingMessage): string {
 /** An address that was given as the one to listen on is a name that one may ask under, too. */
 function rulesOf({ host, ...rules }: HttpServerOptions): AccessRules {
   if (isWildcard(host)) return rules;
-  const name = host.includes(':') ? `[${host}]` : host.toLowerCase();
-  return { ...rules, allowedHosts: [...rules.allowedHosts, name] };
+  const name = nameOf(host);
+  return name === null ? rules : { ...rules, allowedHosts: [...rules.allowedHosts, name] };
 }
 
 function urlOf(address: AddressInfo | string | null): string {

@@ -267,7 +267,9 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     };
     expect(await statusFor(hostname(), `${hostname()}:3333`)).toBe(200);
     expect(await statusFor(hostname(), 'evil.example')).toBe(403);
+    expect(await statusFor('::ffff:127.0.0.1', '[::ffff:7f00:1]:3333')).toBe(200);
     expect(await statusFor('0.0.0.0', '0.0.0.0:3333')).toBe(403);
+    expect(await statusFor('0', '0.0.0.0:3333')).toBe(403);
     expect(await statusFor('0.0.0.0', 'localhost:3333')).toBe(200);
   });
 

@@ -86,7 +86,8 @@ export async function closeConnections(): Promise<void> {
  * retries what can be retried without risk: a `GET` after a passing failure, anything else only
  * where Fini surely did not carry it out (connection refused, 429).
  *
- * @throws {FiniError} from the function it returns, and the signal's reason once that is aborted.
+ * @throws {FiniError} from the function it returns, and the signal's reason once that is aborted
+ *   while a request is under way.
  */
 export function createHttp(options: HttpOptions): Http {
   const base = new URL(options.baseUrl);
@@ -103,7 +104,8 @@ export function createHttp(options: HttpOptions): Http {
         const elapsed = performance.now() - startedAt;
         if (retries >= MAXIMUM_RETRIES || elapsed + delay > options.requestTimeoutMs) throw error;
         await sleep(delay, undefined, { signal: request.signal }).catch(() => undefined);
-        request.signal?.throwIfAborted();
+        // What ends in the pause was not carried out, and that is worth more than why it ended.
+        if (request.signal?.aborted === true) throw error;
       }
     }
   };

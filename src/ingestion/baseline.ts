@@ -24,6 +24,8 @@ export interface Baseline {
  * A job ID decides, since a record may be touched without a new job; without one, time does.
  */
 export function isFresh(document: FiniDocument, baseline: Baseline): boolean {
+  // Registering touches a record too.
+  if (document.linkedJobStatus === null) return false;
   const earlier = baseline.records.get(document.id);
   if (earlier !== undefined) {
     if (earlier.linkedJobId !== null && document.linkedJobId !== null) {

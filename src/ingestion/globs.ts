@@ -22,6 +22,7 @@ const FOREIGN: readonly { pattern: RegExp; fault: string }[] = [
   { pattern: /[!@+?*]\(/, fault: 'has a pattern in parentheses: write {a,b} for either' },
   { pattern: /[[\]]/, fault: 'has brackets: write ? for any one character, or {a,b} for either' },
   { pattern: /\{[^{}]*\.\.[^{}]*\}/, fault: 'has a range in braces: write {a,b} for either' },
+  { pattern: /#/, fault: 'has a fragment: pages are matched by their path alone' },
   { pattern: /\?[^/]*=/, fault: 'has a query: pages are matched by their path alone' },
   { pattern: /^(?!https?:)[^/]*:\/\//i, fault: 'has no scheme before "://": write https://' },
 ];
@@ -33,6 +34,7 @@ export function globFault(glob: string): string | null {
   if (glob.length > LONGEST_GLOB) return `is longer than ${LONGEST_GLOB} characters`;
   const alternatives = alternativesOf(glob);
   if (alternatives === null) return `stands for more than ${MAXIMUM_ALTERNATIVES} by its braces`;
+  if (alternatives.some((one) => one.trim() === '')) return 'stands for nothing in its braces';
   return alternatives.some((one) => /[{}]/.test(one)) ? 'has braces that do not match' : null;
 }
 
@@ -42,9 +44,10 @@ export function globFaults(globs: readonly string[]): string[] {
     const fault = globFault(glob);
     return fault === null ? [] : [`${quoted(glob)} ${fault}.`];
   });
-  return globs.length > MAXIMUM_GLOBS
-    ? [`These are ${globs.length} globs, at most ${MAXIMUM_GLOBS} are allowed.`]
-    : faults;
+  if (globs.length > MAXIMUM_GLOBS) {
+    faults.unshift(`These are ${globs.length} globs, at most ${MAXIMUM_GLOBS} are allowed.`);
+  }
+  return faults;
 }
 
 /**

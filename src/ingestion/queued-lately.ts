@@ -35,10 +35,7 @@ export class QueuedLately {
 
   /** What was queued lately for these inputs. */
   of(inputs: readonly string[]): Set<Queueing> {
-    const now = performance.now();
-    for (const [key, { until }] of this.#byInput) {
-      if (until < now) this.#byInput.delete(key);
-    }
+    this.#prune();
     const queueings = inputs.map((input) => this.#byInput.get(inputKey(input)));
     return new Set(queueings.filter((queueing) => queueing !== undefined));
   }
@@ -80,7 +77,21 @@ export class QueuedLately {
     return true;
   }
 
+  /** Whether there is nothing to remember any more. */
+  get isEmpty(): boolean {
+    this.#prune();
+    return this.#byInput.size === 0;
+  }
+
+  #prune(): void {
+    const now = performance.now();
+    for (const [key, { until }] of this.#byInput) {
+      if (until < now) this.#byInput.delete(key);
+    }
+  }
+
   #add(queueing: Omit<Queueing, 'until'>, milliseconds: number): void {
+    this.#prune();
     const until = performance.now() + milliseconds;
     const remembered = { ...queueing, until };
     for (const input of queueing.inputs) this.#byInput.set(inputKey(input), remembered);

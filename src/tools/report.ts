@@ -171,7 +171,7 @@ function nextSteps(report: Report, canWrite: boolean): string {
         : `, "queuedAfter": "${new Date(report.queuedAfter).toISOString()}"`;
     const call =
       ids.length > NAMED_IDS
-        ? `Make the same call again, which joins them, or call wait_for_sources, ids being those of the unfinished sources${since}`
+        ? `Call wait_for_sources, ids being those of the unfinished sources${since}`
         : `Call wait_for_sources with {"ids": ${JSON.stringify(ids)}${since}}`;
     steps.push(
       `${counted(ids.length, 'source')} had not ended when the time ran out; the jobs go on at Fini. ${call}.`,

@@ -111,18 +111,21 @@ export const startUrls = listOf(trimmed, 1)
 /** Whether a call only tells what it would do. */
 export const dryRun = z.boolean().default(false).describe('Only show what would be done.');
 
+/** What is to be ingested; a source may be named by the resource of its text. */
+const ingested = trimmed.overwrite((text) => parseSourceUri(text)?.id ?? text);
+
 /** The two lists of an ingest call and what goes with them (fini-api.md, "The trap"). */
 export const ingestShape = {
   /** What the lists hold: URLs for `web`, source IDs for the others. */
   source: z.enum(INGEST_SOURCES).default('web').describe('Decides what the two lists hold.'),
   /** First-time ingestion. */
-  documentIdsToAdd: listOf(trimmed)
+  documentIdsToAdd: listOf(ingested)
     .default([])
     .describe(
       "To ingest first. web: page URLs. Any other source: source IDs (UUIDs), never a provider's own IDs.",
     ),
   /** Ingestion anew of what Fini has. */
-  documentIdsToRefresh: listOf(trimmed)
+  documentIdsToRefresh: listOf(ingested)
     .default([])
     .describe('To ingest anew. Same kinds of values.'),
   /** English-specific processing. */

@@ -324,7 +324,7 @@ test('thousands of pages are joined by a second call without holding up the serv
   while (!hasEnded) await ping();
   const { counts, nextSteps } = (await second).structured;
   expect(counts).toMatchObject({ submitted: 3_000, unfinished: 3_000 });
-  expect(nextSteps).toMatch(/Make the same call again, which joins them, or call wait_for_sources/);
+  expect(nextSteps).toMatch(/Call wait_for_sources, ids being those of the unfinished/);
   expect(nextSteps.length).toBeLessThan(1_000);
   expect(ingestRequests(sandbox)).toHaveLength(1);
   // Where each input is held against each source, hardly one is answered meanwhile.

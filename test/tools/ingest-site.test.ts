@@ -141,6 +141,8 @@ describe('globs', () => {
     ['a range', '/page/{01..03}', /range in braces/],
     ['half of a brace', '/docs/{a,b', /braces that do not match/],
     ['any scheme', '*://d.example/**', /write https:\/\//],
+    ['nothing or something', '{,docs}', /nothing in its braces/],
+    ['a fragment', '/docs#intro', /fragment/],
     ['a query', '/docs/page?lang=en', /by their path alone/],
     ['too many alternatives', '/{a,b,c}/{a,b,c}/{a,b,c}', /more than 20 by its braces/],
     ['too long', `/${'x'.repeat(200)}`, /longer than 200/],
