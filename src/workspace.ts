@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { Config } from './config.ts';
 import { createFiniClient } from './fini/client.ts';
 import { createHttp } from './fini/http.ts';
 import { Ingestion } from './ingestion/ingestion.ts';
+import { QueuedLately } from './ingestion/queued-lately.ts';
 import { Secrets } from './secrets.ts';
 import type { Workspace } from './tools/define.ts';
 import { MissingKeyError } from './tools/error-text.ts';
@@ -30,6 +32,8 @@ export class Workspaces {
   readonly #config: Config;
   readonly #secrets: Secrets;
   readonly #own: readonly string[];
+  /** By the digest of a key, since a key is forgotten with its last use. */
+  readonly #queuedLately = new Map<string, QueuedLately>();
   readonly #open = new Map<string, { workspace: Workspace; users: number }>();
 
   constructor(config: Config, secrets: Secrets) {
@@ -72,6 +76,18 @@ export class Workspaces {
     const { baseUrl, requestTimeoutMs, pollIntervalMs, waitTimeoutSeconds } = this.#config;
     const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
     const fini = createFiniClient(createHttp({ baseUrl, apiKey, requestTimeoutMs, retryDelayMs }));
-    return { fini, ingestion: new Ingestion(fini, pollIntervalMs), waitTimeoutSeconds };
+    const ingestion = new Ingestion(fini, pollIntervalMs, this.#queuedLatelyFor(apiKey));
+    return { fini, ingestion, waitTimeoutSeconds };
+  }
+
+  /** What was queued with a key lives longer than its use: the same call may come in another session. */
+  #queuedLatelyFor(apiKey: string): QueuedLately {
+    for (const [name, { isEmpty }] of this.#queuedLately) {
+      if (isEmpty) this.#queuedLately.delete(name);
+    }
+    const name = createHash('sha256').update(apiKey).digest('base64');
+    const queuedLately = this.#queuedLately.get(name) ?? new QueuedLately();
+    this.#queuedLately.set(name, queuedLately);
+    return queuedLately;
   }
 }

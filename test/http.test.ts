@@ -633,6 +633,27 @@ test('a question to the person comes on the call’s own stream, since a client 
   expect(sandbox.documents()).toEqual([]);
 });
 
+test.each([[], ['--stateless']])(
+  'what was queued with a client’s own key is joined by its next session or request: %j',
+  async (...flags) => {
+    const sandbox = await startSandboxForTest({ workingMs: 30, lingerMs: 1_500 });
+    const { FINI_API_KEY: key = '', ...environment } = environmentFor(sandbox);
+    const { url } = await start(flags, environment);
+    const page = 'https://docs.example.com/known';
+    sandbox.addDocument({ originalUrl: page });
+    const refresh = async () => {
+      const { call, transport } = await connect(url, { 'x-fini-api-key': key });
+      const input = { documentIdsToRefresh: [page], timeoutSeconds: 1 };
+      const { structured } = await call('ingest_and_wait', input);
+      if (flags.length === 0) await transport.terminateSession();
+      return structured;
+    };
+    expect((await refresh()).outcome).toBe('timed_out');
+    expect((await refresh()).sources).toMatchObject([{ joined: true }]);
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  },
+);
+
 /** Nothing more is asked of the sandbox, after what is on its way has arrived. */
 async function expectQuiet(sandbox: Sandbox): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 100));

@@ -58,12 +58,16 @@ export class Ingestion {
   readonly #watcher: Watcher;
   /** The list as it is before queueing; calls that come at once share a look. */
   readonly #snapshots: SharedRun<Snapshot>;
-  readonly #queuedLately = new QueuedLately();
+  readonly #queuedLately: QueuedLately;
   /** By input: the requests under way, since two calls at once must not queue the same twice. */
   readonly #beingQueued = new Map<string, Promise<unknown>>();
 
-  /** @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds. */
-  constructor(fini: FiniClient, pollIntervalMs: number) {
+  /**
+   * @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds.
+   * @param queuedLately What was queued in this workspace before.
+   */
+  constructor(fini: FiniClient, pollIntervalMs: number, queuedLately = new QueuedLately()) {
+    this.#queuedLately = queuedLately;
     this.#fini = fini;
     this.#pollIntervalMs = pollIntervalMs;
     const changes = new NewestChanges(fini);
@@ -125,28 +129,55 @@ export class Ingestion {
     signal: AbortSignal,
   ): Promise<{ queued: QueuedDocuments; queuedAfter: number | null }> {
     const wanted = withoutRepetitions(request);
-    const queuedAfter = await this.newestChange(signal);
-    const inputs = inputsOf(wanted);
-    const baseline = { newestChange: queuedAfter ?? Number.NEGATIVE_INFINITY, records: new Map() };
-    try {
-      const queued = await this.#fini.ingestSources(wanted, { signal });
-      this.#queuedLately.remember(inputs, queuedIds(queued), baseline);
-      return { queued, queuedAfter };
-    } catch (error) {
-      this.#queuedLately.rememberDoubt(inputs, baseline, error);
-      throw error;
-    }
+    const send = () => this.#fini.ingestSources(wanted, { signal });
+    return this.#queueAtOnce(inputsOf(wanted), send, queuedIds, signal);
   }
 
   /**
-   * What tells the end of a job that is queued next from the end of the one before: one millisecond
-   * after the newest change so far. Null where the list cannot be read, or is empty.
+   * Queues the ingestion anew of sources of any kind, in the same way.
+   *
+   * @throws {FiniError}
    */
-  async newestChange(signal: AbortSignal): Promise<number | null> {
+  async refresh(
+    ids: readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ queued: readonly string[]; queuedAfter: number | null }> {
+    const send = () => this.#fini.refreshSources(ids, { signal });
+    return this.#queueAtOnce(ids, send, (queued) => queued, signal);
+  }
+
+  async #queueAtOnce<Answer>(
+    inputs: readonly string[],
+    send: () => Promise<Answer>,
+    idsOf: (answer: Answer) => readonly string[],
+    signal: AbortSignal,
+  ): Promise<{ queued: Answer; queuedAfter: number | null }> {
+    const release = await this.#reserve(inputs, signal);
+    try {
+      const newest = await this.#newestChange(signal);
+      // Where the list cannot be read, nothing on it can be told from what was there before.
+      const newestChange = newest ?? Number.POSITIVE_INFINITY;
+      // One later, since the newest change itself was there before.
+      const baseline = { newestChange: newestChange + 1, records: new Map() };
+      try {
+        const queued = await send();
+        this.#queuedLately.remember(inputs, idsOf(queued), baseline);
+        const queuedAfter = Number.isFinite(newestChange) ? baseline.newestChange : null;
+        return { queued, queuedAfter };
+      } catch (error) {
+        this.#queuedLately.rememberDoubt(inputs, baseline, error);
+        throw error;
+      }
+    } finally {
+      release();
+    }
+  }
+
+  /** The newest change so far; -Infinity where there is none, null where the list is unreadable. */
+  async #newestChange(signal: AbortSignal): Promise<number | null> {
     try {
       const [newest] = (await this.#fini.listSources({ limit: 1 }, { signal })).documents;
-      const changedAt = timeOf(newest?.updatedAt ?? null);
-      return changedAt === null ? null : changedAt + 1;
+      return timeOf(newest?.updatedAt ?? null) ?? Number.NEGATIVE_INFINITY;
     } catch (error) {
       // A key without read scope can queue all the same; one that is wrong cannot.
       if (error instanceof FiniError && error.status !== 401) return null;
@@ -157,39 +188,59 @@ export class Ingestion {
   /** Joins what runs already and queues the rest. The answer is the list before queueing. */
   async #queue(request: IngestRequest, inputs: readonly string[], wait: Wait): Promise<Snapshot> {
     wait.progress('checking');
-    const underWay = () => inputs.map((input) => this.#beingQueued.get(inputKey(input)));
-    try {
-      while (underWay().some((request) => request !== undefined)) {
-        await orAborted(Promise.all(underWay()), wait.signal);
-      }
-    } catch (error) {
+    const release = await this.#reserve(inputs, wait.signal).catch((error: unknown) => {
       if (wait.isCancelled) throw error;
       throw new IngestionError('not_queued', inputs, [], error);
-    }
-    const release = this.#reserve(inputs);
+    });
     try {
-      const { snapshot, joined } = await this.#findCertain(inputs, wait);
-      for (const [, { id, document, baseline }] of joined) {
-        wait.track(id, { baseline, joined: true });
-        wait.take(document);
+      let first: Snapshot | undefined;
+      let left = inputs;
+      for (;;) {
+        const { snapshot, joined } = await this.#findRunning(left, wait);
+        first ??= snapshot;
+        for (const { id, document, baseline } of joined.values()) {
+          wait.track(id, { baseline, joined: true });
+          wait.take(document);
+        }
+        this.#queuedLately.resolveDoubts(joined);
+        const others = left.filter((input) => !joined.has(input));
+        // What may have been queued a moment ago is looked for until it shows, or would have shown.
+        left = this.#queuedLately.inDoubt(others, snapshot.records);
+        const inDoubt = new Set(left);
+        const certain = others.filter((input) => !inDoubt.has(input));
+        if (certain.length > 0) await this.#post(only(request, certain), snapshot, wait);
+        if (left.length === 0) return first;
+        if (!(await this.#pause(wait))) {
+          // The report has these as not queued, which they are for all that anybody knows.
+          wait.hold(left);
+          if (wait.ids.length > 0) return first;
+          const cause = new Error('A request before had no answer, and nothing shows yet.');
+          throw new IngestionError('maybe_queued', left, [], cause);
+        }
       }
-      const isNew = (input: string) => !joined.has(input);
-      const remaining = {
-        ...request,
-        documentIdsToAdd: request.documentIdsToAdd.filter(isNew),
-        documentIdsToRefresh: request.documentIdsToRefresh.filter(isNew),
-      };
-      if (inputs.some(isNew)) await this.#post(remaining, snapshot, wait);
-      return snapshot;
     } finally {
       release();
     }
   }
 
-  /** Makes other calls for these inputs wait until the answer is called. */
-  #reserve(inputs: readonly string[]): () => void {
-    const { promise: reservation, resolve: release } = withResolvers();
+  /** Waits for one polling interval. The answer is whether the wait's time is not over yet. */
+  async #pause(wait: Wait): Promise<boolean> {
+    await sleep(this.#pollIntervalMs, undefined, { signal: wait.signal }).catch(() => undefined);
+    if (wait.isCancelled) throw wait.signal.reason;
+    return !wait.signal.aborted;
+  }
+
+  /**
+   * Waits until no other call queues one of these inputs, and makes others wait until the answer is
+   * called.
+   */
+  async #reserve(inputs: readonly string[], signal: AbortSignal): Promise<() => void> {
     const keys = inputs.map(inputKey);
+    const underWay = () => keys.map((key) => this.#beingQueued.get(key));
+    while (underWay().some((request) => request !== undefined)) {
+      await orAborted(Promise.all(underWay()), signal);
+    }
+    const { promise: reservation, resolve: release } = withResolvers();
     for (const key of keys) this.#beingQueued.set(key, reservation);
     return () => {
       for (const key of keys) {
@@ -197,27 +248,6 @@ export class Ingestion {
       }
       release();
     };
-  }
-
-  /**
-   * What runs already, once that is certain: what may have been queued a moment ago is looked for
-   * until it shows, or until it would have shown.
-   */
-  async #findCertain(inputs: readonly string[], wait: Wait): Promise<Running> {
-    for (;;) {
-      const running = await this.#findRunning(inputs, wait);
-      this.#queuedLately.resolveDoubts(running.joined);
-      const others = inputs.filter((input) => !running.joined.has(input));
-      if (!others.some((input) => this.#queuedLately.mayComeLate(input))) return running;
-      try {
-        await sleep(this.#pollIntervalMs, undefined, { signal: wait.signal });
-      } catch {
-        if (wait.isCancelled) throw wait.signal.reason;
-        const cause = new Error('A request before had no answer, and nothing shows yet.');
-        const joined = [...running.joined.values()].map(({ id }) => id);
-        throw new IngestionError('maybe_queued', others, joined, cause);
-      }
-    }
   }
 
   async #findRunning(inputs: readonly string[], wait: Wait): Promise<Running> {
@@ -232,7 +262,7 @@ export class Ingestion {
       const queueings = this.#queuedLately.of(inputs);
       running.push(...(await this.#findQueuedLately(queueings, snapshot, signal)));
       const joined = matchByKeys(inputs, running, STRICT_KEYS, namesOf);
-      joinNameless(inputs, queueings, running, joined);
+      joinNameless(inputs, queueings, running, snapshot.records, joined);
       return { snapshot, joined };
     } catch (error) {
       if (wait.isCancelled) throw error;
@@ -313,4 +343,15 @@ export class Ingestion {
       throw new IngestionError('queued', wait.ids, [], error);
     }
   }
+}
+
+/** What of a request is for these inputs. */
+function only(request: IngestRequest, inputs: readonly string[]): IngestRequest {
+  const wanted = new Set(inputs);
+  const isWanted = (input: string) => wanted.has(input);
+  return {
+    ...request,
+    documentIdsToAdd: request.documentIdsToAdd.filter(isWanted),
+    documentIdsToRefresh: request.documentIdsToRefresh.filter(isWanted),
+  };
 }

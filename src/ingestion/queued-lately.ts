@@ -40,10 +40,23 @@ export class QueuedLately {
     return new Set(queueings.filter((queueing) => queueing !== undefined));
   }
 
-  /** Whether a request for it may reach Fini yet. */
-  mayComeLate(input: string): boolean {
-    const queueing = this.#byInput.get(inputKey(input));
-    return queueing?.mayComeLate === true && performance.now() < queueing.until;
+  /**
+   * Those that must not be queued yet: a request for them may reach Fini late, or the record that
+   * they have does not tell of a new job before that starts.
+   */
+  inDoubt(inputs: readonly string[], records: ReadonlyMap<string, FiniDocument>): string[] {
+    const now = performance.now();
+    const doubtful = inputs.flatMap((input) => {
+      const queueing = this.#byInput.get(inputKey(input));
+      const isDoubtful = queueing !== undefined && queueing.ids === null && now < queueing.until;
+      return isDoubtful ? [{ input, queueing }] : [];
+    });
+    if (doubtful.length === 0) return [];
+    const names = doubtful.map(({ input }) => input);
+    const known = matchByKeys(names, candidatesIn(records), STRICT_KEYS, namesOf);
+    return doubtful
+      .filter(({ input, queueing }) => queueing.mayComeLate || known.has(input))
+      .map(({ input }) => input);
   }
 
   /** Forgets the doubt about what has shown its new job: once that has ended, it may be queued. */
@@ -73,7 +86,10 @@ export class QueuedLately {
     const isFinis = error instanceof FiniError;
     if (isFinis && error.surelyNotCarriedOut) return false;
     const mayComeLate = !isFinis || !error.isOver;
-    this.#add({ inputs, ids: null, baseline, mayComeLate }, DOUBT_REMEMBERED_MS);
+    const known = matchByKeys(inputs, candidatesIn(baseline.records), STRICT_KEYS, namesOf);
+    const records = new Map([...known.values()].map(({ id, document }) => [id, document]));
+    const narrowed = { newestChange: baseline.newestChange, records };
+    this.#add({ inputs, ids: null, baseline: narrowed, mayComeLate }, DOUBT_REMEMBERED_MS);
     return true;
   }
 
@@ -106,13 +122,15 @@ export function joinNameless(
   inputs: readonly string[],
   queueings: ReadonlySet<Queueing>,
   running: readonly Joinable[],
+  records: ReadonlyMap<string, FiniDocument>,
   joined: Map<string, Joinable>,
 ): void {
   for (const queueing of queueings) {
     const ids = new Set(queueing.ids ?? []);
     const theirs = running.filter(({ id }) => ids.has(id));
     const nameless = theirs.filter(({ document }) => !document.originalUrl);
-    const matched = matchByKeys(queueing.inputs, theirs, STRICT_KEYS, namesOf);
+    const ended = candidatesIn(records).filter(({ id }) => ids.has(id));
+    const matched = matchByKeys(queueing.inputs, [...ended, ...theirs], STRICT_KEYS, namesOf);
     const left = queueing.inputs.filter((input) => !matched.has(input));
     if (nameless.length < left.length) continue;
     const keys = new Set(left.map(inputKey));
@@ -124,19 +142,21 @@ export function joinNameless(
   }
 }
 
-/**
- * The records of inputs that may have been queued: whatever such a record says, it is waited for
- * until it tells of a job that began since, rather than queued once more.
- */
+/** Of inputs that may have been queued: the records that tell that they were, and how it ended. */
 export function findDoubtful(
   { inputs, baseline }: Queueing,
   records: ReadonlyMap<string, FiniDocument>,
 ): Joinable[] {
-  const candidates = [...records.values()].map((document) => ({ id: document.id, document }));
-  const matched = matchByKeys(inputs, candidates, STRICT_KEYS, namesOf);
+  const matched = matchByKeys(inputs, candidatesIn(records), STRICT_KEYS, namesOf);
   return [...matched.values()]
-    .filter(({ document }) => !isInFlight(document))
+    .filter(({ document }) => !isInFlight(document) && isFresh(document, baseline))
     .map((candidate) => ({ ...candidate, baseline }));
+}
+
+function candidatesIn(
+  records: ReadonlyMap<string, FiniDocument>,
+): Pick<Joinable, 'id' | 'document'>[] {
+  return [...records.values()].map((document) => ({ id: document.id, document }));
 }
 
 /** What a source may be called by: its ID, or its URL where it shows one. */

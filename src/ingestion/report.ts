@@ -61,14 +61,22 @@ export function reportedState(source: TrackedSource): SourceState {
   return isSettled(source) && source.document !== null ? stateOf(source.document) : 'unfinished';
 }
 
-/** Accounts for every input and every source ID of a wait. */
+/**
+ * Accounts for every input and every source ID of a wait.
+ *
+ * @param held Inputs that were not queued, so that no source can be theirs.
+ */
 export function accountFor(
   tracked: Iterable<TrackedSource>,
   inputs: readonly string[],
+  held: readonly string[],
   details: Pick<Report, 'elapsedSeconds' | 'queuedAfter' | 'trouble'>,
 ): Report {
   const sources = [...tracked].map((source) => ({ ...source, state: reportedState(source) }));
-  const { unqueued, isGuess } = findUnqueued(inputs, sources);
+  const isHeld = new Set(held);
+  const sent = inputs.filter((input) => !isHeld.has(input));
+  const { unqueued: ungiven, isGuess } = findUnqueued(sent, sources);
+  const unqueued = [...held, ...ungiven];
   const count = (state: SourceState) => sources.filter((source) => source.state === state).length;
   const counts = {
     submitted: sources.length + unqueued.length,

@@ -51,6 +51,7 @@ export class Wait {
   readonly #sources = new Map<string, TrackedSource & { readonly baseline: Baseline | null }>();
   readonly #startedAt: number;
   readonly #timers: readonly NodeJS.Timeout[];
+  #held: readonly string[] = [];
   #trouble: FiniError | null = null;
 
   constructor(inputs: readonly string[], options: WaitOptions) {
@@ -84,6 +85,11 @@ export class Wait {
   track(id: string, how: { baseline: Baseline | null; joined: boolean }): void {
     if (this.#sources.has(id)) return;
     this.#sources.set(id, { id, document: null, fresh: false, gone: false, ...how });
+  }
+
+  /** Leaves inputs out that are not to be queued yet. */
+  hold(inputs: readonly string[]): void {
+    this.#held = inputs;
   }
 
   /** Takes a record's news. The answer is whether the source needs no more watching. */
@@ -128,7 +134,7 @@ export class Wait {
   report(queuedAfter: number | null): Report {
     const elapsedSeconds = Math.round((performance.now() - this.#startedAt) / 100) / 10;
     const details = { elapsedSeconds, queuedAfter, trouble: this.#trouble };
-    return accountFor(this.#sources.values(), this.#inputs, details);
+    return accountFor(this.#sources.values(), this.#inputs, this.#held, details);
   }
 
   end(): void {

@@ -20,10 +20,10 @@ export const refreshSources = defineTool({
     idempotentHint: false,
     openWorldHint: true,
   },
-  async handler({ documentIds }, { fini, ingestion, signal }) {
+  async handler({ documentIds }, { ingestion, signal }) {
     const ids = [...new Set(documentIds)];
-    const queuedAfter = await ingestion.newestChange(signal);
-    const queuedDocumentIds = [...new Set(await fini.refreshSources(ids, { signal }))];
+    const { queued, queuedAfter } = await ingestion.refresh(ids, signal);
+    const queuedDocumentIds = [...new Set(queued)];
     const fewer =
       queuedDocumentIds.length < ids.length
         ? ` Fini gave ${queuedDocumentIds.length} IDs for ${counted(ids.length, 'source')}, so some were not queued.`
@@ -44,7 +44,7 @@ export const NAMED_IDS = 20;
 /**
  * How to go on after queueing, so that the result of the job before is not taken for the new one's.
  *
- * @param queuedAfter As {@link Ingestion.newestChange} gives it.
+ * @param queuedAfter As {@link Ingestion.ingest} gives it.
  */
 export function howToWait(ids: readonly string[], queuedAfter: number | null): string {
   const since = queuedAfter === null ? {} : { queuedAfter: new Date(queuedAfter).toISOString() };

@@ -279,12 +279,57 @@ describe('a queueing request without an answer', () => {
     const { call, sandbox } = await startWarm({}, patience);
     sandbox.script({ method: 'POST', action: { kind: 'hang' } });
     await call('ingest_and_wait', { documentIdsToAdd });
-    const input = { documentIdsToAdd: [...documentIdsToAdd, 'https://docs.example.com/new'] };
-    const { text } = await call('ingest_and_wait', { ...input, timeoutSeconds: 1 });
-    expect(text).toMatch(/no answer, and nothing shows yet.*after a minute, call ingest_and_wait/);
-    for (const item of input.documentIdsToAdd) expect(text).toContain(item);
+    const again = await call('ingest_and_wait', { documentIdsToAdd, timeoutSeconds: 1 });
+    expect(again.text).toMatch(
+      /no answer, and nothing shows yet.*after a minute, call ingest_and_wait/,
+    );
+    for (const item of documentIdsToAdd) expect(again.text).toContain(item);
     expect(ingestRequests(sandbox)).toHaveLength(1);
+
+    // What else there is to do is done.
+    const added = 'https://docs.example.com/new';
+    const input = { documentIdsToAdd: [...documentIdsToAdd, added], timeoutSeconds: 1 };
+    const { structured } = await call('ingest_and_wait', input);
+    expect(structured.counts).toMatchObject({ submitted: 4, unqueued: 3 });
+    expect(structured.unqueued.toSorted()).toEqual(documentIdsToAdd);
+    expect(ingestRequests(sandbox)[1]).toMatchObject({ documentIdsToAdd: [added] });
   });
+
+  test('that Fini turned away in the end is no doubt: the next call makes it', async () => {
+    const { call, sandbox } = await startWarm();
+    const headers = { 'retry-after': '20' };
+    sandbox.script({ method: 'POST', action: { kind: 'status', status: 429, headers } });
+    const cancel = new AbortController();
+    const first = call('ingest_and_wait', { documentIdsToAdd }, { signal: cancel.signal });
+    await until(() => ingestRequests(sandbox).length === 1);
+    cancel.abort();
+    await expect(first).rejects.toThrow();
+    const { structured } = await call('ingest_and_wait', { documentIdsToAdd });
+    expect(structured.counts.completed).toBe(3);
+    expect(structured.sources[0].joined).toBeUndefined();
+  });
+
+  test.each(['ingest_sources', 'refresh_sources'])(
+    'of %s on what Fini has is not made again while the old result lingers',
+    async (tool) => {
+      const { call, sandbox } = await startWarm({ lingerMs: 700 }, patience);
+      const { id } = sandbox.addDocument({ originalUrl: documentIdsToAdd[0] });
+      sandbox.script({ method: 'POST', action: { kind: 'hang', carryOut: true, afterMs: 600 } });
+      const input =
+        tool === 'refresh_sources'
+          ? { documentIds: [id] }
+          : { documentIdsToRefresh: documentIdsToAdd.slice(0, 1) };
+      expect((await call(tool, input)).isError).toBe(true);
+      const again =
+        tool === 'refresh_sources'
+          ? { source: 'notion', documentIdsToRefresh: [id] }
+          : { documentIdsToRefresh: documentIdsToAdd.slice(0, 1) };
+      const { structured } = await call('ingest_and_wait', again);
+      expect(structured.sources).toMatchObject([{ joined: true }]);
+      expect(structured.outcome).toBe('completed');
+      expect(sandbox.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
+    },
+  );
 
   test('of ingest_sources is looked for by ingest_and_wait too', async () => {
     const { call, sandbox } = await startWarm({}, patience);
