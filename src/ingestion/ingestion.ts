@@ -78,17 +78,27 @@ export class Ingestion {
   /**
    * Queues what is not in flight already and waits for all of it.
    *
+   * @param running Sources whose jobs run, as they were seen: they are waited for too, and not
+   *   queued, also where they end meanwhile.
    * @throws {IngestionError} where there can be no report; the signal's reason when it is aborted.
    */
-  async ingestAndWait(request: IngestRequest, options: WaitOptions): Promise<Report> {
+  async ingestAndWait(
+    request: IngestRequest,
+    options: WaitOptions,
+    running: readonly FiniDocument[] = [],
+  ): Promise<Report> {
     const wanted = withoutRepetitions(request);
     const inputs = inputsOf(wanted);
-    const wait = new Wait(inputs, options);
+    const wait = new Wait([...inputs, ...running.map(({ id }) => id)], options);
     try {
-      const snapshot = await this.#queue(wanted, inputs, wait);
+      for (const document of running) {
+        wait.track(document.id, { baseline: null, joined: true });
+        wait.take(document);
+      }
+      const snapshot = inputs.length > 0 ? await this.#queue(wanted, inputs, wait) : null;
       await this.#watch(wait, snapshot);
       // One later, since the newest change itself was there before.
-      return wait.report(snapshot.newestChange + 1);
+      return wait.report(snapshot === null ? null : snapshot.newestChange + 1);
     } finally {
       wait.end();
     }

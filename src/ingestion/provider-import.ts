@@ -7,7 +7,7 @@ import { inputKey } from './inputs.ts';
 import { NewestChanges } from './newest-changes.ts';
 import { forEachAtOnce } from './promises.ts';
 import type { Report } from './report.ts';
-import { isInFlight } from './states.ts';
+import { isInFlight, stateOf } from './states.ts';
 import type { WaitOptions } from './wait.ts';
 
 /** Which of a provider's items are wanted: all that Fini has not, those that match, or just these. */
@@ -28,8 +28,9 @@ export interface ImportPlan {
   readonly notFound: readonly string[];
   /** The time was over before all of Fini's sources had been searched for them. */
   readonly searchedInPart: boolean;
-  /** Matching sources, of those looked at, that need nothing: they have been ingested. */
+  /** Matching sources, of those looked at, that have been ingested, and those of them that failed. */
   readonly ingestedBefore: number;
+  readonly failedBefore: number;
   /** Titles of items that were not chosen, where none was. */
   readonly others: readonly string[];
   /** How many items had no ID or no URL. */
@@ -50,6 +51,8 @@ export interface ImportResult {
 
 /** How long sources are looked at just for naming what Fini did not register. */
 const NAMING_MS = 5_000;
+/** How many pages of sources in a row without one that goes on end the search for such. */
+const PAGES_WITHOUT = 5;
 /** How many titles help a person to search better. */
 const OTHER_TITLES = 10;
 const UUID_OR_ITS_DIGITS = /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i;
@@ -111,7 +114,7 @@ async function planNamed(
     }
   }
   const notFound = [...wanted.values()];
-  return { toAdd, known, notFound, searchedInPart, ingestedBefore: 0, others: [] };
+  return { toAdd, known, notFound, searchedInPart, ingestedBefore: 0, failedBefore: 0, others: [] };
 }
 
 /**
@@ -131,18 +134,30 @@ async function planMatching(
   const listed = new Set(resources.map(({ externalId }) => externalId));
   const known: FiniDocument[] = [];
   let ingestedBefore = 0;
+  let failedBefore = 0;
+  let pagesWithout = 0;
   for await (const documents of sources) {
     const registered = documents.filter(({ externalId }) => !listed.has(externalId ?? ''));
     const matching = registered.filter(({ title }) => matches({ title: title ?? '', path: [] }));
     const unended = matching.filter(hasNotEnded);
     known.push(...unended);
     ingestedBefore += matching.length - unended.length;
+    failedBefore += matching.filter((document) => stateOf(document) === 'failed').length;
     // Newest change first: what is under way, or was registered lately, stands on the first pages.
-    if (!documents.some(hasNotEnded) || performance.now() > endsAt) break;
+    pagesWithout = documents.some(hasNotEnded) ? 0 : pagesWithout + 1;
+    if (pagesWithout >= PAGES_WITHOUT || performance.now() > endsAt) break;
   }
   const isAny = toAdd.length + known.length > 0;
   const others = isAny ? [] : resources.slice(0, OTHER_TITLES).map(({ title }) => title);
-  return { toAdd, known, notFound: [], searchedInPart: false, ingestedBefore, others };
+  return {
+    toAdd,
+    known,
+    notFound: [],
+    searchedInPart: false,
+    ingestedBefore,
+    failedBefore,
+    others,
+  };
 }
 
 /** An item, or the source that was made of it. */
@@ -194,12 +209,14 @@ export async function runImport(
     return { report: null, unregistered: toAdd, registered: 0, trouble: error };
   }
   const ids = new Set(queuedIds(answer));
+  const running = known.filter((document) => isInFlight(document) && !ids.has(document.id));
+  const atRest = known.filter((document) => !isInFlight(document));
   const isNew = ({ linkedJobStatus }: FiniDocument) => linkedJobStatus === null;
   const added = new Set([
     ...answer.addedDocumentIds,
-    ...known.filter(isNew).map((document) => document.id),
+    ...atRest.filter(isNew).map((document) => document.id),
   ]);
-  const refreshed = [...answer.updatedDocumentIds, ...known.map((document) => document.id)];
+  const refreshed = [...answer.updatedDocumentIds, ...atRest.map((document) => document.id)];
   const request = {
     source: provider,
     documentIdsToAdd: [...added],
@@ -209,9 +226,9 @@ export async function runImport(
   };
   let report: Report | null = null;
   let trouble: IngestionError | null = null;
-  if (added.size + refreshed.length > 0) {
+  if (added.size + refreshed.length + running.length > 0) {
     try {
-      report = await ingestion.ingestAndWait(request, options);
+      report = await ingestion.ingestAndWait(request, options, running);
     } catch (error) {
       if (signal.aborted || !(error instanceof IngestionError)) throw error;
       trouble = error;

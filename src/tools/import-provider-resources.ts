@@ -70,7 +70,7 @@ export const importProviderResources = defineTool({
     ingestedBefore: z.int(),
     /** With dryRun: what would be registered and ingested. */
     toAdd: z.array(z.custom<z.output<typeof resource>>()).optional(),
-    /** With dryRun: what Fini has already and would be ingested anew, or waited for. */
+    /** With dryRun, or without a report: what Fini has already, to be ingested anew or waited for. */
     toRefresh: z.array(z.custom<SourceName>()).optional(),
     /** Of externalIds: what neither the provider nor Fini has. */
     notFound: z.array(z.string()),
@@ -118,6 +118,8 @@ export const importProviderResources = defineTool({
     progress.end(report?.counts.unfinished === 0);
     return {
       ...summary,
+      // Where there is no report, nothing else would name them.
+      toRefresh: report === null ? known.map(boundedSource) : undefined,
       unregistered: unregistered.map(({ externalId }) => bounded(externalId, URL_LENGTH)),
       report: report === null ? undefined : reportOutput(report, context),
       message: [messageOf(plan, choice, false), ...afterwards(result, choice)].join(' '),
@@ -201,9 +203,16 @@ function messageOf(plan: ImportPlan, choice: Choice, dryRun: boolean): string {
   return sentences.filter((sentence) => sentence !== '').join(' ');
 }
 
-function nothingSelected({ ingestedBefore, others }: ImportPlan, choice: Choice): string {
-  if (ingestedBefore > 0 || 'all' in choice) {
+function nothingSelected(plan: ImportPlan, choice: Choice): string {
+  const { ingestedBefore, failedBefore, others } = plan;
+  if (failedBefore > 0) {
+    return `Nothing is queued: of what is chosen Fini has ${counted(ingestedBefore, 'source')}, of which ${failedBefore} failed. list_sources shows why; refresh_sources ingests them anew.`;
+  }
+  if (ingestedBefore > 0) {
     return 'Nothing is queued, since what is chosen has been ingested: list_sources shows it.';
+  }
+  if ('all' in choice) {
+    return 'Nothing is queued: the provider has nothing that Fini could take, or Fini has it for long (see list_sources).';
   }
   const search = 'search' in choice ? ` ${quoted(choice.search)}` : '';
   const titles = others.map((title) => quoted(bounded(title, TITLE_LENGTH))).join(', ');

@@ -120,16 +120,23 @@ export function reportOutput(
   return {
     outcome: report.outcome,
     counts: report.counts,
-    sources: report.sources.map((source) => {
-      const told = sourceInReport(source);
-      return report.sources.length > TOLD_IN_FULL && source.state !== 'failed'
-        ? { id: told.id, originalUrl: told.originalUrl, status: told.status, joined: told.joined }
-        : told;
-    }),
+    sources: inBounds(report.sources),
     unqueued: report.unqueued.map((input) => bounded(input, URL_LENGTH)),
     elapsedSeconds: report.elapsedSeconds,
     nextSteps: nextSteps(report, canWrite),
   };
+}
+
+/** All of a short list told in full; of a longer one only the first that failed. */
+function inBounds(sources: readonly ReportedSource[]): ReportOutput['sources'] {
+  const failed = sources.filter(({ state }) => state === 'failed');
+  const inFull = new Set(sources.length > TOLD_IN_FULL ? failed.slice(0, TOLD_IN_FULL) : sources);
+  return sources.map((source) => {
+    const told = sourceInReport(source);
+    if (inFull.has(source)) return told;
+    const { id, originalUrl, status, joined, error } = told;
+    return { id, originalUrl, status, joined, error };
+  });
 }
 
 function sourceInReport(source: ReportedSource): ReportOutput['sources'][number] {

@@ -81,6 +81,18 @@ test('a long report names each source and tells everything only of what failed',
   expect(text).toMatch(/and 229 more completed, all in the structured content/);
 });
 
+test('a long report of failures names the error of each, and the hint of the first hundred', async () => {
+  const error = 'Page requires authentication: redirected to https://docs.example.com/login';
+  const { call } = await start({
+    parallelJobs: 250,
+    jobs: () => ({ status: 'FAILED', error }),
+  });
+  const { structured } = await call('ingest_and_wait', { documentIdsToAdd: pages(250) });
+  const sources: { error: string; hint?: string }[] = structured.sources;
+  expect(sources.every((source) => source.error === error)).toBe(true);
+  expect(sources.filter(({ hint }) => hint !== undefined)).toHaveLength(100);
+});
+
 test('outcomes: completed, partial, and failed as an error', async () => {
   const urls = pages(3);
   const { call } = await start({

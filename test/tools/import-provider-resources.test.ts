@@ -343,6 +343,55 @@ test('all and a search made again join what still runs, and leave alone what has
   expect(ingestRequests(harness.sandbox)).toHaveLength(queued);
 });
 
+test('what ends between the plan and the look is reported, and not ingested anew', async () => {
+  const resources = itemsOf(2, 'Between');
+  job = { workingMs: 1_300 };
+  list(resources);
+  const first = await run({ search: 'between', timeoutSeconds: 1 });
+  expect(first.structured.report.outcome).toBe('timed_out');
+  const queued = ingestRequests(harness.sandbox).length;
+  list([]);
+  // The page that shows them running comes when they have ended.
+  const action = { kind: 'slow', milliseconds: 900 } as const;
+  harness.sandbox.script({ method: 'GET', path: /public\?/, action });
+  const second = await run({ search: 'between' });
+  expect(second.structured.report.sources).toMatchObject([{ joined: true }, { joined: true }]);
+  expect(second.structured.report.outcome).toBe('completed');
+  expect(ingestRequests(harness.sandbox)).toHaveLength(queued);
+});
+
+test('what was registered and not ingested is found behind many newer sources', async () => {
+  const [item] = itemsOf(1, 'Behind');
+  harness.sandbox.addDocument({ source: 'notion', ...item, linkedJobStatus: null, success: null });
+  for (let index = 0; index < 150; index += 1) {
+    harness.sandbox.addDocument({ source: 'notion', externalId: `newer-${items}-${index}` });
+  }
+  list([]);
+  const { structured } = await run({ search: 'behind' });
+  expect(reportedIds(structured.report)).toEqual([item?.externalId]);
+});
+
+test('what failed before is told apart from what was ingested', async () => {
+  job = { status: 'FAILED', error: 'object_not_found' };
+  list(itemsOf(2, 'Failing'));
+  await run({ search: 'failing' });
+  list([]);
+  const { text, isError } = await run({ search: 'failing' });
+  expect(isError).toBe(false);
+  expect(text).toMatch(/Fini has 2 sources, of which 2 failed\. list_sources .*refresh_sources/);
+});
+
+test('where registering fails, what Fini has already is named all the same', async () => {
+  const [known, fresh] = itemsOf(2);
+  const { id } = harness.sandbox.addDocument({ source: 'notion', ...known });
+  list([fresh]);
+  const action = { kind: 'status', status: 500 } as const;
+  harness.sandbox.script({ method: 'POST', path: REGISTER, times: 9, action });
+  const { structured, text } = await run({ externalIds: idsOf(itemsOf(2)) });
+  expect(structured).toMatchObject({ toRefresh: [{ id }], unregistered: [fresh?.externalId] });
+  expect(text).toContain(id);
+});
+
 test('a search that matches nothing names some of what there is', async () => {
   list(itemsOf(20, HOSTILE));
   const answer = await run({ search: 'pelicans' });
