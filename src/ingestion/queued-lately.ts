@@ -32,6 +32,8 @@ const DOUBT_REMEMBERED_MS = 60_000;
 /** What was queued lately, by input. A record may not show a new job until it starts. */
 export class QueuedLately {
   readonly #byInput = new Map<string, Queueing>();
+  /** When the last of it is forgotten, by `performance.now()`. */
+  #until = Number.NEGATIVE_INFINITY;
 
   /** What was queued lately for these inputs. */
   of(inputs: readonly string[]): Set<Queueing> {
@@ -95,8 +97,7 @@ export class QueuedLately {
 
   /** Whether there is nothing to remember any more. */
   get isEmpty(): boolean {
-    this.#prune();
-    return this.#byInput.size === 0;
+    return performance.now() > this.#until;
   }
 
   #prune(): void {
@@ -109,6 +110,7 @@ export class QueuedLately {
   #add(queueing: Omit<Queueing, 'until'>, milliseconds: number): void {
     this.#prune();
     const until = performance.now() + milliseconds;
+    this.#until = Math.max(this.#until, until);
     const remembered = { ...queueing, until };
     for (const input of queueing.inputs) this.#byInput.set(inputKey(input), remembered);
   }
@@ -126,11 +128,16 @@ export function joinNameless(
   joined: Map<string, Joinable>,
 ): void {
   for (const queueing of queueings) {
-    const ids = new Set(queueing.ids ?? []);
+    if (queueing.ids === null) continue;
+    const ids = new Set(queueing.ids);
     const theirs = running.filter(({ id }) => ids.has(id));
     const nameless = theirs.filter(({ document }) => !document.originalUrl);
-    const ended = candidatesIn(records).filter(({ id }) => ids.has(id));
-    const matched = matchByKeys(queueing.inputs, [...ended, ...theirs], STRICT_KEYS, namesOf);
+    // Also what has ended meanwhile, whose input is not among those left.
+    const seen = queueing.ids.flatMap((id) => {
+      const document = records.get(id);
+      return document === undefined ? [] : [{ id, document }];
+    });
+    const matched = matchByKeys(queueing.inputs, [...seen, ...theirs], STRICT_KEYS, namesOf);
     const left = queueing.inputs.filter((input) => !matched.has(input));
     if (nameless.length < left.length) continue;
     const keys = new Set(left.map(inputKey));

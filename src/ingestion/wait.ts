@@ -45,7 +45,6 @@ export class Wait {
   readonly signal: AbortSignal;
   /** The same some seconds later, for what comes before the waiting. */
   readonly preparing: AbortSignal;
-  readonly callerSignal: AbortSignal;
   readonly #inputs: readonly string[];
   readonly #options: WaitOptions;
   readonly #sources = new Map<string, TrackedSource & { readonly baseline: Baseline | null }>();
@@ -57,7 +56,6 @@ export class Wait {
   constructor(inputs: readonly string[], options: WaitOptions) {
     this.#inputs = inputs;
     this.#options = options;
-    this.callerSignal = options.signal;
     const now = performance.now();
     this.#startedAt = options.startedAt;
     const total = options.timeoutSeconds * 1000;
@@ -75,7 +73,7 @@ export class Wait {
   }
 
   get isCancelled(): boolean {
-    return this.callerSignal.aborted;
+    return this.#options.signal.aborted;
   }
 
   get ids(): string[] {

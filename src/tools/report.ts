@@ -104,7 +104,7 @@ export function waitOptions(
 /** How many sources a report tells everything of; in a longer one only of those that failed. */
 const TOLD_IN_FULL = 100;
 /** How many IDs next steps name; a longer report has them all in its sources. */
-const NAMED_IDS = 500;
+const IDS_IN_NEXT_STEPS = 500;
 /** How many sources of a kind the text names. */
 const NAMED_AS_TEXT = 20;
 
@@ -177,7 +177,7 @@ function nextSteps(report: Report, canWrite: boolean): string {
         ? ''
         : `, "queuedAfter": "${new Date(report.queuedAfter).toISOString()}"`;
     const call =
-      ids.length > NAMED_IDS
+      ids.length > IDS_IN_NEXT_STEPS
         ? `Call wait_for_sources, ids being those of the unfinished sources${since}`
         : `Call wait_for_sources with {"ids": ${JSON.stringify(ids)}${since}}`;
     steps.push(

@@ -78,11 +78,11 @@ export const timeoutSeconds = z
   .optional()
   .describe('More than the usual 50 only if your client shows progress.');
 
-/** A source ID as Fini has it, also where it arrives in capitals or as the resource of its text. */
-const idText = trimmed.overwrite((text) => {
-  const id = parseSourceUri(text)?.id ?? text;
-  return isSourceId(id) ? id.toLowerCase() : id;
-});
+/** What names a source or a page; a source also by the resource of its text. */
+const named = trimmed.overwrite((text) => parseSourceUri(text)?.id ?? text);
+
+/** A source ID as Fini has it, also where it arrives in capitals. */
+const idText = named.overwrite((id) => (isSourceId(id) ? id.toLowerCase() : id));
 
 /** One source ID, a UUID. */
 export const sourceId = idText.superRefine((id, context) => {
@@ -111,23 +111,18 @@ export const startUrls = listOf(trimmed, 1)
 /** Whether a call only tells what it would do. */
 export const dryRun = z.boolean().default(false).describe('Only show what would be done.');
 
-/** What is to be ingested; a source may be named by the resource of its text. */
-const ingested = trimmed.overwrite((text) => parseSourceUri(text)?.id ?? text);
-
 /** The two lists of an ingest call and what goes with them (fini-api.md, "The trap"). */
 export const ingestShape = {
   /** What the lists hold: URLs for `web`, source IDs for the others. */
   source: z.enum(INGEST_SOURCES).default('web').describe('Decides what the two lists hold.'),
   /** First-time ingestion. */
-  documentIdsToAdd: listOf(ingested)
+  documentIdsToAdd: listOf(named)
     .default([])
     .describe(
       "To ingest first. web: page URLs. Any other source: source IDs (UUIDs), never a provider's own IDs.",
     ),
   /** Ingestion anew of what Fini has. */
-  documentIdsToRefresh: listOf(ingested)
-    .default([])
-    .describe('To ingest anew. Same kinds of values.'),
+  documentIdsToRefresh: listOf(named).default([]).describe('To ingest anew. Same kinds of values.'),
   /** English-specific processing. */
   english: z.boolean().default(true).describe('English-specific processing.'),
   /** BASER processing. */
