@@ -6,6 +6,18 @@ import { startUrls } from './schemas.ts';
 
 const SHOWN_AS_TEXT = 50;
 
+/** What Fini said of a crawl, as a sentence. */
+export function finiSays(message: string): string {
+  return `Fini says: ${bounded(message, ERROR_LENGTH).replace(/\.$/, '')}.`;
+}
+
+/** The first pages, a line each, and how many more there are. */
+export function pagesAsText(urls: readonly string[]): string[] {
+  const left = urls.length - SHOWN_AS_TEXT;
+  const more = left > 0 ? [`… and ${left} more in the structured content`] : [];
+  return [...urls.slice(0, SHOWN_AS_TEXT), ...more];
+}
+
 /** What to say where a crawl found as many pages as it was allowed. */
 export function crawlEnd(pages: number): string {
   return `The crawl ended at ${counted(pages, 'page')}, so the site may have more: set limit above that.`;
@@ -39,8 +51,7 @@ export const deepCrawlLinks = defineTool({
     const urls = pages.slice(0, limit);
     const left =
       unusable === 0 ? '' : ` ${counted(unusable, 'link')} that Fini cannot ingest left out.`;
-    const said =
-      message === null ? '' : `Fini says: ${bounded(message, ERROR_LENGTH).replace(/\.$/, '')}. `;
+    const said = message === null ? '' : `${finiSays(message)} `;
     // Counted before links are left out: Fini stops at so many of whatever kind.
     const end = data.length >= limit ? ` ${crawlEnd(limit)}` : '';
     const next =
@@ -50,11 +61,6 @@ export const deepCrawlLinks = defineTool({
     return { urls, count: urls.length, message: `${said}${next}${left}${end}` };
   },
   text({ urls, count, message }) {
-    const more =
-      count > SHOWN_AS_TEXT
-        ? `\n… and ${count - SHOWN_AS_TEXT} more in the structured content`
-        : '';
-    const list = urls.slice(0, SHOWN_AS_TEXT).join('\n');
-    return `${counted(count, 'page')} found. ${message}\n${list}${more}`;
+    return `${counted(count, 'page')} found. ${message}\n${pagesAsText(urls).join('\n')}`;
   },
 });

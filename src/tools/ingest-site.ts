@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { bounded, counted, ERROR_LENGTH, quoted } from '../bounded.ts';
+import { counted, quoted } from '../bounded.ts';
 import { globFaults } from '../ingestion/globs.ts';
 import { planSite, type SitePlan } from '../ingestion/site.ts';
-import { crawlEnd } from './deep-crawl-links.ts';
+import { crawlEnd, finiSays, pagesAsText } from './deep-crawl-links.ts';
 import { defineTool } from './define.ts';
 import {
   likeWaitForSources,
@@ -15,8 +15,6 @@ import { dryRun, listOf, startUrls, timeoutSeconds, trimmed } from './schemas.ts
 
 /** How many pages a dry run shows: more would fill a model's context. */
 const SHOWN_PAGES = 500;
-/** How many pages the text names. */
-const SHOWN_AS_TEXT = 50;
 /** How many globs that match nothing the message names. */
 const NAMED_GLOBS = 5;
 
@@ -98,11 +96,7 @@ export const ingestSite = defineTool({
   },
   text({ urls = [], report, message }) {
     if (report !== undefined) return `${message}\n${reportText(report)}`;
-    const more =
-      urls.length > SHOWN_AS_TEXT
-        ? [`… and ${urls.length - SHOWN_AS_TEXT} more in the structured content`]
-        : [];
-    return [message, ...urls.slice(0, SHOWN_AS_TEXT), ...more].join('\n');
+    return [message, ...pagesAsText(urls)].join('\n');
   },
   links: ({ report }) => (report === undefined ? [] : reportLinks(report)),
   isError: ({ selected, report }) => selected === 0 || report?.outcome === 'failed',
@@ -122,7 +116,7 @@ function messageOf(
   ].filter((reason) => reason !== '');
   const sentences = [
     `${counted(found, 'page')} found, ${urls.length} selected${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}.`,
-    message === null ? '' : `Fini says: ${bounded(message, ERROR_LENGTH).replace(/\.$/, '')}.`,
+    message === null ? '' : finiSays(message),
     endedAt === null ? '' : crawlEnd(endedAt),
     idleGlobs.length === 0
       ? ''
