@@ -13,12 +13,16 @@ export type Log = (level: LogLevel, message: string, fields?: Record<string, unk
  * Makes the log. It goes to stderr, since stdout carries the protocol alone, a JSON object a line,
  * and no secret is ever in it.
  */
-export function createLog(level: LogLevel, secrets: Secrets): Log {
+export function createLog(
+  level: LogLevel,
+  secrets: Secrets,
+  write: (line: string) => unknown = (line) => process.stderr.write(line),
+): Log {
   const limit = LOG_LEVELS.indexOf(level);
   return (lineLevel, message, fields = {}) => {
     if (LOG_LEVELS.indexOf(lineLevel) > limit) return;
     const time = new Date().toISOString();
     const line = JSON.stringify({ time, level: lineLevel, message, ...fields });
-    process.stderr.write(`${secrets.redact(line)}\n`);
+    write(`${secrets.redact(line)}\n`);
   };
 }

@@ -4,7 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, eventually, startHarness } from './harness.ts';
+import { CLI, environmentFor, eventually, startProcess } from './harness.ts';
 
 const KEY = 'fini_5ecretWorkspaceKey0123456789';
 
@@ -338,7 +338,7 @@ describe('the key goes into the Authorization header and nowhere else', () => {
   const page = 'https://a.example/1';
 
   test('not into results, logs, URLs or bodies, whatever Fini answers', async () => {
-    const harness = await startHarness({ keys: { [KEY]: ['read', 'write'] } });
+    const harness = await startProcess({ keys: { [KEY]: ['read', 'write'] } });
     const { id } = harness.sandbox.addDocument({});
     const results: unknown[] = [];
     const callAll = async () => {
@@ -368,7 +368,7 @@ describe('the key goes into the Authorization header and nowhere else', () => {
   });
 
   test('not even where Fini repeats it', async () => {
-    const harness = await startHarness({ keys: { [KEY]: ['read', 'write'] } });
+    const harness = await startProcess({ keys: { [KEY]: ['read', 'write'] } });
     const bodies = [
       { statusCode: 401, message: `Invalid key ${KEY}`, error: 'Unauthorized' },
       { statusCode: 401, message: ['No', `Bearer ${KEY} is unknown`] },

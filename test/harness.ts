@@ -1,19 +1,27 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import type { Progress } from '@modelcontextprotocol/sdk/types.js';
+import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
+import type { JSONRPCMessage, Progress } from '@modelcontextprotocol/sdk/types.js';
 import { vi } from 'vitest';
+import { readCommand } from '../src/config.ts';
+import { createLog } from '../src/log.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
+import { Secrets } from '../src/secrets.ts';
+import { connectServer, createServer } from '../src/server.ts';
+import { Workspaces } from '../src/workspace.ts';
 
-/** The built server: tests drive what people run. */
+/** The built server, which people run. */
 export const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 
-/** A built server over stdio, its sandbox Fini, and a client connected to it. */
+/** A server, its sandbox Fini, and a client connected to it. */
 export interface Harness {
   readonly client: Client;
   readonly sandbox: Sandbox;
-  /** What the server has written to stderr. */
+  /** What the server has logged. */
   readonly stderr: () => string;
   readonly call: (
     name: string,
@@ -40,13 +48,55 @@ export function environmentFor(sandbox: Sandbox): Record<string, string> {
   };
 }
 
-/** Starts a sandbox, a server against it, and a client of the v1 SDK. */
+/** A quick sandbox: its jobs end after some 50 ms. */
+const QUICK: SandboxOptions = { pendingMs: 20, workingMs: 30, lingerMs: 30 };
+
+/**
+ * Starts a sandbox, and in this process a server against it with a client of the v1 SDK: quick, for
+ * what the server does. What depends on the process takes {@link startProcess}.
+ */
 export async function startHarness(
   options: SandboxOptions = {},
   environment: Record<string, string> = {},
   flags: readonly string[] = [],
 ): Promise<Harness> {
-  const sandbox = await startSandbox({ pendingMs: 20, workingMs: 30, lingerMs: 30, ...options });
+  const sandbox = await startSandbox({ ...QUICK, ...options });
+  const command = readCommand(flags, { ...environmentFor(sandbox), ...environment });
+  if (command.kind !== 'serve') throw new Error(JSON.stringify(command));
+  const lines: string[] = [];
+  const secrets = new Secrets();
+  const log = createLog(command.config.logLevel, secrets, (line) => lines.push(line));
+  const lease = new Workspaces(command.config, secrets).lease();
+  const server = createServer('0.0.0', command.config, {
+    workspace: lease.workspace,
+    onUnexpectedError: (reference, error) => log('error', 'fault', { reference, error }),
+  });
+  const [clientSide, serverSide] = InMemoryTransport.createLinkedPair();
+  for (const side of [clientSide, serverSide]) overTheWire(side);
+  await connectServer(server, serverSide, lease.secrets);
+  return connectHarness(sandbox, clientSide, {
+    stderr: () => lines.join(''),
+    close: () => undefined,
+  });
+}
+
+/** Makes messages cross as JSON, and in a later turn of the event loop, as they do between processes. */
+function overTheWire(transport: InMemoryTransport): void {
+  const send = transport.send.bind(transport);
+  transport.send = async (message, options) => {
+    const sent: JSONRPCMessage = JSON.parse(JSON.stringify(message));
+    await setImmediate();
+    await send(sent, options);
+  };
+}
+
+/** The same with the built server, as a process of its own over stdio. */
+export async function startProcess(
+  options: SandboxOptions = {},
+  environment: Record<string, string> = {},
+  flags: readonly string[] = [],
+): Promise<Harness> {
+  const sandbox = await startSandbox({ ...QUICK, ...options });
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [CLI, ...flags],
@@ -55,6 +105,18 @@ export async function startHarness(
   });
   const errors: string[] = [];
   transport.stderr?.on('data', (chunk: Buffer) => errors.push(chunk.toString()));
+  return connectHarness(sandbox, transport, {
+    stderr: () => errors.join(''),
+    // At stdin's end alone the server lingers for a moment, which would add up here.
+    close: () => transport.pid !== null && process.kill(transport.pid, 'SIGTERM'),
+  });
+}
+
+async function connectHarness(
+  sandbox: Sandbox,
+  transport: Transport,
+  { stderr, close }: { stderr: () => string; close: () => unknown },
+): Promise<Harness> {
   const client = new Client({ name: 'test', version: '1' });
   await client.connect(transport);
   // A client that has listed the tools checks every result against its tool's output schema.
@@ -62,14 +124,13 @@ export async function startHarness(
   return {
     client,
     sandbox,
-    stderr: () => errors.join(''),
+    stderr,
     async call(name, input = {}, callOptions = {}) {
       const answer = await client.callTool({ name, arguments: input }, undefined, callOptions);
       return readAnswer(answer);
     },
     async close() {
-      // At stdin's end alone the server lingers for a moment, which would add up here.
-      if (transport.pid !== null) process.kill(transport.pid, 'SIGTERM');
+      close();
       await client.close();
       await sandbox.close();
     },

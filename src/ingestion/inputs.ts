@@ -151,14 +151,25 @@ export function describeFaults(
 }
 
 /**
- * The same for two inputs that mean the same source. A fragment names a place in a page, but for
- * those of sites that keep their paths there ("#/", "#!").
+ * The same for two inputs that mean the same source: an ID in any case, or the same page
+ * (design.md, "Joined, not queued again"). A trailing slash makes another page.
  */
 export function inputKey(input: string): string {
-  if (!URL.canParse(input)) return input.toLowerCase();
-  const url = new URL(input);
+  return URL.canParse(input) ? normalisedUrl(input) : input.toLowerCase();
+}
+
+/**
+ * A URL as every spelling of it comes out: scheme and host in lower case, without a default port,
+ * with escapes in upper case and none needless (RFC 3986, 6.2.2), and without a fragment, which
+ * names a place in a page, but for those of sites that keep their paths there ("#/", "#!").
+ */
+export function normalisedUrl(text: string): string {
+  const url = new URL(text);
   if (!/^#[/!]/.test(url.hash)) url.hash = '';
-  return url.href;
+  return url.href.replace(/%[0-9a-f]{2}/gi, (escape) => {
+    const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+    return /[\w.~-]/.test(character) ? character : escape.toUpperCase();
+  });
 }
 
 /** The inputs without repetitions, the first of each kept; IDs in lower case, as Fini has them. */
