@@ -166,9 +166,9 @@ export function inputKey(input: string): string {
 export function normalisedUrl(text: string): string {
   const url = new URL(text);
   if (!/^#[/!]/.test(url.hash)) url.hash = '';
-  return url.href.replace(/%[0-9a-f]{2}/gi, (escape) => {
-    const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-    return /[\w.~-]/.test(character) ? character : escape.toUpperCase();
+  return url.href.replace(/%[0-9a-f]{2}/gi, (triplet) => {
+    const character = String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
+    return /[\w.~-]/.test(character) ? character : triplet.toUpperCase();
   });
 }
 
