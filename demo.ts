@@ -7,16 +7,51 @@ import { styleText } from 'node:util';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
-import { Presets, SingleBar } from 'cli-progress';
-import type { ReportOutput } from './src/tools/report.ts';
+import * as z from 'zod';
 
 const SITE = 'https://help.larkspur.example';
-const WIDTH = 100;
+const CLI = fileURLToPath(new URL('dist/cli.js', import.meta.url));
 /** How often the server looks at its Fini: more often than by default, so that the bar moves. */
 const POLL_INTERVAL_MS = '250';
 
-const isTerminal = process.stdout.isTTY === true;
+const isTerminal = process.stdout.isTTY === true && process.env.TERM !== 'dumb';
 const hasColour = isTerminal && !process.env.NO_COLOR;
+/** Longer lines are hard to read, and narrower than this there is no room for words. */
+const WIDEST = 100;
+const NARROWEST = 24;
+/** What the widest status takes, with a space. */
+const STATUS_WIDTH = 'completed '.length;
+/** Room beside the bar for "28 of 38 done, 2 failed, 8 in progress, 12 s" and alike. */
+const COUNTS_LENGTH = 48;
+
+/** What the demo reads of a crawl. */
+const Crawl = z.object({ urls: z.array(z.string()) });
+
+/** What the demo reads of a report, in which what is not known may be missing. */
+const Report = z.object({
+  outcome: z.string(),
+  counts: z.object({
+    submitted: z.number(),
+    completed: z.number(),
+    failed: z.number(),
+    unfinished: z.number(),
+  }),
+  elapsedSeconds: z.number(),
+  nextSteps: z.string(),
+  sources: z.array(
+    z.object({
+      id: z.string(),
+      originalUrl: z.string().nullish(),
+      title: z.string().nullish(),
+      status: z.string(),
+      paragraphCount: z.number().nullish(),
+      error: z.string().nullish(),
+      hint: z.string().nullish(),
+    }),
+  ),
+});
+
+type Source = z.output<typeof Report>['sources'][number];
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -26,64 +61,86 @@ function coloured(colour: 'green' | 'red' | 'bold', text: string): string {
   return hasColour ? styleText(colour, text) : text;
 }
 
+/** How many characters fit into a line. */
+function width(): number {
+  const columns = (isTerminal && process.stdout.columns) || WIDEST;
+  return Math.min(Math.max(columns, NARROWEST), WIDEST);
+}
+
 /** Breaks a text into lines that fit, the first `indent` characters of each left free. */
 function wrapped(text: string, indent: number): string {
-  const lines = text.match(new RegExp(`\\S.{0,${WIDTH - indent - 1}}(?!\\S)`, 'g')) ?? [];
+  const room = width() - indent;
+  // As many words as fit. Of a word longer than a line, as many items as fit if it is a list in JSON,
+  // and else as many characters.
+  const part = `\\S.{0,${room - 1}}(?!\\S)|\\S{1,${room - 1}},(?=")|\\S{${room}}`;
+  const lines = text.match(new RegExp(part, 'g')) ?? [];
   return lines.map((line) => ' '.repeat(indent) + line).join('\n');
 }
 
-async function demo(client: Client): Promise<void> {
+async function demo(client: Client, signal: AbortSignal): Promise<void> {
   // A client that has listed the tools checks every answer against the tool's output schema.
-  const { tools } = await client.listTools();
-  print(`fini-mcp runs with its sandbox and offers ${tools.length} tools.\n`);
+  const { tools } = await client.listTools(undefined, { signal });
+  print(wrapped(`fini-mcp runs with its sandbox and offers ${tools.length} tools.`, 0));
 
-  print(coloured('bold', `deep_crawl_links ${SITE}`));
-  const { urls } = await call<{ urls: string[] }>(client, 'deep_crawl_links', { links: [SITE] });
-  print(`${urls.length} pages found.\n`);
+  print(coloured('bold', `\n${wrapped(`deep_crawl_links ${SITE}`, 0)}`));
+  const crawl = await call(client, 'deep_crawl_links', { links: [SITE] }, { signal });
+  const { urls } = Crawl.parse(crawl);
+  print(`${urls.length} pages found.`);
 
-  print(coloured('bold', `ingest_and_wait with these ${urls.length} URLs`));
+  print(coloured('bold', `\n${wrapped(`ingest_and_wait with these ${urls.length} URLs`, 0)}`));
   const progress = isTerminal ? progressBar() : progressLines();
-  const input = { documentIdsToAdd: urls };
-  const waiting = call<ReportOutput>(client, 'ingest_and_wait', input, progress.show);
-  const report = await waiting.finally(progress.stop);
+  const options = { signal, onprogress: progress.show };
+  const waiting = call(client, 'ingest_and_wait', { documentIdsToAdd: urls }, options);
+  const report = Report.parse(await waiting.finally(progress.stop));
 
   print(`\n${tableOf(report.sources)}\n`);
   const { outcome, counts, elapsedSeconds, nextSteps } = report;
   const sum = `${counts.completed} of ${counts.submitted} completed, ${counts.failed} failed`;
-  print(`Outcome ${coloured('bold', outcome)}: ${sum}, in ${elapsedSeconds} s.`);
-  print(`\nWhat the server says comes next:\n${wrapped(nextSteps, 2)}`);
-  if (counts.unfinished > 0) throw new Error(`${counts.unfinished} pages had not ended in time`);
-  print('\nTo use it from your own client, see "Add it to your client" in README.md.');
+  print(wrapped(`Outcome ${outcome}: ${sum}, in ${elapsedSeconds} s.`, 0));
+  print(`\n${coloured('bold', 'What the server says to do next')}\n${wrapped(nextSteps, 2)}`);
+  if (counts.unfinished > 0) throw new Error(`${counts.unfinished} pages were still running`);
+  print(`\n${howToAdd()}`);
 }
 
 /** Calls a tool and gives its structured answer. */
-async function call<Output>(
+async function call(
   client: Client,
   name: string,
   input: Record<string, unknown>,
-  onprogress?: (progress: Progress) => void,
-): Promise<Output> {
-  const options = { resetTimeoutOnProgress: true, ...(onprogress && { onprogress }) };
-  const answer = await client.callTool({ name, arguments: input }, undefined, options);
+  options: { signal: AbortSignal; onprogress?: (progress: Progress) => void },
+): Promise<unknown> {
+  const answer = await client.callTool({ name, arguments: input }, undefined, {
+    ...options,
+    resetTimeoutOnProgress: true,
+  });
   if (answer.isError) throw new Error(`${name}: ${JSON.stringify(answer.content)}`);
-  return answer.structuredContent as Output;
+  return answer.structuredContent;
 }
 
 /** Shows progress notifications. */
 type ProgressView = { show: (progress: Progress) => void; stop: () => void };
 
-/** A bar that moves with the notifications. */
+/** A bar that moves with the notifications, in one line that is written over again and again. */
 function progressBar(): ProgressView {
-  const options = { format: '  {bar} {message}', barsize: 38, stream: process.stdout };
-  // Its own handling of Ctrl-C would keep the process going.
-  const bar = new SingleBar({ ...options, gracefulExit: false }, Presets.shades_classic);
+  // A carriage return and "erase the line" change nothing that would have to be set back on Ctrl-C.
   return {
-    show({ progress, total = 0, message }) {
-      if (!bar.isActive) bar.start(total, 0, { message });
-      bar.update(progress, { message });
-    },
-    stop: () => bar.stop(),
+    show: (progress) => process.stdout.write(`\r\u001b[K${progressLine(progress)}`),
+    stop: () => print(''),
   };
+}
+
+/** A bar and the message; where that is too long, as much of the message as fits, counts first. */
+function progressLine({ progress, total = 0, message = '' }: Progress): string {
+  // The last column stays free, since some terminals begin a new line after it.
+  const room = width() - 1;
+  const barSize = Math.min(38, room - COUNTS_LENGTH - 3);
+  if (barSize >= 8 && barSize + message.length + 3 <= room) {
+    const done = total > 0 ? Math.floor(barSize * Math.min(progress / total, 1)) : 0;
+    return `  ${'█'.repeat(done)}${'░'.repeat(barSize - done)} ${message}`;
+  }
+  const parts = message.split(', ');
+  while (parts.length > 1 && parts.join(', ').length > room) parts.pop();
+  return parts.join(', ').slice(0, room);
 }
 
 /** The notifications as plain lines, for a log or a pipe. */
@@ -92,37 +149,93 @@ function progressLines(): ProgressView {
 }
 
 /** A line a source, then each failure with Fini's reason and the server's advice. */
-function tableOf(sources: ReportOutput['sources']): string {
+function tableOf(sources: readonly Source[]): string {
   const rows = sources
     .map((source) => ({ ...source, page: source.originalUrl?.replace(SITE, '') ?? source.id }))
     .sort((one, other) => one.page.localeCompare(other.page));
   const longest = Math.max(...rows.map(({ page }) => page.length));
-  const heading = `status     ${'page'.padEnd(longest)}  paragraphs  title`;
-  const completed = rows
+  const cells = rows
     .filter(({ status }) => status === 'completed')
-    .map(({ page, paragraphCount, title }) => {
-      const count = String(paragraphCount).padStart('paragraphs'.length);
-      return `${coloured('green', 'completed')}  ${page.padEnd(longest)}  ${count}  ${title}`;
-    });
+    .map(({ page, paragraphCount, title }) => [
+      page.padEnd(longest),
+      String(paragraphCount ?? '').padStart('paragraphs'.length),
+      title ?? '',
+    ]);
+  cells.unshift(['page'.padEnd(longest), 'paragraphs', 'title']);
+  // In a narrow terminal columns are left out, the last one first.
+  const [heading = '', ...completed] =
+    [3, 2]
+      .map((count) => cells.map((row) => row.slice(0, count).join('  ').trimEnd()))
+      .find((lines) => lines.every((line) => STATUS_WIDTH + line.length <= width())) ??
+    cells.map(([page = '']) => page.trimEnd());
   const others = rows
     .filter(({ status }) => status !== 'completed')
-    .map(({ status, page, error = 'not ended yet', hint }) => {
-      const why = hint === undefined ? error : `${error} → ${hint}`;
-      return `${coloured('red', status.padEnd(9))}  ${page}\n${wrapped(why, 11)}`;
+    .map(({ status, page, error, hint }) => {
+      const why = [error ?? 'still running', hint].filter(Boolean).join(' → ');
+      return `${row('red', status, page)}\n${wrapped(why, STATUS_WIDTH)}`;
     });
-  return [coloured('bold', heading), ...completed, ...others].join('\n');
+  return [
+    coloured('bold', 'status'.padEnd(STATUS_WIDTH) + heading),
+    ...completed.map((line) => row('green', 'completed', line)),
+    ...others,
+  ].join('\n');
+}
+
+/** A status and what it is the status of. */
+function row(colour: 'green' | 'red', status: string, text: string): string {
+  return coloured(colour, status) + wrapped(text, STATUS_WIDTH).slice(status.length);
+}
+
+/** What adds this very checkout to a client: lines that can be copied, so they are not broken. */
+function howToAdd(): string {
+  const args = [CLI, '--sandbox'];
+  const servers = { 'fini-sandbox': { command: 'node', args } };
+  const command = ['claude', 'mcp', 'add', 'fini-sandbox', '--', 'node', ...args];
+  return [
+    coloured('bold', wrapped('To add this checkout, with its sandbox, to your client', 0)),
+    wrapped('Claude Code, from a terminal:', 0),
+    '',
+    `  ${command.map(quoted).join(' ')}`,
+    '',
+    wrapped('Most others, in their configuration file:', 0),
+    '',
+    JSON.stringify({ mcpServers: servers }, null, 2),
+    '',
+    wrapped(
+      'For your own Fini workspace leave out --sandbox and give your key in FINI_API_KEY: see "Add it to your client" in README.md.',
+      0,
+    ),
+  ].join('\n');
+}
+
+/** A word as a shell takes it. */
+function quoted(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  return process.platform === 'win32' ? `"${word}"` : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 const client = new Client({ name: 'fini-mcp-demo', version: '1' });
+const interruption = new AbortController();
+// A second Ctrl-C ends it at once.
+process.once('SIGINT', () => interruption.abort());
+const { signal } = interruption;
 try {
-  const cli = fileURLToPath(new URL('dist/cli.js', import.meta.url));
   const env = { FINI_POLL_INTERVAL_MS: POLL_INTERVAL_MS };
-  const args = [cli, '--sandbox'];
-  await client.connect(new StdioClientTransport({ command: process.execPath, args, env }));
-  await demo(client);
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: [CLI, '--sandbox'],
+    env,
+  });
+  await client.connect(transport, { signal });
+  await demo(client, signal);
 } catch (error) {
-  process.stderr.write(`The demo failed: ${error instanceof Error ? error.message : error}\n`);
-  process.exitCode = 1;
+  if (signal.aborted) {
+    print('Stopped.');
+    process.exitCode = 130;
+  } else {
+    process.stderr.write(`The demo failed: ${error instanceof Error ? error.message : error}\n`);
+    process.exitCode = 1;
+  }
 } finally {
   await client.close();
 }

@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, realpath, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -8,6 +11,7 @@ import { tools } from '../src/tools/index.ts';
 import { readAnswer } from './harness.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const SITE = 'https://help.larkspur.example';
 
 /** A server as `mcp.json` names it. */
 interface ConfiguredServer {
@@ -16,9 +20,13 @@ interface ConfiguredServer {
   readonly env?: Record<string, string>;
 }
 
-describe('the demo', () => {
+/** A preload that makes a pipe look like a terminal of so many columns. */
+const terminal = (columns: number) =>
+  `data:text/javascript,Object.assign(process.stdout,{isTTY:true,columns:${columns}})`;
+
+describe.concurrent('the demo', { timeout: 60_000 }, () => {
   it('shows the way from a crawl to a full account, without an account or a terminal', async () => {
-    const { code, stdout, stderr } = await run(['--import', 'tsx', 'demo.ts']);
+    const { code, stdout, stderr } = await runDemo();
 
     expect(stderr).toBe('');
     expect(code).toBe(0);
@@ -28,7 +36,7 @@ describe('the demo', () => {
     const failed = lines.filter((line) => line.startsWith('failed '));
     expect(completed.length + failed.length).toBeGreaterThanOrEqual(20);
     expect(stdout).toContain(`Outcome partial: ${completed.length} of 38 completed, 4 failed`);
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
+    expect(longest(beforeCommands(stdout).split('\n'))).toBeLessThanOrEqual(100);
 
     const reasonOf = (page: string) => {
       const row = lines.findIndex((line) => /^failed +(\S+)$/.exec(line)?.[1] === page);
@@ -46,7 +54,83 @@ describe('the demo', () => {
     expect(stdout).toContain('Completed is not yet live');
     expect(stdout).not.toContain('\u001b');
   });
+
+  it.each([60, 40])('fits a terminal of %i columns and loses no text', async (columns) => {
+    const { code, stdout, stderr } = await runDemo({ columns });
+
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout).toContain('\u001b');
+
+    // A progress line is written over the one before, after a carriage return.
+    const text = stripVTControlCharacters(stdout);
+    const lines = beforeCommands(text).split(/[\r\n]/);
+    expect(longest(lines)).toBeLessThanOrEqual(columns);
+
+    const progress = lines.filter((line) => line.includes(' of 38 done'));
+    expect(progress.length).toBeGreaterThanOrEqual(5);
+    expect(progress.every((line) => /(^| )\d+ of 38 done/.test(line))).toBe(true);
+    expect(progress.at(-1)).toContain('38 of 38 done, 4 failed');
+
+    // Long words are broken, and whole once the breaks are taken out.
+    const unbroken = text.replaceAll(/\s/g, '');
+    expect(unbroken).toContain(`redirectedto${SITE}/login→`);
+    const unwhole = unbroken.split('larkspur.example').filter((part) => !part.endsWith('//help.'));
+    expect(unwhole).toHaveLength(1);
+  });
+
+  // On Windows a signal sent by a program ends another at once.
+  it.skipIf(process.platform === 'win32')(
+    'leaves the terminal as it was on Ctrl-C, and ends the server',
+    async () => {
+      const { code, stdout, stderr } = await runDemo({ columns: 60, interruptAt: ' of 38 done' });
+
+      // Standard error would still be open if the server ran.
+      expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
+      expect(stdout).toMatch(/Stopped\.\n$/);
+      // Nothing that stays: neither the cursor hidden, nor line wrap off.
+      expect(stdout).not.toContain('\u001b[?');
+    },
+  );
+
+  it('ends with what adds this checkout to a client, wherever it lies', async ({
+    onTestFinished,
+  }) => {
+    const folder = await realpath(await mkdtemp(join(tmpdir(), "fini's demo $HOME ")));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    for (const name of ['dist', 'demo.ts', 'package.json']) {
+      await cp(join(ROOT, name), join(folder, name), { recursive: true });
+    }
+    await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'junction');
+
+    const { code, stdout, stderr } = await runDemo({ folder });
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    const args = [join(folder, 'dist', 'cli.js'), '--sandbox'];
+
+    const json = /^ *\{\n.*^ *\}$/ms.exec(stdout)?.[0] ?? '';
+    expect(JSON.parse(json)).toEqual({ mcpServers: { 'fini-sandbox': { command: 'node', args } } });
+
+    // What a shell makes of the command.
+    if (process.platform === 'win32') return;
+    const command = /^ *claude mcp add .*/m.exec(stdout)?.[0] ?? '';
+    const shell = await run('sh', ['-c', `claude() { printf '%s\\n' "$@"; }; ${command}`]);
+    expect(shell.stdout.trimEnd().split('\n')).toEqual(
+      ['mcp', 'add', 'fini-sandbox', '--', 'node'].concat(args),
+    );
+  });
 });
+
+/** All but the end, whose commands stay in one line each, however long, so that they can be copied. */
+function beforeCommands(stdout: string): string {
+  const [before, after] = stdout.split('To add this checkout');
+  expect(after).toBeDefined();
+  return before ?? '';
+}
+
+function longest(lines: readonly string[]): number {
+  return Math.max(...lines.map((line) => line.length));
+}
 
 describe('mcp.json', () => {
   it('starts a server for a real account, which asks for the key that is not set', async () => {
@@ -83,10 +167,36 @@ async function connect(name: string): Promise<Client> {
   return client;
 }
 
-function run(args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
+/** Runs the demo of a folder, in a terminal if it is told how wide, until a text is shown. */
+async function runDemo({
+  columns,
+  folder = ROOT,
+  interruptAt,
+}: {
+  readonly columns?: number;
+  readonly folder?: string;
+  readonly interruptAt?: string;
+} = {}): Promise<Finished> {
+  const preload = columns === undefined ? [] : ['--import', terminal(columns)];
+  return run(process.execPath, [...preload, '--import', 'tsx', 'demo.ts'], folder, interruptAt);
+}
+
+/** How a program ended, and what it wrote. */
+interface Finished {
+  readonly code: unknown;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(file: string, args: string[], cwd = ROOT, interruptAt?: string): Promise<Finished> {
   return new Promise((resolve) => {
-    execFile(process.execPath, args, { cwd: ROOT, timeout: 15_000 }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : error.code, stdout, stderr });
+    const env = { ...process.env, NO_COLOR: undefined, TERM: 'xterm-256color' };
+    const child = execFile(file, args, { cwd, env, timeout: 50_000 }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : (error.code ?? error.signal), stdout, stderr });
+    });
+    if (interruptAt === undefined) return;
+    child.stdout?.on('data', (chunk: string) => {
+      if (!child.killed && chunk.includes(interruptAt)) child.kill('SIGINT');
     });
   });
 }
