@@ -5,7 +5,6 @@ import {
   CompleteRequestSchema,
   ErrorCode,
   GetPromptRequestSchema,
-  type JSONRPCMessage,
   ListPromptsRequestSchema,
   ListResourcesRequestSchema,
   ListResourceTemplatesRequestSchema,
@@ -113,12 +112,6 @@ function sentencesOf(text = ''): string[] {
 const LOG_LEVELS = LoggingLevelSchema.options;
 /** What a client hears that has not asked for a level. */
 const DEFAULT_LOG_LEVEL: LoggingLevel = 'warning';
-/** The first protocol whose results may hold links to resources. */
-const LINKS_SINCE = '2025-06-18';
-
-/** The protocol that each server and its client agreed to. */
-const protocolVersions = new WeakMap<McpServer, string>();
-
 function openSession(server: McpServer, canWrite: boolean): Session {
   let wanted = DEFAULT_LOG_LEVEL;
   server.server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
@@ -132,12 +125,6 @@ function openSession(server: McpServer, canWrite: boolean): Session {
       const params = { level, logger: 'ingestion', data };
       // A client that has gone needs no log; its call is ended by the signal.
       extra.sendNotification({ method: 'notifications/message', params }).catch(() => undefined);
-    },
-    knowsLinks(extra) {
-      // Over HTTP every request says it, also where no session remembers.
-      const header = extra.requestInfo?.headers['mcp-protocol-version'];
-      const version = typeof header === 'string' ? header : protocolVersions.get(server);
-      return version !== undefined && version >= LINKS_SINCE;
     },
   };
 }
@@ -300,18 +287,8 @@ export async function connectServer(
   secrets: Secrets,
 ): Promise<void> {
   const send = transport.send.bind(transport);
-  transport.send = (message, options) => {
-    noteProtocolVersion(server, message);
-    return send(secrets.redactJson(message), options);
-  };
+  transport.send = (message, options) => send(secrets.redactJson(message), options);
   await server.connect(transport);
-}
-
-/** The SDK's server forgets which protocol it has agreed to. */
-function noteProtocolVersion(server: McpServer, message: JSONRPCMessage): void {
-  if (!('result' in message)) return;
-  const { protocolVersion } = message.result;
-  if (typeof protocolVersion === 'string') protocolVersions.set(server, protocolVersion);
 }
 
 /** Connects a server to the client on stdin and stdout. */

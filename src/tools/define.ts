@@ -3,7 +3,6 @@ import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js';
 import {
   type CallToolResult,
-  type ContentBlock,
   ElicitResultSchema,
   type Tool as ListedTool,
   type ServerNotification,
@@ -15,8 +14,6 @@ import type { Ingestion } from '../ingestion/ingestion.ts';
 import { explainError } from './error-text.ts';
 import { ProgressReporter } from './progress.ts';
 
-/** How many sources a result links to. */
-const MAXIMUM_LINKS = 10;
 /** How long a person has to answer a question. */
 const QUESTION_TIMEOUT_MS = 10 * 60_000;
 
@@ -46,12 +43,6 @@ export interface ToolContext extends Workspace {
 /** The levels of MCP's log that this server uses, the least first. */
 export type LogLevel = 'info' | 'warning';
 
-/** A source that a result speaks of, which the client can read as a resource. */
-export interface SourceLink {
-  readonly uri: string;
-  readonly name: string;
-}
-
 /** The call that a tool answers, as the SDK hands it on. */
 export type CallExtra = RequestHandlerExtra<ServerRequest, ServerNotification>;
 
@@ -71,8 +62,6 @@ export interface Session {
   readonly canWrite: boolean;
   /** Sends a log message for a call, where the client asked for that level. */
   readonly log: (extra: CallExtra, level: LogLevel, data: Record<string, unknown>) => void;
-  /** Whether the client knows links to resources: those of older protocols refuse a result with one. */
-  readonly knowsLinks: (extra: CallExtra) => boolean;
 }
 
 /** A tool as its file defines it. */
@@ -90,10 +79,8 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
     readonly openWorldHint: boolean;
   };
   readonly handler: (input: z.output<Input>, context: ToolContext) => Promise<z.output<Output>>;
-  /** The same as the structured output, for clients that show only text. */
+  /** All of the structured output again: many clients give a model only one of the two. */
   readonly text: (output: z.output<Output>) => string;
-  /** The sources that the output speaks of; the first few are linked. */
-  readonly links?: (output: z.output<Output>) => readonly SourceLink[];
   /** Whether the output tells of a failure as a whole. */
   readonly isError?: (output: z.output<Output>) => boolean;
 }
@@ -112,29 +99,17 @@ export interface Tool {
 /** What the SDK's types know of a listed schema. */
 const objectSchema = z.looseObject({ type: z.literal('object') });
 
-/** What the fields of an output are listed without: their names say enough. */
-const SAYING_THE_TYPE = ['type', 'anyOf', 'minimum', 'maximum'] as const;
-
 /**
  * The JSON Schema that a client is given, without what says nothing: the name of the dialect, and
- * the bounds of every integer. An output names its fields; that each is there, of its type, and no
- * other is for this server to see to, and would make clients break on a field of a newer one.
+ * the bounds of every integer. An output may have more fields than it lists, so that a client that
+ * knows only an older list takes it all the same.
  */
 function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): unknown {
   const { $schema: _dialect, ...json } = z.toJSONSchema(schema, {
     io,
     target: 'draft-7',
-    // A part that another tool's schema shows is listed without its inside.
-    unrepresentable: 'any',
-    override: ({ jsonSchema, path }) => {
-      if (io === 'output') {
-        delete jsonSchema.required;
-        delete jsonSchema.additionalProperties;
-        // Every model is given the list at each start, and a result shows of what type a field is.
-        if (path.length > 0) for (const keyword of SAYING_THE_TYPE) delete jsonSchema[keyword];
-        if (Object.keys(Object(jsonSchema.items)).length === 0) delete jsonSchema.items;
-        return;
-      }
+    override: ({ jsonSchema }) => {
+      if (io === 'output') delete jsonSchema.additionalProperties;
       // Each is refused when it is empty, which goes without saying.
       if (jsonSchema.minLength === 1) delete jsonSchema.minLength;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
@@ -189,9 +164,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
             ...workspace,
             ...call,
           });
-          const { content, ...result } = answer(definition, outputSchema.parse(output));
-          if (!session.knowsLinks(extra)) return { content, ...result };
-          return { content: [...content, ...linksOf(definition, output)], ...result };
+          return answer(definition, outputSchema.parse(output));
         } catch (error) {
           // A call that was cancelled gets no answer, so how it ended concerns nobody.
           if (signal.aborted) return { content: [], isError: true };
@@ -239,16 +212,6 @@ function answer<Input extends z.ZodObject, Output extends z.ZodObject>(
     structuredContent: output,
     isError: definition.isError?.(output) ?? false,
   };
-}
-
-function linksOf<Input extends z.ZodObject, Output extends z.ZodObject>(
-  definition: ToolDefinition<Input, Output>,
-  output: z.output<Output>,
-): ContentBlock[] {
-  const links = definition.links?.(output) ?? [];
-  return links
-    .slice(0, MAXIMUM_LINKS)
-    .map((link) => ({ type: 'resource_link', mimeType: 'text/plain', ...link }));
 }
 
 function failure(error: unknown, dependencies: ToolDependencies): CallToolResult {

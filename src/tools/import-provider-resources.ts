@@ -15,7 +15,6 @@ import { explainError } from './error-text.ts';
 import { boundedResource, resourceShape } from './list-provider-resources.ts';
 import {
   likeWaitForSources,
-  reportLinks,
   reportOutput,
   reportText,
   waitOptions,
@@ -141,7 +140,6 @@ export const importProviderResources = defineTool({
       ...(report === undefined ? [] : [reportText(report)]),
     ].join('\n');
   },
-  links: ({ report }) => (report === undefined ? [] : reportLinks(report)),
   isError: ({ found, selected, ingestedBefore, report, toAdd, notFound }) =>
     toAdd === undefined
       ? report === undefined || report.outcome === 'failed'

@@ -1,7 +1,6 @@
 import * as z from 'zod';
 import { defineTool } from './define.ts';
 import {
-  reportLinks,
   reportOutput,
   reportShapeInShort,
   reportText,
@@ -30,6 +29,5 @@ export const ingestAndWait = defineTool({
     return reportOutput(report, context);
   },
   text: reportText,
-  links: reportLinks,
   isError: ({ outcome }) => outcome === 'failed',
 });

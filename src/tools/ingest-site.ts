@@ -6,7 +6,6 @@ import { crawlEnd, finiSays, pagesAsText } from './deep-crawl-links.ts';
 import { defineTool } from './define.ts';
 import {
   likeWaitForSources,
-  reportLinks,
   reportOutput,
   reportText,
   waitOptions,
@@ -98,7 +97,6 @@ export const ingestSite = defineTool({
     if (report !== undefined) return `${message}\n${reportText(report)}`;
     return [message, ...pagesAsText(urls)].join('\n');
   },
-  links: ({ report }) => (report === undefined ? [] : reportLinks(report)),
   isError: ({ selected, report }) => selected === 0 || report?.outcome === 'failed',
 });
 

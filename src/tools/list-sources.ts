@@ -4,7 +4,7 @@ import type { SourceFilters } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { defineTool } from './define.ts';
 import { sourceId } from './schemas.ts';
-import { type SourceOutput, sourceLine, sourceLink, sourceOutput } from './source.ts';
+import { type SourceOutput, sourceLine, sourceOutput } from './source.ts';
 
 const optionalText = z.string().trim().min(1).optional();
 
@@ -76,7 +76,6 @@ export const listSources = defineTool({
   text({ documents, message }) {
     return `${counted(documents.length, 'source')} on this page. ${message}\n${documents.map(sourceLine).join('\n')}`;
   },
-  links: ({ documents }) => documents.map(sourceLink),
 });
 
 /** Why a whole list is empty. */

@@ -12,8 +12,7 @@ import type { FiniDocument } from '../fini/documents.ts';
 import type { Report, ReportedSource } from '../ingestion/report.ts';
 import { adviceFor } from '../ingestion/states.ts';
 import type { WaitOptions } from '../ingestion/wait.ts';
-import { sourceUri } from '../source-uri.ts';
-import type { SourceLink, ToolContext } from './define.ts';
+import type { ToolContext } from './define.ts';
 
 /** The account of a wait, as the tools that wait return it. */
 export const reportShape = {
@@ -242,16 +241,6 @@ function someOf(items: readonly string[]): string {
   const left = items.length - NAMED_AS_TEXT;
   const list = JSON.stringify(items.slice(0, NAMED_AS_TEXT));
   return left > 0 ? `${list} and the ${left} others that failed` : list;
-}
-
-/** Links to the sources that have come to an end well. */
-export function reportLinks({ sources }: ReportOutput): SourceLink[] {
-  return sources
-    .filter(({ status }) => status === 'completed')
-    .map(({ id, title, originalUrl }) => ({
-      uri: sourceUri(id),
-      name: title || originalUrl || id,
-    }));
 }
 
 /** The report in short: totals, failures, what was not queued, and how to go on. */

@@ -10,8 +10,6 @@ import {
 } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { adviceFor } from '../ingestion/states.ts';
-import { sourceUri } from '../source-uri.ts';
-import type { SourceLink } from './define.ts';
 
 /** A source without its text, as tools show it (fini-api.md, "Document"). */
 export const sourceShape = {
@@ -64,11 +62,6 @@ export function sourceOutput(document: FiniDocument): SourceOutput {
     linkedOperation: boundedOrNull(document.linkedOperation, WORD_LENGTH),
     changed: document.changed ?? undefined,
   };
-}
-
-/** Leads to a source's text. */
-export function sourceLink({ id, title, originalUrl }: SourceOutput): SourceLink {
-  return { uri: sourceUri(id), name: title || originalUrl || id };
 }
 
 /**

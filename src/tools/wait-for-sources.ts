@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineTool } from './define.ts';
-import { reportLinks, reportOutput, reportShape, reportText, waitOptions } from './report.ts';
+import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
 import { sourceIds, timeoutSeconds } from './schemas.ts';
 
 /** Waits for jobs queued before (design.md, "The report of a wait"). */
@@ -37,6 +37,5 @@ export const waitForSources = defineTool({
     return reportOutput(report, context);
   },
   text: reportText,
-  links: reportLinks,
   isError: ({ outcome }) => outcome === 'failed',
 });
