@@ -151,7 +151,10 @@ function progressLines(): ProgressView {
 /** A line a source, then each failure with Fini's reason and the server's advice. */
 function tableOf(sources: readonly Source[]): string {
   const rows = sources
-    .map((source) => ({ ...source, page: source.originalUrl?.replace(SITE, '') ?? source.id }))
+    .map((source) => ({
+      ...source,
+      page: source.originalUrl?.replace(SITE, '') ?? source.id ?? '',
+    }))
     .sort((one, other) => one.page.localeCompare(other.page));
   const longest = Math.max(...rows.map(({ page }) => page.length));
   const cells = rows

@@ -36,12 +36,42 @@ export function quoted(value: unknown): string {
   return json.replace(UNSEEN, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
-/** The same, and null for null. */
+/** A value as JSON on one line, which parses, and in which nothing is unseen. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value).replace(UNSEEN, (characters) =>
+    Array.from(
+      { length: characters.length },
+      (_, index) => `\\u${characters.charCodeAt(index).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  );
+}
+
+/** {@link bounded}, and null for null. */
 export function boundedOrNull(text: string | null, length: number): string | null {
   return text === null ? null : bounded(text, length);
+}
+
+/** {@link bounded}; undefined where there is nothing to show. */
+export function shown(text: string | null | undefined, length: number): string | undefined {
+  return bounded(text ?? '', length) || undefined;
 }
 
 /** "1 source", "2 sources". */
 export function counted(count: number, noun: string): string {
   return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** The size of a value as JSON, in bytes. */
+export function jsonBytes(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value) ?? '');
+}
+
+/** The first items of a list that fit into this many bytes as JSON, with what stands between. */
+export function fitting<Item>(items: readonly Item[], bytes: number): Item[] {
+  let left = bytes;
+  const end = items.findIndex((item) => {
+    left -= jsonBytes(item) + 1;
+    return left < 0;
+  });
+  return items.slice(0, end < 0 ? items.length : end);
 }

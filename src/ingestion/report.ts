@@ -75,7 +75,7 @@ export function accountFor(
   const sources = [...tracked].map((source) => ({ ...source, state: reportedState(source) }));
   const isHeld = new Set(held);
   const sent = inputs.filter((input) => !isHeld.has(input));
-  const { unqueued: ungiven, isGuess } = findUnqueued(sent, sources);
+  const { unqueued: ungiven, isGuess, matches } = findUnqueued(sent, sources);
   const unqueued = [...held, ...ungiven];
   const count = (state: SourceState) => sources.filter((source) => source.state === state).length;
   const counts = {
@@ -88,7 +88,7 @@ export function accountFor(
   return {
     outcome: outcomeOf(counts),
     counts,
-    sources,
+    sources: inOrder(sources, sent, matches),
     unqueued,
     unqueuedIsGuess: isGuess,
     ...details,
@@ -109,13 +109,28 @@ function outcomeOf(counts: Report['counts']): Outcome {
 function findUnqueued(
   inputs: readonly string[],
   sources: readonly TrackedSource[],
-): { unqueued: string[]; isGuess: boolean } {
+): { unqueued: string[]; isGuess: boolean; matches: ReadonlyMap<string, TrackedSource> } {
   const names = (source: TrackedSource) => [source.id, source.document?.originalUrl];
   const matches = matchByKeys(inputs, sources, [...STRICT_KEYS, ...LOOSE_KEYS], names);
   const unmatched = inputs.filter((input) => !matches.has(input));
   const spareSources = sources.length - matches.size;
   const unqueued = unmatched.slice(spareSources);
-  return { unqueued, isGuess: spareSources > 0 && unqueued.length > 0 };
+  return { unqueued, isGuess: spareSources > 0 && unqueued.length > 0, matches };
+}
+
+/** The sources in the order of the inputs that they stand for; then those of no known input. */
+function inOrder(
+  sources: readonly ReportedSource[],
+  inputs: readonly string[],
+  matches: ReadonlyMap<string, TrackedSource>,
+): ReportedSource[] {
+  const places = new Map<string, number>();
+  for (const [place, input] of inputs.entries()) {
+    const id = matches.get(input)?.id;
+    if (id !== undefined) places.set(id, place);
+  }
+  const placeOf = ({ id }: ReportedSource) => places.get(id) ?? inputs.length;
+  return sources.toSorted((one, other) => placeOf(one) - placeOf(other));
 }
 
 type Key = (text: string) => string;

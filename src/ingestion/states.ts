@@ -29,41 +29,81 @@ export function timeOf(text: string | null): number | null {
   return Number.isNaN(time) ? null : time;
 }
 
+/** What to do about a source that failed or does not come to an end. */
+export interface Advice {
+  readonly hint: string;
+  /** Ingesting it again may end well, at least after what the hint says is done. */
+  readonly mayPass: boolean;
+}
+
 /** The contract's advice for a source that failed or does not come to an end. */
-export function adviceFor(document: FiniDocument): string | undefined {
+export function adviceFor(document: FiniDocument): Advice | undefined {
   const state = stateOf(document);
   if (state === 'completed') return undefined;
   if (state === 'failed') return failureAdvice(document);
   if (document.linkedJobStatus === null) return undefined;
   if (!isInFlight(document) && document.linkedJobStatus !== 'COMPLETED') {
-    return 'Fini reports a status that this server does not know. Look at the source with get_source, or in the Fini dashboard.';
+    return {
+      hint: 'Fini reports a status that this server does not know. Look at the source with get_source, or in the Fini dashboard.',
+      mayPass: true,
+    };
   }
   const changedAt = timeOf(document.updatedAt) ?? Date.now();
   if (document.linkedJobStatus === 'PENDING' && Date.now() - changedAt > PENDING_TOO_LONG_MS) {
-    return `Pending for more than 15 minutes: contact Fini's support with the job ID ${document.linkedJobId ?? 'of this source'}.`;
+    return {
+      hint: `Pending for more than 15 minutes: contact Fini's support with the job ID ${document.linkedJobId ?? 'of this source'}.`,
+      mayPass: true,
+    };
   }
   return undefined;
 }
 
-function failureAdvice(document: FiniDocument): string {
+function failureAdvice(document: FiniDocument): Advice {
   const error = document.error ?? '';
   if (document.source === 'files') {
-    return 'A raw file cannot be refreshed: check that it opens and has text, then upload it again in the Fini dashboard.';
+    return {
+      hint: 'A raw file cannot be refreshed: check that it opens and has text, then upload it again in the Fini dashboard.',
+      mayPass: false,
+    };
   }
   if (document.source !== null && document.source !== 'web') {
-    return `The ${document.source} connection may have expired or lost its permission: reconnect it in the Fini dashboard, then refresh the source.`;
+    return {
+      hint: `The ${document.source} connection may have expired or lost its permission: reconnect it in the Fini dashboard, then refresh the source.`,
+      mayPass: true,
+    };
   }
-  if (/log.?in|sign.?in|auth|401|403|password|forbidden/i.test(error) && !/robots/i.test(error)) {
-    return 'The page needs a login, which Fini does not have: make it public, or leave it out.';
+  if (/(HTTP|status|code)\W*(404|410)\b|^\W*(404|410)\b|\bnot found\b/i.test(error)) {
+    return {
+      hint: 'The page does not exist: check its URL, or leave it out.',
+      mayPass: false,
+    };
   }
   if (/robots/i.test(error)) {
-    return "The site's robots.txt forbids this page: allow Fini's crawler there, or leave the page out.";
+    return {
+      hint: "The site's robots.txt forbids this page: allow Fini's crawler there, or leave the page out.",
+      mayPass: false,
+    };
+  }
+  if (/log.?in|sign.?in|auth(?!ors?\b)|\b40[13]\b|password|forbidden/i.test(error)) {
+    return {
+      hint: 'The page needs a login, which Fini does not have: make it public, or leave it out.',
+      mayPass: false,
+    };
   }
   if (document.linkedJobStatus === 'COMPLETED') {
-    return 'The page gave no usable content: check that it has text without scripts or a login, then ingest it again.';
+    return {
+      hint: 'The page gave no usable content: check that it has text without scripts or a login, then ingest it again.',
+      mayPass: true,
+    };
   }
   if (/content.?type|mime|unsupported|extract|format/i.test(error)) {
-    return 'Fini does not extract this content type: ingest an HTML version of the page instead.';
+    return {
+      hint: 'Fini does not extract this content type: ingest an HTML version of the page instead.',
+      mayPass: false,
+    };
   }
-  return 'Check that the page opens without a login, is not forbidden by robots.txt and is HTML; then ingest it again.';
+  return {
+    hint: 'Check that the page opens without a login, is not forbidden by robots.txt and is HTML; then ingest it again.',
+    mayPass: true,
+  };
 }

@@ -1,21 +1,26 @@
 import * as z from 'zod';
-import { bounded, counted, ERROR_LENGTH } from '../bounded.ts';
+import { bounded, counted, ERROR_LENGTH, fitting } from '../bounded.ts';
 import { usablePages } from '../ingestion/site.ts';
 import { defineTool } from './define.ts';
 import { startUrls } from './schemas.ts';
 
-const SHOWN_AS_TEXT = 50;
+/** How much a list of pages may take, in bytes: clients hide longer results from their model. */
+const PAGES_BYTES = 60_000;
 
 /** What Fini said of a crawl, as a sentence. */
 export function finiSays(message: string): string {
   return `Fini says: ${bounded(message, ERROR_LENGTH).replace(/\.$/, '')}.`;
 }
 
-/** The first pages, a line each, and how many more there are. */
-export function pagesAsText(urls: readonly string[]): string[] {
-  const left = urls.length - SHOWN_AS_TEXT;
-  const more = left > 0 ? [`… and ${left} more in the structured content`] : [];
-  return [...urls.slice(0, SHOWN_AS_TEXT), ...more];
+/** As many pages as can be shown at once, and what to say of the others. */
+export function shownPages(urls: readonly string[]): { shown: string[]; others: string } {
+  const shown = fitting(urls, PAGES_BYTES);
+  const left = urls.length - shown.length;
+  const others =
+    left === 0
+      ? ''
+      : `The first ${counted(shown.length, 'page')} are listed; to see the ${left} others, call deep_crawl_links with links set to the sections that they are in.`;
+  return { shown, others };
 }
 
 /** What to say where a crawl found as many pages as it was allowed. */
@@ -31,13 +36,12 @@ export const deepCrawlLinks = defineTool({
     'Lists the page URLs that Fini finds from the start URLs. Use it to choose pages by hand; ingest_site does all in one call. It ingests nothing: pass the chosen URLs to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources. Needs write scope.',
   inputSchema: z.strictObject({
     links: startUrls,
-    limit: z.int().min(1).default(250).describe('The most URLs to return.'),
+    limit: z.int().min(1).default(250).describe('The most URLs to return: 250 unless said.'),
   }),
   outputSchema: z.object({
-    /** The URLs found, each once. */
-    urls: z.array(z.string()),
-    count: z.int(),
-    message: z.string(),
+    message: z.string().describe('What was found, and what to do next.'),
+    count: z.int().describe('How many pages were found.'),
+    urls: z.array(z.string()).describe('Their URLs, each once.'),
   }),
   annotations: {
     readOnlyHint: false,
@@ -58,9 +62,11 @@ export const deepCrawlLinks = defineTool({
       urls.length === 0
         ? 'No pages were found: check that the start URLs exist and open without a login.'
         : 'Nothing is ingested yet: choose from these and pass them to ingest_and_wait as documentIdsToAdd.';
-    return { urls, count: urls.length, message: `${said}${next}${left}${end}` };
+    const { shown, others } = shownPages(urls);
+    const rest = others === '' ? '' : ` ${others}`;
+    return { message: `${said}${next}${left}${end}${rest}`, count: urls.length, urls: shown };
   },
   text({ urls, count, message }) {
-    return `${counted(count, 'page')} found. ${message}\n${pagesAsText(urls).join('\n')}`;
+    return [`${counted(count, 'page')} found. ${message}`, ...urls].join('\n');
   },
 });

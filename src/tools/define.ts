@@ -14,6 +14,11 @@ import type { Ingestion } from '../ingestion/ingestion.ts';
 import { explainError } from './error-text.ts';
 import { ProgressReporter } from './progress.ts';
 
+/**
+ * How long a call lasts at the most, in seconds, whose client asks for no progress: most of these
+ * give a call up after 60 s, and its result with it.
+ */
+const SILENT_CALL_SECONDS = 55;
 /** How long a person has to answer a question. */
 const QUESTION_TIMEOUT_MS = 10 * 60_000;
 
@@ -32,6 +37,8 @@ export interface ToolContext extends Workspace {
   /** Aborted when the client cancels the call or goes away. */
   readonly signal: AbortSignal;
   readonly progress: ProgressReporter;
+  /** How long the call may last, whatever it asks for, in seconds. */
+  readonly longestSeconds: number;
   /** Whether tools that change something are listed too, so that next steps may name them. */
   readonly canWrite: boolean;
   /** Tells the client what happens, where it asked for that level. */
@@ -55,6 +62,8 @@ export interface ToolDependencies {
   readonly workspace: () => Workspace;
   /** Takes an error that nobody expected, with the reference under which the client hears of it. */
   readonly onUnexpectedError: (reference: string, error: unknown) => void;
+  /** How long a call without progress may last, in seconds, where it is not the usual 55. */
+  readonly silentCallSeconds?: number;
 }
 
 /** What a server tells the tools of its client. */
@@ -158,7 +167,8 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
           const log: ToolContext['log'] = (level, data) => session.log(extra, level, data);
           const { canWrite } = session;
           const workspace = dependencies.workspace();
-          const call = { startedAt, signal, progress, canWrite, log, confirm };
+          const longestSeconds = secondsFor(token !== undefined, dependencies);
+          const call = { startedAt, signal, progress, longestSeconds, canWrite, log, confirm };
           // The SDK has parsed the input with this very schema.
           const output = await definition.handler(input as z.output<Input>, {
             ...workspace,
@@ -176,6 +186,14 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
       });
     },
   };
+}
+
+/** How long a call may last, whatever it asks for: with progress, as long as it asks for. */
+function secondsFor(
+  hasProgress: boolean,
+  { silentCallSeconds = SILENT_CALL_SECONDS }: ToolDependencies,
+): number {
+  return hasProgress ? Number.POSITIVE_INFINITY : silentCallSeconds;
 }
 
 /** Asks on the call's own stream: over HTTP a client need not have another open. */

@@ -1,12 +1,10 @@
 import * as z from 'zod';
-import { bounded, boundedOrNull, counted, TITLE_LENGTH, URL_LENGTH } from '../bounded.ts';
+import { bounded, counted, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../bounded.ts';
 import { defineTool } from './define.ts';
 import { sourceIds } from './schemas.ts';
 
 /** How many sources the question to the person names. */
 const NAMED_SOURCES = 10;
-
-const named = z.string().nullable();
 
 /** Deletes sources for good (fini-api.md, "delete sources"). */
 export const deleteSources = defineTool({
@@ -24,17 +22,32 @@ export const deleteSources = defineTool({
       .describe('Also delete the Knowledge articles made from them.'),
   }),
   outputSchema: z.object({
-    deletedDocuments: z.array(z.object({ id: z.string(), title: named, originalUrl: named })),
-    deletedArticles: z.array(z.object({ id: z.string(), title: named, parentFolderId: named })),
-    /** IDs that were handed in and that Fini did not delete. */
-    notDeleted: z.array(z.string()),
-    message: z.string(),
+    message: z.string().describe('What was deleted, and what was not.'),
+    notDeleted: z.array(z.string()).describe('IDs of sources that Fini did not delete.'),
+    deletedDocuments: z
+      .array(
+        z.object({
+          id: z.string(),
+          title: z.string().optional(),
+          originalUrl: z.string().optional(),
+        }),
+      )
+      .describe('The sources that are gone.'),
+    deletedArticles: z
+      .array(
+        z.object({
+          id: z.string(),
+          title: z.string().optional(),
+          parentFolderId: z.string().optional().describe('The folder that it was in.'),
+        }),
+      )
+      .describe('The Knowledge articles that are gone.'),
   }),
   annotations: {
     readOnlyHint: false,
     destructiveHint: true,
     idempotentHint: true,
-    openWorldHint: true,
+    openWorldHint: false,
   },
   async handler({ documentIds, deleteArticles }, { fini, signal, confirm }) {
     const ids = [...new Set(documentIds)];
@@ -62,12 +75,13 @@ export const deleteSources = defineTool({
     return {
       deletedDocuments: deleted.deletedDocuments.map(({ id, title, originalUrl }) => ({
         id,
-        title: boundedOrNull(title, TITLE_LENGTH),
-        originalUrl: boundedOrNull(originalUrl, URL_LENGTH),
+        title: shown(title, TITLE_LENGTH),
+        originalUrl: shown(originalUrl, URL_LENGTH),
       })),
-      deletedArticles: deleted.deletedArticles.map((article) => ({
-        ...article,
-        title: boundedOrNull(article.title, TITLE_LENGTH),
+      deletedArticles: deleted.deletedArticles.map(({ id, title, parentFolderId }) => ({
+        id,
+        title: shown(title, TITLE_LENGTH),
+        parentFolderId: shown(parentFolderId, WORD_LENGTH),
       })),
       notDeleted,
       message: `${counted(gone.size, 'source')} and ${counted(deleted.deletedArticles.length, 'article')} deleted.${left}`,
@@ -76,12 +90,15 @@ export const deleteSources = defineTool({
   text({ deletedDocuments, deletedArticles, notDeleted, message }) {
     const lines = [
       ...deletedDocuments.map(
-        ({ id, title, originalUrl }) => `- deleted: ${title || originalUrl || id} (${id})`,
+        ({ id, title, originalUrl }) =>
+          `- deleted: ${[title, originalUrl].filter(Boolean).join(' ') || 'untitled'} (${id})`,
       ),
-      ...deletedArticles.map(({ id, title }) => `- article deleted: ${title || id} (${id})`),
-      ...notDeleted.map((id) => `- not deleted: ${id}`),
+      ...deletedArticles.map(
+        ({ id, title = 'untitled', parentFolderId }) =>
+          `- article deleted: ${title} (${id}${parentFolderId === undefined ? '' : `, in folder ${parentFolderId}`})`,
+      ),
     ];
-    return [message, ...lines].join('\n');
+    return [message, ...notDeleted.map((id) => `- not deleted: ${id}`), ...lines].join('\n');
   },
 });
 

@@ -19,26 +19,31 @@ export const getSource = defineTool({
     /** Which part of the text to show. */
     paragraphs: z
       .strictObject({
-        offset: z.int().min(0).default(0),
-        limit: z.int().min(1).max(500).default(100),
+        offset: z.int().min(0).default(0).describe('The first paragraph; 0 unless said.'),
+        limit: z
+          .int()
+          .min(1)
+          .max(500)
+          .default(100)
+          .describe('The most paragraphs: 1 to 500, 100 unless said.'),
       })
       .optional()
       .describe('Which part; 20,000 characters a call at most.'),
   }),
   outputSchema: z.object({
     ...sourceShape,
-    /** The part of the text that was asked for. */
-    paragraphs: z.array(z.string()),
-    /** The position of the first paragraph shown. */
-    offset: z.int(),
-    /** Where to read on; absent at the text's end. */
-    nextOffset: z.int().optional(),
+    offset: z.int().describe('The position of the first paragraph shown.'),
+    nextOffset: z
+      .int()
+      .optional()
+      .describe("Where to read on, as paragraphs.offset; absent at the text's end."),
+    paragraphs: z.array(z.string()).describe('The part of the text that was asked for.'),
   }),
   annotations: {
     readOnlyHint: true,
     destructiveHint: false,
     idempotentHint: true,
-    openWorldHint: true,
+    openWorldHint: false,
   },
   async handler({ id, paragraphs: part }, { fini, signal }) {
     const document = await fini.getSource(id, { signal });
@@ -52,18 +57,17 @@ export const getSource = defineTool({
     // What the default shows the beginning of is read whole from the same place on.
     const end = offset + paragraphs.length - (isCut && part === undefined ? 1 : 0);
     const nextOffset = end < document.paragraphCount ? end : undefined;
-    return { ...sourceOutput(document), paragraphs, offset, nextOffset };
+    return { ...sourceOutput(document), offset, nextOffset, paragraphs };
   },
   text({ paragraphs, offset, nextOffset, ...source }) {
     const shown = `Paragraphs ${offset + 1} to ${offset + paragraphs.length} of ${source.paragraphCount}`;
     const more =
       nextOffset === undefined ? '' : `; read on with paragraphs {"offset": ${nextOffset}}`;
-    const hint = source.hint === undefined ? '' : `\n${source.hint}`;
     const text =
       paragraphs.length === 0
         ? nothingToShow(source)
         : `${shown}${more}:\n\n${paragraphs.join('\n\n')}`;
-    return `${sourceLine(source)}${hint}\n${text}`;
+    return `${sourceLine(source)}\n${text}`;
   },
 });
 
@@ -71,5 +75,5 @@ function nothingToShow({ paragraphCount, linkedJobStatus }: SourceOutput): strin
   if (paragraphCount > 0)
     return `The text ends before that: it has ${counted(paragraphCount, 'paragraph')}.`;
   const isUnderWay = linkedJobStatus === 'PENDING' || linkedJobStatus === 'IN_PROGRESS';
-  return isUnderWay ? 'No text yet: its job has not ended.' : 'It has no text.';
+  return isUnderWay ? 'No text yet: its job is still running.' : 'It has no text.';
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { bounded, boundedOrNull, counted, quoted, TITLE_LENGTH, URL_LENGTH } from '../bounded.ts';
+import { bounded, counted, jsonText, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
-import type { Provider } from '../fini/provider-tree.ts';
+import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
 import {
   type Choice,
@@ -12,19 +12,12 @@ import {
 } from '../ingestion/provider-import.ts';
 import { defineTool } from './define.ts';
 import { explainError } from './error-text.ts';
-import { boundedResource, resourceShape } from './list-provider-resources.ts';
-import {
-  likeWaitForSources,
-  reportOutput,
-  reportText,
-  waitOptions,
-} from './report.ts';
+import { boundedResource } from './list-provider-resources.ts';
+import { reportOutput, reportSchema, reportText, waitOptions } from './report.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './schemas.ts';
 
 /** How many items of a kind a dry run shows; list_provider_resources has them all. */
 const SHOWN_ITEMS = 100;
-/** How many items of a kind the text names. */
-const SHOWN_AS_TEXT = 50;
 
 /** Lists, chooses, registers, queues and waits (fini-api.md, the two routes of provider resources). */
 export const importProviderResources = defineTool({
@@ -41,15 +34,18 @@ export const importProviderResources = defineTool({
         .trim()
         .min(1)
         .optional()
-        .describe('Items whose title or path contains this.'),
+        .describe('Items whose title or path contains this, in any case.'),
       /** Chooses by the provider's own IDs. */
       externalIds: listOf(trimmed.min(1), 1)
         .optional()
         .describe("Items by the provider's own IDs."),
       /** Chooses everything that Fini does not have. */
-      all: z.boolean().default(false).describe('Everything that Fini does not have.'),
+      all: z
+        .boolean()
+        .default(false)
+        .describe('Everything that Fini does not have; off unless true.'),
       /** English-specific processing. */
-      english: z.boolean().default(true),
+      english: z.boolean().default(true).describe('English-specific processing; on unless false.'),
       timeoutSeconds,
       dryRun,
     })
@@ -61,23 +57,36 @@ export const importProviderResources = defineTool({
       );
     }),
   outputSchema: z.object({
-    /** How many items the provider has that Fini has not. */
-    found: z.int(),
-    /** How many are chosen, those in Fini already included. */
-    selected: z.int(),
-    /** How many matching sources need nothing, since they have been ingested. */
-    ingestedBefore: z.int(),
-    /** With dryRun: what would be registered and ingested. */
-    toAdd: z.array(z.custom<z.output<typeof resource>>()).optional(),
-    /** With dryRun, or without a report: what Fini has already, to be ingested anew or waited for. */
-    toRefresh: z.array(z.custom<SourceName>()).optional(),
-    /** Of externalIds: what neither the provider nor Fini has. */
-    notFound: z.array(z.string()),
-    /** externalIds for which Fini gave no source ID. */
-    unregistered: z.array(z.string()),
-    /** Absent where nothing was queued. */
-    report: likeWaitForSources.optional(),
-    message: z.string(),
+    message: z.string().describe('What was found and chosen, and what to do next.'),
+    found: z.int().describe('How many items the provider has that Fini has not.'),
+    selected: z.int().describe('How many items are chosen, those in Fini already included.'),
+    ingestedBefore: z
+      .int()
+      .describe('How many matching sources need nothing, since they have been ingested.'),
+    notFound: z
+      .array(z.string())
+      .describe('Of externalIds: what neither the provider nor Fini has.'),
+    unregistered: z
+      .array(z.string())
+      .describe('externalIds of items for which Fini gave no source ID.'),
+    toAdd: z
+      .array(
+        z.object({
+          externalId: z.string(),
+          title: z.string(),
+          originalUrl: z.string(),
+          path: z.array(z.string()).describe('Titles of what it is in, outermost first.'),
+        }),
+      )
+      .optional()
+      .describe('With dryRun: what would be registered and ingested.'),
+    toRefresh: z
+      .array(z.object({ id: z.string().describe('Source ID.'), title: z.string().optional() }))
+      .optional()
+      .describe('With dryRun, or without a report: what Fini has, to ingest again or to wait for.'),
+    report: reportSchema
+      .optional()
+      .describe('How it ended; absent with dryRun, or where nothing was queued.'),
   }),
   annotations: {
     readOnlyHint: false,
@@ -103,7 +112,7 @@ export const importProviderResources = defineTool({
     if (dryRun || summary.selected === 0) {
       return {
         ...summary,
-        toAdd: toAdd.slice(0, SHOWN_ITEMS).map(boundedResource),
+        toAdd: toAdd.slice(0, SHOWN_ITEMS).map(shownResource),
         toRefresh: known.slice(0, SHOWN_ITEMS).map(boundedSource),
         unregistered: [],
         message: messageOf(plan, choice, dryRun),
@@ -127,16 +136,16 @@ export const importProviderResources = defineTool({
   text({ toAdd = [], toRefresh = [], notFound, unregistered, report, message }) {
     const named = [
       ...toAdd.map(
-        ({ externalId, title, path }) =>
-          `- to add: ${[...path, title].join(' › ')} (externalId ${quoted(externalId)})`,
+        ({ externalId, title, originalUrl, path }) =>
+          `- to add: ${[...path, title].join(' › ')} (externalId ${jsonText(externalId)}, ${bounded(originalUrl, URL_LENGTH)})`,
       ),
-      ...toRefresh.map(({ id, title }) => `- in Fini: ${title || 'untitled'} (${id})`),
+      ...toRefresh.map(({ id, title = 'untitled' }) => `- in Fini: ${title} (${id})`),
     ];
     return [
       message,
-      ...firstOf(named),
-      ...firstOf(notFound.map((id) => `- not found: ${quoted(id)}`)),
-      ...firstOf(unregistered.map((id) => `- not registered: ${quoted(id)}`)),
+      ...notFound.map((id) => `- not found: ${jsonText(id)}`),
+      ...unregistered.map((id) => `- not registered: ${jsonText(id)}`),
+      ...named,
       ...(report === undefined ? [] : [reportText(report)]),
     ].join('\n');
   },
@@ -146,12 +155,16 @@ export const importProviderResources = defineTool({
       : selected + ingestedBefore === 0 && found + notFound.length > 0,
 });
 
-const resource = z.object(resourceShape);
-
 /** A source, as far as a dry run shows it. */
 interface SourceName {
   readonly id: string;
-  readonly title: string | null;
+  readonly title?: string | undefined;
+}
+
+/** An item, as far as a dry run shows it; list_provider_resources has all that register takes. */
+function shownResource(resource: ProviderResource) {
+  const { externalId, title, originalUrl, path } = boundedResource(resource);
+  return { externalId, title, originalUrl, path };
 }
 
 /** A provider as people write its name. */
@@ -160,7 +173,7 @@ function nameOf(provider: Provider): string {
 }
 
 function boundedSource({ id, title }: FiniDocument): SourceName {
-  return { id, title: boundedOrNull(title, TITLE_LENGTH) };
+  return { id, title: shown(title, TITLE_LENGTH) };
 }
 
 function choiceOf({
@@ -243,10 +256,4 @@ function afterwards(result: ImportResult, choice: Choice): string[] {
     );
   }
   return sentences;
-}
-
-function firstOf(lines: readonly string[]): string[] {
-  const left = lines.length - SHOWN_AS_TEXT;
-  const more = left > 0 ? [`- and ${left} more in the structured content`] : [];
-  return [...lines.slice(0, SHOWN_AS_TEXT), ...more];
 }

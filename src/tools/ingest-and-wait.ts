@@ -1,11 +1,6 @@
 import * as z from 'zod';
 import { defineTool } from './define.ts';
-import {
-  reportOutput,
-  reportShapeInShort,
-  reportText,
-  waitOptions,
-} from './report.ts';
+import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
 import { ingestShape, refuseIngestFaults, timeoutSeconds } from './schemas.ts';
 
 /** Queues, waits and accounts for every item (design.md, "The report of a wait"). */
@@ -15,7 +10,7 @@ export const ingestAndWait = defineTool({
   description:
     'The usual way to ingest: queues web pages (URLs) or existing sources (IDs), waits, streams progress, and reports each item once with what worked, what failed and why. Safe to repeat: items whose job runs already are joined, not queued again. A timed_out report says how to go on with wait_for_sources. Completed does not mean live: content still goes through Knowledge in the Fini dashboard. Needs read and write scope.',
   inputSchema: refuseIngestFaults(z.strictObject({ ...ingestShape, timeoutSeconds })),
-  outputSchema: z.object(reportShapeInShort),
+  outputSchema: z.object(reportShape),
   annotations: {
     readOnlyHint: false,
     destructiveHint: false,

@@ -2,18 +2,11 @@ import * as z from 'zod';
 import { counted, quoted } from '../bounded.ts';
 import { globFaults } from '../ingestion/globs.ts';
 import { planSite, type SitePlan } from '../ingestion/site.ts';
-import { crawlEnd, finiSays, pagesAsText } from './deep-crawl-links.ts';
+import { crawlEnd, finiSays, shownPages } from './deep-crawl-links.ts';
 import { defineTool } from './define.ts';
-import {
-  likeWaitForSources,
-  reportOutput,
-  reportText,
-  waitOptions,
-} from './report.ts';
+import { reportOutput, reportSchema, reportText, waitOptions } from './report.ts';
 import { dryRun, listOf, startUrls, timeoutSeconds, trimmed } from './schemas.ts';
 
-/** How many pages a dry run shows: more would fill a model's context. */
-const SHOWN_PAGES = 500;
 /** How many globs that match nothing the message names. */
 const NAMED_GLOBS = 5;
 
@@ -33,33 +26,32 @@ export const ingestSite = defineTool({
   inputSchema: z.strictObject({
     links: startUrls,
     /** Globs of which a page must match one. */
-    include: globs.describe('Globs of paths to keep: "/docs" and all below it, "*.html".'),
+    include: globs.describe(
+      'Globs of paths to keep, all unless said: "/docs" and all below it, "*.html".',
+    ),
     /** Globs of which a page may match none. */
-    exclude: globs.describe('Globs of paths to leave out.'),
+    exclude: globs.describe('Globs of paths to leave out; none unless said.'),
     /** The most pages to ingest. */
-    limit: z.int().min(1).default(250).describe('The most pages to ingest.'),
+    limit: z.int().min(1).default(250).describe('The most pages to ingest: 250 unless said.'),
     /** English-specific processing. */
-    english: z.boolean().default(true),
+    english: z.boolean().default(true).describe('English-specific processing; on unless false.'),
     timeoutSeconds,
     dryRun,
   }),
   outputSchema: z.object({
-    /** How many pages the crawl found. */
-    found: z.int(),
-    /** How many of them are wanted. */
-    selected: z.int(),
-    /** How many are not, and why. */
-    leftOut: z.object({
-      notIncluded: z.int(),
-      excluded: z.int(),
-      overLimit: z.int(),
-      unusable: z.int(),
-    }),
-    /** With dryRun: what would be ingested. */
-    urls: z.array(z.string()).optional(),
-    /** Absent where nothing was queued. */
-    report: likeWaitForSources.optional(),
-    message: z.string(),
+    message: z.string().describe('What was found and chosen, and what to do next.'),
+    found: z.int().describe('How many pages the crawl found.'),
+    selected: z.int().describe('How many of them are chosen.'),
+    leftOut: z
+      .object({
+        notIncluded: z.int().describe('They match no include glob.'),
+        excluded: z.int().describe('They match an exclude glob.'),
+        overLimit: z.int().describe('They are more than limit.'),
+        unusable: z.int().describe('They are links that Fini cannot ingest.'),
+      })
+      .describe('How many are not, and why.'),
+    urls: z.array(z.string()).optional().describe('With dryRun: the pages chosen.'),
+    report: reportSchema.optional().describe('How it ended; absent where nothing was queued.'),
   }),
   annotations: {
     readOnlyHint: false,
@@ -74,8 +66,8 @@ export const ingestSite = defineTool({
     const { urls, found, leftOut } = plan;
     const summary = { found, selected: urls.length, leftOut };
     if (dryRun || urls.length === 0) {
-      const shown = urls.slice(0, SHOWN_PAGES);
-      return { ...summary, urls: shown, message: messageOf(plan, dryRun, english) };
+      const { shown, others } = shownPages(urls);
+      return { ...summary, urls: shown, message: messageOf(plan, dryRun, english, others) };
     }
     const request = {
       source: 'web' as const,
@@ -95,7 +87,7 @@ export const ingestSite = defineTool({
   },
   text({ urls = [], report, message }) {
     if (report !== undefined) return `${message}\n${reportText(report)}`;
-    return [message, ...pagesAsText(urls)].join('\n');
+    return [message, ...urls].join('\n');
   },
   isError: ({ selected, report }) => selected === 0 || report?.outcome === 'failed',
 });
@@ -104,6 +96,7 @@ function messageOf(
   { urls, found, leftOut, endedAt, idleGlobs, message }: SitePlan,
   dryRun: boolean,
   english: boolean,
+  others = '',
 ): string {
   const { notIncluded, excluded, overLimit, unusable } = leftOut;
   const reasons = [
@@ -120,9 +113,7 @@ function messageOf(
       ? ''
       : `No page matches ${idleGlobs.slice(0, NAMED_GLOBS).map(quoted).join(', ')}: "/docs/**" is /docs and all below it, "**/old" is a page of that name anywhere.`,
     urls.length > 0 ? '' : nothingSelected(found - unusable),
-    dryRun && urls.length > SHOWN_PAGES
-      ? `The first ${SHOWN_PAGES} are shown: globs tell the others apart.`
-      : '',
+    others,
     dryRun && urls.length > 0
       ? `Nothing is queued. To ingest these, call ingest_site again without dryRun; to ingest some, pass them to ingest_and_wait as documentIdsToAdd${english ? '' : ', with english false'}.`
       : '',

@@ -3,7 +3,7 @@ import { counted } from '../bounded.ts';
 import { queuedIds } from '../fini/documents.ts';
 import { inputsOf, withoutRepetitions } from '../ingestion/inputs.ts';
 import { defineTool } from './define.ts';
-import { howToWait } from './refresh-sources.ts';
+import { howToWait, unnamedIds } from './refresh-sources.ts';
 import { ingestShape, queuedShape, refuseIngestFaults } from './schemas.ts';
 
 /** Queues jobs and returns at once (fini-api.md, "ingest sources"). */
@@ -13,7 +13,10 @@ export const ingestSources = defineTool({
   description:
     'Queues web pages (URLs) or existing sources (IDs) and returns at once with source IDs. Prefer ingest_and_wait, which also reports what worked and joins jobs that run already; use this only to queue now and look later with wait_for_sources. Calling it twice queues twice. Needs write scope.',
   inputSchema: refuseIngestFaults(z.strictObject(ingestShape)),
-  outputSchema: z.object({ ...queuedShape, message: z.string() }),
+  outputSchema: z.object({
+    message: z.string().describe('How to wait for the jobs.'),
+    ...queuedShape,
+  }),
   annotations: {
     readOnlyHint: false,
     destructiveHint: false,
@@ -34,6 +37,7 @@ export const ingestSources = defineTool({
   },
   text({ message, ...queued }) {
     const { addedDocumentIds, updatedDocumentIds } = queued;
-    return `${counted(addedDocumentIds.length, 'source')} queued, ${updatedDocumentIds.length} to be refreshed. ${message}\n${JSON.stringify(queuedIds(queued))}`;
+    const first = `${counted(addedDocumentIds.length, 'source')} queued, ${updatedDocumentIds.length} to be refreshed. ${message}`;
+    return [first, ...unnamedIds(queuedIds(queued))].join('\n');
   },
 });

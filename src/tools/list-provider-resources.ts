@@ -1,10 +1,20 @@
 import * as z from 'zod';
-import { bounded, counted, quoted, TITLE_LENGTH, WORD_LENGTH } from '../bounded.ts';
+import {
+  bounded,
+  counted,
+  fitting,
+  jsonText,
+  quoted,
+  TITLE_LENGTH,
+  WORD_LENGTH,
+} from '../bounded.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { matchesSearch } from '../ingestion/provider-import.ts';
 import { defineTool } from './define.ts';
 import { provider } from './schemas.ts';
 
+/** How much a page may take, in bytes: clients hide longer results from their model. */
+const PAGE_BYTES = 60_000;
 /** How many titles a search that finds nothing names. */
 const NAMED_TITLES = 10;
 /** What an item is whose provider does not say so that anybody could see it. */
@@ -12,15 +22,12 @@ const UNSAID_MIME_TYPE = 'text/html';
 
 /** A provider's page or article, as list gives it and register takes it. */
 export const resourceShape = {
-  /** The provider's own ID, not a source ID. */
-  externalId: z.string(),
-  title: z.string(),
-  originalUrl: z.string(),
-  mimeType: z.string(),
-  /** `page`, `database`, `article`. */
-  object: z.string().optional(),
-  /** Titles of what it is nested in, outermost first. */
-  path: z.array(z.string()),
+  externalId: z.string().describe("The provider's own ID, not a source ID."),
+  title: z.string().describe('Its title.'),
+  originalUrl: z.string().describe('Its URL at the provider.'),
+  mimeType: z.string().describe('Such as text/html.'),
+  object: z.string().optional().describe('What it is: page, database, article.'),
+  path: z.array(z.string()).describe('Titles of what it is in, outermost first.'),
 };
 
 /** A provider's item, fit to be shown; what register goes by stays as it is. */
@@ -49,19 +56,23 @@ export const listProviderResources = defineTool({
   inputSchema: z.strictObject({
     provider,
     /** Keeps the items whose title or path contains this, in any case. */
-    search: z.string().trim().optional().describe('A part of the title or path.'),
-    limit: z.int().min(1).max(500).default(100),
+    search: z.string().trim().optional().describe('A part of the title or path, in any case.'),
+    limit: z
+      .int()
+      .min(1)
+      .max(500)
+      .default(100)
+      .describe('The most items: 1 to 500, 100 unless said.'),
     /** How many items to pass over. */
-    offset: z.int().min(0).default(0).describe('Pass nextOffset of the page before.'),
+    offset: z.int().min(0).default(0).describe('nextOffset of the page before; 0 unless said.'),
   }),
   outputSchema: z.object({
-    /** Items for register_provider_resources. */
-    resources: z.array(z.custom<z.output<z.ZodObject<typeof resourceShape>>>()),
-    /** How many match the search. */
-    total: z.int(),
-    /** Where the next page starts; absent on the last. */
-    nextOffset: z.int().optional(),
-    message: z.string(),
+    message: z.string().describe('What this page is, and what to do next.'),
+    total: z.int().describe('How many items match the search.'),
+    nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
+    resources: z
+      .array(z.object(resourceShape))
+      .describe('The items, as register_provider_resources takes them.'),
   }),
   annotations: {
     readOnlyHint: true,
@@ -72,7 +83,8 @@ export const listProviderResources = defineTool({
   async handler({ provider, search, limit, offset }, { fini, signal, canWrite }) {
     const { resources, unreadable } = await fini.listProviderResources(provider, { signal });
     const matching = resources.filter((resource) => matchesSearch(resource, search ?? ''));
-    const page = matching.slice(offset, offset + limit).map(boundedResource);
+    const asked = matching.slice(offset, offset + limit).map(boundedResource);
+    const page = fitting(asked, PAGE_BYTES);
     const end = offset + page.length;
     const left =
       unreadable === 0
@@ -87,25 +99,23 @@ export const listProviderResources = defineTool({
             ? `Offset ${offset} is past the end: begin again with an offset below ${matching.length}.`
             : howToImport(canWrite);
     return {
-      resources: page,
+      message: `${next}${left}`,
       total: matching.length,
       nextOffset: page.length > 0 && end < matching.length ? end : undefined,
-      message: `${next}${left}`,
+      resources: page,
     };
   },
   text({ resources, total, nextOffset, message }) {
-    const lines = resources.map(
-      ({ externalId, title, path }) =>
-        `- ${[...path, title].join(' › ')} (externalId ${quoted(externalId)})`,
-    );
-    const more = nextOffset === undefined ? '' : `\nGo on with offset ${nextOffset}.`;
-    return `${resources.length} of ${counted(total, 'item')}. ${message}\n${lines.join('\n')}${more}`;
+    const more = nextOffset === undefined ? '' : ` For more, call again with offset ${nextOffset}.`;
+    const first = `${resources.length} of ${counted(total, 'item')}. ${message}${more}`;
+    // As JSON, so that an item can be passed on unchanged.
+    return [first, ...resources.map((resource) => `- ${jsonText(resource)}`)].join('\n');
   },
 });
 
 function howToImport(canWrite: boolean): string {
   return canWrite
-    ? 'Pass the chosen externalIds to import_provider_resources, or the items unchanged (from the structured content) to register_provider_resources.'
+    ? 'Pass the chosen externalIds to import_provider_resources, or the items unchanged to register_provider_resources.'
     : 'This server is read-only, so they cannot be imported through it.';
 }
 

@@ -4,7 +4,7 @@ import type { SourceFilters } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { defineTool } from './define.ts';
 import { sourceId } from './schemas.ts';
-import { type SourceOutput, sourceLine, sourceOutput } from './source.ts';
+import { sourceLine, sourceOutput, sourceShape } from './source.ts';
 
 const optionalText = z.string().trim().min(1).optional();
 
@@ -15,34 +15,47 @@ export const listSources = defineTool({
   description:
     "Lists the workspace's sources, newest change first, without their text. Use it to find a source by URL or title, to see what failed, or whether something was queued. To wait for jobs use wait_for_sources; for a text get_source. Needs read scope.",
   inputSchema: z.strictObject({
-    limit: z.int().min(1).max(100).default(50),
+    limit: z
+      .int()
+      .min(1)
+      .max(100)
+      .default(50)
+      .describe('The most sources a page: 1 to 100, 50 unless said.'),
     cursor: sourceId.optional().describe('nextCursor of the page before.'),
-    direction: z.enum(['next', 'previous']).optional().describe('next: older; previous: newer.'),
-    source: z.enum(['web', 'googledrive', 'notion', 'zendesk', 'confluence', 'files']).optional(),
-    english: z.boolean().optional(),
+    direction: z
+      .enum(['next', 'previous'])
+      .optional()
+      .describe('next: older ones, the usual way; previous: newer ones.'),
+    source: z
+      .enum(['web', 'googledrive', 'notion', 'zendesk', 'confluence', 'files'])
+      .optional()
+      .describe('Only of this kind.'),
+    english: z.boolean().optional().describe('Whether it had English-specific processing.'),
     /** One source. */
-    id: sourceId.optional(),
+    id: sourceId.optional().describe('Only the source with this ID (UUID).'),
     /** A part of the title, in any case. */
-    title: optionalText.describe('A part of the title.'),
+    title: optionalText.describe('A part of the title, in any case.'),
     /** A part of the URL, in any case. */
-    originalUrl: optionalText.describe('A part of the URL.'),
-    linkedKnowledgeId: optionalText,
-    linkedOperation: z.enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING']).optional(),
+    originalUrl: optionalText.describe('A part of the URL, in any case.'),
+    linkedKnowledgeId: optionalText.describe('Only sources of this Knowledge article (its ID).'),
+    linkedOperation: z
+      .enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING'])
+      .optional()
+      .describe('Only sources last used in this way for Knowledge.'),
     /** Pages that changed since they were ingested. */
     changed: z.boolean().optional().describe('Whether the page changed since ingestion.'),
   }),
   outputSchema: z.object({
-    documents: z.array(z.custom<SourceOutput>()).describe("As get_source's, without text."),
+    message: z.string().describe('What this page is, and what to do next.'),
     hasMore: z.boolean(),
-    /** Leads to the next page; absent on the last. */
-    nextCursor: z.string().optional(),
-    message: z.string(),
+    nextCursor: z.string().optional().describe('Pass it as cursor; absent on the last page.'),
+    documents: z.array(z.object(sourceShape)).describe('The sources, newest change first.'),
   }),
   annotations: {
     readOnlyHint: true,
     destructiveHint: false,
     idempotentHint: true,
-    openWorldHint: true,
+    openWorldHint: false,
   },
   async handler({ cursor, direction, limit, ...filters }, context) {
     const { fini, signal, canWrite } = context;

@@ -13,7 +13,10 @@ export const refreshSources = defineTool({
     /** Source IDs. */
     documentIds: sourceIds('documentIds').describe('Source IDs (UUIDs).'),
   }),
-  outputSchema: z.object({ queuedDocumentIds: z.array(z.string()), message: z.string() }),
+  outputSchema: z.object({
+    message: z.string().describe('How to wait for the jobs.'),
+    queuedDocumentIds: z.array(z.string()).describe('IDs of the sources queued.'),
+  }),
   annotations: {
     readOnlyHint: false,
     destructiveHint: false,
@@ -34,12 +37,18 @@ export const refreshSources = defineTool({
     };
   },
   text({ queuedDocumentIds, message }) {
-    return `${counted(queuedDocumentIds.length, 'source')} to be refreshed. ${message}\n${JSON.stringify(queuedDocumentIds)}`;
+    const first = `${counted(queuedDocumentIds.length, 'source')} to be refreshed. ${message}`;
+    return [first, ...unnamedIds(queuedDocumentIds)].join('\n');
   },
 });
 
 /** How many IDs a next step names; of more, the result has the list. */
-export const NAMED_IDS = 20;
+export const NAMED_IDS = 100;
+
+/** The IDs as text, where they are too many for a next step to name. */
+export function unnamedIds(ids: readonly string[]): string[] {
+  return ids.length > NAMED_IDS ? [JSON.stringify(ids)] : [];
+}
 
 /**
  * How to go on after queueing, so that the result of the job before is not taken for the new one's.
@@ -55,6 +64,6 @@ export function howToWait(ids: readonly string[], queuedAfter: number | null): s
   const input =
     ids.length <= NAMED_IDS
       ? JSON.stringify({ ids, ...since })
-      : `these ids${queuedAfter === null ? '' : ` and ${JSON.stringify(since)}`}`;
+      : `ids set to these IDs${queuedAfter === null ? '' : `, and ${JSON.stringify(since)}`}`;
   return `${when} how it ends: call wait_for_sources with ${input}.`;
 }

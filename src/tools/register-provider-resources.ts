@@ -18,7 +18,7 @@ export const registerProviderResources = defineTool({
       1,
     ).describe('Items as list_provider_resources returned them.'),
   }),
-  outputSchema: z.object({ ...queuedShape, message: z.string() }),
+  outputSchema: z.object({ message: z.string().describe('How to ingest them.'), ...queuedShape }),
   annotations: {
     readOnlyHint: false,
     destructiveHint: false,
@@ -38,12 +38,17 @@ export const registerProviderResources = defineTool({
     const how =
       ids <= NAMED_IDS
         ? `call ingest_and_wait with ${JSON.stringify(input)}`
-        : `pass these IDs to ingest_and_wait with source "${provider}"`;
+        : `call ingest_and_wait with source "${provider}" and these IDs: those added as documentIdsToAdd, those known before as documentIdsToRefresh`;
     const message = `Registered, not ingested: ${how}.`;
     return { ...registered, message };
   },
   text({ addedDocumentIds, updatedDocumentIds, message }) {
-    const ids = JSON.stringify([...addedDocumentIds, ...updatedDocumentIds]);
-    return `${counted(addedDocumentIds.length, 'source')} added, ${updatedDocumentIds.length} known before. ${message}\n${ids}`;
+    const first = `${counted(addedDocumentIds.length, 'source')} added, ${updatedDocumentIds.length} known before. ${message}`;
+    const isLong = addedDocumentIds.length + updatedDocumentIds.length > NAMED_IDS;
+    const lists = [
+      `Added: ${JSON.stringify(addedDocumentIds)}`,
+      `Known before: ${JSON.stringify(updatedDocumentIds)}`,
+    ];
+    return [first, ...(isLong ? lists : [])].join('\n');
   },
 });

@@ -4,76 +4,88 @@ import {
   boundedOrNull,
   counted,
   ERROR_LENGTH,
+  fitting,
+  jsonBytes,
+  jsonText,
+  shown,
   TITLE_LENGTH,
   URL_LENGTH,
   WORD_LENGTH,
 } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { Report, ReportedSource } from '../ingestion/report.ts';
-import { adviceFor } from '../ingestion/states.ts';
+import { type Advice, adviceFor } from '../ingestion/states.ts';
 import type { WaitOptions } from '../ingestion/wait.ts';
 import type { ToolContext } from './define.ts';
 
+/** A source in a report; all but its state is left out where there is nothing to say. */
+const sourceInReport = z.object({
+  status: z.enum(['completed', 'failed', 'unfinished']),
+  originalUrl: z.string().optional(),
+  id: z.string().optional().describe('Source ID.'),
+  title: z.string().optional(),
+  error: z.string().optional().describe('Why it failed.'),
+  hint: z.string().optional().describe('What to do about it.'),
+  jobStatus: z.string().optional().describe("Fini's word for it; absent before the job shows."),
+  joined: z.boolean().optional().describe('Its job ran already and was not queued again.'),
+  paragraphCount: z.int().optional(),
+  linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
+  jobId: z.string().optional(),
+});
+
+type SourceInReport = z.output<typeof sourceInReport>;
+
+/** How many of each there are: of all that was submitted, or of what a long report leaves out. */
+const left = z.int().optional();
+
 /** The account of a wait, as the tools that wait return it. */
 export const reportShape = {
-  /** `timed_out`: some are unfinished; `partial`: some failed or were not queued. */
-  outcome: z.enum(['completed', 'partial', 'failed', 'timed_out']),
-  /** `submitted` is the sum of the other four. */
+  outcome: z
+    .enum(['completed', 'partial', 'failed', 'timed_out'])
+    .describe('timed_out: some are unfinished; partial: some failed or were not queued.'),
   counts: z.object({
-    submitted: z.int(),
+    submitted: z.int().describe('The sum of the other four.'),
     completed: z.int(),
     failed: z.int(),
     unfinished: z.int(),
     unqueued: z.int(),
   }),
-  sources: z.array(
-    z.object({
-      /** The source ID. */
-      id: z.string(),
-      /** Absent, as all that is optional, from a long report but for what failed. */
-      title: z.string().nullable().optional(),
-      originalUrl: z.string().nullable(),
-      status: z.enum(['completed', 'failed', 'unfinished']),
-      /** Fini's own word for it; null while the job waited for has not shown. */
-      jobStatus: z.string().nullable().optional(),
-      jobId: z.string().nullable().optional(),
-      /** Its job ran already and was waited for instead of being queued again. */
-      joined: z.boolean().optional(),
-      error: z.string().optional(),
-      /** What to do about a failure. */
-      hint: z.string().optional(),
-      paragraphCount: z.int().optional(),
-      linkedKnowledgeId: z.string().nullable().optional(),
-    }),
-  ),
-  /** Inputs that Fini gave no ID for. */
-  unqueued: z.array(z.string()),
   elapsedSeconds: z.number(),
-  /** What to do now, in words, with tools and IDs. */
-  nextSteps: z.string(),
+  nextSteps: z.string().describe('What to do now: calls to make, as they are.'),
+  unqueued: z.array(z.string()).describe('Inputs that were not queued.'),
+  hints: z
+    .array(z.object({ error: z.string(), hint: z.string(), count: z.int() }))
+    .optional()
+    .describe('In a long report: what to do about each error that several sources have.'),
+  sources: z
+    .array(sourceInReport)
+    .describe(
+      'In the order of the inputs. A long report has only those with an error or a hint here; those that completed are in completed, and the IDs of those unfinished in nextSteps.',
+    ),
+  completed: z
+    .array(z.string())
+    .optional()
+    .describe('In a long report: the URL, or else the ID, of each source that completed.'),
+  omitted: z
+    .object({ unqueued: left, failed: left, unfinished: left, completed: left })
+    .optional()
+    .describe('In a report that is too long even so: how many more there are.'),
 };
+
+/** The account of a wait as one field. */
+export const reportSchema = z.object(reportShape);
 
 /** The account of a wait, as the tools that wait return it. */
-export type ReportOutput = z.output<z.ZodObject<typeof reportShape>>;
-
-/** The same with its details listed by wait_for_sources alone, which every server has. */
-export const reportShapeInShort = {
-  ...reportShape,
-  counts: z.custom<ReportOutput['counts']>(),
-  sources: z.array(z.custom<ReportOutput['sources'][number]>()).describe("As wait_for_sources'."),
-};
-
-/** The same as one field, where another tool's schema shows what is in it. */
-export const likeWaitForSources = z.custom<ReportOutput>().describe("wait_for_sources' report.");
+export type ReportOutput = z.output<typeof reportSchema>;
 
 /** How the tools that wait do so: for as long as asked, telling the client how it goes. */
 export function waitOptions(
   timeoutSeconds: number | undefined,
-  { startedAt, waitTimeoutSeconds, signal, progress, log }: ToolContext,
+  { startedAt, waitTimeoutSeconds, longestSeconds, signal, progress, log }: ToolContext,
 ): WaitOptions {
   let isTroubled = false;
   return {
-    timeoutSeconds: timeoutSeconds ?? waitTimeoutSeconds,
+    timeoutSeconds: Math.min(timeoutSeconds ?? waitTimeoutSeconds, longestSeconds),
     startedAt,
     signal,
     onProgress(state) {
@@ -100,15 +112,25 @@ export function waitOptions(
   };
 }
 
-/** How many sources a report tells everything of; in a longer one only of those that failed. */
-const TOLD_IN_FULL = 100;
-/** How many IDs next steps name; a longer report has them all in its sources. */
-const IDS_IN_NEXT_STEPS = 500;
-/** How many sources of a kind the text names. */
-const NAMED_AS_TEXT = 20;
+/** The largest report that tells everything of every source, in bytes. */
+const IN_FULL_BYTES = 32_000;
+/** The largest report at all, with room for what a tool says besides. */
+const MAXIMUM_BYTES = 60_000;
+/** What is kept free for saying what is left out. */
+const SAYING_WHAT_IS_LEFT_OUT = 500;
+/** How many sources one call to wait for them names. */
+const IDS_IN_A_CALL = 1_000;
+/** How much of a report the items to try again may take, in bytes. */
+const RETRIED_BYTES = 16_000;
+/** How long an error is in a long report, in characters. */
+const SHORT_ERROR_LENGTH = 160;
+
+/** How many sources and inputs of each kind a report does not name. */
+type Omitted = NonNullable<ReportOutput['omitted']>;
 
 /**
- * Turns the account of a wait into what a tool returns.
+ * Turns the account of a wait into what a tool returns. A long one tells less of each source, and
+ * only one that is longer still leaves some out, those that completed first, and says so.
  *
  * @param context Tells whether there are tools that write, so that next steps name only what is there.
  */
@@ -116,73 +138,148 @@ export function reportOutput(
   report: Report,
   { canWrite }: Pick<ToolContext, 'canWrite'>,
 ): ReportOutput {
-  return {
-    outcome: report.outcome,
-    counts: report.counts,
-    sources: inBounds(report.sources),
-    unqueued: report.unqueued.map((input) => bounded(input, URL_LENGTH)),
-    elapsedSeconds: report.elapsedSeconds,
-    nextSteps: nextSteps(report, canWrite),
-  };
+  const { outcome, counts, elapsedSeconds } = report;
+  const unqueued = report.unqueued.map((input) => bounded(input, URL_LENGTH));
+  const steps = nextSteps(report, canWrite);
+  const head = { outcome, counts, elapsedSeconds, nextSteps: steps.join(' '), unqueued };
+  const full = { ...head, sources: report.sources.map(inFull) };
+  if (jsonBytes(full) <= IN_FULL_BYTES) return full;
+  return inShort(report, head);
 }
 
-/** All of a short list told in full; of a longer one only the first that failed. */
-function inBounds(sources: readonly ReportedSource[]): ReportOutput['sources'] {
-  const failed = sources.filter(({ state }) => state === 'failed');
-  const inFull = new Set(sources.length > TOLD_IN_FULL ? failed.slice(0, TOLD_IN_FULL) : sources);
-  return sources.map((source) => {
-    const told = sourceInReport(source);
-    if (inFull.has(source)) return told;
-    const { id, originalUrl, status, joined, error } = told;
-    return { id, originalUrl, status, joined, error };
-  });
-}
-
-function sourceInReport(source: ReportedSource): ReportOutput['sources'][number] {
-  const { id, document, state, joined, gone } = source;
-  // What the record says of the job before is not this job's result.
-  const current = source.fresh ? document : null;
-  const fault = gone ? 'Fini has no such source (any more).' : current?.error;
+function inFull(source: ReportedSource): SourceInReport {
+  const { id, document, state, joined } = source;
+  const current = currentRecord(source);
   return {
-    id,
-    title: boundedOrNull(document?.title ?? null, TITLE_LENGTH),
-    originalUrl: boundedOrNull(document?.originalUrl ?? null, URL_LENGTH),
     status: state,
-    jobStatus: boundedOrNull(current?.linkedJobStatus ?? null, WORD_LENGTH),
-    jobId: boundedOrNull(current?.linkedJobId ?? null, WORD_LENGTH),
+    originalUrl: shown(document?.originalUrl, URL_LENGTH),
+    id,
+    title: shown(document?.title, TITLE_LENGTH),
+    error: errorOf(source, ERROR_LENGTH),
+    hint: adviceOn(source)?.hint,
+    jobStatus: shown(current?.linkedJobStatus, WORD_LENGTH),
     joined: joined || undefined,
-    error: state === 'failed' ? errorText(fault) : undefined,
-    hint: gone
-      ? 'It may have been deleted meanwhile. Add it again if it is wanted.'
-      : current === null
-        ? undefined
-        : adviceFor(current),
-    paragraphCount: current?.paragraphCount ?? 0,
-    linkedKnowledgeId: boundedOrNull(document?.linkedKnowledgeId ?? null, WORD_LENGTH),
+    paragraphCount: current?.paragraphCount,
+    linkedKnowledgeId: shown(document?.linkedKnowledgeId, WORD_LENGTH),
+    jobId: shown(current?.linkedJobId, WORD_LENGTH),
   };
 }
 
-function errorText(fault: string | null | undefined): string {
-  return fault ? bounded(fault, ERROR_LENGTH) : 'Fini gave no reason.';
+function inShort(report: Report, head: Omit<ReportOutput, 'sources'>): ReportOutput {
+  const { sources, counts } = report;
+  const toTell = sources.filter(
+    (source) => source.state === 'failed' || adviceOn(source) !== undefined,
+  );
+  const hints = sharedHints(toTell);
+  let room = MAXIMUM_BYTES - SAYING_WHAT_IS_LEFT_OUT - jsonBytes({ ...head, unqueued: [], hints });
+  const take = <Item>(items: readonly Item[]) => {
+    const taken = fitting(items, room);
+    room -= jsonBytes(taken);
+    return taken;
+  };
+  const unqueued = take(head.unqueued);
+  const told = take(toTell.map((source) => needed(source, hints)));
+  const completed = take(
+    sources
+      .filter(({ state }) => state === 'completed')
+      .map(({ id, document }) => shown(document?.originalUrl, URL_LENGTH) ?? id),
+  );
+  const count = (status: string) => told.filter((source) => source.status === status).length;
+  const omitted = {
+    unqueued: missing(counts.unqueued, unqueued.length),
+    failed: missing(counts.failed, count('failed')),
+    // Next steps name the others.
+    unfinished: missing(counts.unfinished, Math.max(count('unfinished'), IDS_IN_A_CALL)),
+    completed: missing(counts.completed, completed.length),
+  };
+  const isWhole = Object.values(omitted).every((number) => number === undefined);
+  return {
+    ...head,
+    nextSteps: [head.nextSteps, whereTheRestIs(omitted)].filter((step) => step !== '').join(' '),
+    unqueued,
+    hints: hints.length > 0 ? hints : undefined,
+    sources: told,
+    completed,
+    omitted: isWhole ? undefined : omitted,
+  };
 }
 
-function nextSteps(report: Report, canWrite: boolean): string {
+function missing(all: number, named: number): number | undefined {
+  return all > named ? all - named : undefined;
+}
+
+function whereTheRestIs({ unqueued, failed, unfinished, completed }: Omitted): string {
+  const parts = [
+    ...(failed === undefined ? [] : [`${failed} failed`]),
+    ...(unfinished === undefined ? [] : [`${unfinished} unfinished`]),
+    ...(completed === undefined ? [] : [`${completed} completed`]),
+  ];
+  return [
+    parts.length === 0
+      ? ''
+      : `Too many to name here: ${parts.join(', ')}. To see them, call list_sources with {"limit":100}, which lists the newest changes first.`,
+    unqueued === undefined ? '' : `${unqueued} more were not queued than are named here.`,
+  ]
+    .filter((sentence) => sentence !== '')
+    .join(' ');
+}
+
+/** What a long report tells of a source: what went wrong, and by what name to go on with it. */
+function needed(source: ReportedSource, hints: NonNullable<ReportOutput['hints']>): SourceInReport {
+  const { id, document, state } = source;
+  const originalUrl = shown(document?.originalUrl, URL_LENGTH);
+  const error = errorOf(source, SHORT_ERROR_LENGTH);
+  const hint = adviceOn(source)?.hint;
+  const isShared = hints.some((one) => one.error === error && one.hint === hint);
+  // A page goes by its URL; every other source, and one that still runs, by its ID.
+  const goesByUrl = originalUrl !== undefined && document?.source === 'web' && state === 'failed';
+  return {
+    status: state,
+    originalUrl,
+    id: goesByUrl ? undefined : id,
+    error,
+    hint: isShared ? undefined : hint,
+  };
+}
+
+/** The hints that several sources with the same error share; the first of each error. */
+function sharedHints(sources: readonly ReportedSource[]): NonNullable<ReportOutput['hints']> {
+  const found = new Map<string, { error: string; hint: string; count: number }>();
+  for (const source of sources) {
+    const error = errorOf(source, SHORT_ERROR_LENGTH);
+    const hint = adviceOn(source)?.hint;
+    if (error === undefined || hint === undefined) continue;
+    const shared = found.get(error) ?? { error, hint, count: 0 };
+    if (shared.hint === hint) shared.count += 1;
+    found.set(error, shared);
+  }
+  return [...found.values()].filter(({ count }) => count > 1);
+}
+
+/** A source's record, where it tells of the job that was waited for: what came before is no result. */
+function currentRecord({ fresh, document }: ReportedSource): FiniDocument | null {
+  return fresh ? document : null;
+}
+
+function errorOf(source: ReportedSource, length: number): string | undefined {
+  if (source.state !== 'failed') return undefined;
+  if (source.gone) return 'Fini has no such source (any more).';
+  return bounded(currentRecord(source)?.error ?? '', length) || 'Fini gave no reason.';
+}
+
+function adviceOn(source: ReportedSource): Advice | undefined {
+  if (source.gone) {
+    const hint = 'It may have been deleted meanwhile. Add it again if it is wanted.';
+    return { hint, mayPass: false };
+  }
+  const current = currentRecord(source);
+  return current === null ? undefined : adviceFor(current);
+}
+
+function nextSteps(report: Report, canWrite: boolean): string[] {
   const { counts, sources, unqueued, trouble } = report;
   const steps: string[] = [];
-  if (counts.unfinished > 0) {
-    const ids = sources.filter(({ state }) => state === 'unfinished').map(({ id }) => id);
-    const since =
-      report.queuedAfter === null || !Number.isFinite(report.queuedAfter)
-        ? ''
-        : `, "queuedAfter": "${new Date(report.queuedAfter).toISOString()}"`;
-    const call =
-      ids.length > IDS_IN_NEXT_STEPS
-        ? `Call wait_for_sources, ids being those of the unfinished sources${since}`
-        : `Call wait_for_sources with {"ids": ${JSON.stringify(ids)}${since}}`;
-    steps.push(
-      `${counted(ids.length, 'source')} had not ended when the time ran out; the jobs go on at Fini. ${call}.`,
-    );
-  }
+  if (counts.unfinished > 0) steps.push(howToGoOn(report));
   if (trouble !== null) {
     steps.push(`Fini did not answer the last look: ${bounded(trouble.message, ERROR_LENGTH)}`);
   }
@@ -200,91 +297,124 @@ function nextSteps(report: Report, canWrite: boolean): string {
       'Completed is not yet live: the content must still go through Knowledge in the Fini dashboard (generation, review, publishing, assignment) before agents answer from it.',
     );
   }
-  return steps.join(' ');
-}
-
-/** How to ingest again what failed, once its cause is mended. */
-function stepsAfterFailure(sources: readonly ReportedSource[], canWrite: boolean): string[] {
-  const failed = sources.flatMap(({ state, gone, document, id }) =>
-    // Raw files cannot be ingested anew (fini-api.md, "refresh sources").
-    state === 'failed' && !gone && document?.source !== 'files' ? { id, document } : [],
-  );
-  const steps = [
-    'For each failed source do what its hint says, and leave out what stays as it is.',
-  ];
-  if (failed.length === 0) return steps;
-  if (!canWrite) return [...steps, 'This server is read-only, so it cannot ingest it again.'];
-  const isWeb = ({ document }: (typeof failed)[number]) => document?.source === 'web';
-  for (const english of [true, false]) {
-    const pages = failed.filter(
-      (source) => isWeb(source) && isEnglish(source.document) === english,
-    );
-    const urls = pages.flatMap(({ document }) => document?.originalUrl ?? []);
-    if (urls.length === 0) continue;
-    const flag = english ? '' : ', "english": false';
-    steps.push(`Then call ingest_and_wait with {"documentIdsToRefresh": ${someOf(urls)}${flag}}.`);
-  }
-  const ids = failed.filter((source) => !isWeb(source)).map(({ id }) => id);
-  if (ids.length > 0) {
-    steps.push(`Then call refresh_sources with {"documentIds": ${someOf(ids)}}.`);
-  }
   return steps;
 }
 
-/** As Fini's default has it where a record does not say. */
-function isEnglish(document: FiniDocument | null): boolean {
-  return document?.english ?? true;
+function howToGoOn({ sources, queuedAfter }: Report): string {
+  const unfinished = sources.filter(({ state }) => state === 'unfinished').map(({ id }) => id);
+  const ids = unfinished.slice(0, IDS_IN_A_CALL);
+  const since =
+    queuedAfter === null || !Number.isFinite(queuedAfter)
+      ? {}
+      : { queuedAfter: new Date(queuedAfter).toISOString() };
+  const first =
+    ids.length === unfinished.length
+      ? ''
+      : ` These are the first ${counted(ids.length, 'source')}; wait for the others after that.`;
+  return `${counted(unfinished.length, 'source')} still running when the time ran out; the jobs continue at Fini. Call wait_for_sources with ${jsonText({ ids, ...since })}.${first}`;
 }
 
-/** A list as JSON; of a long one the beginning, since the report has the rest. */
-function someOf(items: readonly string[]): string {
-  const left = items.length - NAMED_AS_TEXT;
-  const list = JSON.stringify(items.slice(0, NAMED_AS_TEXT));
-  return left > 0 ? `${list} and the ${left} others that failed` : list;
+/** What to do about what failed: another try is proposed only of what may pass then. */
+function stepsAfterFailure(sources: readonly ReportedSource[], canWrite: boolean): string[] {
+  const failed = sources.filter(({ state }) => state === 'failed');
+  const toTry = failed.filter((source) => adviceOn(source)?.mayPass);
+  const each =
+    failed.length === 1 ? 'The failed source has a hint' : 'Each failed source has a hint';
+  if (toTry.length === 0) return [`${each}. Trying again without a change does not help.`];
+  const some =
+    toTry.length === failed.length
+      ? ''
+      : ` ${toTry.length} of ${failed.length} may pass on another try.`;
+  if (!canWrite) return [`${each}.${some} This server is read-only, so it cannot ingest again.`];
+  return [`${each}: do what it says first.${some}`, ...retries(toTry)];
 }
 
-/** The report in short: totals, failures, what was not queued, and how to go on. */
+/** The calls that ingest these again, pages with the processing that they had. */
+function retries(sources: readonly ReportedSource[]): string[] {
+  const pages = new Map<string, { flags: object; urls: string[] }>();
+  const ids: string[] = [];
+  for (const { id, document } of sources) {
+    if (document?.source !== 'web' || !document.originalUrl) {
+      ids.push(id);
+      continue;
+    }
+    const flags = {
+      ...(document.english === false && { english: false }),
+      ...(document.baser === true && { baser: true }),
+    };
+    const key = JSON.stringify(flags);
+    const group = pages.get(key) ?? { flags, urls: [] };
+    group.urls.push(document.originalUrl);
+    pages.set(key, group);
+  }
+  const steps: string[] = [];
+  let room = RETRIED_BYTES;
+  const propose = (tool: string, list: string, items: readonly string[], flags: object) => {
+    const named = fitting(items, room);
+    room -= jsonBytes(named);
+    const more = items.length - named.length;
+    const others = more > 0 ? ` Then do the same with the ${more} others.` : '';
+    if (named.length > 0)
+      steps.push(`Then call ${tool} with ${jsonText({ [list]: named, ...flags })}.${others}`);
+  };
+  for (const { urls, flags } of pages.values()) {
+    propose('ingest_and_wait', 'documentIdsToRefresh', urls, flags);
+  }
+  propose('refresh_sources', 'documentIds', ids, {});
+  return steps;
+}
+
+/** All of a report in lines: how it ended, how to go on, and what became of each source. */
 export function reportText(report: ReportOutput): string {
-  const { counts, outcome, sources, unqueued, elapsedSeconds } = report;
+  const { counts, outcome, sources, unqueued, completed = [], elapsedSeconds } = report;
+  const withStatus = (status: SourceInReport['status']) =>
+    sources.filter((source) => source.status === status);
   const lines = [
     `${outcome}: ${counts.completed} of ${counts.submitted} completed, ${counts.failed} failed, ${counts.unfinished} unfinished, ${counts.unqueued} not queued, in ${elapsedSeconds} s.`,
-    ...namedSources(sources, 'failed'),
-    ...namedSources(sources, 'unfinished'),
-    ...unqueued.slice(0, NAMED_AS_TEXT).map((input) => `- not queued: ${input}`),
-    more(unqueued.length, 'not queued'),
-    ...namedSources(sources, 'completed'),
-    report.nextSteps,
+    ...(report.nextSteps === '' ? [] : [report.nextSteps]),
+    ...section('Not queued', unqueued),
+    ...failures(report, withStatus('failed')),
+    ...section('Unfinished', withStatus('unfinished').map(lineOf)),
+    ...section('Completed', [...withStatus('completed').map(lineOf), ...completed]),
   ];
-  return lines.filter((line) => line !== '').join('\n');
+  return lines.join('\n');
 }
 
-function namedSources(
-  sources: ReportOutput['sources'],
-  status: ReportOutput['sources'][number]['status'],
-): string[] {
-  const wanted = sources.filter((source) => source.status === status);
-  const lines = wanted.slice(0, NAMED_AS_TEXT).map((source) => {
-    const { id, originalUrl, title } = source;
-    const name = originalUrl || title;
-    return `- ${status}: ${name ? `${name} (${id})` : id}${howItIs(source)}`;
-  });
-  return [...lines, more(wanted.length, status)];
+function section(title: string, lines: readonly string[], about = ''): string[] {
+  if (lines.length === 0) return [];
+  const heading = `${title} (${lines.length}):${about === '' ? '' : ` ${about}`}`;
+  return [heading, ...lines.map((line) => `- ${line}`)];
 }
 
-function howItIs({
-  status,
-  title,
-  jobStatus,
-  error,
-  hint,
-}: ReportOutput['sources'][number]): string {
-  if (status === 'completed') return title ? `: ${title}` : '';
-  const progress = jobStatus === null ? 'not begun' : jobStatus;
-  const parts = [error ?? progress, hint].filter((part) => part !== undefined);
-  return parts.length === 0 ? '' : `: ${parts.join(' → ')}`;
+/** What failed, by what to do about it. */
+function failures({ hints = [] }: ReportOutput, failed: readonly SourceInReport[]): string[] {
+  const byHint = new Map<string, string[]>();
+  for (const source of failed) {
+    const shared = hints.find(({ error }) => error === source.error);
+    const hint = source.hint ?? shared?.hint ?? '';
+    const lines = byHint.get(hint) ?? [];
+    lines.push(lineOf({ ...source, hint: undefined }));
+    byHint.set(hint, lines);
+  }
+  return [...byHint].flatMap(([hint, lines]) => section('Failed', lines, hint));
 }
 
-function more(count: number, what: string): string {
-  const left = count - NAMED_AS_TEXT;
-  return left > 0 ? `- and ${left} more ${what}, all in the structured content` : '';
+function lineOf(source: SourceInReport): string {
+  const { status, originalUrl, id, title, error, hint, joined, paragraphCount } = source;
+  const { jobStatus = 'not begun', linkedKnowledgeId, jobId } = source;
+  const name = originalUrl ?? title ?? id ?? '';
+  const named = id === undefined || id === name ? name : `${name} (${id})`;
+  const parts = [
+    error,
+    status === 'unfinished' ? jobStatus : undefined,
+    hint,
+    title === name ? undefined : title,
+    status === 'completed' && paragraphCount !== undefined
+      ? counted(paragraphCount, 'paragraph')
+      : undefined,
+    linkedKnowledgeId === undefined ? undefined : `article ${linkedKnowledgeId}`,
+    joined ? 'joined' : undefined,
+    status !== 'completed' && jobId !== undefined ? `job ${jobId}` : undefined,
+  ].filter((part) => part !== undefined);
+  return parts.length === 0 ? named : `${named}: ${parts.join(', ')}`;
 }

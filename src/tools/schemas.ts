@@ -68,15 +68,17 @@ z.config({
 });
 
 /** The providers whose content can be listed and registered. */
-export const provider = z.enum(PROVIDERS);
+export const provider = z.enum(PROVIDERS).describe('A provider connected in the Fini dashboard.');
 
-/** How long a call may wait, in seconds. The default is the server's setting. */
+/** How long a call may wait, in seconds. The default is the server's setting; see `longestSeconds`. */
 export const timeoutSeconds = z
   .int()
   .min(1)
   .max(3600)
   .optional()
-  .describe('More than the usual 50 only if your client shows progress.');
+  .describe(
+    'Seconds to wait, 1 to 3600; usually 50 by default. A call without a progressToken ends after 55 s all the same, and says how to continue.',
+  );
 
 /** What names a source or a page; a source also by the resource of its text. */
 const named = trimmed.overwrite((text) => parseSourceUri(text)?.id ?? text);
@@ -109,12 +111,18 @@ export const startUrls = listOf(trimmed, 1)
   .describe('Absolute http(s) URLs to start from.');
 
 /** Whether a call only tells what it would do. */
-export const dryRun = z.boolean().default(false).describe('Only show what would be done.');
+export const dryRun = z
+  .boolean()
+  .default(false)
+  .describe('Only show what would be done; off unless true.');
 
 /** The two lists of an ingest call and what goes with them (fini-api.md, "The trap"). */
 export const ingestShape = {
   /** What the lists hold: URLs for `web`, source IDs for the others. */
-  source: z.enum(INGEST_SOURCES).default('web').describe('Decides what the two lists hold.'),
+  source: z
+    .enum(INGEST_SOURCES)
+    .default('web')
+    .describe('What the two lists hold: web unless said.'),
   /** First-time ingestion. */
   documentIdsToAdd: listOf(named)
     .default([])
@@ -124,9 +132,9 @@ export const ingestShape = {
   /** Ingestion anew of what Fini has. */
   documentIdsToRefresh: listOf(named).default([]).describe('To ingest anew. Same kinds of values.'),
   /** English-specific processing. */
-  english: z.boolean().default(true).describe('English-specific processing.'),
+  english: z.boolean().default(true).describe('English-specific processing; on unless false.'),
   /** BASER processing. */
-  baser: z.boolean().default(false).describe('Off unless asked for.'),
+  baser: z.boolean().default(false).describe('BASER processing; off unless true.'),
 };
 
 /** What stands in the two lists where the rest of an input may be wrong, but for what decides. */
@@ -151,8 +159,6 @@ export function refuseIngestFaults<Schema extends z.ZodType>(schema: Schema): Sc
 
 /** What ingest and register answer. */
 export const queuedShape = {
-  /** Source IDs. */
-  addedDocumentIds: z.array(z.string()),
-  /** Source IDs. */
-  updatedDocumentIds: z.array(z.string()),
+  addedDocumentIds: z.array(z.string()).describe('IDs of new sources.'),
+  updatedDocumentIds: z.array(z.string()).describe('IDs of sources that Fini had.'),
 };

@@ -1,42 +1,27 @@
 import * as z from 'zod';
-import {
-  bounded,
-  boundedOrNull,
-  counted,
-  ERROR_LENGTH,
-  TITLE_LENGTH,
-  URL_LENGTH,
-  WORD_LENGTH,
-} from '../bounded.ts';
+import { counted, ERROR_LENGTH, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
-import { adviceFor } from '../ingestion/states.ts';
+import { adviceFor, stateOf } from '../ingestion/states.ts';
 
 /** A source without its text, as tools show it (fini-api.md, "Document"). */
 export const sourceShape = {
-  /** The source ID. */
-  id: z.string(),
-  title: z.string().nullable(),
-  originalUrl: z.string().nullable(),
-  /** `web`, `googledrive`, `notion`, `zendesk`, `confluence` or `files`. */
-  source: z.string().nullable(),
-  /** `PENDING`, `IN_PROGRESS`, `COMPLETED` or `FAILED`. */
-  linkedJobStatus: z.string().nullable(),
-  /** Whether the latest job gave usable content. */
-  success: z.boolean().nullable(),
-  /** Why the latest job failed. */
-  error: z.string().optional(),
-  /** What to do about that. */
-  hint: z.string().optional(),
+  id: z.string().describe('Source ID.'),
+  linkedJobStatus: z
+    .string()
+    .optional()
+    .describe('PENDING, IN_PROGRESS, COMPLETED or FAILED; absent: never ingested.'),
+  error: z.string().optional().describe('Why the latest job failed.'),
+  hint: z.string().optional().describe('What to do about that.'),
+  title: z.string().optional(),
+  originalUrl: z.string().optional(),
+  source: z.string().optional().describe('web, googledrive, notion, zendesk, confluence or files.'),
+  updatedAt: z.string().optional().describe('The last change, ISO 8601.'),
   paragraphCount: z.int(),
-  english: z.boolean().nullable(),
-  createdAt: z.string().nullable(),
-  updatedAt: z.string().nullable(),
-  linkedJobId: z.string().nullable(),
-  /** Set once the source is linked to an article of Knowledge. */
-  linkedKnowledgeId: z.string().nullable(),
-  linkedOperation: z.string().nullable(),
-  /** Whether the page has changed since it was ingested. */
-  changed: z.boolean().optional(),
+  english: z.boolean().optional().describe('English-specific processing.'),
+  changed: z.boolean().optional().describe('The page has changed since it was ingested.'),
+  linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
+  linkedOperation: z.string().optional().describe('How that article was made.'),
+  linkedJobId: z.string().optional().describe('The job, where it has not completed well.'),
 };
 
 /** A source without its text, as tools show it. */
@@ -46,37 +31,44 @@ export type SourceOutput = z.output<z.ZodObject<typeof sourceShape>>;
 export function sourceOutput(document: FiniDocument): SourceOutput {
   return {
     id: document.id,
-    title: boundedOrNull(document.title, TITLE_LENGTH),
-    originalUrl: boundedOrNull(document.originalUrl, URL_LENGTH),
-    source: boundedOrNull(document.source, WORD_LENGTH),
-    linkedJobStatus: boundedOrNull(document.linkedJobStatus, WORD_LENGTH),
-    success: document.success,
-    error: document.error ? bounded(document.error, ERROR_LENGTH) : undefined,
-    hint: adviceFor(document),
+    linkedJobStatus: shown(document.linkedJobStatus, WORD_LENGTH),
+    error: shown(document.error, ERROR_LENGTH),
+    hint: adviceFor(document)?.hint,
+    title: shown(document.title, TITLE_LENGTH),
+    originalUrl: shown(document.originalUrl, URL_LENGTH),
+    source: shown(document.source, WORD_LENGTH),
+    updatedAt: shown(document.updatedAt, WORD_LENGTH),
     paragraphCount: document.paragraphCount,
-    english: document.english,
-    createdAt: boundedOrNull(document.createdAt, WORD_LENGTH),
-    updatedAt: boundedOrNull(document.updatedAt, WORD_LENGTH),
-    linkedJobId: boundedOrNull(document.linkedJobId, WORD_LENGTH),
-    linkedKnowledgeId: boundedOrNull(document.linkedKnowledgeId, WORD_LENGTH),
-    linkedOperation: boundedOrNull(document.linkedOperation, WORD_LENGTH),
+    english: document.english ?? undefined,
     changed: document.changed ?? undefined,
+    linkedKnowledgeId: shown(document.linkedKnowledgeId, WORD_LENGTH),
+    linkedOperation: shown(document.linkedOperation, WORD_LENGTH),
+    linkedJobId:
+      stateOf(document) === 'completed' ? undefined : shown(document.linkedJobId, WORD_LENGTH),
   };
 }
 
 /**
- * One line about a source, with what the next call goes by: its ID, its state, of what kind it is
- * and when it last changed.
+ * One line about a source: its ID, its state, of what kind it is and when it last changed, its name
+ * and URL, and whatever else there is to say.
  */
 export function sourceLine(source: SourceOutput): string {
-  const { id, title, originalUrl, updatedAt } = source;
-  const name = title || originalUrl || 'untitled';
-  const url = title && originalUrl ? ` <${originalUrl}>` : '';
-  const status = source.linkedJobStatus || 'never ingested';
-  // The second is enough to tell what is old; the structured content has it as Fini gave it.
+  const { id, title, originalUrl, updatedAt, error, hint, english, changed } = source;
+  const { linkedKnowledgeId, linkedOperation, linkedJobId } = source;
+  const name = title ?? originalUrl ?? 'untitled';
+  const url = title !== undefined && originalUrl !== undefined ? ` <${originalUrl}>` : '';
+  const status = source.linkedJobStatus ?? 'never ingested';
+  // The second is enough to tell what is old.
   const changedAt = updatedAt?.replace(/\.\d+(?=Z$)/, '');
-  const state = [status, source.source, changedAt].filter(Boolean).join(' ');
-  const outcome =
-    source.error === undefined ? counted(source.paragraphCount, 'paragraph') : source.error;
-  return `- ${id} ${state}: ${name}${url} (${outcome})`;
+  const state = [status, source.source, changedAt].filter((part) => part !== undefined).join(' ');
+  const about = [
+    error ?? counted(source.paragraphCount, 'paragraph'),
+    english === false ? 'not English' : undefined,
+    changed ? 'changed since' : undefined,
+    linkedKnowledgeId === undefined ? undefined : `article ${linkedKnowledgeId}`,
+    linkedOperation,
+    linkedJobId === undefined ? undefined : `job ${linkedJobId}`,
+  ].filter((part) => part !== undefined);
+  const advice = hint === undefined ? '' : ` → ${hint}`;
+  return `- ${id} ${state}: ${name}${url} (${about.join(', ')})${advice}`;
 }

@@ -27,7 +27,7 @@ export const waitForSources = defineTool({
     readOnlyHint: true,
     destructiveHint: false,
     idempotentHint: true,
-    openWorldHint: true,
+    openWorldHint: false,
   },
   async handler({ ids, timeoutSeconds, queuedAfter }, context) {
     const { ingestion, progress } = context;
