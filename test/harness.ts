@@ -12,6 +12,7 @@ import { createLog } from '../src/log.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';
 import { connectServer, createServer } from '../src/server.ts';
+import type { ToolDependencies } from '../src/tools/define.ts';
 import { Workspaces } from '../src/workspace.ts';
 
 /** The built server, which people run. */
@@ -59,6 +60,7 @@ export async function startHarness(
   options: SandboxOptions = {},
   environment: Record<string, string> = {},
   flags: readonly string[] = [],
+  dependencies: Partial<ToolDependencies> = {},
 ): Promise<Harness> {
   const sandbox = await startSandbox({ ...QUICK, ...options });
   const command = readCommand(flags, { ...environmentFor(sandbox), ...environment });
@@ -70,6 +72,7 @@ export async function startHarness(
   const server = createServer('0.0.0', command.config, {
     workspace: lease.workspace,
     onUnexpectedError: (reference, error) => log('error', 'fault', { reference, error }),
+    ...dependencies,
   });
   const [clientSide, serverSide] = InMemoryTransport.createLinkedPair();
   for (const side of [clientSide, serverSide]) overTheWire(side);

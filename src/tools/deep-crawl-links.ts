@@ -36,7 +36,7 @@ export const deepCrawlLinks = defineTool({
     'Lists the page URLs that Fini finds from the start URLs. Use it to choose pages by hand; ingest_site does all in one call. It ingests nothing: pass the chosen URLs to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources. Needs write scope.',
   inputSchema: z.strictObject({
     links: startUrls,
-    limit: z.int().min(1).default(250).describe('The most URLs to return: 250 unless said.'),
+    limit: z.int().min(1).default(250).describe('The most URLs to return. Default 250.'),
   }),
   outputSchema: z.object({
     message: z.string().describe('What was found, and what to do next.'),

@@ -19,13 +19,13 @@ export const getSource = defineTool({
     /** Which part of the text to show. */
     paragraphs: z
       .strictObject({
-        offset: z.int().min(0).default(0).describe('The first paragraph; 0 unless said.'),
+        offset: z.int().min(0).default(0).describe('The first paragraph. Default 0.'),
         limit: z
           .int()
           .min(1)
           .max(500)
           .default(100)
-          .describe('The most paragraphs: 1 to 500, 100 unless said.'),
+          .describe('The most paragraphs: 1 to 500. Default 100.'),
       })
       .optional()
       .describe('Which part; 20,000 characters a call at most.'),

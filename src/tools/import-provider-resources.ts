@@ -43,9 +43,9 @@ export const importProviderResources = defineTool({
       all: z
         .boolean()
         .default(false)
-        .describe('Everything that Fini does not have; off unless true.'),
+        .describe('Everything that Fini does not have. Default false.'),
       /** English-specific processing. */
-      english: z.boolean().default(true).describe('English-specific processing; on unless false.'),
+      english: z.boolean().default(true).describe('English-specific processing. Default true.'),
       timeoutSeconds,
       dryRun,
     })

@@ -27,14 +27,14 @@ export const ingestSite = defineTool({
     links: startUrls,
     /** Globs of which a page must match one. */
     include: globs.describe(
-      'Globs of paths to keep, all unless said: "/docs" and all below it, "*.html".',
+      'Globs of paths to keep; without any, all are kept. For example "/docs" and all below it, "*.html".',
     ),
     /** Globs of which a page may match none. */
-    exclude: globs.describe('Globs of paths to leave out; none unless said.'),
+    exclude: globs.describe('Globs of paths to leave out; without any, none are left out.'),
     /** The most pages to ingest. */
-    limit: z.int().min(1).default(250).describe('The most pages to ingest: 250 unless said.'),
+    limit: z.int().min(1).default(250).describe('The most pages to ingest. Default 250.'),
     /** English-specific processing. */
-    english: z.boolean().default(true).describe('English-specific processing; on unless false.'),
+    english: z.boolean().default(true).describe('English-specific processing. Default true.'),
     timeoutSeconds,
     dryRun,
   }),

@@ -57,14 +57,9 @@ export const listProviderResources = defineTool({
     provider,
     /** Keeps the items whose title or path contains this, in any case. */
     search: z.string().trim().optional().describe('A part of the title or path, in any case.'),
-    limit: z
-      .int()
-      .min(1)
-      .max(500)
-      .default(100)
-      .describe('The most items: 1 to 500, 100 unless said.'),
+    limit: z.int().min(1).max(500).default(100).describe('The most items: 1 to 500. Default 100.'),
     /** How many items to pass over. */
-    offset: z.int().min(0).default(0).describe('nextOffset of the page before; 0 unless said.'),
+    offset: z.int().min(0).default(0).describe('nextOffset of the page before. Default 0.'),
   }),
   outputSchema: z.object({
     message: z.string().describe('What this page is, and what to do next.'),
@@ -72,7 +67,7 @@ export const listProviderResources = defineTool({
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     resources: z
       .array(z.object(resourceShape))
-      .describe('The items, as register_provider_resources takes them.'),
+      .describe('The items, with all that registering one takes.'),
   }),
   annotations: {
     readOnlyHint: true,

@@ -20,7 +20,7 @@ export const listSources = defineTool({
       .min(1)
       .max(100)
       .default(50)
-      .describe('The most sources a page: 1 to 100, 50 unless said.'),
+      .describe('The most sources a page: 1 to 100. Default 50.'),
     cursor: sourceId.optional().describe('nextCursor of the page before.'),
     direction: z
       .enum(['next', 'previous'])

@@ -324,9 +324,11 @@ function stepsAfterFailure(sources: readonly ReportedSource[], canWrite: boolean
   const some =
     toTry.length === failed.length
       ? ''
-      : ` ${toTry.length} of ${failed.length} may pass on another try.`;
+      : ` Only ${toTry.length} of the ${failed.length} may pass on another try.`;
   if (!canWrite) return [`${each}.${some} This server is read-only, so it cannot ingest again.`];
-  return [`${each}: do what it says first.${some}`, ...retries(toTry)];
+  const calls = retries(toTry);
+  const how = calls.length === 0 ? '' : ` To try again once that is done: ${calls.join(' Then ')}`;
+  return [`${each}.${some}${how}`];
 }
 
 /** The calls that ingest these again, pages with the processing that they had. */
@@ -347,21 +349,21 @@ function retries(sources: readonly ReportedSource[]): string[] {
     group.urls.push(document.originalUrl);
     pages.set(key, group);
   }
-  const steps: string[] = [];
   let room = RETRIED_BYTES;
-  const propose = (tool: string, list: string, items: readonly string[], flags: object) => {
+  const callOf = (tool: string, list: string, items: readonly string[], flags: object) => {
     const named = fitting(items, room);
     room -= jsonBytes(named);
-    const more = items.length - named.length;
-    const others = more > 0 ? ` Then do the same with the ${more} others.` : '';
-    if (named.length > 0)
-      steps.push(`Then call ${tool} with ${jsonText({ [list]: named, ...flags })}.${others}`);
+    if (named.length === 0) return [];
+    const left = items.length - named.length;
+    const others = left > 0 ? ` Do the same with the ${left} others.` : '';
+    return [`call ${tool} with ${jsonText({ [list]: named, ...flags })}.${others}`];
   };
-  for (const { urls, flags } of pages.values()) {
-    propose('ingest_and_wait', 'documentIdsToRefresh', urls, flags);
-  }
-  propose('refresh_sources', 'documentIds', ids, {});
-  return steps;
+  return [
+    ...[...pages.values()].flatMap(({ urls, flags }) =>
+      callOf('ingest_and_wait', 'documentIdsToRefresh', urls, flags),
+    ),
+    ...callOf('refresh_sources', 'documentIds', ids, {}),
+  ];
 }
 
 /** All of a report in lines: how it ended, how to go on, and what became of each source. */
@@ -414,7 +416,7 @@ function lineOf(source: SourceInReport): string {
       : undefined,
     linkedKnowledgeId === undefined ? undefined : `article ${linkedKnowledgeId}`,
     joined ? 'joined' : undefined,
-    status !== 'completed' && jobId !== undefined ? `job ${jobId}` : undefined,
+    status === 'unfinished' && jobId !== undefined ? `job ${jobId}` : undefined,
   ].filter((part) => part !== undefined);
   return parts.length === 0 ? named : `${named}: ${parts.join(', ')}`;
 }

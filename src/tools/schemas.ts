@@ -77,7 +77,7 @@ export const timeoutSeconds = z
   .max(3600)
   .optional()
   .describe(
-    'Seconds to wait, 1 to 3600; usually 50 by default. A call without a progressToken ends after 55 s all the same, and says how to continue.',
+    'Seconds to wait, 1 to 3600. Default: as the server is set, usually 50. A call without a progressToken ends after 55 s whatever this says, and tells how to continue.',
   );
 
 /** What names a source or a page; a source also by the resource of its text. */
@@ -114,15 +114,12 @@ export const startUrls = listOf(trimmed, 1)
 export const dryRun = z
   .boolean()
   .default(false)
-  .describe('Only show what would be done; off unless true.');
+  .describe('Only show what would be done. Default false.');
 
 /** The two lists of an ingest call and what goes with them (fini-api.md, "The trap"). */
 export const ingestShape = {
   /** What the lists hold: URLs for `web`, source IDs for the others. */
-  source: z
-    .enum(INGEST_SOURCES)
-    .default('web')
-    .describe('What the two lists hold: web unless said.'),
+  source: z.enum(INGEST_SOURCES).default('web').describe('What the two lists hold. Default web.'),
   /** First-time ingestion. */
   documentIdsToAdd: listOf(named)
     .default([])
@@ -132,9 +129,9 @@ export const ingestShape = {
   /** Ingestion anew of what Fini has. */
   documentIdsToRefresh: listOf(named).default([]).describe('To ingest anew. Same kinds of values.'),
   /** English-specific processing. */
-  english: z.boolean().default(true).describe('English-specific processing; on unless false.'),
+  english: z.boolean().default(true).describe('English-specific processing. Default true.'),
   /** BASER processing. */
-  baser: z.boolean().default(false).describe('BASER processing; off unless true.'),
+  baser: z.boolean().default(false).describe('BASER processing. Default false.'),
 };
 
 /** What stands in the two lists where the rest of an input may be wrong, but for what decides. */

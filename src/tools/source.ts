@@ -21,7 +21,7 @@ export const sourceShape = {
   changed: z.boolean().optional().describe('The page has changed since it was ingested.'),
   linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
   linkedOperation: z.string().optional().describe('How that article was made.'),
-  linkedJobId: z.string().optional().describe('The job, where it has not completed well.'),
+  linkedJobId: z.string().optional().describe('The job, while it runs.'),
 };
 
 /** A source without its text, as tools show it. */
@@ -44,7 +44,7 @@ export function sourceOutput(document: FiniDocument): SourceOutput {
     linkedKnowledgeId: shown(document.linkedKnowledgeId, WORD_LENGTH),
     linkedOperation: shown(document.linkedOperation, WORD_LENGTH),
     linkedJobId:
-      stateOf(document) === 'completed' ? undefined : shown(document.linkedJobId, WORD_LENGTH),
+      stateOf(document) === 'unfinished' ? shown(document.linkedJobId, WORD_LENGTH) : undefined,
   };
 }
 
