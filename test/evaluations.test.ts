@@ -83,9 +83,10 @@ const usual: Row[] = [
       {
         tool: 'ingest_site',
         input: again,
-        shows: /34 of 38 completed, 4 failed[\s\S]*robots[\s\S]*not yet live/,
+        shows: /34 of 38 completed, 4 failed[\s\S]*not yet live[\s\S]*robots/,
       },
-      { tool: 'ingest_and_wait', input: named, shows: /0 of 4 completed, 4 failed/, fails: true },
+      // The others failed for a reason that stays.
+      { tool: 'ingest_and_wait', input: named, shows: /0 of 1 completed, 1 failed/, fails: true },
     ],
   },
   {
@@ -295,7 +296,7 @@ const usual: Row[] = [
         tool: 'list_sources',
         input: { originalUrl: 'live.example' },
         shows: /COMPLETED/,
-        has: { documents: [{ linkedKnowledgeId: null }] },
+        has: { documents: [{ linkedJobStatus: 'COMPLETED' }] },
       },
     ],
   },
@@ -438,7 +439,7 @@ const usual: Row[] = [
       {
         tool: 'ingest_and_wait',
         input: { documentIdsToAdd: [`${SITE}/billing/refnuds`] },
-        shows: /HTTP 404 Not Found → Check that the page opens/,
+        shows: /Failed \(1\): The page does not exist[^\n]*\n- .*HTTP 404 Not Found/,
         fails: true,
       },
     ],
@@ -461,10 +462,10 @@ const usual: Row[] = [
       {
         tool: 'ingest_and_wait',
         input: { documentIdsToAdd: ['https://c.example/mended'] },
-        shows: /needs a login.*\n.*ingest_and_wait with/,
+        shows: /Trying again without a change does not help[\s\S]*needs a login/,
         fails: true,
       },
-      { tool: 'ingest_and_wait', input: named, shows: /1 of 1 completed/ },
+      { tool: 'ingest_and_wait', input: repeated, shows: /1 of 1 completed/ },
     ],
   },
   {
@@ -473,7 +474,7 @@ const usual: Row[] = [
       {
         tool: 'ingest_and_wait',
         input: { documentIdsToAdd: ['https://d.example/', 'https://d.example/dropped'] },
-        shows: /partial.*\n- not queued: https:\/\/d\.example\/dropped/,
+        shows: /partial[\s\S]*Not queued \(1\):\n- https:\/\/d\.example\/dropped/,
       },
       {
         tool: 'ingest_and_wait',
@@ -714,7 +715,7 @@ const reading: Row[] = [
   {
     says: 'What failed, and can you mend it? (the server is read-only)',
     given: (sandbox) =>
-      void sandbox.addDocument({ linkedJobStatus: 'FAILED', success: false, error: 'HTTP 404' }),
+      void sandbox.addDocument({ linkedJobStatus: 'FAILED', success: false, error: 'HTTP 503' }),
     steps: [
       { tool: 'list_sources', input: {}, shows: /FAILED/ },
       {

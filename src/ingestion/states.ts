@@ -41,7 +41,7 @@ export function adviceFor(document: FiniDocument): Advice | undefined {
   const state = stateOf(document);
   if (state === 'completed') return undefined;
   if (state === 'failed') return failureAdvice(document);
-  if (document.linkedJobStatus === null) return undefined;
+  if (!document.linkedJobStatus) return undefined;
   if (!isInFlight(document) && document.linkedJobStatus !== 'COMPLETED') {
     return {
       hint: 'Fini reports a status that this server does not know. Look at the source with get_source, or in the Fini dashboard.',

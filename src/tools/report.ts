@@ -114,6 +114,8 @@ export function waitOptions(
 
 /** The largest report that tells everything of every source, in bytes. */
 const IN_FULL_BYTES = 32_000;
+/** No source is told in less, so that of thousands nobody need try. */
+const SMALLEST_SOURCE_BYTES = 50;
 /** The largest report at all, with room for what a tool says besides. */
 const MAXIMUM_BYTES = 60_000;
 /** What is kept free for saying what is left out. */
@@ -142,8 +144,10 @@ export function reportOutput(
   const unqueued = report.unqueued.map((input) => bounded(input, URL_LENGTH));
   const steps = nextSteps(report, canWrite);
   const head = { outcome, counts, elapsedSeconds, nextSteps: steps.join(' '), unqueued };
-  const full = { ...head, sources: report.sources.map(inFull) };
-  if (jsonBytes(full) <= IN_FULL_BYTES) return full;
+  if (report.sources.length <= IN_FULL_BYTES / SMALLEST_SOURCE_BYTES) {
+    const full = { ...head, sources: report.sources.map(inFull) };
+    if (jsonBytes(full) <= IN_FULL_BYTES) return full;
+  }
   return inShort(report, head);
 }
 

@@ -28,14 +28,9 @@ test('a short source comes whole, in the text too', async () => {
     originalUrl: document.originalUrl,
     source: 'web',
     linkedJobStatus: 'COMPLETED',
-    success: true,
     paragraphCount: 2,
     english: true,
-    createdAt: document.createdAt,
     updatedAt: document.updatedAt,
-    linkedJobId: document.linkedJobId,
-    linkedKnowledgeId: null,
-    linkedOperation: null,
     changed: false,
     paragraphs: ['First.', 'Second.'],
     offset: 0,
@@ -143,7 +138,8 @@ test.each<[what: string, fields: object]>([
   harness.sandbox.script({ method: 'GET', action: { kind: 'rewrite', rewrite } });
   const { isError, structured, text } = await get(id);
   expect(isError, text).toBe(false);
-  expect(structured).toMatchObject({ id, title: null, success: null });
+  expect(structured).toMatchObject({ id, paragraphCount: expect.any(Number) });
+  expect(JSON.stringify(structured)).not.toContain('null');
   expect(structured.paragraphs).toEqual('title' in fields && fields.title === 7 ? ['Text'] : []);
 });
 

@@ -39,7 +39,6 @@ test('a page that is ingested is reported as completed, not yet live, and the te
         jobStatus: 'COMPLETED',
         jobId: document?.linkedJobId,
         paragraphCount: document?.paragraphs.length,
-        linkedKnowledgeId: null,
       },
     ],
     unqueued: [],
@@ -81,9 +80,9 @@ test('a mixed call accounts for every item once', async () => {
     unqueued: 1,
   });
   const urls = structured.sources.map((source: { originalUrl: string }) => source.originalUrl);
-  expect(urls.toSorted()).toEqual(items.toSorted());
+  expect(urls).toEqual(items);
   expect(structured.unqueued).toEqual(['https://a.example/dropped']);
-  expect(text).toContain('not queued: https://a.example/dropped');
+  expect(text).toContain('Not queued (1):\n- https://a.example/dropped');
 });
 
 test('a wait that runs out is no error and says how to go on, which works', async () => {

@@ -78,13 +78,9 @@ describe('a workspace of 120 sources', () => {
       originalUrl: 'https://odd.example/119',
       source: 'web',
       linkedJobStatus: 'COMPLETED',
-      success: true,
       paragraphCount: 400,
       english: true,
-      createdAt: newest?.createdAt,
       updatedAt: newest?.updatedAt,
-      linkedJobId: newest?.linkedJobId,
-      linkedKnowledgeId: null,
       linkedOperation: 'UPDATE_ARTICLE',
       changed: false,
     });
@@ -102,7 +98,8 @@ describe('a workspace of 120 sources', () => {
       const { id } = documents[index] ?? {};
       const kind = index % 3 === 0 ? 'notion' : 'web';
       const url = `https://${index % 2 ? 'odd' : 'even'}.example/${index}`;
-      return `- ${id} COMPLETED ${kind} 2026-01-01T00:0${Math.floor(index / 60)}:${index % 60}Z: Other ${index} <${url}> (400 paragraphs)`;
+      const operation = index % 6 === 0 ? 'DO_NOTHING' : 'UPDATE_ARTICLE';
+      return `- ${id} COMPLETED ${kind} 2026-01-01T00:0${Math.floor(index / 60)}:${index % 60}Z: Other ${index} <${url}> (400 paragraphs, ${operation})`;
     });
     expect(text.split('\n').slice(1, 4)).toEqual(lines);
   });
@@ -275,28 +272,22 @@ describe('odd records', () => {
     expect(structured.hasMore).toBe(false);
   });
 
-  test.each<[what: string, fields: object, line: string, name: string]>([
-    ['nothing', {}, `- ${id} never ingested: untitled (0 paragraphs)`, id],
+  test.each<[what: string, fields: object, line: string]>([
+    ['nothing', {}, `- ${id} never ingested: untitled (0 paragraphs)`],
     [
       'an empty title',
       { title: '', originalUrl: 'https://a.example/' },
       `- ${id} never ingested: https://a.example/ (0 paragraphs)`,
-      'https://a.example/',
     ],
     [
       'a title that nobody sees',
       { title: '\u200b \u0000', originalUrl: '', source: '', updatedAt: '', linkedJobStatus: '' },
       `- ${id} never ingested: untitled (0 paragraphs)`,
-      id,
     ],
-  ])('a record with %s still has a name', async (_what, fields, line, name) => {
+  ])('a record with %s still has a name', async (_what, fields, line) => {
     const rewrite = () => ({ documents: [{ id, ...fields }], hasMore: false });
     harness.sandbox.script({ action: { kind: 'rewrite', rewrite } });
-    const answer = await harness.client.callTool({ name: 'list_sources', arguments: {} });
-    expect(answer.content).toMatchObject([
-      { text: expect.stringContaining(line) },
-      { type: 'resource_link', name },
-    ]);
+    expect((await harness.call('list_sources')).text.split('\n')).toContain(line);
   });
 
   test('an answer of another shape is an error that says so', async () => {
