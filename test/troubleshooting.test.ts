@@ -272,7 +272,7 @@ const causes: Record<string, () => Promise<string>> = {
     await call('list_sources');
     return (await call('ingest_and_wait', { documentIdsToAdd: [PAGE], timeoutSeconds: 1 })).text;
   },
-  'not queued:': async () => {
+  'Not queued': async () => {
     const { call } = await start({
       jobs: ({ url }) => (url?.endsWith('/2') ? { drop: true } : undefined),
     });
@@ -286,6 +286,8 @@ const causes: Record<string, () => Promise<string>> = {
 
   // A source has failed
   'The page needs a login, which Fini does not have': () => ofPage('/account/rewards'),
+  'The page does not exist': () =>
+    ofSource({ linkedJobStatus: 'FAILED', error: 'Failed to fetch page: HTTP 404 Not Found' }),
   "The site's robots.txt forbids this page": () => ofPage('/business/partner-prices'),
   'Fini does not extract this content type': () =>
     ofSource({ linkedJobStatus: 'FAILED', error: 'Unsupported content type: video/mp4' }),
@@ -293,7 +295,7 @@ const causes: Record<string, () => Promise<string>> = {
   'connection may have expired or lost its permission': () =>
     ofSource({ linkedJobStatus: 'FAILED', source: 'notion', error: 'object_not_found' }),
   'Check that the page opens without a login, is not forbidden by robots.txt and is HTML': () =>
-    ofSource({ linkedJobStatus: 'FAILED', error: 'Failed to fetch page: HTTP 404 Not Found' }),
+    ofSource({ linkedJobStatus: 'FAILED', error: 'Failed to fetch page: HTTP 500' }),
   'Fini reports a status that this server does not know': () =>
     ofSource({ linkedJobStatus: 'PAUSED', success: null }),
 

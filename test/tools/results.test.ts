@@ -161,7 +161,8 @@ describe('a report of 55 pages, 25 of which fail', () => {
     const { text, structured } = answer;
     const lines = text.split('\n');
     expect(lines[0]).toMatch(/^partial: 30 of 55 completed, 25 failed/);
-    expect(lines[1]).toBe(structured.nextSteps);
+    expect(text.slice(`${lines[0]}\n`.length)).toMatch(/^Each failed source has a hint/);
+    expect(text).toContain(`\n${structured.nextSteps}\nFailed (5): `);
     for (const { originalUrl, id, error, hint, title } of structured.sources) {
       const named = lines.filter((line) => line.includes(`- ${originalUrl} (${id})`));
       expect(named).toHaveLength(1);
