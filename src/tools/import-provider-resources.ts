@@ -252,7 +252,7 @@ function afterwards(result: ImportResult, choice: Choice): string[] {
     }
   } else if (unregistered.length > 0) {
     sentences.push(
-      `Fini gave no source ID for ${counted(unregistered.length, 'item')} (see unregistered): call again with these as externalIds.`,
+      `Fini gave no source ID for ${counted(unregistered.length, 'item')} (listed as not registered): call again with these as externalIds.`,
     );
   }
   return sentences;

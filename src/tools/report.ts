@@ -228,7 +228,7 @@ function whereTheRestIs({ unqueued, failed, unfinished, completed }: Omitted): s
     .join(' ');
 }
 
-/** What a long report tells of a source: what went wrong, and by what name to go on with it. */
+/** What a long report tells of a source: what went wrong, and the name that the next call takes. */
 function needed(source: ReportedSource, hints: NonNullable<ReportOutput['hints']>): SourceInReport {
   const { id, document, state } = source;
   const originalUrl = shown(document?.originalUrl, URL_LENGTH);
@@ -283,7 +283,7 @@ function adviceOn(source: ReportedSource): Advice | undefined {
 function nextSteps(report: Report, canWrite: boolean): string[] {
   const { counts, sources, unqueued, trouble } = report;
   const steps: string[] = [];
-  if (counts.unfinished > 0) steps.push(howToGoOn(report));
+  if (counts.unfinished > 0) steps.push(howToContinue(report));
   if (trouble !== null) {
     steps.push(`Fini did not answer the last look: ${bounded(trouble.message, ERROR_LENGTH)}`);
   }
@@ -293,7 +293,7 @@ function nextSteps(report: Report, canWrite: boolean): string[] {
       ? ' Which ones is a guess, since some sources do not show their URL yet: check with list_sources.'
       : '';
     steps.push(
-      `Fini gave no ID for ${counted(unqueued.length, 'item')} (see unqueued): check that ${unqueued.length === 1 ? 'it is' : 'they are'} right, then pass ${unqueued.length === 1 ? 'it' : 'them'} to ingest_and_wait again, in documentIdsToAdd (documentIdsToRefresh takes only what Fini has).${guess}`,
+      `Fini gave no ID for ${counted(unqueued.length, 'item')} (listed as not queued): check that ${unqueued.length === 1 ? 'it is' : 'they are'} right, then pass ${unqueued.length === 1 ? 'it' : 'them'} to ingest_and_wait again, in documentIdsToAdd (documentIdsToRefresh takes only what Fini has).${guess}`,
     );
   }
   if (counts.completed > 0) {
@@ -304,8 +304,9 @@ function nextSteps(report: Report, canWrite: boolean): string[] {
   return steps;
 }
 
-function howToGoOn({ sources, queuedAfter }: Report): string {
-  const unfinished = sources.filter(({ state }) => state === 'unfinished').map(({ id }) => id);
+function howToContinue({ sources, queuedAfter }: Report): string {
+  const running = sources.filter(({ state }) => state === 'unfinished');
+  const unfinished = [...new Set(running.map(({ id }) => id))];
   const ids = unfinished.slice(0, IDS_IN_A_CALL);
   const since =
     queuedAfter === null || !Number.isFinite(queuedAfter)
@@ -370,7 +371,7 @@ function retries(sources: readonly ReportedSource[]): string[] {
   ];
 }
 
-/** All of a report in lines: how it ended, how to go on, and what became of each source. */
+/** All of a report in lines: how it ended, how to continue, and what became of each source. */
 export function reportText(report: ReportOutput): string {
   const { counts, outcome, sources, unqueued, completed = [], elapsedSeconds } = report;
   const withStatus = (status: SourceInReport['status']) =>
