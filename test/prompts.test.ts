@@ -147,8 +147,8 @@ test.each([
     tool: 'import_provider_resources',
     input: { provider: 'notion', search: search.trim(), dryRun: true },
   });
-  // Brackets have a meaning of their own in a glob.
-  const glob = `/${search.replace(/[{}[\]]/g, '').trim()}`;
+  // Brackets, commas and backslashes have a meaning of their own in a glob.
+  const glob = `/${search.replace(/[{}[\],\\]/g, '').trim()}`;
   const section = await textOf('ingest_documentation_site', { url: SITE, section: glob });
   expect(callIn(section).input).toEqual({ links: [SITE], include: [glob], dryRun: true });
 });

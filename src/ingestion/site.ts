@@ -1,8 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
 import { URL_LENGTH } from '../bounded.ts';
 import type { FiniClient } from '../fini/client.ts';
-import { globMatcher } from './globs.ts';
-import { isWebUrl, withoutDuplicates } from './inputs.ts';
+import { matchGlobs } from './globs.ts';
+import { isWebUrl, normalisedUrl } from './inputs.ts';
+import { Pacer } from './pacer.ts';
 
 /** Fini's own default; with globs it is the least that is crawled, since they leave pages out. */
 const DEFAULT_CRAWL = 250;
@@ -17,11 +17,29 @@ export interface SiteFilter {
   readonly limit: number;
 }
 
+/** A link that Fini cannot ingest. */
+export interface UnusableLink {
+  readonly link: string;
+  /** Why, in words that fit into parentheses after it. */
+  readonly fault: string;
+}
+
+/** What a crawl found. */
+export interface CrawledPages {
+  /** In the order of the crawl, normalised, each once. */
+  readonly pages: readonly string[];
+  /** Each once. */
+  readonly unusable: readonly UnusableLink[];
+  /** The number at which the crawl ended, where it did, so that the site may have more; or null. */
+  readonly endedAt: number | null;
+  /** What Fini said of the crawl. */
+  readonly message: string | null;
+}
+
 /** The pages of a site that are to be ingested, and what became of the others. */
-export interface SitePlan {
+export interface SitePlan extends CrawledPages {
+  /** Those of the pages that are wanted. */
   readonly urls: readonly string[];
-  /** How many pages the crawl found: those to be ingested and those left out. */
-  readonly found: number;
   readonly leftOut: {
     readonly notIncluded: number;
     readonly excluded: number;
@@ -30,19 +48,61 @@ export interface SitePlan {
     /** Links that Fini cannot ingest. */
     readonly unusable: number;
   };
-  /** The number at which the crawl ended, where it did, so that the site may have more; or null. */
-  readonly endedAt: number | null;
-  /** Globs that no page matched, so that they may have been meant otherwise. */
-  readonly idleGlobs: readonly string[];
-  /** What Fini said of the crawl. */
-  readonly message: string | null;
+  /** Globs that no page matches, so that they may have been meant otherwise. */
+  readonly idle: { readonly include: readonly string[]; readonly exclude: readonly string[] };
+  /** Matching the globs would have taken too long, so that no page was chosen. */
+  readonly isTooMuchWork: boolean;
 }
 
-/** The links of a crawl that can be ingested, each once, and how many cannot. */
-export function usablePages(links: readonly string[]): { pages: string[]; unusable: number } {
-  const found = withoutDuplicates(links);
-  const pages = found.filter((url) => url.length <= URL_LENGTH && isWebUrl(url));
-  return { pages, unusable: found.length - pages.length };
+/**
+ * Crawls from the start URLs. Whatever way the crawl spells a page, it comes out the same, so that
+ * the next crawl finds the same source.
+ *
+ * @throws {FiniError}
+ */
+export async function crawlSite(
+  fini: FiniClient,
+  links: readonly string[],
+  limit: number,
+  signal: AbortSignal,
+): Promise<CrawledPages> {
+  const { data, message } = await fini.crawlLinks(links, limit, { signal });
+  const pacer = new Pacer(signal);
+  const pages = new Set<string>();
+  const unusable = new Map<string, string>();
+  for (const found of data) {
+    await pacer.pause();
+    const link = found.trim();
+    const read = readLink(link);
+    if ('page' in read) pages.add(read.page);
+    else unusable.set(link, read.fault);
+  }
+  return {
+    pages: [...pages],
+    unusable: [...unusable].map(([link, fault]) => ({ link, fault })),
+    // Counted before links are left out: Fini stops at so many of whatever kind.
+    endedAt: data.length >= limit ? limit : null,
+    message,
+  };
+}
+
+/** A link's page, or why it has none. Its length comes first: all else takes time that grows with it. */
+function readLink(link: string): { page: string } | { fault: string } {
+  const tooLong = { fault: `longer than ${URL_LENGTH} characters` };
+  if (link.length > URL_LENGTH) return tooLong;
+  if (!isWebUrl(link)) return { fault: linkFault(link) };
+  const page = normalisedUrl(link);
+  return page.length > URL_LENGTH ? tooLong : { page };
+}
+
+/** Why a link that is none to a web page cannot be ingested. */
+function linkFault(link: string): string {
+  if (link === '') return 'empty';
+  if (!/^https?:\/\//i.test(link)) return 'not an http(s) URL';
+  if (/\s/.test(link)) return 'white space inside';
+  if (!URL.canParse(link)) return 'not a valid URL';
+  const { username, password } = new URL(link);
+  return username === '' && password === '' ? 'not a valid URL' : 'user name or password inside';
 }
 
 /**
@@ -58,41 +118,28 @@ export async function planSite(
 ): Promise<SitePlan> {
   const hasGlobs = include.length + exclude.length > 0;
   const crawled = hasGlobs ? Math.max(limit, DEFAULT_CRAWL) : limit;
-  const { data, message } = await fini.crawlLinks(links, crawled, { signal });
-  const { pages, unusable } = usablePages(data);
-  const included = await matching(include, pages);
-  const excluded = await matching(exclude, pages);
+  const crawl = await crawlSite(fini, links, crawled, signal);
+  const { pages, unusable } = crawl;
+  const included = await matchGlobs(include, pages, signal);
+  const excluded = await matchGlobs(exclude, pages, signal);
+  if (included === null || excluded === null) {
+    const leftOut = { notIncluded: 0, excluded: 0, overLimit: 0, unusable: unusable.length };
+    const idle = { include: [], exclude: [] };
+    return { ...crawl, urls: [], leftOut, idle, isTooMuchWork: true };
+  }
   const kept = include.length === 0 ? pages : pages.filter((page) => included.pages.has(page));
   const wanted = kept.filter((page) => !excluded.pages.has(page));
   const urls = wanted.slice(0, limit);
   return {
+    ...crawl,
     urls,
-    found: pages.length + unusable,
     leftOut: {
       notIncluded: pages.length - kept.length,
       excluded: kept.length - wanted.length,
       overLimit: wanted.length - urls.length,
-      unusable,
+      unusable: unusable.length,
     },
-    endedAt: data.length >= crawled ? crawled : null,
-    idleGlobs: [...included.idle, ...excluded.idle],
-    message,
+    idle: { include: included.idle, exclude: excluded.idle },
+    isTooMuchWork: false,
   };
-}
-
-/** The pages that match one of the globs, and the globs that no page matches. */
-async function matching(
-  globs: readonly string[],
-  pages: readonly string[],
-): Promise<{ pages: Set<string>; idle: string[] }> {
-  const found = new Set<string>();
-  const idle: string[] = [];
-  for (const glob of globs) {
-    // Many globs over many pages take a while, in which other calls go on.
-    await setImmediate();
-    const matched = pages.filter(globMatcher(glob));
-    for (const page of matched) found.add(page);
-    if (matched.length === 0) idle.push(glob);
-  }
-  return { pages: found, idle };
 }

@@ -1,15 +1,37 @@
 import * as z from 'zod';
-import { bounded, counted, ERROR_LENGTH, fitting } from '../bounded.ts';
-import { usablePages } from '../ingestion/site.ts';
+import { bounded, counted, ERROR_LENGTH, fitting, quoted } from '../bounded.ts';
+import { crawlSite, type UnusableLink } from '../ingestion/site.ts';
 import { defineTool } from './define.ts';
 import { startUrls } from './schemas.ts';
 
 /** How much a list of pages may take, in bytes: clients hide longer results from their model. */
 const PAGES_BYTES = 60_000;
 
-/** What Fini said of a crawl, as a sentence. */
-export function finiSays(message: string): string {
-  return `Fini says: ${bounded(message, ERROR_LENGTH).replace(/\.$/, '')}.`;
+/** How many links that cannot be ingested are named. */
+const NAMED_LINKS = 5;
+
+/** What to say where a crawl found nothing. */
+export const NO_PAGES =
+  'No pages found. Check that the start URLs exist and open without a login, and that the site allows crawlers.';
+
+/** What Fini said of a crawl, as a sentence; nothing where it only said that it has succeeded. */
+export function finiSays(message: string | null): string {
+  if (message === null || message === '' || /^success/i.test(message)) return '';
+  return `Fini says: ${JSON.stringify(bounded(message, ERROR_LENGTH))}.`;
+}
+
+/** Which links were left out and why, as a sentence: the first few by name. */
+export function leftOutLinks(links: readonly UnusableLink[]): string {
+  if (links.length === 0) return '';
+  const named = links.slice(0, NAMED_LINKS).map(({ link, fault }) => `${quoted(link)} (${fault})`);
+  const more = links.length - named.length;
+  const list = named.join(', ') + (more > 0 ? ` and ${more} more` : '');
+  return `${counted(links.length, 'link')} left out because Fini cannot ingest ${links.length === 1 ? 'it' : 'them'}: ${list}.`;
+}
+
+/** The sentences that say something, in one text. */
+export function paragraph(...sentences: readonly string[]): string {
+  return sentences.filter((sentence) => sentence !== '').join(' ');
 }
 
 /** As many pages as can be shown at once, and what to say of the others. */
@@ -25,7 +47,7 @@ export function shownPages(urls: readonly string[]): { shown: string[]; others: 
 
 /** What to say where a crawl found as many pages as it was allowed. */
 export function crawlEnd(pages: number): string {
-  return `The crawl ended at ${counted(pages, 'page')}, so the site may have more: set limit above that.`;
+  return `The crawl ended at ${counted(pages, 'page')}, so the site may have more. To find them, set a higher limit.`;
 }
 
 /** Finds the pages of a site (fini-api.md, "crawl links"). */
@@ -50,23 +72,23 @@ export const deepCrawlLinks = defineTool({
     openWorldHint: true,
   },
   async handler({ links, limit }, { fini, signal }) {
-    const { data, message } = await fini.crawlLinks(links, limit, { signal });
-    const { pages, unusable } = usablePages(data);
-    const urls = pages.slice(0, limit);
-    const left =
-      unusable === 0 ? '' : ` ${counted(unusable, 'link')} that Fini cannot ingest left out.`;
-    const said = message === null ? '' : `${finiSays(message)} `;
-    // Counted before links are left out: Fini stops at so many of whatever kind.
-    const end = data.length >= limit ? ` ${crawlEnd(limit)}` : '';
-    const next =
+    const crawl = await crawlSite(fini, links, limit, signal);
+    const urls = crawl.pages.slice(0, limit);
+    const found =
       urls.length === 0
-        ? 'No pages were found: check that the start URLs exist and open without a login.'
-        : 'Nothing is ingested yet: choose from these and pass them to ingest_and_wait as documentIdsToAdd.';
+        ? NO_PAGES
+        : `${counted(urls.length, 'page')} found. Nothing is ingested yet: choose from these and pass them to ingest_and_wait as documentIdsToAdd.`;
     const { shown, others } = shownPages(urls);
-    const rest = others === '' ? '' : ` ${others}`;
-    return { message: `${said}${next}${left}${end}${rest}`, count: urls.length, urls: shown };
+    const message = paragraph(
+      found,
+      others,
+      leftOutLinks(crawl.unusable),
+      crawl.endedAt === null ? '' : crawlEnd(crawl.endedAt),
+      finiSays(crawl.message),
+    );
+    return { message, count: urls.length, urls: shown };
   },
-  text({ urls, count, message }) {
-    return [`${counted(count, 'page')} found. ${message}`, ...urls].join('\n');
+  text({ urls, message }) {
+    return [message, ...urls].join('\n');
   },
 });

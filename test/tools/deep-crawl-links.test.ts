@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { siteOrigin, webPages } from '../../src/sandbox/content.ts';
 import { type Harness, startHarness } from '../harness.ts';
+import { pingMeanwhile } from './meanwhile.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 let harness: Harness;
@@ -49,7 +50,8 @@ test('the limit goes to Fini and holds even where Fini ignores it', async () => 
 });
 
 test('a crawl that ended at its limit says that the site may have more', async () => {
-  const says = /The crawl ended at 7 pages, so the site may have more: set limit above that\./;
+  const says =
+    /The crawl ended at 7 pages, so the site may have more\. To find them, set a higher limit\./;
   const ended = await harness.call('deep_crawl_links', { links: [siteOrigin], limit: 7 });
   expect(ended.structured.message).toMatch(says);
   expect(ended.text).toMatch(says);
@@ -69,7 +71,7 @@ test('the text names every page', async () => {
   answerWith({ data, message: 'Found' });
   const { text, structured } = await harness.call('deep_crawl_links', { links: [siteOrigin] });
   expect(structured.urls).toEqual(data);
-  expect(text).toMatch(/^250 pages found.*Fini says: Found/);
+  expect(text).toMatch(/^250 pages found.*Fini says: "Found"/);
   expect(text.split('\n').slice(1)).toEqual(data);
 });
 
@@ -83,7 +85,60 @@ test.each<[what: string, body: unknown]>([
   const { isError, structured } = await harness.call('deep_crawl_links', { links: [siteOrigin] });
   expect(isError).toBe(false);
   expect(structured).toMatchObject({ urls: [], count: 0 });
-  expect(structured.message).toMatch(/No pages were found/);
+  expect(structured.message).toMatch(/^No pages found\. Check that/);
+});
+
+test('a crawl that finds nothing does not call that a success, but says what else Fini says', async () => {
+  answerWith({ data: [], message: 'Successfully discovered 0 links' });
+  const { text } = await harness.call('deep_crawl_links', { links: [siteOrigin] });
+  expect(text).toMatch(/^No pages found\. Check that the start URLs exist/);
+  expect(text).not.toMatch(/Fini says|0 /);
+  answerWith({ data: [], message: 'Blocked by robots.txt' });
+  const blocked = await harness.call('deep_crawl_links', { links: [siteOrigin] });
+  expect(blocked.text).toContain('Fini says: "Blocked by robots.txt".');
+});
+
+test('pages come out normalised and once, and what is left out is named', async () => {
+  const data = [
+    ' https://a.example/x#intro ',
+    'HTTPS://A.EXAMPLE/x',
+    'https://a.example/%7euser/%c3%a9',
+    'https://a.example/app#/route',
+    'mailto:a@a.example',
+    'https://a.example/a b',
+    'https://me:secret@a.example/',
+    'https://a.example:99999/',
+    `https://a.example/${'x'.repeat(3_000)}`,
+    `https://a.example/${'é'.repeat(1_000)}`,
+    '',
+  ];
+  answerWith({ data, message: '' });
+  const { structured, text } = await harness.call('deep_crawl_links', { links: [siteOrigin] });
+  expect(structured.urls).toEqual([
+    'https://a.example/x',
+    'https://a.example/~user/%C3%A9',
+    'https://a.example/app#/route',
+  ]);
+  expect(text).toContain('7 links left out because Fini cannot ingest them: ');
+  for (const named of [
+    '"…@a.example" (not an http(s) URL)',
+    '"https://a.example/a b" (white space inside)',
+    '"https://…@a.example/" (user name or password inside)',
+    '"https://a.example:99999/" (not a valid URL)',
+    '(longer than 2000 characters) and 2 more.',
+  ]) {
+    expect(text).toContain(named);
+  }
+  expect(text).not.toContain('secret');
+});
+
+test('a crawl of very many links: others are answered meanwhile', async () => {
+  const data = Array.from({ length: 100_000 }, (_, page) => `https://a.example/é/${page}#x`);
+  answerWith({ data, message: '' });
+  const call = harness.call('deep_crawl_links', { links: [siteOrigin], limit: 3 });
+  const { result, slowest } = await pingMeanwhile(harness, call);
+  expect(result.structured.count).toBe(3);
+  expect(slowest).toBeLessThan(500);
 });
 
 test('hostile URLs and messages come out in bounds', async () => {

@@ -34,7 +34,7 @@ const expected: Record<string, Expected> = {
   ingest_site: {
     when: /Ingests a website or a part of it in one call/,
     instead: /To pick pages by hand use deep_crawl_links/,
-    next: /dryRun first and show the person.*Go on after timed_out with wait_for_sources/,
+    next: /dryRun first and show the person.*After timed_out, continue with wait_for_sources/,
     limits: /keeps those that include, exclude and limit allow.*Safe to repeat/,
     scope: 'read and write',
     input: { links: [PAGE] },

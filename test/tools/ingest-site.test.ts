@@ -1,5 +1,6 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { matchGlobs } from '../../src/ingestion/globs.ts';
 import { siteOrigin } from '../../src/sandbox/content.ts';
 import {
   eventually,
@@ -8,6 +9,7 @@ import {
   startHarness,
   type ToolAnswer,
 } from '../harness.ts';
+import { pingMeanwhile } from './meanwhile.ts';
 import { expectFitToShow } from './showing.ts';
 
 let harness: Harness;
@@ -57,7 +59,7 @@ test('a dry run asks for the crawl alone, queues nothing, and shows what would b
     selected: 4,
     leftOut: { notIncluded: 0, excluded: 0, overLimit: 0, unusable: 0 },
     urls,
-    message: expect.stringMatching(/^4 pages found, 4 selected\..*Nothing is queued\..*dryRun/),
+    message: expect.stringMatching(/^4 pages found, 4 selected\..*Nothing is queued yet\..*dryRun/),
   });
   expect(answer.text).toBe([answer.structured.message, ...urls].join('\n'));
 });
@@ -85,7 +87,13 @@ describe('globs', () => {
     ['a page by its path: all below it too', '/docs', [docs, `${docs}/a`], ['/docsx', '/x/docs']],
     ['a name by itself: at any depth', 'docs', [`${docs}/a`, 'https://d.example/x/docs'], ['/a']],
     ['a page by its URL', docs, [docs, `${docs}/a/b`], ['/docsx']],
-    ['the root as a URL', 'https://d.example/', ['https://d.example/'], ['/a']],
+    ['a host with all its pages', 'https://d.example/**', ['https://d.example/', docs], []],
+    ['everything, with one star', '*', ['https://d.example/', docs], []],
+    ['what a name with a star contains', '*doc*', [docs, `${docs}/a/b`], ['/blog']],
+    ['what begins with a name, and all below', '/d*', [docs, `${docs}/a/b`], ['/blog/d']],
+    ['exactly one folder above', '/*/blog', ['https://d.example/en/blog'], ['/blog', '/a/b/blog']],
+    ['a name with any ending', '/v1.*/**', ['https://d.example/v1.2/a'], ['/v1/a']],
+    ['alternatives of endings', '*.{zip,pdf}', [`${docs}/a.zip`, `${docs}/b.pdf`], ['/a.html']],
     ['the root as a path', '/', ['https://d.example/'], ['/a']],
     ['a path that is encoded', '/café/**', ['https://d.example/caf%C3%A9/x'], ['/cafe/x']],
     ['a glob that is encoded', '/caf%C3%A9/**', ['https://d.example/caf%C3%A9/x'], ['/cafe/x']],
@@ -93,7 +101,7 @@ describe('globs', () => {
     [
       'query and fragment left aside',
       '/docs/a',
-      [`${docs}/a?v=2&w=/x`, `${docs}/a#top`],
+      [`${docs}/a?v=2&w=/x`, `${docs}/a#/top`],
       ['/a?/docs/a'],
     ],
     ['dot files', '/**/a', ['https://d.example/.well-known/a'], ['/.well-known/b']],
@@ -132,6 +140,9 @@ describe('globs', () => {
     });
     expectAllAccountedFor(answer);
     expect(answer.text).toMatch(/7 pages found, 2 selected \(1 match no include glob, .*2 links/);
+    expect(answer.text).toContain(
+      '2 links left out because Fini cannot ingest them: "ftp://d.example/x" (not an http(s) URL), "https://…@d.example/docs/z" (user name or password inside).',
+    );
   });
 
   test.each([
@@ -144,37 +155,166 @@ describe('globs', () => {
     ['nothing or something', '{,docs}', /nothing in its braces/],
     ['a fragment', '/docs#intro', /fragment/],
     ['a query', '/docs/page?lang=en', /by their path alone/],
-    ['too many alternatives', '/{a,b,c}/{a,b,c}/{a,b,c}', /more than 20 by its braces/],
+    ['too many alternatives', '/{a,b,c}/{a,b,c}/{a,b,c}', /more than 20 globs by its braces/],
     ['too long', `/${'x'.repeat(200)}`, /longer than 200/],
-  ])('%s is refused, since no glob here has it', async (_what, glob, says) => {
-    const { isError, text } = await plan({ include: [glob] });
-    expect(isError).toBe(true);
-    expect(text).toMatch(says);
+    [
+      'any text of a regular expression',
+      'blog/.*',
+      /"blog\/\.\*" looks like .*write "\/blog\/\*\*"/,
+    ],
+    ['the same after a name', '/blog.*', /regular expression/],
+    ['at least one character', '/blog/.+', /regular expression/],
+    ['a beginning', '^/blog', /regular expression/],
+    ['an end', '/blog$', /regular expression/],
+    ['an escape', '/a\\.html', /regular expression/],
+    ['one or the other', '/(a|b)/', /regular expression/],
+    ['a repeated group', '/(ab)+', /regular expression/],
+    ['a repetition', '/a{2,}', /regular expression/],
+    ['a placeholder', '/users/{id}', /without a choice: write \*/],
+    ['a list', '*.pdf,*.zip', /is a list: pass each glob as an item/],
+    ['a list of braces', '/{a,b}/**, /c', /is a list/],
+    ['a list with semicolons', '*.pdf;*.zip', /is a list/],
+    ['a list with spaces', '/a /b', /is a list/],
+    [
+      'a host',
+      'd.example/blog',
+      /begins with a host.*\("\/blog\/\*\*"\).*"https:\/\/d.example\/blog/,
+    ],
+    ['any host', '*.d.example/**', /begins with a host.*\("\/\*\*"\)/],
+    ['a host without a scheme', '//d.example/blog', /begins with a host/],
+    ['a host with a port', 'localhost:3000/blog', /begins with a host/],
+    ['www', 'www.d.example', /begins with a host/],
+    ['a URL without a path', 'https://d.example', /has no path: write "https:\/\/d.example\/\*\*"/],
+    ['a home page as a URL', 'https://d.example/', /has no path/],
+    ['a URL with a star', 'https://d.example/*', /has no path/],
+    ['a star first', '*/blog/*', /write "\*\*\/blog\/\*\*" for any depth, or "\/\*\/blog\/\*"/],
+  ])('%s is refused before any request, with what is right', async (_what, glob, says) => {
+    const before = harness.sandbox.requests.length;
+    for (const field of ['include', 'exclude']) {
+      const { isError, text } = await plan({ [field]: ['/ok/**', glob], dryRun: false });
+      expect(isError).toBe(true);
+      expect(text).toMatch(says);
+    }
+    expect(harness.sandbox.requests).toHaveLength(before);
   });
 
   test('too many globs are refused', async () => {
     const { text } = await plan({ exclude: Array(51).fill('/a') });
-    expect(text).toMatch(/51 globs, at most 50/);
+    expect(text).toMatch(/51 globs, but at most 50/);
   });
 
-  test.each([
-    '/(a+)+b',
-    `${'/**/docs'.repeat(20)}/archive`,
-    '/*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b',
-    '{a,b}*{a,b}*{a,b}*{a,b}*x',
-  ])('%s takes no time to speak of, also over hostile paths', async (glob) => {
-    const paths = ['/docs'.repeat(300), `/${'a'.repeat(1_900)}!`, '/a'.repeat(900)];
-    findPages(...paths.map((path) => `https://d.example${path}`));
-    // A matcher that tries every way would outlast the test by far.
-    const { structured } = await plan({ include: [glob] });
-    expect(structured.leftOut.notIncluded).toBe(3);
+  const hostile: [what: string, globs: string[]][] = [
+    ['many stars', [`/${'*a'.repeat(95)}b`]],
+    ['three stars', ['/*a*a*a*b']],
+    ['a long tail', [`*${'a'.repeat(190)}b`]],
+    ['many folders', [`${'**/a/'.repeat(38)}b`]],
+    ['many stars in braces', ['{a,b}*{a,b}*{a,b}*{a,b}*x']],
+    ['fifty of each', Array.from({ length: 50 }, (_, index) => `*${'a'.repeat(180)}b${index}`)],
+    ['a question mark repeated 160,000 times', ['?'.repeat(160_000)]],
+    ['dots in a brace', [`{${'.'.repeat(80_000)}`]],
+    ['20,000 of them', Array(20_000).fill('{a,b')],
+    ['4 MB', [`^${'(a|'.repeat(1_400_000)}`]],
+  ];
+  test.each(hostile)('%s: others are answered meanwhile', async (_what, globs) => {
+    const long = Array.from({ length: 125 }, (_, page) => [
+      `https://d.example/${'a'.repeat(1_900)}${page}`,
+      `https://d.example/${'a/'.repeat(900)}${page}`,
+    ]);
+    findPages(...long.flat(), 'https://d.example/docs');
+    const call = plan({ include: [...globs], dryRun: false });
+    const { result, slowest } = await pingMeanwhile(harness, call);
+    expect(result.isError).toBe(true);
+    expect(slowest).toBeLessThan(250);
   });
 
-  test('a glob that matches nothing is named', async () => {
-    findPages(`${docs}/a`);
-    const { text } = await plan({ include: ['/docs/**'], exclude: ['/docs/b', '*.zip'] });
-    expect(text).toMatch(/No page matches "\/docs\/b", "\*\.zip":/);
-    expect(text).not.toMatch(/No page matches.*"\/docs\/\*\*",/);
+  test.each(['?'.repeat(160_000), `{${'.'.repeat(80_000)}`, `^${'(a|'.repeat(1_400_000)}`])(
+    'a prompt refuses a glob that is too long at once',
+    async (section) => {
+      const refused = harness.client
+        .getPrompt({ name: 'ingest_documentation_site', arguments: { url: siteOrigin, section } })
+        .catch(String);
+      const { result, slowest } = await pingMeanwhile(harness, refused);
+      expect(result).toMatch(/section: .* is longer than 200 characters/);
+      expect(slowest).toBeLessThan(250);
+    },
+  );
+
+  test('what would take too long is refused, and a cancel ends it', async () => {
+    const pages = Array.from(
+      { length: 250 },
+      (_, page) => `https://d.example/${'a'.repeat(1_900)}${page}`,
+    );
+    const include = Array.from({ length: 50 }, (_, index) => `*${'a'.repeat(180)}b${index}`);
+    findPages(...pages);
+    const { isError, text, structured } = await plan({ include, dryRun: false });
+    expect(isError).toBe(true);
+    expect(text).toMatch(/Nothing was queued: it takes too long.*250 pages.*fewer wildcards/);
+    expect(structured).toMatchObject({ found: 250, selected: 0, urls: [] });
+
+    const controller = new AbortController();
+    const matching = matchGlobs(include, pages, controller.signal);
+    setTimeout(() => controller.abort(), 20);
+    await expect(matching).rejects.toThrow(/abort/);
+  });
+
+  describe('that match no page', () => {
+    const pages = ['/', '/docs', '/docs/a', '/blog/b', '/help'].map(
+      (path) => `https://d.example${path}`,
+    );
+
+    test('an exclude glob: nothing is queued, and the paths are shown', async () => {
+      const before = ingestRequests(harness.sandbox).length;
+      findPages(...pages);
+      const answer = await plan({ exclude: ['/blgo/**', '/docs/**', '*.zip'], dryRun: false });
+      expect(answer.isError).toBe(true);
+      expect(ingestRequests(harness.sandbox)).toHaveLength(before);
+      expect(answer.structured).toMatchObject({ found: 5, selected: 3 });
+      expect(answer.structured.report).toBeUndefined();
+      expect(answer.text).toMatch(/Nothing was queued.*Correct or remove it and call ingest_site/);
+      expect(answer.text).toContain('No page matches exclude "/blgo/**", exclude "*.zip".');
+      expect(answer.text).toContain('example: "/", "/docs", "/blog/b", "/help", "/docs/a".');
+      expectAllAccountedFor(answer);
+    });
+
+    test('a dry run says so and shows the pages', async () => {
+      findPages(...pages);
+      const answer = await plan({ exclude: ['/blgo/**'] });
+      expect(answer.isError).toBe(false);
+      expect(answer.structured.urls).toEqual(pages);
+      expect(answer.text).toMatch(/To ingest all of these, correct or remove the exclude globs/);
+      expect(answer.text).toContain('No page matches exclude "/blgo/**".');
+    });
+
+    test('a whole URL: whole URLs are shown', async () => {
+      findPages(...pages);
+      const { text } = await plan({ exclude: ['http://d.example/blog/**'], dryRun: false });
+      expect(text).toContain('Pages found, for example: "https://d.example/",');
+    });
+
+    test('an include glob beside one that does: what was asked for is queued', async () => {
+      findPages(...pages);
+      const answer = await plan({ include: ['/hlep', '/docs/a'], dryRun: false });
+      expect(answer.structured).toMatchObject({ selected: 1, report: { outcome: 'completed' } });
+      expect(answer.text).toContain('No page matches include "/hlep".');
+    });
+
+    test('every include glob: nothing is queued, and the paths are shown', async () => {
+      const before = ingestRequests(harness.sandbox).length;
+      findPages(...pages);
+      const answer = await plan({ include: ['/hlep'], dryRun: false });
+      expect(answer.isError).toBe(true);
+      expect(answer.text).toMatch(/Nothing was queued.*No page matches include "\/hlep".*"\/help"/);
+      expect(ingestRequests(harness.sandbox)).toHaveLength(before);
+    });
+
+    test('many sections: ten pages of as many sections', async () => {
+      findPages(
+        ...Array.from({ length: 60 }, (_, page) => `https://d.example/${page % 20}/${page}`),
+      );
+      const { text } = await plan({ exclude: ['/x'], dryRun: false });
+      expect(text).toContain('"/8/8", "/9/9".');
+      expect(text).not.toContain('/10/');
+    });
   });
 
   test.each(['include', 'exclude'])(
@@ -189,6 +329,27 @@ describe('globs', () => {
       expect(harness.sandbox.requests).toHaveLength(before);
     },
   );
+});
+
+test('a page is one source, however two crawls spell it', async () => {
+  const spelled = [
+    [
+      'https://d.example/spelled#intro',
+      'HTTPS://D.EXAMPLE:443/spelled',
+      'https://d.example/%c3%a9',
+    ],
+    ['  https://d.example/spelled\n', 'https://d.example/%C3%A9', 'https://d.example/é#top'],
+  ];
+  const sources = harness.sandbox.documents().length;
+  for (const data of spelled) {
+    findPages(...data);
+    const { structured } = await plan({ dryRun: false });
+    expect(structured).toMatchObject({ found: 2, selected: 2, report: { outcome: 'completed' } });
+  }
+  expect(ingestRequests(harness.sandbox).slice(-1)).toMatchObject([
+    { documentIdsToAdd: ['https://d.example/spelled', 'https://d.example/%C3%A9'] },
+  ]);
+  expect(harness.sandbox.documents()).toHaveLength(sources + 2);
 });
 
 test('bad start URLs are all named, before any request', async () => {
@@ -207,7 +368,7 @@ test('a limit is what is crawled; with globs it is what is kept, and the crawl g
   const { structured } = await plan({ limit: 3 });
   expect(crawls().at(-1)?.body).toEqual({ links: [siteOrigin], limit: 3 });
   expect(structured).toMatchObject({ found: 3, selected: 3 });
-  expect(structured.message).toMatch(/ended at 3 pages.*set limit above that/);
+  expect(structured.message).toMatch(/ended at 3 pages.*set a higher limit/);
 
   const kept = await plan({ limit: 3, include: ['/billing/**'] });
   expect(crawls().at(-1)?.body).toEqual({ links: [siteOrigin], limit: 250 });
@@ -221,13 +382,13 @@ test('a limit is what is crawled; with globs it is what is kept, and the crawl g
 });
 
 test.each([
-  ['no page is found', [], {}, /start URLs exist and open without a login/],
+  ['no page is found', [], {}, /No pages found\. Check that the start URLs exist/],
   ['no link can be ingested', ['mailto:a@b.example'], {}, /start URLs exist/],
   [
     'no page matches',
     ['https://d.example/a'],
     { include: ['/b'] },
-    /deep_crawl_links.*change include/,
+    /Change include.*deep_crawl_links/,
   ],
 ])('where %s, it is an error that says what to do', async (_what, pages, globs, advice) => {
   for (const dryRun of [true, false]) {
