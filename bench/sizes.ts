@@ -39,11 +39,12 @@ export async function measureSizes(): Promise<string[][]> {
   rows.push(row(`ingest_and_wait, ${urls.length} pages`, report));
   rows.push(
     row(
-      'wait_for_sources, 9 sources',
+      `wait_for_sources, ${documentIdsToAdd.length} sources`,
       await server.call('wait_for_sources', { ids: documentIdsToAdd }),
     ),
   );
-  rows.push(row('list_sources, the first 47', await server.call('list_sources')));
+  const listed = await server.call('list_sources');
+  rows.push(row(`list_sources, the first ${listed.structuredContent.documents.length}`, listed));
   rows.push(
     row(
       'get_source',

@@ -20,6 +20,17 @@ export function bounded(text: string, length: number): string {
   return line.length > length ? `${cut(line, length - 1)}…` : line;
 }
 
+/**
+ * A text as searches compare it: tidied like the text that is shown, and the same however its
+ * accents are composed and in any case.
+ */
+export function searchKey(text: string): string {
+  const shown = bounded(text, Number.POSITIVE_INFINITY);
+  const folded = shown.normalize('NFKC').toUpperCase().normalize('NFKC');
+  // Composing can make new white space, of which one space is left too.
+  return bounded(folded, Number.POSITIVE_INFINITY);
+}
+
 /** The beginning of a text, at most `length` long, never ending in half a character. */
 export function cut(text: string, length: number): string {
   return text.slice(0, length).replace(/\p{Cs}$/u, '');

@@ -47,7 +47,7 @@ export async function main(): Promise<void> {
 /** Starts the embedded Fini and points the configuration at it. */
 async function withSandbox(config: Config): Promise<Config> {
   const { startSandbox } = await import('./sandbox/server.ts');
-  const sandbox = await startSandbox();
+  const sandbox = await startSandbox({ content: 'lived-in' });
   return { ...config, baseUrl: sandbox.url, apiKey: sandbox.apiKey };
 }
 

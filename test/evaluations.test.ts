@@ -261,6 +261,32 @@ const usual: Row[] = [
     ],
   },
   {
+    says: 'How many pages do we have in Fini? … And which of them failed?',
+    given: (sandbox) => {
+      sandbox.addDocument({
+        originalUrl: 'https://totals.example/rewards',
+        title: null,
+        linkedJobStatus: 'FAILED',
+        success: false,
+        error: 'Page requires authentication',
+        paragraphs: [],
+      });
+    },
+    steps: [
+      {
+        tool: 'list_sources',
+        input: { summary: true, originalUrl: 'totals.example' },
+        shows: /Counted all matching sources: 1\..*status "failed"/,
+        has: { totals: { total: 1, byStatus: { failed: 1 } } },
+      },
+      {
+        tool: 'list_sources',
+        input: { status: 'failed', originalUrl: 'totals.example' },
+        shows: /FAILED web .*totals\.example\/rewards.*requires authentication/,
+      },
+    ],
+  },
+  {
     says: 'Refresh the page about tandems',
     given: (sandbox) => void sandbox.addDocument({ title: 'Tandems' }),
     steps: [

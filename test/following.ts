@@ -14,7 +14,7 @@ export interface Done {
 }
 
 /** Words with an underscore that are no tools. */
-const NO_TOOLS = new Set(['timed_out']);
+const NO_TOOLS = new Set(['timed_out', 'never_ingested']);
 
 /** The tools that a text names. What stands in quotes and in URLs is data. */
 export function toolsNamed(text: string): string[] {

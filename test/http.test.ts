@@ -112,7 +112,9 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     const [{ id }] = report.structured.sources;
     expect((await call('get_source', { id })).structured.id).toBe(id);
     expect((await call('wait_for_sources', { ids: [id] })).structured.outcome).toBe('completed');
-    expect((await call('list_sources')).structured.documents.length).toBe(crawl.structured.count);
+    const originalUrl = 'https://help.larkspur.example';
+    const listed = await call('list_sources', { originalUrl });
+    expect(listed.structured.documents.length).toBe(crawl.structured.count);
     const list = await call('list_provider_resources', { provider: 'notion', limit: 2 });
     const { resources } = list.structured;
     const registered = await call('register_provider_resources', { provider: 'notion', resources });
@@ -452,7 +454,7 @@ describe('a team', () => {
       await connect(url, { 'x-fini-api-key': key });
     }
     const { client, call } = await connect(url);
-    const { structured } = await call('list_sources');
+    const { structured } = await call('list_sources', { title: 'zebra' });
     expect(structured.documents).toEqual([]);
     expect(JSON.stringify(await client.listTools())).not.toContain('[secret]');
     const body = { jsonrpc: '2.0', id: 99999999, method: 'ping' };

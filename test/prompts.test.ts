@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Sandbox, type SandboxDocument, startSandbox } from '../src/sandbox/server.ts';
-import { environmentFor, type Harness, Stops, startHarness } from './harness.ts';
+import { environmentFor, type Harness, Stops, startHarness, startProcess } from './harness.ts';
 import { connectRaw, type RpcClient, WAYS } from './rpc.ts';
 
 const INVALID_PARAMS = -32602;
@@ -53,7 +53,7 @@ test('they are listed with what each argument is and whether it is required', as
     ingest_documentation_site: { url: true, section: false },
     import_from_provider: { provider: true, search: false },
     refresh_stale_sources: { source: false },
-    explain_failed_source: { id: true },
+    explain_failed_source: { source: true },
   });
   for (const { title, description, arguments: given = [] } of prompts) {
     expect([title, description, ...given.map((one) => one.description)].every(Boolean)).toBe(true);
@@ -115,11 +115,35 @@ test.each(uses)('%s leads to a call that works (%#)', async (name, given, tool, 
 });
 
 test('explain_failed_source leads to a call that shows the error', async () => {
-  const text = await textOf('explain_failed_source', { id: failed.id });
+  const text = await textOf('explain_failed_source', { source: failed.id });
   const named = callIn(text);
   expect(named).toEqual({ tool: 'get_source', input: { id: failed.id } });
   const answer = await harness.call(named.tool, named.input);
   expect(answer.structured.error).toBe('Page requires authentication');
+});
+
+test.each(['', '/', '#top', '/#top'])(
+  'explain_failed_source finds a page by its URL, written with "%s" at its end',
+  async (end) => {
+    const source = `${failed.originalUrl}${end}`;
+    const named = callIn(await textOf('explain_failed_source', { source }));
+    expect(named).toEqual({ tool: 'list_sources', input: { originalUrl: failed.originalUrl } });
+    const { structured } = await harness.call(named.tool, named.input);
+    expect(structured.documents).toMatchObject([
+      { id: failed.id, error: 'Page requires authentication', hint: expect.any(String) },
+    ]);
+  },
+);
+
+test('refresh_stale_sources also looks for what is old, within the same kind', async () => {
+  const inputs: Record<string, string>[] = [{}, { source: 'notion' }];
+  for (const given of inputs) {
+    const text = await textOf('refresh_stale_sources', given);
+    const second = callIn(text.slice(text.indexOf('Then call')));
+    const input = { ...given, status: 'completed', limit: 100 };
+    expect(second).toEqual({ tool: 'list_sources', input });
+    expect((await harness.call(second.tool, second.input)).isError).toBe(false);
+  }
 });
 
 test('every tool that a prompt names is there', async () => {
@@ -191,7 +215,7 @@ describe('what is wrong', () => {
     for (const given of empty) {
       expect(await refusal('ingest_documentation_site', given)).toMatch(/url: /);
     }
-    expect(await refusal('explain_failed_source', { id: '   ' })).toMatch(/id: /);
+    expect(await refusal('explain_failed_source', { source: '   ' })).toMatch(/source: /);
   });
 
   test('a glob that ingest_site would refuse is refused here', async () => {
@@ -200,8 +224,10 @@ describe('what is wrong', () => {
     );
   });
 
-  test('a URL for an ID, and a password in a URL, which is not repeated', async () => {
-    expect(await refusal('explain_failed_source', { id: SITE })).toMatch(/UUID/);
+  test('what is neither an ID nor a URL, and a password in a URL, which is not repeated', async () => {
+    expect(await refusal('explain_failed_source', { source: 'Rewards' })).toMatch(
+      /source: "Rewards" is neither a source ID \(a UUID\) nor a URL/,
+    );
     const url = 'https://me:secret-word@docs.example.com';
     const text = await refusal('ingest_documentation_site', { url });
     expect(text).toMatch(/without a password/);
@@ -232,12 +258,28 @@ describe('completion', () => {
   test('of failed sources alone', async () => {
     const { id } = harness.sandbox.addDocument({ title: 'Rewards for friends' });
     const empty = harness.sandbox.addDocument({ title: 'No rewards', success: false });
-    const byTitle = await complete('explain_failed_source', 'id', 'rewards');
+    const byTitle = await complete('explain_failed_source', 'source', 'rewards');
     expect(byTitle.toSorted()).toEqual([failed.id, empty.id].toSorted());
-    expect(await complete('explain_failed_source', 'id', id)).toEqual([]);
-    expect(await complete('explain_failed_source', 'id', failed.id.slice(0, 9))).toEqual([
+    expect(await complete('explain_failed_source', 'source', id)).toEqual([]);
+    expect(await complete('explain_failed_source', 'source', failed.id.slice(0, 9))).toEqual([
       failed.id,
     ]);
+  });
+
+  test('of failed sources by their URL, since what failed may have no title', async () => {
+    const originalUrl = 'https://untitled.example/Price-list';
+    const { id } = harness.sandbox.addDocument({
+      title: null,
+      originalUrl,
+      linkedJobStatus: 'FAILED',
+    });
+    harness.sandbox.addDocument({ originalUrl: 'https://untitled.example/fine' });
+    const hostile = 'https://untitled.example/\u202e';
+    harness.sandbox.addDocument({ title: null, originalUrl: hostile, linkedJobStatus: 'FAILED' });
+    for (const typed of ['https://untitled', 'price-LIST']) {
+      expect(await complete('explain_failed_source', 'source', typed)).toEqual([originalUrl]);
+    }
+    expect(await complete('explain_failed_source', 'source', id.slice(0, 12))).toEqual([id]);
   });
 
   test('of what nothing is known of is empty', async () => {
@@ -252,8 +294,65 @@ describe('completion', () => {
   test('is empty where Fini fails', async () => {
     const action = { kind: 'status', status: 503 } as const;
     harness.sandbox.script({ method: 'GET', times: Number.POSITIVE_INFINITY, action });
-    expect(await complete('explain_failed_source', 'id', '')).toEqual([]);
+    expect(await complete('explain_failed_source', 'source', '')).toEqual([]);
   });
+});
+
+test('with --sandbox there is something for every prompt to show, and totals of it all', async () => {
+  const process = await startProcess({}, { FINI_API_KEY: '', FINI_BASE_URL: '' }, ['--sandbox']);
+  stops.add(() => process.close());
+  const { call, client } = process;
+  const ask = async (name: string, given: Record<string, string> = {}) => {
+    const { messages } = await client.getPrompt({ name, arguments: given });
+    const content = messages[0]?.content;
+    const { tool, input } = callIn(content?.type === 'text' ? content.text : '');
+    const { structured, isError, text } = await call(tool, input);
+    expect(isError, text).toBe(false);
+    return structured;
+  };
+
+  const { structured, text } = await call('list_sources', { summary: true });
+  const { total, byStatus, byKind } = structured.totals;
+  expect(total).toBeGreaterThan(25);
+  expect(byKind.length).toBe(6);
+  for (const status of ['completed', 'failed', 'running', 'never_ingested']) {
+    expect(byStatus[status]).toBeGreaterThan(0);
+  }
+  expect(text).toContain(`Counted all sources: ${total}.`);
+
+  expect((await ask('refresh_stale_sources')).documents.length).toBeGreaterThan(2);
+  const old = new Date(Date.now() - 90 * 24 * 60 * 60_000).toISOString();
+  const completed = await call('list_sources', { status: 'completed', limit: 100 });
+  const isOld = ({ updatedAt }: { updatedAt: string }) => updatedAt < old;
+  expect(completed.structured.documents.filter(isOld).length).toBeGreaterThan(3);
+
+  const ref = { type: 'ref/prompt' as const, name: 'explain_failed_source' };
+  const argument = { name: 'source', value: '' };
+  const { completion } = await client.complete({ ref, argument });
+  expect(completion.values).toHaveLength(byStatus.failed);
+  const [id = ''] = completion.values;
+  expect(await ask('explain_failed_source', { source: id })).toMatchObject({
+    id,
+    error: expect.stringMatching(/./),
+    hint: expect.stringMatching(/./),
+  });
+  const source = 'https://www.larkspur.example/partners';
+  const { documents } = await ask('explain_failed_source', { source });
+  expect(documents).toMatchObject([
+    { originalUrl: source, error: expect.stringMatching(/authentication/) },
+  ]);
+
+  for (const provider of ['notion', 'zendesk', 'confluence']) {
+    const { toAdd } = await ask('import_from_provider', { provider });
+    expect(toAdd.length).toBeGreaterThan(3);
+  }
+  const site = await ask('ingest_documentation_site', { url: SITE });
+  expect(site.selected).toBeGreaterThan(30);
+
+  const hung = await call('list_sources', { status: 'running' });
+  expect(hung.structured.documents).toMatchObject([
+    { linkedJobStatus: 'PENDING', hint: expect.stringMatching(/contact Fini's support/) },
+  ]);
 });
 
 describe.each(WAYS)('over %s', (way) => {

@@ -99,6 +99,9 @@ export interface FiniClient {
 
 const DOCUMENTS = '/v2/documents/public';
 
+/** How many records of one page are read, of an API that ignores `limit`: far more than it gives. */
+const MAXIMUM_RECORDS = 1_000;
+
 /** What a request needs of the key, and whether it names sources, which may be another workspace's. */
 interface ScopedRequest extends HttpRequest {
   readonly scope: Scope;
@@ -209,7 +212,8 @@ export function createFiniClient(http: Http): FiniClient {
         try {
           const answer = await send({ operation, scope: 'read', method: 'GET', path, ...options });
           if (refusal !== undefined) largestPage = SAFE_PAGE;
-          return readPage(parseAnswer(operation, documentPageSchema, answer), limit);
+          const page = parseAnswer(operation, documentPageSchema, answer);
+          return readPage(page, limit, request.direction === 'previous');
         } catch (error) {
           if (!(error instanceof FiniError)) throw error;
           // Pages carry every source's whole text, so a page of long ones may go over the bound.
@@ -264,15 +268,24 @@ function parseAnswer<Schema extends z.ZodType>(
   throw new FiniError(message, { operation, failure: 'unreadable', cause: parsed.error });
 }
 
-function readPage(page: z.infer<typeof documentPageSchema>, limit: number): DocumentPage {
-  const documents = page.documents.flatMap((item) => {
+/** Reads a page's records. Of too many, those next to the cursor: the others come with the next. */
+function readPage(
+  page: z.infer<typeof documentPageSchema>,
+  limit: number,
+  isBack: boolean,
+): DocumentPage {
+  const isTooLong = page.documents.length > MAXIMUM_RECORDS;
+  const records = isBack
+    ? page.documents.slice(-MAXIMUM_RECORDS)
+    : page.documents.slice(0, MAXIMUM_RECORDS);
+  const documents = records.flatMap((item) => {
     const parsed = documentSchema.safeParse(item);
     return parsed.success ? [parsed.data] : [];
   });
   return {
     documents,
-    hasMore: page.hasMore ?? page.documents.length >= limit,
-    unreadable: page.documents.length - documents.length,
+    hasMore: isTooLong || (page.hasMore ?? page.documents.length >= limit),
+    unreadable: records.length - documents.length,
     limit,
   };
 }

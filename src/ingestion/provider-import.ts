@@ -1,3 +1,4 @@
+import { bounded, searchKey, TITLE_LENGTH } from '../bounded.ts';
 import type { FiniClient } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
@@ -57,13 +58,43 @@ const PAGES_WITHOUT = 5;
 const OTHER_TITLES = 10;
 const UUID_OR_ITS_DIGITS = /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i;
 
-/** Whether an item's title, or that of something it is nested in, contains a text, in any case. */
-export function matchesSearch(
-  { title, path }: Pick<ProviderResource, 'title' | 'path'>,
-  search: string,
-): boolean {
-  const wanted = search.toLowerCase();
-  return [...path, title].some((text) => text.toLowerCase().includes(wanted));
+/** Stands between the titles of a path where it is shown. */
+const PATH_SEPARATOR = ' › ';
+
+/** An item, as far as a search looks at it. */
+type Searched = Pick<ProviderResource, 'title' | 'path' | 'originalUrl'>;
+
+/** The title under which an item is shown: its URL where it has none that anybody could see. */
+export function shownTitle({ title, originalUrl }: Omit<Searched, 'path'>): string {
+  return bounded(title, TITLE_LENGTH) || bounded(originalUrl, TITLE_LENGTH) || 'untitled';
+}
+
+/** An item's title with those of what it is nested in before it, outermost first. */
+export function shownPath(item: Searched): string {
+  const parents = item.path.map((title) => bounded(title, TITLE_LENGTH));
+  return [...parents, shownTitle(item)].join(PATH_SEPARATOR);
+}
+
+/**
+ * Makes a check whether an item's title, or the path to it as it is shown, contains a text. A text
+ * in which there is nothing to see is contained in none.
+ */
+export function searchMatcher(search: string): (item: Searched) => boolean {
+  const wanted = searchKey(search);
+  // A long title is shown cut, and can be searched for either way.
+  return (item) =>
+    wanted !== '' && [shownPath(item), item.title].some((text) => searchKey(text).includes(wanted));
+}
+
+/** The same for a source, which does not say where it stands at the provider. */
+function sourceMatcher(search: string): (source: FiniDocument) => boolean {
+  const matches = searchMatcher(search);
+  const wanted = searchKey(search);
+  return ({ title, originalUrl }) => {
+    const item = { title: title ?? '', path: [], originalUrl: originalUrl ?? '' };
+    const last = searchKey(`${PATH_SEPARATOR}${shownTitle(item)}`);
+    return matches(item) || wanted.endsWith(last);
+  };
 }
 
 /**
@@ -128,9 +159,9 @@ async function planMatching(
   choice: Exclude<Choice, { externalIds: unknown }>,
   endsAt: number,
 ): Promise<Plan> {
-  const matches = (item: Pick<ProviderResource, 'title' | 'path'>) =>
-    'all' in choice || matchesSearch(item, choice.search);
-  const toAdd = resources.filter(matches);
+  const everything = () => true;
+  const toAdd = resources.filter('all' in choice ? everything : searchMatcher(choice.search));
+  const isWanted = 'all' in choice ? everything : sourceMatcher(choice.search);
   const listed = new Set(resources.map(({ externalId }) => externalId));
   const known: FiniDocument[] = [];
   let ingestedBefore = 0;
@@ -138,7 +169,7 @@ async function planMatching(
   let pagesWithout = 0;
   for await (const documents of sources) {
     const registered = documents.filter(({ externalId }) => !listed.has(externalId ?? ''));
-    const matching = registered.filter(({ title }) => matches({ title: title ?? '', path: [] }));
+    const matching = registered.filter(isWanted);
     const unended = matching.filter(hasNotEnded);
     known.push(...unended);
     ingestedBefore += matching.length - unended.length;
@@ -147,8 +178,8 @@ async function planMatching(
     pagesWithout = documents.some(hasNotEnded) ? 0 : pagesWithout + 1;
     if (pagesWithout >= PAGES_WITHOUT || performance.now() > endsAt) break;
   }
-  const isAny = toAdd.length + known.length > 0;
-  const others = isAny ? [] : resources.slice(0, OTHER_TITLES).map(({ title }) => title);
+  const isNothing = toAdd.length + known.length === 0;
+  const others = isNothing ? resources.slice(0, OTHER_TITLES).map(shownTitle) : [];
   return {
     toAdd,
     known,

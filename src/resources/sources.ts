@@ -1,4 +1,4 @@
-import { bounded, TITLE_LENGTH, WORD_LENGTH } from '../bounded.ts';
+import { bounded, searchKey, TITLE_LENGTH, WORD_LENGTH } from '../bounded.ts';
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { fittingParagraphs, MAXIMUM_CHARACTERS } from '../source-text.ts';
@@ -46,7 +46,7 @@ export async function listSourceResources(
       .join(' · '),
     mimeType: SOURCE_MIME_TYPE,
   }));
-  // A Fini that gives the same page again would keep a client listing for ever.
+  // A Fini that gives the same page again would keep a client listing forever.
   const goesOn = hasMore && last !== undefined && last !== cursor;
   return { resources, ...(goesOn && { nextCursor: last }) };
 }
@@ -84,14 +84,39 @@ export async function completeSourceId(
   fini: FiniClient,
   typed: string,
   signal: AbortSignal,
-  isWanted: (document: FiniDocument) => boolean = () => true,
 ): Promise<string[]> {
-  const wanted = typed.trim().toLowerCase();
   const { documents } = await fini.listSources({ limit: MAXIMUM_COMPLETIONS }, { signal });
-  return documents
-    .filter(isWanted)
-    .filter(({ id, title }) => id.startsWith(wanted) || title?.toLowerCase().includes(wanted))
-    .map(({ id }) => id);
+  return documents.filter(isNamed(typed)).map(({ id }) => id);
+}
+
+/**
+ * The same, and the URLs of sources whose URL contains what was typed so far: what failed may have
+ * no title.
+ *
+ * @throws {FiniError}
+ */
+export async function completeSourceIdOrUrl(
+  fini: FiniClient,
+  typed: string,
+  signal: AbortSignal,
+  isWanted: (document: FiniDocument) => boolean,
+): Promise<string[]> {
+  const { documents } = await fini.listSources({ limit: MAXIMUM_COMPLETIONS }, { signal });
+  const isNamedSo = isNamed(typed);
+  const part = typed.trim().toLowerCase();
+  return documents.filter(isWanted).flatMap((document) => {
+    if (isNamedSo(document)) return [document.id];
+    const url = document.originalUrl ?? '';
+    // A URL with anything in it that nobody sees is not proposed.
+    return url.toLowerCase().includes(part) && bounded(url, TITLE_LENGTH) === url ? [url] : [];
+  });
+}
+
+/** Whether a source's ID begins with a text, or its title contains it. */
+function isNamed(typed: string): (document: FiniDocument) => boolean {
+  const beginning = typed.trim().toLowerCase();
+  const part = searchKey(typed);
+  return ({ id, title }) => id.startsWith(beginning) || searchKey(title ?? '').includes(part);
 }
 
 function nameOf({ id, title, originalUrl }: FiniDocument): string {

@@ -2,6 +2,8 @@ import type { Provider } from './requests.ts';
 
 /** The web site the sandbox knows by heart. Its links can be crawled and its pages ingested. */
 export const siteOrigin = 'https://help.larkspur.example';
+/** The company's own site, which a lived-in workspace has already. */
+export const companyOrigin = 'https://www.larkspur.example';
 
 /** What ingesting a page or a provider's resource comes to. */
 export type Content = {
@@ -13,7 +15,16 @@ export type Content = {
   failure: { status: string; error: string } | null;
 };
 
-/** A page of the web site. */
+/** What a provider holds: a page, database or article, with what ingesting it comes to. */
+export type ProviderItem = Content & {
+  provider: Provider;
+  externalId: string;
+  originalUrl: string;
+  mimeType: string | null;
+  object: string;
+};
+
+/** A page of a web site. */
 export type WebPage = Content & {
   /** Absolute URL; without a trailing slash, but for the site's root. */
   url: string;
@@ -145,6 +156,40 @@ Write to business@larkspur.example for an offer. Trials last 30 days.
 # /business/partner-prices | Partner price list
 ! FAILED Blocked by robots.txt: /business/partner-prices is disallowed for FiniBot`;
 
+const companyText = `
+# / | Larkspur: bicycles by the month
+A bicycle for as long as you like, with upkeep, a lock and cover against theft in one price.
+# /prices | Plans and prices
+City €29, Tour €39, Volt €69 and Mule €79 a month, each with repairs and two locks.
+Annual plans cost a tenth less and keep their price for the whole year.
+# /cities | Our cities
+Larkspur is in Utrecht, Ghent, Freiburg and, since this spring, in Aarhus. We deliver within each city's ring road.
+# /about | About Larkspur
+Founded in Utrecht in 2017 by two mechanics. Some 41,000 people ride one of our bikes today.
+# /terms | Terms of rental
+The contract runs by the month. Either side may end it until the last day of the month.
+The bike stays the property of Larkspur BV and may not be lent for money.
+# /privacy | Privacy notice
+We keep invoices for ten years, as the law requires, and everything else for six months after you leave.
+# /jobs | Working at Larkspur
+We look for mechanics in every city and for riders who like early mornings. Write to jobs@larkspur.example.
+# /news/winter-tyres | Winter tyres are here
+From the first of November we fit winter tyres to Tour and Mule at no cost. Book them as a repair.
+# /news/aarhus | Larkspur comes to Aarhus
+Our fourth city opens in April with a store at the harbour and 600 bikes.
+# /de/preise | Tarife und Preise
+City 29 €, Tour 39 €, Volt 69 € und Mule 79 € im Monat, jeweils mit Reparaturen und zwei Schlössern.
+# /partners | Partner area
+! FAILED Page requires authentication: redirected to https://www.larkspur.example/login
+# /insurance/claims | Insurance claims
+! FAILED Blocked by robots.txt: /insurance/ is disallowed for FiniBot
+# /press/photos.zip | Press photographs
+! FAILED Unsupported content type: application/zip
+# /configurator | Build your bike
+! COMPLETED No usable content: the page held no text after extraction
+# /stores | Stores and opening hours
+Each store is open from Tuesday to Saturday between 10 and 18 o'clock. Utrecht is open on Mondays too.`;
+
 const notionText = `
 page > Tone of voice | Say what happens next and when. Never blame the rider. Use first names once the customer does.
 page > Refund decisions | Agents may credit up to €50 without asking. Above that a team lead decides within a day.
@@ -179,31 +224,44 @@ Support > Quality reviews | Five conversations an agent and week are read by a p
 Support > Quality reviews > The five questions | Was it right, was it kind, was it short, was it complete, and did it say what comes next?`;
 
 /** Every page of the web site. */
-export const webPages: WebPage[] = webText
-  .split(/^# /m)
-  .slice(1)
-  .map((block) => {
-    const [heading = '', ...paragraphs] = block.trim().split('\n');
-    const [path = '', title = ''] = heading.split(' | ');
-    const page = { url: `${siteOrigin}${path}`, title };
-    const [, status, error = ''] = /^! (\S+) (.*)/.exec(paragraphs[0] ?? '') ?? [];
-    if (status === undefined) return { ...page, paragraphs, failure: null };
-    return { ...page, paragraphs: [], failure: { status, error } };
-  });
+export const webPages: WebPage[] = pagesOf(siteOrigin, webText);
 
-const pagesByUrl = new Map(webPages.map((page) => [comparableUrl(page.url), page]));
+/** Every page of the company's own site. */
+export const companyPages: WebPage[] = pagesOf(companyOrigin, companyText);
 
-const resourceContent = new Map<string, Content>();
+function pagesOf(origin: string, text: string): WebPage[] {
+  return text
+    .split(/^# /m)
+    .slice(1)
+    .map((block) => {
+      const [heading = '', ...paragraphs] = block.trim().split('\n');
+      const [path = '', title = ''] = heading.split(' | ');
+      const page = { url: `${origin}${path}`, title };
+      const [, status, error = ''] = /^! (\S+) (.*)/.exec(paragraphs[0] ?? '') ?? [];
+      if (status === undefined) return { ...page, paragraphs, failure: null };
+      return { ...page, paragraphs: [], failure: { status, error } };
+    });
+}
+
+const knownPages = [...webPages, ...companyPages];
+const pagesByUrl = new Map(knownPages.map((page) => [comparableUrl(page.url), page]));
+const knownOrigins: readonly string[] = [siteOrigin, companyOrigin];
+
+/** What all providers hold, as one flat list. */
+export const providerItems: ProviderItem[] = [];
 
 const notionResources = leaves(notionText, 38500000).map(
   ({ parents: [object], title, text, number }) => {
     const externalId = `7c1e9b52-40d3-4f6a-9b1d-${String(number).padStart(12, '0')}`;
-    resourceContent.set(externalId, { title, paragraphs: [text], failure: null });
+    const originalUrl = `https://www.notion.so/larkspur/${externalId.replaceAll('-', '')}`;
+    const mimeType = `application/vnd.notion.${object}`;
+    const named = { provider: 'notion' as const, externalId, originalUrl, mimeType };
+    providerItems.push({ ...named, object: object ?? 'page', ...contentOf(title, text) });
     return {
       externalId,
       title,
-      originalUrl: `https://www.notion.so/larkspur/${externalId.replaceAll('-', '')}`,
-      mimeType: `application/vnd.notion.${object}`,
+      originalUrl,
+      mimeType,
       iconLink: 'https://www.notion.so/icons/bicycle_green.svg',
       object,
     };
@@ -224,7 +282,8 @@ for (const { parents, title, text, number } of leaves(zendeskText, 4402118230)) 
   }
   const url = `https://larkspur.zendesk.com/hc/en-us/articles/${number}`;
   siblings.push({ object: 'article', id: number, title, url });
-  resourceContent.set(String(number), { title, paragraphs: [text], failure: null });
+  const named = { provider: 'zendesk' as const, externalId: String(number), originalUrl: url };
+  providerItems.push({ ...named, mimeType: null, object: 'article', ...contentOf(title, text) });
 }
 
 const confluenceSpaces = Object.entries({ OPS: 'Operations', CARE: 'Support' }).map(
@@ -239,8 +298,16 @@ for (const { parents, title, text, number } of leaves(confluenceText, 98304000))
   for (const parent of parents.slice(1)) {
     siblings = siblings.find((page) => page.title === parent)?.pages ?? siblings;
   }
-  siblings.push({ id, title, url: `${space?.url}/pages/${id}`, pages: [] });
-  resourceContent.set(id, { title, paragraphs: [text], failure: null });
+  const url = `${space?.url}/pages/${id}`;
+  siblings.push({ id, title, url, pages: [] });
+  const named = { provider: 'confluence' as const, externalId: id, originalUrl: url };
+  providerItems.push({ ...named, mimeType: null, object: 'page', ...contentOf(title, text) });
+}
+
+const resourceContent = new Map(providerItems.map((item) => [item.externalId, item]));
+
+function contentOf(title: string, text: string): Content {
+  return { title, paragraphs: [text], failure: null };
 }
 
 /** The lines, each `parent > parent > title | text`, numbered from `first` on. */
@@ -298,7 +365,7 @@ export function webContent(url: string): Content {
   const address = comparableUrl(url);
   const page = pagesByUrl.get(address);
   if (page) return page;
-  if (new URL(url).origin !== siteOrigin) return madeUpContent(address);
+  if (!knownOrigins.includes(new URL(url).origin)) return madeUpContent(address);
   const error = 'Failed to fetch page: HTTP 404 Not Found';
   return { ...madeUpContent(address), failure: { status: 'FAILED', error } };
 }
@@ -311,8 +378,8 @@ export function providerContent(externalId: string, title: string): Content {
 /** What a crawl finds from this URL: the pages at and below it, made up for an unknown host. */
 export function crawlFrom(url: string): string[] {
   const seed = comparableUrl(url);
-  if (new URL(url).origin === siteOrigin) {
-    return webPages
+  if (knownOrigins.includes(new URL(url).origin)) {
+    return knownPages
       .map((page) => page.url)
       .filter((found) => comparableUrl(found) === seed || found.startsWith(`${seed}/`));
   }

@@ -10,6 +10,7 @@ import {
   FaultScript,
   send,
 } from './faults.ts';
+import { livedIn } from './lived-in.ts';
 import {
   crawlRequest,
   deleteRequest,
@@ -39,6 +40,8 @@ export type SandboxOptions = Partial<WorkspaceSettings> & {
   keys?: Record<string, Scope[]>;
   /** List parameters that this API ignores without a word; default none. */
   ignoredFilters?: readonly string[];
+  /** What the workspace begins with: nothing (the default), or what a year of use leaves behind. */
+  content?: 'empty' | 'lived-in';
 };
 
 /** The keys of a sandbox that was given none: both scopes, and each alone. */
@@ -96,7 +99,13 @@ type Route = {
 
 /** Starts an embedded Fini on loopback that behaves as the API's contract says. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  const { port = 0, keys = defaultKeys, ignoredFilters = [], ...given } = options;
+  const {
+    port = 0,
+    keys = defaultKeys,
+    ignoredFilters = [],
+    content = 'empty',
+    ...given
+  } = options;
   const settings: WorkspaceSettings = {
     pendingMs: 400,
     workingMs: 900,
@@ -109,6 +118,9 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     ...given,
   };
   const workspace = new Workspace(settings);
+  if (content === 'lived-in') {
+    for (const document of livedIn(settings.now())) workspace.addDocument(document);
+  }
   const routes = routesOf(workspace, settings, ignoredFilters);
   const faults = new FaultScript();
   const requests: RecordedRequest[] = [];

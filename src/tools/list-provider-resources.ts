@@ -9,7 +9,7 @@ import {
   WORD_LENGTH,
 } from '../bounded.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
-import { matchesSearch } from '../ingestion/provider-import.ts';
+import { searchMatcher, shownTitle } from '../ingestion/provider-import.ts';
 import { defineTool } from './define.ts';
 import { provider } from './schemas.ts';
 
@@ -35,16 +35,12 @@ export function boundedResource(resource: ProviderResource): ProviderResource & 
   return {
     ...resource,
     // Register demands a title and a MIME type.
-    title: titleOf(resource),
+    title: shownTitle(resource),
     // The longest MIME types in use would not fit into the length of a word.
     mimeType: bounded(resource.mimeType, TITLE_LENGTH) || UNSAID_MIME_TYPE,
     object: resource.object === undefined ? undefined : bounded(resource.object, WORD_LENGTH),
     path: resource.path.map((title) => bounded(title, TITLE_LENGTH)),
   };
-}
-
-function titleOf({ title, originalUrl }: ProviderResource): string {
-  return bounded(title, TITLE_LENGTH) || bounded(originalUrl, TITLE_LENGTH) || 'untitled';
 }
 
 /** Shows what a connected provider has that Fini does not (fini-api.md, "list provider resources"). */
@@ -77,7 +73,7 @@ export const listProviderResources = defineTool({
   },
   async handler({ provider, search, limit, offset }, { fini, signal, canWrite }) {
     const { resources, unreadable } = await fini.listProviderResources(provider, { signal });
-    const matching = resources.filter((resource) => matchesSearch(resource, search ?? ''));
+    const matching = search ? resources.filter(searchMatcher(search)) : resources;
     const asked = matching.slice(offset, offset + limit).map(boundedResource);
     const page = fitting(asked, PAGE_BYTES);
     const end = offset + page.length;
@@ -124,7 +120,7 @@ function nothingListed(provider: Provider, unreadable: number): string {
 function nothingFound(search: string, resources: readonly ProviderResource[]): string {
   const titles = resources
     .slice(0, NAMED_TITLES)
-    .map((resource) => JSON.stringify(titleOf(resource)));
+    .map((resource) => JSON.stringify(shownTitle(resource)));
   const left = resources.length - titles.length;
   const more = left > 0 ? ` and ${left} more` : '';
   return `No title or path contains ${quoted(search)}: try a shorter word. There are ${titles.join(', ')}${more}. What Fini has already is not listed: see list_sources.`;

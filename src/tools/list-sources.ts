@@ -1,19 +1,45 @@
 import * as z from 'zod';
-import { counted } from '../bounded.ts';
-import type { SourceFilters } from '../fini/client.ts';
-import type { FiniDocument } from '../fini/documents.ts';
+import { bounded, counted, WORD_LENGTH } from '../bounded.ts';
+import {
+  readSources,
+  SOURCE_STATUSES,
+  type SourceList,
+  type SourceTotals,
+  type StatusTotals,
+  totalsOf,
+} from '../ingestion/source-list.ts';
 import { defineTool } from './define.ts';
+import { explainError } from './error-text.ts';
 import { sourceId } from './schemas.ts';
 import { sourceLine, sourceOutput, sourceShape } from './source.ts';
 
+/** How long a call reads on for more matches: clients end a call after a minute. */
+const READING_MS = 20_000;
+
 const optionalText = z.string().trim().min(1).optional();
+
+const statusTotals = z.object({
+  completed: z.int(),
+  failed: z.int(),
+  running: z.int().describe('Queued or in progress.'),
+  never_ingested: z.int(),
+  unknown: z.int().optional().describe('With a status that this server does not know.'),
+});
+
+const totalsShape = z.object({
+  total: z.int(),
+  byStatus: statusTotals,
+  byKind: z
+    .array(z.object({ source: z.string(), total: z.int(), byStatus: statusTotals }))
+    .describe('The most frequent kind first.'),
+});
 
 /** What Fini has (fini-api.md, "list sources"). */
 export const listSources = defineTool({
   name: 'list_sources',
   title: 'List sources',
   description:
-    "Lists the workspace's sources, newest change first, without their text. Use it to find a source by URL or title, to see what failed, or whether something was queued. To wait for jobs use wait_for_sources; for a text get_source. Needs read scope.",
+    "Lists the workspace's sources, newest change first, without their text. Use it to find a source by URL or title, to see what failed (status), for totals (summary), or whether something was queued. To wait for jobs use wait_for_sources; for a text get_source. Needs read scope.",
   inputSchema: z.strictObject({
     limit: z
       .int()
@@ -26,6 +52,15 @@ export const listSources = defineTool({
       .enum(['next', 'previous'])
       .optional()
       .describe('next: older ones, the usual way; previous: newer ones.'),
+    status: z
+      .enum(SOURCE_STATUSES)
+      .optional()
+      .describe('How the latest job of the source stands; failed also where it gave no content.'),
+    /** Totals in place of the list. */
+    summary: z
+      .boolean()
+      .default(false)
+      .describe('Totals by kind and status in place of the list. Default false.'),
     source: z
       .enum(['web', 'googledrive', 'notion', 'zendesk', 'confluence', 'files'])
       .optional()
@@ -49,6 +84,9 @@ export const listSources = defineTool({
     message: z.string().describe('What this page is, and what to do next.'),
     hasMore: z.boolean(),
     nextCursor: z.string().optional().describe('Pass it as cursor; absent on the last page.'),
+    totals: totalsShape
+      .optional()
+      .describe('With summary: how many of the sources that were read match.'),
     documents: z.array(z.object(sourceShape)).describe('The sources, newest change first.'),
   }),
   annotations: {
@@ -57,75 +95,138 @@ export const listSources = defineTool({
     idempotentHint: true,
     openWorldHint: false,
   },
-  async handler({ cursor, direction, limit, ...filters }, context) {
-    const { fini, signal, canWrite } = context;
-    const way = cursor === undefined ? undefined : (direction ?? 'next');
-    const request = { ...filters, limit, cursor, direction: way };
-    const page = await fini.listSources(request, { signal });
-    const matching = page.documents.filter((document) => matches(document, filters));
-    const last = way === 'previous' ? page.documents[0] : page.documents.at(-1);
-    const nextCursor = page.hasMore ? last?.id : undefined;
-    const left = page.documents.length - matching.length;
-    const isFiltered = Object.values(filters).some((wanted) => wanted !== undefined);
-    // A page after the first only shows that there is no more, and so does one of unreadable records.
-    const isNothing = matching.length === 0 && page.unreadable === 0 && cursor === undefined;
+  async handler({ cursor, direction, limit, status, summary, ...filters }, context) {
+    const { fini, signal, canWrite, progress, startedAt } = context;
+    // These may take several pages.
+    if (summary || status !== undefined) progress.begin('Reading the list of sources');
+    const list = await readSources(
+      fini,
+      { filters, status, cursor, direction },
+      {
+        limit: summary ? Number.POSITIVE_INFINITY : limit,
+        signal,
+        endsAt: startedAt + READING_MS,
+      },
+    );
+    const asked: Asked = {
+      isFiltered: [status, ...Object.values(filters)].some((wanted) => wanted !== undefined),
+      byTitle: filters.title !== undefined,
+      isLater: cursor !== undefined,
+      isBack: cursor !== undefined && direction === 'previous',
+      summary,
+    };
+    const totals = summary ? totalsOutput(totalsOf(list.documents)) : undefined;
+    const parts = [
+      totals === undefined ? foundText(list, asked, canWrite) : countedText(list, asked),
+      list.unreadable === 0 ? '' : `${counted(list.unreadable, 'record')} without an ID left out.`,
+      list.trouble === null ? '' : (explainError(list.trouble) ?? ''),
+      wayOn(list, asked),
+      totals !== undefined && totals.byStatus.failed > 0
+        ? 'To see what failed and why, call with status "failed".'
+        : '',
+    ];
     return {
-      documents: matching.map(sourceOutput),
-      hasMore: page.hasMore,
-      nextCursor,
-      message: [
-        left === 0
-          ? ''
-          : `Fini did not apply every filter: ${left} of this page did not match and were left out${page.hasMore ? ', so matches may be on later pages' : ''}.`,
-        page.unreadable === 0 ? '' : `${page.unreadable} records without an ID were left out.`,
-        isNothing && !page.hasMore
-          ? nothing(isFiltered, canWrite)
-          : endOfPage(page.hasMore, nextCursor, way),
-      ]
-        .filter((part) => part !== '')
-        .join(' '),
+      message: parts.filter((part) => part !== '').join(' '),
+      hasMore: list.hasMore,
+      nextCursor: list.nextCursor,
+      totals,
+      documents: summary ? [] : list.documents.map(sourceOutput),
     };
   },
-  text({ documents, message }) {
+  text({ documents, totals, message }) {
+    if (totals !== undefined) return `${message}\n${totalsLines(totals).join('\n')}`;
     return `${counted(documents.length, 'source')} on this page. ${message}\n${documents.map(sourceLine).join('\n')}`;
   },
 });
 
-/** Why a whole list is empty. */
-function nothing(isFiltered: boolean, canWrite: boolean): string {
-  if (isFiltered) return 'No source matches these filters.';
+/** What was asked, as far as the message depends on it. */
+interface Asked {
+  readonly isFiltered: boolean;
+  readonly byTitle: boolean;
+  /** With a cursor. */
+  readonly isLater: boolean;
+  /** Towards newer ones. */
+  readonly isBack: boolean;
+  readonly summary: boolean;
+}
+
+/** Why a list is empty; of one that is not, its lines tell. */
+function foundText(list: SourceList, asked: Asked, canWrite: boolean): string {
+  if (list.documents.length > 0 || list.unreadable > 0) return '';
+  const untitled = asked.byTitle
+    ? ' A source that failed may have no title: search for its URL with originalUrl.'
+    : '';
+  if (list.stoppedEarly) return `No match among ${readText(list, asked)}.${untitled}`;
+  // A page after the first only shows that there are no more.
+  if (list.hasMore || asked.isLater) return '';
+  if (asked.isFiltered) return `No source matches these filters.${untitled}`;
   return canWrite
     ? 'Fini has no sources yet: begin with ingest_site or import_provider_resources.'
     : 'Fini has no sources yet.';
 }
 
-function endOfPage(
-  hasMore: boolean,
-  nextCursor: string | undefined,
-  way: string | undefined,
-): string {
-  if (nextCursor !== undefined) {
-    const direction = way === 'previous' ? ' and direction "previous"' : '';
-    return `There are more: call again with cursor "${nextCursor}"${direction}.`;
-  }
-  if (hasMore) return 'There are more, but without an ID on this page there is no way on to them.';
-  return 'That is all.';
+/** What the totals are of, which may not be everything. */
+function countedText(list: SourceList, asked: Asked): string {
+  const kind = asked.isFiltered ? 'matching sources' : 'sources';
+  const number = list.documents.length.toLocaleString('en-US');
+  if (!list.hasMore && !asked.isLater) return `Counted all ${kind}: ${number}.`;
+  const rest = list.hasMore ? ' The others are not in these totals.' : '';
+  const span = readText(list, asked);
+  return asked.isFiltered
+    ? `Counted the ${kind} among ${span}: ${number}.${rest}`
+    : `Counted ${span}.${rest}`;
 }
 
-/** An API may ignore a parameter that it does not know, so every filter is checked again. */
-function matches(document: FiniDocument, filters: SourceFilters): boolean {
-  const contains = (text: string | null, part: string | undefined) =>
-    part === undefined || (text ?? '').toLowerCase().includes(part.toLowerCase());
-  const equals = (value: unknown, wanted: unknown) => wanted === undefined || value === wanted;
-  return (
-    contains(document.title, filters.title) &&
-    contains(document.originalUrl, filters.originalUrl) &&
-    equals(document.id.toLowerCase(), filters.id?.toLowerCase()) &&
-    equals(document.source, filters.source) &&
-    equals(document.english, filters.english) &&
-    equals(document.linkedKnowledgeId, filters.linkedKnowledgeId) &&
-    equals(document.linkedOperation, filters.linkedOperation) &&
-    // Older APIs have no such field; what is not there can only be taken as not changed.
-    equals(document.changed ?? false, filters.changed)
-  );
+/** "the newest 1,000 sources" */
+function readText({ read }: SourceList, { isLater, isBack }: Asked): string {
+  const number = counted(read, 'source');
+  if (isBack) return `the ${number} before the cursor`;
+  return isLater ? `the ${number} after the cursor` : `the newest ${number}`;
+}
+
+/** Whether there are more, and the call that shows them. */
+function wayOn(list: SourceList, asked: Asked): string {
+  const { documents, hasMore, nextCursor, stoppedEarly, allMatched, unreadable } = list;
+  if (!hasMore) {
+    const isSaid = asked.summary || (documents.length === 0 && unreadable === 0 && !asked.isLater);
+    return isSaid ? '' : 'That is all.';
+  }
+  if (nextCursor === undefined) return 'There are more, but Fini gives no way on to them.';
+  const direction = asked.isBack ? ' and direction "previous"' : '';
+  const rest = asked.isFiltered || asked.summary ? ', the rest as before' : '';
+  const again = `call again with cursor "${nextCursor}"${direction}${rest}`;
+  if (stoppedEarly && !asked.summary && documents.length > 0) {
+    return `Stopped after ${readText(list, asked)}: to read on, ${again}.`;
+  }
+  if (stoppedEarly) return `To read on, ${again}.`;
+  return `${allMatched ? 'There are more' : 'There may be more'}: ${again}.`;
+}
+
+function totalsOutput({ total, byStatus, byKind }: SourceTotals) {
+  return {
+    total,
+    byStatus: statusOutput(byStatus),
+    byKind: byKind.map(({ source, total, byStatus }) => ({
+      source: source === null ? 'unknown' : bounded(source, WORD_LENGTH),
+      total,
+      byStatus: statusOutput(byStatus),
+    })),
+  };
+}
+
+function statusOutput({ unknown, ...totals }: StatusTotals): z.output<typeof statusTotals> {
+  return unknown === 0 ? totals : { ...totals, unknown };
+}
+
+/** "web 14: 9 completed, 5 failed" for each kind, below the same for all. */
+function totalsLines({ total, byStatus, byKind }: z.output<typeof totalsShape>): string[] {
+  const line = (of: string, number: number, totals: z.output<typeof statusTotals>) => {
+    const parts = Object.entries(totals).filter(([, count]) => count > 0);
+    const texts = parts.map(([status, count]) => `${count} ${status.replace('_', ' ')}`);
+    return `- ${of}: ${[number, ...texts].join(', ')}`;
+  };
+  return [
+    line('all', total, byStatus),
+    ...byKind.map(({ source, total, byStatus }) => line(source, total, byStatus)),
+  ];
 }

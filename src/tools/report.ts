@@ -214,14 +214,16 @@ function missing(all: number, named: number): number | undefined {
 
 function whereTheRestIs({ unqueued, failed, unfinished, completed }: Omitted): string {
   const parts = [
-    ...(failed === undefined ? [] : [`${failed} failed`]),
-    ...(unfinished === undefined ? [] : [`${unfinished} unfinished`]),
-    ...(completed === undefined ? [] : [`${completed} completed`]),
-  ];
+    { count: failed, word: 'failed', status: 'failed' },
+    { count: unfinished, word: 'unfinished', status: 'running' },
+    { count: completed, word: 'completed', status: 'completed' },
+  ].filter(({ count }) => count !== undefined);
+  const counts = parts.map(({ count, word }) => `${count} ${word}`).join(', ');
+  const calls = parts.map(({ status }) => JSON.stringify({ status, limit: 100 })).join(', ');
   return [
     parts.length === 0
       ? ''
-      : `Too many to name here: ${parts.join(', ')}. To see them, call list_sources with {"limit":100}, which lists the newest changes first.`,
+      : `Too many to name here: ${counts}. To see them, newest changes first, call list_sources with ${calls}.`,
     unqueued === undefined ? '' : `${unqueued} more were not queued than are named here.`,
   ]
     .filter((sentence) => sentence !== '')

@@ -111,6 +111,87 @@ describe('crawl', () => {
   });
 });
 
+describe('a lived-in workspace', () => {
+  test('has sources of every kind and state, of different ages', async () => {
+    const { documents, resources } = await livedInSandbox();
+    const kinds = new Set(documents.map(({ source }) => source));
+    expect([...kinds].toSorted()).toEqual(
+      ['confluence', 'files', 'googledrive', 'notion', 'web', 'zendesk'].toSorted(),
+    );
+    const reasons = documents.map(({ error }) => error ?? '').join('\n');
+    for (const reason of [
+      /authentication/,
+      /robots\.txt/,
+      /content type/,
+      /expired/,
+      /No usable/,
+    ]) {
+      expect(reasons).toMatch(reason);
+    }
+    const ages = documents.map(({ updatedAt }) => (clock - Date.parse(updatedAt)) / 86_400_000);
+    expect(Math.min(...ages)).toBeGreaterThan(15 / (24 * 60));
+    expect(ages.filter((days) => days > 90).length).toBeGreaterThan(3);
+    expect(new Set(ages).size).toBe(ages.length);
+    for (const { createdAt, updatedAt } of documents) expect(createdAt < updatedAt).toBe(true);
+    const changed = documents.filter((document) => document.changed);
+    expect(changed.length).toBeGreaterThan(2);
+    for (const document of changed) {
+      expect(document.linkedKnowledgeId).not.toBeNull();
+      expect(document.paragraphs).not.toEqual(document.oldParagraphs);
+    }
+    expect(documents.filter(({ linkedJobStatus }) => linkedJobStatus === null)).toHaveLength(1);
+    expect(documents.filter(({ linkedJobStatus }) => linkedJobStatus === 'PENDING')).toHaveLength(
+      1,
+    );
+    for (const { title, success } of documents) if (success === true) expect(title).toBeTruthy();
+    // Something is left to import, and the help centre is left to ingest.
+    for (const listed of resources)
+      expect(JSON.stringify(listed).match(/"title"/g)?.length).toBeGreaterThan(3);
+    expect(documents.filter(({ originalUrl }) => originalUrl?.startsWith(siteOrigin))).toEqual([]);
+  });
+
+  test('has the same IDs at each start', async () => {
+    const ids = async () => {
+      const { documents } = await livedInSandbox();
+      return documents.map(({ id }) => id);
+    };
+    const first = await ids();
+    expect(new Set(first).size).toBe(first.length);
+    for (const id of first) expect(z.guid().safeParse(id).success, id).toBe(true);
+    await sandbox?.close();
+    expect(await ids()).toEqual(first);
+  });
+
+  test('gives the same again where it is refreshed: what failed fails, what changed has not', async () => {
+    const { documents } = await livedInSandbox();
+    const pages = documents.filter(
+      ({ source, linkedJobStatus }) => source === 'web' && linkedJobStatus !== 'PENDING',
+    );
+    await call('POST', '/refresh', { documentIds: pages.map(({ id }) => id) });
+    clock += 600_000;
+    const refreshed = new Map(sandbox?.documents().map((document) => [document.id, document]));
+    for (const { id, success, error, paragraphs, title } of pages) {
+      expect(refreshed.get(id)).toMatchObject({
+        success,
+        error,
+        paragraphs,
+        title,
+        changed: false,
+      });
+    }
+  });
+
+  async function livedInSandbox() {
+    const { documents } = await start({ content: 'lived-in' });
+    const resources = await Promise.all(
+      ['notion', 'zendesk', 'confluence'].map(
+        async (provider) => (await call('GET', `/resources/${provider}`)).answer,
+      ),
+    );
+    return { documents: documents(), resources };
+  }
+});
+
 describe('ingest of web pages', () => {
   test('moves a record from PENDING to COMPLETED, at the times due', async () => {
     await start();

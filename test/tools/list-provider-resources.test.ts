@@ -73,6 +73,59 @@ describe('search and paging', () => {
     expect(structured.total).toBe(titles.length);
   });
 
+  const billing = (title: string, parent = 'Billing') => ({
+    title: parent,
+    object: 'category',
+    children: [{ ...page(1), title }, page(2)],
+  });
+
+  test.each<[what: string, tree: object, search: string]>([
+    ['a path as it is shown', billing('How refunds work'), 'Billing › How refunds work'],
+    ['a part of that path', billing('How refunds work'), 'LLING › how REF'],
+    ['a no-break space in the title', billing('How\u00a0refunds work'), 'how refunds'],
+    ['a no-break space in the search', billing('How refunds work'), 'how\u00a0refunds'],
+    ['double spaces', billing('How  refunds \t work'), 'how refunds work'],
+    ['double spaces in the search', billing('How refunds work'), 'Billing  ›  How refunds'],
+    ['an accent in two characters', billing('Cafe\u0301 menu'), 'caf\u00e9'],
+    ['an accent in one character', billing('Caf\u00e9 menu'), 'CAFE\u0301'],
+    ['a character that nobody sees', billing('Refund\u200b policy\u200e'), 'refund policy'],
+    ['what is folded to two letters', billing('Stra\u00dfe'), 'STRASSE'],
+    ['a ligature and full width', billing('Pro\ufb01t \uff12\uff10'), 'profit 20'],
+    ['a title that is shown cut', billing(`Refunds ${'x'.repeat(300)}`), `${'x'.repeat(150)}…`],
+    ['the end of such a title', billing(`${'x '.repeat(300)}refunds`), 'refunds'],
+    ['a title that nobody sees, by what is shown', billing('\u200b'), 'n.example/1'],
+  ])('search finds %s', async (_what, tree, search) => {
+    answerWith([tree]);
+    const { structured } = await list({ provider: 'confluence', search });
+    expect(structured.resources).toMatchObject([{ externalId: 'p1' }]);
+    // What an import chooses by a search is the same.
+    answerWith([tree]);
+    const input = { provider: 'confluence', search, dryRun: true };
+    const chosen = await harness.call('import_provider_resources', input);
+    expect(chosen.structured.toAdd).toMatchObject([{ externalId: 'p1' }]);
+  });
+
+  test('a search in which there is nothing to see chooses nothing', async () => {
+    const input = { provider: 'confluence', search: '\u200b', dryRun: true };
+    const { structured } = await harness.call('import_provider_resources', input);
+    expect(structured.selected).toBe(0);
+    expect((await list({ provider: 'confluence', search: '\u200b' })).structured.total).toBe(0);
+  });
+
+  test('every line of the list is found when it is searched for', async () => {
+    for (const provider of ['notion', 'confluence']) {
+      const { text } = await list({ provider });
+      const items = [...text.matchAll(/^- (\{.*\})$/gm)].map(([, json = '']) => JSON.parse(json));
+      expect(items).toHaveLength(9);
+      for (const { externalId, path = [], title } of items) {
+        // A path is shown as a person writes it, and pasted as a whole.
+        const search = [...path, title].join(' › ');
+        const { structured } = await list({ provider, search });
+        expect(structured.resources).toContainEqual(expect.objectContaining({ externalId }));
+      }
+    }
+  });
+
   test('walking by nextOffset sees each item once', async () => {
     const seen: string[] = [];
     let offset: number | undefined = 0;
