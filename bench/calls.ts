@@ -2,15 +2,15 @@ import { Pool } from 'undici';
 import { residentMegabytes, StdioServer, startFini } from './servers.ts';
 import { median } from './start.ts';
 
-/* Calls of get_source over stdio, beside the bare request that each one makes. */
+/* Calls of get_source over stdio, compared with the bare request that each one makes. */
 
 const ROUNDS = 11;
 const CALLS_PER_ROUND = 200;
-/** Where every call takes that much longer, fewer will do. */
+/** Fewer, since each call takes much longer. */
 const CALLS_WHEN_DISTANT = 20;
-/** A Fini that is as far away as another data centre, in milliseconds. */
+/** The latency of a Fini in another data centre, in milliseconds. */
 const DISTANT_FINI_MS = 20;
-/** By then undici is loaded and what is called often is compiled. */
+/** Enough to load undici and to compile the hot code. */
 const WARMING_CALLS = 1_000;
 const CALLS_FOR_MEMORY = 10_000;
 
@@ -30,7 +30,7 @@ export async function measureCalls(): Promise<string[][]> {
       bareRates.push((1000 * 2_000) / (await atOnce(concurrency, 2_000, bare)));
     }
     rows.push([
-      `calls a second, ${concurrency} at once`,
+      `calls per second, ${concurrency} at once`,
       median(rates).toFixed(0),
       `${(median(rates) / median(bareRates)).toFixed(2)}× of bare requests`,
     ]);
@@ -41,10 +41,10 @@ export async function measureCalls(): Promise<string[][]> {
 }
 
 interface Sides {
-  /** The request that each call makes, without a server between. */
+  /** The request that each call makes, without the server in between. */
   readonly bare: () => Promise<unknown>;
   readonly called: () => Promise<unknown>;
-  /** What a call costs that does nothing. */
+  /** A call that does nothing. */
   readonly ping: () => Promise<unknown>;
   readonly environment: Record<string, string>;
   /** The source that is asked for. */
@@ -52,7 +52,7 @@ interface Sides {
   readonly stop: () => Promise<void>;
 }
 
-/** A Fini, and both ways to it, warm. */
+/** Starts a Fini, and warms up both ways to it. */
 async function start(delayMs = 0): Promise<Sides> {
   const { child, url, apiKey, id } = await startFini(delayMs);
   const environment = { FINI_API_KEY: apiKey, FINI_BASE_URL: url };
@@ -74,7 +74,7 @@ async function start(delayMs = 0): Promise<Sides> {
   return { bare, called, ping, environment, id, stop };
 }
 
-/** One call after the other, in rounds that take turns with the bare request's. */
+/** One call after another, in rounds that alternate with rounds of the bare request. */
 async function measureOneByOne(
   { bare, called, ping }: Sides,
   where: string,
@@ -94,12 +94,12 @@ async function measureOneByOne(
   ];
   return [
     row('the bare undici request', bareTime),
-    row('the floor, that and a ping over stdio', bareTime + median(times.ping)),
+    row('that plus a ping over stdio (the minimum)', bareTime + median(times.ping)),
     row('over stdio', median(times.called)),
   ];
 }
 
-/** A server of its own, so that nothing but these calls has been asked of it. */
+/** Uses a separate server, which gets only these calls. */
 async function measureMemory(environment: Record<string, string>, id: string): Promise<string[][]> {
   const server = new StdioServer(environment);
   const memory = () => residentMegabytes(server.process.pid ?? 0);
@@ -107,14 +107,14 @@ async function measureMemory(environment: Record<string, string>, id: string): P
   await server.request('tools/list');
   const start = memory();
   const called = () => server.call('get_source', { id });
-  // Garbage comes and goes by a fifth between two collections, so one look says little.
+  // Memory varies by a fifth between garbage collections, so one sample says little.
   const settled = async () => {
-    const looks: number[] = [];
-    for (let look = 0; look < ROUNDS; look += 1) {
+    const samples: number[] = [];
+    for (let sample = 0; sample < ROUNDS; sample += 1) {
       await atOnce(8, WARMING_CALLS, called);
-      looks.push(memory());
+      samples.push(memory());
     }
-    return median(looks);
+    return median(samples);
   };
   const warm = await settled();
   await atOnce(8, CALLS_FOR_MEMORY, called);
@@ -125,14 +125,14 @@ async function measureMemory(environment: Record<string, string>, id: string): P
     ['memory after tools/list', `${start.toFixed(1)} MB`, ''],
     [`memory after ${calls(ROUNDS * WARMING_CALLS)} calls`, `${warm.toFixed(1)} MB`, '1.00×'],
     [
-      `memory after ${calls(CALLS_FOR_MEMORY)} further calls`,
+      `memory after ${calls(CALLS_FOR_MEMORY)} more calls`,
       `${end.toFixed(1)} MB`,
       `${(end / warm).toFixed(2)}×`,
     ],
   ];
 }
 
-/** Milliseconds that so many calls take, so many of them at once. */
+/** Milliseconds that a number of calls take, with this many at once. */
 async function atOnce(
   concurrency: number,
   calls: number,

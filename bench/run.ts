@@ -5,23 +5,23 @@ import { soak } from './soak.ts';
 import { measureStarts } from './start.ts';
 import { measureWaits } from './waits.ts';
 
-/* Measures everything in one run, prints it as a table and writes it to results.md. */
+/* Measures everything in one run, prints the results as tables and writes them to results.md. */
 
 const parts = {
   'Cold start': {
     measure: measureStarts,
-    note: 'The median of 11 starts, interleaved with those of a bare node that reads a line and answers one.',
+    note: 'Median of 11 starts, interleaved with starts of a bare Node.js process that reads one line and writes one.',
   },
   Calls: {
     measure: measureCalls,
-    note: 'Medians of interleaved rounds, against a Fini on loopback that shares the machine.',
+    note: 'Medians of interleaved rounds, against a sandbox Fini on the same machine.',
   },
   Waits: {
     measure: measureWaits,
-    note: 'The looks at Fini during a wait, with the jobs and the polling interval ten times as quick as by default.',
+    note: 'Requests to Fini during a wait, with jobs and polling ten times as fast as by default.',
   },
-  Sizes: { measure: measureSizes, note: 'What a model is given to read.' },
-  'HTTP sessions': { measure: soak, note: '200 sessions opened, used and closed in each round.' },
+  Sizes: { measure: measureSizes, note: 'What a model receives.' },
+  'HTTP sessions': { measure: soak, note: 'Each round opens, uses and closes 200 sessions.' },
 };
 
 const wanted = process.argv.slice(2);
@@ -39,6 +39,6 @@ for (const [name, { measure, note }] of Object.entries(parts)) {
   sections.push(section);
 }
 if (wanted.length === 0) {
-  const head = `# Benchmarks\n\nMeasured by \`npm run bench\` in one run, on Node ${process.versions.node.split('.')[0]}. Ratios carry over to other machines better than figures do.\n`;
+  const head = `# Benchmarks\n\nMeasured by \`npm run bench\` in one run, on Node ${process.versions.node.split('.')[0]}. Ratios carry over to other machines better than absolute figures.\n`;
   await writeFile(new URL('results.md', import.meta.url), [head, ...sections].join('\n'));
 }

@@ -7,13 +7,13 @@ import { fileURLToPath } from 'node:url';
 /** The built server. */
 export const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 
-/** The memory that a process holds, in megabytes. Linux only. */
+/** The resident memory of a process, in megabytes. Linux only. */
 export function residentMegabytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
 }
 
-/** A sandbox in a process of its own, with one source, that answers so much later. */
+/** A sandbox in a separate process, with one source, that delays each answer. */
 export async function startFini(delayMs = 0): Promise<{
   child: ChildProcess;
   url: string;
@@ -42,7 +42,7 @@ export async function startHttpServer(
   return { url, pid: child.pid ?? 0, stop: () => child.kill() };
 }
 
-/** The built server over stdio, spoken to in bare JSON-RPC, so that no client's work is measured. */
+/** The built server over stdio, in bare JSON-RPC, so that no client's work is measured. */
 export class StdioServer {
   readonly process: ChildProcess;
   readonly #waiting = new Map<number, (message: unknown) => void>();
@@ -63,7 +63,7 @@ export class StdioServer {
     });
   }
 
-  /** Sends a request and gives its result. */
+  /** Sends a request and returns its result. */
   // biome-ignore lint/suspicious/noExplicitAny: a benchmark reads results of many shapes.
   async request(method: string, params: object = {}): Promise<any> {
     this.#id += 1;

@@ -1,6 +1,6 @@
 import { StdioServer } from './servers.ts';
 
-/* What a model is given to read: bytes, and tokens at four bytes each. */
+/* What a model receives: bytes, and tokens at four bytes each. */
 
 /** Rows: what, bytes, tokens. */
 export async function measureSizes(): Promise<string[][]> {

@@ -2,12 +2,12 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { residentMegabytes, startHttpServer } from './servers.ts';
 
-/* Opens, uses and closes many HTTP sessions over and over: what is closed must be given back. */
+/* Opens, uses and closes many HTTP sessions again and again: closing must free their memory. */
 
 const SESSIONS = 200;
 const ROUNDS = 10;
 
-/** One row a round: memory of the server, and its ratio to that after the first round. */
+/** One row per round: the server's memory, and its ratio to that after the first round. */
 export async function soak(): Promise<string[][]> {
   const server = await startHttpServer(['--sandbox']);
   const rows: string[][] = [];

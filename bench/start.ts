@@ -2,15 +2,15 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { CLI } from './servers.ts';
 
-/* Cold starts, interleaved with those of a bare node, so that both meet the same machine. */
+/* Cold starts, interleaved with those of bare Node.js, so that both run under the same load. */
 
 const INITIALIZE =
   '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}\n';
 const LIST = '{"jsonrpc":"2.0","id":2,"method":"tools/list"}\n';
-/** A bare node: reads a line, answers one. */
+/** Bare Node.js: reads a line, writes a line. */
 const BARE = 'process.stdin.once("data", () => process.stdout.write("{}\\n"))';
 
-/** Milliseconds from the spawn to the answer to the last line sent. */
+/** Milliseconds from spawning to the answer to the last line. */
 async function timeStart(command: readonly string[], lines: readonly string[]): Promise<number> {
   const startedAt = performance.now();
   const child = spawn(process.execPath, command, { stdio: ['pipe', 'pipe', 'ignore'] });
@@ -25,12 +25,12 @@ async function timeStart(command: readonly string[], lines: readonly string[]): 
   return took;
 }
 
-/** The middle one of some numbers. */
+/** The median. */
 export function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
-/** Rows: what, milliseconds, ratio to a bare node. */
+/** Rows: what, milliseconds, ratio to bare Node.js. */
 export async function measureStarts(times = 11): Promise<string[][]> {
   const bare: number[] = [];
   const initialize: number[] = [];
@@ -46,8 +46,8 @@ export async function measureStarts(times = 11): Promise<string[][]> {
     `${(median(numbers) / median(bare)).toFixed(2)}×`,
   ];
   return [
-    row('cold start: a bare node', bare),
-    row('cold start to the initialize answer', initialize),
+    row('cold start: bare Node.js', bare),
+    row('cold start to the initialize response', initialize),
     row('cold start to tools/list', list),
   ];
 }

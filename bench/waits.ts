@@ -1,18 +1,18 @@
 import { startSandbox } from '../src/sandbox/server.ts';
 import { StdioServer } from './servers.ts';
 
-/* How many requests waits cost, and how late they notice the end. */
+/* How many requests a wait makes, and how late it notices that its jobs ended. */
 
 const POLL_INTERVAL_MS = 100;
-/** Twenty parts of the interval a job: as 1 s is to 20 s. */
+/** A job takes 20 polling intervals, like 20 s at the default of 1 s. */
 const JOBS = { pendingMs: 500, workingMs: 1_500, parallelJobs: 5_000 };
 
 interface Measured {
-  /** Looks at Fini. */
+  /** Requests that read from Fini. */
   readonly polls: number;
-  /** From the last job's end to the answer; the largest of all waits. */
+  /** From the end of a wait's last job to its answer; the largest of all waits. */
   readonly overshootMs: number;
-  /** The longest pause between two looks: pauses grow while nothing changes. */
+  /** The longest pause between two polls: pauses grow while nothing changes. */
   readonly longestPauseMs: number;
 }
 
@@ -56,8 +56,12 @@ export async function measureWaits(): Promise<string[][]> {
   for (const sources of [1, 10, 100, 1_000, 5_000]) {
     const measured = await measure(1, sources);
     const { polls } = measured;
-    const ratio = `${(polls / sources).toFixed(2)} a source, ${late(measured)}`;
-    rows.push([`polls for ${sources.toLocaleString('en-US')} sources`, String(polls), ratio]);
+    const ratio = `${(polls / sources).toFixed(2)} per source, ${late(measured)}`;
+    rows.push([
+      `polls for ${sources.toLocaleString('en-US')} ${sources === 1 ? 'source' : 'sources'}`,
+      String(polls),
+      ratio,
+    ]);
   }
   const two = await measure(2, 50);
   const twenty = await measure(20, 50);

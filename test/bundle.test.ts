@@ -16,7 +16,7 @@ import { readAnswer } from './harness.ts';
 const MEGABYTE = 1_000_000;
 
 let work = '';
-/** Where a client would have put the bundle's files. */
+/** Where a client would put the bundle's files. */
 let unpacked = '';
 
 beforeAll(async () => {
@@ -70,7 +70,7 @@ describe('the manifest', () => {
     expect(stdout).toContain('Icon validation passed');
   });
 
-  it('is of the version of the package', async () => {
+  it('has the version of the package', async () => {
     const { name, version, license } = await readManifest();
     expect({ name, version, license }).toEqual({
       name: packageJson.name,
@@ -79,7 +79,7 @@ describe('the manifest', () => {
     });
   });
 
-  it('keeps the key secret, and asks for nothing else that must be given', async () => {
+  it('keeps the key secret, and requires nothing else', async () => {
     const { user_config: settings = {} } = await readManifest();
     const required = Object.keys(settings).filter((name) => settings[name]?.required === true);
     const sensitive = Object.keys(settings).filter((name) => settings[name]?.sensitive === true);
@@ -88,7 +88,7 @@ describe('the manifest', () => {
     expect(await configurationFor({})).toBeUndefined();
   });
 
-  it('sets variables that the server knows, to what they are by default', async () => {
+  it('sets variables that the server reads, to their defaults', async () => {
     const { env = {} } = (await configurationFor({ api_key: 'fini_abcdefgh' })) ?? {};
     for (const name of Object.keys(env)) expect(helpText('')).toContain(name);
     const { baseUrl, waitTimeoutSeconds } = configSchema.parse({});

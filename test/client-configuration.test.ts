@@ -12,7 +12,7 @@ import { helpText } from '../src/config.ts';
 import { startSandbox } from '../src/sandbox/server.ts';
 import { CLI, environmentFor, readAnswer, Stops, startHttp } from './harness.ts';
 
-/* What the README tells people to put into their client's configuration, put to use. */
+/* Uses the client configurations that the README shows. */
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 const sectionOf = (heading: string) =>
@@ -44,7 +44,7 @@ const byForm = {
 };
 const inputs = snippets.find((snippet) => snippet.servers)?.inputs ?? [];
 
-/** Where a link leads, by its label. */
+/** The target of a link, by its label. */
 function linkTo(label: string): URL {
   const found = new RegExp(`^\\[${label}\\]: (\\S+)$`, 'm').exec(section)?.[1] ?? '';
   expect(section).toContain(`][${label}]`);
@@ -59,7 +59,7 @@ describe('the snippets', () => {
     const { command, args, env } = serverSchema.parse(server);
     const sandbox = await startSandbox();
     stops.add(() => sandbox.close());
-    // What a person fills in, or a client on the person's answer.
+    // What a person fills in, or a client after asking for it.
     const filled = new Map([
       ['/path/to/fini-mcp/dist/cli.js', CLI],
       ['$' + '{input:fini-path}', CLI],
@@ -82,7 +82,7 @@ describe('the snippets', () => {
     expect(readAnswer(answer).isError).toBe(false);
   });
 
-  test('ask for every input that they use, and no other', () => {
+  test('ask for exactly the inputs that they use', () => {
     const used = [...JSON.stringify(byForm.servers).matchAll(/\$\{input:([^}]+)\}/g)];
     expect(inputs.map(({ id }) => id).sort()).toEqual(used.map(([, id]) => id).sort());
     expect(inputs.find(({ id }) => id === 'fini-key')).toMatchObject({ password: true });
@@ -97,7 +97,7 @@ describe('the snippets', () => {
 });
 
 describe('the links', () => {
-  test('for Cursor holds the common snippet', () => {
+  test('for Cursor contains the common snippet', () => {
     const { origin, pathname, searchParams } = linkTo('cursor');
     expect(origin + pathname).toBe('https://cursor.com/en/install-mcp');
     expect(searchParams.get('name')).toBe('fini');
@@ -108,7 +108,7 @@ describe('the links', () => {
   test.each([
     ['vscode', 'vscode:'],
     ['insiders', 'vscode-insiders:'],
-  ])('for %s holds the snippet of VS Code', (label, scheme) => {
+  ])('for %s contains the snippet for VS Code', (label, scheme) => {
     const { origin, pathname, searchParams } = linkTo(label);
     expect(origin + pathname).toBe('https://insiders.vscode.dev/redirect');
     const link = new URL(searchParams.get('url') ?? '');
@@ -141,7 +141,7 @@ describe('the entries for HTTP', () => {
     }
   });
 
-  test.each(entries)('get $name in', async ({ entry }) => {
+  test.each(entries)('work for $name', async ({ entry }) => {
     const server = await startHttp(stops, { FINI_MCP_AUTH_TOKEN: token }, ['--sandbox']);
     const url = new URL(entry.url ?? entry.serverUrl ?? '');
     url.port = new URL(server.url).port;
@@ -162,7 +162,7 @@ describe('the entries for HTTP', () => {
       'mcp-remote',
       entry?.url,
       '--header',
-      // Without a space, which Claude Desktop on Windows would split it at.
+      // Without a space: Claude Desktop on Windows would split the argument there.
       'Authorization:$' + '{TOKEN}',
     ]);
     expect(bridge.env).toEqual({ TOKEN: entry?.headers.Authorization });
@@ -174,7 +174,7 @@ describe('the entries for HTTP', () => {
     expect(section).toContain(`\nclaude mcp add --transport http fini ${entry?.url} ${header}\n`);
   });
 
-  test('can bring a workspace key, as the section for teams shows', async () => {
+  test('can send a workspace key, as the section for teams shows', async () => {
     const sandbox = await startSandbox();
     stops.add(() => sandbox.close());
     const { FINI_BASE_URL = '' } = environmentFor(sandbox);
@@ -209,11 +209,11 @@ describe('the command for a team', () => {
     },
   };
 
-  test('makes a token that the server takes', () => {
+  test('creates a token that the server accepts', () => {
     expect(command?.[0]).toContain('export FINI_MCP_AUTH_TOKEN="$(openssl rand -hex 32)"');
   });
 
-  test('starts a server that a teammate reaches by its name, with the token alone', async () => {
+  test('starts a server that a teammate reaches by its name, only with the token', async () => {
     const token = randomBytes(32).toString('hex');
     const environment = { FINI_API_KEY: 'fini_sandbox', FINI_MCP_AUTH_TOKEN: token };
     const server = await startHttp(stops, environment, flags);

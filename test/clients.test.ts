@@ -13,7 +13,7 @@ const environment = { FINI_POLL_INTERVAL_MS: '50' };
 const server = { command: process.execPath, args: [CLI, '--sandbox'], env: environment };
 const implementation = { name: 'test', version: '1' };
 
-/** As much of a client as every one of them has. */
+/** What all clients have in common. */
 interface AnyClient {
   readonly toolNames: () => Promise<string[]>;
   readonly call: (name: string, input: Record<string, unknown>) => Promise<ToolAnswer>;
@@ -120,7 +120,7 @@ describe.concurrent.each([
   ['the v2 SDK’s client', () => connectV2()],
   ['the v2 SDK’s client in its auto mode', () => connectV2('auto')],
 ])('%s', (_name, connect) => {
-  test('lists the tools and gets its work done with each of them', async () => {
+  test('lists the tools and completes its work with each of them', async () => {
     const client = await connect();
     const call = async (name: string, input: Record<string, unknown>) => {
       const { isError, structured, text } = await client.call(name, input);

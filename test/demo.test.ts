@@ -20,12 +20,12 @@ interface ConfiguredServer {
   readonly env?: Record<string, string>;
 }
 
-/** A preload that makes a pipe look like a terminal of so many columns. */
+/** A preload that makes a pipe look like a terminal of this width. */
 const terminal = (columns: number) =>
   `data:text/javascript,Object.assign(process.stdout,{isTTY:true,columns:${columns}})`;
 
 describe.concurrent('the demo', { timeout: 60_000 }, () => {
-  it('shows the way from a crawl to a full account, without an account or a terminal', async () => {
+  it('goes from a crawl to the full report, without an account or a terminal', async () => {
     const { code, stdout, stderr } = await runDemo();
 
     expect(stderr).toBe('');
@@ -93,7 +93,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
     },
   );
 
-  it('ends with what adds this checkout to a client, wherever it lies', async ({
+  it('ends with the commands that add this checkout to a client, wherever it is', async ({
     onTestFinished,
   }) => {
     const folder = await realpath(await mkdtemp(join(tmpdir(), "fini's demo $HOME ")));
@@ -111,7 +111,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
     const json = /^ *\{\n.*^ *\}$/ms.exec(stdout)?.[0] ?? '';
     expect(JSON.parse(json)).toEqual({ mcpServers: { 'fini-sandbox': { command: 'node', args } } });
 
-    // What a shell makes of the command.
+    // How a shell parses the command.
     if (process.platform === 'win32') return;
     const command = /^ *claude mcp add .*/m.exec(stdout)?.[0] ?? '';
     const shell = await run('sh', ['-c', `claude() { printf '%s\\n' "$@"; }; ${command}`]);
@@ -121,7 +121,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
   });
 });
 
-/** All but the end, whose commands stay in one line each, however long, so that they can be copied. */
+/** All but the end: its commands are one line each, however long, so that they can be copied. */
 function beforeCommands(stdout: string): string {
   const [before, after] = stdout.split('To add this checkout');
   expect(after).toBeDefined();
@@ -133,7 +133,7 @@ function longest(lines: readonly string[]): number {
 }
 
 describe('mcp.json', () => {
-  it('starts a server for a real account, which asks for the key that is not set', async () => {
+  it('starts a server for a real account, which asks for the missing key', async () => {
     const client = await connect('fini');
     const answer = await client.callTool({ name: 'list_sources', arguments: {} });
     expect(readAnswer(answer)).toMatchObject({
@@ -152,7 +152,7 @@ describe('mcp.json', () => {
   });
 });
 
-/** Starts a server of `mcp.json` just as it is configured and lists its tools. */
+/** Starts a server exactly as `mcp.json` configures it and lists its tools. */
 async function connect(name: string): Promise<Client> {
   const { mcpServers } = JSON.parse(await readFile(`${ROOT}/mcp.json`, 'utf8'));
   const server: ConfiguredServer = mcpServers[name];
@@ -167,7 +167,7 @@ async function connect(name: string): Promise<Client> {
   return client;
 }
 
-/** Runs the demo of a folder, in a terminal if it is told how wide, until a text is shown. */
+/** Runs the demo in a folder until it shows a text; in a terminal, if a width is given. */
 async function runDemo({
   columns,
   folder = ROOT,

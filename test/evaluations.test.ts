@@ -25,7 +25,7 @@ interface Step {
 
 interface Row {
   readonly says: string;
-  /** What there is, or goes wrong, before. */
+  /** Sets up what exists, or what fails, before the call. */
   readonly given?: (sandbox: Sandbox) => void;
   readonly steps: readonly Step[];
   /** What is true at the end. */
@@ -39,11 +39,11 @@ function last(done: readonly Done[]): Done {
   return one;
 }
 
-/** The call of this tool that the last answer tells to make. */
+/** The call of this tool that the last answer suggests. */
 const named = (done: readonly Done[], tool: Tool) => callNamed(last(done).answer, tool);
-/** The last call, as its answer tells to make it again. */
+/** The last call, repeated as its answer suggests. */
 const again = (done: readonly Done[], tool: Tool) => callAgain(last(done), tool);
-/** The very first call once more. */
+/** The first call again. */
 const repeated = (done: readonly Done[]) => ({ ...done[0]?.input });
 /** The ID of the first source listed before. */
 const listed = (done: readonly Done[]): string => last(done).answer.structured.documents[0].id;
@@ -189,7 +189,7 @@ const usual: Row[] = [
     ],
   },
   {
-    says: 'Take Zendesk article 4402118230 (an externalId, handed to ingest)',
+    says: 'Take Zendesk article 4402118230 (an externalId, passed to ingest)',
     steps: [
       {
         tool: 'ingest_and_wait',
@@ -210,7 +210,7 @@ const usual: Row[] = [
     ],
   },
   {
-    says: 'And what else is in Zendesk? Go on',
+    says: 'And what else is in Zendesk? Show me the rest',
     steps: [
       {
         tool: 'list_provider_resources',
@@ -397,7 +397,7 @@ const usual: Row[] = [
     ],
   },
   {
-    says: `Ingest ${ID} anew (an ID where a URL is needed)`,
+    says: `Ingest ${ID} again (an ID where a URL is needed)`,
     given: (sandbox) =>
       void sandbox.addDocument({ id: ID, originalUrl: 'https://known.example/id' }),
     steps: [
@@ -510,7 +510,7 @@ const usual: Row[] = [
     ],
   },
   {
-    says: 'The Notion page failed; I have connected Notion anew',
+    says: 'The Notion page failed; I have reconnected Notion',
     given: (sandbox) =>
       void sandbox.addDocument({
         id: '11111111-1111-4111-8111-111111111111',
@@ -579,7 +579,7 @@ const usual: Row[] = [
     ],
   },
   {
-    says: 'Look at source 99999999-… (nobody has it)',
+    says: 'Look at source 99999999-… (it does not exist)',
     steps: [
       {
         tool: 'get_source',
@@ -739,7 +739,7 @@ const reading: Row[] = [
     finally: (sandbox) => expect(sandbox.requests).toEqual([]),
   },
   {
-    says: 'What failed, and can you mend it? (the server is read-only)',
+    says: 'What failed, and can you fix it? (the server is read-only)',
     given: (sandbox) =>
       void sandbox.addDocument({ linkedJobStatus: 'FAILED', success: false, error: 'HTTP 503' }),
     steps: [
@@ -777,7 +777,7 @@ const keyless: Row[] = [
 
 const readKey: Row[] = [
   {
-    says: 'Ingest the help centre (with a key that may only read)',
+    says: 'Ingest the help centre (with a key that can only read)',
     steps: [
       {
         tool: 'ingest_site',
@@ -793,7 +793,7 @@ const readKey: Row[] = [
 
 const writeKey: Row[] = [
   {
-    says: 'Ingest one page (with a key that may only write)',
+    says: 'Ingest one page (with a key that can only write)',
     steps: [
       {
         tool: 'ingest_and_wait',
@@ -822,7 +822,7 @@ const wrongKey: Row[] = [
 
 const impatient: Row[] = [
   {
-    says: 'Fini takes for ever. Is it in?',
+    says: 'Fini takes forever. Is it in?',
     given: (sandbox) =>
       sandbox.script({ method: 'POST', path: INGEST, action: { kind: 'hang', carryOut: true } }),
     steps: [
@@ -842,7 +842,7 @@ const impatient: Row[] = [
   },
 ];
 
-/** A server for each way of starting one, and what is said to it. */
+/** One server per configuration, and what people say to it. */
 const servers: Record<
   string,
   { rows: Row[]; environment?: Record<string, string>; flags?: string[] }
@@ -851,10 +851,13 @@ const servers: Record<
   'with --allow-delete': { rows: deleting, flags: ['--allow-delete'] },
   'with --read-only': { rows: reading, flags: ['--read-only'] },
   'without a key': { rows: keyless, environment: { FINI_API_KEY: '' } },
-  'with a key to read': { rows: readKey, environment: { FINI_API_KEY: 'fini_sandbox_read' } },
-  'with a key to write': { rows: writeKey, environment: { FINI_API_KEY: 'fini_sandbox_write' } },
+  'with a read key': { rows: readKey, environment: { FINI_API_KEY: 'fini_sandbox_read' } },
+  'with a write key': { rows: writeKey, environment: { FINI_API_KEY: 'fini_sandbox_write' } },
   'with a wrong key': { rows: wrongKey, environment: { FINI_API_KEY: 'fini_wrong' } },
-  'with little patience': { rows: impatient, environment: { FINI_REQUEST_TIMEOUT_MS: '700' } },
+  'with a short request timeout': {
+    rows: impatient,
+    environment: { FINI_REQUEST_TIMEOUT_MS: '700' },
+  },
 };
 
 describe.each(Object.entries(servers))('%s', (_name, { rows, environment, flags }) => {
@@ -884,12 +887,12 @@ describe.each(Object.entries(servers))('%s', (_name, { rows, environment, flags 
     check?.(sandbox);
   });
 
-  test('what is said of the tools names only tools', () => {
+  test('descriptions and instructions name only listed tools', () => {
     const texts = [...tools.values()].map((tool) =>
       JSON.stringify([tool.description, tool.inputSchema]),
     );
     for (const text of [harness.client.getInstructions() ?? '', ...texts]) {
-      // JSON's own quotes are no sign of data here.
+      // JSON's own quotes do not mark data here.
       const said = toolsNamed(text.replaceAll('"', ' '));
       for (const one of said) expect([...tools.keys()]).toContain(one);
     }

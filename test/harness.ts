@@ -140,11 +140,11 @@ async function connectHarness(
   };
 }
 
-/** What there is to stop at a test's end. */
+/** Collects what must be stopped at the end of a test. */
 export class Stops {
   readonly #stops: (() => unknown)[] = [];
 
-  /** Adds something that runs at the end, before what was added before. */
+  /** Adds a step. The steps run in reverse order. */
   add(stop: () => unknown): void {
     this.#stops.push(stop);
   }
@@ -155,7 +155,7 @@ export class Stops {
   }
 }
 
-/** What a check gives once it throws no more. A slow machine gets nearly a test's whole time. */
+/** Retries a check until it stops throwing, for most of a test's timeout. */
 export function eventually<Result>(check: () => Result | Promise<Result>): Promise<Result> {
   return vi.waitFor(check, { timeout: 15_000, interval: 5 });
 }
@@ -167,7 +167,7 @@ export interface HttpServer {
   readonly stderr: () => string;
 }
 
-/** Starts the built server over HTTP, at a port that is free. */
+/** Starts the built server over HTTP, on a free port. */
 export async function startHttp(
   stops: Stops,
   environment: Record<string, string> = {},

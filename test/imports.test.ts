@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
-/* Data flows one way: tool → use case → Fini client → HTTP. The import graph must show it. */
+/* Data flows one way: tool → use case → Fini client → HTTP. So do the imports. */
 
 const SOURCE = new URL('../src/', import.meta.url);
 
@@ -21,7 +21,7 @@ const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
 const importing = (pattern: RegExp) =>
   files.filter(({ imports }) => imports.some((path) => pattern.test(path))).map(({ name }) => name);
 
-test('the MCP SDK is known to three files, so that a new protocol version is a change to three', () => {
+test('only three files import the MCP SDK, so a new protocol version changes only three', () => {
   const known = importing(/^@modelcontextprotocol\//);
   expect(known.sort()).toEqual(['http.ts', 'server.ts', 'tools/define.ts']);
 });
@@ -42,7 +42,7 @@ test.each<[folder: string, allowed: RegExp]>([
   }
 });
 
-test('undici and Node’s HTTP are known to those who speak HTTP alone', () => {
+test('only files that speak HTTP import undici or Node’s HTTP', () => {
   expect(importing(/^undici$/).sort()).toEqual(['fini/http.ts', 'fini/pool.ts']);
   const http = importing(/^node:http$/);
   expect(http.every((name) => /^(http|sandbox\/)/.test(name))).toBe(true);

@@ -19,7 +19,7 @@ const UNPACKED_LIMIT = 3_000_000;
 
 const run = promisify(execFile);
 
-/** What npm says of what it packed. */
+/** What npm says about the package. */
 const packedSchema = z.tuple([
   z.object({
     filename: z.string(),
@@ -34,7 +34,7 @@ let bin = '';
 
 beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), 'fini-mcp-test-'));
-  // Without prepack, which would build anew under the tests that run meanwhile.
+  // Without prepack, which would rebuild while other tests run.
   const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', work];
   [packed] = packedSchema.parse(JSON.parse((await run('npm', pack, { cwd: ROOT })).stdout));
   await writeFile(join(work, 'package.json'), '{ "private": true, "type": "module" }');
@@ -49,7 +49,7 @@ describe('the package', () => {
     expect(packed.unpackedSize).toBeLessThan(UNPACKED_LIMIT);
   });
 
-  it('holds what was built, with source maps and types, and nothing else', () => {
+  it('contains the build, with source maps and types, and nothing else', () => {
     const paths = packed.files.map(({ path }) => path);
     const beside = paths.filter((path) => !path.startsWith('dist/'));
     expect(beside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
@@ -61,7 +61,7 @@ describe('the package', () => {
     expect(built).toContain('dist/types/server.d.ts');
   });
 
-  it('is built before it is packed, and brings nothing else along', async () => {
+  it('is built before it is packed, and has no dependencies', async () => {
     expect(packageJson.scripts.prepack).toBe('npm run --silent build');
     expect(Object.keys(packageJson).filter((key) => /dependencies$/i.test(key))).toEqual([
       'devDependencies',
@@ -79,11 +79,11 @@ describe('the package', () => {
 });
 
 describe('the installed bin', () => {
-  it.each(['--version', '-v'])('says its version with %s', async (flag) => {
+  it.each(['--version', '-v'])('prints its version with %s', async (flag) => {
     expect((await run(bin, [flag])).stdout).toBe(`${packageJson.version}\n`);
   });
 
-  it('explains itself with --help', async () => {
+  it('prints its help with --help', async () => {
     expect((await run(bin, ['--help'])).stdout).toBe(helpText(packageJson.version));
   });
 
@@ -117,7 +117,7 @@ const title: string | null = sandbox.addDocument({ title: 'Refunds' }).title;
 sandbox.script({ action: { kind: 'status', status: 503 } });
 console.log(sandbox.url, title, sandbox.documents().length);
 await sandbox.close();
-// @ts-expect-error: so that types that came out as any would be noticed.
+// @ts-expect-error: fails if a type turns out to be any.
 export const wrong: Sandbox = { url: 1 };
 // @ts-expect-error
 export const unknown: SandboxOptions = { connectedProviders: ['gopher'] };
@@ -159,8 +159,8 @@ export const unknown: SandboxOptions = { connectedProviders: ['gopher'] };
 
 describe('server.json', () => {
   /*
-   * The demands of the MCP registry's format of 2025-12-11 on what is used of it here. Stricter
-   * than the registry's own schema: a field that is not named here is a typing error.
+   * The MCP registry's format of 2025-12-11, as far as it is used here. Stricter than the
+   * registry's own schema: an unknown field is a mistake.
    */
   const format = z.strictObject({
     $schema: z.literal(
@@ -172,7 +172,7 @@ describe('server.json', () => {
       .regex(/^[a-zA-Z0-9.-]+\/[a-zA-Z0-9._-]+$/),
     title: z.string().min(1).max(100),
     description: z.string().min(1).max(100),
-    // One version, and no range.
+    // One version, not a range.
     version: z.string().regex(/^\d+\.\d+\.\d+(-[\w.]+)?$/),
     packages: z.tuple([
       z.strictObject({
@@ -204,7 +204,7 @@ describe('server.json', () => {
     expect(npm.version).toBe(packageJson.version);
   });
 
-  it('has the variables that the server knows over stdio, with their defaults', () => {
+  it('has the variables that the server reads over stdio, with their defaults', () => {
     const known = [...helpText('').matchAll(/^ {2}(\S.*)\n {6}(.*)$/gm)].flatMap(
       ([, names = '', description = '']) => {
         const name = /FINI_\w+/.exec(names)?.[0];

@@ -14,7 +14,7 @@ const blocks = [...readme.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(
   ([, language = '', text = '']) => ({ language, text }),
 );
 
-/** The cells of every row of the table below a heading, its head left out. */
+/** The cells of every row of the table below a heading, without the header row. */
 function tableBelow(heading: string): string[][] {
   const section = readme.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
   const rows = section.split('\n').filter((line) => line.startsWith('|'));
@@ -27,9 +27,12 @@ function tableBelow(heading: string): string[][] {
 }
 
 describe('the commands', () => {
-  it.each(['npm ci && npm run demo', 'npm ci && npm test'])('"%s" stands alone', (command) => {
-    expect(blocks.map(({ text }) => text)).toContain(`${command}\n`);
-  });
+  it.each(['npm ci && npm run demo', 'npm ci && npm test'])(
+    '"%s" is a block by itself',
+    (command) => {
+      expect(blocks.map(({ text }) => text)).toContain(`${command}\n`);
+    },
+  );
 
   it('has JSON that can be copied', () => {
     const json = blocks.filter(({ language }) => language === 'json');
@@ -39,7 +42,7 @@ describe('the commands', () => {
 });
 
 describe('the configuration table', () => {
-  // Every setting as --help has it: a line of names, and one that ends with the default.
+  // Every setting in --help: a line of names, and a line that ends with the default.
   const settings = [...helpText('').matchAll(/^ {2}(\S.*)\n {6}(.*)$/gm)].map(
     ([, names = '', description = '']) => ({
       names: names.replaceAll(' <value>', '').split(', '),
@@ -48,7 +51,7 @@ describe('the configuration table', () => {
   );
   const rows = tableBelow('Configuration');
 
-  it('has a row for each setting, and no other', () => {
+  it('has one row for each setting', () => {
     expect(rows).toHaveLength(settings.length);
     expect(settings.length).toBeGreaterThan(5);
   });
@@ -75,7 +78,7 @@ describe('the configuration table', () => {
 });
 
 describe('the tools table', () => {
-  it('names each listed tool, in their order', () => {
+  it('names each listed tool, in order', () => {
     const names = tableBelow('The tools').map(([name]) => name);
     expect(names).toEqual(tools.map(({ name }) => `\`${name}\``));
   });
@@ -90,7 +93,7 @@ describe('the list of dependencies', () => {
   });
 });
 
-describe('the troubles', () => {
+describe('the table of errors', () => {
   const page = 'https://a.example/page';
   const sourceId = '5d9f67a8-d853-4af4-b7ce-23ebba1245e5';
   const harnesses: Harness[] = [];
@@ -102,7 +105,7 @@ describe('the troubles', () => {
     return harness;
   }
 
-  /** By the words that the README quotes: what brings them about. */
+  /** What triggers each text that the README quotes. */
   const causes: Record<string, () => Promise<string>> = {
     'No Fini API key is set': async () => {
       const { call } = await start({}, { FINI_API_KEY: '' });
@@ -127,7 +130,7 @@ describe('the troubles', () => {
     },
     'timed_out:': async () => {
       const { call } = await start({ jobs: () => ({ never: true }) });
-      // The first request takes longest; the second is to be spent waiting.
+      // The first request is the slowest; the second call's time is for waiting.
       await call('list_sources');
       return (await call('ingest_and_wait', { documentIdsToAdd: [page], timeoutSeconds: 1 })).text;
     },
@@ -152,11 +155,11 @@ describe('the troubles', () => {
     expect(quoting).toHaveLength(Object.keys(causes).length);
   });
 
-  it.each(Object.entries(causes))('quotes %s as it really is', async (words, bringAbout) => {
+  it.each(Object.entries(causes))('quotes %s exactly', async (words, trigger) => {
     const seen = quoting.find((row) => row.includes(words)) ?? '';
     const quotes = [...seen.matchAll(/`([^`]+)`/g)].map(([, quote = '']) => quote);
     expect(quotes).not.toHaveLength(0);
-    const text = await bringAbout();
+    const text = await trigger();
     for (const quote of quotes) expect(text).toContain(quote);
   });
 });

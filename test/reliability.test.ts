@@ -10,14 +10,14 @@ async function start(options: SandboxOptions = {}, environment: Record<string, s
   return harness;
 }
 
-/** Gives up early only on what never comes, so that a slow machine is not taken for a fault. */
+/** A short timeout only where no answer comes, so that a slow machine does not fail the test. */
 const patienceWith = ({ kind }: Fault['action']): Record<string, string> =>
   kind === 'hang' || kind === 'drip' ? { FINI_REQUEST_TIMEOUT_MS: '500' } : {};
 
 const LIST = /^\/v2\/documents\/public\?/;
 const urls = Array.from({ length: 6 }, (_, index) => `https://docs.example.com/${index}`);
 
-describe('polls that go wrong: the wait completes, queued once', () => {
+describe('polls that fail: the wait completes, queued once', () => {
   const faults: [string, Omit<Fault, 'path'>][] = [
     [
       '429 with Retry-After in seconds',
@@ -41,8 +41,8 @@ describe('polls that go wrong: the wait completes, queued once', () => {
     ['an HTML page with 502', { action: { kind: 'html', status: 502 } }],
     ['a login page with 200', { action: { kind: 'html', status: 200 } }],
     ['a cut-off body', { action: { kind: 'cut' } }],
-    ['a body that drips for ever', { action: { kind: 'drip', everyMs: 20 } }],
-    ['silence', { action: { kind: 'hang' } }],
+    ['a body that trickles in forever', { action: { kind: 'drip', everyMs: 20 } }],
+    ['no answer', { action: { kind: 'hang' } }],
     ['a slow first byte', { action: { kind: 'slow', milliseconds: 60 } }],
     ['a redirect', { action: { kind: 'redirect', location: 'https://elsewhere.example/' } }],
     ['an answer of null', { action: { kind: 'rewrite', rewrite: () => null } }],
@@ -55,7 +55,7 @@ describe('polls that go wrong: the wait completes, queued once', () => {
       { action: { kind: 'rewrite', rewrite: () => ({ documents: [null, {}, 7] }) } },
     ],
     ['paging in circles', { action: { kind: 'endlessPaging', pages: 'repeated' } }],
-    ['paging without end', { times: 4, action: { kind: 'endlessPaging', pages: 'made-up' } }],
+    ['endless paging', { times: 4, action: { kind: 'endlessPaging', pages: 'made-up' } }],
     ['an answer larger than 20 MB', { action: { kind: 'big', bytes: 21 * 1024 * 1024 } }],
   ];
   test.each(faults)('%s', async (_name, fault) => {
@@ -67,14 +67,14 @@ describe('polls that go wrong: the wait completes, queued once', () => {
   });
 });
 
-describe('queueing that goes wrong: one request, and how to find out', () => {
+describe('queueing that fails: one request, and how to check the result', () => {
   const faults: [string, Fault['action']][] = [
     ['500', { kind: 'status', status: 500 }],
     ['503 with Retry-After', { kind: 'status', status: 503, headers: { 'retry-after': '0' } }],
     ['a reset before the answer', { kind: 'reset', when: 'before' }],
     ['a reset after it was carried out', { kind: 'reset', when: 'after' }],
-    ['silence', { kind: 'hang' }],
-    ['silence though it was carried out', { kind: 'hang', carryOut: true }],
+    ['no answer', { kind: 'hang' }],
+    ['no answer though it was carried out', { kind: 'hang', carryOut: true }],
     ['a cut-off answer', { kind: 'cut' }],
     ['a login page', { kind: 'html' }],
     ['an answer of another shape', { kind: 'rewrite', rewrite: () => 'queued' }],
@@ -104,7 +104,7 @@ describe('queueing that goes wrong: one request, and how to find out', () => {
     expect(second).toMatchObject({ documentIdsToAdd: urls.slice(4) });
   });
 
-  test('429: it was turned away, so it is sent again', async () => {
+  test('429 is sent again, since Fini did not carry it out', async () => {
     const { call, sandbox } = await start();
     const headers = { 'retry-after': '0' };
     sandbox.script({ method: 'POST', times: 2, action: { kind: 'status', status: 429, headers } });
@@ -133,7 +133,7 @@ describe('queueing that goes wrong: one request, and how to find out', () => {
     expect(answer.text).toMatch(/^Nothing was queued.*"a; b"/);
   });
 
-  test('a look at the list that fails before queueing: nothing is queued', async () => {
+  test('a check of the list that fails before queueing: nothing is queued', async () => {
     const { call, sandbox } = await start();
     sandbox.script({
       method: 'GET',
@@ -145,7 +145,7 @@ describe('queueing that goes wrong: one request, and how to find out', () => {
     expect(ingestRequests(sandbox)).toHaveLength(0);
   });
 
-  test('nobody listens: nothing was carried out, and what to check', async () => {
+  test('connection refused: nothing was carried out, and what to check', async () => {
     const { call, sandbox } = await start();
     await sandbox.close();
     const answer = await call('ingest_sources', { documentIdsToAdd: urls });
@@ -153,7 +153,7 @@ describe('queueing that goes wrong: one request, and how to find out', () => {
   });
 });
 
-describe('a wait that cannot go on', () => {
+describe('a wait that cannot continue', () => {
   test.each([401, 403])('%d ends it after that answer, with the queued IDs', async (status) => {
     const { call, sandbox } = await start({ workingMs: 60_000 });
     const isPoll = { method: 'GET', path: LIST, skip: 1, times: Number.POSITIVE_INFINITY };
@@ -182,9 +182,9 @@ describe('a wait that cannot go on', () => {
     expect(answer.structured.outcome).toBe('completed');
   });
 
-  test('500s without end: the report comes at the time-out and says so', async () => {
+  test('500 every time: the report comes at the timeout and says so', async () => {
     const { call, sandbox } = await start();
-    // The first request takes longest; the second is to be spent waiting.
+    // The first request is the slowest; the second call's time is for waiting.
     await call('list_sources');
     const isPoll = { method: 'GET', skip: 1, times: Number.POSITIVE_INFINITY };
     sandbox.script({ ...isPoll, action: { kind: 'status', status: 500 } });
@@ -196,7 +196,7 @@ describe('a wait that cannot go on', () => {
   });
 });
 
-describe('answers without bounds', () => {
+describe('endless or oversized answers', () => {
   test.each<[string, Fault['action']]>([
     ['larger than 20 MB', { kind: 'big', bytes: 21 * 1024 * 1024 }],
     ['endless', { kind: 'endless' }],
@@ -217,7 +217,7 @@ describe('answers without bounds', () => {
     expect(answer.structured.hasMore).toBe(true);
   });
 
-  test('a list that never ends its paging is left after a bound', async () => {
+  test('a list with endless paging is read up to a limit', async () => {
     const { call, sandbox } = await start();
     const always = { method: 'GET', path: LIST, times: Number.POSITIVE_INFINITY };
     sandbox.script({ ...always, action: { kind: 'endlessPaging', pages: 'made-up' } });

@@ -8,7 +8,7 @@ import { type Harness, readAnswer, startHarness } from './harness.ts';
 let harness: Harness | undefined;
 afterEach(() => harness?.close());
 
-test('an exception in a tool is an error with a reference; its stack goes to the log alone', async () => {
+test('an exception in a tool is an error with a reference; its stack goes only to the log', async () => {
   const logged: [string, unknown][] = [];
   const server = createServer(
     '0.0.0',
@@ -34,7 +34,7 @@ test('an exception in a tool is an error with a reference; its stack goes to the
 
 const KEY = 'fini_secret/with-odd+characters==';
 
-test('a key that the API echoes, in whatever place, leaves the server nowhere', async () => {
+test('a key that the API echoes never leaves the server', async () => {
   harness = await startHarness({ keys: { [KEY]: ['read', 'write'] } }, { FINI_API_KEY: KEY });
   const { call, sandbox, stderr } = harness;
   const document = sandbox.addDocument({

@@ -5,14 +5,14 @@ import { originalStack } from '../src/stack.ts';
 
 const CHUNKS = new URL('../dist/chunks/', import.meta.url);
 
-test('a place in the bundle is named by the source file that it comes from', () => {
+test('a place in the bundle is shown as its source file', () => {
   const chunk = readdirSync(CHUNKS).find((name) => /^main-.*\.js$/.test(name)) ?? '';
   const error = new TypeError('x is not a function');
   error.stack = `TypeError: x is not a function\n    at ${new URL(chunk, CHUNKS)}:2:3000`;
   expect(originalStack(error)).toMatch(/at src\/[a-z/-]+\.ts:\d+:\d+/);
 });
 
-test('a place that no map knows stays as it is, and so does what is no error', () => {
+test('a place without a source map stays as it is, and so does a value that is not an error', () => {
   const error = new Error('x');
   const place = `${pathToFileURL('/nowhere/a.js')}:1:2`;
   error.stack = `Error: x\n    at ${place}`;

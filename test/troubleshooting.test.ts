@@ -9,11 +9,11 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { Fault, SandboxDocument, SandboxOptions } from '../src/sandbox/server.ts';
 import { CLI, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 
-/* Every text that docs/troubleshooting.md quotes is brought about here, and must hold the quote. */
+/* Triggers every message that docs/troubleshooting.md quotes, and checks that it contains the quote. */
 
 const doc = readFileSync(new URL('../docs/troubleshooting.md', import.meta.url), 'utf8');
 
-/** The entries of the page: heading, the texts quoted in it, and what stands below. */
+/** The entries of the page: the heading, the texts it quotes, and the text below it. */
 const entries = doc
   .split(/^### /m)
   .slice(1)
@@ -39,7 +39,7 @@ async function start(
   return harness;
 }
 
-/** Gives the same one to all who need nothing special. */
+/** Makes a value once and shares it. */
 function shared<Value>(make: () => Promise<Value>): () => Promise<Value> {
   let made: Promise<Value> | undefined;
   return () => {
@@ -50,13 +50,13 @@ function shared<Value>(make: () => Promise<Value>): () => Promise<Value> {
 
 const plain = shared(() => start());
 
-/** What a tool says where these faults befall its requests. */
+/** What a tool says when its requests fail like this. */
 async function withFault(
   fault: Fault,
   name = 'list_sources',
   input: Record<string, unknown> = {},
 ): Promise<string> {
-  // Only what never comes is to be given up early, also on a slow machine.
+  // A short timeout only where no answer comes, so that a slow machine does not fail the test.
   const early: Record<string, string> =
     fault.action.kind === 'hang' ? { FINI_REQUEST_TIMEOUT_MS: '500' } : {};
   const { call, sandbox } = await start({}, early);
@@ -64,21 +64,21 @@ async function withFault(
   return (await call(name, input)).text;
 }
 
-/** What get_source says of such a source. */
+/** What get_source says about such a source. */
 async function ofSource(fields: Partial<SandboxDocument>): Promise<string> {
   const { call, sandbox } = await plain();
   const { id } = sandbox.addDocument({ success: false, paragraphs: [], ...fields });
   return (await call('get_source', { id })).text;
 }
 
-/** What the report says of a page that the sandbox's site has for this. */
+/** What the report says about one of the sandbox's failing pages. */
 async function ofPage(path: string): Promise<string> {
   const { call } = await plain();
   const url = `https://help.larkspur.example${path}`;
   return (await call('ingest_and_wait', { documentIdsToAdd: [url] })).text;
 }
 
-/** What a start says that must end at once. */
+/** What the server says when it must refuse to start. */
 async function startupFault(args: string[], env: Record<string, string> = {}): Promise<string> {
   const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   stops.add(() => child.kill('SIGKILL'));
@@ -92,7 +92,7 @@ async function startupFault(args: string[], env: Record<string, string> = {}): P
   return stderr;
 }
 
-/** What a client says, or the process on stderr, that starts the server with this command. */
+/** What a client that starts the server with this command says, or the process on stderr. */
 async function clientFault(command: string, args: string[], path?: string): Promise<string> {
   const { PATH = '' } = process.env;
   const env = { PATH: path ?? PATH };
@@ -108,7 +108,7 @@ async function clientFault(command: string, args: string[], path?: string): Prom
   return said.join('\n');
 }
 
-/** A call that the client ends with an error of its own. */
+/** What a call says that ends with an error in the client. */
 async function refusedCall(
   client: Client,
   name: string,
@@ -119,7 +119,7 @@ async function refusedCall(
   return answer.then(JSON.stringify, (error: Error) => error.message);
 }
 
-/** A built server over HTTP; gives what it answers to a request without a client. */
+/** Starts the built server over HTTP, and gives a function that sends it a bare request. */
 async function askHttp(flags: string[] = [], environment: Record<string, string> = {}) {
   const { url } = await startHttp(stops, environment, ['--sandbox', ...flags]);
   return async (
@@ -153,7 +153,7 @@ const status = (code: number): Fault => ({
   action: { kind: 'status', status: code },
 });
 
-/** By the first text that an entry quotes: what brings it about, and gives what was said. */
+/** By the first text that an entry quotes: triggers it, and gives what was said. */
 const causes: Record<string, () => Promise<string>> = {
   // The server does not start
   'is not a flag of fini-mcp; see --help': () => startupFault(['--api-key=x']),
@@ -268,7 +268,7 @@ const causes: Record<string, () => Promise<string>> = {
   },
   'timed_out:': async () => {
     const { call } = await start({ jobs: () => ({ never: true }) });
-    // The first request takes longest; the second is to be spent waiting.
+    // The first request is the slowest; the second call's time is for waiting.
     await call('list_sources');
     return (await call('ingest_and_wait', { documentIdsToAdd: [PAGE], timeoutSeconds: 1 })).text;
   },
@@ -334,20 +334,20 @@ test('every entry says why and what to do', () => {
   }
 });
 
-test('all entries but one quote a text, and each of those is brought about here', () => {
+test('all entries but one quote a message, and each of those is triggered here', () => {
   const silent = entries.filter(({ quotes }) => quotes.length === 0);
   expect(silent.map(({ heading }) => heading)).toEqual(['No tools show up']);
   expect(quoting.map(({ quotes: [first] }) => first).sort()).toEqual(Object.keys(causes).sort());
 });
 
-describe.concurrent('the page quotes what is really said', () => {
+describe.concurrent('the page quotes the real messages', () => {
   test.each(quoting)('$heading', async ({ quotes }) => {
     const said = await causes[quotes[0] ?? '']?.();
     for (const quote of quotes) expect(said).toContain(quote);
   });
 });
 
-test('the README leads to the page', () => {
+test('the README links to the page', () => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
   expect(readme).toContain('(docs/troubleshooting.md)');
 });

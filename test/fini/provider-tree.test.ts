@@ -8,7 +8,7 @@ const flatten = (provider: Provider, answer: unknown) => flattenProviderTree(pro
 const titles = (provider: Provider, answer: unknown) =>
   flatten(provider, answer).resources.map(({ title, path }) => [...path, title].join(' > '));
 
-describe('a leaf is read under whatever names its fields have', () => {
+describe('a leaf is read whatever its fields are called', () => {
   test.each<[what: string, node: object, resource: object]>([
     ['the contract’s names', page, leaf],
     ['short names', { id: 'p1', name: 'Page 1', url: 'https://n.example/1' }, leaf],
@@ -136,7 +136,7 @@ describe('nesting', () => {
     expect(flatten(provider, answer).unreadable).toBe(0);
   });
 
-  test('containers without children are no resources and no trouble', () => {
+  test('containers without children are neither resources nor errors', () => {
     const containers = [
       { object: 'category', id: 1, name: 'Empty', children: [] },
       { object: 'section', id: 2, name: 'Bare', url: 'https://n.example/2' },
@@ -146,7 +146,7 @@ describe('nesting', () => {
     expect(flatten('confluence', spaces)).toEqual({ resources: [], unreadable: 0 });
   });
 
-  test('children of a page that cannot be read are found all the same', () => {
+  test('children of an unreadable page are still found', () => {
     const answer = [{ title: 'No ID', children: [page] }];
     expect(titles('notion', answer)).toEqual(['No ID > Page 1']);
     expect(flatten('notion', answer).unreadable).toBe(1);
@@ -157,7 +157,7 @@ describe('nesting', () => {
     expect(titles('zendesk', answer)).toEqual(['A > Page 1']);
   });
 
-  test('a tree of 200 levels is read as far as any real one goes, and the rest is counted', () => {
+  test('a tree of 200 levels is read to a realistic depth, and the rest is counted', () => {
     let node: object = { id: 'p200', title: 'Page 200', url: 'https://n.example/200' };
     for (let level = 199; level >= 0; level -= 1) {
       node = {
@@ -173,7 +173,7 @@ describe('nesting', () => {
     expect(unreadable).toBeGreaterThan(0);
   });
 
-  test('a tree of 100,000 levels does not end the process', () => {
+  test('a tree of 100,000 levels does not crash the process', () => {
     const root: { pages: object[] } = { pages: [] };
     let { pages } = root;
     for (let level = 0; level < 100_000; level += 1) {
@@ -184,9 +184,9 @@ describe('nesting', () => {
     expect(flatten('notion', root.pages).unreadable).toBeGreaterThan(0);
   });
 
-  test('200,000 resources are flattened, in time that grows with their number alone', () => {
+  test('200,000 resources are flattened in linear time', () => {
     const answer = Array.from({ length: 200_000 }, (_, id) => ({ ...page, externalId: id }));
-    // Work for each pair of them would outlast the test's time many times over.
+    // Quadratic time would exceed the test's timeout many times over.
     expect(flatten('notion', answer).resources).toHaveLength(200_000);
   });
 });
@@ -212,7 +212,7 @@ describe('what cannot be read is counted', () => {
 });
 
 describe('the answer as a whole', () => {
-  test.each(['data', 'resources', 'pages', 'children'])('may stand in `%s`', (name) => {
+  test.each(['data', 'resources', 'pages', 'children'])('can be in `%s`', (name) => {
     expect(titles('notion', { [name]: [page] })).toEqual(['Page 1']);
   });
 

@@ -24,7 +24,7 @@ function script(action: FaultAction): void {
   sandbox.script({ action });
 }
 
-test('status: the envelope or a body of its own, with headers', async () => {
+test('status: the envelope or a given body, with headers', async () => {
   script({ kind: 'status', status: 429, headers: { 'retry-after': '2' } });
   script({ kind: 'status', status: 503, body: null });
   const limited = await post();
@@ -64,7 +64,7 @@ test('reset: before or after carrying out', async () => {
   expect(sandbox.documents()).toHaveLength(1);
 });
 
-test('hang: carried out only if told so', async () => {
+test('hang: carried out only on demand', async () => {
   script({ kind: 'hang' });
   await expect(post(AbortSignal.timeout(40))).rejects.toThrow();
   expect(sandbox.documents()).toHaveLength(0);
@@ -119,7 +119,7 @@ test('endlessPaging: made-up pages or the first again', async () => {
   });
 });
 
-test('a fault fits by method and path, skips, and wears out', async () => {
+test('a fault matches by method and path, skips requests, and ends', async () => {
   const action: FaultAction = { kind: 'status', status: 500 };
   sandbox.script({ method: 'GET', path: /limit=/, skip: 1, times: 2, action });
   const statuses: number[] = [];

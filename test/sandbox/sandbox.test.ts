@@ -23,7 +23,7 @@ let sandbox: Sandbox | undefined;
 let clock = 0;
 afterEach(() => sandbox?.close());
 
-/** Starts a sandbox whose clock stands until a test moves it, with jobs of up to 1.5 s + 1.5 s. */
+/** Starts a sandbox whose clock moves only when a test moves it, with jobs of up to 1.5 s + 1.5 s. */
 async function start(options: SandboxOptions = {}): Promise<Sandbox> {
   clock = Date.parse('2026-03-01T12:00:00.000Z');
   const now = () => clock;
@@ -72,7 +72,7 @@ describe('access and errors', () => {
     expect(answer).toMatchObject({ statusCode: status, message, error: expect.any(String) });
   });
 
-  test('lists what is wrong with a body', async () => {
+  test('lists the errors in a body', async () => {
     await start();
     const { status, answer } = await call('POST', '/deep-crawl/links', { links: ['ftp://x'] });
     expect(status).toBe(400);
@@ -193,7 +193,7 @@ describe('a lived-in workspace', () => {
 });
 
 describe('ingest of web pages', () => {
-  test('moves a record from PENDING to COMPLETED, at the times due', async () => {
+  test('moves a record from PENDING to COMPLETED, on time', async () => {
     await start();
     const { addedDocumentIds } = await ingest({ documentIdsToAdd: [refunds, invoices, refunds] });
     expect(addedDocumentIds).toHaveLength(2);
@@ -243,7 +243,7 @@ describe('ingest of web pages', () => {
     }
   });
 
-  test('leaves the old status and job on a known record for a while', async () => {
+  test('keeps the old status and job on a known record for a while', async () => {
     const { addDocument } = await start();
     const { id, linkedJobId, updatedAt } = addDocument({ originalUrl: refunds });
     clock += 1000;
@@ -261,7 +261,7 @@ describe('ingest of web pages', () => {
     expect(await get(id)).toMatchObject({ linkedOperation: 'UPDATE_ARTICLE', changed: true });
   });
 
-  test('runs no more jobs at once than it may', async () => {
+  test('limits how many jobs run at once', async () => {
     await start({ parallelJobs: 2, jobs: () => ({ pendingMs: 0, workingMs: 100 }) });
     await ingest({ documentIdsToAdd: webPages.slice(0, 5).map(({ url }) => url) });
     const inProgress = () =>
@@ -353,7 +353,7 @@ describe('list', () => {
     expect(documents.map((document) => document.externalId)).toEqual(['c', 'b', 'a']);
   });
 
-  test('filters, save by what it ignores', async () => {
+  test('filters, but ignores some filters', async () => {
     const { addDocument } = await start({ ignoredFilters: ['changed'] });
     const { id } = addDocument({ title: 'Refunds', english: false, linkedOperation: 'DO_NOTHING' });
     addDocument({ source: 'notion' });
