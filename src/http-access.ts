@@ -70,7 +70,9 @@ export function refuse(request: IncomingMessage, rules: AccessRules): Refusal | 
 export function isAllowedOrigin(origin: string, rules: AccessRules): boolean {
   const host = hostnameOf(origin);
   if (host === null) return false;
-  return isLoopback(host) || rules.allowedOrigins.includes(origin.toLowerCase());
+  // Any program can register a scheme of its own; only what a web server serves is a web page.
+  const isLocalPage = /^https?:/i.test(origin) && isLoopback(host);
+  return isLocalPage || rules.allowedOrigins.includes(origin.toLowerCase());
 }
 
 /** A short name for something that must not be logged itself. */

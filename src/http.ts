@@ -8,10 +8,11 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 import * as z from 'zod';
 import { bounded } from './bounded.ts';
 import { apiKeySchema } from './config.ts';
-import { EventLog } from './event-log.ts';
+import { EventLogs } from './event-log.ts';
 import {
   type AccessRules,
   isAllowedOrigin,
@@ -20,9 +21,12 @@ import {
   refuse,
   shortHash,
 } from './http-access.ts';
+import { connectionLimit, SessionShares, UnreadBound } from './http-limits.ts';
 import type { Log } from './log.ts';
+import { MAXIMUM_INITIALIZE_BYTES, messageFault, textFault } from './message-bounds.ts';
 import { connectServer, createServer, type ServerKind } from './server.ts';
 import { originalStack } from './stack.ts';
+import { failureText, type ToolDependencies } from './tools/define.ts';
 import type { Lease, Workspaces } from './workspace.ts';
 
 /** How the HTTP server runs. */
@@ -70,13 +74,24 @@ interface Summary {
 
 const MAXIMUM_BODY_BYTES = 4 * 1024 * 1024;
 const KEEP_ALIVE_MS = 15_000;
+/** What a client has for its headers, and for its whole request. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+/** How often connections are checked for being too late. */
+const CHECK_INTERVAL_MS = 1_000;
+/** Connections that are refused, or let go, are counted for so long before the log tells of them. */
+const LOG_PAUSE_MS = 10_000;
 const LOGGED_LENGTH = 100;
 const SWEEPS_PER_IDLE_TIME = 10;
 const JSON_RPC_ERROR = -32000;
+const JSON_RPC_INTERNAL_ERROR = -32603;
+const JSON_RPC_INVALID_REQUEST = -32600;
 const JSON_RPC_PARSE_ERROR = -32700;
 const SESSION_NOT_FOUND = -32001;
 /** As the Language Server Protocol has it; MCP names none. */
 const REQUEST_CANCELLED = -32800;
+
+const RETRY_LATER = { 'retry-after': '30' };
 
 /** The parts of a JSON-RPC message that the access line and the routing need. */
 const messageSchema = z.object({
@@ -99,12 +114,21 @@ class HttpRefusal extends Error {
   readonly status: number;
   readonly code: number;
   readonly headers: Record<string, string>;
+  /** The ID of the message that is at fault, where it is known. */
+  readonly id: string | number | null;
 
-  constructor(status: number, message: string, code = JSON_RPC_ERROR, headers = {}) {
+  constructor(
+    status: number,
+    message: string,
+    code = JSON_RPC_ERROR,
+    headers = {},
+    id: string | number | null = null,
+  ) {
     super(message);
     this.status = status;
     this.code = code;
     this.headers = headers;
+    this.id = id;
   }
 }
 
@@ -117,10 +141,18 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   const { log } = options;
   const rules = rulesOf(options);
   const sessions = new Map<string, Session>();
+  const shares = new SessionShares(options.maximumSessions);
+  const eventLogs = new EventLogs<JSONRPCMessage>();
+  const unread = new UnreadBound(seldom(log, 'clients that did not read were let go'));
   let isStopping = false;
   let running = 0;
 
-  const server = createHttpServer((request, response) => {
+  const timeouts = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+  };
+  const server = createHttpServer(timeouts, (request, response) => {
     handle(request, response).catch((error: unknown) => {
       // A client that goes away in the middle of its request is no fault of ours.
       const level = request.errored === null ? 'error' : 'debug';
@@ -128,6 +160,12 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       response.destroy();
     });
   });
+  server.maxConnections = connectionLimit();
+  server.on('drop', seldom(log, 'connections were refused: there were too many'));
+
+  const onUnexpectedError: ToolDependencies['onUnexpectedError'] = (reference, error) => {
+    log('error', 'failed unexpectedly', { reference, error: originalStack(error) });
+  };
 
   /** One request, from the door to its access line. */
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -147,8 +185,11 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     try {
       await route(request, response, summary);
     } catch (error) {
-      if (!(error instanceof HttpRefusal)) throw error;
-      answerRefusal(request, response, error);
+      if (error instanceof HttpRefusal) return answerRefusal(request, response, error);
+      // A client that went away, or an answer that has begun.
+      if (request.errored !== null || response.headersSent) throw error;
+      const text = failureText(error, { onUnexpectedError });
+      answerRefusal(request, response, new HttpRefusal(500, text, JSON_RPC_INTERNAL_ERROR));
     }
   }
 
@@ -172,8 +213,10 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       const why = 'This server keeps no sessions (--stateless), so there is only POST.';
       throw new HttpRefusal(405, why, JSON_RPC_ERROR, { allow: 'POST' });
     }
+    unread.watch(response);
     const body = request.method === 'POST' ? await readJson(request) : undefined;
     Object.assign(summary, summarize(body));
+    refuseFaults(body);
     if (options.stateless) return serveOnce(request, response, apiKey, body);
     const id = request.headers['mcp-session-id'];
     if (id === undefined && summary.method === 'initialize') {
@@ -206,17 +249,20 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     apiKey: string | undefined,
     body: unknown,
   ): Promise<void> {
-    if (isStopping || sessions.size >= options.maximumSessions) {
-      const why = isStopping
-        ? 'This server is stopping.'
-        : `All ${options.maximumSessions} sessions of this server are in use. Try again later.`;
-      throw new HttpRefusal(503, why, JSON_RPC_ERROR, { 'retry-after': '30' });
+    if (isStopping) {
+      throw new HttpRefusal(503, 'This server is stopping.', JSON_RPC_ERROR, RETRY_LATER);
+    }
+    const giveBack = shares.take(apiKey);
+    if (giveBack === null) {
+      const why = `All that this key may have of the ${options.maximumSessions} sessions of this server are in use. Try again later.`;
+      throw new HttpRefusal(503, why, JSON_RPC_ERROR, RETRY_LATER);
     }
     const lease = options.workspaces.lease(apiKey);
+    const eventStore = eventLogs.open();
     let session: Session | undefined;
     const transport = new StreamableHTTPServerTransport({
       sessionIdGenerator: randomUUID,
-      eventStore: new EventLog(),
+      eventStore,
       keepAliveMs: KEEP_ALIVE_MS,
       onsessioninitialized: (id) => {
         session = {
@@ -233,6 +279,8 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     });
     await connect(transport, lease, () => {
       lease.release();
+      giveBack();
+      eventLogs.close(eventStore);
       if (transport.sessionId !== undefined) sessions.delete(transport.sessionId);
     });
     await pass(transport, request, response, body);
@@ -294,11 +342,9 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   ): Promise<McpServer> {
     const mcp = createServer(options.version, options, {
       workspace: lease.workspace,
-      onUnexpectedError: (reference, error) => {
-        log('error', 'a tool failed unexpectedly', { reference, error: originalStack(error) });
-      },
+      onUnexpectedError,
     });
-    mcp.server.onerror = (error) => log('debug', 'protocol', { error: error.message });
+    mcp.server.onerror = (error) => log('debug', 'protocol', { error: logged(error.message) });
     mcp.server.onclose = onClose;
     await connectServer(mcp, transport, lease.secrets);
     return mcp;
@@ -397,11 +443,55 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     }
     chunks.push(chunk);
   }
+  const json = Buffer.concat(chunks);
+  const fault = textFault(json);
+  if (fault !== null) throw new HttpRefusal(400, fault, JSON_RPC_INVALID_REQUEST);
+  let body: unknown;
   try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    body = JSON.parse(json.toString('utf8'));
   } catch {
     throw new HttpRefusal(400, 'The body is not JSON.', JSON_RPC_PARSE_ERROR);
   }
+  if (bytes > MAXIMUM_INITIALIZE_BYTES && messagesIn(body).some(isInitialize)) {
+    // What it tells is kept as long as the session.
+    const why = `An initialize request may have ${MAXIMUM_INITIALIZE_BYTES / 1024} kB at most.`;
+    throw new HttpRefusal(413, why);
+  }
+  return body;
+}
+
+/** @throws {HttpRefusal} where one of the messages is not to be acted upon. */
+function refuseFaults(body: unknown): void {
+  for (const message of messagesIn(body)) {
+    const fault = messageFault(message);
+    if (fault === null) continue;
+    throw new HttpRefusal(400, fault.message, fault.code, {}, fault.id ?? null);
+  }
+}
+
+function messagesIn(body: unknown): readonly unknown[] {
+  return Array.isArray(body) ? body : [body];
+}
+
+function isInitialize(message: unknown): boolean {
+  return messageSchema.safeParse(message).data?.method === 'initialize';
+}
+
+/** Counts what happens often, and logs the count now and then. */
+function seldom(log: Log, message: string): () => void {
+  let count = 0;
+  let isPausing = false;
+  const say = () => {
+    isPausing = count > 0;
+    if (count === 0) return;
+    log('error', message, { count });
+    count = 0;
+    setTimeout(say, LOG_PAUSE_MS).unref();
+  };
+  return () => {
+    count += 1;
+    if (!isPausing) say();
+  };
 }
 
 function summarize(body: unknown): Summary {
@@ -424,18 +514,19 @@ function cancelledIdOf(body: unknown): string | number | undefined {
 
 /** What a client names itself, fit for one line of the log. */
 function logged(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : bounded(text, LOGGED_LENGTH);
+  // Cut first, since what is cut off need not be looked at.
+  return text === undefined ? undefined : bounded(text.slice(0, LOGGED_LENGTH + 1), LOGGED_LENGTH);
 }
 
 function answerRefusal(
   request: IncomingMessage,
   response: ServerResponse,
-  { status, message, code, headers }: HttpRefusal,
+  { status, message, code, headers, id }: HttpRefusal,
 ): void {
   // What is left of a body that nobody reads must not be taken for the next request.
   if (!request.complete) response.setHeader('connection', 'close');
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  answerJson(response, status, { jsonrpc: '2.0', error: { code, message }, id: null });
+  answerJson(response, status, { jsonrpc: '2.0', error: { code, message }, id });
 }
 
 function answerJson(response: ServerResponse, status: number, body: unknown): void {

@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import packageJson from '../package.json' with { type: 'json' };
+import { bounded, ERROR_LENGTH } from './bounded.ts';
 import { type Config, helpText, readCommand } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { Secrets } from './secrets.ts';
@@ -59,7 +60,7 @@ async function serveOverStdio(config: Config): Promise<void> {
   const server = createServer(version, config, {
     workspace: lease.workspace,
     onUnexpectedError: (reference, error) => {
-      log('error', 'a tool failed unexpectedly', { reference, error: originalStack(error) });
+      log('error', 'failed unexpectedly', { reference, error: originalStack(error) });
     },
   });
   // The SDK closes nothing at stdin's end and leaves a broken stdout unhandled, and a wait's timers
@@ -70,13 +71,17 @@ async function serveOverStdio(config: Config): Promise<void> {
   process.stdout.setMaxListeners(0);
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  server.server.onerror = (error) => log('error', 'protocol', { error: error.message });
+  server.server.onerror = (error) =>
+    log('error', 'protocol', {
+      error: bounded(error.message.slice(0, ERROR_LENGTH + 1), ERROR_LENGTH),
+    });
   server.server.onclose = stop;
   await connectStdio(server, lease.secrets);
 }
 
 async function serveOverHttp(config: Config): Promise<void> {
   const { serveHttp } = await import('./http.ts');
+  await loadEverything();
   const secrets = new Secrets();
   const log = createLog(config.logLevel, secrets);
   endOnFault(log);
@@ -97,6 +102,19 @@ async function serveOverHttp(config: Config): Promise<void> {
   };
   process.once('SIGINT', stopGracefully);
   process.once('SIGTERM', stopGracefully);
+}
+
+/**
+ * Loads what else is loaded when it is first needed. A server for many must not need a file later:
+ * strangers may have taken every descriptor by then, and Node never tries again what once failed.
+ */
+async function loadEverything(): Promise<void> {
+  await Promise.all([
+    import('./fini/pool.ts'),
+    import('./prompts/index.ts'),
+    import('./resources/sources.ts'),
+    import('./tools/listing.ts'),
+  ]);
 }
 
 /** A fault that nobody caught may have left anything half done: say what it was, and end. */

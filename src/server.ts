@@ -2,8 +2,10 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import {
+  type CompleteRequest,
   CompleteRequestSchema,
   ErrorCode,
+  type GetPromptRequest,
   GetPromptRequestSchema,
   ListPromptsRequestSchema,
   ListResourcesRequestSchema,
@@ -15,9 +17,10 @@ import {
   ReadResourceRequestSchema,
   SetLevelRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import { bounded, ERROR_LENGTH } from './bounded.ts';
+import { bounded, ERROR_LENGTH, URL_LENGTH } from './bounded.ts';
 import { FiniError } from './fini/errors.ts';
 import { isSourceId } from './ingestion/inputs.ts';
+import { messageFault } from './message-bounds.ts';
 import type { Secrets } from './secrets.ts';
 import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from './source-uri.ts';
 import { failureText, type Session, type ToolDependencies } from './tools/define.ts';
@@ -77,7 +80,8 @@ export function createServer(
   for (const tool of selected) tool.register(server, dependencies, session);
   const names = new Set(selected.map(({ name }) => name));
   // The SDK would convert every schema anew for each client that asks.
-  server.server.setRequestHandler(ListToolsRequestSchema, async () => {
+  const explained = explaining(dependencies);
+  const listTools = explained(async () => {
     const { listing } = await import('./tools/listing.ts');
     const listed = listing.filter(({ name }) => names.has(name));
     const isOff = (text: string) =>
@@ -92,6 +96,7 @@ export function createServer(
       })),
     };
   });
+  server.server.setRequestHandler(ListToolsRequestSchema, listTools);
   offerSources(server, dependencies);
   offerPrompts(server, dependencies, !readOnly);
   return server;
@@ -142,8 +147,8 @@ function offerSources(server: McpServer, dependencies: ToolDependencies): void {
       const message = `${given} is no cursor of this server: leave it out to begin anew.`;
       throw new McpError(ErrorCode.InvalidParams, message);
     }
-    const { listSourceResources } = await import('./resources/sources.ts');
     try {
+      const { listSourceResources } = await import('./resources/sources.ts');
       return await listSourceResources(workspace().fini, cursor, signal);
     } catch (error) {
       // Clients list at their start: without a key there is nothing to list, and a tool says why.
@@ -178,10 +183,10 @@ function offerSources(server: McpServer, dependencies: ToolDependencies): void {
     const named = parseSourceUri(uri);
     if (named === null) {
       const message = `${JSON.stringify(bounded(uri, ERROR_LENGTH))} is no resource of this server: they are ${SOURCE_TEMPLATE}, with a source ID (UUID).`;
-      throw new McpError(RESOURCE_NOT_FOUND, message, { uri });
+      throw new McpError(RESOURCE_NOT_FOUND, message, { uri: bounded(uri, URL_LENGTH) });
     }
-    const { readSourceText, SOURCE_MIME_TYPE } = await import('./resources/sources.ts');
     try {
+      const { readSourceText, SOURCE_MIME_TYPE } = await import('./resources/sources.ts');
       const text = await readSourceText(workspace().fini, named, signal);
       return { contents: [{ uri, mimeType: SOURCE_MIME_TYPE, text }] };
     } catch (error) {
@@ -191,7 +196,9 @@ function offerSources(server: McpServer, dependencies: ToolDependencies): void {
 }
 
 /** Offers the prompts, and completes their arguments and those of the resources. */
-function offerPrompts(server: McpServer, { workspace }: ToolDependencies, canWrite: boolean): void {
+function offerPrompts(server: McpServer, dependencies: ToolDependencies, canWrite: boolean): void {
+  const { workspace } = dependencies;
+  const explained = explaining(dependencies);
   const load = async () => {
     const { prompts } = await import('./prompts/index.ts');
     return prompts.filter(({ needsWrite }) => canWrite || !needsWrite);
@@ -205,7 +212,7 @@ function offerPrompts(server: McpServer, { workspace }: ToolDependencies, canWri
     throw new McpError(ErrorCode.InvalidParams, `There is no prompt ${given}, only ${names}.`);
   };
 
-  server.server.setRequestHandler(ListPromptsRequestSchema, async () => ({
+  const listPrompts = explained(async () => ({
     prompts: (await load()).map(({ name, title, description, arguments: given }) => ({
       name,
       title,
@@ -217,7 +224,7 @@ function offerPrompts(server: McpServer, { workspace }: ToolDependencies, canWri
       })),
     })),
   }));
-  server.server.setRequestHandler(GetPromptRequestSchema, async ({ params }) => {
+  const getPrompt = explained(async ({ params }: GetPromptRequest) => {
     const prompt = await find(params.name);
     const given = params.arguments ?? {};
     const faults: string[] = [];
@@ -232,7 +239,7 @@ function offerPrompts(server: McpServer, { workspace }: ToolDependencies, canWri
     const content = { type: 'text' as const, text: prompt.text(values) };
     return { description: prompt.description, messages: [{ role: 'user' as const, content }] };
   });
-  server.server.setRequestHandler(CompleteRequestSchema, async ({ params }, { signal }) => {
+  const completion = explained(async ({ params }: CompleteRequest, signal: AbortSignal) => {
     const { name, value } = params.argument;
     try {
       const values = await complete(params.ref, name, value, signal);
@@ -243,6 +250,11 @@ function offerPrompts(server: McpServer, { workspace }: ToolDependencies, canWri
       throw error;
     }
   });
+  server.server.setRequestHandler(ListPromptsRequestSchema, listPrompts);
+  server.server.setRequestHandler(GetPromptRequestSchema, getPrompt);
+  server.server.setRequestHandler(CompleteRequestSchema, (request, { signal }) =>
+    completion(request, signal),
+  );
 
   async function complete(
     ref: { type: string; name?: string; uri?: string },
@@ -280,6 +292,18 @@ function protocolError(error: unknown, dependencies: ToolDependencies, uri?: str
     : new McpError(ErrorCode.InternalError, text);
 }
 
+/** Makes handlers whose errors, unless they are the protocol's, reach a client in the same words as a tool's. */
+function explaining(dependencies: ToolDependencies) {
+  return <Given extends unknown[], Result>(handler: (...given: Given) => Promise<Result>) =>
+    async (...given: Given): Promise<Result> => {
+      try {
+        return await handler(...given);
+      } catch (error) {
+        throw error instanceof McpError ? error : protocolError(error, dependencies);
+      }
+    };
+}
+
 /** Connects a server to a transport over which no secret goes out, whatever brought it in. */
 export async function connectServer(
   server: McpServer,
@@ -289,6 +313,17 @@ export async function connectServer(
   const send = transport.send.bind(transport);
   transport.send = (message, options) => send(secrets.redactJson(message), options);
   await server.connect(transport);
+  const receive = transport.onmessage;
+  transport.onmessage = (message, extra) => {
+    const fault = messageFault(message);
+    if (fault === null) return receive?.(message, extra);
+    const { id, code } = fault;
+    // Only a request is answered, and one without an ID that may be repeated still learns why.
+    if (!('method' in message && 'id' in message)) return;
+    const answer: JSONRPCMessage = { jsonrpc: '2.0', id, error: { code, message: fault.message } };
+    // A client that has gone needs no answer.
+    transport.send(answer).catch(() => undefined);
+  };
 }
 
 /** Connects a server to the client on stdin and stdout. */

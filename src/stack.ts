@@ -25,6 +25,11 @@ export function originalStack(error: unknown): string {
 }
 
 function readMap(url: string): SourceMap | null {
-  const path = `${fileURLToPath(url)}.map`;
-  return existsSync(path) ? new SourceMap(JSON.parse(readFileSync(path, 'utf8'))) : null;
+  try {
+    const path = `${fileURLToPath(url)}.map`;
+    return existsSync(path) ? new SourceMap(JSON.parse(readFileSync(path, 'utf8'))) : null;
+  } catch {
+    // A stack without source places is better than none: there may be no descriptor left.
+    return null;
+  }
 }

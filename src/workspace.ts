@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Config } from './config.ts';
 import { createFiniClient } from './fini/client.ts';
+import { Connections } from './fini/connections.ts';
 import { createHttp } from './fini/http.ts';
 import { Ingestion } from './ingestion/ingestion.ts';
 import { QueuedLately } from './ingestion/queued-lately.ts';
@@ -10,6 +11,21 @@ import { MissingKeyError } from './tools/error-text.ts';
 
 /** The first retry comes after this part of the polling interval. */
 const RETRY_DELAY_PART = 0.25;
+
+/** How long the connections of a key that nobody uses stay open: longer than their keep-alive. */
+const LINGER_MS = 10_000;
+/** Of how many keys that nobody uses it is remembered what they queued, and how much in sum. */
+const REMEMBERED_KEYS = 1_000;
+const REMEMBERED_CHARACTERS = 32_000_000;
+
+/** What outlives the use of a key, by its digest: the same client may come back in a moment. */
+interface Kept {
+  readonly queuedLately: QueuedLately;
+  readonly connections: Connections;
+  users: number;
+  /** When its last user left, by `performance.now()`. */
+  unusedSince: number;
+}
 
 /** A workspace in use by a client. */
 export interface Lease {
@@ -32,9 +48,11 @@ export class Workspaces {
   readonly #config: Config;
   readonly #secrets: Secrets;
   readonly #own: readonly string[];
-  /** By the digest of a key, since a key is forgotten with its last use. */
-  readonly #queuedLately = new Map<string, QueuedLately>();
-  readonly #open = new Map<string, { workspace: Workspace; users: number }>();
+  /** By the digest of a key, since a key is forgotten with its last use. The latest used come last. */
+  readonly #kept = new Map<string, Kept>();
+  readonly #open = new Map<string, { workspace: Workspace; kept: Kept }>();
+
+  #tidying: NodeJS.Timeout | undefined;
 
   constructor(config: Config, secrets: Secrets) {
     this.#config = config;
@@ -53,9 +71,10 @@ export class Workspaces {
       };
       return { workspace, secrets, release: () => undefined };
     }
-    const open = this.#open.get(apiKey) ?? { workspace: this.#build(apiKey), users: 0 };
-    open.users += 1;
+    const open = this.#open.get(apiKey) ?? this.#build(apiKey);
+    open.kept.users += 1;
     this.#open.set(apiKey, open);
+    this.#tidy();
     secrets.add(apiKey);
     const forgetSecret = this.#secrets.add(apiKey);
     let isReleased = false;
@@ -66,28 +85,75 @@ export class Workspaces {
         if (isReleased) return;
         isReleased = true;
         forgetSecret();
-        open.users -= 1;
-        if (open.users === 0) this.#open.delete(apiKey);
+        open.kept.users -= 1;
+        if (open.kept.users > 0) return;
+        this.#open.delete(apiKey);
+        this.#leave(apiKey, open.kept);
       },
     };
   }
 
-  #build(apiKey: string): Workspace {
+  #build(apiKey: string): { workspace: Workspace; kept: Kept } {
     const { baseUrl, requestTimeoutMs, pollIntervalMs, waitTimeoutSeconds } = this.#config;
     const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
-    const fini = createFiniClient(createHttp({ baseUrl, apiKey, requestTimeoutMs, retryDelayMs }));
-    const ingestion = new Ingestion(fini, pollIntervalMs, this.#queuedLatelyFor(apiKey));
-    return { fini, ingestion, waitTimeoutSeconds };
+    const kept = this.#kept.get(digestOf(apiKey)) ?? {
+      queuedLately: new QueuedLately(),
+      connections: new Connections(new URL(baseUrl).origin),
+      users: 0,
+      unusedSince: 0,
+    };
+    this.#kept.set(digestOf(apiKey), kept);
+    const { connections } = kept;
+    const http = createHttp({ baseUrl, apiKey, requestTimeoutMs, retryDelayMs, connections });
+    const fini = createFiniClient(http);
+    const ingestion = new Ingestion(fini, pollIntervalMs, kept.queuedLately);
+    return { workspace: { fini, ingestion, waitTimeoutSeconds }, kept };
   }
 
-  /** What was queued with a key lives longer than its use: the same call may come in another session. */
-  #queuedLatelyFor(apiKey: string): QueuedLately {
-    for (const [name, { isEmpty }] of this.#queuedLately) {
-      if (isEmpty) this.#queuedLately.delete(name);
-    }
-    const name = createHash('sha256').update(apiKey).digest('base64');
-    const queuedLately = this.#queuedLately.get(name) ?? new QueuedLately();
-    this.#queuedLately.set(name, queuedLately);
-    return queuedLately;
+  #leave(apiKey: string, kept: Kept): void {
+    kept.unusedSince = performance.now();
+    this.#kept.delete(digestOf(apiKey));
+    this.#kept.set(digestOf(apiKey), kept);
+    this.#tidyLater();
   }
+
+  /** One timer for all: over HTTP without sessions every request is a use of its own. */
+  #tidyLater(): void {
+    this.#tidying ??= setTimeout(() => {
+      this.#tidying = undefined;
+      this.#tidy();
+      if ([...this.#kept.values()].some(({ users }) => users === 0)) this.#tidyLater();
+    }, LINGER_MS).unref();
+  }
+
+  /** Closes connections that nobody uses, and forgets the keys of which there is nothing to remember. */
+  #tidy(): void {
+    const unused = [...this.#kept].filter(([, { users }]) => users === 0);
+    let tooMany = unused.length - REMEMBERED_KEYS;
+    for (const [digest, { queuedLately, connections, unusedSince }] of unused) {
+      const isOver = tooMany > 0;
+      if (!isOver && performance.now() - unusedSince < LINGER_MS) break;
+      tooMany -= 1;
+      // Nothing waits for it: what its last requests met concerns nobody any more.
+      connections.close().catch(() => undefined);
+      if (isOver || queuedLately.isEmpty) this.#kept.delete(digest);
+    }
+    this.#forgetMost();
+  }
+
+  /** Whoever has the most to remember loses the oldest of it first. */
+  #forgetMost(): void {
+    const all = [...this.#kept.values()].map(({ queuedLately }) => queuedLately);
+    let sum = all.reduce((total, { characters }) => total + characters, 0);
+    while (sum > REMEMBERED_CHARACTERS) {
+      const most = all.reduce((one, other) => (other.characters > one.characters ? other : one));
+      const before = most.characters;
+      if (!most.forgetOldest()) return;
+      sum -= before - most.characters;
+    }
+  }
+}
+
+function digestOf(apiKey: string): string {
+  return createHash('sha256').update(apiKey).digest('base64');
 }

@@ -43,7 +43,7 @@ test.each<[folder: string, allowed: RegExp]>([
 });
 
 test('only files that speak HTTP import undici or Node’s HTTP', () => {
-  expect(importing(/^undici$/).sort()).toEqual(['fini/http.ts', 'fini/pool.ts']);
+  expect(importing(/^undici$/).sort()).toEqual(['fini/connections.ts', 'fini/pool.ts']);
   const http = importing(/^node:http$/);
   expect(http.every((name) => /^(http|sandbox\/)/.test(name))).toBe(true);
 });

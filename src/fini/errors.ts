@@ -6,7 +6,8 @@
  * - `too_large`: the answer's body went over the bound;
  * - `timed_out`: the whole exchange took longer than the request time-out;
  * - `interrupted`: the connection broke after the request may have been sent;
- * - `unreachable`: no connection came about, so the request surely did not arrive.
+ * - `unreachable`: no connection came about, so the request surely did not arrive;
+ * - `not_sent`: its time was over, or its caller gone, before its first byte was written.
  */
 export type FiniFailure =
   | 'refused'
@@ -15,7 +16,8 @@ export type FiniFailure =
   | 'too_large'
   | 'timed_out'
   | 'interrupted'
-  | 'unreachable';
+  | 'unreachable'
+  | 'not_sent';
 
 /** What a workspace key may do. */
 export type Scope = 'read' | 'write';
@@ -71,7 +73,7 @@ export class FiniError extends Error {
 
   /** Fini turned the request away before doing anything, or never got it. */
   get surelyNotCarriedOut(): boolean {
-    if (this.failure === 'unreachable') return true;
+    if (this.failure === 'unreachable' || this.failure === 'not_sent') return true;
     // "Ask again over there"; the other redirects may follow something that was done.
     if (this.failure === 'redirected') return this.status === 307 || this.status === 308;
     return this.status !== undefined && this.status >= 400 && this.status < 500;

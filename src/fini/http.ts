@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pool } from 'undici';
 import * as z from 'zod';
+import { Connections, MAXIMUM_BODY_BYTES } from './connections.ts';
 import { FiniError } from './errors.ts';
 
 /** How requests to one Fini are made. */
@@ -13,6 +13,8 @@ export interface HttpOptions {
   readonly requestTimeoutMs: number;
   /** The pause before the first retry, in milliseconds; it doubles with each one. */
   readonly retryDelayMs: number;
+  /** The key's connections to the base URL's origin. Own ones where none are given. */
+  readonly connections?: Connections | undefined;
 }
 
 /** One request to Fini. */
@@ -31,12 +33,10 @@ export interface HttpRequest {
 /** Sends a request and gives its answer's JSON. */
 export type Http = (request: HttpRequest) => Promise<unknown>;
 
-const MAXIMUM_BODY_BYTES = 20 * 1024 * 1024;
 const MAXIMUM_RETRIES = 3;
 const MAXIMUM_RETRY_DELAY_MS = 8_000;
 /** Longer than any wait here, and within what a timer can hold. */
 const LONGEST_RETRY_AFTER_SECONDS = 86_400;
-const CONNECTIONS_PER_ORIGIN = 32;
 
 /** Errors of a connection that never came about: the request cannot have arrived. */
 const NOT_CONNECTED =
@@ -51,35 +51,6 @@ const errorEnvelope = z.object({
   error: z.string().nullable().catch(null),
 });
 
-/** One pool an origin, shared by every workspace: a pool holds sockets, never a key. */
-const pools = new Map<string, Promise<Pool>>();
-
-function poolFor(origin: string): Promise<Pool> {
-  let pool = pools.get(origin);
-  if (pool === undefined) {
-    // Loading undici costs more than a server's whole start, so the first request pays for it.
-    pool = import('./pool.ts').then(
-      ({ Pool }) =>
-        new Pool(origin, {
-          connections: CONNECTIONS_PER_ORIGIN,
-          // The whole exchange has one time-out of ours; two clocks would only disagree.
-          headersTimeout: 0,
-          bodyTimeout: 0,
-          maxResponseSize: MAXIMUM_BODY_BYTES,
-        }),
-    );
-    pools.set(origin, pool);
-  }
-  return pool;
-}
-
-/** Closes every connection at once. For the end of the process, and for tests. */
-export async function closeConnections(): Promise<void> {
-  const open = [...pools.values()];
-  pools.clear();
-  await Promise.all(open.map(async (pool) => (await pool).destroy()));
-}
-
 /**
  * Makes the function through which every request to Fini goes. It keeps `Authorization` to the
  * base URL's origin, follows no redirect, bounds an exchange in time and its body in size, and
@@ -91,6 +62,7 @@ export async function closeConnections(): Promise<void> {
  */
 export function createHttp(options: HttpOptions): Http {
   const base = new URL(options.baseUrl);
+  const connections = options.connections ?? new Connections(base.origin);
   const pathPrefix = base.pathname.replace(/\/+$/, '');
 
   return async (request) => {
@@ -112,26 +84,35 @@ export function createHttp(options: HttpOptions): Http {
 
   /** One try, from connecting to the body's last byte. */
   async function exchange(request: HttpRequest): Promise<unknown> {
-    request.signal?.throwIfAborted();
     const { operation } = request;
-    const pool = await poolFor(base.origin);
+    const isCancelled = () => request.signal?.aborted === true;
+    let isSent = false;
+    const dispatcher = await connections.dispatcherFor(() => {
+      isSent = true;
+    });
+    if (isCancelled()) throw endedUnsent(request);
     const abort = new AbortController();
     const cancel = () => abort.abort();
+    const outgoing = {
+      method: request.method,
+      path: pathPrefix + request.path,
+      headers: {
+        accept: 'application/json',
+        authorization: `Bearer ${options.apiKey}`,
+        ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      body: request.body === undefined ? null : JSON.stringify(request.body),
+      signal: abort.signal,
+    };
     const timer = setTimeout(cancel, options.requestTimeoutMs);
     request.signal?.addEventListener('abort', cancel, { once: true });
+    const aborted = new Promise<never>((_, reject) => {
+      abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
+    });
     let status: number | undefined;
     try {
-      const answer = await pool.request({
-        method: request.method,
-        path: pathPrefix + request.path,
-        headers: {
-          accept: 'application/json',
-          authorization: `Bearer ${options.apiKey}`,
-          ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        body: request.body === undefined ? null : JSON.stringify(request.body),
-        signal: abort.signal,
-      });
+      // undici hears of an abort only once it is the request's turn, which may be a long time.
+      const answer = await Promise.race([aborted, dispatcher.request(outgoing)]);
       status = answer.statusCode;
       const body = await answer.body.text();
       // An API that echoes the key must not bring it into a title or an error that is shown.
@@ -142,19 +123,33 @@ export function createHttp(options: HttpOptions): Http {
       };
       return readAnswer(operation, status, header, text);
     } catch (error) {
-      if (request.signal?.aborted === true) throw request.signal.reason;
+      if (isCancelled()) throw isSent ? request.signal?.reason : endedUnsent(request);
       if (error instanceof FiniError) throw error;
       if (abort.signal.aborted) {
         const seconds = options.requestTimeoutMs / 1000;
+        if (!isSent) {
+          const message = `No connection was free within ${seconds} s.`;
+          throw new FiniError(message, { operation, failure: 'not_sent', cause: error });
+        }
         const message = `Fini did not answer within ${seconds} s.`;
         throw new FiniError(message, { operation, failure: 'timed_out', status, cause: error });
       }
-      throw connectionError(operation, status, error);
+      throw connectionError(operation, status, error, isSent);
     } finally {
       clearTimeout(timer);
       request.signal?.removeEventListener('abort', cancel);
     }
   }
+}
+
+/**
+ * What ended a request before its first byte was written. A write that was never sent says so,
+ * since nobody needs to find out whether it was carried out.
+ */
+function endedUnsent({ method, operation, signal }: HttpRequest): unknown {
+  if (method === 'GET') return signal?.reason;
+  const message = 'The call ended before it was sent.';
+  return new FiniError(message, { operation, failure: 'not_sent', cause: signal?.reason });
 }
 
 function mayRetry(request: HttpRequest, error: FiniError): boolean {
@@ -224,7 +219,12 @@ function parseRetryAfter(value: string | undefined): number | undefined {
     : Math.min(Math.max(0, (date - Date.now()) / 1000), LONGEST_RETRY_AFTER_SECONDS);
 }
 
-function connectionError(operation: string, status: number | undefined, error: unknown): FiniError {
+function connectionError(
+  operation: string,
+  status: number | undefined,
+  error: unknown,
+  isSent: boolean,
+): FiniError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
     const message = `Fini's answer is larger than ${MAXIMUM_BODY_BYTES / 1024 / 1024} MB.`;
@@ -234,7 +234,7 @@ function connectionError(operation: string, status: number | undefined, error: u
     const message = `Fini's answer was cut off (${code}).`;
     return new FiniError(message, { operation, failure: 'unreadable', status, cause: error });
   }
-  if (NOT_CONNECTED.test(code)) {
+  if (!isSent || NOT_CONNECTED.test(code)) {
     const message = `There is no connection (${code}).`;
     return new FiniError(message, { operation, failure: 'unreachable', cause: error });
   }

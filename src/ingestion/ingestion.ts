@@ -324,7 +324,7 @@ export class Ingestion {
       queued = await this.#fini.ingestSources(request, { signal: wait.preparing });
     } catch (error) {
       const isDoubtful = this.#queuedLately.rememberDoubt(inputs, snapshot, error);
-      if (wait.isCancelled) throw error;
+      if (wait.isCancelled) throw wait.preparing.reason;
       const stage = isDoubtful ? 'maybe_queued' : 'not_queued';
       throw new IngestionError(stage, inputs, wait.ids, error);
     }

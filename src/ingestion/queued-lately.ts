@@ -17,6 +17,9 @@ export interface Queueing {
   readonly until: number;
 }
 
+/** How much is remembered, in characters of inputs. Past it the oldest is forgotten. */
+const REMEMBERED_CHARACTERS = 4_000_000;
+
 /** An input whose job runs already, and what tells its end from the end of the job before. */
 export interface Joinable {
   readonly id: string;
@@ -32,6 +35,7 @@ const DOUBT_REMEMBERED_MS = 60_000;
 /** What was queued lately, by input. A record may not show a new job until it starts. */
 export class QueuedLately {
   readonly #byInput = new Map<string, Queueing>();
+  #characters = 0;
   /** When the last of it is forgotten, by `performance.now()`. */
   #until = Number.NEGATIVE_INFINITY;
 
@@ -67,7 +71,7 @@ export class QueuedLately {
       const queueing = this.#byInput.get(inputKey(input));
       if (queueing === undefined || queueing.ids !== null) continue;
       const hasShown = isInFlight(document) || isFresh(document, queueing.baseline);
-      if (hasShown) this.#byInput.delete(inputKey(input));
+      if (hasShown) this.#forget(inputKey(input));
     }
   }
 
@@ -95,6 +99,20 @@ export class QueuedLately {
     return true;
   }
 
+  /** How much is remembered, in characters of inputs. */
+  get characters(): number {
+    return this.#characters;
+  }
+
+  /** Forgets the input that was queued first. The answer is whether there was one. */
+  forgetOldest(): boolean {
+    for (const key of this.#byInput.keys()) {
+      this.#forget(key);
+      return true;
+    }
+    return false;
+  }
+
   /** Whether there is nothing to remember any more. */
   get isEmpty(): boolean {
     return performance.now() > this.#until;
@@ -103,7 +121,7 @@ export class QueuedLately {
   #prune(): void {
     const now = performance.now();
     for (const [key, { until }] of this.#byInput) {
-      if (until < now) this.#byInput.delete(key);
+      if (until < now) this.#forget(key);
     }
   }
 
@@ -112,7 +130,17 @@ export class QueuedLately {
     const until = performance.now() + milliseconds;
     this.#until = Math.max(this.#until, until);
     const remembered = { ...queueing, until };
-    for (const input of queueing.inputs) this.#byInput.set(inputKey(input), remembered);
+    for (const input of queueing.inputs) {
+      const key = inputKey(input);
+      this.#forget(key);
+      this.#byInput.set(key, remembered);
+      this.#characters += key.length;
+    }
+    while (this.#characters > REMEMBERED_CHARACTERS) this.forgetOldest();
+  }
+
+  #forget(key: string): void {
+    if (this.#byInput.delete(key)) this.#characters -= key.length;
   }
 }
 

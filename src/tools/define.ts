@@ -237,7 +237,10 @@ function failure(error: unknown, dependencies: ToolDependencies): CallToolResult
 }
 
 /** What a client is told of an error; of one that nobody expected, where to look it up. */
-export function failureText(error: unknown, dependencies: ToolDependencies): string {
+export function failureText(
+  error: unknown,
+  dependencies: Pick<ToolDependencies, 'onUnexpectedError'>,
+): string {
   const text = explainError(error);
   if (text !== null) return text;
   const reference = randomUUID();

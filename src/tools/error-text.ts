@@ -92,6 +92,8 @@ function explainFiniError(error: FiniError, next = 'Call again in a minute.'): s
       return `The connection broke during the request to ${task}: ${said}. ${next}`;
     case 'unreachable':
       return `Fini could not be reached to ${task}: ${said}. Nothing was carried out. Check the network and FINI_BASE_URL, then call again.`;
+    case 'not_sent':
+      return `The request to ${task} was not sent: ${said}. Nothing was carried out. Call again in a minute.`;
   }
 }
 

@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
-import { afterAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createFiniClient } from '../../src/fini/client.ts';
-import { closeConnections, createHttp, type Http } from '../../src/fini/http.ts';
+import { Connections } from '../../src/fini/connections.ts';
+import { createHttp, type Http } from '../../src/fini/http.ts';
 import { Ingestion } from '../../src/ingestion/ingestion.ts';
 import type { Report } from '../../src/ingestion/report.ts';
 import { type Fault, type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
@@ -16,8 +17,6 @@ import { eventually } from '../harness.ts';
 
 const RUNS = 300;
 const LIST_OR_GET = /^\/v2\/documents\/public[?/]/;
-
-afterAll(closeConnections);
 
 const ending = fc.oneof(
   { weight: 6, arbitrary: fc.constant('COMPLETED') },
@@ -155,7 +154,9 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
   const property = fc.asyncProperty(schedule, async (given) => {
     const { sandbox, urls } = await prepare(given);
     const timersBefore = countTimers();
+    const connections = new Connections(sandbox.url);
     const http = createHttp({
+      connections,
       baseUrl: sandbox.url,
       apiKey: sandbox.apiKey,
       requestTimeoutMs: 40,
@@ -230,7 +231,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
     for (let turn = 0; turn < 2_000 && countTimers() > timersBefore; turn += 1)
       await setImmediate();
     expect(countTimers()).toBeLessThanOrEqual(timersBefore);
-    await closeConnections();
+    await connections.destroy();
     await eventually(() => expect(sandbox.connections()).toBe(0));
     await sandbox.close();
   });

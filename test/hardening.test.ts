@@ -1,0 +1,834 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  Agent,
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import { connect as connectSocket, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import { readCommand } from '../src/config.ts';
+import { EventLogs } from '../src/event-log.ts';
+import { Connections } from '../src/fini/connections.ts';
+import { FiniError } from '../src/fini/errors.ts';
+import { createHttp } from '../src/fini/http.ts';
+import { serveHttp } from '../src/http.ts';
+import { isAllowedOrigin } from '../src/http-access.ts';
+import { SessionShares, UnreadBound } from '../src/http-limits.ts';
+import { createLog } from '../src/log.ts';
+import { messageFault, textFault } from '../src/message-bounds.ts';
+import {
+  type Sandbox,
+  type SandboxOptions,
+  type Scope,
+  startSandbox,
+} from '../src/sandbox/server.ts';
+import { Secrets } from '../src/secrets.ts';
+import { Workspaces } from '../src/workspace.ts';
+import {
+  CLI,
+  environmentFor,
+  eventually,
+  type HttpServer,
+  ingestRequests,
+  Stops,
+  startHarness,
+  startHttp,
+  startProcess,
+} from './harness.ts';
+
+/* One client, clumsy or hostile, does its worst; the server keeps serving the others. */
+
+const stops = new Stops();
+afterEach(() => stops.run());
+
+const MEGABYTE = 1024 * 1024;
+const LONG = 'x'.repeat(4 * MEGABYTE - 1_000);
+const both: Scope[] = ['read', 'write'];
+
+async function sandboxFor(options: SandboxOptions = {}): Promise<Sandbox> {
+  const sandbox = await startSandbox({ pendingMs: 20, workingMs: 30, lingerMs: 30, ...options });
+  stops.add(() => sandbox.close());
+  return sandbox;
+}
+
+function configFor(flags: string[], environment: Record<string, string>) {
+  const command = readCommand(['--http', '--port', '0', ...flags], environment);
+  if (command.kind !== 'serve') throw new Error(JSON.stringify(command));
+  return command.config;
+}
+
+/** A server over HTTP in this process. */
+async function serve(environment: Record<string, string>, flags: string[] = []) {
+  const config = configFor(flags, environment);
+  const secrets = new Secrets();
+  const lines: string[] = [];
+  const log = createLog('debug', secrets, (line) => lines.push(line));
+  const workspaces = new Workspaces(config, secrets);
+  const server = await serveHttp({ ...config, version: '0', workspaces, log });
+  stops.add(() => server.stop(0));
+  return { url: `${server.url}/mcp`, log: () => lines.join('') };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly session: string;
+  readonly text: string;
+}
+
+/** Posts a message, or a text that may be none. */
+async function post(
+  url: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+  agent?: Agent,
+): Promise<Answer> {
+  const request = httpRequest(url, {
+    method: 'POST',
+    ...(agent === undefined ? {} : { agent }),
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...headers,
+    },
+  });
+  request.on('error', () => undefined);
+  request.end(typeof body === 'string' ? body : JSON.stringify(body));
+  const [response]: IncomingMessage[] = await once(request, 'response');
+  if (response === undefined) throw new Error('no response');
+  const chunks: Buffer[] = [];
+  response.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await Promise.race([once(response, 'end'), once(response, 'close')]);
+  const session = response.headers['mcp-session-id'];
+  return {
+    status: response.statusCode ?? 0,
+    session: typeof session === 'string' ? session : '',
+    text: Buffer.concat(chunks).toString(),
+  };
+}
+
+const rpc = (id: unknown, method: string, params: object = {}) => ({
+  jsonrpc: '2.0',
+  id,
+  method,
+  params,
+});
+const initializeParams = {
+  protocolVersion: '2025-06-18',
+  capabilities: {},
+  clientInfo: { name: 'raw', version: '1' },
+};
+const initialize = rpc(1, 'initialize', initializeParams);
+const call = (id: unknown, name: string, input: object = {}, meta: object = {}) =>
+  rpc(id, 'tools/call', { name, arguments: input, _meta: meta });
+
+/** Opens a session; the answer posts in it. */
+async function open(url: string, key?: string, agent?: Agent) {
+  const own: Record<string, string> = key === undefined ? {} : { 'x-fini-api-key': key };
+  const { session, status } = await post(url, initialize, own, agent);
+  expect(status).toBe(200);
+  const headers = { ...own, 'mcp-session-id': session };
+  return {
+    headers,
+    post: (body: unknown) => post(url, body, headers, agent),
+    end: () => fetch(url, { method: 'DELETE', headers }),
+  };
+}
+
+describe('descriptors', () => {
+  test('a hundred idle strangers at a low limit break nothing that stays broken', async () => {
+    const sandbox = await sandboxFor();
+    const { url, stderr } = await startBounded(60, environmentFor(sandbox));
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    stops.add(() => agent.destroy());
+    const client = await open(url, undefined, agent);
+    const strangers = Array.from({ length: 100 }, () => stranger(url));
+    await sleep(300);
+    // Each of these needs what a server for one client loads when it is first asked.
+    const uses = [
+      call(2, 'list_sources'),
+      rpc(3, 'tools/list'),
+      rpc(4, 'prompts/list'),
+      rpc(5, 'resources/list'),
+    ];
+    for (const use of uses) await client.post(use).catch(() => undefined);
+    for (const socket of strangers) socket.destroy();
+    await eventually(() => post(url, rpc(9, 'ping')));
+    for (const use of uses) {
+      const { status, text } = await client.post(use);
+      expect([status, text]).toEqual([200, expect.stringContaining('"result"')]);
+      expect(text).not.toContain('"isError":true');
+    }
+    expect(stderr()).toContain('connections were refused');
+    expect(stderr().match(/connections were refused/g)?.length).toBeLessThan(3);
+  });
+
+  test('strangers who stay and say nothing are let go', async () => {
+    const server = await serve(environmentFor(await sandboxFor()));
+    const socket = stranger(server.url).resume();
+    const startedAt = performance.now();
+    await once(socket, 'close');
+    expect(performance.now() - startedAt).toBeLessThan(14_000);
+  });
+
+  test('with --http no module is loaded once it listens', async () => {
+    const sandbox = await sandboxFor();
+    sandbox.addDocument({ paragraphs: ['Words.'] });
+    const folder = mkdtempSync(join(tmpdir(), 'fini-mcp-test-'));
+    stops.add(() => rmSync(folder, { recursive: true, force: true }));
+    cpSync(dirname(CLI), join(folder, 'dist'), { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    const { url } = await startAt(join(folder, 'dist', 'cli.js'), environmentFor(sandbox));
+    for (const name of readdirSync(join(folder, 'dist', 'chunks'))) {
+      writeFileSync(join(folder, 'dist', 'chunks', name), 'throw new Error("loaded late");');
+    }
+    const client = await open(url);
+    const id = sandbox.documents()[0]?.id;
+    for (const use of [
+      rpc(2, 'tools/list'),
+      call(3, 'list_sources'),
+      call(4, 'ingest_and_wait', { documentIdsToAdd: ['https://docs.example.com/'] }),
+      rpc(5, 'prompts/list'),
+      rpc(6, 'resources/list'),
+      rpc(7, 'resources/read', { uri: `fini://sources/${id}` }),
+    ]) {
+      const { text } = await client.post(use);
+      expect(text).toContain('"result"');
+      expect(text).not.toContain('"isError":true');
+    }
+  });
+});
+
+describe('errors outside tools', () => {
+  test('name a reference, and no place on the machine', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fini-mcp-test-'));
+    stops.add(() => rmSync(folder, { recursive: true, force: true }));
+    cpSync(dirname(CLI), join(folder, 'dist'), { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    const { url, stderr } = await startAt(join(folder, 'dist', 'cli.js'), {});
+    const client = await open(url);
+    rmSync(folder, { recursive: true });
+    for (const method of ['tools/list', 'prompts/list', 'resources/list']) {
+      const { text } = await client.post(rpc(2, method));
+      expect(text).not.toContain(folder);
+      const reference = /reference ([0-9a-f-]{36})/.exec(text)?.[1];
+      if (text.includes('"error"')) expect(stderr()).toContain(reference);
+    }
+  });
+
+  test('over HTTP a fault before any tool is a 500 in the same words', async () => {
+    const config = configFor([], {});
+    const lines: string[] = [];
+    const log = createLog('error', new Secrets(), (line) => lines.push(line));
+    const workspaces = new Workspaces(config, new Secrets());
+    workspaces.lease = () => {
+      throw new Error('cannot open /home/somebody/file');
+    };
+    const server = await serveHttp({ ...config, version: '0', workspaces, log });
+    stops.add(() => server.stop(0));
+    const { status, text } = await post(`${server.url}/mcp`, initialize);
+    expect(status).toBe(500);
+    const { error } = JSON.parse(text);
+    expect(error.message).toMatch(/reference [0-9a-f-]{36}/);
+    expect(text).not.toContain('/home');
+    const reference = /reference ([0-9a-f-]{36})/.exec(error.message)?.[1];
+    expect(lines.join('')).toContain(reference);
+    expect(lines.join('')).toContain('/home/somebody/file');
+  });
+});
+
+/** Connects, and says nothing. */
+function stranger(url: string): Socket {
+  const { hostname, port } = new URL(url);
+  const socket = connectSocket(Number(port), hostname);
+  socket.on('error', () => undefined);
+  stops.add(() => socket.destroy());
+  return socket;
+}
+
+/** The built server, with so many descriptors. */
+function startBounded(descriptors: number, environment: Record<string, string>) {
+  const command = `ulimit -n ${descriptors}; exec "${process.execPath}" "${CLI}" --http --port 0`;
+  return listening(spawn('bash', ['-c', command], optionsFor(environment)));
+}
+
+function startAt(cli: string, environment: Record<string, string>) {
+  return listening(
+    spawn(process.execPath, [cli, '--http', '--port', '0'], optionsFor(environment)),
+  );
+}
+
+const optionsFor = (environment: Record<string, string>) => ({
+  env: { PATH: process.env.PATH, ...environment },
+  stdio: ['ignore' as const, 'ignore' as const, 'pipe' as const],
+});
+
+async function listening(child: ReturnType<typeof spawn>): Promise<HttpServer> {
+  stops.add(() => child.kill('SIGKILL'));
+  let stderr = '';
+  child.stderr?.on('data', (chunk: Buffer) => {
+    stderr += chunk;
+  });
+  const url = await eventually(() => {
+    const found = /"url":"(http[^"]+)"/.exec(stderr)?.[1];
+    if (found === undefined) throw new Error(`not listening: ${stderr}`);
+    return found;
+  });
+  return { url, process: child, stderr: () => stderr };
+}
+
+describe('what is kept and echoed', () => {
+  test('a request ID or progressToken that is too long is refused, and not repeated', async () => {
+    const { url } = await serve(environmentFor(await sandboxFor()));
+    const client = await open(url);
+    for (const body of [
+      rpc(LONG, 'ping'),
+      [rpc(2, 'ping'), rpc(LONG, 'ping')],
+      call(3, 'list_sources', {}, { progressToken: LONG }),
+      rpc('y'.repeat(257), 'ping'),
+    ]) {
+      const { status, text } = await client.post(body);
+      expect(status).toBe(400);
+      expect(JSON.parse(text)).toMatchObject({ jsonrpc: '2.0', error: { message: /longer than/ } });
+      expect(text.length).toBeLessThan(300);
+    }
+    for (const id of ['y'.repeat(256), Number.MAX_SAFE_INTEGER]) {
+      expect((await client.post(rpc(id, 'ping'))).text).toContain(JSON.stringify(id));
+    }
+    const first = { ...initialize, id: LONG };
+    expect((await post(url, first)).status).toBe(413);
+  });
+
+  test('over stdio too, and the next message is answered', async () => {
+    const harness = await startHarness();
+    stops.add(() => harness.close());
+    const { transport } = harness.client;
+    if (transport === undefined) throw new Error('not connected');
+    const heard: string[] = [];
+    const receive = transport.onmessage;
+    transport.onmessage = (message, extra) => {
+      heard.push(JSON.stringify(message));
+      receive?.(message, extra);
+    };
+    harness.client.onerror = () => undefined;
+    await transport.send({ jsonrpc: '2.0', id: LONG, method: 'ping' });
+    await transport.send({
+      jsonrpc: '2.0',
+      id: 'mine',
+      method: 'tools/call',
+      params: { name: 'list_sources', _meta: { progressToken: LONG } },
+    });
+    await eventually(() => expect(heard).toHaveLength(2));
+    expect(heard[0]).toMatch(/request ID is longer/);
+    expect(heard[1]).toMatch(/"id":"mine".*progressToken is longer/);
+    expect(heard.join('').length).toBeLessThan(500);
+    expect((await harness.call('list_sources')).isError).toBe(false);
+  });
+
+  test('20 sessions that send 4 MB wherever they can leave a heap of 96 MB standing', async () => {
+    const sandbox = await sandboxFor();
+    const server = await startHttp(stops, {
+      ...environmentFor(sandbox),
+      NODE_OPTIONS: '--max-old-space-size=96',
+    });
+    const bystander = await open(server.url);
+    for (let count = 0; count < 20; count += 1) {
+      const big = { ...initializeParams, clientInfo: { name: LONG, version: '1' } };
+      if (count % 10 === 0) {
+        expect((await post(server.url, rpc(1, 'initialize', big))).status).toBe(413);
+      }
+      const client = await open(server.url);
+      await client.post(rpc(LONG, 'ping'));
+      if (count % 3 === 0) await client.post(rpc(2, 'resources/read', { uri: LONG }));
+      if (count % 3 === 1) await client.post(rpc(2, LONG));
+      if (count % 3 === 2) await client.post(rpc(2, 'prompts/get', { name: LONG }));
+      expect((await bystander.post(rpc(count, 'ping'))).status).toBe(200);
+    }
+    expect(server.process.exitCode).toBeNull();
+    expect(
+      server
+        .stderr()
+        .split('\n')
+        .every((line) => line.length < 1_000),
+    ).toBe(true);
+  }, 60_000);
+
+  test('the event logs are bounded in sum and in number, and the longest gives way first', async () => {
+    const logs = new EventLogs<object>(100_000);
+    const small = logs.open();
+    const kept = await small.storeEvent('one', { text: 'short' });
+    const long = logs.open();
+    for (let count = 0; count < 50; count += 1) {
+      await long.storeEvent('two', { text: 'x'.repeat(10_000) });
+      expect(logs.characters).toBeLessThanOrEqual(100_000);
+    }
+    expect(await small.getStreamIdForEventId(kept)).toBe('one');
+    const latest = await long.storeEvent('two', { text: 'latest' });
+    expect(await long.getStreamIdForEventId(latest)).toBe('two');
+    logs.close(long);
+    await long.storeEvent('two', { text: 'too late' });
+    expect(logs.characters).toBe(small.characters);
+
+    const many = new EventLogs<object>().open();
+    const first = await many.storeEvent('three', {});
+    for (let count = 0; count < 1_000; count += 1) await many.storeEvent('three', {});
+    expect(await many.getStreamIdForEventId(first)).toBeUndefined();
+    const replayed: object[] = [];
+    const from = `three_900`;
+    await many.replayEventsAfter(from, {
+      send: async (_id, message) => void replayed.push(message),
+    });
+    expect(replayed).toHaveLength(101);
+  });
+
+  test('a client that does not read is let go, and one that reads gets all of it', async () => {
+    let letGo = 0;
+    let most = 0;
+    const unread = new UnreadBound(() => {
+      letGo += 1;
+    });
+    const chunk = Buffer.alloc(64 * 1024, 'y');
+    const server = createServer((_request, response) => {
+      unread.watch(response);
+      const write = () => {
+        if (response.destroyed) return;
+        response.write(chunk);
+        most = Math.max(most, response.writableLength);
+        written += 1;
+        if (written < 256) setImmediate(write);
+        else response.end();
+      };
+      let written = 0;
+      write();
+    }).listen(0, '127.0.0.1');
+    stops.add(() => server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    const url = `http://127.0.0.1:${address.port}/`;
+    const reader = await fetch(url);
+    expect((await reader.arrayBuffer()).byteLength).toBe(256 * chunk.length);
+    expect(letGo).toBe(0);
+    const socket = stranger(url);
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await eventually(() => expect(letGo).toBe(1));
+    expect(most).toBeLessThan(5 * MEGABYTE);
+  });
+
+  test('many that read nothing are bounded together', async () => {
+    const unread = new UnreadBound(() => undefined);
+    const chunk = Buffer.alloc(128 * 1024, 'y');
+    const open = new Set<ServerResponse>();
+    const server = createServer((_request, response) => {
+      unread.watch(response);
+      open.add(response);
+    }).listen(0, '127.0.0.1');
+    stops.add(() => server.closeAllConnections());
+    stops.add(() => server.close());
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    const waiting = () =>
+      [...open].reduce((sum, one) => sum + (one.destroyed ? 0 : one.writableLength), 0);
+    for (let count = 0; count < 100; count += 1) {
+      const socket = stranger(`http://127.0.0.1:${address.port}/`);
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    }
+    await eventually(() => expect(open.size).toBe(100));
+    // In one turn nothing is flushed, so that everything waits here and not in the system.
+    for (let count = 0; count < 7; count += 1) for (const response of open) response.write(chunk);
+    expect(waiting()).toBeLessThan(66 * MEGABYTE);
+    expect([...open].some(({ destroyed }) => destroyed)).toBe(true);
+  });
+});
+
+const A = 'fini_tenant_alpha';
+const B = 'fini_tenant_beta';
+const keys = { [A]: both, [B]: both };
+
+/** A Fini with a workspace for each key, and null for one that never answers. */
+async function finiFor(workspaces: Record<string, Sandbox | null>): Promise<string> {
+  const proxy = createServer((request, response) => {
+    const key = request.headers.authorization?.replace('Bearer ', '') ?? '';
+    const sandbox = workspaces[key];
+    if (sandbox === null) return;
+    if (sandbox === undefined) {
+      response.writeHead(401, { 'content-type': 'application/json' }).end('{"statusCode":401}');
+      return;
+    }
+    const target = new URL(request.url ?? '/', sandbox.url);
+    const passed = httpRequest(target, { method: request.method, headers: request.headers });
+    passed.on('error', () => response.destroy());
+    passed.on('response', (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    response.on('close', () => passed.destroy());
+    request.pipe(passed);
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  stops.add(() => proxy.close());
+  stops.add(() => proxy.closeAllConnections());
+  const address = proxy.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return `http://127.0.0.1:${address.port}`;
+}
+
+describe('between tenants', () => {
+  test('another key’s arrival makes nobody forget what was queued', async () => {
+    const sandbox = await sandboxFor({ keys, pendingMs: 60_000, lingerMs: 60_000 });
+    const document = sandbox.addDocument({ originalUrl: 'https://docs.example.com/' });
+    const { url } = await serve({ ...environmentFor(sandbox), FINI_API_KEY: A });
+    const first = await open(url, A);
+    await open(url, B);
+    const refreshed = { documentIdsToRefresh: [document.originalUrl] };
+    await first.post(call(2, 'ingest_sources', refreshed));
+    await first.end();
+    await open(url, B);
+    await open(url, 'fini_tenant_gamma');
+    const again = await open(url, A);
+    const { text } = await again.post(
+      call(2, 'ingest_and_wait', { ...refreshed, timeoutSeconds: 1 }),
+    );
+    expect(text).toContain('"outcome":"timed_out"');
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  });
+
+  test('150 hanging calls of one key slow nobody else’s reads', async () => {
+    const sandbox = await sandboxFor({ keys });
+    const { url } = await serve({
+      ...environmentFor(sandbox),
+      FINI_BASE_URL: await finiFor({ [A]: null, [B]: sandbox }),
+    });
+    const [hanging, reading] = await Promise.all([open(url, A), open(url, B)]);
+    const hung = Array.from({ length: 150 }, (_, index) =>
+      hanging.post(call(`h${index}`, 'list_sources')).catch(() => undefined),
+    );
+    await sleep(300);
+    const startedAt = performance.now();
+    const { text } = await reading.post(call(2, 'list_sources'));
+    expect(text).not.toContain('"isError":true');
+    // Those that hang do so for thirty seconds.
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    await hanging.end();
+    await Promise.all(hung);
+  });
+
+  test('a write that waited for its turn was not sent, and says so', async () => {
+    const sandbox = await sandboxFor({ keys });
+    const baseUrl = await finiFor({ [A]: null, [B]: sandbox });
+    const connections = new Connections(new URL(baseUrl).origin);
+    stops.add(() => connections.destroy());
+    const patient = createHttp({
+      baseUrl,
+      apiKey: A,
+      requestTimeoutMs: 60_000,
+      retryDelayMs: 1,
+      connections,
+    });
+    const filling = Array.from({ length: 32 }, () => new AbortController());
+    const read = { operation: 'list sources', method: 'GET', path: '/x' } as const;
+    const hung = filling.map(({ signal }) => patient({ ...read, signal }).catch(() => undefined));
+    await sleep(300);
+    const write = { operation: 'ingest sources', method: 'POST', path: '/y', body: {} } as const;
+    const hasty = createHttp({
+      baseUrl,
+      apiKey: A,
+      requestTimeoutMs: 100,
+      retryDelayMs: 1,
+      connections,
+    });
+    const late = await hasty(write).catch((error: unknown) => error);
+    const cancel = new AbortController();
+    setTimeout(() => cancel.abort(), 50);
+    const startedAt = performance.now();
+    const cancelled = await patient({ ...write, signal: cancel.signal }).catch(
+      (error: unknown) => error,
+    );
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    for (const error of [late, cancelled]) {
+      expect(error).toBeInstanceOf(FiniError);
+      expect(error).toMatchObject({ failure: 'not_sent', surelyNotCarriedOut: true });
+    }
+    for (const one of filling) one.abort();
+    await Promise.all(hung);
+    // One that was sent stays in doubt.
+    const sent = await hasty(write).catch((error: unknown) => error);
+    expect(sent).toMatchObject({ failure: 'timed_out', surelyNotCarriedOut: false });
+  });
+
+  test('sessions are shared out: no key takes them all, and the server’s own is not starved', () => {
+    const shares = new SessionShares(100);
+    const takeAll = (key: string | undefined) => {
+      const taken: (() => void)[] = [];
+      for (let next = shares.take(key); next !== null; next = shares.take(key)) taken.push(next);
+      return taken;
+    };
+    const one = takeAll('one');
+    expect(one).toHaveLength(20);
+    for (const name of ['two', 'three', 'four', 'five', 'six']) takeAll(name);
+    const own = takeAll(undefined);
+    expect(own).toHaveLength(20);
+    for (const giveBack of own) giveBack();
+    for (const giveBack of one) giveBack();
+    one[0]?.();
+    expect(takeAll(undefined)).toHaveLength(40);
+    const team = new SessionShares(100);
+    let held = 0;
+    while (team.take(undefined) !== null) held += 1;
+    expect(held).toBe(80);
+    expect(team.take('guest')).not.toBeNull();
+    expect(new SessionShares(1).take('guest')).not.toBeNull();
+  });
+
+  test('over HTTP a key’s share ends with a 503 for it alone', async () => {
+    const { url } = await serve(environmentFor(await sandboxFor({ keys })), [
+      '--max-sessions',
+      '10',
+    ]);
+    const first = await open(url, A);
+    await open(url, A);
+    expect((await post(url, initialize, { 'x-fini-api-key': A })).status).toBe(503);
+    await open(url, B);
+    await open(url);
+    await first.end();
+    await open(url, A);
+  });
+});
+
+describe('messages of a bad shape', () => {
+  test.each([
+    ['evil-app://localhost', false],
+    ['chrome-extension://localhost', false],
+    ['ftp://127.0.0.1', false],
+    ['http://localhost:5173', true],
+    ['https://127.0.0.1', true],
+    ['http://[::1]:80', true],
+    ['http://localhost.evil.example', false],
+  ])('an Origin of %s passes by default: %s', (origin, passes) => {
+    expect(isAllowedOrigin(origin, { allowedHosts: [], allowedOrigins: [] })).toBe(passes);
+  });
+
+  const deep = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
+  const wide = (count: number) =>
+    `{${Array.from({ length: count }, (_, index) => `"${index.toString(36)}":0`).join(',')}}`;
+  const around = (json: string) =>
+    `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"ingest_sources","arguments":{"documentIdsToAdd":[${json}]}}}`;
+  const bad: [string, string][] = [
+    ['100,000 levels of objects', deep(100_000)],
+    ['1,900,000 levels of lists', '['.repeat(1_900_000) + ']'.repeat(1_900_000)],
+    ['300,000 names', wide(300_000)],
+    ['1,000,000 lists', `[${'[],'.repeat(1_000_000)}0]`],
+    ['200,000 objects', `[${'{"":0},'.repeat(200_000)}0]`],
+  ];
+  test.each(bad)('%s: an error over HTTP, and nobody else waits', async (_name, json) => {
+    const { url } = await serve(environmentFor(await sandboxFor()));
+    const client = await open(url);
+    for (const body of [json, around(json)]) {
+      const startedAt = performance.now();
+      const { status, text } = await client.post(body);
+      expect(status).toBe(400);
+      expect(text).not.toMatch(/call stack/);
+      expect(performance.now() - startedAt).toBeLessThan(1_500);
+    }
+    expect((await client.post(rpc(2, 'ping'))).status).toBe(200);
+  });
+
+  test('over stdio deep and wide arguments are answered with an error, under their ID', async () => {
+    const harness = await startProcess();
+    stops.add(() => harness.close());
+    const { client } = harness;
+    for (const json of [deep(100_000), wide(300_000)]) {
+      const input = JSON.parse(json);
+      // The client writes deep values with recursion, so the line goes out as it is.
+      const error = await new Promise<string>((resolve, reject) => {
+        const { transport } = client;
+        if (transport === undefined) return reject(new Error('not connected'));
+        const receive = transport.onmessage;
+        transport.onmessage = (message, extra) => {
+          if ('id' in message && message.id === 7) resolve(JSON.stringify(message));
+          else receive?.(message, extra);
+        };
+        expect(messageFault(input)).not.toBeNull();
+        writeLine(transport, around(json));
+      });
+      expect(error).toMatch(/levels deep|names/);
+    }
+    expect((await harness.call('list_sources')).isError).toBe(false);
+  });
+
+  test('the two bounds agree, and leave alone what the tools take', () => {
+    const resources = Array.from({ length: 10_000 }, (_, index) => ({
+      externalId: `${index}`,
+      originalUrl: 'https://docs.example.com/:{}[]"\\',
+      title: '{[:"\\',
+      mimeType: 'text/html',
+    }));
+    const message = call(1, 'register_provider_resources', { provider: 'notion', resources });
+    expect(textFault(Buffer.from(JSON.stringify(message)))).toBeNull();
+    expect(messageFault(message)).toBeNull();
+    const json = fc.json({ maxDepth: 80, noUnicodeString: false });
+    fc.assert(
+      fc.property(json, (text) => {
+        expect(textFault(Buffer.from(text))).toBe(messageFault(JSON.parse(text))?.message ?? null);
+      }),
+      { interruptAfterTimeLimit: 1_000, numRuns: 500 },
+    );
+  });
+});
+
+/** Writes to the process behind a transport, past the SDK. */
+function writeLine(transport: object, line: string): void {
+  const child: unknown = Reflect.get(transport, '_process');
+  const stdin: unknown = typeof child === 'object' && child ? Reflect.get(child, 'stdin') : null;
+  if (!(stdin instanceof Object) || !('write' in stdin) || typeof stdin.write !== 'function') {
+    throw new Error('no stdin');
+  }
+  stdin.write(`${line}\n`);
+}
+
+describe('a fuzz', () => {
+  const BYSTANDER = 'fini_bystander';
+  const tenants = { [A]: 'alpha', [B]: 'beta' };
+  const secretsOf = { [A]: [A, 'Title of alpha'], [B]: [B, 'Title of beta'] };
+  const methods = fc.constantFrom(
+    'ping',
+    'initialize',
+    'tools/list',
+    'prompts/list',
+    'prompts/get',
+    'resources/list',
+    'resources/read',
+    'completion/complete',
+    'logging/setLevel',
+    'notifications/cancelled',
+    'notifications/initialized',
+    '__proto__',
+  );
+  const tools = fc.constantFrom(
+    'list_sources',
+    'get_source',
+    'ingest_sources',
+    'ingest_and_wait',
+    'wait_for_sources',
+    'refresh_sources',
+    'list_provider_resources',
+    'deep_crawl_links',
+    'nothing',
+  );
+  const text = fc.oneof(
+    fc.string(),
+    fc.constantFrom(A, B, 'Title of alpha', 'https://docs.example.com/', '__proto__', '\u0000'),
+    // Few are long, since they take long to make.
+    fc.constantFrom(1_000, 300_000).map((length) => 'z'.repeat(length)),
+  );
+  const id = fc.oneof(
+    { weight: 8, arbitrary: fc.integer() },
+    { weight: 1, arbitrary: fc.string({ maxLength: 256 }) },
+    { weight: 1, arbitrary: text },
+    { weight: 1, arbitrary: fc.constant(null) },
+  );
+  const input = fc.oneof(
+    fc.constant({}),
+    fc.object({ maxDepth: 3 }),
+    fc.record({ documentIdsToAdd: fc.array(fc.webUrl(), { maxLength: 50 }) }),
+    fc.record({ ids: fc.array(fc.oneof(fc.uuid(), text), { maxLength: 20 }) }),
+    fc.record({ title: text, limit: fc.integer() }),
+  );
+  const message = fc.oneof(
+    fc.record({
+      id,
+      method: methods,
+      params: fc.oneof(
+        fc.object({ maxDepth: 2 }),
+        fc.record({ name: text, uri: text, requestId: id, protocolVersion: text }),
+      ),
+    }),
+    fc
+      .record({ id, tool: tools, input, progressToken: id })
+      .map(({ tool, progressToken, ...rest }) =>
+        call(rest.id, tool, rest.input, { progressToken }),
+      ),
+  );
+  const body = fc.oneof(
+    { weight: 6, arbitrary: message.map((one) => JSON.stringify({ jsonrpc: '2.0', ...one })) },
+    { weight: 2, arbitrary: fc.array(message, { maxLength: 5 }).map((all) => JSON.stringify(all)) },
+    { weight: 1, arbitrary: fc.json() },
+    { weight: 1, arbitrary: fc.string() },
+    { weight: 1, arbitrary: fc.nat(100_000).map((depth) => '['.repeat(depth)) },
+  );
+  const steps = fc.array(
+    fc.record({
+      key: fc.constantFrom(A, B),
+      body,
+      /** The session of the other tenant is tried too. */
+      session: fc.constantFrom<'own' | 'other' | 'none'>('own', 'own', 'own', 'other', 'none'),
+      abortAfterMs: fc.oneof({ weight: 3, arbitrary: fc.constant(400) }, fc.nat(30)),
+    }),
+    { minLength: 1, maxLength: 6 },
+  );
+
+  test('whatever two tenants send, a third is answered and nothing crosses over', async () => {
+    const workspaces: Record<string, Sandbox> = {};
+    for (const [key, name] of Object.entries({ ...tenants, [BYSTANDER]: 'bystander' })) {
+      const sandbox = await sandboxFor({ keys: { [key]: both } });
+      sandbox.addDocument({ title: `Title of ${name}` });
+      workspaces[key] = sandbox;
+    }
+    const { url, log } = await serve({
+      FINI_API_KEY: BYSTANDER,
+      FINI_BASE_URL: await finiFor(workspaces),
+      FINI_POLL_INTERVAL_MS: '20',
+      FINI_WAIT_TIMEOUT_SECONDS: '1',
+      FINI_MCP_LOG_LEVEL: 'debug',
+    });
+    const bystander = await open(url);
+    const sessions = { [A]: await open(url, A), [B]: await open(url, B) };
+    const memoryBefore = process.memoryUsage().heapUsed;
+    let asked = 0;
+    const property = fc.asyncProperty(steps, async (all) => {
+      const answers = all.map(async ({ key, body, session, abortAfterMs }) => {
+        const other = key === A ? B : A;
+        const from = sessions[session === 'other' ? other : key]?.headers['mcp-session-id'] ?? '';
+        const headers = {
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          'x-fini-api-key': key,
+          ...(session === 'none' ? {} : { 'mcp-session-id': from }),
+        };
+        const signal = AbortSignal.timeout(abortAfterMs);
+        const given = await fetch(url, { method: 'POST', headers, body, signal })
+          .then((response) => response.text())
+          .catch(() => '');
+        // What it sent itself may come back, but nothing else of the other tenant.
+        for (const secret of secretsOf[other] ?? []) {
+          if (!body.includes(secret)) expect(given).not.toContain(secret);
+        }
+        expect(given).not.toMatch(/call stack|node_modules|\/src\/|file:\/\//);
+      });
+      asked += 1;
+      const startedAt = performance.now();
+      const { status, text } = await bystander.post(call(`b${asked}`, 'list_sources'));
+      expect([status, text]).toEqual([200, expect.stringContaining('Title of bystander')]);
+      expect(performance.now() - startedAt).toBeLessThan(2_000);
+      // Each still finds what is its own, and that alone.
+      for (const key of [A, B] as const) {
+        const own = await sessions[key].post(call(`own-${asked}`, 'list_sources'));
+        expect(own.text).toContain(`Title of ${tenants[key]}`);
+        expect(own.text).not.toContain(`Title of ${tenants[key === A ? B : A]}`);
+      }
+      await Promise.all(answers);
+      expect(process.memoryUsage().heapUsed - memoryBefore).toBeLessThan(300 * MEGABYTE);
+    });
+    await fc.assert(property, { interruptAfterTimeLimit: 5_000, numRuns: 1_000 });
+    expect(asked).toBeGreaterThan(10);
+    for (const key of [A, B, BYSTANDER]) expect(log()).not.toContain(key);
+  });
+});
