@@ -7,6 +7,7 @@ import {
   ErrorCode,
   type GetPromptRequest,
   GetPromptRequestSchema,
+  type JSONRPCMessage,
   ListPromptsRequestSchema,
   ListResourcesRequestSchema,
   ListResourceTemplatesRequestSchema,
