@@ -6,17 +6,38 @@ export const TITLE_LENGTH = 200;
 export const ERROR_LENGTH = 400;
 /** How long a value that is refused may be where an error names it, in characters. */
 const VALUE_LENGTH = 120;
-/** What JSON leaves as it is, and nobody sees. */
-const UNSEEN = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 /** How long a URL may be where a model reads it, in characters: longer ones are not used. */
 export const URL_LENGTH = 2_000;
 
+/** Characters that look like a blank, and are none to `\s`: Hangul fillers, braille and the like. */
+const FILLER = /[\u115f\u1160\u2800\u3164\uffa0\u{1d159}\u{16fe4}]/gu;
+/** The ends of lines, as all kinds of systems have them. */
+const LINE_END = /\r\n?|[\u0085\u2028\u2029]/g;
 /**
- * Text from a web page or from Fini, fit to be shown: one line, without control characters, cut
- * at `length` characters. It stays data: nothing in it is acted upon.
+ * What takes no room and shows nothing (format characters, joiners, variation selectors, tags), what
+ * a terminal acts upon, and halves of characters.
+ */
+const UNSEEN = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
+/** All of these. */
+const UNCLEAR =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029\u2800\u{1d159}\u{16fe4}]/gu;
+
+/**
+ * Text from a web page or from Fini, fit to be shown: only what a reader sees, and line ends and
+ * tabs. Joiners go too, since they can hide a message: emoji come apart into those they are made of,
+ * and words of scripts that use joiners (Persian, Hindi) stay readable, though not as they are spelt.
+ */
+export function tidied(text: string): string {
+  return text.replace(LINE_END, '\n').replace(FILLER, ' ').replace(UNSEEN, '');
+}
+
+/**
+ * The same on one line, cut at `length` characters. It stays data: nothing in it is acted upon.
  */
 export function bounded(text: string, length: number): string {
-  const line = text.replace(/[\p{Cc}\p{Cf}\p{Cs}\s]+/gu, ' ').trim();
+  const line = tidied(text.replace(/[\p{Cc}\p{Cs}]/gu, ' '))
+    .replace(/\s+/g, ' ')
+    .trim();
   return line.length > length ? `${cut(line, length - 1)}…` : line;
 }
 
@@ -29,6 +50,32 @@ export function searchKey(text: string): string {
   const folded = shown.normalize('NFKC').toUpperCase().normalize('NFKC');
   // Composing can make new white space, of which one space is left too.
   return bounded(folded, Number.POSITIVE_INFINITY);
+}
+
+/** JSON in which everything is seen, with the same meaning. */
+export function seenJson(json: string): string {
+  return json.replace(UNCLEAR, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}
+
+/** Whether a text has characters that nobody sees, or that only look like a blank. */
+export function hasUnseen(text: string): boolean {
+  return text.search(UNCLEAR) >= 0;
+}
+
+/**
+ * A URL as one word, in which everything is seen, and which leads to the same page: what is not
+ * seen, and blanks, are percent-encoded. So it cannot pass for a URL and something after it.
+ */
+export function seenUrl(url: string): string {
+  return url
+    .trim()
+    .replace(/\s/g, (blank) => encodeURIComponent(blank))
+    .replace(UNCLEAR, (character) => encodeURIComponent(character.replace(/\p{Cs}/u, '\ufffd')));
 }
 
 /** The beginning of a text, at most `length` long, never ending in half a character. */
@@ -44,17 +91,12 @@ export function quoted(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
   const open = text.replace(/^([a-z]+:\/\/)?.*@/is, '$1…@');
   const json = JSON.stringify(open.length > VALUE_LENGTH ? `${cut(open, VALUE_LENGTH)}…` : open);
-  return json.replace(UNSEEN, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+  return json.replace(UNCLEAR, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 /** A value as JSON on one line, which parses, and in which nothing is unseen. */
 export function jsonText(value: unknown): string {
-  return JSON.stringify(value).replace(UNSEEN, (characters) =>
-    Array.from(
-      { length: characters.length },
-      (_, index) => `\\u${characters.charCodeAt(index).toString(16).padStart(4, '0')}`,
-    ).join(''),
-  );
+  return seenJson(JSON.stringify(value));
 }
 
 /** {@link bounded}, and null for null. */

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { quoted } from './bounded.ts';
 import { isLoopback } from './http-access.ts';
 import { LOG_LEVELS } from './log.ts';
+import { maskKeys } from './secrets.ts';
 
 /** Where the Fini API is (fini-api.md). */
 const PRODUCTION = 'https://api-prod.usefini.com';
@@ -312,9 +313,9 @@ function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } 
   return { flags, faults };
 }
 
-/** What was typed, on one line and without a key that was typed in the wrong place. */
-function shown(text: string): string {
-  return quoted(text.replace(/fini_[\w-]{4,}/g, 'fini_…'));
+/** What was given, on one line and without a key that was given in the wrong place. */
+export function shown(text: string): string {
+  return quoted(maskKeys(text));
 }
 
 /** Settings that make no sense together. */
@@ -322,7 +323,7 @@ function conflicts(config: Config, flags: Flags): string[] {
   const faults: string[] = [];
   if (config.http && !isLoopback(config.host) && config.authToken === undefined) {
     faults.push(
-      `--host ${config.host} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set`,
+      `--host ${shown(config.host)} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set`,
     );
   }
   if (config.readOnly && config.allowDelete) {

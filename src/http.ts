@@ -70,6 +70,8 @@ interface Session {
 interface Summary {
   method?: string;
   tool?: string;
+  /** Of a batch: what each message asks for, and how many ask for the same. */
+  batch?: string[];
 }
 
 const MAXIMUM_BODY_BYTES = 4 * 1024 * 1024;
@@ -82,6 +84,8 @@ const CHECK_INTERVAL_MS = 1_000;
 /** Connections that are refused, or let go, are counted for so long before the log tells of them. */
 const LOG_PAUSE_MS = 10_000;
 const LOGGED_LENGTH = 100;
+/** How many kinds of messages of a batch its access line names; the others are counted. */
+const LOGGED_OF_BATCH = 20;
 const SWEEPS_PER_IDLE_TIME = 10;
 const JSON_RPC_ERROR = -32000;
 const JSON_RPC_INTERNAL_ERROR = -32603;
@@ -495,9 +499,37 @@ function seldom(log: Log, message: string): () => void {
 }
 
 function summarize(body: unknown): Summary {
-  const message = messageSchema.safeParse(Array.isArray(body) ? body[0] : body);
-  if (!message.success) return {};
-  const { method, params } = message.data;
+  if (!Array.isArray(body)) return summaryOf(body);
+  const counts = new Map<string, number>();
+  for (const message of body) {
+    const asked = askedIn(message);
+    counts.set(asked, (counts.get(asked) ?? 0) + 1);
+  }
+  const named = [...counts].slice(0, LOGGED_OF_BATCH);
+  const batch = named.map(([asked, count]) => {
+    const text = bounded(asked.slice(0, LOGGED_LENGTH + 1), LOGGED_LENGTH);
+    return count > 1 ? `${text} × ${count}` : text;
+  });
+  const others = body.length - named.reduce((sum, [, count]) => sum + count, 0);
+  if (others > 0) batch.push(`${others} others`);
+  return { ...summaryOf(body[0]), batch };
+}
+
+/** What a message asks for. A batch may hold a million, so that each is looked at but briefly. */
+function askedIn(message: unknown): string {
+  const method = fieldOf(message, 'method');
+  if (typeof method !== 'string') return 'no method';
+  const name = method === 'tools/call' ? fieldOf(fieldOf(message, 'params'), 'name') : undefined;
+  return typeof name === 'string' ? `${method} ${name}` : method;
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  if (typeof value !== 'object' || value === null) return undefined;
+  return Object.getOwnPropertyDescriptor(value, name)?.value;
+}
+
+function summaryOf(message: unknown): Summary {
+  const { method, params } = messageSchema.safeParse(message).data ?? {};
   return {
     method: logged(method),
     tool: method === 'tools/call' ? logged(params?.name) : undefined,

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import packageJson from '../package.json' with { type: 'json' };
 import { bounded, ERROR_LENGTH } from './bounded.ts';
-import { type Config, helpText, readCommand } from './config.ts';
+import { type Config, helpText, readCommand, shown } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { Secrets } from './secrets.ts';
 import { connectStdio, createServer } from './server.ts';
@@ -90,7 +90,8 @@ async function serveOverHttp(config: Config): Promise<void> {
   workspaces.lease();
   const server = await serveHttp({ ...config, version, workspaces, log }).catch(
     (error: unknown) => {
-      process.stderr.write(`fini-mcp: cannot listen on ${config.host}:${config.port}: ${error}\n`);
+      const where = shown(`${config.host}:${config.port}`);
+      process.stderr.write(`fini-mcp: cannot listen on ${where}: ${shown(String(error))}\n`);
       process.exit(BAD_SETTINGS);
     },
   );

@@ -1,6 +1,11 @@
 /** What stands where a secret was. */
 const REPLACEMENT = '[secret]';
 
+/** Text in which whatever looks like a key of Fini's is masked. */
+export function maskKeys(text: string): string {
+  return text.replace(/fini_[\w-]{4,}/gi, REPLACEMENT);
+}
+
 /**
  * The secrets that this process holds, and their removal from whatever leaves it: an API that
  * echoes a header, a URL or an error's cause may bring one in anywhere.
@@ -25,6 +30,8 @@ export class Secrets {
       for (const form of [
         secret,
         JSON.stringify(secret).slice(1, -1),
+        // As some write JSON.
+        secret.replaceAll('/', '\\/'),
         encodeURIComponent(secret),
       ]) {
         clean = clean.replaceAll(form, REPLACEMENT);

@@ -1,9 +1,7 @@
-import { cut } from './bounded.ts';
+import { cut, tidied } from './bounded.ts';
 
 /** How much of a source's text is shown at once, at the most, in characters. */
 export const MAXIMUM_CHARACTERS = 20_000;
-/** What a terminal would act upon, and halves of characters; line ends and tabs are text. */
-const UNSEEN = /(?![\n\t])[\p{Cc}\p{Cs}]/gu;
 
 /** What stands between two paragraphs, in characters: many short ones fill a text, too. */
 const SEPARATOR_LENGTH = 2;
@@ -16,7 +14,7 @@ export function fittingParagraphs(
   const kept: string[] = [];
   let room = characters;
   for (const paragraph of paragraphs) {
-    const text = paragraph.replace(UNSEEN, '');
+    const text = tidied(paragraph);
     if (text.length > room) {
       if (kept.length > 0) break;
       return {

@@ -46,7 +46,6 @@ export interface Lease {
  */
 export class Workspaces {
   readonly #config: Config;
-  readonly #secrets: Secrets;
   readonly #own: readonly string[];
   /** By the digest of a key, since a key is forgotten with its last use. The latest used come last. */
   readonly #kept = new Map<string, Kept>();
@@ -56,7 +55,6 @@ export class Workspaces {
 
   constructor(config: Config, secrets: Secrets) {
     this.#config = config;
-    this.#secrets = secrets;
     this.#own = [config.apiKey, config.authToken].filter((secret) => secret !== undefined);
     for (const secret of this.#own) secrets.add(secret);
   }
@@ -76,7 +74,6 @@ export class Workspaces {
     this.#open.set(apiKey, open);
     this.#tidy();
     secrets.add(apiKey);
-    const forgetSecret = this.#secrets.add(apiKey);
     let isReleased = false;
     return {
       workspace: () => open.workspace,
@@ -84,7 +81,6 @@ export class Workspaces {
       release: () => {
         if (isReleased) return;
         isReleased = true;
-        forgetSecret();
         open.kept.users -= 1;
         if (open.kept.users > 0) return;
         this.#open.delete(apiKey);

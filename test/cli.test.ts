@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
+import { helpText, readCommand } from '../src/config.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
 import { CLI, environmentFor, eventually, startProcess } from './harness.ts';
 
@@ -183,6 +184,14 @@ const faults: [what: string, args: string[], env: Record<string, string>, says: 
   ['the key for a flag', ['--api-key', KEY], {}, [/--api-key is not a flag/, /./]],
   ['the key in a flag', [`--api-key=${KEY}`], {}, [/--api-key is not a flag/]],
   ['the key for a word', [KEY], {}, [/is not a flag/]],
+  ['the key in capitals', [KEY.toUpperCase()], {}, [/is not a flag/]],
+  ['the key for a host', ['--http', '--host', KEY], {}, [/--host "\[secret\]" can be reached/]],
+  [
+    'the key for a host that is listened on',
+    ['--http', '--host', KEY],
+    { FINI_MCP_AUTH_TOKEN: 'token-of-the-operator' },
+    [/cannot listen on "\[secret\]:3333"/],
+  ],
   [
     'several at once',
     ['--sandbx', 'serve'],
@@ -202,8 +211,26 @@ describe.concurrent('what makes no sense ends the start with a line on stderr ea
       expect(text).toMatch(/^fini-mcp: /);
       expect(text).toMatch(says[index] ?? /^$/);
     }
-    expect(stderr).not.toContain(KEY);
+    expect(stderr.toLowerCase()).not.toContain(KEY.toLowerCase());
   });
+});
+
+test('whatever flag or variable is given a key or a token, no fault repeats it', () => {
+  const secrets = [KEY, `Bearer ${KEY}`, `https://${KEY}@a.example`, `x${KEY}\n`, `--${KEY}`];
+  const flags = [...helpText('0').matchAll(/--[a-z-]+/g)].map(([flag]) => flag);
+  const variables = [...helpText('0').matchAll(/FINI_[A-Z_]+/g)].map(([name]) => name);
+  for (const secret of secrets) {
+    const commands = [
+      ...flags.flatMap((flag) => [
+        readCommand(['--http', flag, secret, '--nonsense'], {}),
+        readCommand(['--http', `${flag}=${secret}`, '--nonsense'], {}),
+        readCommand([`${flag}${secret}`, '--nonsense'], {}),
+      ]),
+      ...variables.map((name) => readCommand(['--nonsense'], { [name]: secret })),
+    ].filter(({ kind }) => kind === 'faults');
+    expect(commands.length).toBeGreaterThan(flags.length * 2);
+    expect(JSON.stringify(commands), secret).not.toContain(KEY);
+  }
 });
 
 describe.concurrent('settings', () => {

@@ -27,7 +27,7 @@ test('only three files import the MCP SDK, so a new protocol version changes onl
 });
 
 test.each<[folder: string, allowed: RegExp]>([
-  ['fini/', /^(fini\/|bounded\.ts)/],
+  ['fini/', /^(fini\/|(bounded|secrets)\.ts)/],
   ['ingestion/', /^(ingestion\/|fini\/|bounded\.ts)/],
   ['tools/', /^(tools\/|ingestion\/|fini\/|(bounded|source-text|source-uri)\.ts)/],
   ['resources/', /^(resources\/|fini\/|(bounded|source-text|source-uri)\.ts)/],

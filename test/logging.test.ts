@@ -3,7 +3,7 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, Stops, startHarness, startHttp } from './harness.ts';
+import { CLI, environmentFor, eventually, Stops, startHarness, startHttp } from './harness.ts';
 import { connectHttp, connectRaw, type Notification, type RpcAnswer, type Way } from './rpc.ts';
 
 const stops = new Stops();
@@ -25,6 +25,15 @@ async function sandboxFor(options: SandboxOptions = {}): Promise<Sandbox> {
 
 const pages = (count: number, name = 'page') =>
   Array.from({ length: count }, (_, index) => `https://docs.example.com/${name}/${index}`);
+
+const KEY = 'fini_key_of_one_client';
+
+/** The lines that a server has logged. */
+const linesOf = (stderr: string) =>
+  stderr
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
 
 const logOf = ({ notifications }: { notifications: readonly Notification[] }) =>
   notifications
@@ -192,6 +201,98 @@ describe('over HTTP', () => {
     const answer = await client.call('wait_for_sources', { ids: [id] });
     expect(logOf(answer)).toHaveLength(1);
     expect(JSON.stringify(answer)).not.toContain(key);
+  });
+
+  test('a key of one client blacks out nothing of what others do', async () => {
+    const sandbox = await sandboxFor({
+      keys: { 'tools/call': ['read', 'write'], [KEY]: ['read', 'write'] },
+    });
+    const environment = { ...environmentFor(sandbox), FINI_API_KEY: KEY };
+    const { url, stderr } = await startHttp(stops, environment);
+    const odd = await connectHttp(url, { headers: { 'x-fini-api-key': 'tools/call' } });
+    const client = await connectHttp(url);
+    await odd.call('list_sources');
+    await client.call('get_source', { id: KEY });
+    const lines = await eventually(() => {
+      const told = linesOf(stderr()).filter(({ method }) => method === 'tools/call');
+      expect(told).toHaveLength(2);
+      return told;
+    });
+    expect(lines.map(({ tool }) => tool)).toEqual(['list_sources', 'get_source']);
+    expect(stderr()).not.toContain('[secret]');
+  });
+
+  test('whatever a client sends, its key and the server’s are in no line of the log', async () => {
+    const own = 'fini_own_key_of_the_server';
+    const token = 'token-of-the-operator';
+    const sandbox = await sandboxFor({ keys: { [KEY]: ['read'], [own]: ['read'] } });
+    const { url, stderr } = await startHttp(
+      stops,
+      { ...environmentFor(sandbox), FINI_API_KEY: own, FINI_MCP_AUTH_TOKEN: token },
+      ['--log-level', 'debug', '--stateless'],
+    );
+    const headers = {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      authorization: `Bearer ${token}`,
+      'x-fini-api-key': KEY,
+    };
+    for (const secret of [KEY, own, token]) {
+      const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: secret } };
+      for (const body of [call, [call], { ...call, method: secret }, secret]) {
+        await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+      }
+      await fetch(`${url}/${secret}?key=${secret}`, { headers });
+      await fetch(url, { headers: { ...headers, authorization: `Bearer x${secret}` } });
+    }
+    await eventually(() => expect(linesOf(stderr()).length).toBeGreaterThanOrEqual(18));
+    expect(stderr()).toContain('[secret]');
+    for (const secret of [KEY, own, token]) expect(stderr()).not.toContain(secret);
+  });
+
+  test('every message of a batch is in its line, and nothing in it that a terminal acts on', async () => {
+    const sandbox = await sandboxFor();
+    const { url, stderr } = await startHttp(stops, environmentFor(sandbox), [
+      '--log-level',
+      'debug',
+      '--stateless',
+    ]);
+    const call = (name: string) => ({ jsonrpc: '2.0', method: 'tools/call', params: { name } });
+    const odd = 'x\u001b[2J\u009b\u202e\u2028';
+    const others = Array.from({ length: 30 }, (_, index) => ({ method: `m${index}` }));
+    const messages = [
+      { jsonrpc: '2.0', method: 'ping' },
+      call('list_sources'),
+      call('delete_sources'),
+      call('list_sources'),
+      call(odd),
+      7,
+      ...others,
+    ];
+    await fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+      },
+      body: JSON.stringify(messages),
+    });
+    const line = await eventually(() => {
+      const found = linesOf(stderr()).find(({ batch }) => batch !== undefined);
+      expect(found).toBeDefined();
+      return found;
+    });
+    expect(line?.batch.slice(0, 6)).toEqual([
+      'ping',
+      'tools/call list_sources × 2',
+      'tools/call delete_sources',
+      'tools/call x [2J',
+      'no method',
+      'm0',
+    ]);
+    expect(line?.batch).toHaveLength(21);
+    expect(line?.batch.at(-1)).toBe('15 others');
+    expect(stderr().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\u2028\u2029]/u);
   });
 
   test('without sessions there is no level to remember: warnings are heard, the rest is not', async () => {

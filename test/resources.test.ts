@@ -143,8 +143,8 @@ describe('resources/read', () => {
     expect(await read(`${uriOf(document)}/paragraphs/1`)).toBe('end');
   });
 
-  test('control characters and halves of characters are taken out', async () => {
-    const paragraphs = ['a\u001b[31mb\u0000c\u009bd\ud800e', 'tab\tand\nline'];
+  test('control characters, halves of characters and what nobody sees are taken out', async () => {
+    const paragraphs = ['a\u001b[31mb\u0000c\u009bd\ud800e\u202e\ufe0f\u200b', 'tab\tand\nline'];
     const document = harness.sandbox.addDocument({ paragraphs });
     expect(await read(uriOf(document))).toBe('a[31mbcde\n\ntab\tand\nline');
   });
@@ -155,7 +155,7 @@ describe('resources/read', () => {
     [
       'a job that failed',
       { linkedJobStatus: 'FAILED', error: 'needs\u001b a login' },
-      '[No text. Its job: FAILED: needs a login]',
+      '[No text. Its job: FAILED: "needs a login"]',
     ],
   ])('without a text because of %s it says so', async (_why, given, text) => {
     expect(await read(uriOf(harness.sandbox.addDocument({ paragraphs: [], ...given })))).toBe(text);

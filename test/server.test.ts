@@ -45,9 +45,14 @@ test('a key that the API echoes never leaves the server', async () => {
     error: `Authorization: Bearer ${KEY}`,
     paragraphs: [KEY],
   });
+  const encoded = sandbox.addDocument({
+    title: `${'x'.repeat(185)} ${encodeURIComponent(KEY)}`,
+    originalUrl: `https://docs.example.com/${'x'.repeat(1_970)}${encodeURIComponent(KEY)}`,
+  });
   const body = { message: `no: Bearer ${KEY}`, error: KEY };
   const answers = [
     await call('get_source', { id: document.id }),
+    await call('get_source', { id: encoded.id }),
     await call('list_sources'),
     await call('wait_for_sources', { ids: [document.id] }),
     await call('ingest_sources', { documentIdsToAdd: [KEY] }),

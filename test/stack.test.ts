@@ -19,3 +19,9 @@ test('a place without a source map stays as it is, and so does a value that is n
   expect(originalStack(error)).toContain(place);
   expect(originalStack({ code: 7 })).toBe('{ code: 7 }');
 });
+
+test('a place that cannot be read, as in a message that somebody else wrote, stays as it is', () => {
+  for (const place of ['file://evil.example/a.js:1:2', 'file:///%2f/a.js:1:2']) {
+    expect(originalStack(new Error(`no such file: ${place}`))).toContain(place);
+  }
+});

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { bounded, seenUrl, WORD_LENGTH } from '../bounded.ts';
 
 /*
  * The contract's records and answers (fini-api.md, "Document" and the table of routes), read
@@ -6,17 +7,30 @@ import * as z from 'zod';
  */
 
 const text = z.string().nullable().catch(null);
+/** One word, so that no URL can pass for more than that, wherever it is shown. */
+const url = z.string().overwrite(seenUrl).nullable().catch(null);
+/** Fini's IDs are UUIDs; another comes as far as it can be shown, or counts as missing. */
+const id = z
+  .string()
+  .overwrite((given) => bounded(given, WORD_LENGTH))
+  .min(1);
 const flag = z.boolean().nullable().catch(null);
 const strings = z
   .array(z.unknown())
   .catch([])
   .transform((items) => items.filter((item) => typeof item === 'string'));
 
+/** A list of IDs; what is none is left out. */
+const ids = z
+  .array(z.unknown())
+  .catch([])
+  .transform((items) => items.flatMap((item) => id.safeParse(item).data ?? []));
+
 /** A source as Fini records it. Fini's wire calls it a document. */
 const recordSchema = z.object({
   /** The source ID, a UUID. */
-  id: z.string().min(1),
-  originalUrl: text,
+  id,
+  originalUrl: url,
   title: text,
   /** `web`, `googledrive`, `notion`, `zendesk`, `confluence` or `files`. */
   source: text,
@@ -66,8 +80,8 @@ export const documentPageSchema = z.object({
 
 /** What ingest and register answer: source IDs, in no particular order. */
 export const queuedSchema = z.object({
-  addedDocumentIds: strings,
-  updatedDocumentIds: strings,
+  addedDocumentIds: ids,
+  updatedDocumentIds: ids,
 });
 
 /** What ingest and register answer: source IDs, in no particular order. */
@@ -79,16 +93,16 @@ export function queuedIds({ addedDocumentIds, updatedDocumentIds }: QueuedDocume
 }
 
 /** What refresh answers: the IDs queued. */
-export const refreshedSchema = z.array(z.unknown()).transform((items) => strings.parse(items));
+export const refreshedSchema = z.array(z.unknown()).transform((items) => ids.parse(items));
 
 /** What a crawl answers. */
 export const crawlSchema = z.object({ data: strings, message: text });
 
 /** What delete answers. */
 export const deletedSchema = z.object({
-  deletedDocuments: z.array(z.object({ id: z.string(), title: text, originalUrl: text })).catch([]),
+  deletedDocuments: z.array(z.object({ id, title: text, originalUrl: url })).catch([]),
   deletedArticles: z
-    .array(z.object({ id: z.string(), title: text, parentFolderId: text }))
+    .array(z.object({ id, title: text, parentFolderId: id.nullable().catch(null) }))
     .catch([]),
 });
 

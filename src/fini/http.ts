@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import { Secrets } from '../secrets.ts';
 import { Connections, MAXIMUM_BODY_BYTES } from './connections.ts';
 import { FiniError } from './errors.ts';
 
@@ -63,6 +64,8 @@ const errorEnvelope = z.object({
 export function createHttp(options: HttpOptions): Http {
   const base = new URL(options.baseUrl);
   const connections = options.connections ?? new Connections(base.origin);
+  const secrets = new Secrets();
+  secrets.add(options.apiKey);
   const pathPrefix = base.pathname.replace(/\/+$/, '');
 
   return async (request) => {
@@ -116,7 +119,7 @@ export function createHttp(options: HttpOptions): Http {
       status = answer.statusCode;
       const body = await answer.body.text();
       // An API that echoes the key must not bring it into a title or an error that is shown.
-      const text = body.replaceAll(options.apiKey, '[secret]');
+      const text = secrets.redact(body);
       const header = (name: string): string | undefined => {
         const value = answer.headers[name];
         return Array.isArray(value) ? value[0] : value;

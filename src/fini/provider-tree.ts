@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { URL_LENGTH } from '../bounded.ts';
+import { bounded, seenUrl, URL_LENGTH } from '../bounded.ts';
 
 /** The providers whose content can be listed and registered. */
 export const PROVIDERS = ['notion', 'zendesk', 'confluence'] as const;
@@ -31,6 +31,8 @@ export interface ProviderResources {
 const DEFAULT_MIME_TYPE = 'text/html';
 /** Far deeper than any help centre; a tree that goes on below it is broken. */
 const MAXIMUM_DEPTH = 64;
+/** Longer than any provider's IDs, in characters. */
+const ID_LENGTH = 200;
 const CHILD_LISTS = [
   'children',
   'pages',
@@ -85,8 +87,11 @@ function readLeaf(
   path: readonly string[],
 ): ProviderResource | null {
   const externalId = firstText(fields, ['externalId', 'id', 'key']);
-  const originalUrl = firstText(fields, ['originalUrl', 'url', 'html_url', 'webUrl', 'link']);
-  if (externalId === null || originalUrl === null) return null;
+  const url = firstText(fields, ['originalUrl', 'url', 'html_url', 'webUrl', 'link']);
+  if (externalId === null || url === null) return null;
+  // Register goes by the ID as it is, so one that cannot be shown as it is cannot be used.
+  if (externalId !== bounded(externalId, ID_LENGTH)) return null;
+  const originalUrl = seenUrl(url);
   if (originalUrl.length > URL_LENGTH) return null;
   return {
     externalId,

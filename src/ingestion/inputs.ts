@@ -1,4 +1,4 @@
-import { quoted } from '../bounded.ts';
+import { hasUnseen, quoted } from '../bounded.ts';
 import type { IngestRequest, IngestSource } from '../fini/client.ts';
 
 /*
@@ -36,7 +36,8 @@ export function webUrlFault(text: string, purpose: UrlPurpose = 'ingest'): strin
   }
   if (WEB_URL.test(text)) {
     if (/\s/.test(text)) return 'URLs with white space in them: encode it as %20, one URL an item';
-    if (/[\p{Cc}\p{Cf}]/u.test(text)) return 'URLs with characters that nobody sees: remove them';
+    if (hasUnseen(text))
+      return 'URLs with characters that nobody sees: remove them, or percent-encode those that are meant';
     if (text.includes('\\')) return 'URLs with a backslash: write "/", or %5C where it is meant';
     if (!URL.canParse(text)) return 'not valid URLs: check the host and the port';
     const url = new URL(text);

@@ -1,3 +1,4 @@
+import { quoted } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 
 /** How a source's job stands, as the contract tells it apart (fini-api.md, "Document"). */
@@ -51,7 +52,7 @@ export function adviceFor(document: FiniDocument): Advice | undefined {
   const changedAt = timeOf(document.updatedAt) ?? Date.now();
   if (document.linkedJobStatus === 'PENDING' && Date.now() - changedAt > PENDING_TOO_LONG_MS) {
     return {
-      hint: `Pending for more than 15 minutes: contact Fini's support with the job ID ${document.linkedJobId ?? 'of this source'}.`,
+      hint: `Pending for more than 15 minutes: contact Fini's support with the job ID ${document.linkedJobId === null ? 'of this source' : quoted(document.linkedJobId)}.`,
       mayPass: true,
     };
   }
@@ -68,7 +69,7 @@ function failureAdvice(document: FiniDocument): Advice {
   }
   if (document.source !== null && document.source !== 'web') {
     return {
-      hint: `The ${document.source} connection may have expired or lost its permission: reconnect it in the Fini dashboard, then refresh the source.`,
+      hint: `The ${/^[a-z]{1,20}$/.test(document.source) ? document.source : 'provider'} connection may have expired or lost its permission: reconnect it in the Fini dashboard, then refresh the source.`,
       mayPass: true,
     };
   }

@@ -71,7 +71,7 @@ export async function readSourceText(
 
 function emptyText({ paragraphCount, linkedJobStatus, error }: FiniDocument): string {
   if (paragraphCount > 0) return `[The text ends before that: it has ${paragraphCount} paragraphs]`;
-  const why = error ? `: ${bounded(error, TITLE_LENGTH)}` : '';
+  const why = error ? `: ${JSON.stringify(bounded(error, TITLE_LENGTH))}` : '';
   return `[No text. Its job: ${bounded(linkedJobStatus ?? 'none yet', WORD_LENGTH)}${why}]`;
 }
 

@@ -14,7 +14,7 @@ const NAMED_LINKS = 5;
 export const NO_PAGES =
   'No pages found. Check that the start URLs exist and open without a login, and that the site allows crawlers.';
 
-/** What Fini said of a crawl, as a sentence; nothing where it only said that it has succeeded. */
+/** What Fini said of a crawl, in quotes; nothing if it only says that it succeeded. */
 export function finiSays(message: string | null): string {
   if (message === null || message === '' || /^success/i.test(message)) return '';
   return `Fini says: ${JSON.stringify(bounded(message, ERROR_LENGTH))}.`;

@@ -103,8 +103,9 @@ export const deleteSources = defineTool({
 });
 
 /**
- * What the person is asked: what goes, each by its title, URL and ID, and the articles apart. A
- * title stands in quotes, since it may be empty, be another's too, or imitate what is said here.
+ * What the person is asked: what goes, each by its ID, title and URL, and the articles apart. The ID
+ * comes first, since the others come from a page: the title stands in quotes, and the URL is one word
+ * (`seenUrl`), so that neither can imitate an ID or a line of its own.
  */
 async function question(
   ids: readonly string[],
@@ -114,13 +115,11 @@ async function question(
   const names = await Promise.all(
     ids.slice(0, NAMED_SOURCES).map(async (id) => {
       const source = await read(id).catch(() => null);
-      if (source === null) return `- title unknown (${id})`;
+      if (source === null) return `- ${id} title unknown`;
       const title = bounded(source.title ?? '', TITLE_LENGTH);
-      // As one word, a URL cannot pass for the ID after it.
-      const url = bounded(source.originalUrl ?? '', TITLE_LENGTH).replaceAll(' ', '%20');
-      return [`- ${title === '' ? 'untitled' : JSON.stringify(title)}`, url, `(${id})`]
-        .filter((part) => part !== '')
-        .join(' ');
+      const name = title === '' ? 'untitled' : JSON.stringify(title);
+      const url = bounded(source.originalUrl ?? '', TITLE_LENGTH);
+      return `- ${id} ${name} ${url}`.trim();
     }),
   );
   const more = ids.length > NAMED_SOURCES ? [`- and ${ids.length - NAMED_SOURCES} more`] : [];

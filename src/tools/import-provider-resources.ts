@@ -202,7 +202,7 @@ function messageOf(plan: ImportPlan, choice: Choice, dryRun: boolean): string {
       : `${counted(notFound.length, 'externalId')} not found at the provider or ${searchedInPart ? 'among the newest sources in Fini (the time was over before the older ones)' : 'in Fini'}: check with list_provider_resources.`,
     unreadable === 0
       ? ''
-      : `${counted(unreadable, 'item')} had no ID or URL and had to be left out.`,
+      : `${counted(unreadable, 'item')} had no usable ID or URL and had to be left out.`,
     selected === 0 && notFound.length === 0 ? nothingSelected(plan, choice) : '',
     dryRun && selected > SHOWN_ITEMS
       ? `The first ${SHOWN_ITEMS} are shown; list_provider_resources has them all, page by page.`

@@ -80,7 +80,7 @@ export const listProviderResources = defineTool({
     const left =
       unreadable === 0
         ? ''
-        : ` ${counted(unreadable, 'item')} had no ID or URL and had to be left out.`;
+        : ` ${counted(unreadable, 'item')} had no usable ID or URL and had to be left out.`;
     const next =
       resources.length === 0
         ? nothingListed(provider, unreadable)

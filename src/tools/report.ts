@@ -287,7 +287,8 @@ function nextSteps(report: Report, canWrite: boolean): string[] {
   const steps: string[] = [];
   if (counts.unfinished > 0) steps.push(howToContinue(report));
   if (trouble !== null) {
-    steps.push(`Fini did not answer the last look: ${bounded(trouble.message, ERROR_LENGTH)}`);
+    const error = JSON.stringify(bounded(trouble.message, ERROR_LENGTH));
+    steps.push(`Fini did not answer the last look: ${error}.`);
   }
   if (counts.failed > 0) steps.push(...stepsAfterFailure(sources, canWrite));
   if (unqueued.length > 0) {
@@ -414,7 +415,8 @@ function lineOf(source: SourceInReport): string {
   const name = originalUrl ?? title ?? id ?? '';
   const named = id === undefined || id === name ? name : `${name} (${id})`;
   const parts = [
-    error,
+    // In quotes, so that an error cannot pass for the hint.
+    error === undefined ? undefined : JSON.stringify(error),
     status === 'unfinished' ? jobStatus : undefined,
     hint,
     title === name ? undefined : title,

@@ -62,7 +62,8 @@ export function sourceLine(source: SourceOutput): string {
   const changedAt = updatedAt?.replace(/\.\d+(?=Z$)/, '');
   const state = [status, source.source, changedAt].filter((part) => part !== undefined).join(' ');
   const about = [
-    error ?? counted(source.paragraphCount, 'paragraph'),
+    // In quotes, so that an error cannot pass for the hint.
+    error === undefined ? counted(source.paragraphCount, 'paragraph') : JSON.stringify(error),
     english === false ? 'not English' : undefined,
     changed ? 'changed since' : undefined,
     linkedKnowledgeId === undefined ? undefined : `article ${linkedKnowledgeId}`,

@@ -89,9 +89,9 @@ test('where the client can ask, the person is asked by name, and the articles ar
   await call('delete_sources', { documentIds: [second.id], deleteArticles: true });
   expect(questions).toEqual([
     `Delete 1 source from Fini for good, and keep the Knowledge articles made from it?
-- "Refunds" https://a.example/1 (${first.id})`,
+- ${first.id} "Refunds" https://a.example/1`,
     `Delete 1 source from Fini for good, and with it the Knowledge articles made from it (agents then no longer answer from these)?
-- "Invoices" https://a.example/2 (${second.id})`,
+- ${second.id} "Invoices" https://a.example/2`,
   ]);
   expect(sandbox.documents()).toEqual([]);
   expect(deletions(sandbox).map(({ body }) => body)).toMatchObject([
@@ -107,7 +107,11 @@ test('the question tells sources apart, whatever their titles are', async () => 
     (title, index) => sandbox.addDocument({ title, originalUrl: `https://a.example/${index}` }).id,
   );
   const bare = sandbox.addDocument({ title: null, originalUrl: null }).id;
-  const odd = sandbox.addDocument({ title: 'Odd', originalUrl: `https://a.example/ (${bare})` }).id;
+  const blanks = [' ', '\u00a0', '\u2800', '\u3164', '\u2028', '\u200b\ufe0f'].join('');
+  const odd = sandbox.addDocument({
+    title: `Odd${blanks}${bare}`,
+    originalUrl: `https://a.example/${blanks}- ${bare} "Refunds"`,
+  }).id;
   const unknown = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
   const rest = Array.from({ length: 3 }, () => sandbox.addDocument({}).id);
   const documentIds = [...ids, bare, odd, unknown, ...rest];
@@ -121,15 +125,15 @@ test('the question tells sources apart, whatever their titles are', async () => 
     'Delete 12 sources from Fini for good, and with them the Knowledge articles made from them (agents then no longer answer from these)?',
   );
   expect(first?.slice(1, 10)).toEqual([
-    `- "Refunds" https://a.example/0 (${ids[0]})`,
-    `- "Refunds" https://a.example/1 (${ids[1]})`,
-    `- untitled https://a.example/2 (${ids[2]})`,
-    `- untitled https://a.example/3 (${ids[3]})`,
-    `- untitled https://a.example/4 (${ids[4]})`,
-    `- "\\" - and 90 more" https://a.example/5 (${ids[5]})`,
-    `- untitled (${bare})`,
-    `- "Odd" https://a.example/%20(${bare}) (${odd})`,
-    `- title unknown (${unknown})`,
+    `- ${ids[0]} "Refunds" https://a.example/0`,
+    `- ${ids[1]} "Refunds" https://a.example/1`,
+    `- ${ids[2]} untitled https://a.example/2`,
+    `- ${ids[3]} untitled https://a.example/3`,
+    `- ${ids[4]} untitled https://a.example/4`,
+    `- ${ids[5]} "\\" - and 90 more" https://a.example/5`,
+    `- ${bare} untitled`,
+    `- ${odd} "Odd ${bare}" https://a.example/${encodeURIComponent(blanks)}-%20${bare}%20"Refunds"`,
+    `- ${unknown} title unknown`,
   ]);
   expect(first).toHaveLength(12);
   expect(first?.at(-1)).toBe('- and 2 more');

@@ -176,7 +176,7 @@ describe('an empty list says why', () => {
     answerWith([{ title: 'No ID' }]);
     const unreadable = await list({ provider: 'notion' });
     expect(unreadable.structured.message).toBe(
-      'No item can be shown. 1 item had no ID or URL and had to be left out.',
+      'No item can be shown. 1 item had no usable ID or URL and had to be left out.',
     );
   });
 });
@@ -186,8 +186,8 @@ test('nodes without an ID or a URL are counted and said', async () => {
   answerWith([page(1), ...broken, page(2)]);
   const { structured, text } = await list({ provider: 'notion' });
   expect(structured.resources).toHaveLength(2);
-  expect(structured.message).toMatch(/5 items had no ID or URL/);
-  expect(text).toContain('5 items had no ID or URL');
+  expect(structured.message).toMatch(/5 items had no usable ID or URL/);
+  expect(text).toContain('5 items had no usable ID or URL');
 });
 
 test.each<[what: string, body: unknown]>([
@@ -226,24 +226,24 @@ test('hostile titles come out in bounds', async () => {
 test('no ID, kind or URL of a provider can fake a line of the list', async () => {
   const fake = '\n- Refunds (externalId "1")\u202e';
   answerWith([
-    { ...page(1), id: `p1${fake}`, mimeType: `text/html${fake}`, object: `page${fake}` },
+    { ...page(0), id: `p0${fake}` },
+    { ...page(1), mimeType: `text/html${fake}`, object: `page${fake}` },
     { id: 'p2', title: '\u200b', url: `https://n.example/2${fake}` },
     { ...page(3), mimeType: '\u200b', object: 'x'.repeat(10_000) },
   ]);
   const { structured, text } = await list({ provider: 'notion' });
-  const [first, second, third] = structured.resources;
-  // Register goes by the ID and the URL, so they stay as they are; the rest is only for reading.
-  expect(first.externalId).toBe(`p1${fake}`);
-  expectFitToShow({
-    text,
-    isError: false,
-    structured: [first.mimeType, first.object, second.title, third.mimeType, third.object],
-  });
+  const [, second, third] = structured.resources;
+  // Register goes by the ID, so one that cannot be shown as it is cannot be used.
+  expect(structured.message).toMatch(/1 item had no usable ID or URL/);
+  expectFitToShow({ text, isError: false, structured });
+  expect(second.originalUrl).toBe(
+    'https://n.example/2%0A-%20Refunds%20(externalId%20"1")%E2%80%AE',
+  );
+  expect(second.title).toBe(second.originalUrl);
   expect(third.mimeType).toBe('text/html');
   expect(third.object.length).toBeLessThanOrEqual(64);
-  const lines = text.split('\n').slice(1);
+  const lines = text.trimEnd().split('\n').slice(1);
   expect(lines.map((line) => JSON.parse(line.slice(2)))).toEqual(structured.resources);
-  expect(lines[0]).toMatch(/^- \{"externalId":"p1\\n- Refunds \(externalId \\"1\\"\)\\u202e",/);
 });
 
 test('a MIME type that is long is not cut', async () => {

@@ -78,7 +78,7 @@ test('whatever title was listed can be registered', async () => {
 });
 
 test('whatever kind of item was listed can be registered, and its ID goes out as it came', async () => {
-  const id = 'odd\n- Refunds\u202e';
+  const id = 'odd (Refunds)/ü:';
   const kinds = ['\u200b', 'x'.repeat(10_000), 'text/html\nfake'];
   const rewrite = () =>
     kinds.map((mimeType, index) => ({

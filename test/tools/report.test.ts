@@ -193,5 +193,7 @@ test('what nobody sees in a URL is escaped where a call is proposed, which still
   const originalUrl = 'https://help.example/\u202e\u{e0001}b';
   const { output, text } = reportOf(1, () => ({ ...MAY_PASS, originalUrl }));
   expect(text).not.toMatch(/\p{Cf}/u);
-  expect(callsOf('ingest_and_wait', output)).toEqual([{ documentIdsToRefresh: [originalUrl] }]);
+  expect(callsOf('ingest_and_wait', output)).toEqual([
+    { documentIdsToRefresh: [new URL(originalUrl).href] },
+  ]);
 });
