@@ -78,6 +78,7 @@ describe('queueing that fails: one request, and how to check the result', () => 
     ['a cut-off answer', { kind: 'cut' }],
     ['a login page', { kind: 'html' }],
     ['an answer of another shape', { kind: 'rewrite', rewrite: () => 'queued' }],
+    ['an answer without IDs', { kind: 'rewrite', rewrite: () => ({ documents: null }) }],
   ];
   test.each(faults)('%s', async (_name, action) => {
     const { call, sandbox } = await start({}, patienceWith(action));

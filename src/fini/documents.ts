@@ -79,10 +79,19 @@ export const documentPageSchema = z.object({
 });
 
 /** What ingest and register answer: source IDs, in no particular order. */
-export const queuedSchema = z.object({
-  addedDocumentIds: ids,
-  updatedDocumentIds: ids,
-});
+export const queuedSchema = z
+  .object({
+    addedDocumentIds: z.unknown().optional(),
+    updatedDocumentIds: z.unknown().optional(),
+  })
+  // An answer with neither list does not say that nothing was queued.
+  .refine(({ addedDocumentIds, updatedDocumentIds }) =>
+    [addedDocumentIds, updatedDocumentIds].some(Array.isArray),
+  )
+  .transform(({ addedDocumentIds, updatedDocumentIds }) => ({
+    addedDocumentIds: ids.parse(addedDocumentIds),
+    updatedDocumentIds: ids.parse(updatedDocumentIds),
+  }));
 
 /** What ingest and register answer: source IDs, in no particular order. */
 export type QueuedDocuments = z.infer<typeof queuedSchema>;

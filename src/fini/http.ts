@@ -58,8 +58,10 @@ const errorEnvelope = z.object({
  * retries what can be retried without risk: a `GET` after a passing failure, anything else only
  * where Fini surely did not carry it out (connection refused, 429).
  *
- * @throws {FiniError} from the function it returns, and the signal's reason once that is aborted
- *   while a request is under way.
+ * Nothing is sent once the signal is aborted, at whatever stage.
+ *
+ * @throws {FiniError} from the function it returns; where the signal is aborted, its reason if the
+ *   request may have reached Fini by then, and else an `unsent` one.
  */
 export function createHttp(options: HttpOptions): Http {
   const base = new URL(options.baseUrl);
@@ -87,14 +89,20 @@ export function createHttp(options: HttpOptions): Http {
 
   /** One try, from connecting to the body's last byte. */
   async function exchange(request: HttpRequest): Promise<unknown> {
-    const { operation } = request;
-    const isCancelled = () => request.signal?.aborted === true;
+    const { operation, signal } = request;
+    const isOver = () => signal?.aborted === true;
+    if (isOver()) throw endedUnsent(request);
+    const body = request.body === undefined ? null : JSON.stringify(request.body);
     let isSent = false;
     const dispatcher = await connections.dispatcherFor(() => {
       isSent = true;
     });
-    if (isCancelled()) throw endedUnsent(request);
+    if (isOver()) throw endedUnsent(request);
     const abort = new AbortController();
+    // undici hears of an abort only once it is the request's turn, which may be a long time.
+    const aborted = new Promise<never>((_, reject) => {
+      abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
+    });
     const cancel = () => abort.abort();
     const outgoing = {
       method: request.method,
@@ -102,57 +110,49 @@ export function createHttp(options: HttpOptions): Http {
       headers: {
         accept: 'application/json',
         authorization: `Bearer ${options.apiKey}`,
-        ...(request.body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(body === null ? {} : { 'content-type': 'application/json' }),
       },
-      body: request.body === undefined ? null : JSON.stringify(request.body),
+      body,
       signal: abort.signal,
     };
     const timer = setTimeout(cancel, options.requestTimeoutMs);
-    request.signal?.addEventListener('abort', cancel, { once: true });
-    const aborted = new Promise<never>((_, reject) => {
-      abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
-    });
+    signal?.addEventListener('abort', cancel, { once: true });
     let status: number | undefined;
     try {
-      // undici hears of an abort only once it is the request's turn, which may be a long time.
       const answer = await Promise.race([aborted, dispatcher.request(outgoing)]);
       status = answer.statusCode;
-      const body = await answer.body.text();
+      const content = await answer.body.text();
       // An API that echoes the key must not bring it into a title or an error that is shown.
-      const text = secrets.redact(body);
+      const text = secrets.redact(content);
       const header = (name: string): string | undefined => {
         const value = answer.headers[name];
         return Array.isArray(value) ? value[0] : value;
       };
       return readAnswer(operation, status, header, text);
     } catch (error) {
-      if (isCancelled()) throw isSent ? request.signal?.reason : endedUnsent(request);
+      if (isOver()) throw isSent ? signal?.reason : endedUnsent(request);
       if (error instanceof FiniError) throw error;
       if (abort.signal.aborted) {
         const seconds = options.requestTimeoutMs / 1000;
-        if (!isSent) {
-          const message = `No connection was free within ${seconds} s.`;
-          throw new FiniError(message, { operation, failure: 'not_sent', cause: error });
-        }
-        const message = `Fini did not answer within ${seconds} s.`;
-        throw new FiniError(message, { operation, failure: 'timed_out', status, cause: error });
+        // Without a connection nothing was sent, and that is worth more than how long it took.
+        const [message, failure] = isSent
+          ? ([`Fini did not answer within ${seconds} s.`, 'timed_out'] as const)
+          : ([`No connection was free within ${seconds} s.`, 'not_sent'] as const);
+        throw new FiniError(message, { operation, failure, status, cause: error });
       }
       throw connectionError(operation, status, error, isSent);
     } finally {
       clearTimeout(timer);
-      request.signal?.removeEventListener('abort', cancel);
+      signal?.removeEventListener('abort', cancel);
     }
   }
 }
 
-/**
- * What ended a request before its first byte was written. A write that was never sent says so,
- * since nobody needs to find out whether it was carried out.
- */
-function endedUnsent({ method, operation, signal }: HttpRequest): unknown {
-  if (method === 'GET') return signal?.reason;
-  const message = 'The call ended before it was sent.';
-  return new FiniError(message, { operation, failure: 'not_sent', cause: signal?.reason });
+/** What ended a request before its first byte was written. Nobody needs to ask what became of it. */
+function endedUnsent({ operation, signal }: HttpRequest): FiniError {
+  const { reason } = signal ?? {};
+  const message = reason instanceof Error ? reason.message : 'The call ended.';
+  return new FiniError(message, { operation, failure: 'not_sent', cause: reason });
 }
 
 function mayRetry(request: HttpRequest, error: FiniError): boolean {
@@ -222,13 +222,15 @@ function parseRetryAfter(value: string | undefined): number | undefined {
     : Math.min(Math.max(0, (date - Date.now()) / 1000), LONGEST_RETRY_AFTER_SECONDS);
 }
 
+/** What a broken connection means. What has no code of the network's is a fault of ours. */
 function connectionError(
   operation: string,
   status: number | undefined,
   error: unknown,
   isSent: boolean,
-): FiniError {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+): unknown {
+  if (!(error instanceof Error && 'code' in error) || error instanceof TypeError) return error;
+  const code = String(error.code);
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
     const message = `Fini's answer is larger than ${MAXIMUM_BODY_BYTES / 1024 / 1024} MB.`;
     return new FiniError(message, { operation, failure: 'too_large', status });

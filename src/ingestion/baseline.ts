@@ -31,15 +31,27 @@ export function isFresh(document: FiniDocument, baseline: Baseline): boolean {
     if (earlier.linkedJobId !== null && document.linkedJobId !== null) {
       return document.linkedJobId !== earlier.linkedJobId;
     }
-    return document.updatedAt !== earlier.updatedAt;
+    const { updatedAt, linkedJobStatus } = document;
+    return updatedAt !== earlier.updatedAt || linkedJobStatus !== earlier.linkedJobStatus;
   }
   const updatedAt = timeOf(document.updatedAt);
   return updatedAt === null || updatedAt >= baseline.newestChange;
 }
 
+/**
+ * Whether what a record says now is news of the job queued since the baseline, running or ended. A
+ * job that runs counts unless the baseline knows it: it then ran before.
+ */
+export function isNews(document: FiniDocument, baseline: Baseline | null): boolean {
+  if (baseline === null || isFresh(document, baseline)) return true;
+  return isInFlight(document) && !baseline.records.has(document.id);
+}
+
 /** A baseline, and the sources whose jobs are waiting or running. */
 export interface Snapshot extends Baseline {
   readonly inFlight: readonly FiniDocument[];
+  /** Every source of the workspace is in it. */
+  readonly isWhole: boolean;
 }
 
 /**
@@ -53,6 +65,7 @@ export async function takeSnapshot(changes: NewestChanges, signal: AbortSignal):
   const inFlight = new Map<string, FiniDocument>();
   let newestChange = Number.NEGATIVE_INFINITY;
   let pages = 0;
+  let isWhole = true;
   for await (const page of changes.pages(signal)) {
     newestChange = Math.max(newestChange, page.newestChange);
     let anyInFlight = false;
@@ -67,8 +80,9 @@ export async function takeSnapshot(changes: NewestChanges, signal: AbortSignal):
       }
     }
     pages += 1;
+    isWhole = !page.hasMore;
     if (pages >= changes.pagesFor(LOOK_BACK_SOURCES)) break;
     if (!anyInFlight && page.oldestChange < newestChange - LOOK_BACK_MS) break;
   }
-  return { newestChange, records, inFlight: [...inFlight.values()] };
+  return { newestChange, records, inFlight: [...inFlight.values()], isWhole };
 }

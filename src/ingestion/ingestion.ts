@@ -3,46 +3,68 @@ import type { FiniClient, IngestRequest } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { type Baseline, isFresh, type Snapshot, takeSnapshot } from './baseline.ts';
-import { inputKey, inputsOf, withoutDuplicates, withoutRepetitions } from './inputs.ts';
-import { NewestChanges } from './newest-changes.ts';
+import { inputKey, inputsOf, isSourceId, withoutDuplicates, withoutRepetitions } from './inputs.ts';
+import { LARGE_PAGE, NewestChanges } from './newest-changes.ts';
 import { forEachAtOnce, orAborted, withResolvers } from './promises.ts';
 import {
+  candidatesIn,
   findDoubtful,
   type Joinable,
   joinNameless,
   namesOf,
   QueuedLately,
   type Queueing,
+  SAME_SOURCE,
 } from './queued-lately.ts';
-import { matchByKeys, type Report, STRICT_KEYS } from './report.ts';
+import { matchByKeys, type Processing, type Report } from './report.ts';
 import { SharedRun } from './shared-run.ts';
 import { isInFlight, timeOf } from './states.ts';
-import { Wait, type WaitOptions } from './wait.ts';
+import { type Fate, Wait, WaitEnded, type WaitOptions } from './wait.ts';
 import { Watcher } from './watcher.ts';
 
-/**
- * A wait that ended without a report. `stage` says what is true of the items: nothing was queued;
- * nobody knows whether `items` were; or they are queued and only the waiting ended.
- */
-export class IngestionError extends Error {
-  override readonly name = 'IngestionError';
-  readonly stage: 'not_queued' | 'maybe_queued' | 'queued';
-  /** The inputs that may have been queued, or the IDs of the sources that are. */
-  readonly items: readonly string[];
-  /** IDs of sources whose jobs were running before, and go on. */
-  readonly joined: readonly string[];
+/** So many inputs are looked up one by one; of more, the newest page of the list tells. */
+const FEW_INPUTS = 5;
+/** How many records that contain a URL are looked through for the one that has it. */
+const PAGES_ALIKE = 10;
 
-  constructor(
-    stage: IngestionError['stage'],
-    items: readonly string[],
-    joined: readonly string[],
-    cause: unknown,
-  ) {
+/**
+ * A wait that ended without a report, with what is true of its items: which sources this call
+ * queued, which it joined, which inputs may have been queued, and which surely were not.
+ */
+export class IngestionError extends Error implements Fate {
+  override readonly name = 'IngestionError';
+  readonly queued: readonly string[];
+  readonly joined: readonly string[];
+  readonly doubtful: readonly string[];
+  readonly left: readonly string[];
+  /** As {@link Ingestion.waitFor} takes it, for what was queued; null where nobody knows. */
+  readonly queuedAfter: number | null;
+
+  constructor(fate: Fate, queuedAfter: number | null, cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
-    this.stage = stage;
-    this.items = items;
-    this.joined = joined;
+    this.queued = fate.queued;
+    this.joined = fate.joined;
+    this.doubtful = fate.doubtful;
+    this.left = fate.left;
+    this.queuedAfter = queuedAfter;
   }
+
+  /** What ended it is a fault of this server. */
+  get isFault(): boolean {
+    return !(this.cause instanceof FiniError || this.cause instanceof WaitEnded);
+  }
+
+  /** How far the call came; `queued` where only the waiting ended. */
+  get stage(): 'not_queued' | 'maybe_queued' | 'partly_queued' | 'queued' {
+    if (this.doubtful.length > 0) return 'maybe_queued';
+    if (this.left.length === 0) return 'queued';
+    return this.queued.length === 0 ? 'not_queued' : 'partly_queued';
+  }
+}
+
+/** When a call queued, as a report gives it: known once the list has been looked at. */
+interface QueuedAt {
+  queuedAfter: number | null;
 }
 
 /** The list as it is, and what of the inputs runs already. */
@@ -89,19 +111,15 @@ export class Ingestion {
   ): Promise<Report> {
     const wanted = withoutRepetitions(request);
     const inputs = inputsOf(wanted);
-    const wait = new Wait([...inputs, ...running.map(({ id }) => id)], options);
-    try {
+    const wait = new Wait([...inputs, ...running.map(({ id }) => id)], options, wanted);
+    return this.#account(wait, null, async (queuedAt) => {
       for (const document of running) {
-        wait.track(document.id, { baseline: null, joined: true });
+        wait.follow(document.id, { id: document.id, joined: true }, null);
         wait.take(document);
       }
-      const snapshot = inputs.length > 0 ? await this.#queue(wanted, inputs, wait) : null;
-      await this.#watch(wait, snapshot);
-      // One later, since the newest change itself was there before.
-      return wait.report(snapshot === null ? null : snapshot.newestChange + 1);
-    } finally {
-      wait.end();
-    }
+      if (inputs.length > 0) await this.#queue(wanted, inputs, wait, queuedAt);
+      await this.#watch(wait, queuedAt.queuedAfter);
+    });
   }
 
   /**
@@ -117,12 +135,29 @@ export class Ingestion {
   ): Promise<Report> {
     const inputs = withoutDuplicates(ids);
     const wait = new Wait(inputs, options);
-    const baseline =
-      queuedAfter === null ? null : { newestChange: queuedAfter, records: new Map() };
+    const given = queuedAfter === null ? null : { newestChange: queuedAfter, records: new Map() };
+    return this.#account(wait, queuedAfter, async () => {
+      for (const id of inputs) {
+        wait.follow(id, { id, joined: false }, this.#queuedLately.baselineOf(id, given));
+      }
+      await this.#watch(wait, queuedAfter);
+    });
+  }
+
+  /** Does a call's work and reports on it; where that fails, with what is true of the items. */
+  async #account(
+    wait: Wait,
+    queuedAfter: number | null,
+    work: (queuedAt: QueuedAt) => Promise<void>,
+  ): Promise<Report> {
+    const queuedAt = { queuedAfter };
     try {
-      for (const id of inputs) wait.track(id, { baseline, joined: false });
-      await this.#watch(wait, baseline);
-      return wait.report(queuedAfter);
+      await work(queuedAt);
+      return wait.report(queuedAt.queuedAfter);
+    } catch (error) {
+      // The time may have run out in the same moment, but nobody waits for an answer any more.
+      wait.cancellation.throwIfAborted();
+      throw new IngestionError(wait.fate(), queuedAt.queuedAfter, error);
     } finally {
       wait.end();
     }
@@ -140,7 +175,7 @@ export class Ingestion {
   ): Promise<{ queued: QueuedDocuments; queuedAfter: number | null }> {
     const wanted = withoutRepetitions(request);
     const send = () => this.#fini.ingestSources(wanted, { signal });
-    return this.#queueAtOnce(inputsOf(wanted), send, queuedIds, signal);
+    return this.#queueAtOnce(inputsOf(wanted), thereOf(wanted), send, queuedIds, signal, wanted);
   }
 
   /**
@@ -153,41 +188,50 @@ export class Ingestion {
     signal: AbortSignal,
   ): Promise<{ queued: readonly string[]; queuedAfter: number | null }> {
     const send = () => this.#fini.refreshSources(ids, { signal });
-    return this.#queueAtOnce(ids, send, (queued) => queued, signal);
+    return this.#queueAtOnce(ids, ids, send, (queued) => queued, signal);
   }
 
   async #queueAtOnce<Answer>(
     inputs: readonly string[],
+    there: readonly string[],
     send: () => Promise<Answer>,
     idsOf: (answer: Answer) => readonly string[],
     signal: AbortSignal,
+    processing?: Processing,
   ): Promise<{ queued: Answer; queuedAfter: number | null }> {
     const release = await this.#reserve(inputs, signal);
     try {
-      const newest = await this.#newestChange(signal);
+      const before = await this.#lookBefore(there, signal);
       // Where the list cannot be read, nothing on it can be told from what was there before.
-      const newestChange = newest ?? Number.POSITIVE_INFINITY;
-      // One later, since the newest change itself was there before.
-      const baseline = { newestChange: newestChange + 1, records: new Map() };
+      const newestChange = before?.newestChange ?? Number.POSITIVE_INFINITY;
+      const baseline = {
+        newestChange: afterChange(newestChange),
+        records: before?.records ?? new Map(),
+      };
+      let queued: Answer;
       try {
-        const queued = await send();
-        this.#queuedLately.remember(inputs, idsOf(queued), baseline);
-        const queuedAfter = Number.isFinite(newestChange) ? baseline.newestChange : null;
-        return { queued, queuedAfter };
+        queued = await send();
       } catch (error) {
         this.#queuedLately.rememberDoubt(inputs, baseline, error);
         throw error;
       }
+      this.#queuedLately.remember(inputs, idsOf(queued), baseline, processing);
+      const queuedAfter = Number.isFinite(newestChange) ? baseline.newestChange : null;
+      return { queued, queuedAfter };
     } finally {
       release();
     }
   }
 
-  /** The newest change so far; -Infinity where there is none, null where the list is unreadable. */
-  async #newestChange(signal: AbortSignal): Promise<number | null> {
+  /** The list before queueing, as far as a handful of requests tells; null where it is unreadable. */
+  async #lookBefore(there: readonly string[], signal: AbortSignal): Promise<Baseline | null> {
+    const isFew = there.length <= FEW_INPUTS;
     try {
-      const [newest] = (await this.#fini.listSources({ limit: 1 }, { signal })).documents;
-      return timeOf(newest?.updatedAt ?? null) ?? Number.NEGATIVE_INFINITY;
+      const limit = isFew ? 1 : LARGE_PAGE;
+      const { documents } = await this.#fini.listSources({ limit }, { signal });
+      const newestChange = timeOf(documents[0]?.updatedAt ?? null) ?? Number.NEGATIVE_INFINITY;
+      const found = isFew ? await this.#lookUp(there, signal) : documents;
+      return { newestChange, records: recordsById(found) };
     } catch (error) {
       // A key without read scope can queue all the same; one that is wrong cannot.
       if (error instanceof FiniError && error.status !== 401) return null;
@@ -195,37 +239,65 @@ export class Ingestion {
     }
   }
 
-  /** Joins what runs already and queues the rest. The answer is the list before queueing. */
-  async #queue(request: IngestRequest, inputs: readonly string[], wait: Wait): Promise<Snapshot> {
-    wait.progress('checking');
-    const release = await this.#reserve(inputs, wait.signal).catch((error: unknown) => {
-      if (wait.isCancelled) throw error;
-      throw new IngestionError('not_queued', inputs, [], error);
+  /** The records of a few inputs, as far as Fini shows them. */
+  async #lookUp(inputs: readonly string[], signal: AbortSignal): Promise<FiniDocument[]> {
+    const found: FiniDocument[] = [];
+    await forEachAtOnce(inputs, async (input) => {
+      try {
+        const document = isSourceId(input)
+          ? await this.#fini.getSource(input, { signal })
+          : await this.#findPage(input, signal);
+        if (document !== undefined) found.push(document);
+      } catch (error) {
+        // One that cannot be read is unknown, as one that is not there.
+        if (!(error instanceof FiniError) || error.status === 401) throw error;
+      }
     });
+    return found;
+  }
+
+  async #findPage(url: string, signal: AbortSignal): Promise<FiniDocument | undefined> {
+    const request = { source: 'web', originalUrl: url, limit: PAGES_ALIKE };
+    const { documents } = await this.#fini.listSources(request, { signal });
+    // An API may ignore a filter that it does not know.
+    return documents.find(
+      ({ source, originalUrl }) =>
+        source === 'web' && originalUrl !== null && inputKey(originalUrl) === inputKey(url),
+    );
+  }
+
+  /** Joins what runs already and queues the rest. */
+  async #queue(
+    request: IngestRequest,
+    inputs: readonly string[],
+    wait: Wait,
+    queuedAt: QueuedAt,
+  ): Promise<void> {
+    wait.progress('checking');
+    const release = await this.#reserve(inputs, wait.signal);
     try {
-      let first: Snapshot | undefined;
       let left = inputs;
       for (;;) {
-        const { snapshot, joined } = await this.#findRunning(left, wait);
-        first ??= snapshot;
-        for (const { id, document, baseline } of joined.values()) {
-          wait.track(id, { baseline, joined: true });
+        const { snapshot, joined } = await this.#findRunning(left, wait.preparing);
+        queuedAt.queuedAfter ??= afterChange(snapshot.newestChange);
+        for (const [input, { id, document, baseline, processing }] of joined) {
+          wait.follow(input, { id, joined: true, processing }, baseline);
           wait.take(document);
         }
         this.#queuedLately.resolveDoubts(joined);
+        wait.release(left);
         const others = left.filter((input) => !joined.has(input));
         // What may have been queued a moment ago is looked for until it shows, or would have shown.
         left = this.#queuedLately.inDoubt(others, snapshot.records);
+        wait.doubt(left);
         const inDoubt = new Set(left);
         const certain = others.filter((input) => !inDoubt.has(input));
         if (certain.length > 0) await this.#post(only(request, certain), snapshot, wait);
-        if (left.length === 0) return first;
+        if (left.length === 0) return;
         if (!(await this.#pause(wait))) {
           // The report has these as not queued, which they are for all that anybody knows.
-          wait.hold(left);
-          if (wait.ids.length > 0) return first;
-          const cause = new Error('A request before had no answer, and nothing shows yet.');
-          throw new IngestionError('maybe_queued', left, [], cause);
+          if (wait.isWaiting) return;
+          throw new WaitEnded('A request before had no answer, and nothing shows yet.');
         }
       }
     } finally {
@@ -236,7 +308,7 @@ export class Ingestion {
   /** Waits for one polling interval. The answer is whether the wait's time is not over yet. */
   async #pause(wait: Wait): Promise<boolean> {
     await sleep(this.#pollIntervalMs, undefined, { signal: wait.signal }).catch(() => undefined);
-    if (wait.isCancelled) throw wait.signal.reason;
+    wait.cancellation.throwIfAborted();
     return !wait.signal.aborted;
   }
 
@@ -260,24 +332,18 @@ export class Ingestion {
     };
   }
 
-  async #findRunning(inputs: readonly string[], wait: Wait): Promise<Running> {
-    try {
-      const signal = wait.preparing;
-      const snapshot = await this.#snapshots.join(signal);
-      const running: Joinable[] = snapshot.inFlight.map((document) => ({
-        id: document.id,
-        document,
-        baseline: null,
-      }));
-      const queueings = this.#queuedLately.of(inputs);
-      running.push(...(await this.#findQueuedLately(queueings, snapshot, signal)));
-      const joined = matchByKeys(inputs, running, STRICT_KEYS, namesOf);
-      joinNameless(inputs, queueings, running, snapshot.records, joined);
-      return { snapshot, joined };
-    } catch (error) {
-      if (wait.isCancelled) throw error;
-      throw new IngestionError('not_queued', inputs, [], error);
-    }
+  async #findRunning(inputs: readonly string[], signal: AbortSignal): Promise<Running> {
+    const snapshot = await this.#snapshots.join(signal);
+    const running: Joinable[] = snapshot.inFlight.map((document) => ({
+      id: document.id,
+      document,
+      baseline: this.#queuedLately.baselineOf(document.id, null),
+    }));
+    const queueings = this.#queuedLately.of(inputs);
+    running.push(...(await this.#findQueuedLately(queueings, snapshot, signal)));
+    const joined = matchByKeys(inputs, running, SAME_SOURCE, namesOf);
+    joinNameless(inputs, queueings, running, snapshot.records, joined);
+    return { snapshot, joined };
   }
 
   /** Sources queued lately for these inputs whose new job has not shown on the record yet. */
@@ -287,9 +353,9 @@ export class Ingestion {
     signal: AbortSignal,
   ): Promise<Joinable[]> {
     const found: Joinable[] = [];
-    const take = (document: FiniDocument, { baseline }: Queueing) => {
+    const take = (document: FiniDocument, { baseline, processing }: Queueing) => {
       if (isInFlight(document) || isFresh(document, baseline)) return;
-      found.push({ id: document.id, document, baseline });
+      found.push({ id: document.id, document, baseline, processing });
     };
     const unknown: { id: string; queueing: Queueing }[] = [];
     for (const queueing of queueings) {
@@ -319,40 +385,72 @@ export class Ingestion {
   async #post(request: IngestRequest, snapshot: Snapshot, wait: Wait): Promise<void> {
     wait.progress('queueing');
     const inputs = inputsOf(request);
+    const signal = wait.preparing;
+    const records = new Map(snapshot.records);
+    if (!snapshot.isWhole) {
+      for (const document of await this.#lookUpUnseen(request, records, signal)) {
+        records.set(document.id, document);
+      }
+    }
+    // Until it is known what became of the request, nobody can say.
+    wait.doubt(inputs);
     let queued: QueuedDocuments;
     try {
-      queued = await this.#fini.ingestSources(request, { signal: wait.preparing });
+      queued = await this.#fini.ingestSources(request, { signal });
     } catch (error) {
-      const isDoubtful = this.#queuedLately.rememberDoubt(inputs, snapshot, error);
-      if (wait.isCancelled) throw wait.preparing.reason;
-      const stage = isDoubtful ? 'maybe_queued' : 'not_queued';
-      throw new IngestionError(stage, inputs, wait.ids, error);
+      const before = { newestChange: snapshot.newestChange, records };
+      if (!this.#queuedLately.rememberDoubt(inputs, before, error)) wait.release(inputs);
+      throw error;
     }
     const ids = queuedIds(queued);
-    const before = ids.flatMap((id) => snapshot.records.get(id) ?? []);
-    const records = new Map(before.map((document) => [document.id, document]));
-    const baseline = { newestChange: snapshot.newestChange, records };
-    this.#queuedLately.remember(inputs, ids, baseline);
-    for (const id of ids) wait.track(id, { baseline, joined: false });
+    // A job that ran before is as good as the new one: Fini may have left it at that.
+    const ended = ids.flatMap((id) => records.get(id) ?? []).filter((one) => !isInFlight(one));
+    const baseline = { newestChange: snapshot.newestChange, records: recordsById(ended) };
+    wait.queued(inputs, ids, baseline);
+    this.#queuedLately.remember(inputs, ids, baseline, request);
   }
 
-  async #watch(wait: Wait, baseline: Baseline | null): Promise<void> {
+  /** What Fini is known to have, and the newest pages of the list did not show: a few at the most. */
+  async #lookUpUnseen(
+    request: IngestRequest,
+    records: ReadonlyMap<string, FiniDocument>,
+    signal: AbortSignal,
+  ): Promise<FiniDocument[]> {
+    const there = thereOf(request);
+    const shown = matchByKeys(there, candidatesIn(records), SAME_SOURCE, namesOf);
+    const unseen = there.filter((input) => !shown.has(input));
+    return unseen.length > FEW_INPUTS ? [] : this.#lookUp(unseen, signal);
+  }
+
+  async #watch(wait: Wait, since: number | null): Promise<void> {
     wait.progress('waiting');
     try {
       await this.#watcher.watch({
         ids: wait.ids,
-        ...(baseline === null ? {} : { since: baseline.newestChange }),
+        ...(since === null ? {} : { since }),
         isSettled: (document) => wait.take(document),
         onGone: (id) => wait.lose(id),
         onRound: (trouble) => wait.endRound(trouble),
         signal: wait.signal,
       });
     } catch (error) {
-      if (wait.isCancelled) throw error;
-      if (wait.signal.aborted) return;
-      throw new IngestionError('queued', wait.ids, [], error);
+      if (wait.cancellation.aborted || error !== wait.signal.reason) throw error;
     }
   }
+}
+
+/** What of a request Fini should have already: anything but new pages. */
+function thereOf({ documentIdsToAdd, documentIdsToRefresh }: IngestRequest): string[] {
+  return [...documentIdsToAdd.filter(isSourceId), ...documentIdsToRefresh];
+}
+
+/** The earliest change that is later than the newest one seen. */
+function afterChange(newestChange: number): number {
+  return newestChange + 1;
+}
+
+function recordsById(documents: readonly FiniDocument[]): Map<string, FiniDocument> {
+  return new Map(documents.map((document) => [document.id, { ...document, paragraphs: [] }]));
 }
 
 /** What of a request is for these inputs. */

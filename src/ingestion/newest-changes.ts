@@ -4,7 +4,7 @@ import { FiniError } from '../fini/errors.ts';
 import { timeOf } from './states.ts';
 
 /** Sources a page, where the API gives as many. */
-const LARGE_PAGE = 100;
+export const LARGE_PAGE = 100;
 
 /** One page of the list, and the span of its changes in milliseconds since 1970. */
 export interface ChangePage {
@@ -13,6 +13,7 @@ export interface ChangePage {
   readonly newestChange: number;
   /** Infinity where no record says when it changed. */
   readonly oldestChange: number;
+  readonly hasMore: boolean;
 }
 
 /** The list of a workspace's sources, newest change first. */
@@ -59,6 +60,7 @@ export class NewestChanges {
         documents: page.documents,
         newestChange: Math.max(...changes),
         oldestChange: Math.min(...changes),
+        hasMore: page.hasMore,
       };
       if (!page.hasMore) return;
       cursor = page.documents.at(-1)?.id;

@@ -261,12 +261,20 @@ export async function runImport(
     try {
       report = await ingestion.ingestAndWait(request, options, running);
     } catch (error) {
-      if (signal.aborted || !(error instanceof IngestionError)) throw error;
+      if (signal.aborted || !(error instanceof IngestionError) || error.isFault) throw error;
       trouble = error;
     }
   }
-  const unregistered = await findUnregistered(fini, toAdd, ids, report, signal);
-  return { report, unregistered, registered: ids.size, trouble };
+  try {
+    const unregistered = await findUnregistered(fini, toAdd, ids, report, signal);
+    return { report, unregistered, registered: ids.size, trouble };
+  } catch (error) {
+    // What was queued must be named, whatever else fails.
+    if (signal.aborted) throw error;
+    const queued = (report?.sources ?? []).map((source) => source.id);
+    const fate = trouble ?? { queued, joined: [], doubtful: [], left: [] };
+    throw new IngestionError(fate, report?.queuedAfter ?? null, error);
+  }
 }
 
 /** Fini may register fewer than it was given, and does not say which: only the records do. */

@@ -2,7 +2,7 @@ import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { type Baseline, isFresh } from './baseline.ts';
 import { inputKey } from './inputs.ts';
-import { matchByKeys, STRICT_KEYS } from './report.ts';
+import { matchByKeys, type Processing } from './report.ts';
 import { isInFlight } from './states.ts';
 
 /** What one call queued, remembered so that the same call made again queues nothing. */
@@ -13,11 +13,13 @@ export interface Queueing {
   /** The request may reach Fini yet. */
   readonly mayComeLate: boolean;
   readonly baseline: Baseline;
+  /** How the jobs process their sources; undefined where the request did not say. */
+  readonly processing: Processing | undefined;
   /** When it is forgotten, by `performance.now()`. */
   readonly until: number;
 }
 
-/** How much is remembered, in characters of inputs. Past it the oldest is forgotten. */
+/** How much is remembered, in characters of inputs and IDs. Past it the oldest is forgotten. */
 const REMEMBERED_CHARACTERS = 4_000_000;
 
 /** An input whose job runs already, and what tells its end from the end of the job before. */
@@ -25,7 +27,12 @@ export interface Joinable {
   readonly id: string;
   readonly document: FiniDocument;
   readonly baseline: Baseline | null;
+  /** How its job processes it, where this process queued it. */
+  readonly processing?: Processing | undefined;
 }
+
+/** Under these keys an input and a record mean the same source: the same ID, or the same page. */
+export const SAME_SOURCE = [inputKey];
 
 /** A job that pends for longer is lost, by Fini's own word. */
 const QUEUEING_REMEMBERED_MS = 15 * 60_000;
@@ -35,9 +42,23 @@ const DOUBT_REMEMBERED_MS = 60_000;
 /** What was queued lately, by input. A record may not show a new job until it starts. */
 export class QueuedLately {
   readonly #byInput = new Map<string, Queueing>();
+  readonly #bySource = new Map<string, Queueing>();
   #characters = 0;
   /** When the last of it is forgotten, by `performance.now()`. */
   #until = Number.NEGATIVE_INFINITY;
+
+  /**
+   * What tells the newest job of a source from the one before it: the record as it was, where it was
+   * seen, and else when the caller says that the job was queued, or when it was queued from here.
+   */
+  baselineOf(id: string, given: Baseline | null): Baseline | null {
+    const queueing = this.#bySource.get(inputKey(id));
+    if (queueing === undefined || queueing.until < performance.now()) return given;
+    const { baseline } = queueing;
+    if (baseline.records.has(id)) return baseline;
+    // Infinity stands for a list that could not be read.
+    return given ?? (baseline.newestChange < Number.POSITIVE_INFINITY ? baseline : null);
+  }
 
   /** What was queued lately for these inputs. */
   of(inputs: readonly string[]): Set<Queueing> {
@@ -59,7 +80,7 @@ export class QueuedLately {
     });
     if (doubtful.length === 0) return [];
     const names = doubtful.map(({ input }) => input);
-    const known = matchByKeys(names, candidatesIn(records), STRICT_KEYS, namesOf);
+    const known = matchByKeys(names, candidatesIn(records), SAME_SOURCE, namesOf);
     return doubtful
       .filter(({ input, queueing }) => queueing.mayComeLate || known.has(input))
       .map(({ input }) => input);
@@ -71,7 +92,7 @@ export class QueuedLately {
       const queueing = this.#byInput.get(inputKey(input));
       if (queueing === undefined || queueing.ids !== null) continue;
       const hasShown = isInFlight(document) || isFresh(document, queueing.baseline);
-      if (hasShown) this.#forget(inputKey(input));
+      if (hasShown) this.#forget(this.#byInput, inputKey(input));
     }
   }
 
@@ -80,8 +101,21 @@ export class QueuedLately {
    *
    * @param ids As Fini gave them: source IDs.
    */
-  remember(inputs: readonly string[], ids: readonly string[], baseline: Baseline): void {
-    this.#add({ inputs, ids, baseline, mayComeLate: false }, QUEUEING_REMEMBERED_MS);
+  remember(
+    inputs: readonly string[],
+    ids: readonly string[],
+    { newestChange, records }: Baseline,
+    asked?: Processing,
+  ): void {
+    // Only theirs: this is kept for long.
+    const before = ids.flatMap((id) => records.get(id) ?? []);
+    const baseline = {
+      newestChange,
+      records: new Map(before.map((record) => [record.id, record])),
+    };
+    const processing = asked && { english: asked.english, baser: asked.baser };
+    const queueing = { inputs, ids, baseline, processing, mayComeLate: false };
+    this.#add(queueing, QUEUEING_REMEMBERED_MS);
   }
 
   /**
@@ -92,22 +126,25 @@ export class QueuedLately {
     const isFinis = error instanceof FiniError;
     if (isFinis && error.surelyNotCarriedOut) return false;
     const mayComeLate = !isFinis || !error.isOver;
-    const known = matchByKeys(inputs, candidatesIn(baseline.records), STRICT_KEYS, namesOf);
+    const known = matchByKeys(inputs, candidatesIn(baseline.records), SAME_SOURCE, namesOf);
     const records = new Map([...known.values()].map(({ id, document }) => [id, document]));
     const narrowed = { newestChange: baseline.newestChange, records };
-    this.#add({ inputs, ids: null, baseline: narrowed, mayComeLate }, DOUBT_REMEMBERED_MS);
+    const queueing = { inputs, ids: null, baseline: narrowed, processing: undefined, mayComeLate };
+    this.#add(queueing, DOUBT_REMEMBERED_MS);
     return true;
   }
 
-  /** How much is remembered, in characters of inputs. */
+  /** How much is remembered, in characters of inputs and IDs. */
   get characters(): number {
     return this.#characters;
   }
 
-  /** Forgets the input that was queued first. The answer is whether there was one. */
+  /** Forgets what was queued first. The answer is whether there was anything. */
   forgetOldest(): boolean {
-    for (const key of this.#byInput.keys()) {
-      this.#forget(key);
+    const isMoreByInput = this.#byInput.size >= this.#bySource.size;
+    const memory = isMoreByInput ? this.#byInput : this.#bySource;
+    for (const key of memory.keys()) {
+      this.#forget(memory, key);
       return true;
     }
     return false;
@@ -120,8 +157,8 @@ export class QueuedLately {
 
   #prune(): void {
     const now = performance.now();
-    for (const [key, { until }] of this.#byInput) {
-      if (until < now) this.#forget(key);
+    for (const memory of [this.#byInput, this.#bySource]) {
+      for (const [key, { until }] of memory) if (until < now) this.#forget(memory, key);
     }
   }
 
@@ -130,17 +167,22 @@ export class QueuedLately {
     const until = performance.now() + milliseconds;
     this.#until = Math.max(this.#until, until);
     const remembered = { ...queueing, until };
-    for (const input of queueing.inputs) {
-      const key = inputKey(input);
-      this.#forget(key);
-      this.#byInput.set(key, remembered);
-      this.#characters += key.length;
-    }
+    this.#keep(this.#byInput, queueing.inputs, remembered);
+    this.#keep(this.#bySource, queueing.ids ?? [], remembered);
     while (this.#characters > REMEMBERED_CHARACTERS) this.forgetOldest();
   }
 
-  #forget(key: string): void {
-    if (this.#byInput.delete(key)) this.#characters -= key.length;
+  /** Adds entries behind those there are. */
+  #keep(memory: Map<string, Queueing>, names: readonly string[], remembered: Queueing): void {
+    for (const key of names.map(inputKey)) {
+      this.#forget(memory, key);
+      memory.set(key, remembered);
+      this.#characters += key.length;
+    }
+  }
+
+  #forget(memory: Map<string, Queueing>, key: string): void {
+    if (memory.delete(key)) this.#characters -= key.length;
   }
 }
 
@@ -165,7 +207,7 @@ export function joinNameless(
       const document = records.get(id);
       return document === undefined ? [] : [{ id, document }];
     });
-    const matched = matchByKeys(queueing.inputs, [...seen, ...theirs], STRICT_KEYS, namesOf);
+    const matched = matchByKeys(queueing.inputs, [...seen, ...theirs], SAME_SOURCE, namesOf);
     const left = queueing.inputs.filter((input) => !matched.has(input));
     if (nameless.length < left.length) continue;
     const keys = new Set(left.map(inputKey));
@@ -182,19 +224,24 @@ export function findDoubtful(
   { inputs, baseline }: Queueing,
   records: ReadonlyMap<string, FiniDocument>,
 ): Joinable[] {
-  const matched = matchByKeys(inputs, candidatesIn(records), STRICT_KEYS, namesOf);
+  const matched = matchByKeys(inputs, candidatesIn(records), SAME_SOURCE, namesOf);
   return [...matched.values()]
     .filter(({ document }) => !isInFlight(document) && isFresh(document, baseline))
     .map((candidate) => ({ ...candidate, baseline }));
 }
 
-function candidatesIn(
+/** The records as what an input may mean. */
+export function candidatesIn(
   records: ReadonlyMap<string, FiniDocument>,
 ): Pick<Joinable, 'id' | 'document'>[] {
   return [...records.values()].map((document) => ({ id: document.id, document }));
 }
 
-/** What a source may be called by: its ID, or its URL where it shows one. */
+/**
+ * What a source may be called by: its ID, or the URL of a web page. A provider's item has a URL too,
+ * but is another source than the page; a young record may not say yet of what kind it is.
+ */
 export function namesOf({ id, document }: Pick<Joinable, 'id' | 'document'>): (string | null)[] {
-  return [id, document.originalUrl];
+  const isPage = document.source === 'web' || document.source === null;
+  return [id, isPage ? document.originalUrl : null];
 }

@@ -1,8 +1,33 @@
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
-import { type Baseline, isFresh } from './baseline.ts';
-import { accountFor, isSettled, type Report, reportedState, type TrackedSource } from './report.ts';
-import { isInFlight } from './states.ts';
+import { type Baseline, isNews } from './baseline.ts';
+import {
+  accountFor,
+  isSettled,
+  type Known,
+  type Processing,
+  type Queued,
+  type Report,
+  reportedState,
+  type TrackedSource,
+} from './report.ts';
+
+/** Why a wait came to its end by its own rules, in words: its time ran out, or it may not go on. */
+export class WaitEnded extends Error {
+  override readonly name = 'WaitEnded';
+}
+
+/** What is true of a wait's items at some moment; each input counts in one of these. */
+export interface Fate {
+  /** IDs that Fini gave when this call queued, or that the call was told to wait for. */
+  readonly queued: readonly string[];
+  /** IDs of sources whose jobs were queued before and are waited for. */
+  readonly joined: readonly string[];
+  /** Inputs that may have been queued: a request for them had no answer. */
+  readonly doubtful: readonly string[];
+  /** Inputs that were surely not queued. */
+  readonly left: readonly string[];
+}
 
 /** How far a wait has come. */
 export interface WaitProgress {
@@ -47,14 +72,20 @@ export class Wait {
   readonly preparing: AbortSignal;
   readonly #inputs: readonly string[];
   readonly #options: WaitOptions;
+  readonly #asked: Processing | null;
   readonly #sources = new Map<string, TrackedSource & { readonly baseline: Baseline | null }>();
+  /** By input: the source that it is known to mean. */
+  readonly #known = new Map<string, Known>();
+  readonly #queued: Queued[] = [];
+  readonly #doubtful = new Set<string>();
   readonly #startedAt: number;
   readonly #timers: readonly NodeJS.Timeout[];
-  #held: readonly string[] = [];
   #trouble: FiniError | null = null;
 
-  constructor(inputs: readonly string[], options: WaitOptions) {
+  /** @param asked How the call wants its items processed; null where it queues nothing. */
+  constructor(inputs: readonly string[], options: WaitOptions, asked: Processing | null = null) {
     this.#inputs = inputs;
+    this.#asked = asked;
     this.#options = options;
     const now = performance.now();
     this.#startedAt = options.startedAt;
@@ -63,7 +94,7 @@ export class Wait {
     const timeout = new AbortController();
     const lastAnswer = new AbortController();
     const abort = (controller: AbortController) =>
-      controller.abort(new Error(`The ${options.timeoutSeconds} s of this wait ran out.`));
+      controller.abort(new WaitEnded(`The ${options.timeoutSeconds} s of this wait ran out.`));
     this.#timers = [
       setTimeout(abort, left, timeout),
       setTimeout(abort, left + LAST_ANSWER_MS, lastAnswer),
@@ -72,22 +103,65 @@ export class Wait {
     this.preparing = AbortSignal.any([options.signal, lastAnswer.signal]);
   }
 
-  get isCancelled(): boolean {
-    return this.#options.signal.aborted;
+  /** The caller's signal, whose end is no end of the wait's own. */
+  get cancellation(): AbortSignal {
+    return this.#options.signal;
+  }
+
+  get isWaiting(): boolean {
+    return this.#sources.size > 0;
   }
 
   get ids(): string[] {
     return [...this.#sources.keys()];
   }
 
-  track(id: string, how: { baseline: Baseline | null; joined: boolean }): void {
-    if (this.#sources.has(id)) return;
-    this.#sources.set(id, { id, document: null, fresh: false, gone: false, ...how });
+  /** Waits for a source that an input means: its job was queued before. */
+  follow(input: string, known: Known, baseline: Baseline | null): void {
+    this.#known.set(input, known);
+    this.#track(known.id, baseline);
   }
 
-  /** Leaves inputs out that are not to be queued yet. */
-  hold(inputs: readonly string[]): void {
-    this.#held = inputs;
+  /** Notes that nobody knows whether these inputs are queued. */
+  doubt(inputs: readonly string[]): void {
+    for (const input of inputs) this.#doubtful.add(input);
+  }
+
+  /** Notes that these inputs are surely not queued. */
+  release(inputs: readonly string[]): void {
+    for (const input of inputs) this.#doubtful.delete(input);
+  }
+
+  /** Waits for what a request has queued. */
+  queued(inputs: readonly string[], ids: readonly string[], baseline: Baseline): void {
+    this.release(inputs);
+    this.#queued.push({ inputs, ids });
+    for (const id of ids) this.#track(id, baseline);
+  }
+
+  #track(id: string, baseline: Baseline | null): void {
+    if (this.#sources.has(id)) return;
+    this.#sources.set(id, { id, document: null, fresh: false, gone: false, baseline });
+  }
+
+  /** What is true of the items so far. */
+  fate(): Fate {
+    const known = [...this.#known.values()];
+    const ids = [
+      ...this.#queued.flatMap((request) => request.ids),
+      ...known.flatMap(({ id, joined }) => (joined ? [] : [id])),
+    ];
+    const queued = new Set(ids);
+    const doubtful = this.#inputs.filter((input) => this.#doubtful.has(input));
+    const sent = new Set(this.#queued.flatMap((request) => request.inputs));
+    return {
+      queued: [...queued],
+      joined: [...new Set(known.map(({ id }) => id))].filter((id) => !queued.has(id)),
+      doubtful,
+      left: this.#inputs.filter(
+        (input) => !this.#known.has(input) && !sent.has(input) && !this.#doubtful.has(input),
+      ),
+    };
   }
 
   /** Takes a record's news. The answer is whether the source needs no more watching. */
@@ -97,8 +171,7 @@ export class Wait {
     // Reports count paragraphs and never show them, so a long wait need not hold on to them.
     const before = source.fresh ? (source.document?.linkedJobStatus ?? null) : null;
     source.document = { ...document, paragraphs: [] };
-    source.fresh ||=
-      isInFlight(document) || source.baseline === null || isFresh(document, source.baseline);
+    source.fresh ||= isNews(document, source.baseline);
     if (source.fresh && document.linkedJobStatus !== before) {
       this.#options.onChange?.(source.document, before);
     }
@@ -131,8 +204,15 @@ export class Wait {
 
   report(queuedAfter: number | null): Report {
     const elapsedSeconds = Math.round((performance.now() - this.#startedAt) / 100) / 10;
-    const details = { elapsedSeconds, queuedAfter, trouble: this.#trouble };
-    return accountFor(this.#sources.values(), this.#inputs, this.#held, details);
+    const items = {
+      inputs: this.#inputs,
+      asked: this.#asked,
+      sources: this.#sources,
+      known: this.#known,
+      queued: this.#queued,
+      held: this.#doubtful,
+    };
+    return accountFor(items, { elapsedSeconds, queuedAfter, trouble: this.#trouble });
   }
 
   end(): void {

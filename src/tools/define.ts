@@ -11,7 +11,7 @@ import {
 import * as z from 'zod';
 import type { FiniClient } from '../fini/client.ts';
 import type { Ingestion } from '../ingestion/ingestion.ts';
-import { explainError } from './error-text.ts';
+import { explainError, explainFault } from './error-text.ts';
 import { ProgressReporter } from './progress.ts';
 
 /**
@@ -245,5 +245,5 @@ export function failureText(
   if (text !== null) return text;
   const reference = randomUUID();
   dependencies.onUnexpectedError(reference, error);
-  return `Something went wrong inside fini-mcp, which is a fault of this server and not of the input. Its log on stderr has the details under the reference ${reference}. Calling again may help; if not, report it with that log.`;
+  return explainFault(error, reference);
 }

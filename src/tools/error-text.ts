@@ -1,6 +1,7 @@
 import { bounded, counted, ERROR_LENGTH } from '../bounded.ts';
 import { FiniError, type Scope } from '../fini/errors.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
+import { WaitEnded } from '../ingestion/wait.ts';
 
 /** A setting without which no tool can work. The message says how to set it. */
 export class MissingKeyError extends Error {
@@ -31,32 +32,64 @@ const AFTER_UNCERTAIN_WRITE: Readonly<Record<string, string>> = {
 
 /**
  * What went wrong, why and what to do next, for a model or a person: the one place in which errors
- * become text. An error that is none of ours gives null.
+ * become text. An error that is none of ours gives null, and so does a wait that one has ended.
  */
 export function explainError(error: unknown): string | null {
+  if (error instanceof IngestionError) {
+    const cause = explainCause(error);
+    return cause === null ? null : explainFate(error, cause);
+  }
   if (error instanceof MissingKeyError) return error.message;
   if (error instanceof FiniError)
     return explainFiniError(error, AFTER_UNCERTAIN_WRITE[error.operation]);
-  if (error instanceof IngestionError) return explainIngestionError(error);
   return null;
 }
 
-function explainIngestionError(error: IngestionError): string {
-  // What to do where it is uncertain is said here, with the items.
-  const next = error.stage === 'maybe_queued' ? '' : undefined;
-  const cause =
-    error.cause instanceof FiniError ? explainFiniError(error.cause, next).trim() : error.message;
-  const joined =
-    error.joined.length === 0
+/** The same for a fault of this server, whose details are in the log under a reference. */
+export function explainFault(error: unknown, reference: string): string {
+  const cause = `Something went wrong inside fini-mcp, which is a fault of this server and not of the input. Its log on stderr has the details under the reference ${reference}.`;
+  if (error instanceof IngestionError) return explainFate(error, cause);
+  return `${cause} Calling again may help; if not, report it with that log.`;
+}
+
+/** Why a wait has failed; null where that is a fault of this server. */
+function explainCause({ cause, stage }: IngestionError): string | null {
+  // Where it is uncertain, the items say what to do.
+  const next = stage === 'maybe_queued' ? '' : undefined;
+  if (cause instanceof FiniError) return explainFiniError(cause, next).trim();
+  return cause instanceof WaitEnded ? cause.message : null;
+}
+
+/** What is true of the items of a wait that failed, and how to go on with each. */
+function explainFate(error: IngestionError, cause: string): string {
+  const { stage, queued, joined, doubtful, left, queuedAfter } = error;
+  const since =
+    queuedAfter === null || !Number.isFinite(queuedAfter)
       ? ''
-      : ` ${counted(error.joined.length, 'source')} had jobs running before and go on: wait_for_sources with ids ${listed(error.joined)}.`;
-  switch (error.stage) {
+      : ` and queuedAfter ${JSON.stringify(new Date(queuedAfter).toISOString())}`;
+  const running =
+    joined.length === 0
+      ? ''
+      : ` ${counted(joined.length, 'source')} had jobs running before, which continue: call wait_for_sources with ids ${listed(joined)}.`;
+  const unsent =
+    left.length === 0
+      ? ''
+      : ` Not queued: ${listed(left)}. To queue ${left.length === 1 ? 'it' : 'them'}, call ingest_and_wait again.`;
+  const done =
+    queued.length === 0
+      ? ''
+      : ` This call queued ${counted(queued.length, 'source')}: call wait_for_sources with ids ${listed(queued)}${since}.`;
+  switch (stage) {
     case 'not_queued':
-      return `Nothing was queued. ${cause}${joined}`;
+      return `Nothing was queued. ${cause}${running}`;
+    case 'partly_queued':
+      return `Only a part was queued. ${cause}${done}${unsent}${running}`;
     case 'maybe_queued':
-      return `Fini did not confirm the queueing of ${counted(error.items.length, 'item')}. ${cause} They may have been queued all the same. Find out with list_sources, ${howToFind(error.items)}: linkedJobStatus PENDING or IN_PROGRESS means queued, so go on with wait_for_sources and those IDs. If they are not after a minute, call ingest_and_wait again; it joins what runs and queues the rest. (A source that was ingested before shows its old result until its new job starts.) Items: ${listed(error.items)}.${joined}`;
+      return `Fini did not confirm the queueing of ${counted(doubtful.length, 'item')}. ${cause} They may have been queued all the same. Find out with list_sources, ${howToFind(doubtful)}: linkedJobStatus PENDING or IN_PROGRESS means queued, so call wait_for_sources with those IDs. If they are not after a minute, call ingest_and_wait again; it joins what runs and queues the rest. (A source that was ingested before shows its old result until its new job starts.) Items: ${listed(doubtful)}.${done}${unsent}${running}`;
     case 'queued':
-      return `The wait ended early. ${cause} The jobs go on at Fini. Once that is mended, call wait_for_sources with ids ${listed(error.items)}.`;
+      return queued.length === 0
+        ? `The wait ended early. ${cause}${running}`
+        : `The wait ended early. ${cause} The jobs continue at Fini. Once the cause is fixed, call wait_for_sources with ids ${listed(queued)}${since}.${running}`;
   }
 }
 

@@ -21,13 +21,25 @@ import type { ToolContext } from './define.ts';
 /** A source in a report; all but its state is left out where there is nothing to say. */
 const sourceInReport = z.object({
   status: z.enum(['completed', 'failed', 'unfinished']),
+  input: z
+    .string()
+    .optional()
+    .describe('As it was given, where that is neither the ID nor the URL.'),
   originalUrl: z.string().optional(),
   id: z.string().optional().describe('Source ID.'),
+  source: z
+    .string()
+    .optional()
+    .describe('web, googledrive, notion, zendesk, confluence or files; in a long report not web.'),
   title: z.string().optional(),
   error: z.string().optional().describe('Why it failed.'),
   hint: z.string().optional().describe('What to do about it.'),
   jobStatus: z.string().optional().describe("Fini's word for it; absent before the job shows."),
   joined: z.boolean().optional().describe('Its job ran already and was not queued again.'),
+  ignored: z
+    .array(z.enum(['english', 'baser']))
+    .optional()
+    .describe('What the call asked for and the joined job does otherwise.'),
   paragraphCount: z.int().optional(),
   linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
   jobId: z.string().optional(),
@@ -44,7 +56,9 @@ export const reportShape = {
     .enum(['completed', 'partial', 'failed', 'timed_out'])
     .describe('timed_out: some are unfinished; partial: some failed or were not queued.'),
   counts: z.object({
-    submitted: z.int().describe('The sum of the other four.'),
+    submitted: z
+      .int()
+      .describe('The sum of the other four. A source that two inputs mean counts twice.'),
     completed: z.int(),
     failed: z.int(),
     unfinished: z.int(),
@@ -152,28 +166,39 @@ export function reportOutput(
 }
 
 function inFull(source: ReportedSource): SourceInReport {
-  const { id, document, state, joined } = source;
+  const { id, document, state, joined, ignored } = source;
   const current = currentRecord(source);
   return {
     status: state,
+    input: ownName(source),
     originalUrl: shown(document?.originalUrl, URL_LENGTH),
     id,
+    source: shown(document?.source, WORD_LENGTH),
     title: shown(document?.title, TITLE_LENGTH),
     error: errorOf(source, ERROR_LENGTH),
     hint: adviceOn(source)?.hint,
     jobStatus: shown(current?.linkedJobStatus, WORD_LENGTH),
     joined: joined || undefined,
+    ignored: ignored.length > 0 ? [...ignored] : undefined,
     paragraphCount: current?.paragraphCount,
     linkedKnowledgeId: shown(document?.linkedKnowledgeId, WORD_LENGTH),
     jobId: shown(current?.linkedJobId, WORD_LENGTH),
   };
 }
 
+/** The input, where the source's ID and URL do not show it. */
+function ownName({ input, id, document }: ReportedSource): string | undefined {
+  if (input === null || input === id || input === document?.originalUrl) return undefined;
+  return bounded(input, URL_LENGTH);
+}
+
 function inShort(report: Report, head: Omit<ReportOutput, 'sources'>): ReportOutput {
   const { sources, counts } = report;
   const toTell = sources.filter(
-    (source) => source.state === 'failed' || adviceOn(source) !== undefined,
+    (source) =>
+      source.state === 'failed' || adviceOn(source) !== undefined || source.ignored.length > 0,
   );
+  const isTold = new Set(toTell);
   const hints = sharedHints(toTell);
   let room = MAXIMUM_BYTES - SAYING_WHAT_IS_LEFT_OUT - jsonBytes({ ...head, unqueued: [], hints });
   const take = <Item>(items: readonly Item[]) => {
@@ -185,8 +210,10 @@ function inShort(report: Report, head: Omit<ReportOutput, 'sources'>): ReportOut
   const told = take(toTell.map((source) => needed(source, hints)));
   const completed = take(
     sources
-      .filter(({ state }) => state === 'completed')
-      .map(({ id, document }) => shown(document?.originalUrl, URL_LENGTH) ?? id),
+      .filter((source) => source.state === 'completed' && !isTold.has(source))
+      .map(
+        (source) => ownName(source) ?? shown(source.document?.originalUrl, URL_LENGTH) ?? source.id,
+      ),
   );
   const count = (status: string) => told.filter((source) => source.status === status).length;
   const omitted = {
@@ -194,7 +221,7 @@ function inShort(report: Report, head: Omit<ReportOutput, 'sources'>): ReportOut
     failed: missing(counts.failed, count('failed')),
     // Next steps name the others.
     unfinished: missing(counts.unfinished, Math.max(count('unfinished'), IDS_IN_A_CALL)),
-    completed: missing(counts.completed, completed.length),
+    completed: missing(counts.completed, completed.length + count('completed')),
   };
   const isWhole = Object.values(omitted).every((number) => number === undefined);
   return {
@@ -232,7 +259,8 @@ function whereTheRestIs({ unqueued, failed, unfinished, completed }: Omitted): s
 
 /** What a long report tells of a source: what went wrong, and the name that the next call takes. */
 function needed(source: ReportedSource, hints: NonNullable<ReportOutput['hints']>): SourceInReport {
-  const { id, document, state } = source;
+  const { id, document, state, ignored } = source;
+  const kind = shown(document?.source, WORD_LENGTH);
   const originalUrl = shown(document?.originalUrl, URL_LENGTH);
   const error = errorOf(source, SHORT_ERROR_LENGTH);
   const hint = adviceOn(source)?.hint;
@@ -241,10 +269,14 @@ function needed(source: ReportedSource, hints: NonNullable<ReportOutput['hints']
   const goesByUrl = originalUrl !== undefined && document?.source === 'web' && state === 'failed';
   return {
     status: state,
+    input: ownName(source),
     originalUrl,
     id: goesByUrl ? undefined : id,
+    // Nearly all are web pages, which the URL says.
+    source: kind === 'web' ? undefined : kind,
     error,
     hint: isShared ? undefined : hint,
+    ignored: ignored.length > 0 ? [...ignored] : undefined,
   };
 }
 
@@ -283,7 +315,9 @@ function adviceOn(source: ReportedSource): Advice | undefined {
 }
 
 function nextSteps(report: Report, canWrite: boolean): string[] {
-  const { counts, sources, unqueued, trouble } = report;
+  const { counts, sources, held, trouble } = report;
+  const isHeld = new Set(held);
+  const unqueued = report.unqueued.filter((input) => !isHeld.has(input));
   const steps: string[] = [];
   if (counts.unfinished > 0) steps.push(howToContinue(report));
   if (trouble !== null) {
@@ -299,12 +333,30 @@ function nextSteps(report: Report, canWrite: boolean): string[] {
       `Fini gave no ID for ${counted(unqueued.length, 'item')} (listed as not queued): check that ${unqueued.length === 1 ? 'it is' : 'they are'} right, then pass ${unqueued.length === 1 ? 'it' : 'them'} to ingest_and_wait again, in documentIdsToAdd (documentIdsToRefresh takes only what Fini has).${guess}`,
     );
   }
+  if (held.length > 0) {
+    const them = held.length === 1 ? 'it' : 'them';
+    steps.push(
+      `An earlier request got no answer, so ${counted(held.length, 'item')} (listed as not queued) may have been queued already, and this call did not queue ${them} again. In a minute, call ingest_and_wait with ${them} again.`,
+    );
+  }
+  if (canWrite) steps.push(...stepsAfterJoining(sources));
   if (counts.completed > 0) {
     steps.push(
       'Completed is not yet live: the content must still go through Knowledge in the Fini dashboard (generation, review, publishing, assignment) before agents answer from it.',
     );
   }
   return steps;
+}
+
+/** How to get the processing that a joined job does not do. */
+function stepsAfterJoining(sources: readonly ReportedSource[]): string[] {
+  const others = sources.filter(({ ignored }) => ignored.length > 0);
+  if (others.length === 0) return [];
+  const names = [...new Set(others.flatMap(({ ignored }) => ignored))].join(' and ');
+  const them = others.length === 1 ? 'it' : 'them';
+  return [
+    `${counted(others.length, 'source')} had a job running already with a different value of ${names}, so this call's value was not applied (marked as ignored). To apply it, call ingest_and_wait with ${them} again once the job has ended.`,
+  ];
 }
 
 function howToContinue({ sources, queuedAfter }: Report): string {
@@ -324,7 +376,8 @@ function howToContinue({ sources, queuedAfter }: Report): string {
 
 /** What to do about what failed: another try is proposed only of what may pass then. */
 function stepsAfterFailure(sources: readonly ReportedSource[], canWrite: boolean): string[] {
-  const failed = sources.filter(({ state }) => state === 'failed');
+  const unique = [...new Map(sources.map((source) => [source.id, source])).values()];
+  const failed = unique.filter(({ state }) => state === 'failed');
   const toTry = failed.filter((source) => adviceOn(source)?.mayPass);
   const each =
     failed.length === 1 ? 'The failed source has a hint' : 'Each failed source has a hint';
@@ -410,21 +463,24 @@ function failures({ hints = [] }: ReportOutput, failed: readonly SourceInReport[
 }
 
 function lineOf(source: SourceInReport): string {
-  const { status, originalUrl, id, title, error, hint, joined, paragraphCount } = source;
-  const { jobStatus = 'not begun', linkedKnowledgeId, jobId } = source;
+  const { status, input, originalUrl, id, title, error, hint, joined, paragraphCount } = source;
+  const { source: kind, ignored, jobStatus = 'not started', linkedKnowledgeId, jobId } = source;
   const name = originalUrl ?? title ?? id ?? '';
-  const named = id === undefined || id === name ? name : `${name} (${id})`;
+  const given = input === undefined ? '' : `${input} → `;
+  const named = id === undefined || id === name ? given + name : `${given}${name} (${id})`;
   const parts = [
     // In quotes, so that an error cannot pass for the hint.
     error === undefined ? undefined : JSON.stringify(error),
     status === 'unfinished' ? jobStatus : undefined,
     hint,
+    kind === 'web' ? undefined : kind,
     title === name ? undefined : title,
     status === 'completed' && paragraphCount !== undefined
       ? counted(paragraphCount, 'paragraph')
       : undefined,
     linkedKnowledgeId === undefined ? undefined : `article ${linkedKnowledgeId}`,
     joined ? 'joined' : undefined,
+    ignored === undefined ? undefined : `not applied: ${ignored.join(', ')}`,
     status === 'unfinished' && jobId !== undefined ? `job ${jobId}` : undefined,
   ].filter((part) => part !== undefined);
   return parts.length === 0 ? named : `${named}: ${parts.join(', ')}`;

@@ -2,6 +2,7 @@ import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/server.ts';
 import { eventually, type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { pingMeanwhile } from '../tools/meanwhile.ts';
 
 let harness: Harness;
 afterEach(() => harness.close());
@@ -362,28 +363,20 @@ test('time that is over in the look before queueing still ends with a report of 
 });
 
 test('thousands of pages are joined by a second call without holding up the server', async () => {
-  const { call, sandbox, client } = await startWarm({ workingMs: 600_000 });
+  const harness = await startWarm({ workingMs: 600_000 });
+  const { call, sandbox } = harness;
   const input = { documentIdsToAdd: pages(3_000), timeoutSeconds: 1 };
   await call('ingest_and_wait', input);
-  const second = call('ingest_and_wait', input);
-  let pings = 0;
-  const ping = async () => {
-    await client.ping();
-    pings += 1;
-  };
-  let hasEnded = false;
-  void second.then(() => {
-    hasEnded = true;
-  });
-  while (!hasEnded) await ping();
-  const { counts, nextSteps } = (await second).structured;
+  // Where each input is held against each source, nobody else is answered for seconds.
+  const { result, slowest } = await pingMeanwhile(harness, call('ingest_and_wait', input));
+  const { counts, nextSteps } = result.structured;
   expect(counts).toMatchObject({ submitted: 3_000, unfinished: 3_000 });
   const [, json = ''] = /wait_for_sources with (\{.*?\})\./.exec(nextSteps) ?? [];
   expect(JSON.parse(json).ids).toHaveLength(1_000);
-  expect(nextSteps).toMatch(/2000 unfinished\. To see them, call list_sources/);
+  expect(nextSteps).toMatch(/2000 unfinished\. To see them, .*list_sources/);
   expect(ingestRequests(sandbox)).toHaveLength(1);
-  // Where each input is held against each source, hardly one is answered meanwhile.
-  expect(pings).toBeGreaterThan(100);
+  // The sandbox answers in this process too, with 3,000 records.
+  expect(slowest).toBeLessThan(1_000);
 });
 
 test('an input repeated in a list is queued and reported once', async () => {

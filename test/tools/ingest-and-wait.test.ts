@@ -33,6 +33,7 @@ test('a page that is ingested is reported as completed, not yet live, and the te
     sources: [
       {
         id: document?.id,
+        source: 'web',
         title: document?.title,
         originalUrl: url,
         status: 'completed',

@@ -5,7 +5,7 @@ import type { Harness } from '../harness.ts';
  * in milliseconds of this process's own time, which other processes do not add to.
  */
 export async function pingMeanwhile<Result>(
-  { client }: Harness,
+  { client }: Pick<Harness, 'client'>,
   call: Promise<Result>,
 ): Promise<{ result: Result; slowest: number }> {
   let isDone = false;

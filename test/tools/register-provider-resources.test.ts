@@ -114,13 +114,16 @@ test('what Fini refuses is said with its reason', async () => {
 });
 
 test('an answer without IDs breaks nothing', async () => {
-  for (const body of [{}, { addedDocumentIds: null, updatedDocumentIds: [null, 7] }]) {
+  const answer = (body: object) => {
     harness.sandbox.script({ method: 'POST', action: { kind: 'rewrite', rewrite: () => body } });
-    const { isError, structured } = await harness.call('register_provider_resources', {
-      provider: 'notion',
-      resources: [resource],
-    });
-    expect(isError).toBe(false);
-    expect(structured).toMatchObject({ addedDocumentIds: [], updatedDocumentIds: [] });
-  }
+    const input = { provider: 'notion', resources: [resource] };
+    return harness.call('register_provider_resources', input);
+  };
+  const empty = await answer({ addedDocumentIds: null, updatedDocumentIds: [null, 7] });
+  expect(empty.isError).toBe(false);
+  expect(empty.structured).toMatchObject({ addedDocumentIds: [], updatedDocumentIds: [] });
+  // Neither list: that does not say that nothing was registered.
+  const other = await answer({});
+  expect(other.isError).toBe(true);
+  expect(other.text).toMatch(/may have been registered/);
 });

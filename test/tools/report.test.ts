@@ -30,7 +30,8 @@ function source(index: number, fields: object): ReportedSource {
     ...fields,
   });
   const state = stateOf(document);
-  return { id: document.id, document, state, joined: false, fresh: true, gone: false };
+  const { id, originalUrl: input } = document;
+  return { id, document, state, input, joined: false, ignored: [], fresh: true, gone: false };
 }
 
 /** The report of so many sources, whose records are these in turn. */
@@ -50,6 +51,7 @@ function reportOf(count: number, fieldsOf: (index: number) => object, more: Part
     counts,
     sources,
     unqueued,
+    held: [],
     unqueuedIsGuess: false,
     elapsedSeconds: 42,
     queuedAfter: Date.UTC(2026, 0, 1),
