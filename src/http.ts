@@ -192,7 +192,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       if (error instanceof HttpRefusal) return answerRefusal(request, response, error);
       // A client that went away, or an answer that has begun.
       if (request.errored !== null || response.headersSent) throw error;
-      const text = failureText(error, { onUnexpectedError });
+      const text = failureText(error, { onUnexpectedError }, true);
       answerRefusal(request, response, new HttpRefusal(500, text, JSON_RPC_INTERNAL_ERROR));
     }
   }
@@ -442,7 +442,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     if (bytes > MAXIMUM_BODY_BYTES) {
       throw new HttpRefusal(
         413,
-        `A request may have ${MAXIMUM_BODY_BYTES / 1024 / 1024} MB at most.`,
+        `A request may have ${MAXIMUM_BODY_BYTES / 1024 / 1024} MB at most: pass fewer items at once.`,
       );
     }
     chunks.push(chunk);

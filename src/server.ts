@@ -2,6 +2,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import {
+  CallToolRequestSchema,
   type CompleteRequest,
   CompleteRequestSchema,
   ErrorCode,
@@ -18,14 +19,15 @@ import {
   ReadResourceRequestSchema,
   SetLevelRequestSchema,
 } from '@modelcontextprotocol/sdk/types.js';
-import { bounded, ERROR_LENGTH, URL_LENGTH } from './bounded.ts';
+import { bounded, ERROR_LENGTH, quoted, URL_LENGTH } from './bounded.ts';
 import { FiniError } from './fini/errors.ts';
 import { isSourceId } from './ingestion/inputs.ts';
 import { messageFault } from './message-bounds.ts';
 import type { Secrets } from './secrets.ts';
 import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from './source-uri.ts';
-import { failureText, type Session, type ToolDependencies } from './tools/define.ts';
+import { errorResult, failureText, type Session, type ToolDependencies } from './tools/define.ts';
 import { MissingKeyError } from './tools/error-text.ts';
+import { findTool } from './tools/find-tool.ts';
 import { tools } from './tools/index.ts';
 
 const INSTRUCTIONS = `Puts documentation into Fini, the customer-support AI. Fini's wire says "document" where these tools say "source".
@@ -58,6 +60,8 @@ export interface ServerKind {
   readonly allowDelete: boolean;
   /** The Fini behind it is made up. */
   readonly sandbox: boolean;
+  /** Clients reach it over HTTP. */
+  readonly http: boolean;
 }
 
 /** Makes an MCP server with the tools that its kind has. It is not connected to a transport yet. */
@@ -66,7 +70,7 @@ export function createServer(
   kind: ServerKind,
   dependencies: ToolDependencies,
 ): McpServer {
-  const { readOnly, allowDelete, sandbox } = kind;
+  const { readOnly, allowDelete, sandbox, http: overHttp } = kind;
   const server = new McpServer(
     { name: 'fini-mcp', title: sandbox ? 'Fini (sandbox)' : 'Fini', version },
     {
@@ -74,14 +78,19 @@ export function createServer(
       capabilities: { logging: {}, resources: {}, prompts: {}, completions: {} },
     },
   );
-  const session = openSession(server, !readOnly);
+  const session = openSession(server, !readOnly, overHttp);
   const selected = tools.filter(
     (tool) => (tool.isReadOnly || !readOnly) && (!tool.isDestructive || allowDelete),
   );
-  for (const tool of selected) tool.register(server, dependencies, session);
+  server.server.registerCapabilities({ tools: { listChanged: false } });
+  server.server.setRequestHandler(CallToolRequestSchema, ({ params }, extra) => {
+    const tool = findTool(params.name, tools, selected, readOnly);
+    if (typeof tool === 'string') return errorResult(tool);
+    return tool.answer(server, dependencies, session)(params.arguments, extra);
+  });
   const names = new Set(selected.map(({ name }) => name));
   // The SDK would convert every schema anew for each client that asks.
-  const explained = explaining(dependencies);
+  const explained = explaining(dependencies, overHttp);
   const listTools = explained(async () => {
     const { listing } = await import('./tools/listing.ts');
     const listed = listing.filter(({ name }) => names.has(name));
@@ -98,8 +107,8 @@ export function createServer(
     };
   });
   server.server.setRequestHandler(ListToolsRequestSchema, listTools);
-  offerSources(server, dependencies);
-  offerPrompts(server, dependencies, !readOnly);
+  offerSources(server, dependencies, overHttp);
+  offerPrompts(server, dependencies, !readOnly, overHttp);
   return server;
 }
 
@@ -118,7 +127,7 @@ function sentencesOf(text = ''): string[] {
 const LOG_LEVELS = LoggingLevelSchema.options;
 /** What a client hears that has not asked for a level. */
 const DEFAULT_LOG_LEVEL: LoggingLevel = 'warning';
-function openSession(server: McpServer, canWrite: boolean): Session {
+function openSession(server: McpServer, canWrite: boolean, overHttp: boolean): Session {
   let wanted = DEFAULT_LOG_LEVEL;
   server.server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
     wanted = params.level;
@@ -126,6 +135,7 @@ function openSession(server: McpServer, canWrite: boolean): Session {
   });
   return {
     canWrite,
+    overHttp,
     log(extra, level, data) {
       if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(wanted)) return;
       const params = { level, logger: 'ingestion', data };
@@ -139,7 +149,7 @@ const GONE_CURSOR =
   'The source at which the page before ended may be gone: leave the cursor out to begin anew.';
 
 /** Offers the sources' texts as resources. */
-function offerSources(server: McpServer, dependencies: ToolDependencies): void {
+function offerSources(server: McpServer, dependencies: ToolDependencies, overHttp: boolean): void {
   const { workspace } = dependencies;
   server.server.setRequestHandler(ListResourcesRequestSchema, async ({ params }, { signal }) => {
     const cursor = params?.cursor;
@@ -157,7 +167,7 @@ function offerSources(server: McpServer, dependencies: ToolDependencies): void {
       if (cursor !== undefined && error instanceof FiniError && error.status === 400) {
         throw new McpError(ErrorCode.InvalidParams, GONE_CURSOR);
       }
-      throw protocolError(error, dependencies);
+      throw protocolError(error, dependencies, overHttp);
     }
   });
   server.server.setRequestHandler(ListResourceTemplatesRequestSchema, () => ({
@@ -191,15 +201,20 @@ function offerSources(server: McpServer, dependencies: ToolDependencies): void {
       const text = await readSourceText(workspace().fini, named, signal);
       return { contents: [{ uri, mimeType: SOURCE_MIME_TYPE, text }] };
     } catch (error) {
-      throw protocolError(error, dependencies, uri);
+      throw protocolError(error, dependencies, overHttp, uri);
     }
   });
 }
 
 /** Offers the prompts, and completes their arguments and those of the resources. */
-function offerPrompts(server: McpServer, dependencies: ToolDependencies, canWrite: boolean): void {
+function offerPrompts(
+  server: McpServer,
+  dependencies: ToolDependencies,
+  canWrite: boolean,
+  overHttp: boolean,
+): void {
   const { workspace } = dependencies;
-  const explained = explaining(dependencies);
+  const explained = explaining(dependencies, overHttp);
   const load = async () => {
     const { prompts } = await import('./prompts/index.ts');
     return prompts.filter(({ needsWrite }) => canWrite || !needsWrite);
@@ -234,7 +249,15 @@ function offerPrompts(server: McpServer, dependencies: ToolDependencies, canWrit
       // Some clients send an empty text for an argument that was left out.
       const parsed = schema.safeParse(given[name]?.trim() || undefined);
       if (parsed.success) values[name] = parsed.data;
-      else faults.push(`${name}: ${parsed.error.issues.map(({ message }) => message).join('; ')}`);
+      else {
+        const said = parsed.error.issues.map(({ code, message }) =>
+          // The project's own messages name the value.
+          code === 'custom' || given[name] === undefined
+            ? message
+            : `${message} (given: ${quoted(given[name])})`,
+        );
+        faults.push(`${name}: ${said.join('; ')}`);
+      }
     }
     if (faults.length > 0) throw new McpError(ErrorCode.InvalidParams, faults.join('\n'));
     const content = { type: 'text' as const, text: prompt.text(values) };
@@ -285,8 +308,13 @@ const NO_COMPLETION = { completion: { values: [] } };
  *
  * @param uri The resource asked for, where it was one: only that can be missing.
  */
-function protocolError(error: unknown, dependencies: ToolDependencies, uri?: string): McpError {
-  const text = failureText(error, dependencies);
+function protocolError(
+  error: unknown,
+  dependencies: ToolDependencies,
+  overHttp: boolean,
+  uri?: string,
+): McpError {
+  const text = failureText(error, dependencies, overHttp);
   const isMissing = uri !== undefined && error instanceof FiniError && error.status === 404;
   return isMissing
     ? new McpError(RESOURCE_NOT_FOUND, text, { uri })
@@ -294,13 +322,13 @@ function protocolError(error: unknown, dependencies: ToolDependencies, uri?: str
 }
 
 /** Makes handlers whose errors, unless they are the protocol's, reach a client in the same words as a tool's. */
-function explaining(dependencies: ToolDependencies) {
+function explaining(dependencies: ToolDependencies, overHttp: boolean) {
   return <Given extends unknown[], Result>(handler: (...given: Given) => Promise<Result>) =>
     async (...given: Given): Promise<Result> => {
       try {
         return await handler(...given);
       } catch (error) {
-        throw error instanceof McpError ? error : protocolError(error, dependencies);
+        throw error instanceof McpError ? error : protocolError(error, dependencies, overHttp);
       }
     };
 }

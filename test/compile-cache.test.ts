@@ -45,50 +45,51 @@ test.each<[string, NodeJS.Platform, Record<string, string>, string | null, strin
   expect(cacheFolder(platform, environment, home)).toBe(folder);
 });
 
-describe.skipIf(process.getuid === undefined)('the folder of the cache', () => {
-  const uid = process.getuid?.() ?? 0;
+if (process.getuid !== undefined)
+  describe('the folder of the cache', () => {
+    const uid = process.getuid?.() ?? 0;
 
-  test('is made for its owner alone, and taken again', () => {
-    const folder = join(temporaryFolder(), 'cache', 'fini-mcp');
-    expect(isOwnFolder(folder, uid)).toBe(true);
-    expect(statSync(folder).mode & 0o777).toBe(0o700);
-    expect(isOwnFolder(folder, uid)).toBe(true);
-  });
+    test('is made for its owner alone, and taken again', () => {
+      const folder = join(temporaryFolder(), 'cache', 'fini-mcp');
+      expect(isOwnFolder(folder, uid)).toBe(true);
+      expect(statSync(folder).mode & 0o777).toBe(0o700);
+      expect(isOwnFolder(folder, uid)).toBe(true);
+    });
 
-  test('of somebody else is not taken', () => {
-    const folder = join(temporaryFolder(), 'fini-mcp');
-    mkdirSync(folder, { mode: 0o700 });
-    expect(isOwnFolder(folder, uid + 1)).toBe(false);
-  });
+    test('of somebody else is not taken', () => {
+      const folder = join(temporaryFolder(), 'fini-mcp');
+      mkdirSync(folder, { mode: 0o700 });
+      expect(isOwnFolder(folder, uid + 1)).toBe(false);
+    });
 
-  test.each([0o770, 0o702, 0o777])('that others can write to is not taken: %o', (mode) => {
-    const folder = join(temporaryFolder(), 'fini-mcp');
-    mkdirSync(folder);
-    chmodSync(folder, mode);
-    expect(isOwnFolder(folder, uid)).toBe(false);
-  });
+    test.each([0o770, 0o702, 0o777])('that others can write to is not taken: %o', (mode) => {
+      const folder = join(temporaryFolder(), 'fini-mcp');
+      mkdirSync(folder);
+      chmodSync(folder, mode);
+      expect(isOwnFolder(folder, uid)).toBe(false);
+    });
 
-  test('in one in which others can replace it is not taken, unless only owners can', () => {
-    const parent = temporaryFolder();
-    chmodSync(parent, 0o777);
-    expect(isOwnFolder(join(parent, 'fini-mcp'), uid)).toBe(false);
-    chmodSync(parent, 0o1777);
-    expect(isOwnFolder(join(parent, 'fini-mcp'), uid)).toBe(true);
-  });
+    test('in one in which others can replace it is not taken, unless only owners can', () => {
+      const parent = temporaryFolder();
+      chmodSync(parent, 0o777);
+      expect(isOwnFolder(join(parent, 'fini-mcp'), uid)).toBe(false);
+      chmodSync(parent, 0o1777);
+      expect(isOwnFolder(join(parent, 'fini-mcp'), uid)).toBe(true);
+    });
 
-  test('is no link, no file, and nothing that cannot be made', () => {
-    const parent = temporaryFolder();
-    const target = join(parent, 'target');
-    mkdirSync(target, { mode: 0o700 });
-    symlinkSync(target, join(parent, 'link'));
-    symlinkSync(join(parent, 'nowhere'), join(parent, 'dangling'));
-    writeFileSync(join(parent, 'file'), '');
-    for (const name of ['link', 'dangling', 'file', 'file/fini-mcp']) {
-      expect(isOwnFolder(join(parent, name), uid), name).toBe(false);
-    }
-    expect(lstatSync(join(parent, 'link')).isSymbolicLink()).toBe(true);
+    test('is no link, no file, and nothing that cannot be made', () => {
+      const parent = temporaryFolder();
+      const target = join(parent, 'target');
+      mkdirSync(target, { mode: 0o700 });
+      symlinkSync(target, join(parent, 'link'));
+      symlinkSync(join(parent, 'nowhere'), join(parent, 'dangling'));
+      writeFileSync(join(parent, 'file'), '');
+      for (const name of ['link', 'dangling', 'file', 'file/fini-mcp']) {
+        expect(isOwnFolder(join(parent, name), uid), name).toBe(false);
+      }
+      expect(lstatSync(join(parent, 'link')).isSymbolicLink()).toBe(true);
+    });
   });
-});
 
 /** Runs a built server to its end, with an end of stdin after this time. */
 async function run(cli: string, env: Record<string, string>, args: string[] = [], ms = 0) {
@@ -125,61 +126,63 @@ test('a cache that cannot be made stops nothing and says nothing', async () => {
   expect(readdirSync(TMPDIR)).toEqual(['file']);
 });
 
-test.runIf(canCache)('NODE_COMPILE_CACHE is respected', async () => {
-  const [NODE_COMPILE_CACHE, XDG_CACHE_HOME] = [temporaryFolder(), temporaryFolder()];
-  await run(CLI, { NODE_COMPILE_CACHE, XDG_CACHE_HOME }, ['--version']);
-  expect(readdirSync(NODE_COMPILE_CACHE)).not.toEqual([]);
-  expect(readdirSync(XDG_CACHE_HOME)).toEqual([]);
-});
+if (canCache)
+  test('NODE_COMPILE_CACHE is respected', async () => {
+    const [NODE_COMPILE_CACHE, XDG_CACHE_HOME] = [temporaryFolder(), temporaryFolder()];
+    await run(CLI, { NODE_COMPILE_CACHE, XDG_CACHE_HOME }, ['--version']);
+    expect(readdirSync(NODE_COMPILE_CACHE)).not.toEqual([]);
+    expect(readdirSync(XDG_CACHE_HOME)).toEqual([]);
+  });
 
-test.runIf(canCache)('code planted in the shared temporary folder never runs', async () => {
-  const folder = temporaryFolder();
-  const dist = join(folder, 'dist');
-  cpSync(dirname(CLI), dist, { recursive: true });
-  writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-  const cli = join(dist, 'cli.js');
-  const chunks = join(dist, 'chunks');
-  const name = readdirSync(chunks).find((file) => /^main-.*\.js$/.test(file)) ?? '';
-  const original = readFileSync(join(chunks, name));
-  const proof = join(folder, 'proof');
-  const start = `import fs from 'node:fs'; fs.writeFileSync(${JSON.stringify(proof)}, ''); export const main = async () => {}; /*`;
-  const planted = Buffer.alloc(original.length, 'x');
-  planted.write(start);
-  planted.write('*/', original.length - 2);
+if (canCache)
+  test('code planted in the shared temporary folder never runs', async () => {
+    const folder = temporaryFolder();
+    const dist = join(folder, 'dist');
+    cpSync(dirname(CLI), dist, { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
+    const cli = join(dist, 'cli.js');
+    const chunks = join(dist, 'chunks');
+    const name = readdirSync(chunks).find((file) => /^main-.*\.js$/.test(file)) ?? '';
+    const original = readFileSync(join(chunks, name));
+    const proof = join(folder, 'proof');
+    const start = `import fs from 'node:fs'; fs.writeFileSync(${JSON.stringify(proof)}, ''); export const main = async () => {}; /*`;
+    const planted = Buffer.alloc(original.length, 'x');
+    planted.write(start);
+    planted.write('*/', original.length - 2);
 
-  // The attacker compiles code of their own, and says that it is the server's.
-  const shared = join(folder, 'shared');
-  const cache = join(shared, 'node-compile-cache');
-  writeFileSync(join(chunks, name), planted);
-  await run(cli, { NODE_COMPILE_CACHE: cache });
-  expect(existsSync(proof)).toBe(true);
-  rmSync(proof);
-  writeFileSync(join(chunks, name), original);
-  let patched = 0;
-  for (const file of readdirSync(cache, { recursive: true, encoding: 'utf8' })) {
-    const path = join(cache, file);
-    if (!statSync(path).isFile()) continue;
-    const entry = readFileSync(path);
-    for (let at = 0; at < 40; at += 4) {
-      if (entry.readUInt32LE(at) !== crc32(planted)) continue;
-      entry.writeUInt32LE(crc32(original), at);
-      writeFileSync(path, entry);
-      patched += 1;
+    // The attacker compiles code of their own, and says that it is the server's.
+    const shared = join(folder, 'shared');
+    const cache = join(shared, 'node-compile-cache');
+    writeFileSync(join(chunks, name), planted);
+    await run(cli, { NODE_COMPILE_CACHE: cache });
+    expect(existsSync(proof)).toBe(true);
+    rmSync(proof);
+    writeFileSync(join(chunks, name), original);
+    let patched = 0;
+    for (const file of readdirSync(cache, { recursive: true, encoding: 'utf8' })) {
+      const path = join(cache, file);
+      if (!statSync(path).isFile()) continue;
+      const entry = readFileSync(path);
+      for (let at = 0; at < 40; at += 4) {
+        if (entry.readUInt32LE(at) !== crc32(planted)) continue;
+        entry.writeUInt32LE(crc32(original), at);
+        writeFileSync(path, entry);
+        patched += 1;
+      }
     }
-  }
-  expect(patched).toBe(1);
+    expect(patched).toBe(1);
 
-  // Where the user themselves point Node to it, it runs: the plant is a working one.
-  await run(cli, { NODE_COMPILE_CACHE: cache });
-  await eventually(() => expect(existsSync(proof)).toBe(true));
-  rmSync(proof);
+    // Where the user themselves point Node to it, it runs: the plant is a working one.
+    await run(cli, { NODE_COMPILE_CACHE: cache });
+    await eventually(() => expect(existsSync(proof)).toBe(true));
+    rmSync(proof);
 
-  const ended = await run(cli, { TMPDIR: shared, XDG_CACHE_HOME: join(folder, 'own') }, [
-    '--version',
-  ]);
-  expect(ended.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
-  expect(existsSync(proof)).toBe(false);
-});
+    const ended = await run(cli, { TMPDIR: shared, XDG_CACHE_HOME: join(folder, 'own') }, [
+      '--version',
+    ]);
+    expect(ended.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+    expect(existsSync(proof)).toBe(false);
+  });
 
 /** As Node names a file's content in its cache. */
 function crc32(bytes: Buffer): number {

@@ -194,7 +194,7 @@ const usual: Row[] = [
       {
         tool: 'ingest_and_wait',
         input: { source: 'zendesk', documentIdsToAdd: ['4402118230'] },
-        shows: /externalId.*register_provider_resources/,
+        shows: /externalId.*import_provider_resources with externalIds/,
         fails: true,
       },
       {
@@ -665,7 +665,7 @@ const usual: Row[] = [
       {
         tool: 'ingest_site',
         input: { url: SITE },
-        shows: /links[\s\S]*Unrecognized key: "url"/,
+        shows: /ingest_site has no "url": use links/,
         fails: true,
       },
     ],
@@ -676,7 +676,7 @@ const usual: Row[] = [
       {
         tool: 'delete_sources',
         input: { documentIds: [ID] },
-        shows: /delete_sources not found/,
+        shows: /delete_sources is off: .*--allow-delete/,
         fails: true,
       },
     ],
@@ -732,7 +732,7 @@ const reading: Row[] = [
       {
         tool: 'ingest_site',
         input: { links: [SITE] },
-        shows: /ingest_site not found/,
+        shows: /ingest_site is off: .*--read-only/,
         fails: true,
       },
     ],

@@ -191,7 +191,16 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     const { url } = await start(flags);
     const { client, call } = await connect(url);
     expect((await client.listTools()).tools).toHaveLength(11);
-    expect((await call('list_sources')).text).toMatch(/FINI_API_KEY/);
+    const { text } = await call('list_sources');
+    expect(text).toMatch(/X-Fini-Api-Key header.*FINI_API_KEY in the server's environment/);
+    expect(text).not.toContain('"env"');
+  });
+
+  test('advice about a wrong key is for a server over HTTP', async () => {
+    const { url } = await start(flags, environmentFor(await startSandboxForTest()));
+    const { call } = await connect(url, { 'x-fini-api-key': 'fini_revoked' });
+    const { text } = await call('list_sources');
+    expect(text).toMatch(/HTTP 401.*X-Fini-Api-Key header.*in the server's environment/);
   });
 
   const TOKEN = 'a-token-of-the-team';

@@ -4,6 +4,7 @@ import { type Harness, startHarness } from './harness.ts';
 const UUID = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
 const OTHER_UUID = 'a81f0d33-9c2e-4b7d-8e65-1f2a3b4c5d6e';
 const PAGE = 'https://help.example/a';
+const SITE = 'https://docs.example';
 
 let harness: Harness;
 beforeAll(async () => {
@@ -50,23 +51,28 @@ const noWebUrls: [what: string, value: string, says: RegExp, inCrawl?: RegExp][]
   [
     'a source ID',
     UUID,
-    /source IDs, but web takes URLs.*originalUrl.*refresh_sources/,
+    /web takes URLs.*originalUrl.*refresh_sources.*own IDs, call import_provider_resources/,
     /crawl starts/,
   ],
-  ['a source ID in capitals', UUID.toUpperCase(), /source IDs, but web takes URLs/, /crawl starts/],
+  ['a source ID in capitals', UUID.toUpperCase(), /web takes URLs/, /crawl starts/],
   [
     'a Notion ID',
     '7c1e9b5240d34f6a9b1d000038500000',
-    /own IDs, register them/,
+    /own IDs, call import_provider_resources/,
     /import_provider_resources/,
   ],
   [
     'a Zendesk ID',
     '4402118230',
-    /own IDs, register them with register_provider_resources/,
+    /own IDs, call import_provider_resources with externalIds/,
     /import_provider_resources/,
   ],
-  ['a Confluence space key', 'OPS', /own IDs, register them/, /https:\/\/host\/path/],
+  [
+    'a Confluence space key',
+    'OPS',
+    /own IDs, call import_provider_resources/,
+    /https:\/\/host\/path/,
+  ],
   ['a title', 'Refund policy', /not URLs/],
   ['a host and path without a scheme', 'help.example.com/refunds', /put https:\/\/ before them/],
   ['a host without a scheme', 'example.com', /without a scheme/],
@@ -81,8 +87,8 @@ const noWebUrls: [what: string, value: string, says: RegExp, inCrawl?: RegExp][]
   ['blob', 'blob:https://help.example/1', /another scheme/],
   ['a misspelt scheme', 'htttps://help.example/a', /another scheme/],
   ['a space', 'https://help.example/a b', /white space.*%20/],
-  ['two URLs in one', 'https://help.example/a https://help.example/b', /one URL an item/],
-  ['a newline', 'https://help.example/a\nhttps://help.example/b', /white space/],
+  ['two words in one', 'https://help.example/a and', /one URL an item/],
+  ['a newline', 'https://help.example/a\nb', /white space/],
   ['a carriage return', 'https://help.example/a\rb', /white space/],
   ['a tab', 'https://help.\texample/a', /white space/],
   ['a no-break space', 'https://help.example/a\u00a0b', /white space/],
@@ -138,7 +144,7 @@ const noSourceIds: [what: string, value: string, says: RegExp][] = [
   ['a UUID in braces', `{${UUID}}`, /not source IDs/],
   ['a UUID that is cut', UUID.slice(0, -1), /not source IDs/],
   ['a UUID with a wrong letter', UUID.replace('3f', '3g'), /not source IDs/],
-  ['two UUIDs in one', `${UUID},${OTHER_UUID}`, /not source IDs/],
+  ['a UUID and a word', `${UUID},4402118230`, /not source IDs/],
   ['a UUID as a URN', `urn:uuid:${UUID}`, /source IDs \(UUIDs\)/],
   ['nothing', '', /empty; remove/],
 ];
@@ -153,9 +159,9 @@ describe('items that are no source IDs are refused before any request', () => {
     for (const [tool, field, more] of inputs) {
       const text = await refusal(tool, { [field]: [UUID, value], ...more });
       expect(text).toMatch(says);
-      // What is only looked at or waited for need not be registered.
+      // What is only looked at or waited for need not be imported.
       const isIngested = field !== 'ids' && value !== '';
-      expect(text.includes('register_provider_resources first')).toBe(isIngested);
+      expect(text.includes('call import_provider_resources')).toBe(isIngested);
       expectNamed(text, value);
     }
     const text = await refusal('get_source', { id: value });
@@ -174,7 +180,7 @@ describe('items that are no source IDs are refused before any request', () => {
       documentIdsToAdd: ['1a2B3c4D'],
     });
     expect(text).toMatch(/no discovery.*list_sources with source "googledrive"/);
-    expect(text).not.toContain('register_provider_resources');
+    expect(text).not.toContain('provider_resources');
   });
 });
 
@@ -191,9 +197,9 @@ const otherShapes: [what: string, tool: string, input: object, says: RegExp][] =
     'an unknown key',
     'ingest_sources',
     { documentIdsToAdd: [PAGE], urls: [] },
-    /"urls"\. It takes source, documentIdsToAdd/,
+    /no "urls": use documentIdsToAdd\./,
   ],
-  ['a key in wrong case', 'ingest_sources', { documentIDsToAdd: [PAGE] }, /"documentIDsToAdd"/],
+  ['a name twice, in two spellings', 'get_source', { id: UUID, ID: UUID }, /no "ID": use id\./],
   ['a key of every object', 'list_sources', { constructor: {} }, /"constructor"/],
   ['a number for a list', 'ingest_sources', { documentIdsToAdd: 1 }, /documentIdsToAdd/],
   ['an object for a list', 'ingest_sources', { documentIdsToAdd: { 0: PAGE } }, /documentIdsToAdd/],
@@ -201,19 +207,38 @@ const otherShapes: [what: string, tool: string, input: object, says: RegExp][] =
     'half of a JSON list',
     'ingest_sources',
     { documentIdsToAdd: `["${PAGE}"` },
-    /array.*documentIdsToAdd/,
+    /documentIdsToAdd must be a list of URLs .*given: .*It is not valid JSON/,
   ],
-  ['JSON of another type', 'wait_for_sources', { ids: `[{"id":"${UUID}"}]` }, /ids\[0\]/],
+  [
+    'JSON of another type',
+    'wait_for_sources',
+    { ids: `[{"id":"${UUID}"}]` },
+    /ids: \[0\] \{"id":"3f2b.*Each must be a source ID/,
+  ],
   ['an unknown source', 'ingest_sources', { source: 'website', documentIdsToAdd: [PAGE] }, /"web"/],
-  ['a source in capitals', 'ingest_sources', { source: 'WEB', documentIdsToAdd: [PAGE] }, /source/],
   ['raw files', 'ingest_sources', { source: 'files', documentIdsToAdd: [UUID] }, /source/],
   ['a word for yes', 'ingest_sources', { documentIdsToAdd: [PAGE], english: 'yes' }, /english/],
   ['a number for yes', 'ingest_sources', { documentIdsToAdd: [PAGE], baser: 1 }, /baser/],
-  ['no seconds', 'wait_for_sources', { ids: [UUID], timeoutSeconds: 0 }, />=1.* at timeoutSeconds/],
-  ['too many seconds', 'wait_for_sources', { ids: [UUID], timeoutSeconds: 3601 }, /<=3600/],
+  [
+    'no seconds',
+    'wait_for_sources',
+    { ids: [UUID], timeoutSeconds: 0 },
+    /timeoutSeconds must be a whole number from 1 to 3600 \(given: 0\)/,
+  ],
+  [
+    'too many seconds',
+    'wait_for_sources',
+    { ids: [UUID], timeoutSeconds: 3601 },
+    /from 1 to 3600 \(given: 3601\)/,
+  ],
   ['half a second', 'wait_for_sources', { ids: [UUID], timeoutSeconds: 1.5 }, /timeoutSeconds/],
-  ['seconds as text', 'wait_for_sources', { ids: [UUID], timeoutSeconds: '9' }, /timeoutSeconds/],
-  ['negative seconds', 'ingest_and_wait', { documentIdsToAdd: [PAGE], timeoutSeconds: -1 }, />=1/],
+  ['seconds in words', 'wait_for_sources', { ids: [UUID], timeoutSeconds: '9s' }, /given: "9s"/],
+  [
+    'negative seconds',
+    'ingest_and_wait',
+    { documentIdsToAdd: [PAGE], timeoutSeconds: -1 },
+    /given: -1/,
+  ],
   ['a time in words', 'wait_for_sources', { ids: [UUID], queuedAfter: 'today' }, /queuedAfter/],
   ['no source IDs', 'wait_for_sources', { ids: [] }, /ids/],
   ['no ID', 'get_source', {}, /id/],
@@ -222,10 +247,9 @@ const otherShapes: [what: string, tool: string, input: object, says: RegExp][] =
   ['a nested unknown key', 'get_source', { id: UUID, paragraphs: { from: 1 } }, /"from"/],
   ['no start URL', 'deep_crawl_links', { links: [] }, /links/],
   ['a limit of none', 'deep_crawl_links', { links: [PAGE], limit: 0 }, /limit/],
-  ['a page too large', 'list_sources', { limit: 101 }, /<=100.* at limit/],
+  ['a page too large', 'list_sources', { limit: 101 }, /limit must be .* to 100 \(given: 101\)/],
   ['a direction unknown', 'list_sources', { cursor: UUID, direction: 'up' }, /"previous"/],
   ['a cursor that is no ID', 'list_sources', { cursor: '2' }, /not a source ID/],
-  ['an empty filter', 'list_sources', { title: ' ' }, /title/],
   [
     'a provider without discovery',
     'list_provider_resources',
@@ -242,7 +266,7 @@ const otherShapes: [what: string, tool: string, input: object, says: RegExp][] =
     'a resource without a MIME type',
     'register_provider_resources',
     { provider: 'notion', resources: [{ externalId: '1', title: 'A', originalUrl: PAGE }] },
-    /resources\[0\]\.mimeType/,
+    /resources\[0\]\.mimeType is required: text/,
   ],
 ];
 
@@ -278,31 +302,31 @@ describe('everything wrong with a call is named at once', () => {
   test('every item of a wrong type, with its value', async () => {
     const documentIdsToAdd = [PAGE, 4402118230, null, { page: 'a' }, ['b']];
     const text = await refusal('ingest_sources', { documentIdsToAdd });
-    for (const index of [1, 2, 3, 4]) expect(text).toContain(`documentIdsToAdd[${index}]`);
-    expect(text).not.toContain('documentIdsToAdd[0]');
-    expect(text).toMatch(/4402118230.*\n.*null.*\n.*page.*a.*\n.*b/);
+    expect(text).toMatch(/\[1\] 4402118230\. .* own IDs, call import_provider_resources/);
+    expect(text).toContain('[2] null, [3] {"page":"a"}, [4] ["b"]. Each must be');
+    expect(text).not.toContain('[0]');
   });
 
   test('a source that is none, which decides nothing about the lists', async () => {
-    const input = { source: 'Notion', documentIdsToAdd: ['4402118230'] };
+    const input = { source: 'website', documentIdsToAdd: ['4402118230'] };
     const text = await refusal('ingest_sources', input);
-    expect(text).toMatch(/expected one of "web".*given: "Notion"/);
+    expect(text).toMatch(/source must be one of "web".*given: "website"/);
     expect(text).not.toContain('With source');
   });
 
   test('a list of a wrong type, which is not called empty', async () => {
     const text = await refusal('ingest_sources', { documentIdsToAdd: { page: PAGE } });
-    expect(text).toMatch(/array/);
+    expect(text).toMatch(/must be a list of URLs .*given: \{"page":"https:/);
     expect(text).not.toMatch(/both empty/);
   });
 
   test('an item of a wrong type, an unknown key and an item of a wrong kind', async () => {
     const text = await refusal('ingest_sources', {
-      documentIdsToAdd: [1, 'ftp://files.example'],
+      documentIdsToAdd: [true, 'ftp://files.example'],
       documentIdsToRefresh: ['4402118230'],
       urls: [],
     });
-    expect(text).toContain('documentIdsToAdd[0]');
+    expect(text).toContain('documentIdsToAdd: [0] true. Each must be');
     expect(text).toContain('"urls"');
     expect(text).toContain('"ftp://files.example"');
     expect(text).toContain('"4402118230"');
@@ -448,5 +472,306 @@ describe('good items reach Fini', () => {
     expect(await accepted('deep_crawl_links', { links: `["${PAGE}"]` })).toMatchObject({
       links: [PAGE],
     });
+  });
+});
+
+describe('what is sure is read as it is meant', () => {
+  const NOTHING = { documentIdsToRefresh: [], english: true, baser: false };
+  const B = 'https://help.example/b';
+
+  test('null, "" and white space leave out what is optional, at any depth', async () => {
+    const input = {
+      source: null,
+      documentIdsToAdd: [PAGE],
+      documentIdsToRefresh: '',
+      english: ' ',
+    };
+    expect(await accepted('ingest_sources', input)).toEqual({
+      source: 'web',
+      documentIdsToAdd: [PAGE],
+      ...NOTHING,
+    });
+    const lists = { documentIdsToAdd: PAGE, documentIdsToRefresh: [''] };
+    expect(await accepted('ingest_sources', lists)).toMatchObject(NOTHING);
+    await accepted('get_source', { id: UUID, paragraphs: { offset: null, limit: '' } });
+    await accepted('list_sources', { title: ' ', id: null, linkedOperation: '', changed: null });
+  });
+
+  test.each<[what: string, tool: string, input: object, sent: object]>([
+    ['a number as text', 'deep_crawl_links', { links: [PAGE], limit: '50' }, { limit: 50 }],
+    ['a number with .0', 'deep_crawl_links', { links: [PAGE], limit: ' 50.0 ' }, { limit: 50 }],
+    [
+      '"false"',
+      'ingest_sources',
+      { documentIdsToAdd: [PAGE], english: 'False' },
+      { english: false },
+    ],
+    ['"TRUE"', 'ingest_sources', { documentIdsToAdd: [PAGE], baser: 'TRUE' }, { baser: true }],
+    [
+      'a word in capitals',
+      'ingest_sources',
+      { source: 'WEB', documentIdsToAdd: [PAGE] },
+      { source: 'web' },
+    ],
+    [
+      'a word in another spelling',
+      'ingest_sources',
+      { source: 'Google Drive', documentIdsToAdd: [UUID] },
+      { source: 'googledrive' },
+    ],
+    ['snake case', 'ingest_sources', { document_ids_to_add: [PAGE] }, { documentIdsToAdd: [PAGE] }],
+    [
+      'capitals in a name',
+      'ingest_sources',
+      { documentIDsToAdd: [PAGE] },
+      { documentIdsToAdd: [PAGE] },
+    ],
+    [
+      'an object for a list of objects, with a number for text',
+      'register_provider_resources',
+      {
+        provider: 'Zendesk',
+        resources: {
+          externalId: 3611,
+          title: 'A',
+          originalUrl: `<${PAGE}>`,
+          mimeType: 'text/html',
+          object: null,
+        },
+      },
+      { resources: [{ externalId: '3611', originalUrl: PAGE }] },
+    ],
+    [
+      'objects as JSON text',
+      'register_provider_resources',
+      {
+        provider: 'zendesk',
+        resources: `[{"externalId":"1","title":"A","originalUrl":"${PAGE}","mimeType":"text/html"}]`,
+      },
+      { resources: [{ externalId: '1' }] },
+    ],
+  ])('%s', async (_what, tool, input, sent) => {
+    expect(await accepted(tool, { ...input })).toMatchObject(sent);
+  });
+
+  test('an object as JSON text', async () => {
+    const { structured } = await harness.call('get_source', {
+      id: UUID,
+      paragraphs: '{"offset": "1", "limit": 1}',
+    });
+    expect(structured.offset).toBe(1);
+  });
+
+  test.each([
+    ['Markdown', `[Refunds, and more](${PAGE})`],
+    ['Markdown with a title', `[Refunds](${PAGE} "Refunds")`],
+    ['angle brackets', `<${PAGE}>`],
+    ['Slack', `<${PAGE}|Refunds>`],
+    ['quotes', `"${PAGE}"`],
+    ['single quotes', `'${PAGE}'`],
+    ['curly quotes', `“${PAGE}”`],
+    ['backticks', `\`${PAGE}\``],
+    ['backticks around angle brackets', ` \`<${PAGE}>\` `],
+  ])('a URL in %s', async (_what, given) => {
+    for (const links of [given, [given]]) {
+      expect(await accepted('deep_crawl_links', { links })).toMatchObject({ links: [PAGE] });
+    }
+    const documentIdsToAdd = [B, given];
+    const sent = { documentIdsToAdd: [B, PAGE] };
+    expect(await accepted('ingest_sources', { documentIdsToAdd })).toMatchObject(sent);
+  });
+
+  test.each([',', ' , ', ';', '|', ' | ', '\n', ' ', ',\n', '\n\n'])(
+    'several URLs or IDs with %j between them',
+    async (separator) => {
+      const text = [PAGE, B].join(separator);
+      for (const links of [text, [text], `${text}${separator}`, `["${PAGE}","${B}"]`]) {
+        expect(await accepted('deep_crawl_links', { links })).toMatchObject({ links: [PAGE, B] });
+      }
+      const inputs = {
+        documentIdsToAdd: text,
+        documentIdsToRefresh: [`<${B}/1>${separator}<${B}/2>`, `${B}/3`],
+      };
+      expect(await accepted('ingest_sources', inputs)).toMatchObject({
+        documentIdsToAdd: [PAGE, B],
+        documentIdsToRefresh: [`${B}/1`, `${B}/2`, `${B}/3`],
+      });
+      const documentIds = [UUID, OTHER_UUID];
+      const ids = documentIds.join(separator);
+      expect(await accepted('refresh_sources', { documentIds: ids })).toEqual({ documentIds });
+      const { structured } = await harness.call('wait_for_sources', { ids: [ids] });
+      expect(structured.counts.submitted).toBe(2);
+    },
+  );
+
+  test('a comma, a bar or a semicolon in one URL stays in it', async () => {
+    const url = 'https://help.example/a,b;c|d?e=f,g';
+    expect(await accepted('ingest_sources', { documentIdsToAdd: url })).toMatchObject({
+      documentIdsToAdd: [url],
+    });
+  });
+
+  test('where two readings remain it is refused', async () => {
+    const mixed = `${PAGE} ${UUID}`;
+    expect(await refusal('ingest_sources', { documentIdsToAdd: mixed })).toMatch(/white space/);
+    const text = await refusal('ingest_sources', {
+      documentIdsToAdd: [`${PAGE}, ${B}`, 'c.example'],
+    });
+    // As it stood in the list that was given.
+    expect(text).toMatch(/\[1\] "c\.example"/);
+  });
+
+  test('globs with commas between them are several, but not in braces', async () => {
+    const plan = async (input: object) => {
+      const given = { links: [SITE], dryRun: true, ...input };
+      return (await harness.call('ingest_site', given)).structured;
+    };
+    const [of] = [await plan({})];
+    const lists = await plan({ exclude: ['/billing/**', '/{repairs,tours}/**'] });
+    expect(lists.selected).toBeLessThan(of.selected);
+    for (const exclude of [
+      '/billing/**,/{repairs,tours}/**',
+      ['/billing/**, /{repairs,tours}/**'],
+      '"/billing/**"\n/{repairs,tours}/**',
+    ]) {
+      expect((await plan({ exclude })).urls).toEqual(lists.urls);
+    }
+  });
+});
+
+describe("a provider's items are found by every name that people copy", () => {
+  const NOTION = '7c1e9b52-40d3-4f6a-9b1d-';
+  async function chosen(provider: string, externalIds: unknown): Promise<string[]> {
+    const input = { provider, externalIds, dryRun: true };
+    const { structured, text } = await harness.call('import_provider_resources', input);
+    expect(structured?.notFound, text).toEqual([]);
+    return structured.toAdd.map(({ externalId }: { externalId: string }) => externalId);
+  }
+  const listedOf = async (
+    provider: string,
+  ): Promise<{ externalId: string; originalUrl: string }[]> =>
+    (await harness.call('list_provider_resources', { provider })).structured.resources;
+
+  test('Zendesk', async () => {
+    const [one, two] = await listedOf('zendesk');
+    const both = [one?.externalId, two?.externalId];
+    for (const externalIds of [
+      both.map(Number),
+      both.join(','),
+      both.join(' '),
+      [both.join('; ')],
+      JSON.stringify(both.map(Number)),
+      [`${one?.originalUrl}?source=search&auth_token=x`, `${two?.originalUrl}-Refund-policy#h_01`],
+      `[A](${one?.originalUrl}-A?brand_id=1) <${two?.originalUrl}>`,
+    ]) {
+      expect(await chosen('zendesk', externalIds)).toEqual(both);
+    }
+    expect(await chosen('zendesk', Number(both[0]))).toEqual([both[0]]);
+    // Two names of one item.
+    expect(await chosen('zendesk', [`${one?.originalUrl}?a=b`, one?.externalId])).toEqual([
+      both[0],
+    ]);
+  });
+
+  test('Notion', async () => {
+    const [one] = await listedOf('notion');
+    const id = one?.externalId ?? '';
+    expect(id).toContain(NOTION);
+    const digits = id.replaceAll('-', '');
+    for (const name of [
+      id.toUpperCase(),
+      digits,
+      `https://www.notion.so/larkspur/Refund-policy-${digits}?pvs=4`,
+      `https://larkspur.notion.site/Refund-policy-${digits}?v=1#2`,
+      `https://www.notion.so/larkspur/${'0'.repeat(32)}?v=${'1'.repeat(32)}&p=${digits}&pm=s`,
+    ]) {
+      expect(await chosen('notion', [name])).toEqual([id]);
+    }
+  });
+
+  test('Confluence', async () => {
+    const [one] = await listedOf('confluence');
+    const { externalId = '', originalUrl = '' } = one ?? {};
+    for (const name of [
+      `${originalUrl}/Opening+hours?focusedCommentId=1`,
+      `https://larkspur.atlassian.net/wiki/pages/viewpage.action?pageId=${externalId}`,
+    ]) {
+      expect(await chosen('confluence', name)).toEqual([externalId]);
+    }
+  });
+
+  test('a number that has lost digits is refused', async () => {
+    const input = { provider: 'zendesk', externalIds: [Number('360012345678901234567')] };
+    expect(await refusal('import_provider_resources', input)).toMatch(
+      /loses digits: write it in quotes/,
+    );
+  });
+});
+
+describe('a refusal says what would be right', () => {
+  test.each<[tool: string, input: object, says: RegExp]>([
+    ['deep_crawl_links', {}, /- links is required: a list of absolute http\(s\) URLs\.$/],
+    [
+      'deep_crawl_links',
+      { links: null },
+      /- links is required \(given: null\): a list of absolute/,
+    ],
+    ['deep_crawl_links', { links: '' }, /- links is required \(given: ""\): a list of absolute/],
+    ['get_source', {}, /- id is required: a source ID \(a UUID\)\.$/],
+    ['get_source', { id: 4402118230 }, /id: 4402118230 is not a source ID/],
+    ['get_source', { id: UUID, offset: 5 }, /no "offset": use paragraphs\.offset\./],
+    [
+      'list_provider_resources',
+      { provider: 5 },
+      /provider must be one of "notion", .*\(given: 5\)/,
+    ],
+    ['refresh_sources', { ids: [UUID] }, /:\n- refresh_sources has no "ids": use documentIds\.$/],
+    [
+      'wait_for_sources',
+      { documentIds: [UUID] },
+      /:\n- wait_for_sources has no "documentIds": use ids\.$/,
+    ],
+    ['get_source', { sourceIds: [UUID] }, /no "sourceIds": use id\./],
+    ['ingest_and_wait', { ids: [UUID] }, /use documentIdsToAdd or documentIdsToRefresh\./],
+    ['ingest_site', { urls: [PAGE] }, /:\n- ingest_site has no "urls": use links\.$/],
+    [
+      'ingest_and_wait',
+      { documentIdsToAdd: PAGE, timeout: 5 },
+      /no "timeout": use timeoutSeconds\./,
+    ],
+    ['ingest_and_wait', { documentIdsToAdd: PAGE, timeoutSecond: 5 }, /use timeoutSeconds\./],
+    ['import_provider_resources', { provider: 'notion', ids: ['1'] }, /use externalIds\./],
+    ['list_sources', { url: PAGE }, /use originalUrl\./],
+    ['list_sources', { wombat: 1 }, /no "wombat": it takes limit, cursor,/],
+  ])('%s %j', async (tool, input, says) => {
+    expect(await refusal(tool, { ...input })).toMatch(says);
+  });
+
+  test('everything at once', async () => {
+    const text = await refusal('ingest_site', { link: PAGE, limit: 0, english: 'no', exclude: {} });
+    for (const part of [
+      'use links',
+      'limit must',
+      'english must be true or false (given: "no")',
+      'exclude must',
+    ]) {
+      expect(text).toContain(part);
+    }
+  });
+
+  test.each([
+    ['list-sources', /did you mean list_sources\?/],
+    ['listSources', /did you mean list_sources\?/],
+    ['fini_list_sources', /did you mean list_sources\?/],
+    ['mcp__fini__list_sources', /did you mean list_sources\?/],
+    ['fini:list_sources', /did you mean list_sources\?/],
+    ['list_source', /did you mean list_sources\?/],
+    ['ingest', /did you mean ingest_site or ingest_and_wait or ingest_sources\?/],
+    ['wombat', /There is no tool "wombat"\. There are ingest_site, .*get_source\.$/],
+    ['delete_sources', /is off: .*started without --allow-delete.*started with --allow-delete\./],
+    ['deleteSources', /There is no tool "deleteSources"\. delete_sources is off/],
+    ['__proto__', /There is no tool "__proto__"/],
+  ])('there is no tool %s', async (name, says) => {
+    expect(await refusal(name, {})).toMatch(says);
   });
 });

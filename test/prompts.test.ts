@@ -276,9 +276,13 @@ describe('completion', () => {
     harness.sandbox.addDocument({ originalUrl: 'https://untitled.example/fine' });
     const hostile = 'https://untitled.example/\u202e';
     harness.sandbox.addDocument({ title: null, originalUrl: hostile, linkedJobStatus: 'FAILED' });
-    for (const typed of ['https://untitled', 'price-LIST']) {
-      expect(await complete('explain_failed_source', 'source', typed)).toEqual([originalUrl]);
-    }
+    // What nobody sees is escaped.
+    const seen = 'https://untitled.example/%E2%80%AE';
+    expect(await complete('explain_failed_source', 'source', 'https://untitled')).toEqual([
+      seen,
+      originalUrl,
+    ]);
+    expect(await complete('explain_failed_source', 'source', 'price-LIST')).toEqual([originalUrl]);
     expect(await complete('explain_failed_source', 'source', id.slice(0, 12))).toEqual([id]);
   });
 

@@ -12,7 +12,7 @@ test('an exception in a tool is an error with a reference; its stack goes only t
   const logged: [string, unknown][] = [];
   const server = createServer(
     '0.0.0',
-    { readOnly: false, allowDelete: false, sandbox: false },
+    { readOnly: false, allowDelete: false, sandbox: false, http: false },
     {
       workspace: () => {
         throw new TypeError('cannot read properties of undefined');

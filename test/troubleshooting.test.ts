@@ -194,7 +194,7 @@ const causes: Record<string, () => Promise<string>> = {
     const { client } = await start({ jobs: () => ({ never: true }) });
     return refusedCall(client, 'ingest_and_wait', { documentIdsToAdd: [PAGE] }, 100);
   },
-  'Tool delete_sources not found': async () => {
+  'delete_sources is off': async () => {
     const { client } = await plain();
     return refusedCall(client, 'delete_sources', { documentIds: [SOURCE_ID] });
   },

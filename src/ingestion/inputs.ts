@@ -1,8 +1,8 @@
-import { hasUnseen, quoted } from '../bounded.ts';
+import { hasUnseen } from '../bounded.ts';
 import type { IngestRequest, IngestSource } from '../fini/client.ts';
 
 /*
- * What may be handed to ingest: URLs for `web`, source IDs for every other source. Fini names
+ * What may be passed to ingest: URLs for `web`, source IDs for every other source. Fini names
  * mixing them up as the most common cause of failed imports (fini-api.md, "The trap"), so a
  * mix-up is found here, before any request, and every bad item is named at once.
  */
@@ -11,7 +11,6 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
 const WEB_URL = /^https?:\/\/[^/?#\\]/i;
 const HOST_AND_PATH = /^[^\s/:?#@]+\.[a-z]{2,}(:\d+)?([/?#]|$)/i;
-const MAXIMUM_NAMED_ITEMS = 50;
 
 /** Whether a text has the form of a source ID: a UUID, in any case. */
 export function isSourceId(text: string): boolean {
@@ -32,7 +31,7 @@ export function webUrlFault(text: string, purpose: UrlPurpose = 'ingest'): strin
   if (isSourceId(text)) {
     return purpose === 'crawl'
       ? "source IDs, but a crawl starts at URLs: pass the page's URL (get_source shows it as originalUrl)"
-      : 'source IDs, but web takes URLs: pass the page\'s URL (get_source shows it as originalUrl; refresh_sources takes the IDs as they are), or set "source" to the provider that the ID belongs to';
+      : 'source IDs, but web takes URLs: for a page in Fini pass its URL (get_source shows it as originalUrl) or call refresh_sources with the ID; for another source in Fini set "source" to its kind; if they are Notion\'s own IDs, call import_provider_resources with externalIds';
   }
   if (WEB_URL.test(text)) {
     if (/\s/.test(text)) return 'URLs with white space in them: encode it as %20, one URL an item';
@@ -53,7 +52,7 @@ export function webUrlFault(text: string, purpose: UrlPurpose = 'ingest'): strin
     return 'relative paths: write the whole URL, with https:// and the host';
   return purpose === 'crawl'
     ? "not URLs: write https://host/path; a provider's content comes with import_provider_resources"
-    : 'not URLs; if they are a provider\'s own IDs, register them with register_provider_resources and pass the source IDs that it returns, with "source" set to the provider';
+    : "not URLs; if they are a provider's own IDs, call import_provider_resources with externalIds";
 }
 
 /** Why a text is not the ID of a source that Fini has, in words that follow "are". */
@@ -71,8 +70,8 @@ function ingestedIdFault(text: string, source: IngestSource): string | null {
   if (text === '') return 'empty; remove them';
   const whereFrom =
     source === 'googledrive'
-      ? 'Google Drive has no discovery, so only IDs of existing sources work (list_sources with source "googledrive")'
-      : 'list_sources shows the IDs of existing sources; new provider content needs register_provider_resources first, which returns them';
+      ? 'Google Drive has no discovery, so only IDs of sources in Fini work (list_sources with source "googledrive")'
+      : "list_sources shows the IDs of sources in Fini; for a provider's own IDs or URLs call import_provider_resources with externalIds";
   return isLikeUrl(text)
     ? `URLs, but source IDs (UUIDs) are needed: ${whereFrom}; to ingest a public page, set "source" to "web"`
     : `not source IDs (UUIDs); a provider's own ID (externalId) is not one: ${whereFrom}`;
@@ -82,73 +81,48 @@ function isLikeUrl(text: string): boolean {
   return SCHEME.test(text) || HOST_AND_PATH.test(text);
 }
 
+/** The two lists of an ingest call. */
+export type IngestList = 'documentIdsToAdd' | 'documentIdsToRefresh';
+
+/** Something wrong with an ingest call, in a sentence without its end. */
+export interface IngestFault {
+  /** The item that is wrong; null where it is the call as a whole. */
+  readonly item: { readonly list: IngestList; readonly index: number } | null;
+  readonly message: string;
+}
+
 /**
- * Everything that is wrong with the two lists of an ingest call, a sentence a kind of fault, each
- * naming its items by position and value. Empty where all is well.
+ * Everything that is wrong with the two lists of an ingest call. A null stands where an item is no
+ * text, which is not for here to say. Empty where all is well.
  */
 export function findIngestFaults(request: {
   readonly source: IngestSource;
   readonly documentIdsToAdd: readonly (string | null)[];
   readonly documentIdsToRefresh: readonly (string | null)[];
-}): string[] {
+}): IngestFault[] {
   const { source, documentIdsToAdd, documentIdsToRefresh } = request;
-  const faultOf =
-    source === 'web'
-      ? (item: string) => webUrlFault(item)
-      : (item: string) => ingestedIdFault(item, source);
-  const faults = [
-    ...describeFaults(
-      'documentIdsToAdd',
-      documentIdsToAdd,
-      faultOf,
-      `With source "${source}" these`,
-    ),
-    ...describeFaults(
-      'documentIdsToRefresh',
-      documentIdsToRefresh,
-      faultOf,
-      `With source "${source}" these`,
-    ),
-  ];
   if (documentIdsToAdd.length + documentIdsToRefresh.length === 0) {
     const kind = source === 'web' ? 'URL' : 'source ID';
-    faults.push(
-      `documentIdsToAdd and documentIdsToRefresh are both empty: pass at least one ${kind} in one of them.`,
-    );
+    const message = `documentIdsToAdd and documentIdsToRefresh are both empty: pass at least one ${kind} in one of them.`;
+    return [{ item: null, message }];
   }
+  const faultOf = (item: string) =>
+    source === 'web' ? webUrlFault(item) : ingestedIdFault(item, source);
+  const faultsOf = (list: IngestList) =>
+    request[list].flatMap((text, index): IngestFault[] => {
+      const fault = text === null ? null : faultOf(text);
+      if (fault === null) return [];
+      return [{ item: { list, index }, message: `With source "${source}" these are ${fault}` }];
+    });
   const refreshKeys = new Set(
-    documentIdsToRefresh.map((item) => (item === null ? null : inputKey(item))),
+    documentIdsToRefresh.flatMap((item) => (item === null ? [] : [inputKey(item)])),
   );
-  const both = describeFaults('documentIdsToAdd', documentIdsToAdd, (item) =>
-    refreshKeys.has(inputKey(item))
-      ? 'in documentIdsToRefresh too: leave them in one of the two'
-      : null,
-  );
-  return [...faults, ...both];
-}
-
-/**
- * One sentence a kind of fault found in a list, naming the items by position and value. A null
- * stands where an item is no text, which the schema's own message says.
- */
-export function describeFaults(
-  field: string,
-  items: readonly (string | null)[],
-  faultOf: (item: string) => string | null,
-  subject = 'These',
-): string[] {
-  const named = new Map<string, string[]>();
-  items.forEach((item, index) => {
-    const fault = item === null ? null : faultOf(item);
-    if (fault === null) return;
-    named.set(fault, [...(named.get(fault) ?? []), `[${index}] ${quoted(item)}`]);
+  const both = documentIdsToAdd.flatMap((text, index): IngestFault[] => {
+    if (text === null || !refreshKeys.has(inputKey(text))) return [];
+    const message = 'These are in documentIdsToRefresh too: leave them in one of the two';
+    return [{ item: { list: 'documentIdsToAdd', index }, message }];
   });
-  return [...named].map(([fault, names]) => {
-    const more = names.length - MAXIMUM_NAMED_ITEMS;
-    const list =
-      names.slice(0, MAXIMUM_NAMED_ITEMS).join(', ') + (more > 0 ? ` and ${more} more` : '');
-    return `${field}: ${list}. ${subject} are ${fault}.`;
-  });
+  return [...faultsOf('documentIdsToAdd'), ...faultsOf('documentIdsToRefresh'), ...both];
 }
 
 /**

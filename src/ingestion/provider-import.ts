@@ -58,6 +58,11 @@ const PAGES_WITHOUT = 5;
 const OTHER_TITLES = 10;
 const UUID_OR_ITS_DIGITS = /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i;
 
+/** The ID at the end of a Notion page's path. */
+const NOTION_PAGE = /[0-9a-f]{32}$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** The number of a Zendesk article or a Confluence page, with or without its title after it. */
+const ARTICLE_NUMBER = /\/(?:articles|pages)\/(\d+)(?:[-/]|$)/;
+
 /** Stands between the titles of a path where it is shown. */
 const PATH_SEPARATOR = ' › ';
 
@@ -127,24 +132,33 @@ async function planNamed(
   externalIds: readonly string[],
   endsAt: number,
 ): Promise<Plan> {
-  const wanted = new Map(externalIds.map((id) => [nameKey(id), id]));
+  // One item may be wanted by several names.
+  const wanted = new Map<string, string[]>();
+  for (const id of externalIds) {
+    for (const key of nameKeys(id)) {
+      const ids = wanted.get(key) ?? [];
+      ids.push(id);
+      wanted.set(key, ids);
+    }
+  }
+  const missing = new Set(externalIds);
   const isWanted = ({ externalId, originalUrl }: Named) => {
-    const keys = [externalId, originalUrl].flatMap((name) => (name ? [nameKey(name)] : []));
-    // Both, since an item may have been handed in by either name.
-    return keys.map((key) => wanted.delete(key)).includes(true);
+    const names = [externalId, originalUrl].flatMap((name) => (name ? nameKeys(name) : []));
+    const ids = names.flatMap((name) => wanted.get(name) ?? []);
+    return ids.map((id) => missing.delete(id)).includes(true);
   };
   const toAdd = resources.filter(isWanted);
   const known: FiniDocument[] = [];
   let searchedInPart = false;
   // Discovery leaves out what has been imported (fini-api.md, the table of routes).
-  if (wanted.size > 0) {
+  if (missing.size > 0) {
     for await (const documents of sources) {
       known.push(...documents.filter(isWanted));
-      searchedInPart = wanted.size > 0 && performance.now() > endsAt;
-      if (wanted.size === 0 || searchedInPart) break;
+      searchedInPart = missing.size > 0 && performance.now() > endsAt;
+      if (missing.size === 0 || searchedInPart) break;
     }
   }
-  const notFound = [...wanted.values()];
+  const notFound = [...missing];
   return { toAdd, known, notFound, searchedInPart, ingestedBefore: 0, failedBefore: 0, others: [] };
 }
 
@@ -194,9 +208,28 @@ async function planMatching(
 /** An item, or the source that was made of it. */
 type Named = Pick<FiniDocument, 'externalId' | 'originalUrl'>;
 
+/** The names by which an item is known: as it is given, and the ID in a link to it. */
+function nameKeys(name: string): string[] {
+  const id = linkedId(name);
+  return id === null ? [nameKey(name)] : [nameKey(name), id];
+}
+
 /** The same for every form in which people copy an ID: Notion's addresses have it without dashes. */
 function nameKey(name: string): string {
   return UUID_OR_ITS_DIGITS.test(name) ? name.replaceAll('-', '').toLowerCase() : inputKey(name);
+}
+
+/** The ID in a link that was copied from Notion, Zendesk or Confluence, whatever its query; or null. */
+function linkedId(link: string): string | null {
+  if (!/^https?:/i.test(link) || !URL.canParse(link)) return null;
+  const { hostname, pathname, searchParams } = new URL(link);
+  if (/(^|\.)notion\.(so|site|com)$/.test(hostname)) {
+    // A page that is open beside another one is in the query.
+    const page = /^[0-9a-f]{32}$/i.exec(searchParams.get('p') ?? '') ?? NOTION_PAGE.exec(pathname);
+    return page === null ? null : nameKey(page[0]);
+  }
+  const number = ARTICLE_NUMBER.exec(pathname)?.[1];
+  return number ?? /^\d+$/.exec(searchParams.get('pageId') ?? '')?.[0] ?? null;
 }
 
 function hasNotEnded(document: FiniDocument): boolean {

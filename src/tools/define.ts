@@ -13,6 +13,7 @@ import type { FiniClient } from '../fini/client.ts';
 import type { Ingestion } from '../ingestion/ingestion.ts';
 import { explainError, explainFault } from './error-text.ts';
 import { ProgressReporter } from './progress.ts';
+import { parseInput } from './refusal.ts';
 
 /**
  * How long a call lasts at the most, in seconds, whose client asks for no progress: most of these
@@ -41,6 +42,8 @@ export interface ToolContext extends Workspace {
   readonly longestSeconds: number;
   /** Whether tools that change something are listed too, so that next steps may name them. */
   readonly canWrite: boolean;
+  /** Whether the client reaches the server over HTTP, which decides how a key is set. */
+  readonly overHttp: boolean;
   /** Tells the client what happens, where it asked for that level. */
   readonly log: (level: LogLevel, data: Record<string, unknown>) => void;
   /** Asks the person, where the client can (MCP's elicitation); only then is the question made. */
@@ -69,6 +72,7 @@ export interface ToolDependencies {
 /** What a server tells the tools of its client. */
 export interface Session {
   readonly canWrite: boolean;
+  readonly overHttp: boolean;
   /** Sends a log message for a call, where the client asked for that level. */
   readonly log: (extra: CallExtra, level: LogLevel, data: Record<string, unknown>) => void;
 }
@@ -100,7 +104,12 @@ export interface Tool {
   readonly isReadOnly: boolean;
   /** It destroys what cannot be brought back. */
   readonly isDestructive: boolean;
-  readonly register: (server: McpServer, dependencies: ToolDependencies, session: Session) => void;
+  /** Makes what answers its calls. The input is as the client sent it. */
+  readonly answer: (
+    server: McpServer,
+    dependencies: ToolDependencies,
+    session: Session,
+  ) => (given: unknown, extra: CallExtra) => Promise<CallToolResult>;
   /** The tool as a client lists it. */
   readonly list: () => ListedTool;
 }
@@ -121,6 +130,7 @@ function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): unknown {
       if (io === 'output') delete jsonSchema.additionalProperties;
       // Each is refused when it is empty, which goes without saying.
       if (jsonSchema.minLength === 1) delete jsonSchema.minLength;
+      if (Array.isArray(jsonSchema.default)) delete jsonSchema.default;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
     },
@@ -145,12 +155,10 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
       outputSchema: objectSchema.parse(jsonSchemaOf(outputSchema, 'output')),
       annotations,
     }),
-    register(server, dependencies, session) {
-      // Widened on purpose: the SDK's callback type cannot be resolved for a schema that is generic.
-      const inputAsAny: z.ZodType = inputSchema;
-      // What goes out is parsed below and listed by `list`: the SDK need not do either once more.
-      const config = { title, description, annotations, inputSchema: inputAsAny };
-      server.registerTool(name, config, async (input, extra) => {
+    answer(server, dependencies, session) {
+      return async (given, extra) => {
+        const parsed = parseInput(name, inputSchema, given);
+        if ('refusal' in parsed) return errorResult(parsed.refusal);
         const startedAt = performance.now();
         const { signal } = extra;
         const token = extra._meta?.progressToken;
@@ -165,25 +173,30 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
         try {
           const confirm = (question: () => Promise<string>) => askPerson(server, extra, question);
           const log: ToolContext['log'] = (level, data) => session.log(extra, level, data);
-          const { canWrite } = session;
+          const { canWrite, overHttp } = session;
           const workspace = dependencies.workspace();
           const longestSeconds = secondsFor(token !== undefined, dependencies);
-          const call = { startedAt, signal, progress, longestSeconds, canWrite, log, confirm };
-          // The SDK has parsed the input with this very schema.
-          const output = await definition.handler(input as z.output<Input>, {
-            ...workspace,
-            ...call,
-          });
+          const call = {
+            startedAt,
+            signal,
+            progress,
+            longestSeconds,
+            canWrite,
+            overHttp,
+            log,
+            confirm,
+          };
+          const output = await definition.handler(parsed.input, { ...workspace, ...call });
           return answer(definition, outputSchema.parse(output));
         } catch (error) {
           // A call that was cancelled gets no answer, so how it ended concerns nobody.
           if (signal.aborted) return { content: [], isError: true };
-          return failure(error, dependencies);
+          return errorResult(failureText(error, dependencies, session.overHttp));
         } finally {
           progress.end(false);
           if (token !== undefined) await progress.delivered();
         }
-      });
+      };
     },
   };
 }
@@ -232,16 +245,18 @@ function answer<Input extends z.ZodObject, Output extends z.ZodObject>(
   };
 }
 
-function failure(error: unknown, dependencies: ToolDependencies): CallToolResult {
-  return { content: [{ type: 'text', text: failureText(error, dependencies) }], isError: true };
+/** What a model is told where a call could not be answered. */
+export function errorResult(text: string): CallToolResult {
+  return { content: [{ type: 'text', text }], isError: true };
 }
 
 /** What a client is told of an error; of one that nobody expected, where to look it up. */
 export function failureText(
   error: unknown,
   dependencies: Pick<ToolDependencies, 'onUnexpectedError'>,
+  overHttp: boolean,
 ): string {
-  const text = explainError(error);
+  const text = explainError(error, overHttp);
   if (text !== null) return text;
   const reference = randomUUID();
   dependencies.onUnexpectedError(reference, error);

@@ -14,7 +14,7 @@ export const deleteSources = defineTool({
     'Deletes sources for good, and with deleteArticles also the Knowledge articles made from them, which agents then no longer answer from. Use it only when the person asked for just that; show what goes first (get_source). Nothing can be undone. Where the client can ask the person, the person is asked. Needs write scope.',
   inputSchema: z.strictObject({
     /** Source IDs. */
-    documentIds: sourceIds('documentIds').describe('Source IDs (UUIDs).'),
+    documentIds: sourceIds.describe('Source IDs (UUIDs).'),
     /** Whether the articles made from them go too. */
     deleteArticles: z
       .boolean()

@@ -3,15 +3,30 @@ import { FiniError, type Scope } from '../fini/errors.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
 import { WaitEnded } from '../ingestion/wait.ts';
 
-/** A setting without which no tool can work. The message says how to set it. */
+/** No tool can work without a key. What to do about it depends on how the server is reached. */
 export class MissingKeyError extends Error {
   override readonly name = 'MissingKeyError';
 
   constructor() {
-    super(
-      'No Fini API key is set, so nothing was sent to Fini. Ask the person to put FINI_API_KEY (a workspace key, it begins with "fini_"; Fini\'s dashboard makes one) into the "env" of this server in the MCP client\'s configuration and to restart the server. To try without an account, start it with --sandbox.',
-    );
+    super('No Fini API key is set.');
   }
+}
+
+const KEY = 'workspace key (it begins with "fini_"; Fini\'s dashboard makes one)';
+
+function missingKey(overHttp: boolean): string {
+  const start = 'No Fini API key is set, so nothing was sent to Fini.';
+  const how = overHttp
+    ? `Ask the person to send a ${KEY} in the X-Fini-Api-Key header, which the MCP client's configuration sets, or to set FINI_API_KEY in the server's environment and restart the server.`
+    : `Ask the person to put FINI_API_KEY (a ${KEY}) into the "env" of this server in the MCP client's configuration and to restart the server.`;
+  return `${start} ${how} To try without an account, start the server with --sandbox.`;
+}
+
+/** How a person sets another key, in words that follow "Ask the person to". */
+function setKey(overHttp: boolean, key: string): string {
+  return overHttp
+    ? `send ${key} in the X-Fini-Api-Key header, or to set FINI_API_KEY to it in the server's environment and restart the server`
+    : `set FINI_API_KEY to ${key} and to restart the server`;
 }
 
 const LISTED_ITEMS = 500;
@@ -33,15 +48,17 @@ const AFTER_UNCERTAIN_WRITE: Readonly<Record<string, string>> = {
 /**
  * What went wrong, why and what to do next, for a model or a person: the one place in which errors
  * become text. An error that is none of ours gives null, and so does a wait that one has ended.
+ *
+ * @param overHttp Whether the client reaches the server over HTTP, where a key comes in a header.
  */
-export function explainError(error: unknown): string | null {
+export function explainError(error: unknown, overHttp = false): string | null {
   if (error instanceof IngestionError) {
-    const cause = explainCause(error);
+    const cause = explainCause(error, overHttp);
     return cause === null ? null : explainFate(error, cause);
   }
-  if (error instanceof MissingKeyError) return error.message;
+  if (error instanceof MissingKeyError) return missingKey(overHttp);
   if (error instanceof FiniError)
-    return explainFiniError(error, AFTER_UNCERTAIN_WRITE[error.operation]);
+    return explainFiniError(error, overHttp, AFTER_UNCERTAIN_WRITE[error.operation]);
   return null;
 }
 
@@ -53,10 +70,10 @@ export function explainFault(error: unknown, reference: string): string {
 }
 
 /** Why a wait has failed; null where that is a fault of this server. */
-function explainCause({ cause, stage }: IngestionError): string | null {
+function explainCause({ cause, stage }: IngestionError, overHttp: boolean): string | null {
   // Where it is uncertain, the items say what to do.
   const next = stage === 'maybe_queued' ? '' : undefined;
-  if (cause instanceof FiniError) return explainFiniError(cause, next).trim();
+  if (cause instanceof FiniError) return explainFiniError(cause, overHttp, next).trim();
   return cause instanceof WaitEnded ? cause.message : null;
 }
 
@@ -107,12 +124,16 @@ function listed(items: readonly string[]): string {
 }
 
 /** @param next What to do where nobody knows whether the request was carried out. */
-function explainFiniError(error: FiniError, next = 'Call again in a minute.'): string {
+function explainFiniError(
+  error: FiniError,
+  overHttp: boolean,
+  next = 'Call again in a minute.',
+): string {
   const said = JSON.stringify(bounded(error.message, ERROR_LENGTH).replace(/\.$/, ''));
   const task = error.operation;
   switch (error.failure) {
     case 'refused':
-      return explainStatus(error, said, next);
+      return explainStatus(error, overHttp, said, next);
     case 'redirected':
       return `Fini redirected the request to ${task} instead of answering (HTTP ${error.status}). The key is not sent to another address, so this was not followed. Check FINI_BASE_URL. ${next}`;
     case 'unreadable':
@@ -131,23 +152,23 @@ function explainFiniError(error: FiniError, next = 'Call again in a minute.'): s
 }
 
 /** What is known of a key without a scope, and what it is still good for. */
-function withoutScope(operation: string, scope: Scope): string {
+function withoutScope(operation: string, scope: Scope, overHttp: boolean): string {
   const what =
     scope === 'write'
       ? 'it is read-only, so only list_sources, get_source, wait_for_sources and list_provider_resources work with it'
       : 'it is write-only, so only deep_crawl_links, register_provider_resources, ingest_sources and refresh_sources work with it';
-  return `To ${operation}, the API key needs the scope "${scope}", which it has not: ${what}. Ask the person to set FINI_API_KEY to a key with both scopes and to restart the server; calling again with this one cannot help.`;
+  return `To ${operation}, the API key needs the scope "${scope}", which it lacks: ${what}. Ask the person to ${setKey(overHttp, 'a key with both scopes')}; calling again with this one cannot help.`;
 }
 
-function explainStatus(error: FiniError, said: string, next: string): string {
+function explainStatus(error: FiniError, overHttp: boolean, said: string, next: string): string {
   const { status = 0, operation } = error;
   const start = `Fini refused to ${operation} (HTTP ${status}): ${said}.`;
   switch (status) {
     case 401:
-      return `${start} The API key is missing, malformed, revoked or wrong. Ask the person to set FINI_API_KEY to the full workspace key (it begins with "fini_") and to restart the server; calling again before that cannot help.`;
+      return `${start} The API key is missing, malformed, revoked or wrong. Ask the person to ${setKey(overHttp, 'the full workspace key (it begins with "fini_")')}; calling again before that cannot help.`;
     case 403: {
       if (error.missingScope !== undefined)
-        return `${start} ${withoutScope(operation, error.missingScope)}`;
+        return `${start} ${withoutScope(operation, error.missingScope, overHttp)}`;
       const scope = /^(list|get)/.test(operation) ? 'read' : 'write';
       return `${start} To ${operation}, the API key needs the scope "${scope}", and an ID must belong to the key's own workspace. Ask the person for a key with that scope; calling again with this one cannot help.`;
     }
@@ -165,8 +186,8 @@ function explainStatus(error: FiniError, said: string, next: string): string {
         return `Fini failed to ${operation} (HTTP ${status}): ${said}. ${next}`;
       }
       if (operation === 'ingest sources') {
-        return `${start} Nothing was carried out. Mend the input as that says and call again. If an ID is a provider's own (Notion's look like source IDs), pass it to import_provider_resources as externalIds instead.`;
+        return `${start} Nothing was carried out. Fix the input accordingly and call again. If an ID is a provider's own (Notion's look like source IDs), pass it to import_provider_resources as externalIds instead.`;
       }
-      return `${start} Nothing was carried out. ${operation.includes('provider') ? 'A provider must be connected in the Fini dashboard; if it is, mend' : 'Mend'} the input as that says and call again.`;
+      return `${start} Nothing was carried out. ${operation.includes('provider') ? 'A provider must be connected in the Fini dashboard; if it is, fix' : 'Fix'} the input accordingly and call again.`;
   }
 }

@@ -13,11 +13,19 @@ import {
 import { defineTool } from './define.ts';
 import { explainError } from './error-text.ts';
 import { boundedResource } from './list-provider-resources.ts';
+import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText, waitOptions } from './report.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './schemas.ts';
 
 /** How many items of a kind a dry run shows; list_provider_resources has them all. */
 const SHOWN_ITEMS = 100;
+
+/** What names a provider's item. */
+const externalId = trimmed.min(1).register(textMeanings, {
+  kind: 'externalId',
+  one: "a provider's own ID, or an item's URL",
+  many: "the provider's own IDs, or its items' URLs",
+});
 
 /** Lists, chooses, registers, queues and waits (fini-api.md, the two routes of provider resources). */
 export const importProviderResources = defineTool({
@@ -36,9 +44,7 @@ export const importProviderResources = defineTool({
         .optional()
         .describe('Items whose title or path contains this, in any case.'),
       /** Chooses by the provider's own IDs. */
-      externalIds: listOf(trimmed.min(1), 1)
-        .optional()
-        .describe("Items by the provider's own IDs."),
+      externalIds: listOf(externalId, 1).optional().describe("Items by the provider's own IDs."),
       /** Chooses everything that Fini does not have. */
       all: z
         .boolean()
@@ -130,7 +136,10 @@ export const importProviderResources = defineTool({
       toRefresh: report === null ? known.map(boundedSource) : undefined,
       unregistered: unregistered.map(({ externalId }) => bounded(externalId, URL_LENGTH)),
       report: report === null ? undefined : reportOutput(report, context),
-      message: [messageOf(plan, choice, false), ...afterwards(result, choice)].join(' '),
+      message: [
+        messageOf(plan, choice, false),
+        ...afterwards(result, choice, context.overHttp),
+      ].join(' '),
     };
   },
   text({ toAdd = [], toRefresh = [], notFound, unregistered, report, message }) {
@@ -232,19 +241,19 @@ function nothingSelected(plan: ImportPlan, choice: Choice): string {
 }
 
 /** What became of it beside the report, and how to go on. */
-function afterwards(result: ImportResult, choice: Choice): string[] {
+function afterwards(result: ImportResult, choice: Choice, overHttp: boolean): string[] {
   const { unregistered, registered, trouble } = result;
   const sentences: string[] = [];
   const byTitle = 'search' in choice ? ' (by title; list_sources shows the others)' : '';
   if (trouble instanceof IngestionError) {
-    sentences.push(explainError(trouble) ?? '');
+    sentences.push(explainError(trouble, overHttp) ?? '');
     if (trouble.stage === 'not_queued' && registered > 0) {
       sentences.push(
         `${counted(registered, 'item')} registered: call import_provider_resources again with the same input, which goes on with them${byTitle}.`,
       );
     }
   } else if (trouble !== null) {
-    sentences.push(`Nothing was queued. ${explainError(trouble)}`);
+    sentences.push(`Nothing was queued. ${explainError(trouble, overHttp)}`);
     if (!trouble.surelyNotCarriedOut) {
       sentences.push(
         `Call import_provider_resources again with the same input, which goes on with what is registered${byTitle}.`,

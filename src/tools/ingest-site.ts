@@ -11,8 +11,9 @@ import {
   shownPages,
 } from './deep-crawl-links.ts';
 import { defineTool } from './define.ts';
+import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText, waitOptions } from './report.ts';
-import { dryRun, listOf, startUrls, timeoutSeconds, trimmed } from './schemas.ts';
+import { dryRun, listOf, startUrls, timeoutSeconds } from './schemas.ts';
 
 /** How many globs that match nothing the message names. */
 const NAMED_GLOBS = 5;
@@ -21,7 +22,13 @@ const SAMPLES = 10;
 const SAMPLED = 1_000;
 
 /** Globs over a page's path or URL; every bad one is named. */
-const globs = listOf(trimmed)
+const globs = listOf(
+  z.string().trim().register(textMeanings, {
+    kind: 'glob',
+    one: 'a glob',
+    many: 'globs of paths, such as "/docs/**"',
+  }),
+)
   .superRefine((items, context) => {
     for (const fault of globFaults(items)) context.addIssue(fault);
   })

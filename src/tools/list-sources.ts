@@ -119,7 +119,7 @@ export const listSources = defineTool({
     const parts = [
       totals === undefined ? foundText(list, asked, canWrite) : countedText(list, asked),
       list.unreadable === 0 ? '' : `${counted(list.unreadable, 'record')} without an ID left out.`,
-      list.trouble === null ? '' : (explainError(list.trouble) ?? ''),
+      list.trouble === null ? '' : (explainError(list.trouble, context.overHttp) ?? ''),
       wayOn(list, asked),
       totals !== undefined && totals.byStatus.failed > 0
         ? 'To see what failed and why, call with status "failed".'

@@ -11,7 +11,7 @@ export const refreshSources = defineTool({
     'Queues the ingestion anew of existing sources, also of mixed kinds, by ID; go on with wait_for_sources as its message says. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice. Needs write scope.',
   inputSchema: z.strictObject({
     /** Source IDs. */
-    documentIds: sourceIds('documentIds').describe('Source IDs (UUIDs).'),
+    documentIds: sourceIds.describe('Source IDs (UUIDs).'),
   }),
   outputSchema: z.object({
     message: z.string().describe('How to wait for the jobs.'),

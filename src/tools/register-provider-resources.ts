@@ -2,8 +2,16 @@ import * as z from 'zod';
 import { counted } from '../bounded.ts';
 import { defineTool } from './define.ts';
 import { resourceShape } from './list-provider-resources.ts';
+import { textMeanings } from './read-input.ts';
 import { NAMED_IDS } from './refresh-sources.ts';
 import { listOf, provider, queuedShape } from './schemas.ts';
+
+/** An item's URL, also as some models write it. */
+const originalUrl = resourceShape.originalUrl.trim().register(textMeanings, {
+  kind: 'name',
+  one: "the item's URL",
+  many: "items' URLs",
+});
 
 /** Makes sources of a provider's pages (fini-api.md, "register provider resources"). */
 export const registerProviderResources = defineTool({
@@ -14,7 +22,7 @@ export const registerProviderResources = defineTool({
   inputSchema: z.strictObject({
     provider,
     resources: listOf(
-      z.strictObject({ ...resourceShape, path: resourceShape.path.optional() }),
+      z.strictObject({ ...resourceShape, originalUrl, path: resourceShape.path.optional() }),
       1,
     ).describe('Items as list_provider_resources returned them.'),
   }),

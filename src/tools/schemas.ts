@@ -1,42 +1,18 @@
 import * as z from 'zod';
-import { quoted } from '../bounded.ts';
 import { INGEST_SOURCES } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
-import {
-  describeFaults,
-  findIngestFaults,
-  isSourceId,
-  sourceIdFault,
-  webUrlFault,
-} from '../ingestion/inputs.ts';
+import { findIngestFaults, isSourceId, sourceIdFault, webUrlFault } from '../ingestion/inputs.ts';
 import { parseSourceUri } from '../source-uri.ts';
+import { textMeanings } from './read-input.ts';
 
 /*
  * What the inputs of several tools share. Only plain types: several clients' models refuse unions,
  * formats and references. A description stands where a name does not say it all.
  */
 
-/** Faults of a single value, whose message is clearer with the value in it. */
-const NAMING_THE_VALUE = new Set(['invalid_type', 'invalid_value', 'too_small', 'too_big']);
-
-/**
- * A list, also where it arrives as the JSON text of one, or as its only item: some models write it
- * so.
- */
-export function listOf<Item extends z.ZodType>(item: Item, minimum = 0) {
-  const list = minimum > 0 ? z.array(item).min(minimum) : z.array(item);
-  return z.preprocess(readJsonList, list);
-}
-
-function readJsonList(value: unknown): unknown {
-  if (typeof value !== 'string') return value;
-  if (!value.trimStart().startsWith('[')) return [value];
-  try {
-    return JSON.parse(value);
-  } catch {
-    // Not JSON after all: the array schema then says what is wrong with it.
-    return value;
-  }
+/** A list, of one item at least where that is the minimum. */
+export function listOf<Item extends z.ZodType>(item: Item, minimum = 0): z.ZodArray<Item> {
+  return minimum > 0 ? z.array(item).min(minimum) : z.array(item);
 }
 
 /** A text without white space around it, which models and copied lists bring along. */
@@ -47,25 +23,6 @@ const texts = z
   .array(z.unknown())
   .catch([null])
   .transform((items) => items.map((item) => (typeof item === 'string' ? item : null)));
-
-/*
- * Zod says what was expected; an error must also name what was given. This holds for every schema
- * of the process, since Zod offers no narrower place that the SDK's parsing would heed.
- */
-z.config({
-  customError: (issue) => {
-    const expected = z.config().localeError?.(issue);
-    const message = typeof expected === 'string' ? expected : expected?.message;
-    if (message === undefined || issue.input === undefined) return undefined;
-    if (issue.code === 'unrecognized_keys') {
-      if (!(issue.inst instanceof z.ZodObject)) return undefined;
-      return `${message}. It takes ${Object.keys(issue.inst.shape).join(', ')}`;
-    }
-    return NAMING_THE_VALUE.has(issue.code)
-      ? `${message} (given: ${quoted(issue.input)})`
-      : undefined;
-  },
-});
 
 /** The providers whose content can be listed and registered. */
 export const provider = z.enum(PROVIDERS).describe('A provider connected in the Fini dashboard.');
@@ -81,34 +38,53 @@ export const timeoutSeconds = z
   );
 
 /** What names a source or a page; a source also by the resource of its text. */
-const named = trimmed.overwrite((text) => parseSourceUri(text)?.id ?? text);
+const named = trimmed
+  .overwrite((text) => parseSourceUri(text)?.id ?? text)
+  .register(textMeanings, {
+    kind: 'name',
+    one: 'a URL or a source ID',
+    many: 'URLs (with source "web") or source IDs (with any other source)',
+  });
 
 /** A source ID as Fini has it, also where it arrives in capitals. */
-const idText = named.overwrite((id) => (isSourceId(id) ? id.toLowerCase() : id));
+const idText = named
+  .overwrite((id) => (isSourceId(id) ? id.toLowerCase() : id))
+  .register(textMeanings, {
+    kind: 'name',
+    one: 'a source ID (a UUID)',
+    many: 'source IDs (UUIDs)',
+  });
 
 /** One source ID, a UUID. */
 export const sourceId = idText.superRefine((id, context) => {
   if (!isSourceId(id)) {
     context.addIssue(
-      `${quoted(id)} is not a source ID (a UUID): list_sources shows them, and finds a page's with originalUrl.`,
+      "is not a source ID (a UUID): list_sources shows them, and finds a page's with originalUrl",
     );
   }
 });
 
-/** One or more source IDs; every bad one is named. */
-export function sourceIds(field: string) {
-  return listOf(idText, 1).superRefine((ids, context) => {
-    for (const fault of describeFaults(field, ids, sourceIdFault)) context.addIssue(fault);
-  });
-}
+const listedId = idText.superRefine((id, context) => {
+  const fault = sourceIdFault(id);
+  if (fault !== null) context.addIssue(`These are ${fault}`);
+});
 
-/** Where a crawl starts; every bad URL is named. */
-export const startUrls = listOf(trimmed, 1)
-  .superRefine((links, context) => {
-    const faultOf = (link: string) => webUrlFault(link, 'crawl');
-    for (const fault of describeFaults('links', links, faultOf)) context.addIssue(fault);
+/** One or more source IDs. */
+export const sourceIds = listOf(listedId, 1);
+
+const startUrl = trimmed
+  .superRefine((url, context) => {
+    const fault = webUrlFault(url, 'crawl');
+    if (fault !== null) context.addIssue(`These are ${fault}`);
   })
-  .describe('Absolute http(s) URLs to start from.');
+  .register(textMeanings, {
+    kind: 'name',
+    one: 'an absolute http(s) URL',
+    many: 'absolute http(s) URLs',
+  });
+
+/** Where a crawl starts. */
+export const startUrls = listOf(startUrl, 1).describe('Absolute http(s) URLs to start from.');
 
 /** Whether a call only tells what it would do. */
 export const dryRun = z
@@ -149,7 +125,10 @@ export function refuseIngestFaults<Schema extends z.ZodType>(schema: Schema): Sc
   const refinement = (input: unknown, context: z.RefinementCtx) => {
     const lists = ingestLists.safeParse(input);
     if (!lists.success) return;
-    for (const fault of findIngestFaults(lists.data)) context.addIssue(fault);
+    for (const { item, message } of findIngestFaults(lists.data)) {
+      const path = item === null ? [] : [item.list, item.index];
+      context.addIssue({ code: 'custom', message, path });
+    }
   };
   return schema.superRefine(refinement, { when: () => true });
 }

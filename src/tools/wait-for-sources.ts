@@ -10,14 +10,14 @@ export const waitForSources = defineTool({
   description:
     'Waits for jobs that were queued before, streams progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps). Use it also after ingest_sources or refresh_sources. Queues nothing. To queue and wait in one go use ingest_and_wait. Needs read scope.',
   inputSchema: z.strictObject({
-    ids: sourceIds('ids').describe('Source IDs (UUIDs).'),
+    ids: sourceIds.describe('Source IDs (UUIDs).'),
     timeoutSeconds,
     /** ISO 8601: a result that the record shows from before this belongs to an earlier job. */
     queuedAfter: z
       .string()
       .refine(
         (text) => !Number.isNaN(Date.parse(text)),
-        'queuedAfter is not a time: pass it as nextSteps gave it',
+        'is not a time: pass it as nextSteps gave it',
       )
       .optional()
       .describe("As nextSteps gave it: results older than this are an earlier job's."),

@@ -68,7 +68,7 @@ const expected: Record<string, Expected> = {
     limits: /not in Fini yet.*Google Drive cannot be listed/,
     scope: 'read',
     input: { provider: 'notion' },
-    wrong: [{ provider: 'googledrive' }, /expected one of "notion".*given: "googledrive"/],
+    wrong: [{ provider: 'googledrive' }, /provider must be one of "notion".*given: "googledrive"/],
   },
   register_provider_resources: {
     when: /Turns items of list_provider_resources into Fini sources/,
@@ -77,7 +77,10 @@ const expected: Record<string, Expected> = {
     limits: /Registering an item again only updates it/,
     scope: 'write',
     input: { provider: 'notion', resources: [RESOURCE] },
-    wrong: [{ provider: 'notion', resources: ['1'] }, /expected object.*given: "1".*resources/],
+    wrong: [
+      { provider: 'notion', resources: ['1'] },
+      /resources: \[0\] "1"\. Each must be an object with externalId/,
+    ],
   },
   ingest_and_wait: {
     when: /The usual way to ingest/,
@@ -124,7 +127,7 @@ const expected: Record<string, Expected> = {
     limits: /newest change first, without their text/,
     scope: 'read',
     input: {},
-    wrong: [{ limit: 1_000 }, /expected number to be <=100 \(given: "1000"\) at limit/],
+    wrong: [{ limit: 1_000 }, /limit must be a whole number from 1 to 100 \(given: 1000\)/],
   },
   get_source: {
     when: /Shows one source: its state, why it failed/,
@@ -141,7 +144,7 @@ const expected: Record<string, Expected> = {
     limits: /Nothing can be undone/,
     scope: 'write',
     input: { documentIds: [ID] },
-    wrong: [{ documentIds: [] }, /expected array to have >=1 items/],
+    wrong: [{ documentIds: [] }, /documentIds is empty: pass a list of source IDs/],
   },
 };
 
@@ -198,7 +201,10 @@ describe.each(Object.entries(expected))('%s', (name, { when, instead, next, limi
   test('refuses a wrong input: what is wrong, with its value, and what is right', async () => {
     const [input, says] = rest.wrong;
     const before = harness.sandbox.requests.length;
-    expectError(await harness.call(name, input), [new RegExp(`arguments for tool ${name}`), says]);
+    expectError(await harness.call(name, input), [
+      new RegExp(`The input of ${name} is wrong`),
+      says,
+    ]);
     expect(harness.sandbox.requests).toHaveLength(before);
   });
 
@@ -218,7 +224,7 @@ const failures: [kind: string, action: FaultAction, says: RegExp[]][] = [
   [
     '400',
     { kind: 'status', status: 400 },
-    [/refused to .*HTTP 400/, /Scripted fault: 400/, /[Mm]end the input/],
+    [/refused to .*HTTP 400/, /Scripted fault: 400/, /[Ff]ix the input/],
   ],
   [
     '401',
@@ -340,6 +346,6 @@ test('what Fini says is quoted in bounds, on one line, and never as a next step'
   const body = { statusCode: 400, message, error: 'Bad Request' };
   harness.sandbox.script({ method: 'POST', action: { kind: 'status', status: 400, body } });
   const answer = await harness.call('deep_crawl_links', { links: [PAGE] });
-  expectError(answer, [/"(long )+/, /Mend the input/]);
+  expectError(answer, [/"(long )+/, /Fix the input/]);
   expect(answer.text.trim()).not.toContain('\n');
 });

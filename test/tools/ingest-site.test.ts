@@ -171,8 +171,8 @@ describe('globs', () => {
     ['a repeated group', '/(ab)+', /regular expression/],
     ['a repetition', '/a{2,}', /regular expression/],
     ['a placeholder', '/users/{id}', /without a choice: write \*/],
-    ['a list', '*.pdf,*.zip', /is a list: pass each glob as an item/],
-    ['a list of braces', '/{a,b}/**, /c', /is a list/],
+    ['what may be a list', '/docs,blog', /is a list: pass each glob as an item/],
+    ['the same after braces', '/{a,b}/c,d', /is a list/],
     ['a list with semicolons', '*.pdf;*.zip', /is a list/],
     ['a list with spaces', '/a /b', /is a list/],
     [

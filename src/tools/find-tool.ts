@@ -1,0 +1,57 @@
+import { quoted } from '../bounded.ts';
+import type { Tool } from './define.ts';
+import { folded } from './read-input.ts';
+import { isNear } from './refusal.ts';
+
+/** How much of a name is compared. */
+const LONGEST_NAME = 64;
+
+/**
+ * Finds a tool by its name, or says why there is none and which may be meant.
+ *
+ * @param tools Every tool; those of `listed` can be called.
+ */
+export function findTool(
+  name: string,
+  tools: readonly Tool[],
+  listed: readonly Tool[],
+  readOnly: boolean,
+): Tool | string {
+  const tool = tools.find((one) => one.name === name);
+  if (tool !== undefined) return listed.includes(tool) ? tool : whyOff(tool, readOnly);
+  const start = `There is no tool ${quoted(name)}`;
+  const meant = toolsMeant(name, tools);
+  const [only] = meant;
+  if (only !== undefined && meant.length === 1 && !listed.includes(only)) {
+    return `${start}. ${whyOff(only, readOnly)}`;
+  }
+  const names = meant.filter((one) => listed.includes(one)).map((one) => one.name);
+  if (names.length > 0) return `${start}: did you mean ${names.join(' or ')}?`;
+  return `${start}. There are ${listed.map((one) => one.name).join(', ')}.`;
+}
+
+function whyOff({ name, isReadOnly, isDestructive }: Tool, readOnly: boolean): string {
+  const isBarred = readOnly && !isReadOnly;
+  const changes = [
+    isBarred ? 'without --read-only' : '',
+    isDestructive ? 'with --allow-delete' : '',
+  ].filter((change) => change !== '');
+  const why = isBarred ? 'started with --read-only' : 'started without --allow-delete';
+  return `${name} is off: this server was ${why}. If the person wants it, say that the server has to be started ${changes.join(' and ')}.`;
+}
+
+function toolsMeant(name: string, tools: readonly Tool[]): readonly Tool[] {
+  if (name.length > LONGEST_NAME) return [];
+  // Clients put the server's name in front, with one of several separators.
+  const wanted = folded(name.replace(/[.:/]/g, '_'));
+  const tests: ((own: string) => boolean)[] = [
+    (own) => own === wanted || wanted.endsWith(own),
+    (own) => isNear(own, wanted),
+    (own) => wanted.length > 2 && own.includes(wanted),
+  ];
+  for (const test of tests) {
+    const found = tools.filter((tool) => test(folded(tool.name)));
+    if (found.length > 0) return found;
+  }
+  return [];
+}

@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as z from 'zod';
+import { listing } from '../src/tools/listing.ts';
+import { type Harness, startHarness } from './harness.ts';
+
+/* One event loop serves everybody: whatever one client sends, another is answered meanwhile. */
+
+const MEGABYTES_4 = 4 * 1024 * 1024;
+const HALF_A_SECOND = 500;
+const UUID = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
+const PAGE = 'https://help.example/a';
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await startHarness({}, {}, ['--allow-delete']);
+});
+afterAll(() => harness.close());
+
+/**
+ * The longest time in which the event loop heard nobody while something ran, in milliseconds of
+ * computing: those of the clock depend on what else the machine does.
+ */
+async function longestSilence(run: () => Promise<unknown>): Promise<number> {
+  const computed = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  };
+  let longest = 0;
+  let last = computed();
+  const listen = () => {
+    const now = computed();
+    longest = Math.max(longest, now - last);
+    last = now;
+  };
+  const timer = setInterval(listen, 5);
+  await run();
+  listen();
+  clearInterval(timer);
+  return longest;
+}
+
+/** 4 MB of the same part again and again. */
+const filled = (part: string) => part.repeat(MEGABYTES_4 / part.length);
+const listed = (item: unknown) => {
+  const { length } = JSON.stringify(item);
+  return Array.from({ length: MEGABYTES_4 / (length + 1) }, () => item);
+};
+/** As wide as allowed, so that the work is done. */
+const wide = (item: unknown) => Array.from({ length: 10_000 }, () => item);
+
+const texts: [what: string, text: string][] = [
+  ['letters', filled('a')],
+  ['white space', filled(' ')],
+  ['commas', filled(',')],
+  ['a URL', `${PAGE}/${filled('a')}`],
+  ['URLs', filled(`${PAGE} `)],
+  ['IDs', filled(`${UUID},`)],
+  ['numbers', filled('1,')],
+  ['brackets', filled('[')],
+  ['braces', `{${filled('.')}`],
+  ['question marks', filled('?')],
+  ['stars', filled('*')],
+  ['Markdown', filled('[a](')],
+  ['a list', JSON.stringify(listed('4402118230'))],
+  ['an object', `{"a":${JSON.stringify(filled('a'))}}`],
+];
+const short = (text: string) => text.slice(0, 9_000);
+const items: [what: string, list: unknown[]][] = [
+  ['wrong IDs', listed('4402118230')],
+  ['numbers', listed(1)],
+  ['nulls', listed(null)],
+  ['objects', listed({ id: UUID })],
+  ['10,000 URLs', wide(PAGE)],
+  ['10,000 wrong URLs', wide('help.example/a b')],
+  ['10,000 wrong IDs', wide(`${UUID}x`)],
+  ['10,000 nulls', wide(null)],
+  ['10,000 objects', wide({ id: UUID })],
+  ['several in each', wide(`${PAGE} ${PAGE}`)],
+  [
+    'long texts',
+    texts.slice(0, 12).flatMap(([, text]) => Array.from({ length: 40 }, () => short(text))),
+  ],
+  ['one text', [filled('a b,')]],
+];
+
+interface Field {
+  readonly tool: string;
+  readonly name: string;
+  readonly type: string;
+  readonly others: Record<string, unknown>;
+}
+
+/** Every input of every tool, with what else its tool demands. */
+const fields: Field[] = listing.flatMap(({ name: tool, inputSchema }) => {
+  const { properties = {}, required = [] } = inputSchema;
+  const valid: Record<string, unknown> = {
+    links: [PAGE],
+    provider: 'zendesk',
+    resources: [],
+    ids: [UUID],
+    documentIds: [UUID],
+    id: UUID,
+  };
+  return Object.entries(properties).map(([name, schema]) => {
+    const { type } = z.object({ type: z.string() }).parse(schema);
+    const others = required.filter((one) => one !== name).map((one) => [one, valid[one]]);
+    return { tool, name, type, others: Object.fromEntries(others) };
+  });
+});
+
+describe('4 MB in any input keep nobody waiting', () => {
+  test.each(fields.map((field) => [`${field.tool} ${field.name}`, field] as const))(
+    '%s',
+    async (_what, { tool, name, type, others }) => {
+      const values = [...texts, ...(type === 'array' || type === 'object' ? items : [])];
+      // What the sandbox, which runs in this process too, makes of ten thousand items is its own.
+      harness.sandbox.script({
+        method: 'POST',
+        times: Infinity,
+        action: { kind: 'status', status: 400 },
+      });
+      for (const [what, value] of values) {
+        // Parsing the message itself is the transport's and the client's.
+        const call = () => harness.call(tool, { ...others, [name]: value }).catch(() => null);
+        const silence = await longestSilence(call);
+        expect(silence, `${what}: ${Math.round(silence)} ms`).toBeLessThan(HALF_A_SECOND);
+      }
+      harness.sandbox.clearFaults();
+    },
+    60_000,
+  );
+});
+
+describe('names and values come back in bounds', () => {
+  const long = filled('x');
+  let deep: unknown = 'x';
+  for (let depth = 0; depth < 30; depth += 1) deep = [deep];
+
+  test.each<[what: string, tool: string, input: Record<string, unknown>, says: RegExp]>([
+    ['the name of a tool', long, {}, /There is no tool "x+…"/],
+    ['the name of an input', 'get_source', { id: UUID, [long]: 1 }, /has no "x+…": it takes id/],
+    ['a nested name', 'get_source', { id: UUID, paragraphs: { [long]: 1 } }, /has no "x+…"/],
+    [
+      'many names',
+      'get_source',
+      Object.fromEntries(
+        texts.flatMap(([what], at) =>
+          Array.from({ length: 20 }, (_, i) => [`${what}${at}${i}`, 1]),
+        ),
+      ),
+      /has 280 fields; at most 100/,
+    ],
+    [
+      'a list',
+      'wait_for_sources',
+      { ids: listed(UUID) },
+      /ids has 107,546 items; at most 10,000 are allowed: pass fewer/,
+    ],
+    [
+      'a text',
+      'list_sources',
+      { title: long },
+      /title is 4,194,304 characters long; at most 10,000/,
+    ],
+    [
+      'what is deep',
+      'wait_for_sources',
+      { ids: [deep] },
+      /ids: \[0\] \[\[\[…\]\]\]\. Each must be/,
+    ],
+    [
+      'many resources',
+      'register_provider_resources',
+      { provider: 'zendesk', resources: wide({}) },
+      /resources\[0\]\.title is required.*[\s\S]*and more$/,
+    ],
+  ])('%s', async (_what, tool, input, says) => {
+    const { text, isError } = await harness.call(tool, input);
+    expect(isError).toBe(true);
+    expect(text.length).toBeLessThan(6_000);
+    expect(text).toMatch(says);
+  });
+});
