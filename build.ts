@@ -4,13 +4,15 @@ import { build, type Plugin } from 'esbuild';
 import { listing } from './src/tools/listing.ts';
 
 /*
- * What a start would pay for and never uses. The SDK loads a JSON Schema validator (for its own way of
- * asking the person, which is not used here) and a converter for Zod 3 schemas (there are none).
+ * What a start would pay for and never uses: the SDK's JSON Schema validator, for its own way of asking
+ * the person, which is not used here.
  */
 const LEFT_OUT: readonly { filter: RegExp; contents: string }[] = [
-  { filter: /\/validation\/ajv-provider\.js$/, contents: 'export class AjvJsonSchemaValidator {}' },
-  { filter: /^zod-to-json-schema$/, contents: 'export const zodToJsonSchema = undefined;' },
-  { filter: /^zod\/v3$/, contents: 'export {};' },
+  {
+    filter: /^@modelcontextprotocol\/server\/_shims$/,
+    contents:
+      "export { default as process } from 'node:process'; export class DefaultJsonSchemaValidator {}",
+  },
 ];
 
 const leaveOut: Plugin = {

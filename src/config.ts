@@ -1,3 +1,4 @@
+import { domainToASCII } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { quoted } from './bounded.ts';
@@ -34,6 +35,15 @@ export const apiKeySchema = z
   .regex(TOKEN, 'has characters that no key has; set the key alone, without "Bearer" or quotes')
   .min(8, 'is too short to be a key');
 
+/** Where a proxy is: people leave its scheme out. */
+const proxyUrl = z
+  .string()
+  .transform((text) => (text.includes('://') ? text : `http://${text}`))
+  .refine(
+    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+    'is not the URL of an HTTP proxy; write it as http://host:port',
+  );
+
 /** Every setting: name, unit, default, how it is given and what it means. */
 export const configSchema = z.object({
   /** The workspace key. Undefined where none is set: the server then starts, and calls say so. */
@@ -55,6 +65,21 @@ export const configSchema = z.object({
       flag: 'base-url',
       description: 'The Fini API: https, or http on loopback.',
     }),
+  /** The proxy for Fini, unless it is on loopback. */
+  httpsProxy: proxyUrl.optional().register(sources, {
+    environment: 'HTTPS_PROXY',
+    description: 'The proxy for requests to Fini. Requests to loopback are always sent directly.',
+  }),
+  /** The same, where `httpsProxy` is not set. */
+  httpProxy: proxyUrl.optional().register(sources, {
+    environment: 'HTTP_PROXY',
+    description: 'The proxy to use if HTTPS_PROXY is not set.',
+  }),
+  /** Hosts that are asked directly: names, domains and ports, with commas between them. */
+  noProxy: z.string().optional().register(sources, {
+    environment: 'NO_PROXY',
+    description: 'Hosts that need no proxy, separated by commas; * for all.',
+  }),
   /** The shortest pause between two looks at Fini, in milliseconds. */
   pollIntervalMs: milliseconds
     .pipe(z.number().min(1, 'must be at least 1').max(60_000, 'must be at most 60000'))
@@ -148,11 +173,12 @@ export const configSchema = z.object({
     .array(
       z
         .string()
-        .toLowerCase()
         .refine(
-          (host) => /^[^\s/:@]+$|^\[.*\]$/.test(host),
-          'is a host name alone, without scheme and port',
-        ),
+          (host) => /^([^\s/:@*,.][^\s/:@*,]*|\[[^\s]*\])$/.test(host) && asciiHost(host) !== '',
+          'must be one host name, without scheme, port, "*" or a leading dot; repeat the flag for more',
+        )
+        // As requests name it: names beyond ASCII travel in Punycode.
+        .transform(asciiHost),
     )
     .default([])
     .register(sources, {
@@ -167,15 +193,15 @@ export const configSchema = z.object({
         .string()
         .toLowerCase()
         .refine(
-          (origin) => URL.canParse(origin) && new URL(origin).origin === origin,
-          'is an origin alone: scheme, host and port, without a path',
+          isOrigin,
+          'must be one origin: scheme, host and port, without a path (https://host, chrome-extension://id, vscode-webview://*)',
         ),
     )
     .default([])
     .register(sources, {
       flag: 'allowed-origin',
       description:
-        'An origin (https://host) whose pages may ask the HTTP server, beside the loopback ones. May be repeated.',
+        'An origin (https://host, or one of an extension) whose pages may ask the HTTP server, beside the loopback ones. May be repeated.',
     }),
   /** How many HTTP sessions there may be at once. */
   maximumSessions: z.coerce
@@ -194,6 +220,16 @@ export const configSchema = z.object({
     .register(sources, {
       flag: 'session-idle-seconds',
       description: 'How long an HTTP session may go unused before it is closed.',
+    }),
+  /** How long an idle HTTP connection is kept open, in seconds. */
+  keepAliveSeconds: z.coerce
+    .number({ error: 'is not a number' })
+    .pipe(z.number().min(1, 'must be at least 1').max(3600, 'must be at most 3600'))
+    .default(75)
+    .register(sources, {
+      flag: 'keep-alive-seconds',
+      description:
+        'How long an idle HTTP connection is kept open: longer than the balancer in front of it, most of which take 60.',
     }),
   /** How much is logged on stderr. */
   logLevel: z
@@ -337,6 +373,7 @@ function conflicts(config: Config, flags: Flags): string[] {
     'allowed-origin',
     'max-sessions',
     'session-idle-seconds',
+    'keep-alive-seconds',
   ];
   if (!config.http) {
     for (const flag of needsHttp) if (flags.has(flag)) faults.push(`--${flag} needs --http`);
@@ -349,8 +386,21 @@ function environmentValue(
   environment: Readonly<Record<string, string | undefined>>,
   name: string | undefined,
 ): string | undefined {
-  const value = name === undefined ? undefined : environment[name]?.trim();
+  // The settings of the whole system have lower-case names too, which win, as in curl.
+  const given = name?.endsWith('_PROXY') ? environment[name.toLowerCase()] : undefined;
+  const value = name === undefined ? undefined : (given || environment[name])?.trim();
   return value === undefined || value === '' || /^\$\{.*\}$/.test(value) ? undefined : value;
+}
+
+/** A host name as it travels: in lower case, and in ASCII; empty where it is none. */
+function asciiHost(host: string): string {
+  return host.startsWith('[') ? host.toLowerCase() : domainToASCII(host);
+}
+
+/** Whether a text is an origin, of a web server or of a program with a scheme of its own. */
+function isOrigin(text: string): boolean {
+  if (/^https?:/.test(text)) return URL.canParse(text) && new URL(text).origin === text;
+  return /^[a-z][a-z0-9+.-]*:\/\/([^\s/?#*,]+|\*)$/.test(text);
 }
 
 function baseUrlFault(text: string): string | null {

@@ -58,10 +58,10 @@ export function refuse(request: IncomingMessage, rules: AccessRules): Refusal | 
   const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
   if (given !== undefined && isSame(given, rules.authToken)) return null;
   const error = given === undefined ? '' : ', error="invalid_token"';
+  const start = given === undefined ? 'The token is missing' : 'The token is wrong';
   return {
     status: 401,
-    message:
-      'Every request needs "Authorization: Bearer" with the token that the server was started with (FINI_MCP_AUTH_TOKEN).',
+    message: `${start}: every request needs "Authorization: Bearer" with the token that this server was started with (FINI_MCP_AUTH_TOKEN).`,
     headers: { 'www-authenticate': `Bearer realm="fini-mcp"${error}` },
   };
 }
@@ -72,7 +72,12 @@ export function isAllowedOrigin(origin: string, rules: AccessRules): boolean {
   if (host === null) return false;
   // Any program can register a scheme of its own; only what a web server serves is a web page.
   const isLocalPage = /^https?:/i.test(origin) && isLoopback(host);
-  return isLocalPage || rules.allowedOrigins.includes(origin.toLowerCase());
+  const [scheme] = origin.toLowerCase().split('://');
+  return (
+    isLocalPage ||
+    rules.allowedOrigins.includes(origin.toLowerCase()) ||
+    rules.allowedOrigins.includes(`${scheme}://*`)
+  );
 }
 
 /** A short name for something that must not be logged itself. */

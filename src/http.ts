@@ -6,9 +6,8 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
+import { NodeStreamableHTTPServerTransport } from '@modelcontextprotocol/node';
+import type { JSONRPCMessage, McpRequestContext, Server } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { bounded } from './bounded.ts';
 import { apiKeySchema } from './config.ts';
@@ -23,10 +22,12 @@ import {
 } from './http-access.ts';
 import { connectionLimit, SessionShares, UnreadBound } from './http-limits.ts';
 import type { Log } from './log.ts';
-import { MAXIMUM_INITIALIZE_BYTES, messageFault, textFault } from './message-bounds.ts';
-import { connectServer, createServer, type ServerKind } from './server.ts';
+import { connectServer, createServer, guarded, type ServerKind } from './server.ts';
 import { originalStack } from './stack.ts';
 import { failureText, type ToolDependencies } from './tools/define.ts';
+import { MAXIMUM_INITIALIZE_BYTES, textFault } from './transports/message-bounds.ts';
+import { readMessages } from './transports/messages.ts';
+import { createModernHttp } from './transports/modern-http.ts';
 import type { Lease, Workspaces } from './workspace.ts';
 
 /** How the HTTP server runs. */
@@ -40,6 +41,8 @@ export interface HttpServerOptions extends AccessRules, ServerKind {
   readonly maximumSessions: number;
   /** How long a session may go unused, in seconds. */
   readonly sessionIdleSeconds: number;
+  /** How long an idle connection is kept open, in seconds. */
+  readonly keepAliveSeconds: number;
   /** The version that clients are told. */
   readonly version: string;
   readonly workspaces: Workspaces;
@@ -55,7 +58,7 @@ export interface HttpServer {
 }
 
 interface Session {
-  readonly transport: StreamableHTTPServerTransport;
+  readonly transport: NodeStreamableHTTPServerTransport;
   /** The workspace key that opened it; nobody else gets in. */
   readonly apiKey: string | undefined;
   readonly lease: Lease;
@@ -74,6 +77,7 @@ interface Summary {
   batch?: string[];
 }
 
+const METHODS = ['GET', 'POST', 'DELETE'];
 const MAXIMUM_BODY_BYTES = 4 * 1024 * 1024;
 const KEEP_ALIVE_MS = 15_000;
 /** What a client has for its headers, and for its whole request. */
@@ -175,6 +179,8 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = performance.now();
     const summary: Summary = {};
+    // A proxy may ask for the whole URL.
+    request.url = request.url?.replace(/^https?:\/\/[^/?]*/i, '') || '/';
     response.once('close', () => {
       const session = request.headers['mcp-session-id'] ?? response.getHeader('mcp-session-id');
       log('info', 'request', {
@@ -205,28 +211,46 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     const path = pathOf(request);
     if (path === '/healthz')
       return answerJson(response, 200, { status: 'ok', version: options.version });
-    if (path !== '/mcp') throw new HttpRefusal(404, 'There is only /mcp here, and /healthz.');
+    if (path !== '/mcp') throw new HttpRefusal(404, whatIsHere(path, options));
     if (request.method === 'OPTIONS') return answerPreflight(request, response);
+    // Before any refusal, so that a page that may ask can read why it was refused.
+    allowOrigin(request, response, rules);
     const refusal = refuse(request, rules);
     if (refusal !== null) {
       throw new HttpRefusal(refusal.status, refusal.message, JSON_RPC_ERROR, refusal.headers);
     }
-    allowOrigin(request, response);
+    if (!METHODS.includes(request.method ?? '')) {
+      const why = `There is no ${request.method} here, only ${METHODS.join(', ')}.`;
+      throw new HttpRefusal(405, why, JSON_RPC_ERROR, { allow: METHODS.join(', ') });
+    }
+    readAccept(request);
     const apiKey = apiKeyOf(request);
     if (options.stateless && request.method !== 'POST') {
       const why = 'This server keeps no sessions (--stateless), so there is only POST.';
       throw new HttpRefusal(405, why, JSON_RPC_ERROR, { allow: 'POST' });
     }
     unread.watch(response);
-    const body = request.method === 'POST' ? await readJson(request) : undefined;
-    Object.assign(summary, summarize(body));
-    refuseFaults(body);
+    const json = request.method === 'POST' ? await readJson(request) : undefined;
+    Object.assign(summary, summarize(json));
+    const body = json === undefined ? undefined : readBody(json);
+    if (await modern.isModern(request, body)) return serveModern(request, response, body);
     if (options.stateless) return serveOnce(request, response, apiKey, body);
     const id = request.headers['mcp-session-id'];
-    if (id === undefined && summary.method === 'initialize') {
+    // A client that comes back after a restart may name the session that it had.
+    const isOpen = typeof id === 'string' && sessions.has(id);
+    if (!isOpen && summary.method === 'initialize') {
       return openSession(request, response, apiKey, body);
     }
     return continueSession(id, request, response, apiKey, body);
+  }
+
+  async function serveModern(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: unknown,
+  ): Promise<void> {
+    countRunning(response);
+    await modern.serve(request, response, body);
   }
 
   /** A server and a transport of their own for this request alone. */
@@ -237,7 +261,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     body: unknown,
   ): Promise<void> {
     const lease = options.workspaces.lease(apiKey);
-    const transport = new StreamableHTTPServerTransport({ keepAliveMs: KEEP_ALIVE_MS });
+    const transport = new NodeStreamableHTTPServerTransport({ keepAliveMs: KEEP_ALIVE_MS });
     const mcp = await connect(transport, lease);
     // A cancel would land on another instance, so the closed socket is what ends a call.
     response.once('close', () => {
@@ -264,7 +288,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     const lease = options.workspaces.lease(apiKey);
     const eventStore = eventLogs.open();
     let session: Session | undefined;
-    const transport = new StreamableHTTPServerTransport({
+    const transport = new NodeStreamableHTTPServerTransport({
       sessionIdGenerator: randomUUID,
       eventStore,
       keepAliveMs: KEEP_ALIVE_MS,
@@ -339,34 +363,56 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     });
   }
 
-  async function connect(
-    transport: StreamableHTTPServerTransport,
-    lease: Lease,
-    onClose?: () => void,
-  ): Promise<McpServer> {
-    const mcp = createServer(options.version, options, {
+  function build(lease: Lease): Server {
+    return createServer(options.version, options, {
       workspace: lease.workspace,
       onUnexpectedError,
     });
-    mcp.server.onerror = (error) => log('debug', 'protocol', { error: logged(error.message) });
-    mcp.server.onclose = onClose;
+  }
+
+  /** A server for one request of 2026, whose headers say whose workspace is meant. */
+  function buildForRequest({ requestInfo }: McpRequestContext): Server {
+    const lease = options.workspaces.lease(requestInfo?.headers.get('x-fini-api-key') ?? undefined);
+    const mcp = build(lease);
+    // A subscription never fires onclose, but is closed; anything else does both.
+    const close = mcp.close.bind(mcp);
+    mcp.close = () => {
+      lease.release();
+      return close();
+    };
+    mcp.onclose = () => lease.release();
+    const { connect } = mcp;
+    mcp.connect = (transport) => connect.call(mcp, guarded(transport, lease.secrets));
+    return mcp;
+  }
+
+  async function connect(
+    transport: NodeStreamableHTTPServerTransport,
+    lease: Lease,
+    onClose?: () => void,
+  ): Promise<Server> {
+    const mcp = build(lease);
+    mcp.onerror = (error) => log('debug', 'protocol', { error: logged(error.message) });
+    mcp.onclose = onClose;
     await connectServer(mcp, transport, lease.secrets);
     return mcp;
   }
 
   async function pass(
-    transport: StreamableHTTPServerTransport,
+    transport: NodeStreamableHTTPServerTransport,
     request: IncomingMessage,
     response: ServerResponse,
     body: unknown,
   ): Promise<void> {
-    if (request.method === 'POST') {
-      running += 1;
-      response.once('close', () => {
-        running -= 1;
-      });
-    }
+    if (request.method === 'POST') countRunning(response);
     await transport.handleRequest(request, response, body);
+  }
+
+  function countRunning(response: ServerResponse): void {
+    running += 1;
+    response.once('close', () => {
+      running -= 1;
+    });
   }
 
   function apiKeyOf(request: IncomingMessage): string | undefined {
@@ -382,15 +428,19 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     if (request.headers.origin === undefined || !isAllowedOrigin(request.headers.origin, options)) {
       throw new HttpRefusal(403, 'This Origin is not allowed.');
     }
-    allowOrigin(request, response);
+    allowOrigin(request, response, rules);
     response.setHeader('access-control-allow-methods', 'GET, POST, DELETE');
     response.setHeader(
       'access-control-allow-headers',
-      'authorization, content-type, last-event-id, mcp-protocol-version, mcp-session-id, x-fini-api-key',
+      'authorization, content-type, last-event-id, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id, x-fini-api-key',
     );
     response.writeHead(204).end();
   }
 
+  const modern = createModernHttp(buildForRequest, {
+    keepAliveMs: KEEP_ALIVE_MS,
+    onerror: (error) => log('debug', 'protocol', { error: error.message }),
+  });
   const idleMs = options.sessionIdleSeconds * 1000;
   const sweep = setInterval(() => {
     for (const session of sessions.values()) {
@@ -400,6 +450,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     }
   }, idleMs / SWEEPS_PER_IDLE_TIME);
 
+  server.keepAliveTimeout = options.keepAliveSeconds * 1000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
@@ -420,21 +471,25 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       const deadline = Date.now() + graceMs;
       while (running > 0 && Date.now() < deadline) await sleep(20);
       await Promise.all([...sessions.values()].map(({ transport }) => transport.close()));
+      await modern.close();
       server.closeAllConnections();
     },
   };
 }
 
-function allowOrigin(request: IncomingMessage, response: ServerResponse): void {
+function allowOrigin(request: IncomingMessage, response: ServerResponse, rules: AccessRules): void {
   const { origin } = request.headers;
-  if (origin === undefined) return;
+  if (origin === undefined || !isAllowedOrigin(origin, rules)) return;
   response.setHeader('access-control-allow-origin', origin);
-  response.setHeader('access-control-expose-headers', 'mcp-session-id');
+  response.setHeader('access-control-expose-headers', 'mcp-session-id, www-authenticate');
   response.setHeader('vary', 'origin');
 }
 
 /** The whole body, bounded, as JSON. */
 async function readJson(request: IncomingMessage): Promise<unknown> {
+  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
+    throw new HttpRefusal(415, 'A request has the content type application/json.');
+  }
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {
@@ -462,15 +517,6 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
     throw new HttpRefusal(413, why);
   }
   return body;
-}
-
-/** @throws {HttpRefusal} where one of the messages is not to be acted upon. */
-function refuseFaults(body: unknown): void {
-  for (const message of messagesIn(body)) {
-    const fault = messageFault(message);
-    if (fault === null) continue;
-    throw new HttpRefusal(400, fault.message, fault.code, {}, fault.id ?? null);
-  }
 }
 
 function messagesIn(body: unknown): readonly unknown[] {
@@ -565,8 +611,56 @@ function answerJson(response: ServerResponse, status: number, body: unknown): vo
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
+/** The path, without a slash at its end. */
 function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '/').replace(/\?.*$/s, '');
+  return (request.url ?? '/').replace(/\?.*$/s, '').replace(/(?<=.)\/$/, '');
+}
+
+/** Where clients look for a sign-in once a token was refused. */
+const SIGN_IN = /^\/(\.well-known\/|register$|authorize$|token$)/;
+
+function whatIsHere(path: string, { authToken }: AccessRules): string {
+  const here = 'There is only /mcp here, and /healthz.';
+  // Clients show this in place of the refusal before it.
+  return authToken !== undefined && SIGN_IN.test(path)
+    ? `${here} This server has no sign-in: the token is missing or wrong. Set "Authorization: Bearer" to the token that it was started with (FINI_MCP_AUTH_TOKEN).`
+    : here;
+}
+
+const BOTH_TYPES = 'application/json, text/event-stream';
+
+/**
+ * Names both types that an answer may have, where the client takes them in another way of writing:
+ * the SDK compares to the letter.
+ */
+function readAccept(request: IncomingMessage): void {
+  const given = (request.headers.accept ?? '*/*').toLowerCase();
+  const types = given.split(',').map((type) => type.replace(/;.*$/s, '').trim());
+  const takes = (type: string) => {
+    const [main] = type.split('/');
+    return types.some((one) => one === type || one === `${main}/*` || one === '*/*');
+  };
+  const accept = BOTH_TYPES.split(', ').filter(takes).join(', ');
+  if (accept === '' || accept === request.headers.accept) return;
+  request.headers.accept = accept;
+  // The SDK's adapter reads the headers as they came.
+  const raw = request.rawHeaders.flatMap((text, index, all) => {
+    const isName = index % 2 === 0;
+    return (isName ? text : all[index - 1])?.toLowerCase() === 'accept' ? [] : [text];
+  });
+  request.rawHeaders.splice(0, request.rawHeaders.length, ...raw, 'accept', accept);
+}
+
+/** The messages of a body as clients mean them, one alone or a batch. */
+function readBody(body: unknown): unknown {
+  const read = readMessages(body);
+  const refused = read.find(({ refusal }) => refusal !== undefined)?.refusal;
+  if (refused !== undefined) {
+    const { error, id } = refused;
+    throw new HttpRefusal(400, error.message, error.code, {}, id ?? null);
+  }
+  const messages = read.map(({ message }) => message);
+  return Array.isArray(body) ? messages : messages[0];
 }
 
 /** An address that was given as the one to listen on is a name that one may ask under, too. */

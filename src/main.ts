@@ -1,17 +1,19 @@
 import { setFlagsFromString } from 'node:v8';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import packageJson from '../package.json' with { type: 'json' };
 import { bounded, ERROR_LENGTH } from './bounded.ts';
 import { type Config, helpText, readCommand, shown } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { Secrets } from './secrets.ts';
-import { connectStdio, createServer } from './server.ts';
+import { createServer, guarded } from './server.ts';
 import { originalStack } from './stack.ts';
+import { StdioTransport } from './transports/stdio.ts';
 import { Workspaces } from './workspace.ts';
 
 /** The exit code for a command line or a setting that makes no sense. */
 const BAD_SETTINGS = 2;
-/** After stdin's end: long enough for answers under way, too short to be noticed. */
-const LAST_ANSWERS_MS = 300;
+/** After stdin's end, for answers under way: without any, the process ends at once. */
+const LAST_ANSWERS_MS = 2_000;
 /** The exit code after a fault that nobody caught. */
 const FAULT = 1;
 /** What running HTTP calls get after SIGTERM. */
@@ -57,26 +59,29 @@ async function serveOverStdio(config: Config): Promise<void> {
   const log = createLog(config.logLevel, secrets);
   endOnFault(log);
   const lease = new Workspaces(config, secrets).lease();
-  const server = createServer(version, config, {
-    workspace: lease.workspace,
-    onUnexpectedError: (reference, error) => {
-      log('error', 'failed unexpectedly', { reference, error: originalStack(error) });
-    },
+  const transport = new StdioTransport({
+    input: process.stdin,
+    output: process.stdout,
+    lastAnswersMs: LAST_ANSWERS_MS,
+    // A wait's timers would keep the process, and nobody is there to read its answer.
+    onEnd: stop,
   });
-  // The SDK closes nothing at stdin's end and leaves a broken stdout unhandled, and a wait's timers
-  // would keep the process for ever: nobody is there to hear its answer.
-  process.stdin.once('end', () => setTimeout(stop, LAST_ANSWERS_MS));
-  process.stdout.on('error', stop);
-  // Each answer that waits for a full pipe listens for its turn.
-  process.stdout.setMaxListeners(0);
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
-  server.server.onerror = (error) =>
-    log('error', 'protocol', {
-      error: bounded(error.message.slice(0, ERROR_LENGTH + 1), ERROR_LENGTH),
-    });
-  server.server.onclose = stop;
-  await connectStdio(server, lease.secrets);
+  const dependencies = {
+    workspace: lease.workspace,
+    onUnexpectedError: (reference: string, error: unknown) => {
+      log('error', 'failed unexpectedly', { reference, error: originalStack(error) });
+    },
+  };
+  // The first message decides for which era of the protocol a server is made.
+  serveStdio(() => createServer(version, config, dependencies), {
+    transport: guarded(transport, lease.secrets),
+    onerror: (error) =>
+      log('error', 'protocol', {
+        error: bounded(error.message.slice(0, ERROR_LENGTH + 1), ERROR_LENGTH),
+      }),
+  });
 }
 
 async function serveOverHttp(config: Config): Promise<void> {

@@ -94,7 +94,7 @@ export class Workspaces {
     const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
     const kept = this.#kept.get(digestOf(apiKey)) ?? {
       queuedLately: new QueuedLately(),
-      connections: new Connections(new URL(baseUrl).origin),
+      connections: new Connections(new URL(baseUrl).origin, this.#config),
       users: 0,
       unusedSince: 0,
     };

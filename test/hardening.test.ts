@@ -23,7 +23,6 @@ import { serveHttp } from '../src/http.ts';
 import { isAllowedOrigin } from '../src/http-access.ts';
 import { SessionShares, UnreadBound } from '../src/http-limits.ts';
 import { createLog } from '../src/log.ts';
-import { messageFault, textFault } from '../src/message-bounds.ts';
 import {
   type Sandbox,
   type SandboxOptions,
@@ -31,6 +30,7 @@ import {
   startSandbox,
 } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';
+import { messageFault, textFault } from '../src/transports/message-bounds.ts';
 import { Workspaces } from '../src/workspace.ts';
 import {
   CLI,
@@ -39,7 +39,6 @@ import {
   type HttpServer,
   ingestRequests,
   Stops,
-  startHarness,
   startHttp,
   startProcess,
 } from './harness.ts';
@@ -307,7 +306,7 @@ describe('what is kept and echoed', () => {
   });
 
   test('over stdio too, and the next message is answered', async () => {
-    const harness = await startHarness();
+    const harness = await startProcess();
     stops.add(() => harness.close());
     const { transport } = harness.client;
     if (transport === undefined) throw new Error('not connected');

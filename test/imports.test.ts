@@ -21,9 +21,20 @@ const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
 const importing = (pattern: RegExp) =>
   files.filter(({ imports }) => imports.some((path) => pattern.test(path))).map(({ name }) => name);
 
-test('only three files import the MCP SDK, so a new protocol version changes only three', () => {
+test('only files that speak MCP import its SDK, and no tool, prompt or resource does', () => {
   const known = importing(/^@modelcontextprotocol\//);
-  expect(known.sort()).toEqual(['http.ts', 'server.ts', 'tools/define.ts']);
+  expect(known.sort()).toEqual([
+    'http.ts',
+    'main.ts',
+    'offer-prompts.ts',
+    'offer-sources.ts',
+    'protocol-error.ts',
+    'server.ts',
+    'tools/define.ts',
+    'transports/messages.ts',
+    'transports/modern-http.ts',
+    'transports/stdio.ts',
+  ]);
 });
 
 test.each<[folder: string, allowed: RegExp]>([
@@ -32,6 +43,7 @@ test.each<[folder: string, allowed: RegExp]>([
   ['tools/', /^(tools\/|ingestion\/|fini\/|(bounded|source-text|source-uri)\.ts)/],
   ['resources/', /^(resources\/|fini\/|(bounded|source-text|source-uri)\.ts)/],
   ['prompts/', /^(prompts\/|resources\/|ingestion\/|fini\/|bounded\.ts)/],
+  ['transports/', /^transports\//],
   ['sandbox/', /^sandbox\//],
 ])('%s imports to the right only', (folder, allowed) => {
   const inside = files.filter(({ name }) => name.startsWith(folder));
@@ -45,5 +57,5 @@ test.each<[folder: string, allowed: RegExp]>([
 test('only files that speak HTTP import undici or Node’s HTTP', () => {
   expect(importing(/^undici$/).sort()).toEqual(['fini/connections.ts', 'fini/pool.ts']);
   const http = importing(/^node:http$/);
-  expect(http.every((name) => /^(http|sandbox\/)/.test(name))).toBe(true);
+  expect(http.every((name) => /^(http|sandbox\/|transports\/)/.test(name))).toBe(true);
 });

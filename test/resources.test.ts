@@ -7,7 +7,8 @@ import { type Sandbox, type SandboxDocument, startSandbox } from '../src/sandbox
 import { CLI, environmentFor, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 import { connectRaw, type RpcClient, WAYS } from './rpc.ts';
 
-const RESOURCE_NOT_FOUND = -32002;
+/** As the SDK sends it to clients of both eras, with the URI in its data. */
+const RESOURCE_NOT_FOUND = -32602;
 const INVALID_PARAMS = -32602;
 const NOBODY = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
 const uriOf = ({ id }: Pick<SandboxDocument, 'id'>) => `fini://sources/${id}`;

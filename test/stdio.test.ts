@@ -31,7 +31,7 @@ class RawClient {
 
   /** The answer with this ID, once it has come. */
   async answer(
-    id: number,
+    id: number | string,
   ): Promise<{ result?: Record<string, unknown>; error?: { code: number; message: string } }> {
     for (;;) {
       const found = this.lines.map((line) => JSON.parse(line)).find((message) => message.id === id);
@@ -118,12 +118,15 @@ test('an argument of 5 MB is refused by name, bounded', async () => {
   expect(JSON.stringify(result).length).toBeLessThan(2_000);
 });
 
-test('a message of over 10 MB ends the server with a word on stderr, not in silence', async () => {
+test('a message of over 10 MB is answered with why, and the server keeps serving', async () => {
   raw = new RawClient('--sandbox');
   await raw.initialize();
   raw.send(`"${'x'.repeat(11 * 1024 * 1024)}"`);
-  await once(raw.process, 'exit');
-  expect(raw.stderr).toMatch(/exceeded maximum size/);
+  raw.send({ id: 2, method: 'ping' });
+  expect((await raw.answer(2)).result).toEqual({});
+  expect(raw.lines.map((line) => JSON.parse(line))).toContainEqual(
+    expect.objectContaining({ error: expect.objectContaining({ code: -32600 }) }),
+  );
 });
 
 test('300 calls at once are all answered', async () => {
@@ -142,4 +145,108 @@ test('a call that is cancelled gets no answer, and others do', async () => {
   raw.send(call(2, 'list_sources'));
   await raw.answer(2);
   expect(raw.lines.some((line) => JSON.parse(line).id === 1)).toBe(false);
+});
+
+const initialize = {
+  id: 'first',
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-03-26',
+    capabilities: {},
+    clientInfo: { name: 'raw', version: '1' },
+  },
+};
+
+test('a byte order mark before the first message is passed over', async () => {
+  raw = new RawClient('--sandbox');
+  raw.send(`\uFEFF${JSON.stringify({ jsonrpc: '2.0', ...initialize, id: 1 })}`);
+  expect((await raw.answer(1)).result).toMatchObject({ protocolVersion: '2025-03-26' });
+});
+
+test.each<[string, object]>([
+  ['null params', { method: 'tools/list', params: null }],
+  ['a null _meta', { method: 'tools/list', params: { _meta: null } }],
+  [
+    'null arguments',
+    { method: 'tools/call', params: { name: 'list_sources', arguments: null, _meta: null } },
+  ],
+  [
+    'a task where tasks are not declared',
+    { method: 'tools/call', params: { name: 'list_sources', task: { ttl: 60_000 } } },
+  ],
+])('%s count as left out', async (_what, message) => {
+  raw = new RawClient('--sandbox');
+  await raw.initialize();
+  raw.send({ id: 1, ...message });
+  const { result, error } = await raw.answer(1);
+  expect(error).toBeUndefined();
+  expect(result?.isError ?? false).toBe(false);
+});
+
+test('each request of a batch is answered', async () => {
+  raw = new RawClient('--sandbox');
+  await raw.initialize();
+  const batch = [1, 2].map((id) => ({ jsonrpc: '2.0', id, method: 'ping' }));
+  raw.send(JSON.stringify([...batch, { jsonrpc: '2.0', method: 'notifications/nothing' }]));
+  expect((await raw.answer(1)).result).toEqual({});
+  expect((await raw.answer(2)).result).toEqual({});
+});
+
+test.each<[string, string]>([
+  ['no version', '{"id": 1, "method": "ping"}'],
+  ['a list for params', '{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": [1]}'],
+  ['a number for a method', '{"jsonrpc": "2.0", "id": 1, "method": 5}'],
+  ['no name', '{"jsonrpc": "2.0", "id": 1, "method": "tools/call"}'],
+  [
+    'a number for a name',
+    '{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": 5}}',
+  ],
+  [
+    'a list for arguments',
+    '{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "get_source", "arguments": [1]}}',
+  ],
+  ['no URI', '{"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {}}'],
+  ['no name of a prompt', '{"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {}}'],
+  ['no level', '{"jsonrpc": "2.0", "id": 1, "method": "logging/setLevel", "params": {}}'],
+  [
+    'a level that is none',
+    '{"jsonrpc": "2.0", "id": 1, "method": "logging/setLevel", "params": {"level": "loud"}}',
+  ],
+])('a request with %s is answered by its ID, in a sentence', async (_what, line) => {
+  raw = new RawClient('--sandbox');
+  await raw.initialize();
+  raw.send(line);
+  const { error } = await raw.answer(1);
+  expect(error?.message).toMatch(/^[A-Z].*\.$/);
+  // Not the issues of a validator.
+  expect(error?.message).not.toMatch(/[{\n]/);
+});
+
+test('request 0 can be cancelled', async () => {
+  raw = new RawClient('--sandbox');
+  raw.send(initialize);
+  await raw.answer('first');
+  raw.send({ id: 'listed', method: 'tools/list' });
+  const links = ['https://help.larkspur.example'];
+  raw.send({ ...call(0, 'ingest_site', { links }) });
+  raw.send({ method: 'notifications/cancelled', params: { requestId: 0 } });
+  raw.send({ id: 2, method: 'ping' });
+  await raw.answer(2);
+  raw.process.stdin?.end();
+  const startedAt = performance.now();
+  await once(raw.process, 'exit');
+  // Nothing is under way, so nothing is waited for.
+  expect(raw.lines.map((line) => JSON.parse(line).id)).not.toContain(0);
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
+});
+
+test('at the end of stdin answers under way are still written', async () => {
+  raw = new RawClient('--sandbox');
+  await raw.initialize();
+  raw.send(call(1, 'list_sources'), call(2, 'list_provider_resources', { provider: 'notion' }));
+  raw.process.stdin?.end();
+  await once(raw.process, 'exit');
+  expect((await raw.answer(1)).result).toBeDefined();
+  expect((await raw.answer(2)).result).toBeDefined();
+  expect(raw.process.exitCode).toBe(0);
 });

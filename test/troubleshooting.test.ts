@@ -304,7 +304,7 @@ const causes: Record<string, () => Promise<string>> = {
     (await http())(403, { headers: { host: 'fini.example.com' } }),
   'This Origin is not allowed': async () =>
     (await http())(403, { headers: { origin: 'https://evil.example' } }),
-  'Every request needs "Authorization: Bearer"': async () => {
+  'every request needs "Authorization: Bearer"': async () => {
     const send = await askHttp([], { FINI_MCP_AUTH_TOKEN: 'a-token-of-the-team-0123456789' });
     return send(401, { headers: { authorization: 'Bearer another-token-0123456789' } });
   },

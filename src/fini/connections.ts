@@ -18,17 +18,28 @@ interface OpenPool {
  */
 export class Connections {
   readonly #origin: string;
+  readonly #proxy: ProxySettings;
   #pool: Promise<OpenPool> | undefined;
 
-  /** @param origin Scheme, host and port. Nothing is connected before the first request. */
-  constructor(origin: string) {
+  /**
+   * @param origin Scheme, host and port. Nothing is connected before the first request.
+   * @param proxy Where requests go through; none where the origin is on loopback.
+   */
+  constructor(origin: string, proxy: ProxySettings = {}) {
     this.#origin = origin;
+    this.#proxy = isLoopbackOrigin(origin) ? {} : proxy;
+  }
+
+  /** The proxy in words, without its password; null where there is none. */
+  get proxy(): string | null {
+    const url = this.#proxy.httpsProxy ?? this.#proxy.httpProxy;
+    return url === undefined ? null : new URL(url).origin;
   }
 
   /** Gives what sends one request. `onWriting` is called just before its first byte is written. */
   async dispatcherFor(onWriting: () => void): Promise<Dispatcher> {
     if (this.#pool === undefined) {
-      const pool = open(this.#origin);
+      const pool = open(this.#origin, this.#proxy);
       this.#pool = pool;
       // A failure counts for those who wait for it now, and for nobody after them.
       pool.catch(() => {
@@ -55,16 +66,37 @@ export class Connections {
   }
 }
 
-async function open(origin: string): Promise<OpenPool> {
+/** Proxies as the environment gives them: URLs, and the hosts that need none. */
+export interface ProxySettings {
+  readonly httpsProxy?: string | undefined;
+  readonly httpProxy?: string | undefined;
+  readonly noProxy?: string | undefined;
+}
+
+function isLoopbackOrigin(origin: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(new URL(origin).hostname);
+}
+
+async function open(origin: string, proxy: ProxySettings): Promise<OpenPool> {
   // Loading undici costs more than a server's whole start, so the first request pays for it.
-  const { DecoratorHandler, Pool } = await import('./pool.ts');
-  const pool = new Pool(origin, {
+  const { DecoratorHandler, EnvHttpProxyAgent, Pool } = await import('./pool.ts');
+  const settings = {
     connections: MAXIMUM_CONNECTIONS,
     // The whole exchange has one time-out of ours; two clocks would only disagree.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxResponseSize: MAXIMUM_BODY_BYTES,
-  });
+  };
+  const { httpsProxy, httpProxy, noProxy = '' } = proxy;
+  const isDirect = httpsProxy === undefined && httpProxy === undefined;
+  const pool = isDirect
+    ? new Pool(origin, settings)
+    : new EnvHttpProxyAgent({
+        ...settings,
+        ...(httpProxy !== undefined && { httpProxy }),
+        ...(httpsProxy !== undefined && { httpsProxy }),
+        noProxy,
+      });
   return {
     dispatcherFor: (onWriting) =>
       pool.compose((dispatch) => (options, handler) => {

@@ -105,6 +105,7 @@ export function createHttp(options: HttpOptions): Http {
     });
     const cancel = () => abort.abort();
     const outgoing = {
+      origin: base.origin,
       method: request.method,
       path: pathPrefix + request.path,
       headers: {
@@ -137,10 +138,13 @@ export function createHttp(options: HttpOptions): Http {
         // Without a connection nothing was sent, and that is worth more than how long it took.
         const [message, failure] = isSent
           ? ([`Fini did not answer within ${seconds} s.`, 'timed_out'] as const)
-          : ([`No connection was free within ${seconds} s.`, 'not_sent'] as const);
+          : ([
+              `No connection was free within ${seconds} s.${throughProxy(connections.proxy)}`,
+              'not_sent',
+            ] as const);
         throw new FiniError(message, { operation, failure, status, cause: error });
       }
-      throw connectionError(operation, status, error, isSent);
+      throw connectionError(operation, status, error, { isSent, proxy: connections.proxy });
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', cancel);
@@ -222,12 +226,18 @@ function parseRetryAfter(value: string | undefined): number | undefined {
     : Math.min(Math.max(0, (date - Date.now()) / 1000), LONGEST_RETRY_AFTER_SECONDS);
 }
 
+function throughProxy(proxy: string | null): string {
+  return proxy === null
+    ? ''
+    : ` Requests go through the proxy ${proxy} (HTTPS_PROXY or HTTP_PROXY), except to the hosts in NO_PROXY.`;
+}
+
 /** What a broken connection means. What has no code of the network's is a fault of ours. */
 function connectionError(
   operation: string,
   status: number | undefined,
   error: unknown,
-  isSent: boolean,
+  { isSent, proxy }: { isSent: boolean; proxy: string | null },
 ): unknown {
   if (!(error instanceof Error && 'code' in error) || error instanceof TypeError) return error;
   const code = String(error.code);
@@ -240,7 +250,9 @@ function connectionError(
     return new FiniError(message, { operation, failure: 'unreadable', status, cause: error });
   }
   if (!isSent || NOT_CONNECTED.test(code)) {
-    const message = `There is no connection (${code}).`;
+    const refused = /Proxy response \((\d+)\)/.exec(error.message)?.[1];
+    const why = refused === undefined ? code : `the proxy answered with HTTP ${refused}`;
+    const message = `There is no connection (${why}).${throughProxy(proxy)}`;
     return new FiniError(message, { operation, failure: 'unreachable', cause: error });
   }
   const message = `The connection to Fini broke (${code}).`;

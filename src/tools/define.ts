@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
-import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js';
 import {
   type CallToolResult,
-  ElicitResultSchema,
+  CLIENT_CAPABILITIES_META_KEY,
+  type InputRequiredResult,
+  inputRequired,
+  inputResponse,
   type Tool as ListedTool,
-  type ServerNotification,
-  type ServerRequest,
-} from '@modelcontextprotocol/sdk/types.js';
+  type Server,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import type { FiniClient } from '../fini/client.ts';
 import type { Ingestion } from '../ingestion/ingestion.ts';
@@ -54,7 +55,7 @@ export interface ToolContext extends Workspace {
 export type LogLevel = 'info' | 'warning';
 
 /** The call that a tool answers, as the SDK hands it on. */
-export type CallExtra = RequestHandlerExtra<ServerRequest, ServerNotification>;
+export type CallExtra = ServerContext;
 
 /** Whether the person agreed; `unasked` where the client cannot ask, `unanswered` where asking failed. */
 export type Confirmation = 'agreed' | 'declined' | 'unasked' | 'unanswered';
@@ -106,10 +107,10 @@ export interface Tool {
   readonly isDestructive: boolean;
   /** Makes what answers its calls. The input is as the client sent it. */
   readonly answer: (
-    server: McpServer,
+    server: Server,
     dependencies: ToolDependencies,
     session: Session,
-  ) => (given: unknown, extra: CallExtra) => Promise<CallToolResult>;
+  ) => (given: unknown, extra: CallExtra) => Promise<CallToolResult | InputRequiredResult>;
   /** The tool as a client lists it. */
   readonly list: () => ListedTool;
 }
@@ -160,15 +161,13 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
         const parsed = parseInput(name, inputSchema, given);
         if ('refusal' in parsed) return errorResult(parsed.refusal);
         const startedAt = performance.now();
-        const { signal } = extra;
-        const token = extra._meta?.progressToken;
+        const { signal, _meta, notify } = extra.mcpReq;
+        const token = _meta?.progressToken;
         const progress = new ProgressReporter((update) => {
           if (token === undefined) return;
           const params = { ...update, progressToken: token };
           // A client that has gone needs no progress; its call is ended by the signal.
-          extra
-            .sendNotification({ method: 'notifications/progress', params })
-            .catch(() => undefined);
+          notify({ method: 'notifications/progress', params }).catch(() => undefined);
         });
         try {
           const confirm = (question: () => Promise<string>) => askPerson(server, extra, question);
@@ -189,6 +188,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
           const output = await definition.handler(parsed.input, { ...workspace, ...call });
           return answer(definition, outputSchema.parse(output));
         } catch (error) {
+          if (error instanceof QuestionAsked) return error.result;
           // A call that was cancelled gets no answer, so how it ended concerns nobody.
           if (signal.aborted) return { content: [], isError: true };
           return errorResult(failureText(error, dependencies, session.overHttp));
@@ -209,24 +209,57 @@ function secondsFor(
   return hasProgress ? Number.POSITIVE_INFINITY : silentCallSeconds;
 }
 
-/** Asks on the call's own stream: over HTTP a client need not have another open. */
+/** The name of the question in what a client of 2026 answers. */
+const QUESTION = 'confirmation';
+
+/**
+ * Ends a call with a question: a client of 2026 asks the person and makes the call again, with the
+ * answer.
+ */
+class QuestionAsked extends Error {
+  override readonly name = 'QuestionAsked';
+  readonly result: InputRequiredResult;
+
+  constructor(message: string) {
+    super(message);
+    const requestedSchema = { type: 'object' as const, properties: {} };
+    const question = inputRequired.elicit({ mode: 'form', message, requestedSchema });
+    this.result = inputRequired({ inputRequests: { [QUESTION]: question } });
+  }
+}
+
+/** What a client says of how it can ask the person. */
+const elicitationSchema = z
+  .object({ elicitation: z.object({ form: z.unknown(), url: z.unknown() }).partial().optional() })
+  .catch({});
+/** The same in a request of 2026, which says it each time. */
+const envelopeSchema = z.object({ [CLIENT_CAPABILITIES_META_KEY]: elicitationSchema });
+
+/** Asks the person, on the call's own stream: over HTTP a client need not have another open. */
 async function askPerson(
-  server: McpServer,
-  { sendRequest, signal }: CallExtra,
+  server: Server,
+  { mcpReq: { envelope, inputResponses, send, signal } }: CallExtra,
   question: () => Promise<string>,
 ): Promise<Confirmation> {
-  const elicitation = server.server.getClientCapabilities()?.elicitation;
+  const isModern = envelope !== undefined;
+  const { elicitation } = isModern
+    ? envelopeSchema.parse(envelope)[CLIENT_CAPABILITIES_META_KEY]
+    : elicitationSchema.parse(server.getClientCapabilities());
   if (elicitation === undefined) return 'unasked';
-  // A client that only opens pages is asked in vain.
+  // A client that only opens pages cannot ask.
   if (elicitation.form === undefined && elicitation.url !== undefined) return 'unasked';
+  if (isModern) {
+    const response = inputResponse(inputResponses, QUESTION);
+    if (response.kind !== 'elicit') throw new QuestionAsked(await question());
+    return response.action === 'accept' ? 'agreed' : 'declined';
+  }
   const message = await question();
   try {
     const requestedSchema = { type: 'object' as const, properties: {} };
     const params = { mode: 'form' as const, message, requestedSchema };
     // A person may take a while; the client decides how long it shows the question.
     const options = { signal, timeout: QUESTION_TIMEOUT_MS };
-    const request = { method: 'elicitation/create' as const, params };
-    const { action } = await sendRequest(request, ElicitResultSchema, options);
+    const { action } = await send({ method: 'elicitation/create', params }, options);
     return action === 'accept' ? 'agreed' : 'declined';
   } catch (error) {
     if (signal.aborted) throw error;

@@ -1,0 +1,78 @@
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  ResourceNotFoundError,
+  type Server,
+} from '@modelcontextprotocol/server';
+import { bounded, ERROR_LENGTH, URL_LENGTH } from './bounded.ts';
+import { FiniError } from './fini/errors.ts';
+import { isSourceId } from './ingestion/inputs.ts';
+import { protocolError } from './protocol-error.ts';
+import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from './source-uri.ts';
+import type { ToolDependencies } from './tools/define.ts';
+import { MissingKeyError } from './tools/error-text.ts';
+
+const GONE_CURSOR =
+  'The source at which the page before ended may be gone: leave the cursor out to begin anew.';
+
+/** Offers the sources' texts as resources. */
+export function offerSources(
+  server: Server,
+  dependencies: ToolDependencies,
+  overHttp: boolean,
+): void {
+  const { workspace } = dependencies;
+  server.setRequestHandler('resources/list', async ({ params }, { mcpReq: { signal } }) => {
+    const cursor = params?.cursor;
+    if (cursor !== undefined && !isSourceId(cursor)) {
+      const given = JSON.stringify(bounded(cursor, ERROR_LENGTH));
+      const message = `${given} is no cursor of this server: leave it out to begin anew.`;
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, message);
+    }
+    try {
+      const { listSourceResources } = await import('./resources/sources.ts');
+      return await listSourceResources(workspace().fini, cursor, signal);
+    } catch (error) {
+      // Clients list at their start: without a key there is nothing to list, and a tool says why.
+      if (error instanceof MissingKeyError) return { resources: [] };
+      if (cursor !== undefined && error instanceof FiniError && error.status === 400) {
+        throw new ProtocolError(ProtocolErrorCode.InvalidParams, GONE_CURSOR);
+      }
+      throw protocolError(error, dependencies, overHttp);
+    }
+  });
+  server.setRequestHandler('resources/templates/list', () => ({
+    resourceTemplates: [
+      {
+        uriTemplate: SOURCE_TEMPLATE,
+        name: 'source',
+        title: "A source's text",
+        description:
+          "The beginning of a source's text, by source ID. It ends with where to read on.",
+        mimeType: 'text/plain',
+      },
+      {
+        uriTemplate: SOURCE_PART_TEMPLATE,
+        name: 'source-part',
+        title: "A later part of a source's text",
+        description: "A source's text from a paragraph on; the first is 0.",
+        mimeType: 'text/plain',
+      },
+    ],
+  }));
+  server.setRequestHandler('resources/read', async ({ params }, { mcpReq: { signal } }) => {
+    const { uri } = params;
+    const named = parseSourceUri(uri);
+    if (named === null) {
+      const message = `${JSON.stringify(bounded(uri, ERROR_LENGTH))} is no resource of this server: they are ${SOURCE_TEMPLATE}, with a source ID (UUID).`;
+      throw new ResourceNotFoundError(bounded(uri, URL_LENGTH), message);
+    }
+    try {
+      const { readSourceText, SOURCE_MIME_TYPE } = await import('./resources/sources.ts');
+      const text = await readSourceText(workspace().fini, named, signal);
+      return { contents: [{ uri, mimeType: SOURCE_MIME_TYPE, text }] };
+    } catch (error) {
+      throw protocolError(error, dependencies, overHttp, uri);
+    }
+  });
+}

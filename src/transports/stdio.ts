@@ -1,0 +1,144 @@
+import type { Readable, Writable } from 'node:stream';
+import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/server';
+import { ProtocolErrorCode } from '@modelcontextprotocol/server';
+import { readMessages, refusal } from './messages.ts';
+
+/** The longest line that is read, in bytes. */
+const LONGEST_LINE = 10 * 1024 * 1024;
+const LINE_END = 0x0a;
+
+/** The streams that a client is connected by, and what to do once it has gone. */
+export interface StdioOptions {
+  readonly input: Readable;
+  readonly output: Writable;
+  /** How long answers under way get after the input's end, in milliseconds. */
+  readonly lastAnswersMs: number;
+  readonly onEnd: () => void;
+}
+
+/**
+ * MCP over lines of JSON. The SDK's own transport drops the answers under way at the input's end,
+ * lets requests that it cannot read go without an answer, and stays after a line that is too long.
+ */
+export class StdioTransport implements Transport {
+  onclose?: () => void;
+  onerror?: (error: Error) => void;
+  onmessage?: (message: JSONRPCMessage) => void;
+
+  readonly #options: StdioOptions;
+  /** The IDs of requests that are not answered yet. */
+  readonly #underWay = new Set<string | number>();
+  /** What has come of a line that has not ended. */
+  #line: Buffer[] = [];
+  #lineLength = 0;
+  #isFirstLine = true;
+  #isClosed = false;
+  #drained: () => void = () => undefined;
+
+  constructor(options: StdioOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { input, output } = this.#options;
+    // Each answer that waits for a full pipe listens for its turn.
+    output.setMaxListeners(0);
+    output.on('error', () => void this.close());
+    input.on('data', (chunk: Buffer) => this.#take(chunk));
+    input.on('error', (error) => this.onerror?.(error));
+    input.once('close', () => void this.#finish());
+    input.once('end', () => void this.#finish());
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    if (this.#isClosed) return;
+    const { output } = this.#options;
+    const isWritten = output.write(`${JSON.stringify(message)}\n`);
+    if (!('method' in message) && message.id !== undefined) this.#settle(message.id);
+    if (isWritten) return;
+    await new Promise<void>((resolve) => {
+      output.once('drain', resolve);
+      output.once('close', resolve);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#drained();
+    this.onclose?.();
+    this.#options.onEnd();
+  }
+
+  /** Waits for the answers under way, which the client still reads, and closes. */
+  async #finish(): Promise<void> {
+    if (this.#underWay.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve;
+        setTimeout(resolve, this.#options.lastAnswersMs);
+      });
+    }
+    await this.close();
+  }
+
+  #settle(id: string | number): void {
+    this.#underWay.delete(id);
+    if (this.#underWay.size === 0) this.#drained();
+  }
+
+  #take(chunk: Buffer): void {
+    let start = 0;
+    for (let end = chunk.indexOf(LINE_END); end >= 0; end = chunk.indexOf(LINE_END, start)) {
+      this.#keep(chunk.subarray(start, end));
+      this.#endLine();
+      start = end + 1;
+    }
+    this.#keep(chunk.subarray(start));
+  }
+
+  /** Of a line that is too long only the length is kept. */
+  #keep(part: Buffer): void {
+    this.#lineLength += part.length;
+    if (this.#lineLength > LONGEST_LINE) this.#line = [];
+    else this.#line.push(part);
+  }
+
+  #endLine(): void {
+    const isTooLong = this.#lineLength > LONGEST_LINE;
+    const text = Buffer.concat(this.#line).toString('utf8');
+    const isFirst = this.#isFirstLine;
+    this.#line = [];
+    this.#lineLength = 0;
+    this.#isFirstLine = false;
+    if (isTooLong) {
+      void this.send(refusal(`A message has ${LONGEST_LINE / 1024 / 1024} MB at most.`));
+      return;
+    }
+    // Some clients on Windows start with a byte order mark.
+    this.#read((isFirst ? text.replace(/^\uFEFF/, '') : text).trim());
+  }
+
+  #read(line: string): void {
+    if (line === '') return;
+    let json: unknown;
+    try {
+      json = JSON.parse(line);
+    } catch {
+      void this.send(refusal('This line is not JSON.', { code: ProtocolErrorCode.ParseError }));
+      return;
+    }
+    for (const { message, refusal: answer } of readMessages(json)) {
+      if (answer !== undefined) {
+        void this.send(answer);
+        continue;
+      }
+      if ('method' in message && 'id' in message) this.#underWay.add(message.id);
+      if ('method' in message && message.method === 'notifications/cancelled') {
+        // A request that was cancelled gets no answer.
+        const { requestId } = message.params ?? {};
+        if (typeof requestId === 'string' || typeof requestId === 'number') this.#settle(requestId);
+      }
+      this.onmessage?.(message);
+    }
+  }
+}

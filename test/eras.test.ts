@@ -1,0 +1,196 @@
+import {
+  Client as ClientV2,
+  StreamableHTTPClientTransport as HttpV2,
+} from '@modelcontextprotocol/client';
+import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio';
+import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
+import {
+  CLI,
+  environmentFor,
+  eventually,
+  readAnswer,
+  Stops,
+  startHttp,
+  type ToolAnswer,
+} from './harness.ts';
+
+/* The built server and each client that there is, over each transport: the same work gets done. */
+
+const SITE = 'https://help.larkspur.example';
+const MODERN = '2026-07-28';
+const WAYS = ['stdio', 'HTTP', 'HTTP without sessions'] as const;
+const CLIENTS = [
+  'the v1 SDK',
+  'the v2 SDK for 2025',
+  'the v2 SDK in its auto mode',
+  'the v2 SDK pinned to 2026-07-28',
+] as const;
+
+type Way = (typeof WAYS)[number];
+type Kind = (typeof CLIENTS)[number];
+
+interface CallOptions {
+  readonly onprogress?: (progress: { progress: number; message?: string | undefined }) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** As much of a client as every one of them has. */
+interface AnyClient {
+  readonly version: () => string | undefined;
+  readonly toolNames: () => Promise<string[]>;
+  readonly call: (name: string, input: object, options?: CallOptions) => Promise<ToolAnswer>;
+  readonly close: () => Promise<unknown>;
+}
+
+const implementation = { name: 'test', version: '1' };
+const capabilities = { elicitation: { form: {} } };
+
+async function connectV1(
+  target: { url: string } | StdioServer,
+  onQuestion: (message: string) => void,
+): Promise<AnyClient> {
+  const client = new ClientV1(implementation, { capabilities });
+  client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+    onQuestion(params.message);
+    return { action: 'accept', content: {} };
+  });
+  const transport = 'url' in target ? new HttpV1(new URL(target.url)) : new StdioV1(target);
+  await client.connect(transport);
+  return {
+    version: () => undefined,
+    toolNames: async () => (await client.listTools()).tools.map(({ name }) => name),
+    call: async (name, input, options) =>
+      readAnswer(await client.callTool({ name, arguments: { ...input } }, undefined, options)),
+    close: () => client.close(),
+  };
+}
+
+async function connectV2(
+  target: { url: string } | StdioServer,
+  onQuestion: (message: string) => void,
+  mode: 'legacy' | 'auto' | { pin: string },
+): Promise<AnyClient> {
+  const client = new ClientV2(implementation, { capabilities, versionNegotiation: { mode } });
+  client.setRequestHandler('elicitation/create', ({ params }) => {
+    onQuestion(params.message);
+    return { action: 'accept', content: {} };
+  });
+  const transport = 'url' in target ? new HttpV2(new URL(target.url)) : new StdioV2(target);
+  await client.connect(transport);
+  return {
+    version: () => client.getNegotiatedProtocolVersion(),
+    toolNames: async () => (await client.listTools()).tools.map(({ name }) => name),
+    call: async (name, input, options) =>
+      readAnswer(await client.callTool({ name, arguments: { ...input } }, options)),
+    close: () => client.close(),
+  };
+}
+
+interface StdioServer {
+  readonly command: string;
+  readonly args: string[];
+  readonly env: Record<string, string>;
+}
+
+const MODES = {
+  'the v2 SDK for 2025': 'legacy',
+  'the v2 SDK in its auto mode': 'auto',
+  'the v2 SDK pinned to 2026-07-28': { pin: MODERN },
+} as const;
+
+const stops = new Stops();
+let sandbox: Sandbox;
+const urls = new Map<Way, string>();
+
+beforeAll(async () => {
+  sandbox = await startSandbox({ pendingMs: 20, workingMs: 30, lingerMs: 30 });
+  stops.add(() => sandbox.close());
+  for (const [way, flags] of [
+    ['HTTP', []],
+    ['HTTP without sessions', ['--stateless']],
+  ] as const) {
+    const { url } = await startHttp(stops, environmentFor(sandbox), [...flags, '--allow-delete']);
+    urls.set(way, url);
+  }
+});
+afterAll(() => stops.run());
+
+describe.each(WAYS)('over %s', (way) => {
+  describe.each(CLIENTS)('%s', (kind: Kind) => {
+    let client: AnyClient;
+    let questions: string[];
+    beforeEach(async () => {
+      questions = [];
+      const url = urls.get(way);
+      const args = [CLI, '--allow-delete'];
+      const target =
+        url === undefined
+          ? { command: process.execPath, args, env: environmentFor(sandbox) }
+          : { url };
+      const onQuestion = (message: string) => questions.push(message);
+      client =
+        kind === 'the v1 SDK'
+          ? await connectV1(target, onQuestion)
+          : await connectV2(target, onQuestion, MODES[kind]);
+    });
+    afterEach(() => client.close());
+
+    test('lists, waits with progress, is refused, and is asked before a delete', async () => {
+      const isModern = kind.includes('auto') || kind.includes('pinned');
+      expect(client.version() === MODERN).toBe(isModern);
+
+      expect(await client.toolNames()).toContain('ingest_and_wait');
+
+      const messages: string[] = [];
+      const report = await client.call(
+        'ingest_and_wait',
+        { documentIdsToAdd: [`${SITE}/billing/refunds`, `${SITE}/account/rewards`] },
+        { onprogress: ({ message = '' }) => messages.push(message) },
+      );
+      expect(report.structured).toMatchObject({ outcome: 'partial' });
+      expect(messages.length).toBeGreaterThan(0);
+
+      const refused = await client.call('get_source', { id: 'no ID' });
+      expect(refused).toMatchObject({ isError: true });
+      expect(refused.text).toContain('not a source ID');
+
+      const { id } = sandbox.addDocument({ title: 'To be deleted' });
+      const deleted = await client.call('delete_sources', { documentIds: [id] });
+      expect(deleted.structured.deletedDocuments).toHaveLength(1);
+      // Without sessions nobody remembers what a client of 2025 can.
+      const isAsked = way !== 'HTTP without sessions' || isModern;
+      expect(questions).toHaveLength(isAsked ? 1 : 0);
+      if (isAsked) expect(questions[0]).toContain(id);
+    });
+
+    test('ends the requests to Fini by cancelling', async () => {
+      const { id } = sandbox.addDocument({ linkedJobStatus: 'IN_PROGRESS' });
+      const cancel = new AbortController();
+      const before = sandbox.requests.length;
+      const waiting = client.call(
+        'wait_for_sources',
+        { ids: [id] },
+        { signal: cancel.signal, onprogress: () => undefined },
+      );
+      await eventually(() => expect(sandbox.requests.length).toBeGreaterThan(before + 1));
+      const ended = expect(waiting).rejects.toThrow();
+      // Without a session nobody knows the call that a notification of 2025 means: going away ends it.
+      if (way === 'HTTP without sessions' && client.version() !== MODERN) await client.close();
+      else cancel.abort();
+      await ended;
+      let asked = -1;
+      // Once a few intervals pass without a request there will be none.
+      await eventually(async () => {
+        const last = asked;
+        asked = sandbox.requests.length;
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        expect(sandbox.requests.length).toBe(last);
+      });
+    });
+  });
+});

@@ -1,0 +1,192 @@
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type HttpServer, Stops, startHttp } from './harness.ts';
+
+/* What clients really send over HTTP, beside what they should, by raw requests to the built server. */
+
+const TOKEN = 'a-token-of-a-team';
+const EXTENSION = 'chrome-extension://abcdefghijklmnop';
+const DESKTOP = 'app://desktop';
+const stops = new Stops();
+let server: HttpServer;
+let guarded: HttpServer;
+beforeAll(async () => {
+  const origins = ['--allowed-origin', EXTENSION, '--allowed-origin', DESKTOP];
+  server = await startHttp(stops, {}, ['--sandbox', ...origins]);
+  const host = ['--allowed-host', 'Bücher.example'];
+  guarded = await startHttp(stops, { FINI_MCP_AUTH_TOKEN: TOKEN }, ['--sandbox', ...host]);
+});
+afterAll(() => stops.run());
+
+const initialize = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-06-18',
+    capabilities: {},
+    clientInfo: { name: 'raw', version: '1' },
+  },
+};
+const JSON_HEADERS = {
+  'content-type': 'application/json',
+  accept: 'application/json, text/event-stream',
+};
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+}
+
+async function send(
+  url: string,
+  headers: Record<string, string>,
+  body: unknown = initialize,
+  { method = 'POST', path }: { method?: string; path?: string } = {},
+): Promise<Answer> {
+  const request = httpRequest(url, { method, headers, ...(path !== undefined && { path }) });
+  request.end(method === 'POST' ? JSON.stringify(body) : undefined);
+  const [response]: IncomingMessage[] = await once(request, 'response');
+  if (response === undefined) throw new Error('no response');
+  const { statusCode: status = 0 } = response;
+  return { status, headers: response.headers, body: await text(response) };
+}
+
+describe('Accept', () => {
+  test.each<[string, Record<string, string>]>([
+    ['missing', { 'content-type': 'application/json' }],
+    ['of everything', { ...JSON_HEADERS, accept: '*/*' }],
+    ['in capitals', { ...JSON_HEADERS, accept: 'Application/JSON, Text/Event-Stream' }],
+    ['with weights', { ...JSON_HEADERS, accept: 'application/*;q=0.9, text/*;q=0.8' }],
+  ])('%s is answered', async (_what, headers) => {
+    const { status, body } = await send(server.url, headers);
+    expect(body).toContain('serverInfo');
+    expect(status).toBe(200);
+  });
+});
+
+test.each([
+  ['a slash at the end', (url: URL) => `${url.pathname}/`],
+  ['a query', (url: URL) => `${url.pathname}?client=a`],
+  ['the whole URL, as a proxy has it', (url: URL) => url.href],
+])('the path with %s is the same path', async (_what, pathOf) => {
+  const path = pathOf(new URL(server.url));
+  const { status } = await send(server.url, JSON_HEADERS, initialize, { path });
+  expect(status).toBe(200);
+});
+
+test('initialize with the ID of a session that is gone opens a new one', async () => {
+  const headers = { ...JSON_HEADERS, 'mcp-session-id': '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51' };
+  const { status, headers: answered } = await send(server.url, headers);
+  expect(status).toBe(200);
+  expect(answered['mcp-session-id']).not.toBe(headers['mcp-session-id']);
+});
+
+test('a connection is kept longer than the minute of a balancer', async () => {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  stops.add(() => socket.destroy());
+  socket.write(`GET /healthz HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`);
+  const [chunk]: Buffer[] = await once(socket, 'data');
+  const seconds = /keep-alive: timeout=(\d+)/i.exec(String(chunk))?.[1];
+  expect(Number(seconds)).toBeGreaterThan(60);
+});
+
+describe('a web page', () => {
+  test('may send the headers of both eras', async () => {
+    const { status, headers } = await send(
+      server.url,
+      { origin: 'http://localhost:6274', 'access-control-request-method': 'POST' },
+      undefined,
+      { method: 'OPTIONS' },
+    );
+    expect(status).toBe(204);
+    for (const name of ['authorization', 'mcp-method', 'mcp-name', 'mcp-protocol-version']) {
+      expect(headers['access-control-allow-headers']).toContain(name);
+    }
+  });
+
+  test('hears why it is refused, where it may ask at all', async () => {
+    const origin = 'http://localhost:6274';
+    const { status, headers, body } = await send(guarded.url, { ...JSON_HEADERS, origin });
+    expect(status).toBe(401);
+    expect(headers['access-control-allow-origin']).toBe(origin);
+    expect(headers['access-control-expose-headers']).toContain('www-authenticate');
+    expect(body).toMatch(/token/);
+  });
+
+  test('hears nothing from elsewhere', async () => {
+    const headers = { ...JSON_HEADERS, origin: 'https://evil.example' };
+    const answer = await send(server.url, headers);
+    expect(answer.status).toBe(403);
+    expect(answer.headers['access-control-allow-origin']).toBeUndefined();
+  });
+
+  test.each([EXTENSION, DESKTOP])('of %s may ask where it is allowed', async (origin) => {
+    const { status, headers } = await send(server.url, { ...JSON_HEADERS, origin });
+    expect(status).toBe(200);
+    expect(headers['access-control-allow-origin']).toBe(origin);
+  });
+});
+
+test('a host with letters beyond ASCII is known by the name that clients send', async () => {
+  const headers = {
+    ...JSON_HEADERS,
+    host: 'xn--bcher-kva.example',
+    authorization: `Bearer ${TOKEN}`,
+  };
+  expect((await send(guarded.url, headers)).status).toBe(200);
+});
+
+test('a wrong token is named in words, for people behind mcp-remote too', async () => {
+  const headers = { ...JSON_HEADERS, authorization: 'Bearer another' };
+  const { status, body } = await send(guarded.url, headers);
+  expect(status).toBe(401);
+  expect(JSON.parse(body).error.message).toMatch(/FINI_MCP_AUTH_TOKEN/);
+});
+
+test.each<[string, string, Record<string, string>, number]>([
+  ['another method', 'PUT', JSON_HEADERS, 405],
+  ['another content type', 'POST', { ...JSON_HEADERS, 'content-type': 'text/plain' }, 415],
+  ['no content type', 'POST', { accept: '*/*' }, 415],
+])('%s is refused by its status', async (_what, method, headers, status) => {
+  const answer = await send(server.url, headers, initialize, { method });
+  expect(answer.status).toBe(status);
+  if (status === 405) expect(answer.headers.allow).toContain('POST');
+});
+
+test.each<[string, object]>([
+  ['null params', { method: 'tools/list', params: null }],
+  ['a task', { method: 'tools/call', params: { name: 'list_sources', task: { ttl: 1 } } }],
+])('a request of a session with %s is read as meant', async (_what, message) => {
+  const opened = await send(server.url, JSON_HEADERS);
+  const session = String(opened.headers['mcp-session-id']);
+  const headers = { ...JSON_HEADERS, 'mcp-session-id': session };
+  const { status, body } = await send(server.url, headers, { jsonrpc: '2.0', id: 2, ...message });
+  expect(status).toBe(200);
+  expect(body).toContain('"result"');
+});
+
+test.each<[string, object]>([
+  ['no name', { method: 'tools/call', params: {} }],
+  ['a list for params', { method: 'ping', params: [1] }],
+  ['no version', { jsonrpc: undefined, method: 'ping' }],
+])('a request with %s is answered by its ID, in a sentence', async (_what, message) => {
+  const opened = await send(server.url, JSON_HEADERS);
+  const session = String(opened.headers['mcp-session-id']);
+  const headers = { ...JSON_HEADERS, 'mcp-session-id': session };
+  const { body } = await send(server.url, headers, { jsonrpc: '2.0', id: 2, ...message });
+  const answer = JSON.parse(
+    body
+      .split('\n')
+      .find((line) => line.startsWith('data: '))
+      ?.slice(6) ?? body,
+  );
+  expect(answer.id).toBe(2);
+  expect(answer.error.message).toMatch(/^[A-Z].*\.$/);
+  expect(answer.error.message).not.toMatch(/[{\n]/);
+});
