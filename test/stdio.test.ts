@@ -171,10 +171,14 @@ test.each<[string, object]>([
     { method: 'tools/call', params: { name: 'list_sources', arguments: null, _meta: null } },
   ],
   [
+    'arguments as JSON text',
+    { method: 'tools/call', params: { name: 'list_sources', arguments: '{"limit": 2}' } },
+  ],
+  [
     'a task where tasks are not declared',
     { method: 'tools/call', params: { name: 'list_sources', task: { ttl: 60_000 } } },
   ],
-])('%s count as left out', async (_what, message) => {
+])('%s is read as meant', async (_what, message) => {
   raw = new RawClient('--sandbox');
   await raw.initialize();
   raw.send({ id: 1, ...message });

@@ -74,9 +74,21 @@ function tolerated(message: Fields): Fields {
     params: {
       ...kept,
       ...(_meta != null && { _meta }),
-      ...(input != null && { arguments: input }),
+      ...(input != null && { arguments: readArguments(input) }),
     },
   };
+}
+
+/** Arguments that some clients send as the JSON text of an object. */
+function readArguments(input: unknown): unknown {
+  if (typeof input !== 'string') return input;
+  if (input.trim() === '') return {};
+  try {
+    return JSON.parse(input);
+  } catch {
+    // Refused as it is.
+    return input;
+  }
 }
 
 /** What is wrong with a message, where that can be said better than "it does not fit". */
