@@ -25,7 +25,11 @@ import type { Log } from './log.ts';
 import { connectServer, createServer, guarded, type ServerKind } from './server.ts';
 import { originalStack } from './stack.ts';
 import { failureText, type ToolDependencies } from './tools/define.ts';
-import { MAXIMUM_INITIALIZE_BYTES, textFault } from './transports/message-bounds.ts';
+import {
+  MAXIMUM_INITIALIZE_BYTES,
+  MAXIMUM_INITIALIZE_PARTS,
+  textFault,
+} from './transports/message-bounds.ts';
 import { readMessages } from './transports/messages.ts';
 import { createModernHttp } from './transports/modern-http.ts';
 import type { Lease, Workspaces } from './workspace.ts';
@@ -511,9 +515,11 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
   } catch {
     throw new HttpRefusal(400, 'The body is not JSON.', JSON_RPC_PARSE_ERROR);
   }
-  if (bytes > MAXIMUM_INITIALIZE_BYTES && messagesIn(body).some(isInitialize)) {
-    // What it tells is kept as long as the session.
-    const why = `An initialize request may have ${MAXIMUM_INITIALIZE_BYTES / 1024} kB at most.`;
+  // What an initialize request tells is kept as long as the session.
+  const isTooMuch =
+    bytes > MAXIMUM_INITIALIZE_BYTES || textFault(json, MAXIMUM_INITIALIZE_PARTS) !== null;
+  if (isTooMuch && messagesIn(body).some(isInitialize)) {
+    const why = `An initialize request may have ${MAXIMUM_INITIALIZE_BYTES / 1024} kB and ${MAXIMUM_INITIALIZE_PARTS.toLocaleString('en-US')} parts at most.`;
     throw new HttpRefusal(413, why);
   }
   return body;

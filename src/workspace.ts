@@ -125,10 +125,17 @@ export class Workspaces {
   /** Closes connections that nobody uses, and forgets the keys of which there is nothing to remember. */
   #tidy(): void {
     const unused = [...this.#kept].filter(([, { users }]) => users === 0);
+    // Keys of which there is nothing to remember go first: anybody can make up as many as they like.
+    const [empty, remembered] = [true, false].map((isEmpty) =>
+      unused.filter(([, { queuedLately }]) => queuedLately.isEmpty === isEmpty),
+    );
     let tooMany = unused.length - REMEMBERED_KEYS;
-    for (const [digest, { queuedLately, connections, unusedSince }] of unused) {
+    for (const [digest, { queuedLately, connections, unusedSince }] of [
+      ...(empty ?? []),
+      ...(remembered ?? []),
+    ]) {
       const isOver = tooMany > 0;
-      if (!isOver && performance.now() - unusedSince < LINGER_MS) break;
+      if (!isOver && performance.now() - unusedSince < LINGER_MS) continue;
       tooMany -= 1;
       // Nothing waits for it: what its last requests met concerns nobody any more.
       connections.close().catch(() => undefined);

@@ -500,6 +500,33 @@ describe('between tenants', () => {
     expect(ingestRequests(sandbox)).toHaveLength(1);
   });
 
+  test('keys that somebody makes up make nobody forget what was queued', async () => {
+    const sandbox = await sandboxFor({ keys, pendingMs: 60_000, lingerMs: 60_000 });
+    const command = readCommand([], { ...environmentFor(sandbox), FINI_API_KEY: A });
+    if (command.kind !== 'serve') throw new Error(JSON.stringify(command));
+    const workspaces = new Workspaces(command.config, new Secrets());
+    const refresh = { documentIdsToAdd: ['https://docs.example.com/'], documentIdsToRefresh: [] };
+    const queue = async () => {
+      const lease = workspaces.lease(A);
+      const request = { source: 'web' as const, ...refresh, english: true, baser: false };
+      await lease.workspace().ingestion.ingest(request, new AbortController().signal);
+      lease.release();
+    };
+    await queue();
+    for (let number = 0; number < 1_100; number += 1)
+      workspaces.lease(`fini_made_up_${number}`).release();
+    const lease = workspaces.lease(A);
+    const options = { startedAt: performance.now(), signal: new AbortController().signal };
+    await lease
+      .workspace()
+      .ingestion.ingestAndWait(
+        { source: 'web', ...refresh, english: true, baser: false },
+        { ...options, timeoutSeconds: 1, onProgress: () => undefined },
+      );
+    lease.release();
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  });
+
   test('150 hanging calls of one key slow nobody else’s reads', async () => {
     const sandbox = await sandboxFor({ keys });
     const { url } = await serve({
@@ -600,6 +627,27 @@ describe('between tenants', () => {
     await first.end();
     await open(url, A);
   });
+});
+
+test('what an initialize request tells is bounded in parts too, since a session keeps it', async () => {
+  const sandbox = await sandboxFor();
+  const { url } = await serve(environmentFor(sandbox));
+  const body = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'initialize',
+    params: {
+      protocolVersion: '2025-06-18',
+      capabilities: { experimental: { a: { b: Array.from({ length: 2_000 }, () => ({})) } } },
+      clientInfo: { name: 'raw', version: '1' },
+    },
+  };
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+  };
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  expect(response.status).toBe(413);
 });
 
 describe('messages of a bad shape', () => {

@@ -109,7 +109,8 @@ export const crawlSchema = z.object({ data: strings, message: text });
 
 /** What delete answers. */
 export const deletedSchema = z.object({
-  deletedDocuments: z.array(z.object({ id, title: text, originalUrl: url })).catch([]),
+  // Without this list nobody knows what was deleted, so there is no default for it.
+  deletedDocuments: z.array(z.object({ id, title: text, originalUrl: url })),
   deletedArticles: z
     .array(z.object({ id, title: text, parentFolderId: id.nullable().catch(null) }))
     .catch([]),

@@ -71,6 +71,8 @@ interface QueuedAt {
 interface Running {
   readonly snapshot: Snapshot;
   readonly joined: Map<string, Joinable>;
+  /** Inputs whose job runs, while no record shows yet which of several it is. */
+  readonly unnamed: readonly string[];
 }
 
 /** Queueing, watching and accounting for the sources of one workspace. */
@@ -278,7 +280,7 @@ export class Ingestion {
     try {
       let left = inputs;
       for (;;) {
-        const { snapshot, joined } = await this.#findRunning(left, wait.preparing);
+        const { snapshot, joined, unnamed } = await this.#findRunning(left, wait.preparing);
         queuedAt.queuedAfter ??= afterChange(snapshot.newestChange);
         for (const [input, { id, document, baseline, processing }] of joined) {
           wait.follow(input, { id, joined: true, processing }, baseline);
@@ -288,7 +290,9 @@ export class Ingestion {
         wait.release(left);
         const others = left.filter((input) => !joined.has(input));
         // What may have been queued a moment ago is looked for until it shows, or would have shown.
-        left = this.#queuedLately.inDoubt(others, snapshot.records);
+        const isUnnamed = new Set(unnamed);
+        const doubtful = new Set(this.#queuedLately.inDoubt(others, snapshot.records));
+        left = others.filter((input) => isUnnamed.has(input) || doubtful.has(input));
         wait.doubt(left);
         const inDoubt = new Set(left);
         const certain = others.filter((input) => !inDoubt.has(input));
@@ -342,8 +346,8 @@ export class Ingestion {
     const queueings = this.#queuedLately.of(inputs);
     running.push(...(await this.#findQueuedLately(queueings, snapshot, signal)));
     const joined = matchByKeys(inputs, running, SAME_SOURCE, namesOf);
-    joinNameless(inputs, queueings, running, snapshot.records, joined);
-    return { snapshot, joined };
+    const unnamed = joinNameless(inputs, queueings, running, snapshot.records, joined);
+    return { snapshot, joined, unnamed };
   }
 
   /** Sources queued lately for these inputs whose new job has not shown on the record yet. */

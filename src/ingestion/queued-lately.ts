@@ -168,7 +168,9 @@ export class QueuedLately {
     this.#until = Math.max(this.#until, until);
     const remembered = { ...queueing, until };
     this.#keep(this.#byInput, queueing.inputs, remembered);
-    this.#keep(this.#bySource, queueing.ids ?? [], remembered);
+    // In doubt, the records that were there before: a wait for them must not take the old job's end.
+    const ids = queueing.ids ?? [...queueing.baseline.records.keys()];
+    this.#keep(this.#bySource, ids, remembered);
     while (this.#characters > REMEMBERED_CHARACTERS) this.forgetOldest();
   }
 
@@ -188,7 +190,10 @@ export class QueuedLately {
 
 /**
  * A young record may not show its URL yet. Where what was queued lately together has as many such
- * records as inputs without a match, those are theirs; which is whose does not matter.
+ * records as inputs without a match, those are theirs; which is whose does not matter where all of
+ * them are asked for.
+ *
+ * @returns The inputs of which only some are asked for: their job runs, and nobody knows which it is.
  */
 export function joinNameless(
   inputs: readonly string[],
@@ -196,7 +201,8 @@ export function joinNameless(
   running: readonly Joinable[],
   records: ReadonlyMap<string, FiniDocument>,
   joined: Map<string, Joinable>,
-): void {
+): string[] {
+  const unnamed: string[] = [];
   for (const queueing of queueings) {
     if (queueing.ids === null) continue;
     const ids = new Set(queueing.ids);
@@ -211,12 +217,18 @@ export function joinNameless(
     const left = queueing.inputs.filter((input) => !matched.has(input));
     if (nameless.length < left.length) continue;
     const keys = new Set(left.map(inputKey));
-    for (const input of inputs) {
-      if (joined.has(input) || !keys.has(inputKey(input))) continue;
+    const asked = inputs.filter((input) => !joined.has(input) && keys.has(inputKey(input)));
+    if (asked.length < left.length) {
+      // Some of them are asked for, and nobody knows which record is whose.
+      unnamed.push(...asked);
+      continue;
+    }
+    for (const input of asked) {
       const source = nameless.pop();
       if (source !== undefined) joined.set(input, source);
     }
   }
+  return unnamed;
 }
 
 /** Of inputs that may have been queued: the records that tell that they were, and how it ended. */

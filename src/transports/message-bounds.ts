@@ -8,9 +8,12 @@ const PARTS = 100_000;
 const NAMES = 1_000;
 /** How long an initialize request may be, in bytes: what it tells is kept as long as the session. */
 export const MAXIMUM_INITIALIZE_BYTES = 64 * 1024;
+/** How many parts it may have: parsed, one takes some 60 bytes. */
+export const MAXIMUM_INITIALIZE_PARTS = 1_000;
 
 const TOO_DEEP = `The message is nested more than ${DEPTH} levels deep.`;
-const TOO_MANY_PARTS = `The message has more than ${PARTS.toLocaleString('en-US')} parts.`;
+const tooManyParts = (maximum: number) =>
+  `The message has more than ${maximum.toLocaleString('en-US')} parts.`;
 const TOO_MANY_NAMES = `An object in the message has more than ${NAMES.toLocaleString('en-US')} names.`;
 
 const QUOTE = 0x22;
@@ -25,7 +28,7 @@ const CLOSE_BRACE = 0x7d;
  * Why a JSON text is not parsed; null where it may be. Parsing takes seconds for some texts of a
  * few megabytes, and this takes milliseconds for any.
  */
-export function textFault(json: Uint8Array): string | null {
+export function textFault(json: Uint8Array, maximumParts = PARTS): string | null {
   const names = new Uint32Array(DEPTH + 1);
   let depth = 0;
   let parts = 0;
@@ -50,7 +53,7 @@ export function textFault(json: Uint8Array): string | null {
       parts += 1;
       if (count > NAMES) return TOO_MANY_NAMES;
     }
-    if (parts > PARTS) return TOO_MANY_PARTS;
+    if (parts > maximumParts) return tooManyParts(maximumParts);
   }
   return null;
 }
@@ -109,7 +112,7 @@ function shapeFault(message: unknown): string | null {
     const children: unknown[] = isList ? value : Object.values(value);
     if (!isList && children.length > NAMES) return TOO_MANY_NAMES;
     parts += isList ? 1 : 1 + children.length;
-    if (parts > PARTS) return TOO_MANY_PARTS;
+    if (parts > PARTS) return tooManyParts(PARTS);
     for (const child of children) {
       if (typeof child === 'object' && child !== null)
         left.push({ value: child, depth: depth + 1 });

@@ -302,6 +302,22 @@ describe('a wait goes by what this process remembers of the record before', () =
     expect(waited.structured.sources[0].jobId).not.toBe(web.linkedJobId);
   });
 
+  test.each(['refresh_sources', 'ingest_and_wait'])(
+    'after %s whose answer was lost, though nothing was touched',
+    async (tool) => {
+      const harness = await start({ lingerMs: 600 });
+      const { call, sandbox } = harness;
+      const { id, originalUrl, linkedJobId } = sandbox.addDocument({});
+      sandbox.script({ method: 'POST', action: { kind: 'reset', when: 'after' } });
+      const refreshed = { documentIdsToRefresh: [originalUrl] };
+      await call(tool, tool === 'refresh_sources' ? { documentIds: [id] } : refreshed);
+      const { structured } = await call('wait_for_sources', { ids: [id], timeoutSeconds: 5 });
+      const [source] = structured.sources;
+      expect(source).toMatchObject({ status: 'completed' });
+      expect(source.jobId).not.toBe(linkedJobId);
+    },
+  );
+
   test('a refresh of a source whose job runs is not reported with that job', async () => {
     const harness = await start({ lingerMs: 200 });
     const { id, linkedJobId } = harness.sandbox.addDocument({ linkedJobStatus: 'IN_PROGRESS' });
@@ -471,4 +487,20 @@ test('a call cancelled in the pause before a retry ends as cancelled, not as ref
   await sleep(30);
   cancel.abort();
   await caught;
+});
+
+test('of two pages whose records show no URL yet, neither is reported as the other', async () => {
+  const jobs = ({ url }: { url: string | null }) =>
+    url === page('a')
+      ? { status: 'FAILED', error: 'HTTP 500 for A', workingMs: 300 }
+      : { workingMs: 300 };
+  const { call, sandbox } = await start({ jobs });
+  const hideUrls = (body: unknown) =>
+    JSON.parse(JSON.stringify(body).replace(/"originalUrl":"[^"]*"/g, '"originalUrl":null'));
+  await call('ingest_sources', { documentIdsToAdd: [page('a'), page('b')] });
+  // The look before queueing, and no more.
+  sandbox.script({ method: 'GET', times: 2, action: { kind: 'rewrite', rewrite: hideUrls } });
+  const { structured } = await call('ingest_and_wait', { documentIdsToAdd: [page('b')] });
+  expect(structured).toMatchObject({ outcome: 'completed', sources: [{ originalUrl: page('b') }] });
+  expect(ingestRequests(sandbox)).toHaveLength(1);
 });
