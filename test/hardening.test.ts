@@ -505,7 +505,8 @@ describe('between tenants', () => {
     const command = readCommand([], { ...environmentFor(sandbox), FINI_API_KEY: A });
     if (command.kind !== 'serve') throw new Error(JSON.stringify(command));
     const workspaces = new Workspaces(command.config, new Secrets());
-    const refresh = { documentIdsToAdd: ['https://docs.example.com/'], documentIdsToRefresh: [] };
+    const { originalUrl } = sandbox.addDocument({ originalUrl: 'https://docs.example.com/' });
+    const refresh = { documentIdsToAdd: [], documentIdsToRefresh: [originalUrl ?? ''] };
     const queue = async () => {
       const lease = workspaces.lease(A);
       const request = { source: 'web' as const, ...refresh, english: true, baser: false };
