@@ -84,7 +84,7 @@ export function cut(text: string, length: number): string {
 }
 
 /**
- * A value that somebody handed in, in quotes, as an error names it: bounded, and without what
+ * A value that a caller passed, in quotes, as an error names it: bounded, and without what
  * stands before an "@", which may be a password.
  */
 export function quoted(value: unknown): string {

@@ -6,10 +6,10 @@ import { isLoopback } from './http-access.ts';
 import { LOG_LEVELS } from './log.ts';
 import { maskKeys } from './secrets.ts';
 
-/** Where the Fini API is (fini-api.md). */
+/** The URL of the Fini API (fini-api.md). */
 const PRODUCTION = 'https://api-prod.usefini.com';
 
-/** How a setting is given, beside its schema. */
+/** How a setting is given, in addition to its schema. */
 interface SettingSource {
   /** The environment variable. */
   readonly environment?: string;
@@ -32,7 +32,7 @@ export const apiKeySchema = z
     error: 'is the placeholder of the README; set your own key',
     abort: true,
   })
-  .regex(TOKEN, 'has characters that no key has; set the key alone, without "Bearer" or quotes')
+  .regex(TOKEN, 'has characters that no key has; set only the key, without "Bearer" or quotes')
   .min(8, 'is too short to be a key');
 
 /** Where a proxy is: people leave its scheme out. */
@@ -46,11 +46,11 @@ const proxyUrl = z
 
 /** Every setting: name, unit, default, how it is given and what it means. */
 export const configSchema = z.object({
-  /** The workspace key. Undefined where none is set: the server then starts, and calls say so. */
+  /** The workspace key. Undefined if none is set: the server still starts, and calls say so. */
   apiKey: apiKeySchema.optional().register(sources, {
     environment: 'FINI_API_KEY',
     description:
-      'The workspace key, with scope read, write or both. Without it every call says how to set it.',
+      'Your workspace key, with scope read, write or both. Without it, the server starts and lists its tools, and every call says how to set it.',
   }),
   /** Scheme, host and an optional path. */
   baseUrl: z
@@ -63,41 +63,42 @@ export const configSchema = z.object({
     .register(sources, {
       environment: 'FINI_BASE_URL',
       flag: 'base-url',
-      description: 'The Fini API: https, or http on loopback.',
+      description: 'The URL of the Fini API: https, or http on loopback.',
     }),
   /** The proxy for Fini, unless it is on loopback. */
   httpsProxy: proxyUrl.optional().register(sources, {
     environment: 'HTTPS_PROXY',
     description: 'The proxy for requests to Fini. Requests to loopback are always sent directly.',
   }),
-  /** The same, where `httpsProxy` is not set. */
+  /** The same, if `httpsProxy` is not set. */
   httpProxy: proxyUrl.optional().register(sources, {
     environment: 'HTTP_PROXY',
     description: 'The proxy to use if HTTPS_PROXY is not set.',
   }),
-  /** Hosts that are asked directly: names, domains and ports, with commas between them. */
+  /** Hosts that need no proxy: names, domains and ports, with commas between them. */
   noProxy: z.string().optional().register(sources, {
     environment: 'NO_PROXY',
     description: 'Hosts that need no proxy, separated by commas; * for all.',
   }),
-  /** The shortest pause between two looks at Fini, in milliseconds. */
+  /** The shortest interval between status checks during a wait, in milliseconds. */
   pollIntervalMs: milliseconds
     .pipe(z.number().min(1, 'must be at least 1').max(60_000, 'must be at most 60000'))
     .default(1000)
     .register(sources, {
       environment: 'FINI_POLL_INTERVAL_MS',
       description:
-        'The shortest pause between two looks at Fini while waiting; it grows to ten times that while nothing changes.',
+        'The shortest interval between status checks during a wait, in milliseconds. It grows to ten times that while nothing changes.',
     }),
-  /** The bound on one request, its answer's body included, in milliseconds. */
+  /** The timeout for one request, including its response body, in milliseconds. */
   requestTimeoutMs: milliseconds
     .pipe(z.number().min(1, 'must be at least 1').max(600_000, 'must be at most 600000'))
     .default(30_000)
     .register(sources, {
       environment: 'FINI_REQUEST_TIMEOUT_MS',
-      description: 'How long one request to Fini may take, its whole answer included.',
+      description:
+        'The timeout for one request to Fini, including its whole response, in milliseconds.',
     }),
-  /** How long a wait lasts where a call does not say, in seconds. */
+  /** How long a wait lasts if the call does not say, in seconds. */
   waitTimeoutSeconds: z.coerce
     .number({ error: 'is not a number' })
     .pipe(z.number().min(1, 'must be at least 1').max(3600, 'must be at most 3600'))
@@ -105,24 +106,24 @@ export const configSchema = z.object({
     .register(sources, {
       environment: 'FINI_WAIT_TIMEOUT_SECONDS',
       description:
-        'How long a wait lasts where a call does not say. Some clients drop a call after 60 s.',
+        'How long a wait lasts if the call does not set timeoutSeconds, in seconds. Some clients drop a call after 60 s.',
     }),
   /** Serve against the embedded Fini. */
   sandbox: z.boolean().default(false).register(sources, {
     flag: 'sandbox',
     description:
-      'Serve against an embedded Fini with made-up content: no account, no key, no network.',
+      'Use the embedded Fini, which needs no account, key or network. Its data is lost when the server stops.',
   }),
   /** Only the tools that change nothing. */
   readOnly: z.boolean().default(false).register(sources, {
     flag: 'read-only',
-    description: 'List only the tools that change nothing.',
+    description: 'List only tools that change nothing.',
   }),
   /** Also the tool that deletes. */
   allowDelete: z.boolean().default(false).register(sources, {
     flag: 'allow-delete',
     description:
-      'List delete_sources too. Where the client can ask the person, the person is asked each time.',
+      'Also list delete_sources. It asks the person each time, if the client supports it.',
   }),
   /** Serve Streamable HTTP instead of stdio. */
   http: z.boolean().default(false).register(sources, {
@@ -137,7 +138,8 @@ export const configSchema = z.object({
     .default('127.0.0.1')
     .register(sources, {
       flag: 'host',
-      description: 'The address to listen on. Anything but loopback needs FINI_MCP_AUTH_TOKEN.',
+      description:
+        'The address to listen on. Anything other than loopback requires FINI_MCP_AUTH_TOKEN.',
     }),
   /** The port to listen on; 0 takes any free one. */
   port: z
@@ -153,7 +155,7 @@ export const configSchema = z.object({
     )
     .default(3333)
     .register(sources, { flag: 'port', description: 'The port to listen on.' }),
-  /** What every HTTP request must bring after "Bearer". */
+  /** The token that every HTTP request must send after "Bearer". */
   authToken: z
     .string()
     .regex(TOKEN, 'has characters that no token has')
@@ -161,14 +163,15 @@ export const configSchema = z.object({
     .optional()
     .register(sources, {
       environment: 'FINI_MCP_AUTH_TOKEN',
-      description: 'What every HTTP request must bring as "Authorization: Bearer".',
+      description:
+        'The token that every HTTP request must send as "Authorization: Bearer". At least 16 characters.',
     }),
   /** No sessions. */
   stateless: z.boolean().default(false).register(sources, {
     flag: 'stateless',
     description: 'HTTP without sessions, for replicas behind a plain load balancer.',
   }),
-  /** Host names, beside the loopback ones, under which the HTTP server may be asked. */
+  /** Host names that clients can use for the HTTP server, in addition to loopback names. */
   allowedHosts: z
     .array(
       z
@@ -184,9 +187,9 @@ export const configSchema = z.object({
     .register(sources, {
       flag: 'allowed-host',
       description:
-        'A host name under which the HTTP server may be asked, beside the loopback ones. May be repeated.',
+        'A host name that clients can use for the HTTP server, in addition to loopback names. Can be repeated.',
     }),
-  /** Origins, beside the loopback ones, whose pages may ask the HTTP server. */
+  /** Origins whose pages can call the HTTP server, in addition to loopback origins. */
   allowedOrigins: z
     .array(
       z
@@ -201,25 +204,25 @@ export const configSchema = z.object({
     .register(sources, {
       flag: 'allowed-origin',
       description:
-        'An origin (https://host, or one of an extension) whose pages may ask the HTTP server, beside the loopback ones. May be repeated.',
+        'An origin (https://host, or one of a browser extension or desktop app) whose pages can call the HTTP server, in addition to loopback origins. Can be repeated.',
     }),
-  /** How many HTTP sessions there may be at once. */
+  /** The maximum number of HTTP sessions. */
   maximumSessions: z.coerce
     .number({ error: 'is not a number' })
     .pipe(z.number().int('is not a whole number').min(1, 'must be at least 1'))
     .default(1000)
     .register(sources, {
       flag: 'max-sessions',
-      description: 'How many HTTP sessions there may be at once; past it a new one is a 503.',
+      description: 'The maximum number of HTTP sessions. Beyond that, a new one gets a 503.',
     }),
-  /** How long an HTTP session may go unused, in seconds. */
+  /** How long an HTTP session can be unused, in seconds. */
   sessionIdleSeconds: z.coerce
     .number({ error: 'is not a number' })
     .pipe(z.number().min(1, 'must be at least 1').max(86_400, 'must be at most 86400'))
     .default(1800)
     .register(sources, {
       flag: 'session-idle-seconds',
-      description: 'How long an HTTP session may go unused before it is closed.',
+      description: 'How long an HTTP session can be unused before it is closed, in seconds.',
     }),
   /** How long an idle HTTP connection is kept open, in seconds. */
   keepAliveSeconds: z.coerce
@@ -229,15 +232,15 @@ export const configSchema = z.object({
     .register(sources, {
       flag: 'keep-alive-seconds',
       description:
-        'How long an idle HTTP connection is kept open: longer than the balancer in front of it, most of which take 60.',
+        'How long an idle HTTP connection is kept open, in seconds. Keep it above the idle timeout of a load balancer in front, usually 60.',
     }),
-  /** How much is logged on stderr. */
+  /** How much to log to stderr. */
   logLevel: z
     .enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` })
     .default('info')
     .register(sources, {
       flag: 'log-level',
-      description: 'How much is logged on stderr: error, info (a line an HTTP request) or debug.',
+      description: 'How much to log to stderr: error, info (one line per HTTP request) or debug.',
     }),
 });
 
@@ -406,11 +409,11 @@ function isOrigin(text: string): boolean {
 function baseUrlFault(text: string): string | null {
   if (!URL.canParse(text)) return 'is not a URL; write it as https://host';
   const url = new URL(text);
-  if (url.username !== '' || url.password !== '') return 'must not carry credentials';
+  if (url.username !== '' || url.password !== '') return 'must not contain credentials';
   if (url.search !== '' || url.hash !== '') return 'must not have a query or a fragment';
   if (url.protocol === 'https:') return null;
   if (url.protocol === 'http:' && isLoopback(url.hostname)) return null;
-  return 'must be https (http only on loopback), since the key travels with every request';
+  return 'must be https (http only on loopback), because every request carries the key';
 }
 
 /** The text of `--help`: every flag and every environment variable. */
@@ -431,6 +434,6 @@ Usage: fini-mcp [flags]
 
 ${lines.join('\n')}
   --help, --version
-      Say this, or the version, and end.
+      Print this help, or the version, and exit.
 `;
 }

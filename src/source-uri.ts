@@ -4,7 +4,7 @@ const SCHEME = 'fini://sources/';
 
 /** The templates of the resources that this server offers (MCP's URI templates). */
 export const SOURCE_TEMPLATE = `${SCHEME}{id}`;
-/** Where a text goes on. */
+/** Where a text continues. */
 export const SOURCE_PART_TEMPLATE = `${SOURCE_TEMPLATE}/paragraphs/{offset}`;
 
 /** The resource of a source's text, from its beginning or from a later paragraph on. */

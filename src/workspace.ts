@@ -137,14 +137,14 @@ export class Workspaces {
       const isOver = tooMany > 0;
       if (!isOver && performance.now() - unusedSince < LINGER_MS) continue;
       tooMany -= 1;
-      // Nothing waits for it: what its last requests met concerns nobody any more.
+      // Nothing waits for it: how its last requests ended no longer matters.
       connections.close().catch(() => undefined);
       if (isOver || queuedLately.isEmpty) this.#kept.delete(digest);
     }
     this.#forgetMost();
   }
 
-  /** Whoever has the most to remember loses the oldest of it first. */
+  /** The key with the most to remember loses its oldest entries first. */
   #forgetMost(): void {
     const all = [...this.#kept.values()].map(({ queuedLately }) => queuedLately);
     let sum = all.reduce((total, { characters }) => total + characters, 0);

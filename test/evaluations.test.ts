@@ -205,7 +205,7 @@ const usual: Row[] = [
       {
         tool: 'import_provider_resources',
         input: { provider: 'zendesk', externalIds: ['4402118230'] },
-        shows: /1 selected item in Fini already, to be ingested anew[\s\S]*1 of 1 completed/,
+        shows: /1 selected item already in Fini, to be ingested again[\s\S]*1 of 1 completed/,
       },
     ],
   },
@@ -227,7 +227,7 @@ const usual: Row[] = [
         tool: 'import_provider_resources',
         input: { provider: 'notion', search: 'pelican' },
         shows:
-          /Nothing matches "pelican": try a shorter word\. There are ".*list_provider_resources/,
+          /Nothing matches "pelican": try a shorter word\. Available: ".*list_provider_resources/,
         fails: true,
       },
       { tool: 'list_provider_resources', input: { provider: 'notion' }, shows: /Tone of voice/ },
@@ -367,7 +367,7 @@ const usual: Row[] = [
           source: 'googledrive',
           documentIdsToAdd: ['https://docs.google.com/document/d/1'],
         },
-        shows: /Google Drive has no discovery.*list_sources with source/,
+        shows: /Google Drive cannot be listed.*list_sources with source/,
         fails: true,
       },
       { tool: 'list_sources', input: named, shows: /Price list/ },
@@ -488,7 +488,7 @@ const usual: Row[] = [
       {
         tool: 'ingest_and_wait',
         input: { documentIdsToAdd: ['https://c.example/mended'] },
-        shows: /Trying again without a change does not help[\s\S]*needs a login/,
+        shows: /Trying again without a change will not help[\s\S]*needs a login/,
         fails: true,
       },
       { tool: 'ingest_and_wait', input: repeated, shows: /1 of 1 completed/ },
@@ -613,7 +613,7 @@ const usual: Row[] = [
       {
         tool: 'ingest_sources',
         input: { documentIdsToAdd: ['https://f.example/slow'] },
-        shows: /do not simply call again: look first with list_sources/,
+        shows: /do not simply call again\. First check with list_sources/,
         fails: true,
       },
       {
@@ -636,7 +636,7 @@ const usual: Row[] = [
       {
         tool: 'import_provider_resources',
         input: { provider: 'notion', search: 'outage' },
-        shows: /Nothing was queued.*1 item registered: call .* again with the same input/,
+        shows: /Nothing was queued.*1 item registered\. Call .* again with the same input/,
         fails: true,
       },
       { tool: 'import_provider_resources', input: repeated, shows: /1 of 1 completed/ },
@@ -782,7 +782,7 @@ const readKey: Row[] = [
       {
         tool: 'ingest_site',
         input: { links: [SITE] },
-        shows: /HTTP 403.*scope "write".*calling again with this one cannot help/,
+        shows: /HTTP 403.*lacks the write scope.*Calling again with this key will not help/,
         fails: true,
       },
       { tool: 'list_sources', input: {}, shows: /Fini has no sources yet/ },
@@ -798,7 +798,7 @@ const writeKey: Row[] = [
       {
         tool: 'ingest_and_wait',
         input: { documentIdsToAdd: [SITE] },
-        shows: /HTTP 403.*scope "read".*ingest_sources/,
+        shows: /HTTP 403.*lacks the read scope.*ingest_sources/,
         fails: true,
       },
       { tool: 'ingest_sources', input: { documentIdsToAdd: [SITE] }, shows: /1 source queued/ },

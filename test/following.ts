@@ -83,7 +83,7 @@ export function callNamed({ text }: ToolAnswer, tool: Tool): Input {
 
 /**
  * The last call as its answer tells to make it again: `again without dryRun`, `again with cursor
- * "…"`, `go on with offset 2`, `read on with paragraphs {…}`.
+ * "…"`, `continue with offset 2`, `read on with paragraphs {…}`.
  *
  * @throws where the answer tells of no such call.
  */
@@ -92,7 +92,7 @@ export function callAgain({ input, answer }: Done, tool: Tool): Input {
   if (without?.[1] === tool.name) {
     return Object.fromEntries(Object.entries(input).filter(([name]) => name !== without[2]));
   }
-  const more = /(?:call again|[Gg]o on|read on) with (.*)/.exec(answer.text)?.[1];
+  const more = /(?:call again|[Gg]o on|[Cc]ontinue|[Rr]ead on) with (.*)/.exec(answer.text)?.[1];
   if (more === undefined) throw new Error(`no way on in: ${answer.text}`);
   return { ...input, ...inputsIn(more, tool) };
 }

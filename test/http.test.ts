@@ -177,7 +177,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     for (const [key, says] of [
       ['fini_...', 'it is the placeholder of the README; set your own key.'],
       [`fini_${secret}...`, 'it is the placeholder of the README; set your own key.'],
-      [`Bearer fini_${secret}`, 'it has characters that no key has; set the key alone'],
+      [`Bearer fini_${secret}`, 'it has characters that no key has; set only the key'],
       ['fini_', 'it is too short to be a key.'],
     ] as const) {
       const answer = await send(url, { headers: { 'x-fini-api-key': key }, body: initialize });
@@ -647,7 +647,7 @@ test('a question to the person comes on the call’s own stream, since a client 
 test.each([[], ['--stateless']])(
   'what was queued with a client’s own key is joined by its next session or request: %j',
   async (...flags) => {
-    const sandbox = await startSandboxForTest({ workingMs: 30, lingerMs: 1_500 });
+    const sandbox = await startSandboxForTest({ workingMs: 30, lingerMs: 10_000 });
     const { FINI_API_KEY: key = '', ...environment } = environmentFor(sandbox);
     const { url } = await start(flags, environment);
     const page = 'https://docs.example.com/known';

@@ -78,27 +78,27 @@ const noWebUrls: [what: string, value: string, says: RegExp, inCrawl?: RegExp][]
   ['a host without a scheme', 'example.com', /without a scheme/],
   ['a host and port without a scheme', 'example.com:8080/x', /without a scheme/],
   ['a host and query without a scheme', 'www.example.com?page=1', /without a scheme/],
-  ['localhost without a scheme', 'localhost:3000/docs', /scheme/],
-  ['ftp', 'ftp://files.example/a', /another scheme.*http and https/],
-  ['javascript', 'javascript:alert(1)', /another scheme/],
-  ['data', 'data:text/html,hello', /another scheme/],
-  ['file', 'file:///etc/passwd', /another scheme/],
-  ['mailto', 'mailto:hello@help.example', /another scheme/],
-  ['blob', 'blob:https://help.example/1', /another scheme/],
-  ['a misspelt scheme', 'htttps://help.example/a', /another scheme/],
-  ['a space', 'https://help.example/a b', /white space.*%20/],
-  ['two words in one', 'https://help.example/a and', /one URL an item/],
-  ['a newline', 'https://help.example/a\nb', /white space/],
-  ['a carriage return', 'https://help.example/a\rb', /white space/],
-  ['a tab', 'https://help.\texample/a', /white space/],
-  ['a no-break space', 'https://help.example/a\u00a0b', /white space/],
+  ['localhost without a scheme', 'localhost:3000/docs', /not http or https URLs/],
+  ['ftp', 'ftp://files.example/a', /not http or https URLs: nothing else/],
+  ['javascript', 'javascript:alert(1)', /not http or https URLs/],
+  ['data', 'data:text/html,hello', /not http or https URLs/],
+  ['file', 'file:///etc/passwd', /not http or https URLs/],
+  ['mailto', 'mailto:hello@help.example', /not http or https URLs/],
+  ['blob', 'blob:https://help.example/1', /not http or https URLs/],
+  ['a misspelt scheme', 'htttps://help.example/a', /not http or https URLs/],
+  ['a space', 'https://help.example/a b', /spaces in them.*%20/],
+  ['two words in one', 'https://help.example/a and', /one URL per item/],
+  ['a newline', 'https://help.example/a\nb', /spaces in them/],
+  ['a carriage return', 'https://help.example/a\rb', /spaces in them/],
+  ['a tab', 'https://help.\texample/a', /spaces in them/],
+  ['a no-break space', 'https://help.example/a\u00a0b', /spaces in them/],
   ['a null character', 'https://help.example/a\u0000b', /./],
   ['an escape character', 'https://help.example/\u001b[31m', /./],
   ['backslashes for slashes', 'https:\\\\help.example\\a', /./],
   ['a backslash in the path', 'https://help.example\\a', /backslash/],
   ['a backslash that hides the host', 'https://help.example\\@evil.example/', /backslash/],
   ['a path on Windows', 'C:\\docs\\a.html', /./],
-  ['nothing', '', /empty; remove/],
+  ['nothing', '', /empty: remove/],
   ['no host but a path', 'https:///x', /without a host.*https:\/\/host\/path/],
   ['no slashes', 'https:x', /without a host/],
   ['one slash', 'http:/help.example/a', /without a host/],
@@ -137,16 +137,16 @@ describe('items that are no web URLs are refused before any request', () => {
 const noSourceIds: [what: string, value: string, says: RegExp][] = [
   ['a URL', 'https://help.example/a', /are URLs, but source IDs.*list_sources/],
   ['a URL without a scheme', 'help.example.com/a', /are URLs, but source IDs/],
-  ['a Notion ID', '7c1e9b5240d34f6a9b1d000038500000', /own ID \(externalId\) is not one/],
-  ['a Zendesk ID', '4402118230', /own ID \(externalId\) is not one/],
+  ['a Notion ID', '7c1e9b5240d34f6a9b1d000038500000', /own ID \(externalId\) is not a source ID/],
+  ['a Zendesk ID', '4402118230', /own ID \(externalId\) is not a source ID/],
   ['a Confluence page ID', '98304000', /list_sources shows the IDs/],
-  ['a Confluence space key', 'OPS', /own ID \(externalId\) is not one/],
+  ['a Confluence space key', 'OPS', /own ID \(externalId\) is not a source ID/],
   ['a UUID in braces', `{${UUID}}`, /not source IDs/],
   ['a UUID that is cut', UUID.slice(0, -1), /not source IDs/],
   ['a UUID with a wrong letter', UUID.replace('3f', '3g'), /not source IDs/],
   ['a UUID and a word', `${UUID},4402118230`, /not source IDs/],
   ['a UUID as a URN', `urn:uuid:${UUID}`, /source IDs \(UUIDs\)/],
-  ['nothing', '', /empty; remove/],
+  ['nothing', '', /empty: remove/],
 ];
 
 describe('items that are no source IDs are refused before any request', () => {
@@ -174,12 +174,12 @@ describe('items that are no source IDs are refused before any request', () => {
     expect(text).toMatch(/public page, set "source" to "web"/);
   });
 
-  test('a bad ID of Google Drive hears that there is no discovery', async () => {
+  test('a bad ID of Google Drive is told that it cannot be listed', async () => {
     const text = await refusal('ingest_sources', {
       source: 'googledrive',
       documentIdsToAdd: ['1a2B3c4D'],
     });
-    expect(text).toMatch(/no discovery.*list_sources with source "googledrive"/);
+    expect(text).toMatch(/cannot be listed.*list_sources with source "googledrive"/);
     expect(text).not.toContain('provider_resources');
   });
 });
@@ -361,7 +361,7 @@ describe('an item in both lists is refused', () => {
   ])('%s', async (_what, source, one, other) => {
     const lists = { documentIdsToAdd: [`${one}`], documentIdsToRefresh: [other] };
     const text = await refusal('ingest_sources', { source, ...lists });
-    expect(text).toMatch(/in documentIdsToRefresh too: leave them in one/);
+    expect(text).toMatch(/also in documentIdsToRefresh: keep them in only one/);
     expect(text).toContain(`[0] ${JSON.stringify(one)}`);
   });
 });
@@ -613,7 +613,7 @@ describe('what is sure is read as it is meant', () => {
 
   test('where two readings remain it is refused', async () => {
     const mixed = `${PAGE} ${UUID}`;
-    expect(await refusal('ingest_sources', { documentIdsToAdd: mixed })).toMatch(/white space/);
+    expect(await refusal('ingest_sources', { documentIdsToAdd: mixed })).toMatch(/spaces in them/);
     const text = await refusal('ingest_sources', {
       documentIdsToAdd: [`${PAGE}, ${B}`, 'c.example'],
     });

@@ -101,7 +101,10 @@ describe.each(WAYS)('over %s', (way) => {
     const answer = await client.call('wait_for_sources', { ids });
     expect(answer.result.structuredContent.outcome).toBe('completed');
     expect(logOf(answer)).toMatchObject([
-      { level: 'warning', data: { message: expect.stringMatching(/did not answer a look/) } },
+      {
+        level: 'warning',
+        data: { message: expect.stringMatching(/did not answer a status check/) },
+      },
     ]);
     expect(logOf(answer)[0].data.error).toMatch(/500/);
   });

@@ -355,7 +355,7 @@ test('with --sandbox there is something for every prompt to show, and totals of 
 
   const hung = await call('list_sources', { status: 'running' });
   expect(hung.structured.documents).toMatchObject([
-    { linkedJobStatus: 'PENDING', hint: expect.stringMatching(/contact Fini's support/) },
+    { linkedJobStatus: 'PENDING', hint: expect.stringMatching(/contact Fini support/) },
   ]);
 });
 

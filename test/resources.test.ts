@@ -121,7 +121,7 @@ describe('resources/read', () => {
     while (uri !== undefined) {
       const text = await read(uri);
       expect(text.length).toBeLessThan(21_500);
-      const line: RegExpExecArray | null = /\n\n\[The text goes on at (fini:\S+)\]$/.exec(text);
+      const line: RegExpExecArray | null = /\n\n\[The text continues at (fini:\S+)\]$/.exec(text);
       parts.push(line === null ? text : text.slice(0, line.index));
       uri = line?.[1];
     }
@@ -134,13 +134,15 @@ describe('resources/read', () => {
     expect(await read(uriOf(document))).toBe('one\n\ntwo\n\nthree');
     expect(await read(`${uriOf(document)}/paragraphs/1`)).toBe('two\n\nthree');
     expect(await read(`${uriOf(document)}/paragraphs/0`)).toBe('one\n\ntwo\n\nthree');
-    expect(await read(`${uriOf(document)}/paragraphs/3`)).toMatch(/ends before that: .* 3 para/);
+    expect(await read(`${uriOf(document)}/paragraphs/3`)).toMatch(
+      /Nothing at this offset: .* only 3 para/,
+    );
   });
 
-  test('one paragraph of 100,000 characters is cut, and the text goes on after it', async () => {
+  test('one paragraph of 100,000 characters is cut, and the text continues after it', async () => {
     const document = harness.sandbox.addDocument({ paragraphs: ['x'.repeat(100_000), 'end'] });
     const text = await read(uriOf(document));
-    expect(text).toMatch(/… \(cut: 100000 characters\)\n\n\[The text goes on at \S+\/1\]$/);
+    expect(text).toMatch(/… \(cut: 100000 characters\)\n\n\[The text continues at \S+\/1\]$/);
     expect(await read(`${uriOf(document)}/paragraphs/1`)).toBe('end');
   });
 
@@ -151,12 +153,16 @@ describe('resources/read', () => {
   });
 
   test.each<[string, Partial<SandboxDocument>, string]>([
-    ['a job under way', { linkedJobStatus: 'PENDING', error: null }, '[No text. Its job: PENDING]'],
-    ['no job yet', { linkedJobStatus: null, error: null }, '[No text. Its job: none yet]'],
+    [
+      'a job under way',
+      { linkedJobStatus: 'PENDING', error: null },
+      '[No text. Job status: PENDING]',
+    ],
+    ['no job yet', { linkedJobStatus: null, error: null }, '[No text. Job status: never ingested]'],
     [
       'a job that failed',
       { linkedJobStatus: 'FAILED', error: 'needs\u001b a login' },
-      '[No text. Its job: FAILED: "needs a login"]',
+      '[No text. Job status: FAILED: "needs a login"]',
     ],
   ])('without a text because of %s it says so', async (_why, given, text) => {
     expect(await read(uriOf(harness.sandbox.addDocument({ paragraphs: [], ...given })))).toBe(text);

@@ -221,7 +221,7 @@ const causes: Record<string, () => Promise<string>> = {
     const { call } = await plain();
     return (await call('ingest_and_wait', { source: 'notion', documentIdsToAdd: [PAGE] })).text;
   },
-  "a provider's own ID (externalId) is not one": async () => {
+  "A provider's own ID (externalId) is not a source ID": async () => {
     const { call } = await plain();
     const documentIdsToAdd = ['360001234567'];
     return (await call('ingest_and_wait', { source: 'zendesk', documentIdsToAdd })).text;
@@ -234,20 +234,20 @@ const causes: Record<string, () => Promise<string>> = {
     (await (await plain()).call('ingest_and_wait')).text,
 
   // Fini refuses, or does not answer
-  'A provider must be connected in the Fini dashboard': async () => {
+  'The provider must be connected in the Fini dashboard': async () => {
     const { call } = await start({ connectedProviders: [] });
     return (await call('list_provider_resources', { provider: 'notion' })).text;
   },
   'There is no such source in this workspace.': async () =>
     (await (await plain()).call('get_source', { id: SOURCE_ID })).text,
-  'Fini limits how often it is asked': () => withFault(status(429)),
+  "Fini's rate limit was reached": () => withFault(status(429)),
   'Fini did not finish the request to': () =>
     withFault({ times: Number.POSITIVE_INFINITY, action: { kind: 'hang' } }),
   'Fini could not be reached to': async () => {
     const { call } = await start({}, { FINI_BASE_URL: 'http://127.0.0.1:1' });
     return (await call('list_sources')).text;
   },
-  'A proxy or a login page may stand between': () =>
+  'A proxy or a login page may be in the way': () =>
     withFault({ times: Number.POSITIVE_INFINITY, action: { kind: 'html' } }),
   'Fini redirected the request to': () =>
     withFault({ action: { kind: 'redirect', location: 'https://b.example/' } }),

@@ -264,7 +264,7 @@ function parseAnswer<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const parsed = schema.safeParse(answer);
   if (parsed.success) return parsed.data;
-  const message = `Fini's answer has another shape than expected.`;
+  const message = `Fini's answer has an unexpected format.`;
   throw new FiniError(message, { operation, failure: 'unreadable', cause: parsed.error });
 }
 

@@ -99,7 +99,7 @@ export function createHttp(options: HttpOptions): Http {
     });
     if (isOver()) throw endedUnsent(request);
     const abort = new AbortController();
-    // undici hears of an abort only once it is the request's turn, which may be a long time.
+    // undici acts on an abort only once it is the request's turn, which may be a long time.
     const aborted = new Promise<never>((_, reject) => {
       abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
     });
@@ -252,7 +252,7 @@ function connectionError(
   if (!isSent || NOT_CONNECTED.test(code)) {
     const refused = /Proxy response \((\d+)\)/.exec(error.message)?.[1];
     const why = refused === undefined ? code : `the proxy answered with HTTP ${refused}`;
-    const message = `There is no connection (${why}).${throughProxy(proxy)}`;
+    const message = `Could not connect (${why}).${throughProxy(proxy)}`;
     return new FiniError(message, { operation, failure: 'unreachable', cause: error });
   }
   const message = `The connection to Fini broke (${code}).`;

@@ -29,7 +29,7 @@ export interface ProviderResources {
 
 /** Register demands a MIME type, which articles and Confluence pages lack: they are web pages. */
 const DEFAULT_MIME_TYPE = 'text/html';
-/** Far deeper than any help centre; a tree that goes on below it is broken. */
+/** Far deeper than any help centre; a deeper tree is broken. */
 const MAXIMUM_DEPTH = 64;
 /** Longer than any provider's IDs, in characters. */
 const ID_LENGTH = 200;

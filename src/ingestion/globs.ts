@@ -21,7 +21,7 @@ const REGULAR_EXPRESSION =
 /** What is not a glob here, or may mean two things, and what to write instead. */
 const FOREIGN: readonly { pattern: RegExp; fault: string | ((glob: string) => string) }[] = [
   { pattern: /^\s*$/, fault: 'is empty: remove it' },
-  { pattern: /^!/, fault: 'begins with "!": remove that and move the glob to include or exclude' },
+  { pattern: /^!/, fault: 'starts with "!": remove it and move the glob to include or exclude' },
   { pattern: /[!@+?*]\(/, fault: 'has a pattern in parentheses: write {a,b} for either' },
   // Anchors, escapes, "or" and groups; ".*" and ".+" where no other star shows that it is a glob.
   { pattern: /^\^|\$$|\\|\||\(\?|\)[*+?{]|\{\d*,\}/, fault: REGULAR_EXPRESSION },
@@ -32,8 +32,8 @@ const FOREIGN: readonly { pattern: RegExp; fault: string | ((glob: string) => st
     pattern: /\{[^{},]*\}/,
     fault: 'has braces without a choice: write * for any name, or {a,b} for either',
   },
-  { pattern: /#/, fault: 'has a fragment: pages are matched by their path alone' },
-  { pattern: /\?[^/]*=/, fault: 'has a query: pages are matched by their path alone' },
+  { pattern: /#/, fault: 'has a fragment: only the path of a page is matched' },
+  { pattern: /\?[^/]*=/, fault: 'has a query: only the path of a page is matched' },
   { pattern: /^(?!https?:)[^/]*:\/\//i, fault: 'has no scheme before "://": write https://' },
   {
     pattern: /^https?:\/\/[^/]*(\/\*?)?$/i,
@@ -44,14 +44,14 @@ const FOREIGN: readonly { pattern: RegExp; fault: string | ((glob: string) => st
     fault: (glob) => {
       const [host = '', ...path] = glob.replace(/^\/+/, '').split('/');
       const below = withBelow(`/${path.join('/')}`);
-      return `begins with a host: write the path alone (${quoted(below)}), or a whole URL (${quoted(`https://${host}${below}`)})`;
+      return `starts with a host: write only the path (${quoted(below)}), or a whole URL (${quoted(`https://${host}${below}`)})`;
     },
   },
   {
     pattern: /^\*\//,
     fault: (glob) => {
       const anywhere = glob.replace(/^(\*\/)+/, '**/').replace(/\/\*$/, '/**');
-      return `begins with "*/", which is exactly one folder: write ${quoted(anywhere)} for any depth, or ${quoted(`/${glob}`)} for just one`;
+      return `starts with "*/", which is exactly one folder: write ${quoted(anywhere)} for any depth, or ${quoted(`/${glob}`)} for just one`;
     },
   },
 ];
@@ -71,19 +71,19 @@ export function globFault(glob: string): string | null {
   }
   const alternatives = alternativesOf(glob);
   if (alternatives === null) {
-    return `stands for more than ${MAXIMUM_ALTERNATIVES} globs by its braces: write several`;
+    return `expands to more than ${MAXIMUM_ALTERNATIVES} globs: write several instead`;
   }
-  if (alternatives.some((one) => one.trim() === '')) return 'stands for nothing in its braces';
+  if (alternatives.some((one) => one.trim() === '')) return 'has braces that expand to nothing';
   if (alternatives.some((one) => /[{}]/.test(one))) return 'has braces that do not match';
   return alternatives.some((one) => /,|[;\s]\s*[/*]/.test(one))
-    ? 'is a list: pass each glob as an item of its own, and write ? for a comma or a space in a path'
+    ? 'is a list: pass each glob as a separate item, and write ? for a comma or a space in a path'
     : null;
 }
 
 /** What is wrong with a list of globs, a sentence each. */
 export function globFaults(globs: readonly string[]): string[] {
   if (globs.length > MAXIMUM_GLOBS) {
-    return [`These are ${globs.length} globs, but at most ${MAXIMUM_GLOBS} are allowed.`];
+    return [`There are ${globs.length} globs, but at most ${MAXIMUM_GLOBS} are allowed.`];
   }
   return globs.flatMap((glob) => {
     const fault = globFault(glob);

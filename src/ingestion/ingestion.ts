@@ -80,7 +80,7 @@ export class Ingestion {
   readonly #fini: FiniClient;
   readonly #pollIntervalMs: number;
   readonly #watcher: Watcher;
-  /** The list as it is before queueing; calls that come at once share a look. */
+  /** The list as it is before queueing; calls that come at once share one check. */
   readonly #snapshots: SharedRun<Snapshot>;
   readonly #queuedLately: QueuedLately;
   /** By input: the requests under way, since two calls at once must not queue the same twice. */
@@ -166,7 +166,7 @@ export class Ingestion {
   }
 
   /**
-   * Queues without waiting, and without a look at what runs already. `queuedAfter` is for
+   * Queues without waiting, and without checking for running jobs. `queuedAfter` is for
    * {@link waitFor}.
    *
    * @throws {FiniError}
@@ -181,7 +181,7 @@ export class Ingestion {
   }
 
   /**
-   * Queues the ingestion anew of sources of any kind, in the same way.
+   * Queues sources of any kind to be ingested again, in the same way.
    *
    * @throws {FiniError}
    */

@@ -27,54 +27,56 @@ export type UrlPurpose = 'ingest' | 'crawl';
 
 /** Why a text is not such a URL, in words that follow "are", with what would be right. */
 export function webUrlFault(text: string, purpose: UrlPurpose = 'ingest'): string | null {
-  if (text === '') return 'empty; remove them';
+  if (text === '') return 'empty: remove them';
   if (isSourceId(text)) {
     return purpose === 'crawl'
       ? "source IDs, but a crawl starts at URLs: pass the page's URL (get_source shows it as originalUrl)"
-      : 'source IDs, but web takes URLs: for a page in Fini pass its URL (get_source shows it as originalUrl) or call refresh_sources with the ID; for another source in Fini set "source" to its kind; if they are Notion\'s own IDs, call import_provider_resources with externalIds';
+      : 'source IDs, but web takes URLs. For a page in Fini, pass its URL (get_source shows it as originalUrl) or call refresh_sources with the ID. For any other source in Fini, set "source" to its kind. If they are Notion\'s own IDs, call import_provider_resources with externalIds';
   }
   if (WEB_URL.test(text)) {
-    if (/\s/.test(text)) return 'URLs with white space in them: encode it as %20, one URL an item';
+    if (/\s/.test(text))
+      return 'URLs with spaces in them: write each space as %20, and pass one URL per item';
     if (hasUnseen(text))
-      return 'URLs with characters that nobody sees: remove them, or percent-encode those that are meant';
-    if (text.includes('\\')) return 'URLs with a backslash: write "/", or %5C where it is meant';
+      return 'URLs with invisible characters: remove them, or percent-encode those you need';
+    if (text.includes('\\'))
+      return 'URLs with a backslash: write "/", or %5C if you mean a backslash';
     if (!URL.canParse(text)) return 'not valid URLs: check the host and the port';
     const url = new URL(text);
     if (url.username !== '' || url.password !== '') {
-      return 'URLs with credentials: Fini must be able to read the page without them; remove the part before "@"';
+      return 'URLs with credentials: remove the part before "@". Fini must be able to read the page without it';
     }
     return null;
   }
   if (/^https?:/i.test(text)) return 'URLs without a host: write https://host/path';
   if (HOST_AND_PATH.test(text)) return 'without a scheme: put https:// before them';
-  if (SCHEME.test(text)) return 'of another scheme: only http and https pages can be ingested';
+  if (SCHEME.test(text)) return 'not http or https URLs: nothing else can be ingested';
   if (text.startsWith('/'))
     return 'relative paths: write the whole URL, with https:// and the host';
   return purpose === 'crawl'
-    ? "not URLs: write https://host/path; a provider's content comes with import_provider_resources"
-    : "not URLs; if they are a provider's own IDs, call import_provider_resources with externalIds";
+    ? "not URLs: write https://host/path. For a provider's content, use import_provider_resources"
+    : "not URLs. If they are a provider's own IDs, call import_provider_resources with externalIds";
 }
 
 /** Why a text is not the ID of a source that Fini has, in words that follow "are". */
 export function sourceIdFault(text: string): string | null {
   if (isSourceId(text)) return null;
-  if (text === '') return 'empty; remove them';
+  if (text === '') return 'empty: remove them';
   return isLikeUrl(text)
     ? 'URLs, but source IDs (UUIDs) are needed: list_sources with originalUrl finds them'
-    : "not source IDs (UUIDs); a provider's own ID (externalId) is not one: list_sources shows the IDs";
+    : "not source IDs (UUIDs). A provider's own ID (externalId) is not a source ID: list_sources shows the IDs";
 }
 
 /** Why a text is not the ID of a source to be ingested, in words that follow "are". */
 function ingestedIdFault(text: string, source: IngestSource): string | null {
   if (isSourceId(text)) return null;
-  if (text === '') return 'empty; remove them';
+  if (text === '') return 'empty: remove them';
   const whereFrom =
     source === 'googledrive'
-      ? 'Google Drive has no discovery, so only IDs of sources in Fini work (list_sources with source "googledrive")'
-      : "list_sources shows the IDs of sources in Fini; for a provider's own IDs or URLs call import_provider_resources with externalIds";
+      ? 'Google Drive cannot be listed, so only IDs of sources in Fini work (list_sources with source "googledrive")'
+      : "list_sources shows the IDs of sources in Fini. For a provider's own IDs or URLs, call import_provider_resources with externalIds";
   return isLikeUrl(text)
-    ? `URLs, but source IDs (UUIDs) are needed: ${whereFrom}; to ingest a public page, set "source" to "web"`
-    : `not source IDs (UUIDs); a provider's own ID (externalId) is not one: ${whereFrom}`;
+    ? `URLs, but source IDs (UUIDs) are needed: ${whereFrom}. To ingest a public page, set "source" to "web"`
+    : `not source IDs (UUIDs). A provider's own ID (externalId) is not a source ID: ${whereFrom}`;
 }
 
 function isLikeUrl(text: string): boolean {
@@ -119,7 +121,7 @@ export function findIngestFaults(request: {
   );
   const both = documentIdsToAdd.flatMap((text, index): IngestFault[] => {
     if (text === null || !refreshKeys.has(inputKey(text))) return [];
-    const message = 'These are in documentIdsToRefresh too: leave them in one of the two';
+    const message = 'These are also in documentIdsToRefresh: keep them in only one of the two';
     return [{ item: { list: 'documentIdsToAdd', index }, message }];
   });
   return [...faultsOf('documentIdsToAdd'), ...faultsOf('documentIdsToRefresh'), ...both];

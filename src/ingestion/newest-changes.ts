@@ -48,7 +48,7 @@ export class NewestChanges {
       const page = await this.#fini.listSources(request, { signal });
       this.#pageSize = page.limit;
       if (page.documents.length === 0 && page.unreadable > 0) {
-        throw new FiniError('The list holds no source that can be read.', {
+        throw new FiniError('The list contains no source that can be read.', {
           operation: 'list sources',
           failure: 'unreadable',
         });

@@ -18,7 +18,7 @@ export type Choice =
   /** The provider's own IDs, or the items' URLs; also of items that Fini has. */
   | { readonly externalIds: readonly string[] };
 
-/** What an import adds, and what it goes on with. */
+/** What an import adds, and what it continues with. */
 export interface ImportPlan {
   /** How many items the provider has that Fini has not. */
   readonly listed: number;

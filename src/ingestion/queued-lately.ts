@@ -150,7 +150,7 @@ export class QueuedLately {
     return false;
   }
 
-  /** Whether there is nothing to remember any more. */
+  /** Whether there is nothing left to remember. */
   get isEmpty(): boolean {
     return performance.now() > this.#until;
   }

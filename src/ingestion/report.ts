@@ -16,7 +16,7 @@ export interface TrackedSource {
   document: FiniDocument | null;
   /** The record tells of the job that is waited for, and not of the one before it. */
   fresh: boolean;
-  /** Fini has no such source any more. */
+  /** The source no longer exists in Fini. */
   gone: boolean;
 }
 

@@ -8,9 +8,9 @@ interface Run<Result> {
 }
 
 /**
- * Runs something for several callers at once. Whoever comes while a run is under way shares the
- * next one, since what has begun may have missed what the newcomer has just done. A run ends early
- * once nobody waits for it any more.
+ * Runs something for several callers at once. A caller that arrives during a run shares the next
+ * one, because the current run may have missed what the caller has just done. A run ends early once
+ * no caller waits for it.
  */
 export class SharedRun<Result> {
   readonly #start: (signal: AbortSignal) => Promise<Result>;

@@ -99,10 +99,12 @@ function readLink(link: string): { page: string } | { fault: string } {
 function linkFault(link: string): string {
   if (link === '') return 'empty';
   if (!/^https?:\/\//i.test(link)) return 'not an http(s) URL';
-  if (/\s/.test(link)) return 'white space inside';
+  if (/\s/.test(link)) return 'contains a space';
   if (!URL.canParse(link)) return 'not a valid URL';
   const { username, password } = new URL(link);
-  return username === '' && password === '' ? 'not a valid URL' : 'user name or password inside';
+  return username === '' && password === ''
+    ? 'not a valid URL'
+    : 'contains a user name or password';
 }
 
 /**

@@ -13,8 +13,7 @@ export function isInFlight(document: FiniDocument): boolean {
 
 /**
  * Reads a record's state. `COMPLETED` alone is not success: without usable content, or with an
- * error, it failed. A record that says neither yet counts as unfinished, and so does a status that
- * nobody knows.
+ * error, it failed. A record that says neither counts as unfinished, and so does an unknown status.
  */
 export function stateOf(document: FiniDocument): SourceState {
   if (document.linkedJobStatus === 'FAILED') return 'failed';
@@ -30,14 +29,14 @@ export function timeOf(text: string | null): number | null {
   return Number.isNaN(time) ? null : time;
 }
 
-/** What to do about a source that failed or does not come to an end. */
+/** What to do about a source that failed or does not finish. */
 export interface Advice {
   readonly hint: string;
-  /** Ingesting it again may end well, at least after what the hint says is done. */
+  /** Ingesting it again may succeed, at least after following the hint. */
   readonly mayPass: boolean;
 }
 
-/** The contract's advice for a source that failed or does not come to an end. */
+/** The contract's advice for a source that failed or does not finish. */
 export function adviceFor(document: FiniDocument): Advice | undefined {
   const state = stateOf(document);
   if (state === 'completed') return undefined;
@@ -45,14 +44,14 @@ export function adviceFor(document: FiniDocument): Advice | undefined {
   if (!document.linkedJobStatus) return undefined;
   if (!isInFlight(document) && document.linkedJobStatus !== 'COMPLETED') {
     return {
-      hint: 'Fini reports a status that this server does not know. Look at the source with get_source, or in the Fini dashboard.',
+      hint: 'Fini reports a status that this server does not know. Check the source with get_source or in the Fini dashboard.',
       mayPass: true,
     };
   }
   const changedAt = timeOf(document.updatedAt) ?? Date.now();
   if (document.linkedJobStatus === 'PENDING' && Date.now() - changedAt > PENDING_TOO_LONG_MS) {
     return {
-      hint: `Pending for more than 15 minutes: contact Fini's support with the job ID ${document.linkedJobId === null ? 'of this source' : quoted(document.linkedJobId)}.`,
+      hint: `Pending for more than 15 minutes: contact Fini support with the job ID ${document.linkedJobId === null ? 'of this source' : quoted(document.linkedJobId)}.`,
       mayPass: true,
     };
   }
@@ -104,7 +103,7 @@ function failureAdvice(document: FiniDocument): Advice {
     };
   }
   return {
-    hint: 'Check that the page opens without a login, is not forbidden by robots.txt and is HTML; then ingest it again.',
+    hint: 'Check that the page opens without a login, is not forbidden by robots.txt and is HTML, then ingest it again.',
     mayPass: true,
   };
 }

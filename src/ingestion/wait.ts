@@ -12,7 +12,7 @@ import {
   type TrackedSource,
 } from './report.ts';
 
-/** Why a wait came to its end by its own rules, in words: its time ran out, or it may not go on. */
+/** Why a wait came to its end by its own rules, in words: its time ran out, or it may not continue. */
 export class WaitEnded extends Error {
   override readonly name = 'WaitEnded';
 }
@@ -31,15 +31,15 @@ export interface Fate {
 
 /** How far a wait has come. */
 export interface WaitProgress {
-  /** How many items were handed in. */
+  /** How many items were passed. */
   readonly total: number;
   readonly completed: number;
   readonly failed: number;
-  /** What happens now: before queueing, while queueing, or while jobs run. */
+  /** The current phase: before queueing, while queueing, or while jobs run. */
   readonly phase: 'checking' | 'queueing' | 'waiting';
   /** Sources whose job runs at this moment. */
   readonly inProgress: number;
-  /** What kept Fini from answering the last look, or null. */
+  /** Why Fini did not answer the last status check, or null. */
   readonly trouble: FiniError | null;
 }
 
@@ -47,7 +47,7 @@ export interface WaitProgress {
 export interface WaitOptions {
   /** How long to wait for the jobs' ends, in seconds, from `startedAt` on. */
   readonly timeoutSeconds: number;
-  /** When the call began, by `performance.now()`: something else may have come first. */
+  /** When the call started, by `performance.now()`: other steps may have come first. */
   readonly startedAt: number;
   /** Ends the wait at once; what is queued stays queued. */
   readonly signal: AbortSignal;
@@ -59,8 +59,8 @@ export interface WaitOptions {
 /** What is left for waiting where what came before has taken all the time. */
 const SHORTEST_WAIT_MS = 1_000;
 /**
- * How far queueing, and the look before it, may go on after the wait's time is over. A report of
- * what is queued is worth it, and without this a call of too little time could be made for ever.
+ * How long queueing, and the check before it, may continue after the wait's time is over. A report of
+ * what is queued is worth it, and without this a call of too little time could be repeated forever.
  */
 const LAST_ANSWER_MS = 5_000;
 
@@ -94,7 +94,7 @@ export class Wait {
     const timeout = new AbortController();
     const lastAnswer = new AbortController();
     const abort = (controller: AbortController) =>
-      controller.abort(new WaitEnded(`The ${options.timeoutSeconds} s of this wait ran out.`));
+      controller.abort(new WaitEnded(`The wait timed out after ${options.timeoutSeconds} s.`));
     this.#timers = [
       setTimeout(abort, left, timeout),
       setTimeout(abort, left + LAST_ANSWER_MS, lastAnswer),

@@ -6,20 +6,20 @@ import { FiniError } from '../fini/errors.ts';
 import type { NewestChanges } from './newest-changes.ts';
 import { forEachAtOnce, withResolvers } from './promises.ts';
 
-/** So few sources are asked for one by one; more are watched through pages of the list. */
+/** Up to this many sources are read one by one; more are watched through pages of the list. */
 const FEW_SOURCES = 2;
-/** How many sources that the list did not show are asked for by ID, a round. */
+/** How many sources that the list did not show are read by ID per round. */
 const MISSING_PER_ROUND = 50;
-/** After so many rounds without news, one in this many of the sources is asked for by ID. */
+/** After this many rounds without news, one source in `SILENT_PART` is read by ID. */
 const SILENT_ROUNDS = 3;
 const SILENT_PART = 100;
-/** A source is gone once this many rounds in a row did not find it: young ones may be late. */
+/** A source is gone after this many rounds in a row did not find it: new ones may be late. */
 const NOT_FOUND_ROUNDS = 3;
 /** The longest pause, in polling intervals. */
 const LONGEST_PAUSE = 10;
 const INTERVAL_GROWTH = 1.25;
 
-/** What one wait wants to know. */
+/** What one wait watches. */
 export interface Watch {
   /** Source IDs to watch until each is settled or gone. */
   readonly ids: Iterable<string>;
@@ -27,9 +27,9 @@ export interface Watch {
   readonly since?: number;
   /** Takes a record's news; the answer is whether the source needs no more watching. */
   readonly isSettled: (document: FiniDocument) => boolean;
-  /** Told when Fini has no such source any more. */
+  /** Called when the source no longer exists in Fini. */
   readonly onGone: (id: string) => void;
-  /** Told after each round: what kept Fini from answering it, or null. */
+  /** Called after each round, with the reason why Fini did not answer, or null. */
   readonly onRound: (trouble: FiniError | null) => void;
   /** Ends the watch at once. */
   readonly signal: AbortSignal;
@@ -98,11 +98,11 @@ export class Watcher {
     const idle = this.#watches.size === 0;
     this.#watches.add(active);
     this.#readUpTo = Math.min(this.#readUpTo, watch.since ?? Number.POSITIVE_INFINITY);
-    // What was queued a moment ago has not ended yet; what was queued before may have.
+    // What was queued a moment ago is still running; what was queued before may have ended.
     this.#interval = this.#pollIntervalMs;
     if (idle) this.#restingSince = performance.now();
     const due = this.#dueFor(watch);
-    // Before the first round, whoever joins may put it off: it then has more to read.
+    // Before the first round, a watch that joins may delay it: it then has more to read.
     const mayWait = this.#round === 0 && this.#nextRoundAt > performance.now();
     this.#nextRoundAt = mayWait ? due : Math.min(this.#nextRoundAt, due);
     this.#wake.abort();
@@ -132,7 +132,7 @@ export class Watcher {
     for (;;) {
       await this.#pause(signal);
       if (signal.aborted) return;
-      // Whoever comes during the round sets this anew.
+      // A watch that starts during the round sets this again.
       this.#nextRoundAt = Number.POSITIVE_INFINITY;
       let trouble: FiniError | null = null;
       let changed = false;
@@ -255,7 +255,7 @@ export class Watcher {
     return changed;
   }
 
-  /** Hands a record to whoever waits for it. The answer is whether it has changed since the last. */
+  /** Passes a record to every watch that waits for it. The answer is whether it has changed since the last. */
   #deliver(document: FiniDocument): boolean {
     const { id, linkedJobStatus, linkedJobId, updatedAt, success } = document;
     const fingerprint = JSON.stringify([linkedJobStatus, linkedJobId, updatedAt, success]);

@@ -87,7 +87,7 @@ export const prompts: readonly Prompt[] = [
     name: 'import_from_provider',
     title: 'Import from Notion, Zendesk or Confluence',
     description:
-      'Shows what a connected provider has that Fini does not have yet, imports it and reports.',
+      'Shows what a connected provider has that is not in Fini yet, imports it and reports.',
     needsWrite: true,
     arguments: {
       provider: {
@@ -127,7 +127,7 @@ export const prompts: readonly Prompt[] = [
   {
     name: 'explain_failed_source',
     title: 'Explain why a source failed',
-    description: 'Looks at a source that failed and says what to do about it.',
+    description: 'Finds out why a source failed, and what to do about it.',
     needsWrite: false,
     arguments: {
       source: {

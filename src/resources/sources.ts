@@ -52,7 +52,7 @@ export async function listSourceResources(
 }
 
 /**
- * A part of a source's text. A text that goes on ends with the resource of its next part.
+ * A part of a source's text. A text that continues ends with the resource of its next part.
  *
  * @throws {FiniError} of status 404 where there is no such source.
  */
@@ -66,13 +66,14 @@ export async function readSourceText(
   const end = offset + paragraphs.length;
   if (paragraphs.length === 0) return emptyText(document);
   if (end >= document.paragraphCount) return paragraphs.join('\n\n');
-  return [...paragraphs, `[The text goes on at ${sourceUri(id, end)}]`].join('\n\n');
+  return [...paragraphs, `[The text continues at ${sourceUri(id, end)}]`].join('\n\n');
 }
 
 function emptyText({ paragraphCount, linkedJobStatus, error }: FiniDocument): string {
-  if (paragraphCount > 0) return `[The text ends before that: it has ${paragraphCount} paragraphs]`;
+  if (paragraphCount > 0)
+    return `[Nothing at this offset: the text has only ${paragraphCount} paragraphs]`;
   const why = error ? `: ${JSON.stringify(bounded(error, TITLE_LENGTH))}` : '';
-  return `[No text. Its job: ${bounded(linkedJobStatus ?? 'none yet', WORD_LENGTH)}${why}]`;
+  return `[No text. Job status: ${bounded(linkedJobStatus ?? 'never ingested', WORD_LENGTH)}${why}]`;
 }
 
 /**

@@ -40,7 +40,7 @@ export type JobScript = {
   drop?: true;
   /** Once the job would end, the record is gone. */
   vanish?: true;
-  /** Stays IN_PROGRESS, and keeps its place in the queue, for ever. */
+  /** Stays IN_PROGRESS, and keeps its place in the queue, forever. */
   never?: true;
 };
 

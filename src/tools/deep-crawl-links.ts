@@ -41,13 +41,13 @@ export function shownPages(urls: readonly string[]): { shown: string[]; others: 
   const others =
     left === 0
       ? ''
-      : `The first ${counted(shown.length, 'page')} are listed; to see the ${left} others, call deep_crawl_links with links set to the sections that they are in.`;
+      : `Only the first ${counted(shown.length, 'page')} are listed. To see the other ${left}, call deep_crawl_links with links set to the sections they are in.`;
   return { shown, others };
 }
 
 /** What to say where a crawl found as many pages as it was allowed. */
 export function crawlEnd(pages: number): string {
-  return `The crawl ended at ${counted(pages, 'page')}, so the site may have more. To find them, set a higher limit.`;
+  return `The crawl stopped at ${counted(pages, 'page')}, so the site may have more. To find them, set a higher limit.`;
 }
 
 /** Finds the pages of a site (fini-api.md, "crawl links"). */
@@ -55,10 +55,10 @@ export const deepCrawlLinks = defineTool({
   name: 'deep_crawl_links',
   title: 'Find the pages of a site',
   description:
-    'Lists the page URLs that Fini finds from the start URLs. Use it to choose pages by hand; ingest_site does all in one call. It ingests nothing: pass the chosen URLs to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources. Needs write scope.',
+    'Lists the page URLs that Fini finds from the start URLs. Use it to choose pages by hand; ingest_site does everything in one call. It ingests nothing: pass the chosen URLs to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources. Needs write scope.',
   inputSchema: z.strictObject({
     links: startUrls,
-    limit: z.int().min(1).default(250).describe('The most URLs to return. Default 250.'),
+    limit: z.int().min(1).default(250).describe('Maximum number of URLs. Default 250.'),
   }),
   outputSchema: z.object({
     message: z.string().describe('What was found, and what to do next.'),
@@ -77,7 +77,7 @@ export const deepCrawlLinks = defineTool({
     const found =
       urls.length === 0
         ? NO_PAGES
-        : `${counted(urls.length, 'page')} found. Nothing is ingested yet: choose from these and pass them to ingest_and_wait as documentIdsToAdd.`;
+        : `${counted(urls.length, 'page')} found. Nothing is ingested yet. Pass the URLs you choose to ingest_and_wait as documentIdsToAdd.`;
     const { shown, others } = shownPages(urls);
     const message = paragraph(
       found,

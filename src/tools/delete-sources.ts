@@ -6,12 +6,12 @@ import { sourceIds } from './schemas.ts';
 /** How many sources the question to the person names. */
 const NAMED_SOURCES = 10;
 
-/** Deletes sources for good (fini-api.md, "delete sources"). */
+/** Permanently deletes sources (fini-api.md, "delete sources"). */
 export const deleteSources = defineTool({
   name: 'delete_sources',
   title: 'Delete sources',
   description:
-    'Deletes sources for good, and with deleteArticles also the Knowledge articles made from them, which agents then no longer answer from. Use it only when the person asked for just that; show what goes first (get_source). Nothing can be undone. Where the client can ask the person, the person is asked. Needs write scope.',
+    'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm. Needs write scope.',
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds.describe('Source IDs (UUIDs).'),
@@ -32,16 +32,16 @@ export const deleteSources = defineTool({
           originalUrl: z.string().optional(),
         }),
       )
-      .describe('The sources that are gone.'),
+      .describe('The deleted sources.'),
     deletedArticles: z
       .array(
         z.object({
           id: z.string(),
           title: z.string().optional(),
-          parentFolderId: z.string().optional().describe('The folder that it was in.'),
+          parentFolderId: z.string().optional().describe('The folder it was in.'),
         }),
       )
-      .describe('The Knowledge articles that are gone.'),
+      .describe('The deleted Knowledge articles.'),
   }),
   annotations: {
     readOnlyHint: false,
@@ -71,7 +71,7 @@ export const deleteSources = defineTool({
     const left =
       notDeleted.length === 0
         ? ''
-        : ` ${counted(notDeleted.length, 'source')} not deleted: Fini does not know ${pronoun(notDeleted)} (any more).`;
+        : ` ${counted(notDeleted.length, 'source')} not deleted, because Fini does not have ${pronoun(notDeleted)}.`;
     return {
       deletedDocuments: deleted.deletedDocuments.map(({ id, title, originalUrl }) => ({
         id,
@@ -125,10 +125,10 @@ async function question(
   const more = ids.length > NAMED_SOURCES ? [`- and ${ids.length - NAMED_SOURCES} more`] : [];
   const them = pronoun(ids);
   const articles = deleteArticles
-    ? `, and with ${them} the Knowledge articles made from ${them} (agents then no longer answer from these)`
-    : `, and keep the Knowledge articles made from ${them}`;
+    ? `, and the Knowledge articles made from ${them} (agents will no longer answer from those)`
+    : `, but keep the Knowledge articles made from ${them}`;
   return [
-    `Delete ${counted(ids.length, 'source')} from Fini for good${articles}?`,
+    `Permanently delete ${counted(ids.length, 'source')} from Fini${articles}?`,
     ...names,
     ...more,
   ].join('\n');

@@ -37,7 +37,7 @@ function whyOff({ name, isReadOnly, isDestructive }: Tool, readOnly: boolean): s
     isDestructive ? 'with --allow-delete' : '',
   ].filter((change) => change !== '');
   const why = isBarred ? 'started with --read-only' : 'started without --allow-delete';
-  return `${name} is off: this server was ${why}. If the person wants it, say that the server has to be started ${changes.join(' and ')}.`;
+  return `${name} is off: this server was ${why}. If the person wants it, say that the server must be started ${changes.join(' and ')}.`;
 }
 
 function toolsMeant(name: string, tools: readonly Tool[]): readonly Tool[] {

@@ -32,7 +32,7 @@ export const importProviderResources = defineTool({
   name: 'import_provider_resources',
   title: 'Import from a provider and wait',
   description:
-    'Imports content of a connected Notion, Zendesk or Confluence in one call: lists what Fini does not have, chooses (by exactly one of search, externalIds and all), registers, queues, waits and reports like ingest_and_wait. Of externalIds, what Fini has is refreshed. Call it with dryRun first and show the person the items. To choose by hand use list_provider_resources. Safe to repeat. Go on after timed_out with wait_for_sources. Needs read and write scope.',
+    'Imports content of a connected Notion, Zendesk or Confluence in one call: lists what is not in Fini yet, selects (by exactly one of search, externalIds and all), registers, queues, waits and reports like ingest_and_wait. Selected externalIds that are already in Fini are refreshed. Call it with dryRun first and show the person the items. To choose by hand use list_provider_resources. Safe to repeat. After timed_out, continue with wait_for_sources. Needs read and write scope.',
   inputSchema: z
     .strictObject({
       provider,
@@ -42,14 +42,14 @@ export const importProviderResources = defineTool({
         .trim()
         .min(1)
         .optional()
-        .describe('Items whose title or path contains this, in any case.'),
+        .describe('Items whose title or path contains this, ignoring case.'),
       /** Chooses by the provider's own IDs. */
       externalIds: listOf(externalId, 1).optional().describe("Items by the provider's own IDs."),
-      /** Chooses everything that Fini does not have. */
+      /** Chooses everything that is not in Fini yet. */
       all: z
         .boolean()
         .default(false)
-        .describe('Everything that Fini does not have. Default false.'),
+        .describe('Everything that is not in Fini yet. Default false.'),
       /** English-specific processing. */
       english: z.boolean().default(true).describe('English-specific processing. Default true.'),
       timeoutSeconds,
@@ -59,29 +59,29 @@ export const importProviderResources = defineTool({
       const choices = [search !== undefined, externalIds !== undefined, all];
       if (choices.filter(Boolean).length === 1) return;
       context.addIssue(
-        'Choose with exactly one of search, externalIds and all: list_provider_resources shows what there is.',
+        'Set exactly one of search, externalIds and all: list_provider_resources shows the items.',
       );
     }),
   outputSchema: z.object({
-    message: z.string().describe('What was found and chosen, and what to do next.'),
-    found: z.int().describe('How many items the provider has that Fini has not.'),
-    selected: z.int().describe('How many items are chosen, those in Fini already included.'),
+    message: z.string().describe('What was found and selected, and what to do next.'),
+    found: z.int().describe('How many items the provider has that are not in Fini yet.'),
+    selected: z.int().describe('How many items are selected, including those already in Fini.'),
     ingestedBefore: z
       .int()
-      .describe('How many matching sources need nothing, since they have been ingested.'),
+      .describe('How many matching sources are already ingested and need nothing.'),
     notFound: z
       .array(z.string())
-      .describe('Of externalIds: what neither the provider nor Fini has.'),
+      .describe('The externalIds that neither the provider nor Fini has.'),
     unregistered: z
       .array(z.string())
-      .describe('externalIds of items for which Fini gave no source ID.'),
+      .describe('The externalIds of items for which Fini returned no source ID.'),
     toAdd: z
       .array(
         z.object({
           externalId: z.string(),
           title: z.string(),
           originalUrl: z.string(),
-          path: z.array(z.string()).describe('Titles of what it is in, outermost first.'),
+          path: z.array(z.string()).describe('Titles of its parents, outermost first.'),
         }),
       )
       .optional()
@@ -89,10 +89,12 @@ export const importProviderResources = defineTool({
     toRefresh: z
       .array(z.object({ id: z.string().describe('Source ID.'), title: z.string().optional() }))
       .optional()
-      .describe('With dryRun, or without a report: what Fini has, to ingest again or to wait for.'),
+      .describe(
+        'With dryRun, or if there is no report: existing sources to ingest again or wait for.',
+      ),
     report: reportSchema
       .optional()
-      .describe('How it ended; absent with dryRun, or where nothing was queued.'),
+      .describe('The result; absent with dryRun, or if nothing was queued.'),
   }),
   annotations: {
     readOnlyHint: false,
@@ -104,7 +106,7 @@ export const importProviderResources = defineTool({
     const { provider, english, timeoutSeconds, dryRun } = input;
     const { fini, ingestion, signal, progress } = context;
     const options = waitOptions(timeoutSeconds, context);
-    progress.begin(`Listing what ${nameOf(provider)} has`);
+    progress.begin(`Listing items in ${nameOf(provider)}`);
     const endsAt = options.startedAt + options.timeoutSeconds * 1000;
     const choice = choiceOf(input);
     const plan = await planImport(fini, provider, choice, { signal, endsAt });
@@ -125,7 +127,7 @@ export const importProviderResources = defineTool({
       };
     }
     if (toAdd.length > 0) {
-      progress.begin(`Registering ${counted(toAdd.length, 'item')} of ${nameOf(provider)}`);
+      progress.begin(`Registering ${counted(toAdd.length, 'item')} from ${nameOf(provider)}`);
     }
     const result = await runImport(fini, ingestion, provider, plan, english, options);
     const { report, unregistered } = result;
@@ -204,20 +206,18 @@ function messageOf(plan: ImportPlan, choice: Choice, dryRun: boolean): string {
     known.length === 0
       ? ''
       : 'externalIds' in choice
-        ? `${counted(known.length, 'selected item')} in Fini already, to be ingested anew.`
-        : `${counted(known.length, 'item')} registered before and not ingested to an end, to go on with.`,
+        ? `${counted(known.length, 'selected item')} already in Fini, to be ingested again.`
+        : `${counted(known.length, 'item')} already registered but not fully ingested, to be continued.`,
     notFound.length === 0
       ? ''
-      : `${counted(notFound.length, 'externalId')} not found at the provider or ${searchedInPart ? 'among the newest sources in Fini (the time was over before the older ones)' : 'in Fini'}: check with list_provider_resources.`,
-    unreadable === 0
-      ? ''
-      : `${counted(unreadable, 'item')} had no usable ID or URL and had to be left out.`,
+      : `${counted(notFound.length, 'externalId')} not found at the provider or ${searchedInPart ? 'among the newest sources in Fini (the time ran out before the older ones were searched)' : 'in Fini'}: check with list_provider_resources.`,
+    unreadable === 0 ? '' : `${counted(unreadable, 'item')} without a usable ID or URL left out.`,
     selected === 0 && notFound.length === 0 ? nothingSelected(plan, choice) : '',
     dryRun && selected > SHOWN_ITEMS
-      ? `The first ${SHOWN_ITEMS} are shown; list_provider_resources has them all, page by page.`
+      ? `Only the first ${SHOWN_ITEMS} are shown. list_provider_resources lists them all, page by page.`
       : '',
     dryRun && selected > 0
-      ? 'Nothing is registered or queued. To import these, call import_provider_resources again without dryRun.'
+      ? 'Nothing is registered or queued yet. To import these, call import_provider_resources again without dryRun.'
       : '',
   ];
   return sentences.filter((sentence) => sentence !== '').join(' ');
@@ -226,42 +226,42 @@ function messageOf(plan: ImportPlan, choice: Choice, dryRun: boolean): string {
 function nothingSelected(plan: ImportPlan, choice: Choice): string {
   const { ingestedBefore, failedBefore, others } = plan;
   if (failedBefore > 0) {
-    return `Nothing is queued: of what is chosen Fini has ${counted(ingestedBefore, 'source')}, of which ${failedBefore} failed. list_sources shows why; refresh_sources ingests them anew.`;
+    return `Nothing is queued: Fini already has ${counted(ingestedBefore, 'matching source')}, of which ${failedBefore} failed. list_sources shows why. refresh_sources ingests them again.`;
   }
   if (ingestedBefore > 0) {
-    return 'Nothing is queued, since what is chosen has been ingested: list_sources shows it.';
+    return 'Nothing is queued, because what you selected is already ingested. list_sources shows it.';
   }
   if ('all' in choice) {
-    return 'Nothing is queued: the provider has nothing that Fini could take, or Fini has it for long (see list_sources).';
+    return 'Nothing is queued: the provider has nothing to import, or it is already in Fini (see list_sources).';
   }
   const search = 'search' in choice ? ` ${quoted(choice.search)}` : '';
   const titles = others.map((title) => quoted(bounded(title, TITLE_LENGTH))).join(', ');
-  const there = titles === '' ? '' : `: try a shorter word. There are ${titles}`;
-  return `Nothing matches${search}${there} (list_provider_resources shows all; list_sources what Fini has already).`;
+  const there = titles === '' ? '' : `: try a shorter word. Available: ${titles}`;
+  return `Nothing matches${search}${there} (list_provider_resources shows all items, list_sources what is already in Fini).`;
 }
 
-/** What became of it beside the report, and how to go on. */
+/** What happened in addition to the report, and how to continue. */
 function afterwards(result: ImportResult, choice: Choice, overHttp: boolean): string[] {
   const { unregistered, registered, trouble } = result;
   const sentences: string[] = [];
-  const byTitle = 'search' in choice ? ' (by title; list_sources shows the others)' : '';
+  const byTitle = 'search' in choice ? ' (found by title; list_sources shows the others)' : '';
   if (trouble instanceof IngestionError) {
     sentences.push(explainError(trouble, overHttp) ?? '');
     if (trouble.stage === 'not_queued' && registered > 0) {
       sentences.push(
-        `${counted(registered, 'item')} registered: call import_provider_resources again with the same input, which goes on with them${byTitle}.`,
+        `${counted(registered, 'item')} registered. Call import_provider_resources again with the same input to continue with them${byTitle}.`,
       );
     }
   } else if (trouble !== null) {
     sentences.push(`Nothing was queued. ${explainError(trouble, overHttp)}`);
     if (!trouble.surelyNotCarriedOut) {
       sentences.push(
-        `Call import_provider_resources again with the same input, which goes on with what is registered${byTitle}.`,
+        `Call import_provider_resources again with the same input to continue with what is registered${byTitle}.`,
       );
     }
   } else if (unregistered.length > 0) {
     sentences.push(
-      `Fini gave no source ID for ${counted(unregistered.length, 'item')} (listed as not registered): call again with these as externalIds.`,
+      `Fini returned no source ID for ${counted(unregistered.length, 'item')} (listed as not registered). To try again, pass them as externalIds.`,
     );
   }
   return sentences;

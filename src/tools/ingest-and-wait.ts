@@ -8,7 +8,7 @@ export const ingestAndWait = defineTool({
   name: 'ingest_and_wait',
   title: 'Ingest sources and wait',
   description:
-    'The usual way to ingest: queues web pages (URLs) or existing sources (IDs), waits, streams progress, and reports each item once with what worked, what failed and why. Safe to repeat: items whose job runs already are joined, not queued again. A timed_out report says how to go on with wait_for_sources. Completed does not mean live: content still goes through Knowledge in the Fini dashboard. Needs read and write scope.',
+    'The usual way to ingest: queues web pages (URLs) or existing sources (IDs), waits, shows progress, and reports each item once: what worked, what failed and why. Safe to repeat: items with a running job are joined, not queued again. A timed_out report says how to continue with wait_for_sources. Completed does not mean live: content still has to go through Knowledge in the Fini dashboard. Needs read and write scope.',
   inputSchema: refuseIngestFaults(z.strictObject({ ...ingestShape, timeoutSeconds })),
   outputSchema: z.object(reportShape),
   annotations: {

@@ -44,33 +44,33 @@ export const ingestSite = defineTool({
     links: startUrls,
     /** Globs of which a page must match one. */
     include: globs.describe(
-      'Globs of paths to keep: "/docs/**" (/docs and all below), "/docs/*" (one level), "*.html". No regular expressions.',
+      'Globs of paths to keep: "/docs/**" (/docs and everything below), "/docs/*" (one level), "*.html". No regular expressions.',
     ),
     /** Globs of which a page may match none. */
     exclude: globs.describe(
       'Globs of paths to leave out. Each must match a page, or nothing is queued.',
     ),
     /** The most pages to ingest. */
-    limit: z.int().min(1).default(250).describe('The most pages to ingest. Default 250.'),
+    limit: z.int().min(1).default(250).describe('Maximum number of pages to ingest. Default 250.'),
     /** English-specific processing. */
     english: z.boolean().default(true).describe('English-specific processing. Default true.'),
     timeoutSeconds,
     dryRun,
   }),
   outputSchema: z.object({
-    message: z.string().describe('What was found and chosen, and what to do next.'),
+    message: z.string().describe('What was found and selected, and what to do next.'),
     found: z.int().describe('How many pages the crawl found.'),
-    selected: z.int().describe('How many of them are chosen.'),
+    selected: z.int().describe('How many of them are selected.'),
     leftOut: z
       .object({
-        notIncluded: z.int().describe('They match no include glob.'),
-        excluded: z.int().describe('They match an exclude glob.'),
-        overLimit: z.int().describe('They are more than limit.'),
-        unusable: z.int().describe('They are links that Fini cannot ingest.'),
+        notIncluded: z.int().describe('Pages that match no include glob.'),
+        excluded: z.int().describe('Pages that match an exclude glob.'),
+        overLimit: z.int().describe('Pages beyond limit.'),
+        unusable: z.int().describe('Links that Fini cannot ingest.'),
       })
-      .describe('How many are not, and why.'),
-    urls: z.array(z.string()).optional().describe('With dryRun: the pages chosen.'),
-    report: reportSchema.optional().describe('How it ended; absent where nothing was queued.'),
+      .describe('How many are left out, and why.'),
+    urls: z.array(z.string()).optional().describe('With dryRun: the selected pages.'),
+    report: reportSchema.optional().describe('The result; absent if nothing was queued.'),
   }),
   annotations: {
     readOnlyHint: false,
@@ -80,7 +80,7 @@ export const ingestSite = defineTool({
   },
   async handler({ links, include, exclude, limit, english, timeoutSeconds, dryRun }, context) {
     const { fini, ingestion, signal, progress } = context;
-    progress.begin(`Looking for pages from ${counted(links.length, 'start URL')}`);
+    progress.begin(`Finding pages from ${counted(links.length, 'start URL')}`);
     const plan = await planSite(fini, links, { include, exclude, limit }, signal);
     const { urls, pages, leftOut } = plan;
     const found = pages.length + leftOut.unusable;
@@ -143,16 +143,16 @@ function messageOf(plan: SitePlan, dryRun: boolean, english: boolean, others = '
 function outcomeOf(plan: SitePlan, dryRun: boolean, english: boolean): string {
   const { urls, pages, idle } = plan;
   if (plan.isTooMuchWork) {
-    return `Nothing was queued: it takes too long to match these globs against ${counted(pages.length, 'page')}. Call ingest_site again with fewer globs, or with fewer wildcards in them.`;
+    return `Nothing was queued: it takes too long to match these globs against ${counted(pages.length, 'page')}. Call ingest_site again with fewer globs or fewer wildcards.`;
   }
   if (pages.length === 0) return 'Nothing was queued.';
   if (urls.length === 0) {
-    return 'Nothing was queued, since the globs leave no page. Change include or exclude and call ingest_site again; deep_crawl_links lists every page.';
+    return 'Nothing was queued, because the globs leave no page. Change include or exclude and call ingest_site again. deep_crawl_links lists every page.';
   }
   const isIdle = idle.exclude.length > 0;
   if (!dryRun) {
     return isIdle
-      ? 'Nothing was queued, since an exclude glob matches no page. Correct or remove it and call ingest_site again; deep_crawl_links lists every page.'
+      ? 'Nothing was queued, because an exclude glob matches no page. Correct or remove it and call ingest_site again. deep_crawl_links lists every page.'
       : '';
   }
   const all = isIdle
@@ -173,7 +173,7 @@ function idleGlobs({ include, exclude }: SitePlan['idle'], pages: readonly strin
   const list = named.join(', ') + (more > 0 ? ` and ${more} more` : '');
   const isWhole = globs.some(({ glob }) => /^https?:/i.test(glob));
   const samples = samplesOf(pages).map((page) => quoted(isWhole ? page : new URL(page).pathname));
-  return `No page matches ${list}. Globs are matched against the path without its query, or against the whole URL if they begin with https://. ${isWhole ? 'Pages' : 'Paths'} found, for example: ${samples.join(', ')}.`;
+  return `No page matches ${list}. Globs are matched against the path without its query, or against the whole URL if they start with https://. ${isWhole ? 'Pages' : 'Paths'} found, for example: ${samples.join(', ')}.`;
 }
 
 /** A few pages, of as many sections of the site as can be shown. */

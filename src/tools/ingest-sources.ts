@@ -11,7 +11,7 @@ export const ingestSources = defineTool({
   name: 'ingest_sources',
   title: 'Queue sources without waiting',
   description:
-    'Queues web pages (URLs) or existing sources (IDs) and returns at once with source IDs. Prefer ingest_and_wait, which also reports what worked and joins jobs that run already; use this only to queue now and look later with wait_for_sources. Calling it twice queues twice. Needs write scope.',
+    'Queues web pages (URLs) or existing sources (IDs) and returns immediately with source IDs. Prefer ingest_and_wait, which also reports what worked and joins running jobs. Use this only to queue now and wait later with wait_for_sources. Calling it twice queues twice. Needs write scope.',
   inputSchema: refuseIngestFaults(z.strictObject(ingestShape)),
   outputSchema: z.object({
     message: z.string().describe('How to wait for the jobs.'),
@@ -30,7 +30,7 @@ export const ingestSources = defineTool({
     const items = inputsOf(request).length;
     const fewer =
       ids.length < items
-        ? ` Fini gave ${ids.length} IDs for ${items} items, so some were not queued.`
+        ? ` Fini returned ${ids.length} IDs for ${items} items, so some were not queued.`
         : '';
     const message = `Queued, not done.${fewer} ${howToWait(ids, queuedAfter)}`;
     return { ...queued, message };

@@ -25,9 +25,9 @@ export const resourceShape = {
   externalId: z.string().describe("The provider's own ID, not a source ID."),
   title: z.string().describe('Its title.'),
   originalUrl: z.string().describe('Its URL at the provider.'),
-  mimeType: z.string().describe('Such as text/html.'),
-  object: z.string().optional().describe('What it is: page, database, article.'),
-  path: z.array(z.string()).describe('Titles of what it is in, outermost first.'),
+  mimeType: z.string().describe('For example text/html.'),
+  object: z.string().optional().describe('Its type: page, database, article.'),
+  path: z.array(z.string()).describe('Titles of its parents, outermost first.'),
 };
 
 /** A provider's item, fit to be shown; what register goes by stays as it is. */
@@ -48,22 +48,27 @@ export const listProviderResources = defineTool({
   name: 'list_provider_resources',
   title: "List a provider's pages",
   description:
-    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, flat, with the path to each. Pass chosen externalIds to import_provider_resources, or items unchanged to register_provider_resources. For websites use deep_crawl_links; for what Fini has, list_sources. Google Drive cannot be listed. Needs read scope.',
+    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Pass chosen externalIds to import_provider_resources, or items unchanged to register_provider_resources. For websites use deep_crawl_links; for what is already in Fini, list_sources. Google Drive cannot be listed. Needs read scope.',
   inputSchema: z.strictObject({
     provider,
     /** Keeps the items whose title or path contains this, in any case. */
-    search: z.string().trim().optional().describe('A part of the title or path, in any case.'),
-    limit: z.int().min(1).max(500).default(100).describe('The most items: 1 to 500. Default 100.'),
+    search: z.string().trim().optional().describe('Part of the title or path, ignoring case.'),
+    limit: z
+      .int()
+      .min(1)
+      .max(500)
+      .default(100)
+      .describe('Maximum number of items, 1 to 500. Default 100.'),
     /** How many items to pass over. */
-    offset: z.int().min(0).default(0).describe('nextOffset of the page before. Default 0.'),
+    offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    message: z.string().describe('What this page is, and what to do next.'),
+    message: z.string().describe('What this page contains, and what to do next.'),
     total: z.int().describe('How many items match the search.'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     resources: z
       .array(z.object(resourceShape))
-      .describe('The items, with all that registering one takes.'),
+      .describe('The items, with everything that registering needs.'),
   }),
   annotations: {
     readOnlyHint: true,
@@ -80,14 +85,14 @@ export const listProviderResources = defineTool({
     const left =
       unreadable === 0
         ? ''
-        : ` ${counted(unreadable, 'item')} had no usable ID or URL and had to be left out.`;
+        : ` ${counted(unreadable, 'item')} without a usable ID or URL left out.`;
     const next =
       resources.length === 0
         ? nothingListed(provider, unreadable)
         : matching.length === 0
           ? nothingFound(search ?? '', resources)
           : page.length === 0
-            ? `Offset ${offset} is past the end: begin again with an offset below ${matching.length}.`
+            ? `Offset ${offset} is past the end: use an offset below ${matching.length}.`
             : howToImport(canWrite);
     return {
       message: `${next}${left}`,
@@ -112,8 +117,8 @@ function howToImport(canWrite: boolean): string {
 
 function nothingListed(provider: Provider, unreadable: number): string {
   return unreadable > 0
-    ? 'No item can be shown.'
-    : `Everything that Fini can see of ${provider} is in Fini already, or it can see nothing there: list_sources with source "${provider}" shows what Fini has.`;
+    ? 'No items can be shown.'
+    : `Everything that Fini can access in ${provider} is already in Fini, or it cannot access anything there. list_sources with source "${provider}" shows what is in Fini.`;
 }
 
 /** What there is instead of what was searched for, so that the next search may find it. */
@@ -123,5 +128,5 @@ function nothingFound(search: string, resources: readonly ProviderResource[]): s
     .map((resource) => JSON.stringify(shownTitle(resource)));
   const left = resources.length - titles.length;
   const more = left > 0 ? ` and ${left} more` : '';
-  return `No title or path contains ${quoted(search)}: try a shorter word. There are ${titles.join(', ')}${more}. What Fini has already is not listed: see list_sources.`;
+  return `No title or path contains ${quoted(search)}: try a shorter word. Available: ${titles.join(', ')}${more}. Items that are already in Fini are not listed here: see list_sources.`;
 }

@@ -23,7 +23,7 @@ const statusTotals = z.object({
   failed: z.int(),
   running: z.int().describe('Queued or in progress.'),
   never_ingested: z.int(),
-  unknown: z.int().optional().describe('With a status that this server does not know.'),
+  unknown: z.int().optional().describe('With a status this server does not know.'),
 });
 
 const totalsShape = z.object({
@@ -31,7 +31,7 @@ const totalsShape = z.object({
   byStatus: statusTotals,
   byKind: z
     .array(z.object({ source: z.string(), total: z.int(), byStatus: statusTotals }))
-    .describe('The most frequent kind first.'),
+    .describe('Most frequent kind first.'),
 });
 
 /** What Fini has (fini-api.md, "list sources"). */
@@ -39,55 +39,59 @@ export const listSources = defineTool({
   name: 'list_sources',
   title: 'List sources',
   description:
-    "Lists the workspace's sources, newest change first, without their text. Use it to find a source by URL or title, to see what failed (status), for totals (summary), or whether something was queued. To wait for jobs use wait_for_sources; for a text get_source. Needs read scope.",
+    "Lists the workspace's sources, most recently changed first, without their text. Use it to find a source by URL or title, to see what failed (status), to get totals (summary), or to check whether something was queued. To wait for jobs use wait_for_sources; to read a text, get_source. Needs read scope.",
   inputSchema: z.strictObject({
     limit: z
       .int()
       .min(1)
       .max(100)
       .default(50)
-      .describe('The most sources a page: 1 to 100. Default 50.'),
-    cursor: sourceId.optional().describe('nextCursor of the page before.'),
+      .describe('Maximum number of sources per page, 1 to 100. Default 50.'),
+    cursor: sourceId.optional().describe('nextCursor of the previous page.'),
     direction: z
       .enum(['next', 'previous'])
       .optional()
-      .describe('next: older ones, the usual way; previous: newer ones.'),
+      .describe('next: older changes (usual); previous: newer changes.'),
     status: z
       .enum(SOURCE_STATUSES)
       .optional()
-      .describe('How the latest job of the source stands; failed also where it gave no content.'),
+      .describe('Status of the latest job; failed includes jobs that gave no content.'),
     /** Totals in place of the list. */
     summary: z
       .boolean()
       .default(false)
-      .describe('Totals by kind and status in place of the list. Default false.'),
+      .describe('Return totals by kind and status instead of the list. Default false.'),
     source: z
       .enum(['web', 'googledrive', 'notion', 'zendesk', 'confluence', 'files'])
       .optional()
-      .describe('Only of this kind.'),
-    english: z.boolean().optional().describe('Whether it had English-specific processing.'),
+      .describe('Only sources of this kind.'),
+    english: z
+      .boolean()
+      .optional()
+      .describe('Only sources with (true) or without (false) English-specific processing.'),
     /** One source. */
     id: sourceId.optional().describe('Only the source with this ID (UUID).'),
     /** A part of the title, in any case. */
-    title: optionalText.describe('A part of the title, in any case.'),
+    title: optionalText.describe('Part of the title, ignoring case.'),
     /** A part of the URL, in any case. */
-    originalUrl: optionalText.describe('A part of the URL, in any case.'),
-    linkedKnowledgeId: optionalText.describe('Only sources of this Knowledge article (its ID).'),
+    originalUrl: optionalText.describe('Part of the URL, ignoring case.'),
+    linkedKnowledgeId: optionalText.describe('Only sources of the Knowledge article with this ID.'),
     linkedOperation: z
       .enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING'])
       .optional()
-      .describe('Only sources last used in this way for Knowledge.'),
+      .describe('Only sources last used for Knowledge in this way.'),
     /** Pages that changed since they were ingested. */
-    changed: z.boolean().optional().describe('Whether the page changed since ingestion.'),
+    changed: z
+      .boolean()
+      .optional()
+      .describe('Only sources whose page has (true) or has not (false) changed since ingestion.'),
   }),
   outputSchema: z.object({
-    message: z.string().describe('What this page is, and what to do next.'),
+    message: z.string().describe('What this page contains, and what to do next.'),
     hasMore: z.boolean(),
     nextCursor: z.string().optional().describe('Pass it as cursor; absent on the last page.'),
-    totals: totalsShape
-      .optional()
-      .describe('With summary: how many of the sources that were read match.'),
-    documents: z.array(z.object(sourceShape)).describe('The sources, newest change first.'),
+    totals: totalsShape.optional().describe('With summary: how many of the sources read match.'),
+    documents: z.array(z.object(sourceShape)).describe('The sources, most recently changed first.'),
   }),
   annotations: {
     readOnlyHint: true,
@@ -154,14 +158,14 @@ interface Asked {
 function foundText(list: SourceList, asked: Asked, canWrite: boolean): string {
   if (list.documents.length > 0 || list.unreadable > 0) return '';
   const untitled = asked.byTitle
-    ? ' A source that failed may have no title: search for its URL with originalUrl.'
+    ? ' A failed source may have no title: search for its URL with originalUrl.'
     : '';
   if (list.stoppedEarly) return `No match among ${readText(list, asked)}.${untitled}`;
   // A page after the first only shows that there are no more.
   if (list.hasMore || asked.isLater) return '';
   if (asked.isFiltered) return `No source matches these filters.${untitled}`;
   return canWrite
-    ? 'Fini has no sources yet: begin with ingest_site or import_provider_resources.'
+    ? 'Fini has no sources yet: start with ingest_site or import_provider_resources.'
     : 'Fini has no sources yet.';
 }
 
@@ -191,14 +195,14 @@ function wayOn(list: SourceList, asked: Asked): string {
     const isSaid = asked.summary || (documents.length === 0 && unreadable === 0 && !asked.isLater);
     return isSaid ? '' : 'That is all.';
   }
-  if (nextCursor === undefined) return 'There are more, but Fini gives no way on to them.';
+  if (nextCursor === undefined) return 'There are more, but Fini returned no cursor for them.';
   const direction = asked.isBack ? ' and direction "previous"' : '';
-  const rest = asked.isFiltered || asked.summary ? ', the rest as before' : '';
+  const rest = asked.isFiltered || asked.summary ? ', the rest unchanged' : '';
   const again = `call again with cursor "${nextCursor}"${direction}${rest}`;
   if (stoppedEarly && !asked.summary && documents.length > 0) {
-    return `Stopped after ${readText(list, asked)}: to read on, ${again}.`;
+    return `Stopped after ${readText(list, asked)}. To continue, ${again}.`;
   }
-  if (stoppedEarly) return `To read on, ${again}.`;
+  if (stoppedEarly) return `To continue, ${again}.`;
   return `${allMatched ? 'There are more' : 'There may be more'}: ${again}.`;
 }
 

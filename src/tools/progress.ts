@@ -16,15 +16,15 @@ export interface ProgressUpdate {
 interface State {
   readonly describe: (seconds: number) => string;
   readonly done: number;
-  /** Undefined while nobody knows. */
+  /** Undefined while it is unknown. */
   readonly total: number | undefined;
 }
 
-/** Clients take silence for death, many after a few seconds; this keeps below five. */
+/** Some clients give up on a silent call after a few seconds; this stays below five. */
 const HEARTBEAT_MS = 4_000;
-/** By then also a busy client has read what it was sent. */
+/** By then, even a busy client has read what it was sent. */
 const READ_WITHIN_MS = 50;
-/** How far a heart-beat moves the bar towards the next finished item. */
+/** How far a heartbeat moves the bar towards the next finished item. */
 const HEARTBEAT_STEP = 0.01;
 
 /**
@@ -45,12 +45,12 @@ export class ProgressReporter {
     this.#send = send;
   }
 
-  /** Tells what is done before anybody knows how many items there are. */
+  /** Reports a task before the number of items is known. */
   begin(task: string): void {
     this.#take({ describe: (seconds) => `${task}, ${seconds} s`, done: 0, total: undefined }, task);
   }
 
-  /** Takes the newest state, and tells of it where it differs from the last one told. */
+  /** Takes the newest state, and reports it if it differs from the last one. */
   update(latest: WaitProgress): void {
     const { total, completed, failed } = latest;
     const key = JSON.stringify({ ...latest, trouble: latest.trouble !== null });
@@ -58,7 +58,7 @@ export class ProgressReporter {
     this.#take({ describe: (seconds) => describe(latest, seconds), done, total }, key);
   }
 
-  /** Ends the heart-beat; where everything has ended, a last notification reaches the total. */
+  /** Stops the heartbeat. If everything has ended, a last notification reaches the total. */
   end(allEnded: boolean): void {
     clearInterval(this.#heartbeat);
     const latest = this.#latest;
@@ -108,11 +108,11 @@ export class ProgressReporter {
 function describe(latest: WaitProgress, seconds: number): string {
   const { total, completed, failed, inProgress, phase, trouble } = latest;
   if (phase === 'checking')
-    return `Checking what of ${counted(total, 'item')} is being ingested already, ${seconds} s`;
-  if (phase === 'queueing') return `Queueing ${counted(total, 'item')} at Fini, ${seconds} s`;
+    return `Checking ${counted(total, 'item')} for running jobs, ${seconds} s`;
+  if (phase === 'queueing') return `Queueing ${counted(total, 'item')} in Fini, ${seconds} s`;
   const parts = [`${completed + failed} of ${total} done`];
   if (failed > 0) parts.push(`${failed} failed`);
   if (inProgress > 0) parts.push(`${inProgress} in progress`);
-  if (trouble !== null) parts.push('Fini does not answer at the moment, trying again');
+  if (trouble !== null) parts.push('Fini is not responding, trying again');
   return `${parts.join(', ')}, ${seconds} s`;
 }

@@ -9,7 +9,7 @@ import { isSourceId } from '../ingestion/inputs.ts';
  * too large.
  */
 
-/** What a text names, beside what its schema says of it. */
+/** What a text names, in addition to what its schema says. */
 export interface TextMeaning {
   /** How several in one text are told apart, and that quotes and the like around one are not meant. */
   readonly kind: 'name' | 'externalId' | 'glob';
@@ -151,7 +151,7 @@ class Reader {
     return parts.map((part, index) => this.read(element, part, `${path}[${index}]`));
   }
 
-  /** The items of what stands for a list; null where it can't stand for one. */
+  /** The items of what stands for a list; null if it cannot. */
   #itemsOf(element: z.core.$ZodType, value: unknown, path: string): unknown[] | null {
     if (Array.isArray(value)) return value;
     const isText = element instanceof z.ZodString;
@@ -185,7 +185,7 @@ class Reader {
   }
 }
 
-/** Whether a value for what is optional is no more than a way to leave it out. */
+/** Whether a value of an optional field only means that it is left out. */
 function isLeftOut(value: unknown): boolean {
   if (Array.isArray(value)) {
     return value.length === 1 && !Array.isArray(value[0]) && isLeftOut(value[0]);

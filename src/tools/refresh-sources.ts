@@ -3,12 +3,12 @@ import { counted } from '../bounded.ts';
 import { defineTool } from './define.ts';
 import { sourceIds } from './schemas.ts';
 
-/** Queues the ingestion anew of sources by ID (fini-api.md, "refresh sources"). */
+/** Queues sources to be ingested again, by ID (fini-api.md, "refresh sources"). */
 export const refreshSources = defineTool({
   name: 'refresh_sources',
   title: 'Refresh sources',
   description:
-    'Queues the ingestion anew of existing sources, also of mixed kinds, by ID; go on with wait_for_sources as its message says. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice. Needs write scope.',
+    'Queues existing sources to be ingested again, by ID, also of mixed kinds. Continue with wait_for_sources as its message says. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice. Needs write scope.',
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds.describe('Source IDs (UUIDs).'),
@@ -29,7 +29,7 @@ export const refreshSources = defineTool({
     const queuedDocumentIds = [...new Set(queued)];
     const fewer =
       queuedDocumentIds.length < ids.length
-        ? ` Fini gave ${queuedDocumentIds.length} IDs for ${counted(ids.length, 'source')}, so some were not queued.`
+        ? ` Fini returned ${queuedDocumentIds.length} IDs for ${counted(ids.length, 'source')}, so some were not queued.`
         : '';
     return {
       queuedDocumentIds,
@@ -51,7 +51,7 @@ export function unnamedIds(ids: readonly string[]): string[] {
 }
 
 /**
- * How to go on after queueing, so that the result of the job before is not taken for the new one's.
+ * How to continue after queueing, so that the result of the job before is not taken for the new one's.
  *
  * @param queuedAfter As {@link Ingestion.ingest} gives it.
  */
@@ -59,11 +59,11 @@ export function howToWait(ids: readonly string[], queuedAfter: number | null): s
   const since = queuedAfter === null ? {} : { queuedAfter: new Date(queuedAfter).toISOString() };
   const when =
     queuedAfter === null
-      ? 'In a minute (a source that was ingested before shows its old result until its new job starts) see'
-      : 'See';
+      ? 'To see the result, wait a minute (an existing source shows its old result until its new job starts), then'
+      : 'To see the result,';
   const input =
     ids.length <= NAMED_IDS
       ? JSON.stringify({ ids, ...since })
       : `ids set to these IDs${queuedAfter === null ? '' : `, and ${JSON.stringify(since)}`}`;
-  return `${when} how it ends: call wait_for_sources with ${input}.`;
+  return `${when} call wait_for_sources with ${input}.`;
 }

@@ -154,7 +154,7 @@ function isMissing(value: unknown): boolean {
 /** What is wrong with a value beyond that it is another than expected. */
 function explanation(schema: z.core.$ZodType | undefined, value: unknown): string {
   if (typeof value === 'number' && schema instanceof z.ZodString) {
-    return '. So long a number loses digits: write it in quotes';
+    return '. A number this long loses digits: write it in quotes';
   }
   const isText = typeof value === 'string' && schema instanceof z.ZodArray;
   return isText && value.trimStart().startsWith('[') ? '. It is not valid JSON' : '';
@@ -304,7 +304,7 @@ function unknownNames(
       : `${owner} has no ${quoted(name)}: use ${meant.join(' or ')}.`;
   });
   const more = names.length - MAXIMUM_NAMES;
-  return more > 0 ? [...faults, `${owner} has none of ${more} other names either.`] : faults;
+  return more > 0 ? [...faults, `${owner} has none of the ${more} other names either.`] : faults;
 }
 
 /** The fields that a name which is none may stand for. */

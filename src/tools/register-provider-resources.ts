@@ -46,16 +46,16 @@ export const registerProviderResources = defineTool({
     const how =
       ids <= NAMED_IDS
         ? `call ingest_and_wait with ${JSON.stringify(input)}`
-        : `call ingest_and_wait with source "${provider}" and these IDs: those added as documentIdsToAdd, those known before as documentIdsToRefresh`;
-    const message = `Registered, not ingested: ${how}.`;
+        : `call ingest_and_wait with source "${provider}" and these IDs: added ones as documentIdsToAdd, already known ones as documentIdsToRefresh`;
+    const message = `Registered, not ingested yet: ${how}.`;
     return { ...registered, message };
   },
   text({ addedDocumentIds, updatedDocumentIds, message }) {
-    const first = `${counted(addedDocumentIds.length, 'source')} added, ${updatedDocumentIds.length} known before. ${message}`;
+    const first = `${counted(addedDocumentIds.length, 'source')} added, ${updatedDocumentIds.length} already known. ${message}`;
     const isLong = addedDocumentIds.length + updatedDocumentIds.length > NAMED_IDS;
     const lists = [
       `Added: ${JSON.stringify(addedDocumentIds)}`,
-      `Known before: ${JSON.stringify(updatedDocumentIds)}`,
+      `Already known: ${JSON.stringify(updatedDocumentIds)}`,
     ];
     return [first, ...(isLong ? lists : [])].join('\n');
   },

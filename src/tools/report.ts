@@ -18,28 +18,30 @@ import { type Advice, adviceFor } from '../ingestion/states.ts';
 import type { WaitOptions } from '../ingestion/wait.ts';
 import type { ToolContext } from './define.ts';
 
-/** A source in a report; all but its state is left out where there is nothing to say. */
+/** A source in a report. Everything but its status is left out if there is nothing to say. */
 const sourceInReport = z.object({
   status: z.enum(['completed', 'failed', 'unfinished']),
-  input: z
-    .string()
-    .optional()
-    .describe('As it was given, where that is neither the ID nor the URL.'),
+  input: z.string().optional().describe('The input as given, if it is neither the ID nor the URL.'),
   originalUrl: z.string().optional(),
   id: z.string().optional().describe('Source ID.'),
   source: z
     .string()
     .optional()
-    .describe('web, googledrive, notion, zendesk, confluence or files; in a long report not web.'),
+    .describe(
+      'web, googledrive, notion, zendesk, confluence or files; left out for web pages in a long report.',
+    ),
   title: z.string().optional(),
   error: z.string().optional().describe('Why it failed.'),
   hint: z.string().optional().describe('What to do about it.'),
-  jobStatus: z.string().optional().describe("Fini's word for it; absent before the job shows."),
-  joined: z.boolean().optional().describe('Its job ran already and was not queued again.'),
+  jobStatus: z
+    .string()
+    .optional()
+    .describe('The job status in Fini; absent until the job appears.'),
+  joined: z.boolean().optional().describe('Its job was already running and was not queued again.'),
   ignored: z
     .array(z.enum(['english', 'baser']))
     .optional()
-    .describe('What the call asked for and the joined job does otherwise.'),
+    .describe('Settings of this call that the joined job does not use.'),
   paragraphCount: z.int().optional(),
   linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
   jobId: z.string().optional(),
@@ -58,32 +60,32 @@ export const reportShape = {
   counts: z.object({
     submitted: z
       .int()
-      .describe('The sum of the other four. A source that two inputs mean counts twice.'),
+      .describe('The sum of the other four. A source named by two inputs counts twice.'),
     completed: z.int(),
     failed: z.int(),
     unfinished: z.int(),
     unqueued: z.int(),
   }),
   elapsedSeconds: z.number(),
-  nextSteps: z.string().describe('What to do now: calls to make, as they are.'),
+  nextSteps: z.string().describe('What to do next, with the exact calls.'),
   unqueued: z.array(z.string()).describe('Inputs that were not queued.'),
   hints: z
     .array(z.object({ error: z.string(), hint: z.string(), count: z.int() }))
     .optional()
-    .describe('In a long report: what to do about each error that several sources have.'),
+    .describe('In a long report: what to do about each error that several sources share.'),
   sources: z
     .array(sourceInReport)
     .describe(
-      'In the order of the inputs. A long report has only those with an error or a hint here; those that completed are in completed, and the IDs of those unfinished in nextSteps.',
+      'In the order of the inputs. A long report lists only those with an error or a hint here. The others are in completed, or, if unfinished, their IDs are in nextSteps.',
     ),
   completed: z
     .array(z.string())
     .optional()
-    .describe('In a long report: the URL, or else the ID, of each source that completed.'),
+    .describe('In a long report: the URL of each completed source, or its ID if it has no URL.'),
   omitted: z
     .object({ unqueued: left, failed: left, unfinished: left, completed: left })
     .optional()
-    .describe('In a report that is too long even so: how many more there are.'),
+    .describe('If a long report cannot list everything: how many more there are.'),
 };
 
 /** The account of a wait as one field. */
@@ -92,7 +94,7 @@ export const reportSchema = z.object(reportShape);
 /** The account of a wait, as the tools that wait return it. */
 export type ReportOutput = z.output<typeof reportSchema>;
 
-/** How the tools that wait do so: for as long as asked, telling the client how it goes. */
+/** How long a tool waits, and how it reports progress to the client. */
 export function waitOptions(
   timeoutSeconds: number | undefined,
   { startedAt, waitTimeoutSeconds, longestSeconds, signal, progress, log }: ToolContext,
@@ -106,7 +108,7 @@ export function waitOptions(
       progress.update(state);
       if (state.trouble !== null && !isTroubled) {
         const error = bounded(state.trouble.message, ERROR_LENGTH);
-        log('warning', { message: 'Fini did not answer a look; trying again', error });
+        log('warning', { message: 'Fini did not answer a status check; trying again', error });
       }
       isTroubled = state.trouble !== null;
     },
@@ -126,13 +128,13 @@ export function waitOptions(
   };
 }
 
-/** The largest report that tells everything of every source, in bytes. */
+/** The largest report with full details for every source, in bytes. */
 const IN_FULL_BYTES = 32_000;
-/** No source is told in less, so that of thousands nobody need try. */
+/** No source takes less, so with thousands of them full details need not be tried. */
 const SMALLEST_SOURCE_BYTES = 50;
-/** The largest report at all, with room for what a tool says besides. */
+/** The largest report, with room for what the tool adds to it. */
 const MAXIMUM_BYTES = 60_000;
-/** What is kept free for saying what is left out. */
+/** The room kept for saying what is left out. */
 const SAYING_WHAT_IS_LEFT_OUT = 500;
 /** How many sources one call to wait for them names. */
 const IDS_IN_A_CALL = 1_000;
@@ -145,8 +147,8 @@ const SHORT_ERROR_LENGTH = 160;
 type Omitted = NonNullable<ReportOutput['omitted']>;
 
 /**
- * Turns the account of a wait into what a tool returns. A long one tells less of each source, and
- * only one that is longer still leaves some out, those that completed first, and says so.
+ * Turns the account of a wait into what a tool returns. A long report has fewer details for each
+ * source. Only an even longer one leaves sources out, completed ones first, and says so.
  *
  * @param context Tells whether there are tools that write, so that next steps name only what is there.
  */
@@ -250,14 +252,16 @@ function whereTheRestIs({ unqueued, failed, unfinished, completed }: Omitted): s
   return [
     parts.length === 0
       ? ''
-      : `Too many to name here: ${counts}. To see them, newest changes first, call list_sources with ${calls}.`,
-    unqueued === undefined ? '' : `${unqueued} more were not queued than are named here.`,
+      : `Too many to list here: ${counts}. To see them, most recently changed first, call list_sources with ${calls}.`,
+    unqueued === undefined
+      ? ''
+      : `${unqueued} more ${unqueued === 1 ? 'item was' : 'items were'} not queued.`,
   ]
     .filter((sentence) => sentence !== '')
     .join(' ');
 }
 
-/** What a long report tells of a source: what went wrong, and the name that the next call takes. */
+/** What a long report says about a source: what went wrong, and the name to use in the next call. */
 function needed(source: ReportedSource, hints: NonNullable<ReportOutput['hints']>): SourceInReport {
   const { id, document, state, ignored } = source;
   const kind = shown(document?.source, WORD_LENGTH);
@@ -294,20 +298,20 @@ function sharedHints(sources: readonly ReportedSource[]): NonNullable<ReportOutp
   return [...found.values()].filter(({ count }) => count > 1);
 }
 
-/** A source's record, where it tells of the job that was waited for: what came before is no result. */
+/** A source's record, if it shows the job that was waited for: an older job's result does not count. */
 function currentRecord({ fresh, document }: ReportedSource): FiniDocument | null {
   return fresh ? document : null;
 }
 
 function errorOf(source: ReportedSource, length: number): string | undefined {
   if (source.state !== 'failed') return undefined;
-  if (source.gone) return 'Fini has no such source (any more).';
+  if (source.gone) return 'Fini has no source with this ID.';
   return bounded(currentRecord(source)?.error ?? '', length) || 'Fini gave no reason.';
 }
 
 function adviceOn(source: ReportedSource): Advice | undefined {
   if (source.gone) {
-    const hint = 'It may have been deleted meanwhile. Add it again if it is wanted.';
+    const hint = 'It may have been deleted. If you still need it, add it again.';
     return { hint, mayPass: false };
   }
   const current = currentRecord(source);
@@ -322,21 +326,21 @@ function nextSteps(report: Report, canWrite: boolean): string[] {
   if (counts.unfinished > 0) steps.push(howToContinue(report));
   if (trouble !== null) {
     const error = JSON.stringify(bounded(trouble.message, ERROR_LENGTH));
-    steps.push(`Fini did not answer the last look: ${error}.`);
+    steps.push(`Fini did not answer the last status check: ${error}.`);
   }
   if (counts.failed > 0) steps.push(...stepsAfterFailure(sources, canWrite));
   if (unqueued.length > 0) {
     const guess = report.unqueuedIsGuess
-      ? ' Which ones is a guess, since some sources do not show their URL yet: check with list_sources.'
+      ? ' Which ones is a guess, because some sources do not show their URL yet. Check with list_sources.'
       : '';
     steps.push(
-      `Fini gave no ID for ${counted(unqueued.length, 'item')} (listed as not queued): check that ${unqueued.length === 1 ? 'it is' : 'they are'} right, then pass ${unqueued.length === 1 ? 'it' : 'them'} to ingest_and_wait again, in documentIdsToAdd (documentIdsToRefresh takes only what Fini has).${guess}`,
+      `Fini returned no ID for ${counted(unqueued.length, 'item')} (listed as not queued). Check that ${unqueued.length === 1 ? 'it is' : 'they are'} right, then pass ${unqueued.length === 1 ? 'it' : 'them'} to ingest_and_wait again in documentIdsToAdd (documentIdsToRefresh takes only what is in Fini).${guess}`,
     );
   }
   if (held.length > 0) {
     const them = held.length === 1 ? 'it' : 'them';
     steps.push(
-      `An earlier request got no answer, so ${counted(held.length, 'item')} (listed as not queued) may have been queued already, and this call did not queue ${them} again. In a minute, call ingest_and_wait with ${them} again.`,
+      `An earlier request got no answer, so ${counted(held.length, 'item')} (listed as not queued) may already be queued. This call did not queue ${them} again. In a minute, call ingest_and_wait with ${them} again.`,
     );
   }
   if (canWrite) steps.push(...stepsAfterJoining(sources));
@@ -355,7 +359,7 @@ function stepsAfterJoining(sources: readonly ReportedSource[]): string[] {
   const names = [...new Set(others.flatMap(({ ignored }) => ignored))].join(' and ');
   const them = others.length === 1 ? 'it' : 'them';
   return [
-    `${counted(others.length, 'source')} had a job running already with a different value of ${names}, so this call's value was not applied (marked as ignored). To apply it, call ingest_and_wait with ${them} again once the job has ended.`,
+    `${counted(others.length, 'source')} already had a running job with a different value of ${names}, so this call's value was not applied (marked as ignored). To apply it, call ingest_and_wait with ${them} again after the job has ended.`,
   ];
 }
 
@@ -370,25 +374,25 @@ function howToContinue({ sources, queuedAfter }: Report): string {
   const first =
     ids.length === unfinished.length
       ? ''
-      : ` These are the first ${counted(ids.length, 'source')}; wait for the others after that.`;
-  return `${counted(unfinished.length, 'source')} still running when the time ran out; the jobs continue at Fini. Call wait_for_sources with ${jsonText({ ids, ...since })}.${first}`;
+      : ` These are the first ${counted(ids.length, 'source')}. Wait for the others after that.`;
+  return `${counted(unfinished.length, 'source')} ${unfinished.length === 1 ? 'was' : 'were'} still running when the time ran out. The jobs continue at Fini. Call wait_for_sources with ${jsonText({ ids, ...since })}.${first}`;
 }
 
-/** What to do about what failed: another try is proposed only of what may pass then. */
+/** What to do about failures. Another try is proposed only for what may then succeed. */
 function stepsAfterFailure(sources: readonly ReportedSource[], canWrite: boolean): string[] {
   const unique = [...new Map(sources.map((source) => [source.id, source])).values()];
   const failed = unique.filter(({ state }) => state === 'failed');
   const toTry = failed.filter((source) => adviceOn(source)?.mayPass);
   const each =
     failed.length === 1 ? 'The failed source has a hint' : 'Each failed source has a hint';
-  if (toTry.length === 0) return [`${each}. Trying again without a change does not help.`];
+  if (toTry.length === 0) return [`${each}. Trying again without a change will not help.`];
   const some =
     toTry.length === failed.length
       ? ''
-      : ` Only ${toTry.length} of the ${failed.length} may pass on another try.`;
+      : ` Only ${toTry.length} of the ${failed.length} may succeed on another try.`;
   if (!canWrite) return [`${each}.${some} This server is read-only, so it cannot ingest again.`];
   const calls = retries(toTry);
-  const how = calls.length === 0 ? '' : ` To try again once that is done: ${calls.join(' Then ')}`;
+  const how = calls.length === 0 ? '' : ` Once the cause is fixed, ${calls.join(' Then ')}`;
   return [`${each}.${some}${how}`];
 }
 
@@ -416,7 +420,7 @@ function retries(sources: readonly ReportedSource[]): string[] {
     room -= jsonBytes(named);
     if (named.length === 0) return [];
     const left = items.length - named.length;
-    const others = left > 0 ? ` Do the same with the ${left} others.` : '';
+    const others = left > 0 ? ` Do the same with the other ${left}.` : '';
     return [`call ${tool} with ${jsonText({ [list]: named, ...flags })}.${others}`];
   };
   return [
@@ -427,7 +431,7 @@ function retries(sources: readonly ReportedSource[]): string[] {
   ];
 }
 
-/** All of a report in lines: how it ended, how to continue, and what became of each source. */
+/** A report as text: how it ended, how to continue, and the result for each source. */
 export function reportText(report: ReportOutput): string {
   const { counts, outcome, sources, unqueued, completed = [], elapsedSeconds } = report;
   const withStatus = (status: SourceInReport['status']) =>
@@ -449,7 +453,7 @@ function section(title: string, lines: readonly string[], about = ''): string[] 
   return [heading, ...lines.map((line) => `- ${line}`)];
 }
 
-/** What failed, by what to do about it. */
+/** The failed sources, grouped by hint. */
 function failures({ hints = [] }: ReportOutput, failed: readonly SourceInReport[]): string[] {
   const byHint = new Map<string, string[]>();
   for (const source of failed) {

@@ -34,7 +34,7 @@ export const timeoutSeconds = z
   .max(3600)
   .optional()
   .describe(
-    'Seconds to wait, 1 to 3600. Default: as the server is set, usually 50. A call without a progressToken ends after 55 s whatever this says, and tells how to continue.',
+    'Seconds to wait, 1 to 3600. Default: set by the server, usually 50. A call without a progressToken ends after 55 s in any case, and says how to continue.',
   );
 
 /** What names a source or a page; a source also by the resource of its text. */
@@ -59,7 +59,7 @@ const idText = named
 export const sourceId = idText.superRefine((id, context) => {
   if (!isSourceId(id)) {
     context.addIssue(
-      "is not a source ID (a UUID): list_sources shows them, and finds a page's with originalUrl",
+      'is not a source ID (a UUID): list_sources shows the IDs; for a page, search with originalUrl',
     );
   }
 });
@@ -86,7 +86,7 @@ const startUrl = trimmed
 /** Where a crawl starts. */
 export const startUrls = listOf(startUrl, 1).describe('Absolute http(s) URLs to start from.');
 
-/** Whether a call only tells what it would do. */
+/** Whether a call only shows what it would do. */
 export const dryRun = z
   .boolean()
   .default(false)
@@ -94,16 +94,21 @@ export const dryRun = z
 
 /** The two lists of an ingest call and what goes with them (fini-api.md, "The trap"). */
 export const ingestShape = {
-  /** What the lists hold: URLs for `web`, source IDs for the others. */
-  source: z.enum(INGEST_SOURCES).default('web').describe('What the two lists hold. Default web.'),
+  /** What the lists contain: URLs for `web`, source IDs for the others. */
+  source: z
+    .enum(INGEST_SOURCES)
+    .default('web')
+    .describe('What the two lists contain. Default web.'),
   /** First-time ingestion. */
   documentIdsToAdd: listOf(named)
     .default([])
     .describe(
-      "To ingest first. web: page URLs. Any other source: source IDs (UUIDs), never a provider's own IDs.",
+      "New items to ingest. web: page URLs. Any other source: source IDs (UUIDs), never a provider's own IDs.",
     ),
-  /** Ingestion anew of what Fini has. */
-  documentIdsToRefresh: listOf(named).default([]).describe('To ingest anew. Same kinds of values.'),
+  /** What Fini has already, to ingest again. */
+  documentIdsToRefresh: listOf(named)
+    .default([])
+    .describe('Existing items to ingest again. Same kinds of values.'),
   /** English-specific processing. */
   english: z.boolean().default(true).describe('English-specific processing. Default true.'),
   /** BASER processing. */
@@ -136,5 +141,5 @@ export function refuseIngestFaults<Schema extends z.ZodType>(schema: Schema): Sc
 /** What ingest and register answer. */
 export const queuedShape = {
   addedDocumentIds: z.array(z.string()).describe('IDs of new sources.'),
-  updatedDocumentIds: z.array(z.string()).describe('IDs of sources that Fini had.'),
+  updatedDocumentIds: z.array(z.string()).describe('IDs of existing sources.'),
 };

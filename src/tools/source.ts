@@ -9,19 +9,19 @@ export const sourceShape = {
   linkedJobStatus: z
     .string()
     .optional()
-    .describe('PENDING, IN_PROGRESS, COMPLETED or FAILED; absent: never ingested.'),
+    .describe('PENDING, IN_PROGRESS, COMPLETED or FAILED; absent if never ingested.'),
   error: z.string().optional().describe('Why the latest job failed.'),
-  hint: z.string().optional().describe('What to do about that.'),
+  hint: z.string().optional().describe('What to do about the error.'),
   title: z.string().optional(),
   originalUrl: z.string().optional(),
   source: z.string().optional().describe('web, googledrive, notion, zendesk, confluence or files.'),
-  updatedAt: z.string().optional().describe('The last change, ISO 8601.'),
+  updatedAt: z.string().optional().describe('When it last changed (ISO 8601).'),
   paragraphCount: z.int(),
   english: z.boolean().optional().describe('English-specific processing.'),
   changed: z.boolean().optional().describe('The page has changed since it was ingested.'),
   linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
   linkedOperation: z.string().optional().describe('How that article was made.'),
-  linkedJobId: z.string().optional().describe('The job, while it runs.'),
+  linkedJobId: z.string().optional().describe('The job ID, while the job is running.'),
 };
 
 /** A source without its text, as tools show it. */
@@ -65,7 +65,7 @@ export function sourceLine(source: SourceOutput): string {
     // In quotes, so that an error cannot pass for the hint.
     error === undefined ? counted(source.paragraphCount, 'paragraph') : JSON.stringify(error),
     english === false ? 'not English' : undefined,
-    changed ? 'changed since' : undefined,
+    changed ? 'changed since ingestion' : undefined,
     linkedKnowledgeId === undefined ? undefined : `article ${linkedKnowledgeId}`,
     linkedOperation,
     linkedJobId === undefined ? undefined : `job ${linkedJobId}`,

@@ -8,7 +8,7 @@ export const waitForSources = defineTool({
   name: 'wait_for_sources',
   title: 'Wait for sources',
   description:
-    'Waits for jobs that were queued before, streams progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps). Use it also after ingest_sources or refresh_sources. Queues nothing. To queue and wait in one go use ingest_and_wait. Needs read scope.',
+    'Waits for jobs that are already queued, shows progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps). Use it also after ingest_sources or refresh_sources. Queues nothing. To queue and wait in one call use ingest_and_wait. Needs read scope.',
   inputSchema: z.strictObject({
     ids: sourceIds.describe('Source IDs (UUIDs).'),
     timeoutSeconds,
@@ -17,10 +17,10 @@ export const waitForSources = defineTool({
       .string()
       .refine(
         (text) => !Number.isNaN(Date.parse(text)),
-        'is not a time: pass it as nextSteps gave it',
+        'is not a time: pass the value from nextSteps',
       )
       .optional()
-      .describe("As nextSteps gave it: results older than this are an earlier job's."),
+      .describe('The value from nextSteps. Older results belong to an earlier job.'),
   }),
   outputSchema: z.object(reportShape),
   annotations: {

@@ -65,7 +65,7 @@ describe('a call that fails after it has queued a part', () => {
     const answer = await call('ingest_and_wait', { documentIdsToAdd: [page('a'), page('b')] });
     expect(answer.isError).toBe(true);
     expect(answer.text).not.toMatch(/Nothing was queued/);
-    expect(answer.text).toMatch(/did not confirm the queueing of 1 item.*Items: \["\S+\/a"\]/);
+    expect(answer.text).toMatch(/did not confirm that 1 item was queued.*Items: \["\S+\/a"\]/);
     expect(answer.text).toMatch(/This call queued 1 source/);
     expect(answer.text).not.toMatch(/running before/);
     sandbox.clearFaults();
@@ -98,7 +98,7 @@ describe('a call that fails after it has queued a part', () => {
     const input = { documentIdsToAdd: [page('a'), page('b')], timeoutSeconds: 1 };
     const { structured } = await call('ingest_and_wait', input);
     expect(structured.unqueued).toEqual([page('a')]);
-    expect(structured.nextSteps).toMatch(/may have been queued already.*In a minute/);
+    expect(structured.nextSteps).toMatch(/may already be queued.*In a minute/);
     expect(structured.nextSteps).not.toMatch(/gave no ID/);
   });
 });
@@ -374,7 +374,7 @@ describe('a fault of our own', () => {
   }
 
   function expectLogged({ text }: ToolAnswer, logged: readonly string[]): void {
-    expect(text).toMatch(/a fault of this server and not of the input/);
+    expect(text).toMatch(/The input did not cause it/);
     expect(text).not.toMatch(/Cannot read/);
     const [, reference = 'none'] = /reference (\S+)\./.exec(text) ?? [];
     expect(logged).toHaveLength(1);
@@ -431,7 +431,7 @@ describe('a joined job that does otherwise than asked', () => {
     expect(answer.structured.sources).toMatchObject([{ joined: true, ignored: [name] }]);
     expect(answer.structured.nextSteps).toMatch(
       new RegExp(
-        `value of ${name}.*not applied.*ingest_and_wait with it again once the job has ended`,
+        `value of ${name}.*not applied.*ingest_and_wait with it again after the job has ended`,
       ),
     );
     expect(answer.text).toContain(`not applied: ${name}`);

@@ -198,7 +198,7 @@ test('two calls at once for overlapping items queue each item once', async () =>
   expect(queued.sort()).toEqual(urls);
 });
 
-test('a wait that runs out is an answer, and wait_for_sources goes on from it', async () => {
+test('a wait that runs out is an answer, and wait_for_sources continues from it', async () => {
   const urls = pages(4);
   const { call, sandbox } = await startWarm({ workingMs: 1500, parallelJobs: 9 });
   const first = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
@@ -279,7 +279,7 @@ describe('a queueing request without an answer', () => {
       expect(second.structured.counts).toMatchObject({ submitted: 3, completed: 3 });
       expect(second.structured.sources[0]).toMatchObject({ joined: true });
       expect(ingestRequests(sandbox)).toHaveLength(1);
-      // What has ended can be ingested anew.
+      // What has ended can be ingested again.
       await call('ingest_and_wait', { documentIdsToRefresh: documentIdsToAdd });
       expect(ingestRequests(sandbox)).toHaveLength(2);
     },
@@ -408,7 +408,7 @@ test('a source that vanishes in the middle is reported as failed, and why', asyn
   const [gone] = answer.structured.sources.filter(
     (item: { status: string }) => item.status === 'failed',
   );
-  expect(gone.error).toMatch(/no such source/);
+  expect(gone.error).toMatch(/no source with this ID/);
 });
 
 test('an unknown source ID is reported as failed by wait_for_sources', async () => {
@@ -464,7 +464,7 @@ test('the time-out bounds a call that waits for another one’s queueing, and th
   });
   const second = await call('ingest_and_wait', input);
   expect(firstHasEnded).toBe(false);
-  expect(second.text).toMatch(/^Nothing was queued.*ran out/);
+  expect(second.text).toMatch(/^Nothing was queued.*timed out/);
   expect((await first).text).toMatch(/may have been queued/);
 });
 

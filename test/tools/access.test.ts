@@ -77,7 +77,7 @@ describe.each(['read', 'write'] as const)('a key with the scope %s alone', (held
     const missing = needingBoth.includes(tool) ? (held === 'read' ? 'write' : 'read') : scope;
     expect(isError, text).toBe(missing !== held);
     if (missing === held) return;
-    expect(text).toMatch(new RegExp(`HTTP 403.*needs the scope "${missing}".*cannot help`));
+    expect(text).toMatch(new RegExp(`HTTP 403.*lacks the ${missing} scope.*will not help`));
     expect(sandbox.requests.length - before.requests).toBeLessThan(4);
     expect(sandbox.documents()).toHaveLength(before.documents);
   });

@@ -51,7 +51,7 @@ test('the limit goes to Fini and holds even where Fini ignores it', async () => 
 
 test('a crawl that ended at its limit says that the site may have more', async () => {
   const says =
-    /The crawl ended at 7 pages, so the site may have more\. To find them, set a higher limit\./;
+    /The crawl stopped at 7 pages, so the site may have more\. To find them, set a higher limit\./;
   const ended = await harness.call('deep_crawl_links', { links: [siteOrigin], limit: 7 });
   expect(ended.structured.message).toMatch(says);
   expect(ended.text).toMatch(says);
@@ -63,7 +63,7 @@ test('a crawl that ended at its limit says that the site may have more', async (
   // Fini stops by what it found, also where some of that cannot be ingested.
   answerWith({ data: ['https://a.example/', 'mailto:a@a.example'], message: '' });
   const partly = await harness.call('deep_crawl_links', { links: [siteOrigin], limit: 2 });
-  expect(partly.structured.message).toMatch(/ended at 2 pages, so the site may have more/);
+  expect(partly.structured.message).toMatch(/stopped at 2 pages, so the site may have more/);
 });
 
 test('the text names every page', async () => {
@@ -122,8 +122,8 @@ test('pages come out normalised and once, and what is left out is named', async 
   expect(text).toContain('7 links left out because Fini cannot ingest them: ');
   for (const named of [
     '"…@a.example" (not an http(s) URL)',
-    '"https://a.example/a b" (white space inside)',
-    '"https://…@a.example/" (user name or password inside)',
+    '"https://a.example/a b" (contains a space)',
+    '"https://…@a.example/" (contains a user name or password)',
     '"https://a.example:99999/" (not a valid URL)',
     '(longer than 2000 characters) and 2 more.',
   ]) {

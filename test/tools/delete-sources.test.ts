@@ -65,11 +65,11 @@ test('without elicitation it deletes what it is told to, and accounts for each I
   expect(structured.deletedDocuments).toMatchObject([{ id, title: 'Refunds' }]);
   expect(structured.notDeleted).toEqual([unknown]);
   expect(text).toMatch(
-    /^1 source and 0 articles deleted\. 1 source not deleted: Fini does not know it \(any more\)\.\n/,
+    /^1 source and 0 articles deleted\. 1 source not deleted, because Fini does not have it\.\n/,
   );
   const again = await call('delete_sources', { documentIds: [id, unknown] });
   expect(again.structured.message).toMatch(
-    /2 sources not deleted: Fini does not know them \(any more\)\.$/,
+    /2 sources not deleted, because Fini does not have them\.$/,
   );
   expect(sandbox.documents()).toEqual([]);
 });
@@ -88,9 +88,9 @@ test('where the client can ask, the person is asked by name, and the articles ar
   await call('delete_sources', { documentIds: [first.id] });
   await call('delete_sources', { documentIds: [second.id], deleteArticles: true });
   expect(questions).toEqual([
-    `Delete 1 source from Fini for good, and keep the Knowledge articles made from it?
+    `Permanently delete 1 source from Fini, but keep the Knowledge articles made from it?
 - ${first.id} "Refunds" https://a.example/1`,
-    `Delete 1 source from Fini for good, and with it the Knowledge articles made from it (agents then no longer answer from these)?
+    `Permanently delete 1 source from Fini, and the Knowledge articles made from it (agents will no longer answer from those)?
 - ${second.id} "Invoices" https://a.example/2`,
   ]);
   expect(sandbox.documents()).toEqual([]);
@@ -119,10 +119,10 @@ test('the question tells sources apart, whatever their titles are', async () => 
   await call('delete_sources', { documentIds, deleteArticles: true });
   const [first, second] = questions.map((question) => question.split('\n'));
   expect(first?.[0]).toBe(
-    'Delete 12 sources from Fini for good, and keep the Knowledge articles made from them?',
+    'Permanently delete 12 sources from Fini, but keep the Knowledge articles made from them?',
   );
   expect(second?.[0]).toBe(
-    'Delete 12 sources from Fini for good, and with them the Knowledge articles made from them (agents then no longer answer from these)?',
+    'Permanently delete 12 sources from Fini, and the Knowledge articles made from them (agents will no longer answer from those)?',
   );
   expect(first?.slice(1, 10)).toEqual([
     `- ${ids[0]} "Refunds" https://a.example/0`,

@@ -43,7 +43,7 @@ const expected: Record<string, Expected> = {
   import_provider_resources: {
     when: /Imports content of a connected Notion, Zendesk or Confluence in one call/,
     instead: /To choose by hand use list_provider_resources/,
-    next: /dryRun first and show the person.*Go on after timed_out with wait_for_sources/,
+    next: /dryRun first and show the person.*After timed_out, continue with wait_for_sources/,
     limits: /exactly one of search, externalIds and all.*Safe to repeat/,
     scope: 'read and write',
     input: { provider: 'notion', all: true },
@@ -63,7 +63,7 @@ const expected: Record<string, Expected> = {
   },
   list_provider_resources: {
     when: /Lists the pages and articles of a connected Notion, Zendesk or Confluence/,
-    instead: /For websites use deep_crawl_links; for what Fini has, list_sources/,
+    instead: /For websites use deep_crawl_links; for what is already in Fini, list_sources/,
     next: /unchanged to register_provider_resources/,
     limits: /not in Fini yet.*Google Drive cannot be listed/,
     scope: 'read',
@@ -85,7 +85,7 @@ const expected: Record<string, Expected> = {
   ingest_and_wait: {
     when: /The usual way to ingest/,
     instead: /joined, not queued again/,
-    next: /timed_out report says how to go on with wait_for_sources/,
+    next: /timed_out report says how to continue with wait_for_sources/,
     limits: /Completed does not mean live/,
     scope: 'read and write',
     input: { documentIdsToAdd: [PAGE] },
@@ -93,28 +93,28 @@ const expected: Record<string, Expected> = {
   },
   wait_for_sources: {
     when: /Use it after a timed_out report .*also after ingest_sources or refresh_sources/,
-    instead: /To queue and wait in one go use ingest_and_wait/,
+    instead: /To queue and wait in one call use ingest_and_wait/,
     limits: /Queues nothing/,
     scope: 'read',
     input: { ids: [ID] },
     wrong: [{ ids: ['OPS'] }, /ids: \[0\] "OPS".*not source IDs.*list_sources/],
   },
   ingest_sources: {
-    when: /use this only to queue now and look later/,
+    when: /Use this only to queue now and wait later/,
     instead: /Prefer ingest_and_wait/,
-    next: /look later with wait_for_sources/,
+    next: /wait later with wait_for_sources/,
     limits: /Calling it twice queues twice/,
     scope: 'write',
     input: { documentIdsToAdd: [PAGE] },
     wrong: [
       { documentIdsToAdd: [PAGE], documentIdsToRefresh: [PAGE] },
-      /in documentIdsToRefresh too: leave them in one/,
+      /also in documentIdsToRefresh: keep them in only one/,
     ],
   },
   refresh_sources: {
-    when: /Queues the ingestion anew of existing sources/,
+    when: /Queues existing sources to be ingested again/,
     instead: /For one kind prefer ingest_and_wait with documentIdsToRefresh/,
-    next: /go on with wait_for_sources as its message says/,
+    next: /Continue with wait_for_sources as its message says/,
     limits: /Not for raw files\. Calling it twice queues twice/,
     scope: 'write',
     input: { documentIds: [ID] },
@@ -123,14 +123,14 @@ const expected: Record<string, Expected> = {
   list_sources: {
     when: /Use it to find a source by URL or title, to see what failed/,
     instead: /To wait for jobs use wait_for_sources/,
-    next: /for a text get_source/,
-    limits: /newest change first, without their text/,
+    next: /to read a text, get_source/,
+    limits: /most recently changed first, without their text/,
     scope: 'read',
     input: {},
     wrong: [{ limit: 1_000 }, /limit must be a whole number from 1 to 100 \(given: 1000\)/],
   },
   get_source: {
-    when: /Shows one source: its state, why it failed/,
+    when: /Shows one source: its status, why it failed/,
     instead: /Use list_sources to find an ID, and wait_for_sources to wait/,
     next: /Read on with paragraphs\.offset/,
     limits: /the beginning of its text.*data, not as instructions/,
@@ -139,9 +139,9 @@ const expected: Record<string, Expected> = {
     wrong: [{ id: PAGE }, /is not a source ID \(a UUID\): list_sources.*originalUrl/],
   },
   delete_sources: {
-    when: /Use it only when the person asked for just that/,
-    instead: /show what goes first \(get_source\)/,
-    limits: /Nothing can be undone/,
+    when: /Use it only if the person asked for exactly that/,
+    instead: /first show what will be deleted \(get_source\)/,
+    limits: /This cannot be undone/,
     scope: 'write',
     input: { documentIds: [ID] },
     wrong: [{ documentIds: [] }, /documentIds is empty: pass a list of source IDs/],
@@ -194,7 +194,7 @@ describe.each(Object.entries(expected))('%s', (name, { when, instead, next, limi
 
   test('says that it deletes, changes or costs twice where its annotations do', () => {
     const { annotations } = tools.get(name) ?? {};
-    if (annotations?.destructiveHint) expect(description()).toMatch(/for good/);
+    if (annotations?.destructiveHint) expect(description()).toMatch(/Permanently deletes/);
     expect(/queues twice/.test(description())).toBe(annotations?.idempotentHint === false);
   });
 
@@ -240,21 +240,21 @@ const failures: [kind: string, action: FaultAction, says: RegExp[]][] = [
     { kind: 'status', status: 403 },
     [
       /refused to .*HTTP 403/,
-      /(needs|lacks) the scope "(read|write)"/,
+      /(needs|lacks) the (read|write) scope/,
       /Ask the person (for a key|to set FINI_API_KEY to a key)/,
     ],
   ],
   [
     '404',
     { kind: 'status', status: 404 },
-    [/refused to .*HTTP 404/, /not where it is looked for/, /check FINI_BASE_URL/],
+    [/refused to .*HTTP 404/, /was not found at this address/, /check FINI_BASE_URL/],
   ],
   [
     '429',
     { kind: 'status', status: 429, headers: { 'retry-after': '7' } },
     [
       /refused to .*HTTP 429/,
-      /limits how often it is asked; nothing was carried out/,
+      /rate limit was reached, so nothing was carried out/,
       /Call again in 7 s/,
     ],
   ],
@@ -287,14 +287,14 @@ const ways: [tool: string, method: string, unsure: RegExp][] = [
   ['list_sources', 'GET', /Call again in a minute/],
   ['deep_crawl_links', 'POST', /safe to call again/],
   ['register_provider_resources', 'POST', /may have been registered.*safe to call again/],
-  ['refresh_sources', 'POST', /may have been queued.*look first.*get_source.*wait_for_sources/],
+  ['refresh_sources', 'POST', /may have been queued.*First check.*get_source.*wait_for_sources/],
   [
     'ingest_sources',
     'POST',
-    /may have been queued.*look first with list_sources.*wait_for_sources/,
+    /may have been queued.*First check with list_sources.*wait_for_sources/,
   ],
-  ['ingest_and_wait', 'POST', /may have been queued.*Find out with list_sources.*wait_for_sources/],
-  ['delete_sources', 'DELETE', /may have been deleted.*look with get_source/],
+  ['ingest_and_wait', 'POST', /may have been queued.*Check with list_sources.*wait_for_sources/],
+  ['delete_sources', 'DELETE', /may have been deleted.*Check with get_source/],
 ];
 const SURE = ['400', '401', '403', '404', '429'];
 
@@ -324,7 +324,7 @@ test('an answer that is too large: ask for less', async () => {
   const action = { kind: 'big', bytes: 21 * 1024 * 1024 } as const;
   patient.sandbox.script({ times: Number.POSITIVE_INFINITY, action });
   for (const tool of ['deep_crawl_links', 'list_sources']) {
-    const says = [/is too large/, /larger than 20 MB/, /Ask for less/];
+    const says = [/is too large/, /larger than 20 MB/, /Request less/];
     expectError(await patient.call(tool, expected[tool]?.input), says);
   }
 });

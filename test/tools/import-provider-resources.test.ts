@@ -123,7 +123,7 @@ describe.each(providers)('%s', (provider) => {
     const none = await run({ provider, all: true });
     expect(none.isError).toBe(false);
     expect(none.text).toMatch(
-      /Nothing is queued, since what is chosen has been ingested: list_sources/,
+      /Nothing is queued, because what you selected is already ingested\. list_sources/,
     );
   });
 });
@@ -196,7 +196,9 @@ test('every ID handed in comes back once: added, refreshed, not found or not reg
   expect(isError).toBe(false);
   expect(structured.unregistered).toEqual([resources[1]?.externalId]);
   expect(text).toContain(`- not registered: "${resources[1]?.externalId}"`);
-  expect(structured.message).toMatch(/gave no source ID for 1 item .*call again/);
+  expect(structured.message).toMatch(
+    /returned no source ID for 1 item .*To try again, pass them as externalIds/,
+  );
   const { report, notFound, unregistered } = structured;
   const back = [...reportedIds(report), ...notFound, ...unregistered];
   expect(back.toSorted()).toEqual([...idsOf(resources), 'none'].toSorted());
@@ -209,7 +211,7 @@ test('what is registered and then not queued is unqueued, and not also unregiste
   const all = (await run({ all: true })).structured;
   expect(all.report.unqueued).toHaveLength(1);
   expect(all.unregistered).toEqual([]);
-  expect(all.message).not.toContain('gave no source ID');
+  expect(all.message).not.toContain('returned no source ID');
 
   items += 10;
   const others = itemsOf(3);
@@ -249,7 +251,7 @@ test('registering that a key may not do says which scope is missing, and queues 
   const before = ingestRequests(harness.sandbox).length;
   const { isError, text } = await run({ all: true });
   expect(isError).toBe(true);
-  expect(text).toMatch(/refused to register provider resources \(HTTP 403\).*"write"/);
+  expect(text).toMatch(/refused to register provider resources \(HTTP 403\).*write scope/);
   expect(ingestRequests(harness.sandbox)).toHaveLength(before);
 });
 
@@ -285,7 +287,7 @@ test.each([
   ['a search', () => ({ search: `Item ${`${items}`.slice(0, -1)}` })],
   ['externalIds', (ids: string[]) => ({ externalIds: ids })],
 ])(
-  'where queueing is refused after registering, the same call with %s goes on from there',
+  'where queueing is refused after registering, the same call with %s continues from there',
   async (_what, choiceOf) => {
     const resources = itemsOf(3);
     const [first, , third] = idsOf(resources);
@@ -296,7 +298,7 @@ test.each([
     harness.sandbox.script({ method: 'POST', path: /public$/, action });
     const { isError, text, structured } = await run(input);
     expect(isError).toBe(true);
-    expect(text).toMatch(/Nothing was queued\..*2 items registered: call import_provider/);
+    expect(text).toMatch(/Nothing was queued\..*2 items registered\. Call import_provider/);
     expect(structured.unregistered).toEqual([first]);
     expect(structured.notFound).toEqual('search' in input ? [] : ['none']);
 
@@ -306,7 +308,7 @@ test.each([
     expect(again.structured.report.outcome).toBe('completed');
     expect(reportedIds(again.structured.report).toSorted()).toEqual(idsOf(resources).toSorted());
     expect(reportedIds(again.structured.report)).toContain(third);
-    // What was never ingested cannot be ingested anew.
+    // What was never ingested cannot be ingested again.
     const { documentIdsToAdd } = ingestRequests(harness.sandbox).at(-1) as {
       documentIdsToAdd: string[];
     };
@@ -314,7 +316,7 @@ test.each([
   },
 );
 
-test('a call that is cancelled while it registers goes on when it is made again', async () => {
+test('a call that is cancelled while it registers continues when it is made again', async () => {
   const resources = itemsOf(2);
   list(resources);
   const action = { kind: 'hang', carryOut: true } as const;
@@ -332,14 +334,14 @@ test('a call that is cancelled while it registers goes on when it is made again'
   expect(registerRequests()).toHaveLength(registered + 1);
 });
 
-test('a search for a path goes on where the same call before ended early', async () => {
+test('a search for a path continues where the same call before ended early', async () => {
   const [parent, child] = itemsOf(2);
   list([{ ...parent, children: [child] }]);
   const input = { search: `${parent?.title} › ${child?.title}` };
   const action = { kind: 'status', status: 400 } as const;
   harness.sandbox.script({ method: 'POST', path: /public$/, action });
   const first = await run(input);
-  expect(first.text).toMatch(/1 item registered: call import_provider_resources again/);
+  expect(first.text).toMatch(/1 item registered\. Call import_provider_resources again/);
   // As Fini does, Notion's list leaves out what has been registered.
   list([parent]);
   const again = await run(input);
@@ -361,11 +363,11 @@ test('all and a search made again join what still runs, and leave alone what has
   list([]);
   const third = await run({ search: 'slow' });
   expect(third).toMatchObject({ isError: false, structured: { selected: 0, ingestedBefore: 2 } });
-  expect(third.text).toMatch(/has been ingested: list_sources/);
+  expect(third.text).toMatch(/is already ingested\. list_sources/);
   expect(ingestRequests(harness.sandbox)).toHaveLength(queued);
 });
 
-test('what ends between the plan and the look is reported, and not ingested anew', async () => {
+test('what ends between the plan and the look is reported, and not ingested again', async () => {
   const resources = itemsOf(2, 'Between');
   job = { workingMs: 1_300 };
   list(resources);
@@ -400,7 +402,9 @@ test('what failed before is told apart from what was ingested', async () => {
   list([]);
   const { text, isError } = await run({ search: 'failing' });
   expect(isError).toBe(false);
-  expect(text).toMatch(/Fini has 2 sources, of which 2 failed\. list_sources .*refresh_sources/);
+  expect(text).toMatch(
+    /Fini already has 2 matching sources, of which 2 failed\. list_sources .*refresh_sources/,
+  );
 });
 
 test('where registering fails, what Fini has already is named all the same', async () => {
@@ -418,7 +422,7 @@ test('a search that matches nothing names some of what there is', async () => {
   list(itemsOf(20, HOSTILE));
   const answer = await run({ search: 'pelicans' });
   expect(answer.isError).toBe(true);
-  expect(answer.text).toMatch(/Nothing matches "pelicans": try a shorter word\. There are "/);
+  expect(answer.text).toMatch(/Nothing matches "pelicans": try a shorter word\. Available: "/);
   expectFitToShow(answer);
 });
 
@@ -451,11 +455,11 @@ test('once the time is over no more sources are searched, and that is said', asy
   harness.sandbox.script({ method: 'GET', path: /public\?/, times: 100, action });
   const before = harness.sandbox.requests.length;
   const { structured } = await run({ externalIds: ['none'], timeoutSeconds: 1, dryRun: true });
-  expect(structured.message).toMatch(/among the newest sources in Fini.*the time was over/);
+  expect(structured.message).toMatch(/among the newest sources in Fini.*the time ran out before/);
   expect(harness.sandbox.requests.length - before).toBeLessThan(8);
 });
 
-test('a call that is repeated joins what runs, and queues nothing twice; wait_for_sources goes on', async () => {
+test('a call that is repeated joins what runs, and queues nothing twice; wait_for_sources continues', async () => {
   job = { workingMs: 2_500 };
   const resources = itemsOf(2);
   const externalIds = idsOf(resources);
@@ -496,7 +500,7 @@ test("one stream of progress tells of every step; the report is ingest_and_wait'
     if (index < sent.length - 1) expect(progress).toBeLessThan(2);
   }
   const untold = sent.filter(({ total }) => total === undefined).map(({ message }) => message);
-  expect(untold).toEqual(['Listing what Notion has, 0 s', 'Registering 2 items of Notion, 0 s']);
+  expect(untold).toEqual(['Listing items in Notion, 0 s', 'Registering 2 items from Notion, 0 s']);
   expect(sent.at(-1)).toMatchObject({ progress: 2, total: 2 });
   const summary = `${message}\ncompleted: 2 of 2 completed, 0 failed, 0 unfinished, 0 not queued, in ${report.elapsedSeconds} s.`;
   expect(text.startsWith(summary)).toBe(true);

@@ -141,7 +141,7 @@ describe('globs', () => {
     expectAllAccountedFor(answer);
     expect(answer.text).toMatch(/7 pages found, 2 selected \(1 match no include glob, .*2 links/);
     expect(answer.text).toContain(
-      '2 links left out because Fini cannot ingest them: "ftp://d.example/x" (not an http(s) URL), "https://…@d.example/docs/z" (user name or password inside).',
+      '2 links left out because Fini cannot ingest them: "ftp://d.example/x" (not an http(s) URL), "https://…@d.example/docs/z" (contains a user name or password).',
     );
   });
 
@@ -152,10 +152,10 @@ describe('globs', () => {
     ['a range', '/page/{01..03}', /range in braces/],
     ['half of a brace', '/docs/{a,b', /braces that do not match/],
     ['any scheme', '*://d.example/**', /write https:\/\//],
-    ['nothing or something', '{,docs}', /nothing in its braces/],
+    ['nothing or something', '{,docs}', /has braces that expand to nothing/],
     ['a fragment', '/docs#intro', /fragment/],
-    ['a query', '/docs/page?lang=en', /by their path alone/],
-    ['too many alternatives', '/{a,b,c}/{a,b,c}/{a,b,c}', /more than 20 globs by its braces/],
+    ['a query', '/docs/page?lang=en', /only the path of a page is matched/],
+    ['too many alternatives', '/{a,b,c}/{a,b,c}/{a,b,c}', /expands to more than 20 globs/],
     ['too long', `/${'x'.repeat(200)}`, /longer than 200/],
     [
       'any text of a regular expression',
@@ -171,19 +171,19 @@ describe('globs', () => {
     ['a repeated group', '/(ab)+', /regular expression/],
     ['a repetition', '/a{2,}', /regular expression/],
     ['a placeholder', '/users/{id}', /without a choice: write \*/],
-    ['what may be a list', '/docs,blog', /is a list: pass each glob as an item/],
+    ['what may be a list', '/docs,blog', /is a list: pass each glob as a separate item/],
     ['the same after braces', '/{a,b}/c,d', /is a list/],
     ['a list with semicolons', '*.pdf;*.zip', /is a list/],
     ['a list with spaces', '/a /b', /is a list/],
     [
       'a host',
       'd.example/blog',
-      /begins with a host.*\("\/blog\/\*\*"\).*"https:\/\/d.example\/blog/,
+      /starts with a host.*\("\/blog\/\*\*"\).*"https:\/\/d.example\/blog/,
     ],
-    ['any host', '*.d.example/**', /begins with a host.*\("\/\*\*"\)/],
-    ['a host without a scheme', '//d.example/blog', /begins with a host/],
-    ['a host with a port', 'localhost:3000/blog', /begins with a host/],
-    ['www', 'www.d.example', /begins with a host/],
+    ['any host', '*.d.example/**', /starts with a host.*\("\/\*\*"\)/],
+    ['a host without a scheme', '//d.example/blog', /starts with a host/],
+    ['a host with a port', 'localhost:3000/blog', /starts with a host/],
+    ['www', 'www.d.example', /starts with a host/],
     ['a URL without a path', 'https://d.example', /has no path: write "https:\/\/d.example\/\*\*"/],
     ['a home page as a URL', 'https://d.example/', /has no path/],
     ['a URL with a star', 'https://d.example/*', /has no path/],
@@ -323,7 +323,7 @@ describe('globs', () => {
       const before = harness.sandbox.requests.length;
       const { isError, text } = await plan({ [field]: ['/ok/**', '!/docs/**', ' '] });
       expect(isError).toBe(true);
-      expect(text).toContain('"!/docs/**" begins with "!"');
+      expect(text).toContain('"!/docs/**" starts with "!"');
       expect(text).toContain('"" is empty');
       expect(text).not.toContain('/ok/**');
       expect(harness.sandbox.requests).toHaveLength(before);
@@ -368,7 +368,7 @@ test('a limit is what is crawled; with globs it is what is kept, and the crawl g
   const { structured } = await plan({ limit: 3 });
   expect(crawls().at(-1)?.body).toEqual({ links: [siteOrigin], limit: 3 });
   expect(structured).toMatchObject({ found: 3, selected: 3 });
-  expect(structured.message).toMatch(/ended at 3 pages.*set a higher limit/);
+  expect(structured.message).toMatch(/stopped at 3 pages.*set a higher limit/);
 
   const kept = await plan({ limit: 3, include: ['/billing/**'] });
   expect(crawls().at(-1)?.body).toEqual({ links: [siteOrigin], limit: 250 });
@@ -378,7 +378,7 @@ test('a limit is what is crawled; with globs it is what is kept, and the crawl g
 
   findPages(...Array.from({ length: 250 }, (_, index) => `https://d.example/docs/${index}`));
   const full = await plan({ limit: 3, include: ['/docs/**'] });
-  expect(full.structured.message).toContain('ended at 250 pages');
+  expect(full.structured.message).toContain('stopped at 250 pages');
 });
 
 test.each([
@@ -468,7 +468,7 @@ test('a call that is repeated joins what runs, and queues no page twice', async 
   expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
 });
 
-test('what timed out goes on with wait_for_sources, as its report says', async () => {
+test('what timed out continues with wait_for_sources, as its report says', async () => {
   findPages('https://b.example/slow');
   const links = ['https://b.example'];
   const { structured } = await harness.call('ingest_site', { links, timeoutSeconds: 1 });
@@ -518,8 +518,8 @@ test('one stream of progress tells of crawling and waiting, and reaches its tota
   }
   const first = sent.filter(({ total }) => total === undefined);
   expect(first.map(({ message }) => message)).toEqual([
-    'Looking for pages from 1 start URL, 0 s',
-    'Looking for pages from 1 start URL, 4 s',
+    'Finding pages from 1 start URL, 0 s',
+    'Finding pages from 1 start URL, 4 s',
   ]);
   expect(sent.indexOf(first[1] as Progress)).toBe(1);
   expect(sent.at(-1)).toMatchObject({ progress: submitted, total: submitted });

@@ -21,11 +21,11 @@ test('pages are queued and the IDs come back at once, before any job has ended',
   expect(ingestRequests(harness.sandbox)).toEqual([
     { source: 'web', documentIdsToAdd, documentIdsToRefresh: [], english: false, baser: true },
   ]);
-  // Beside it only a look at the newest change, which tells old results from new ones.
+  // Beside it only a check of the newest change, which tells old results from new ones.
   expect(harness.sandbox.requests.map(({ method }) => method)).toEqual(['GET', 'POST']);
 });
 
-test('known pages and source IDs are queued anew', async () => {
+test('known pages and source IDs are queued again', async () => {
   const url = 'https://a.example/known';
   const web = harness.sandbox.addDocument({ originalUrl: url });
   const page = harness.sandbox.addDocument({ source: 'notion', externalId: 'n1' });
@@ -42,7 +42,7 @@ test('known pages and source IDs are queued anew', async () => {
 test('fewer IDs than items is said', async () => {
   const documentIdsToAdd = ['https://a.example/3', 'https://a.example/dropped'];
   const { structured } = await harness.call('ingest_sources', { documentIdsToAdd });
-  expect(structured.message).toMatch(/Fini gave 1 IDs? for 2 items/);
+  expect(structured.message).toMatch(/Fini returned 1 IDs? for 2 items/);
 });
 
 test('the same page twice is one item', async () => {
@@ -64,7 +64,7 @@ test.each<[what: string, fault: Parameters<Harness['sandbox']['script']>[0]['act
     documentIdsToAdd: ['https://a.example/unsure'],
   });
   expect(isError).toBe(true);
-  expect(text).toMatch(/may have been queued all the same.*look first with list_sources/);
+  expect(text).toMatch(/may have been queued all the same.*First check with list_sources/);
   expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
 });
 

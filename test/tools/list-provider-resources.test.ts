@@ -145,7 +145,7 @@ describe('search and paging', () => {
     expect(structured).toMatchObject({
       resources: [],
       total: 9,
-      message: 'Offset 9 is past the end: begin again with an offset below 9.',
+      message: 'Offset 9 is past the end: use an offset below 9.',
     });
     expect(structured).not.toHaveProperty('nextOffset');
   });
@@ -156,7 +156,7 @@ describe('an empty list says why', () => {
     const few = await list({ provider: 'notion', search: 'Refund "policy"' });
     expect(few.structured).toMatchObject({ resources: [], total: 0 });
     expect(few.structured.message).toMatch(
-      /^No title or path contains "Refund \\"policy\\"": try a shorter word\. There are "[^"]+"(, "[^"]+"){8}\. What Fini has already is not listed: see list_sources\.$/,
+      /^No title or path contains "Refund \\"policy\\"": try a shorter word\. Available: "[^"]+"(, "[^"]+"){8}\. Items that are already in Fini are not listed here: see list_sources\.$/,
     );
     expect(few.structured.message).toContain('"Saved replies"');
     expect(few.text).toContain(few.structured.message);
@@ -171,12 +171,12 @@ describe('an empty list says why', () => {
     answerWith([]);
     const { structured } = await list({ provider: 'notion', search: 'refunds' });
     expect(structured.message).toMatch(
-      /^Everything that Fini can see of notion is in Fini already, or it can see nothing there: list_sources with source "notion"/,
+      /^Everything that Fini can access in notion is already in Fini, or it cannot access anything there\. list_sources with source "notion"/,
     );
     answerWith([{ title: 'No ID' }]);
     const unreadable = await list({ provider: 'notion' });
     expect(unreadable.structured.message).toBe(
-      'No item can be shown. 1 item had no usable ID or URL and had to be left out.',
+      'No items can be shown. 1 item without a usable ID or URL left out.',
     );
   });
 });
@@ -186,8 +186,8 @@ test('nodes without an ID or a URL are counted and said', async () => {
   answerWith([page(1), ...broken, page(2)]);
   const { structured, text } = await list({ provider: 'notion' });
   expect(structured.resources).toHaveLength(2);
-  expect(structured.message).toMatch(/5 items had no usable ID or URL/);
-  expect(text).toContain('5 items had no usable ID or URL');
+  expect(structured.message).toMatch(/5 items without a usable ID or URL/);
+  expect(text).toContain('5 items without a usable ID or URL');
 });
 
 test.each<[what: string, body: unknown]>([
@@ -234,7 +234,7 @@ test('no ID, kind or URL of a provider can fake a line of the list', async () =>
   const { structured, text } = await list({ provider: 'notion' });
   const [, second, third] = structured.resources;
   // Register goes by the ID, so one that cannot be shown as it is cannot be used.
-  expect(structured.message).toMatch(/1 item had no usable ID or URL/);
+  expect(structured.message).toMatch(/1 item without a usable ID or URL/);
   expectFitToShow({ text, isError: false, structured });
   expect(second.originalUrl).toBe(
     'https://n.example/2%0A-%20Refunds%20(externalId%20"1")%E2%80%AE',

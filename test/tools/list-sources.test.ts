@@ -216,7 +216,7 @@ describe('an empty list says why', () => {
     [
       'a workspace without sources',
       [],
-      'Fini has no sources yet: begin with ingest_site or import_provider_resources.',
+      'Fini has no sources yet: start with ingest_site or import_provider_resources.',
     ],
     ['the same on a read-only server', ['--read-only'], 'Fini has no sources yet.'],
   ])('%s', async (_what, flags, message) => {
@@ -291,7 +291,7 @@ describe('odd records', () => {
     harness.sandbox.script({ action: { kind: 'rewrite', rewrite: () => [] } });
     const { isError, text } = await harness.call('list_sources', {});
     expect(isError).toBe(true);
-    expect(text).toMatch(/another shape than expected/);
+    expect(text).toMatch(/an unexpected format/);
   });
 
   test('hostile records come out in bounds', async () => {
@@ -396,7 +396,7 @@ describe('by status', () => {
     harness.sandbox.clearFaults();
     expect(first.isError).toBe(false);
     expect(first.structured.message).toMatch(
-      /HTTP 401.*Stopped after the newest 100 sources: to read on, call again with cursor "/,
+      /HTTP 401.*Stopped after the newest 100 sources\. To continue, call again with cursor "/,
     );
     const cursor = first.structured.nextCursor;
     const second = await harness.call('list_sources', { ...input, cursor });
@@ -442,7 +442,7 @@ describe('by status', () => {
     expect(harness.sandbox.requests.length - before).toBe(2);
     expect(structured.documents.length).toBeGreaterThan(10);
     expect(structured).not.toHaveProperty('nextCursor');
-    expect(structured.message).toMatch(/no way on/);
+    expect(structured.message).toMatch(/returned no cursor/);
   });
 
   test('a cancelled call asks for no further page', async () => {
@@ -501,7 +501,7 @@ describe('a workspace that is too large for one call', () => {
       totals: { total: 1_000, byStatus: { completed: 1_000, failed: 0 } },
     });
     expect(first.structured.message).toMatch(
-      /^Counted the newest 1,000 sources\. The others are not in these totals\. To read on, call again with cursor/,
+      /^Counted the newest 1,000 sources\. The others are not in these totals\. To continue, call again with cursor/,
     );
     const { nextCursor: cursor } = first.structured;
     const rest = await harness.call('list_sources', { summary: true, cursor });

@@ -5,11 +5,10 @@ import { connectHttp, connectRaw, type RpcClient, type Way } from '../rpc.ts';
 
 const PAGE = 'https://help.example/a';
 const READ_ONLY =
-  /HTTP 403.*needs the scope "write", which it lacks: it is read-only, so only list_sources, get_source, wait_for_sources and list_provider_resources work with it.*key with both scopes.*cannot help/;
+  /HTTP 403.*lacks the write scope, which is needed to .*\. It is read-only, so only list_sources, get_source, wait_for_sources and list_provider_resources work with it.*key with both scopes.*will not help/;
 const WRITE_ONLY =
-  /HTTP 403.*needs the scope "read", which it lacks: it is write-only, so only deep_crawl_links, register_provider_resources, ingest_sources and refresh_sources work with it.*cannot help/;
-const EITHER =
-  /HTTP 403.*needs the scope "write", and an ID must belong to the key's own workspace/;
+  /HTTP 403.*lacks the read scope, which is needed to .*\. It is write-only, so only deep_crawl_links, register_provider_resources, ingest_sources and refresh_sources work with it.*will not help/;
+const EITHER = /HTTP 403.*needs the write scope, and every ID must belong to the key's workspace/;
 const forbidden = { kind: 'status', status: 403 } as const;
 
 const stops = new Stops();

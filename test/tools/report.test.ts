@@ -117,7 +117,7 @@ describe('a report of 1,000 pages', () => {
     }
     expect(completed.length).toBeGreaterThan(200);
     expect(output.nextSteps).toMatch(
-      /Too many to name here: \d+ completed\. To see them, newest changes first, call list_sources with \{"status":"completed","limit":100\}/,
+      /Too many to list here: \d+ completed\. To see them, most recently changed first, call list_sources with \{"status":"completed","limit":100\}/,
     );
     const [again] = callsOf('ingest_and_wait', output);
     expect(again?.documentIdsToRefresh).toEqual(

@@ -131,7 +131,7 @@ describe.each([
     const left = 5_000 - structured.urls.length;
     expect(text.split('\n').slice(1)).toEqual(structured.urls);
     expect(structured.urls.length).toBeGreaterThan(900);
-    expect(structured.message).toContain(`the ${left} others, call deep_crawl_links with links`);
+    expect(structured.message).toContain(`the other ${left}, call deep_crawl_links with links`);
     for (const part of [text, JSON.stringify(structured)])
       expect(Buffer.byteLength(part)).toBeLessThan(64_000);
   });
@@ -185,7 +185,7 @@ describe('a report of 55 pages, 25 of which fail', () => {
     );
     expect(hints.get(`${SITE}/missing/0`)).toMatch(/page does not exist/);
     const none = await harness.call('ingest_and_wait', { documentIdsToAdd: pages(2, 'missing') });
-    expect(none.structured.nextSteps).toMatch(/Trying again without a change does not help/);
+    expect(none.structured.nextSteps).toMatch(/Trying again without a change will not help/);
     expect(none.structured.nextSteps).not.toMatch(/ingest_and_wait|refresh_sources/);
   });
 });

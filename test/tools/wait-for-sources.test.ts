@@ -48,7 +48,7 @@ test('a source that Fini does not have is an error that says so', async () => {
   expect(structured).toMatchObject({
     outcome: 'failed',
     counts: { submitted: 1, failed: 1 },
-    sources: [{ status: 'failed', error: 'Fini has no such source (any more).' }],
+    sources: [{ status: 'failed', error: 'Fini has no source with this ID.' }],
   });
 });
 
@@ -72,7 +72,7 @@ test.concurrent('a job that pends for more than a quarter of an hour is sent to 
   });
   const { structured } = await wait({ ids: [document.id], timeoutSeconds: 1 });
   expect(structured.outcome).toBe('timed_out');
-  expect(structured.sources[0].hint).toMatch(/contact Fini's support/);
+  expect(structured.sources[0].hint).toMatch(/contact Fini support/);
   expect(structured.sources[0].hint).toContain(document.linkedJobId);
 });
 
