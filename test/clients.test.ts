@@ -71,7 +71,7 @@ async function connectRaw(): Promise<AnyClient> {
   expect(initialized).toMatchObject({
     protocolVersion: '2025-06-18',
     serverInfo: { name: 'fini-mcp', title: 'Fini (sandbox)' },
-    instructions: expect.stringMatching(/made-up Fini.*Say so/),
+    instructions: expect.stringMatching(/embedded Fini.*Say so/),
     capabilities: { tools: {} },
   });
   send({ method: 'notifications/initialized' });

@@ -613,7 +613,7 @@ const usual: Row[] = [
       {
         tool: 'ingest_sources',
         input: { documentIdsToAdd: ['https://f.example/slow'] },
-        shows: /do not simply call again\. First check with list_sources/,
+        shows: /do not simply call again\. First call list_sources/,
         fails: true,
       },
       {

@@ -18,7 +18,7 @@ import {
 } from './queued-lately.ts';
 import { matchByKeys, type Processing, type Report } from './report.ts';
 import { SharedRun } from './shared-run.ts';
-import { isInFlight, timeOf } from './states.ts';
+import { hasNoJob, isInFlight, timeOf } from './states.ts';
 import { type Fate, Wait, WaitEnded, type WaitOptions } from './wait.ts';
 import { Watcher } from './watcher.ts';
 
@@ -37,15 +37,25 @@ export class IngestionError extends Error implements Fate {
   readonly joined: readonly string[];
   readonly doubtful: readonly string[];
   readonly left: readonly string[];
+  readonly unread: boolean;
+  /** What the call was to queue; null where that was nothing, or nothing is left of it. */
+  readonly request: IngestRequest | null;
   /** As {@link Ingestion.waitFor} takes it, for what was queued; null where nobody knows. */
   readonly queuedAfter: number | null;
 
-  constructor(fate: Fate, queuedAfter: number | null, cause: unknown) {
+  constructor(
+    fate: Fate,
+    queuedAfter: number | null,
+    cause: unknown,
+    request: IngestRequest | null = null,
+  ) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
     this.queued = fate.queued;
     this.joined = fate.joined;
     this.doubtful = fate.doubtful;
     this.left = fate.left;
+    this.unread = fate.unread;
+    this.request = request;
     this.queuedAfter = queuedAfter;
   }
 
@@ -114,7 +124,7 @@ export class Ingestion {
     const wanted = withoutRepetitions(request);
     const inputs = inputsOf(wanted);
     const wait = new Wait([...inputs, ...running.map(({ id }) => id)], options, wanted);
-    return this.#account(wait, null, async (queuedAt) => {
+    return this.#account(wait, null, wanted, async (queuedAt) => {
       for (const document of running) {
         wait.follow(document.id, { id: document.id, joined: true }, null);
         wait.take(document);
@@ -138,18 +148,32 @@ export class Ingestion {
     const inputs = withoutDuplicates(ids);
     const wait = new Wait(inputs, options);
     const given = queuedAfter === null ? null : { newestChange: queuedAfter, records: new Map() };
-    return this.#account(wait, queuedAfter, async () => {
+    return this.#account(wait, queuedAfter, null, async () => {
       for (const id of inputs) {
         wait.follow(id, { id, joined: false }, this.#queuedLately.baselineOf(id, given));
       }
-      await this.#watch(wait, queuedAfter);
+      await this.#watch(
+        wait,
+        queuedAfter,
+        (document) => queuedAfter === null && this.#wasNeverQueued(document),
+      );
     });
+  }
+
+  /** Whether a record shows no job, and none can be on its way that this process knows of. */
+  #wasNeverQueued(document: FiniDocument): boolean {
+    if (!hasNoJob(document) || this.#queuedLately.mayHaveQueued(document)) return false;
+    const { id, originalUrl } = document;
+    return [id, originalUrl].every(
+      (name) => name === null || !this.#beingQueued.has(inputKey(name)),
+    );
   }
 
   /** Does a call's work and reports on it; where that fails, with what is true of the items. */
   async #account(
     wait: Wait,
     queuedAfter: number | null,
+    request: IngestRequest | null,
     work: (queuedAt: QueuedAt) => Promise<void>,
   ): Promise<Report> {
     const queuedAt = { queuedAfter };
@@ -159,7 +183,7 @@ export class Ingestion {
     } catch (error) {
       // The time may have run out in the same moment, but nobody waits for an answer any more.
       wait.cancellation.throwIfAborted();
-      throw new IngestionError(wait.fate(), queuedAt.queuedAfter, error);
+      throw new IngestionError(wait.fate(), queuedAt.queuedAfter, error, request);
     } finally {
       wait.end();
     }
@@ -426,13 +450,17 @@ export class Ingestion {
     return unseen.length > FEW_INPUTS ? [] : this.#lookUp(unseen, signal);
   }
 
-  async #watch(wait: Wait, since: number | null): Promise<void> {
+  async #watch(
+    wait: Wait,
+    since: number | null,
+    wasNeverQueued: (document: FiniDocument) => boolean = () => false,
+  ): Promise<void> {
     wait.progress('waiting');
     try {
       await this.#watcher.watch({
         ids: wait.ids,
         ...(since === null ? {} : { since }),
-        isSettled: (document) => wait.take(document),
+        isSettled: (document) => wait.take(document, wasNeverQueued(document)),
         onGone: (id) => wait.lose(id),
         onRound: (trouble) => wait.endRound(trouble),
         signal: wait.signal,

@@ -305,8 +305,8 @@ export async function runImport(
     // What was queued must be named, whatever else fails.
     if (signal.aborted) throw error;
     const queued = (report?.sources ?? []).map((source) => source.id);
-    const fate = trouble ?? { queued, joined: [], doubtful: [], left: [] };
-    throw new IngestionError(fate, report?.queuedAfter ?? null, error);
+    const fate = trouble ?? { queued, joined: [], doubtful: [], left: [], unread: false };
+    throw new IngestionError(fate, report?.queuedAfter ?? null, error, request);
   }
 }
 

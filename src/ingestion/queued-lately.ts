@@ -60,6 +60,15 @@ export class QueuedLately {
     return given ?? (baseline.newestChange < Number.POSITIVE_INFINITY ? baseline : null);
   }
 
+  /** Whether a source was queued lately, or may have been, by its ID or as an input. */
+  mayHaveQueued({ id, originalUrl }: FiniDocument): boolean {
+    const isRemembered = (key: string) =>
+      [this.#bySource, this.#byInput].some(
+        (memory) => (memory.get(key)?.until ?? Number.NEGATIVE_INFINITY) >= performance.now(),
+      );
+    return [id, originalUrl].some((name) => name !== null && isRemembered(inputKey(name)));
+  }
+
   /** What was queued lately for these inputs. */
   of(inputs: readonly string[]): Set<Queueing> {
     this.#prune();

@@ -18,6 +18,8 @@ export interface TrackedSource {
   fresh: boolean;
   /** The source no longer exists in Fini. */
   gone: boolean;
+  /** It has no job and none is on its way, so there is nothing to wait for. */
+  neverQueued: boolean;
 }
 
 /** The source that an input is known to mean. */
@@ -63,10 +65,12 @@ export interface Report {
   };
   /** In the order of the inputs; last those of which nobody knows yet whose they are. */
   readonly sources: readonly ReportedSource[];
-  /** Inputs that were not queued: Fini gave no ID for them, or they are held. */
+  /** Inputs that were not queued: Fini gave no ID for them, they are held, or were never ingested. */
   readonly unqueued: readonly string[];
   /** Those of them that were not sent, since a request before may have queued them. */
   readonly held: readonly string[];
+  /** The sources among them that were waited for but were never ingested. */
+  readonly neverIngested: readonly FiniDocument[];
   /** Which inputs went unqueued could not be told for sure: some records do not show their URL. */
   readonly unqueuedIsGuess: boolean;
   readonly elapsedSeconds: number;
@@ -113,10 +117,15 @@ export function accountFor(
   const found = new Map<string, ReportedSource>();
   const spare: ReportedSource[] = [];
   const unnamed = new Set<string>();
+  const neverIngested: FiniDocument[] = [];
   let isGuess = false;
   for (const [input, { id, joined, processing }] of known) {
     const source = tracked.get(id);
     if (source === undefined) continue;
+    if (source.neverQueued && source.document !== null) {
+      neverIngested.push(source.document);
+      continue;
+    }
     const ignored = joined ? differences(asked, source, processing) : [];
     found.set(input, { ...source, state: reportedState(source), input, joined, ignored });
   }
@@ -148,6 +157,7 @@ export function accountFor(
     sources,
     unqueued,
     held: unqueued.filter((input) => held.has(input)),
+    neverIngested,
     unqueuedIsGuess: isGuess,
     ...details,
   };

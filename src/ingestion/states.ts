@@ -11,6 +11,11 @@ export function isInFlight(document: FiniDocument): boolean {
   return document.linkedJobStatus === 'PENDING' || document.linkedJobStatus === 'IN_PROGRESS';
 }
 
+/** Whether Fini shows no job at all: the source was never ingested, or its first job does not show yet. */
+export function hasNoJob(document: FiniDocument): boolean {
+  return !document.linkedJobStatus && !document.linkedJobId;
+}
+
 /**
  * Reads a record's state. `COMPLETED` alone is not success: without usable content, or with an
  * error, it failed. A record that says neither counts as unfinished, and so does an unknown status.
@@ -29,12 +34,22 @@ export function timeOf(text: string | null): number | null {
   return Number.isNaN(time) ? null : time;
 }
 
+/** Whether a job has been waiting for so long that it counts as lost, as Fini says. */
+export function isStuck(document: FiniDocument): boolean {
+  const changedAt = timeOf(document.updatedAt) ?? Date.now();
+  return document.linkedJobStatus === 'PENDING' && Date.now() - changedAt > PENDING_TOO_LONG_MS;
+}
+
 /** What to do about a source that failed or does not finish. */
 export interface Advice {
   readonly hint: string;
   /** Ingesting it again may succeed, at least after following the hint. */
   readonly mayPass: boolean;
 }
+
+/** What to do about a raw file, which can only be ingested by uploading it. */
+export const RAW_FILE_HINT =
+  'A raw file cannot be refreshed: check that it opens and has text, then upload it again in the Fini dashboard.';
 
 /** The contract's advice for a source that failed or does not finish. */
 export function adviceFor(document: FiniDocument): Advice | undefined {
@@ -48,8 +63,7 @@ export function adviceFor(document: FiniDocument): Advice | undefined {
       mayPass: true,
     };
   }
-  const changedAt = timeOf(document.updatedAt) ?? Date.now();
-  if (document.linkedJobStatus === 'PENDING' && Date.now() - changedAt > PENDING_TOO_LONG_MS) {
+  if (isStuck(document)) {
     return {
       hint: `Pending for more than 15 minutes: contact Fini support with the job ID ${document.linkedJobId === null ? 'of this source' : quoted(document.linkedJobId)}.`,
       mayPass: true,
@@ -62,7 +76,7 @@ function failureAdvice(document: FiniDocument): Advice {
   const error = document.error ?? '';
   if (document.source === 'files') {
     return {
-      hint: 'A raw file cannot be refreshed: check that it opens and has text, then upload it again in the Fini dashboard.',
+      hint: RAW_FILE_HINT,
       mayPass: false,
     };
   }

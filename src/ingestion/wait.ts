@@ -27,6 +27,8 @@ export interface Fate {
   readonly doubtful: readonly string[];
   /** Inputs that were surely not queued. */
   readonly left: readonly string[];
+  /** The call queues nothing, and Fini has shown none of its sources. */
+  readonly unread: boolean;
 }
 
 /** How far a wait has come. */
@@ -141,7 +143,8 @@ export class Wait {
 
   #track(id: string, baseline: Baseline | null): void {
     if (this.#sources.has(id)) return;
-    this.#sources.set(id, { id, document: null, fresh: false, gone: false, baseline });
+    const source = { id, document: null, fresh: false, gone: false, neverQueued: false, baseline };
+    this.#sources.set(id, source);
   }
 
   /** What is true of the items so far. */
@@ -161,21 +164,29 @@ export class Wait {
       left: this.#inputs.filter(
         (input) => !this.#known.has(input) && !sent.has(input) && !this.#doubtful.has(input),
       ),
+      unread:
+        this.#asked === null &&
+        [...this.#sources.values()].every(({ document }) => document === null),
     };
   }
 
-  /** Takes a record's news. The answer is whether the source needs no more watching. */
-  take(document: FiniDocument): boolean {
+  /**
+   * Takes a record's news. The answer is whether the source needs no more watching.
+   *
+   * @param neverQueued It has no job, and none is on its way.
+   */
+  take(document: FiniDocument, neverQueued = false): boolean {
     const source = this.#sources.get(document.id);
     if (source === undefined) return true;
     // Reports count paragraphs and never show them, so a long wait need not hold on to them.
     const before = source.fresh ? (source.document?.linkedJobStatus ?? null) : null;
     source.document = { ...document, paragraphs: [] };
+    source.neverQueued = neverQueued;
     source.fresh ||= isNews(document, source.baseline);
     if (source.fresh && document.linkedJobStatus !== before) {
       this.#options.onChange?.(source.document, before);
     }
-    return isSettled(source);
+    return isSettled(source) || neverQueued;
   }
 
   lose(id: string): void {

@@ -1,6 +1,8 @@
-import { bounded, counted, ERROR_LENGTH } from '../bounded.ts';
+import { bounded, counted, ERROR_LENGTH, jsonText } from '../bounded.ts';
+import type { IngestRequest } from '../fini/client.ts';
 import { FiniError, type Scope } from '../fini/errors.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
+import { RAW_FILE_HINT } from '../ingestion/states.ts';
 import { WaitEnded } from '../ingestion/wait.ts';
 
 /** No tool can work without a key. What to do about it depends on how the server is reached. */
@@ -38,11 +40,11 @@ const AFTER_UNCERTAIN_WRITE: Readonly<Record<string, string>> = {
   'register provider resources':
     'The resources may have been registered. Registering queues nothing, and registering an item again only updates it, so it is safe to call again.',
   'ingest sources':
-    'The jobs may have been queued all the same, so do not simply call again. First check with list_sources, originalUrl set to one of the URLs (or id to one of the IDs). If linkedJobStatus is PENDING or IN_PROGRESS, they are queued: continue with wait_for_sources. If not, call again. ingest_and_wait does this check itself.',
+    'The jobs may have been queued all the same, so do not simply call again. First call list_sources with {"originalUrl":"ONE OF THE URLS"}, or get_source with {"id":"ONE OF THE IDS"}. If linkedJobStatus is PENDING or IN_PROGRESS, they are queued: call wait_for_sources with {"ids":["THEIR IDS"]}. If not, call again. ingest_and_wait does this check itself.',
   'refresh sources':
-    'The jobs may have been queued all the same, so do not simply call again. First check one of the sources with get_source. If linkedJobStatus is PENDING or IN_PROGRESS, they are queued: continue with wait_for_sources.',
+    'The jobs may have been queued all the same, so do not simply call again. First check one of the sources: call get_source with {"id":"ITS ID"}. If linkedJobStatus is PENDING or IN_PROGRESS, they are queued: call wait_for_sources with {"ids":["THEIR IDS"]}.',
   'delete sources':
-    'The sources may have been deleted all the same. Check with get_source before calling again.',
+    'The sources may have been deleted all the same. Before calling again, call get_source with {"id":"ONE OF THE IDS"}.',
 };
 
 /**
@@ -79,48 +81,73 @@ function explainCause({ cause, stage }: IngestionError, overHttp: boolean): stri
 
 /** What is true of the items of a wait that failed, and how to continue with each. */
 function explainFate(error: IngestionError, cause: string): string {
-  const { stage, queued, joined, doubtful, left, queuedAfter } = error;
+  const { stage, queued, joined, doubtful, left, unread, request, queuedAfter } = error;
   const since =
     queuedAfter === null || !Number.isFinite(queuedAfter)
-      ? ''
-      : ` and queuedAfter ${JSON.stringify(new Date(queuedAfter).toISOString())}`;
+      ? {}
+      : { queuedAfter: new Date(queuedAfter).toISOString() };
   const running =
     joined.length === 0
       ? ''
-      : ` ${counted(joined.length, 'source')} already had running jobs, which continue: call wait_for_sources with ids ${listed(joined)}.`;
+      : ` ${counted(joined.length, 'source')} already had running jobs, which continue: ${waitCall(joined)}`;
   const unsent =
     left.length === 0
       ? ''
-      : ` Not queued: ${listed(left)}. To queue ${left.length === 1 ? 'it' : 'them'}, call ingest_and_wait again.`;
+      : ` ${counted(left.length, 'item')} not queued. To queue ${left.length === 1 ? 'it' : 'them'}, ${ingestCall(left, request)}`;
   const done =
     queued.length === 0
       ? ''
-      : ` This call queued ${counted(queued.length, 'source')}: call wait_for_sources with ids ${listed(queued)}${since}.`;
+      : ` This call queued ${counted(queued.length, 'source')}: ${waitCall(queued, since)}`;
   switch (stage) {
     case 'not_queued':
       return `Nothing was queued. ${cause}${running}`;
     case 'partly_queued':
       return `Only some items were queued. ${cause}${done}${unsent}${running}`;
     case 'maybe_queued':
-      return `Fini did not confirm that ${counted(doubtful.length, 'item')} ${doubtful.length === 1 ? 'was' : 'were'} queued. ${cause} They may have been queued all the same. Check with list_sources, ${howToFind(doubtful)}: linkedJobStatus PENDING or IN_PROGRESS means queued, so call wait_for_sources with those IDs. If they are still not queued after a minute, call ingest_and_wait again. It joins running jobs and queues the rest. (A source that was ingested before shows its old result until its new job starts.) Items: ${listed(doubtful)}.${done}${unsent}${running}`;
+      return `Fini did not confirm that ${counted(doubtful.length, 'item')} ${doubtful.length === 1 ? 'was' : 'were'} queued. ${cause} They may have been queued all the same. To check, call ${howToFind(doubtful)}: linkedJobStatus PENDING or IN_PROGRESS means queued, so call wait_for_sources with those IDs. If they are still not queued after a minute, ${ingestCall(doubtful, request)} It joins running jobs and queues the rest. (A source that was ingested before shows its old result until its new job starts.)${done}${unsent}${running}`;
     case 'queued':
+      if (unread) {
+        return `Nothing could be read of the ${counted(queued.length, 'source')}, so nothing is known of how the jobs stand. ${cause} Once the cause is fixed, ${waitCall(queued, since)}`;
+      }
       return queued.length === 0
         ? `The wait ended early. ${cause}${running}`
-        : `The wait ended early. ${cause} The jobs continue at Fini. Once the cause is fixed, call wait_for_sources with ids ${listed(queued)}${since}.${running}`;
+        : `The wait ended early. ${cause} The jobs continue at Fini. Once the cause is fixed, ${waitCall(queued, since)}${running}`;
   }
 }
 
 function howToFind(items: readonly string[]): string {
   const first = items[0] ?? '';
   return URL.canParse(first)
-    ? `originalUrl ${JSON.stringify(first)}`
-    : `id ${JSON.stringify(first)}`;
+    ? `list_sources with ${jsonText({ originalUrl: first })}`
+    : `get_source with ${jsonText({ id: first })}`;
 }
 
-function listed(items: readonly string[]): string {
-  const more = items.length - LISTED_ITEMS;
-  const list = JSON.stringify(items.slice(0, LISTED_ITEMS));
-  return more > 0 ? `${list} and ${more} more (list_sources shows them)` : list;
+/** The call that waits for these, as a sentence that can be pasted. */
+function waitCall(ids: readonly string[], since: object = {}): string {
+  const named = ids.slice(0, LISTED_ITEMS);
+  return `call wait_for_sources with ${jsonText({ ids: named, ...since })}.${others(ids, named)}`;
+}
+
+/** The call that ingests these as they were passed, as a sentence that can be pasted. */
+function ingestCall(items: readonly string[], request: IngestRequest | null): string {
+  if (request === null) return 'make the same call again.';
+  const named = items.slice(0, LISTED_ITEMS);
+  const wanted = new Set(named);
+  const add = request.documentIdsToAdd.filter((item) => wanted.has(item));
+  const refresh = request.documentIdsToRefresh.filter((item) => wanted.has(item));
+  const input = {
+    ...(request.source !== 'web' && { source: request.source }),
+    ...(add.length > 0 && { documentIdsToAdd: add }),
+    ...(refresh.length > 0 && { documentIdsToRefresh: refresh }),
+    ...(!request.english && { english: false }),
+    ...(request.baser && { baser: true }),
+  };
+  return `call ingest_and_wait with ${jsonText(input)}.${others(items, named)}`;
+}
+
+function others(items: readonly string[], named: readonly string[]): string {
+  const more = items.length - named.length;
+  return more > 0 ? ` Then do the same with the ${more} others.` : '';
 }
 
 /** @param next What to do if it is unknown whether the request was carried out. */
@@ -187,6 +214,9 @@ function explainStatus(error: FiniError, overHttp: boolean, said: string, next: 
       }
       if (operation === 'ingest sources') {
         return `${start} Nothing was carried out. Fix the input accordingly and call again. If an ID is a provider's own (Notion's look like source IDs), pass it to import_provider_resources as externalIds instead.`;
+      }
+      if (operation === 'refresh sources') {
+        return `${start} Nothing was carried out. Fix the input: leave out raw files (source "files") and IDs that Fini does not have (list_sources shows them all), then call again. ${RAW_FILE_HINT}`;
       }
       return `${start} Nothing was carried out. ${operation.includes('provider') ? 'The provider must be connected in the Fini dashboard. If it is, fix' : 'Fix'} the input accordingly and call again.`;
   }

@@ -3,7 +3,7 @@ import { counted } from '../bounded.ts';
 import { queuedIds } from '../fini/documents.ts';
 import { inputsOf, withoutRepetitions } from '../ingestion/inputs.ts';
 import { defineTool } from './define.ts';
-import { howToWait, unnamedIds } from './refresh-sources.ts';
+import { aboutOrder, howToWait, unnamedIds } from './refresh-sources.ts';
 import { ingestShape, queuedShape, refuseIngestFaults } from './schemas.ts';
 
 /** Queues jobs and returns at once (fini-api.md, "ingest sources"). */
@@ -32,7 +32,7 @@ export const ingestSources = defineTool({
       ids.length < items
         ? ` Fini returned ${ids.length} IDs for ${items} items, so some were not queued.`
         : '';
-    const message = `Queued, not done.${fewer} ${howToWait(ids, queuedAfter)}`;
+    const message = `Queued, not done.${fewer}${aboutOrder(ids)} ${howToWait(ids, queuedAfter)}`;
     return { ...queued, message };
   },
   text({ message, ...queued }) {

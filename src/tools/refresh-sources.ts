@@ -15,7 +15,9 @@ export const refreshSources = defineTool({
   }),
   outputSchema: z.object({
     message: z.string().describe('How to wait for the jobs.'),
-    queuedDocumentIds: z.array(z.string()).describe('IDs of the sources queued.'),
+    queuedDocumentIds: z
+      .array(z.string())
+      .describe('IDs of the sources queued, not in the order of the inputs.'),
   }),
   annotations: {
     readOnlyHint: false,
@@ -33,7 +35,7 @@ export const refreshSources = defineTool({
         : '';
     return {
       queuedDocumentIds,
-      message: `Queued, not done.${fewer} ${howToWait(queuedDocumentIds, queuedAfter)}`,
+      message: `Queued, not done.${fewer}${aboutOrder(queuedDocumentIds)} ${howToWait(queuedDocumentIds, queuedAfter)}`,
     };
   },
   text({ queuedDocumentIds, message }) {
@@ -44,6 +46,11 @@ export const refreshSources = defineTool({
 
 /** How many IDs a next step names; of more, the result has the list. */
 export const NAMED_IDS = 100;
+
+/** That nobody can tell by its place which ID is whose, where there are several. */
+export function aboutOrder(ids: readonly string[]): string {
+  return ids.length > 1 ? ' The IDs are not in the order of the inputs.' : '';
+}
 
 /** The IDs as text, where they are too many for a next step to name. */
 export function unnamedIds(ids: readonly string[]): string[] {

@@ -3,7 +3,7 @@ import { counted } from '../bounded.ts';
 import { defineTool } from './define.ts';
 import { resourceShape } from './list-provider-resources.ts';
 import { textMeanings } from './read-input.ts';
-import { NAMED_IDS } from './refresh-sources.ts';
+import { aboutOrder, NAMED_IDS } from './refresh-sources.ts';
 import { listOf, provider, queuedShape } from './schemas.ts';
 
 /** An item's URL, also as some models write it. */
@@ -47,7 +47,8 @@ export const registerProviderResources = defineTool({
       ids <= NAMED_IDS
         ? `call ingest_and_wait with ${JSON.stringify(input)}`
         : `call ingest_and_wait with source "${provider}" and these IDs: added ones as documentIdsToAdd, already known ones as documentIdsToRefresh`;
-    const message = `Registered, not ingested yet: ${how}.`;
+    const order = aboutOrder([...addedDocumentIds, ...updatedDocumentIds]);
+    const message = `Registered, not ingested yet: ${how}.${order}`;
     return { ...registered, message };
   },
   text({ addedDocumentIds, updatedDocumentIds, message }) {

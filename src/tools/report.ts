@@ -12,9 +12,10 @@ import {
   URL_LENGTH,
   WORD_LENGTH,
 } from '../bounded.ts';
+import { INGEST_SOURCES } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { Report, ReportedSource } from '../ingestion/report.ts';
-import { type Advice, adviceFor } from '../ingestion/states.ts';
+import { type Advice, adviceFor, isStuck, RAW_FILE_HINT } from '../ingestion/states.ts';
 import type { WaitOptions } from '../ingestion/wait.ts';
 import type { ToolContext } from './define.ts';
 
@@ -60,7 +61,9 @@ export const reportShape = {
   counts: z.object({
     submitted: z
       .int()
-      .describe('The sum of the other four. A source named by two inputs counts twice.'),
+      .describe(
+        'The sum of the other four. Spellings of the same ID or page count as one input; a source that two other inputs mean counts twice.',
+      ),
     completed: z.int(),
     failed: z.int(),
     unfinished: z.int(),
@@ -76,7 +79,7 @@ export const reportShape = {
   sources: z
     .array(sourceInReport)
     .describe(
-      'In the order of the inputs. A long report lists only those with an error or a hint here. The others are in completed, or, if unfinished, their IDs are in nextSteps.',
+      'In the order of the inputs. Those known only by ID so far are in nextSteps instead. A long report lists only those with an error or a hint here. The others are in completed, or, if unfinished, their IDs are in nextSteps.',
     ),
   completed: z
     .array(z.string())
@@ -138,6 +141,8 @@ const MAXIMUM_BYTES = 60_000;
 const SAYING_WHAT_IS_LEFT_OUT = 500;
 /** How many sources one call to wait for them names. */
 const IDS_IN_A_CALL = 1_000;
+/** How many lost jobs a next step names; sources tell of each. */
+const LOST_IN_A_STEP = 10;
 /** How much of a report the items to try again may take, in bytes. */
 const RETRIED_BYTES = 16_000;
 /** How long an error is in a long report, in characters. */
@@ -161,10 +166,19 @@ export function reportOutput(
   const steps = nextSteps(report, canWrite);
   const head = { outcome, counts, elapsedSeconds, nextSteps: steps.join(' '), unqueued };
   if (report.sources.length <= IN_FULL_BYTES / SMALLEST_SOURCE_BYTES) {
-    const full = { ...head, sources: report.sources.map(inFull) };
+    const sources = report.sources.filter((source) => !isBlank(source)).map(inFull);
+    const full = { ...head, sources };
     if (jsonBytes(full) <= IN_FULL_BYTES) return full;
   }
   return inShort(report, head);
+}
+
+/** Whether there is nothing to tell of a source but its ID, which the call that waits for it has. */
+function isBlank(source: ReportedSource): boolean {
+  const { state, document, joined, ignored } = source;
+  const isNamed = document?.originalUrl || document?.title || ownName(source) !== undefined;
+  const isTold = isNamed || currentRecord(source)?.linkedJobStatus || joined || ignored.length > 0;
+  return state === 'unfinished' && !isTold;
 }
 
 function inFull(source: ReportedSource): SourceInReport {
@@ -217,12 +231,14 @@ function inShort(report: Report, head: Omit<ReportOutput, 'sources'>): ReportOut
         (source) => ownName(source) ?? shown(source.document?.originalUrl, URL_LENGTH) ?? source.id,
       ),
   );
+  const waitable = counts.unfinished - sources.filter(isLost).length;
+  const lostAndTold = toTell.slice(0, told.length).filter(isLost).length;
   const count = (status: string) => told.filter((source) => source.status === status).length;
   const omitted = {
     unqueued: missing(counts.unqueued, unqueued.length),
     failed: missing(counts.failed, count('failed')),
-    // Next steps name the others.
-    unfinished: missing(counts.unfinished, Math.max(count('unfinished'), IDS_IN_A_CALL)),
+    // Next steps name those that are worth waiting for.
+    unfinished: missing(counts.unfinished, Math.min(waitable, IDS_IN_A_CALL) + lostAndTold),
     completed: missing(counts.completed, completed.length + count('completed')),
   };
   const isWhole = Object.values(omitted).every((number) => number === undefined);
@@ -319,11 +335,11 @@ function adviceOn(source: ReportedSource): Advice | undefined {
 }
 
 function nextSteps(report: Report, canWrite: boolean): string[] {
-  const { counts, sources, held, trouble } = report;
-  const isHeld = new Set(held);
-  const unqueued = report.unqueued.filter((input) => !isHeld.has(input));
+  const { counts, sources, held, neverIngested, trouble } = report;
+  const isExplained = new Set([...held, ...neverIngested.map(({ id }) => id)]);
+  const unqueued = report.unqueued.filter((input) => !isExplained.has(input));
   const steps: string[] = [];
-  if (counts.unfinished > 0) steps.push(howToContinue(report));
+  if (counts.unfinished > 0) steps.push(...howToContinue(report));
   if (trouble !== null) {
     const error = JSON.stringify(bounded(trouble.message, ERROR_LENGTH));
     steps.push(`Fini did not answer the last status check: ${error}.`);
@@ -343,6 +359,7 @@ function nextSteps(report: Report, canWrite: boolean): string[] {
       `An earlier request got no answer, so ${counted(held.length, 'item')} (listed as not queued) may already be queued. This call did not queue ${them} again. In a minute, call ingest_and_wait with ${them} again.`,
     );
   }
+  if (neverIngested.length > 0) steps.push(howToIngest(neverIngested, canWrite));
   if (canWrite) steps.push(...stepsAfterJoining(sources));
   if (counts.completed > 0) {
     steps.push(
@@ -350,6 +367,33 @@ function nextSteps(report: Report, canWrite: boolean): string[] {
     );
   }
   return steps;
+}
+
+/** How to ingest sources that were never ingested, of any kind. */
+function howToIngest(documents: readonly FiniDocument[], canWrite: boolean): string {
+  const start = `${counted(documents.length, 'source')} (listed as not queued) ${documents.length === 1 ? 'was' : 'were'} never ingested, so there is no job to wait for.`;
+  if (!canWrite) return `${start} This server is read-only, so it cannot ingest.`;
+  const callOf = callsWithin(RETRIED_BYTES);
+  const others = new Set(documents.map(({ id }) => id));
+  const calls = INGEST_SOURCES.flatMap((source) => {
+    const names = documents.flatMap((document) => {
+      const name = source === 'web' ? document.originalUrl : document.id;
+      if (document.source !== source || !name) return [];
+      others.delete(document.id);
+      return [name];
+    });
+    const kind = source === 'web' ? {} : { source };
+    return callOf('ingest_and_wait', kind, 'documentIdsToAdd', names);
+  });
+  const files = documents.filter(({ source }) => source === 'files');
+  for (const { id } of files) others.delete(id);
+  const parts = [
+    ...[...calls, ...callOf('refresh_sources', {}, 'documentIds', [...others])].map(
+      (call) => `To ingest, ${call}`,
+    ),
+    files.length === 0 ? '' : `${counted(files.length, 'raw file')}: ${RAW_FILE_HINT}`,
+  ];
+  return [start, ...parts].filter((part) => part !== '').join(' ');
 }
 
 /** How to get the processing that a joined job does not do. */
@@ -363,9 +407,32 @@ function stepsAfterJoining(sources: readonly ReportedSource[]): string[] {
   ];
 }
 
-function howToContinue({ sources, queuedAfter }: Report): string {
-  const running = sources.filter(({ state }) => state === 'unfinished');
+/** Whether a source's job is lost, so that waiting for it does not help. */
+function isLost(source: ReportedSource): boolean {
+  const current = currentRecord(source);
+  return source.state === 'unfinished' && current !== null && isStuck(current);
+}
+
+/** What to do about lost jobs, each named by its source and its job. */
+function howToRescue(lost: readonly ReportedSource[]): string[] {
+  if (lost.length === 0) return [];
+  const named = [...new Map(lost.map(({ id, document }) => [id, document]))];
+  const jobs = named.slice(0, LOST_IN_A_STEP).map(([id, document]) => {
+    const job = shown(document?.linkedJobId, WORD_LENGTH);
+    return job === undefined ? id : `${id} (job ${job})`;
+  });
+  const more = named.length - jobs.length;
+  const others = more > 0 ? ` and ${more} others, listed below` : '';
+  return [
+    `${counted(named.length, 'source')} pending for more than 15 minutes, so waiting longer will not help: contact Fini's support about ${jobs.join(', ')}${others}.`,
+  ];
+}
+
+function howToContinue({ sources, queuedAfter }: Report): string[] {
+  const rescue = howToRescue(sources.filter(isLost));
+  const running = sources.filter((source) => source.state === 'unfinished' && !isLost(source));
   const unfinished = [...new Set(running.map(({ id }) => id))];
+  if (unfinished.length === 0) return rescue;
   const ids = unfinished.slice(0, IDS_IN_A_CALL);
   const since =
     queuedAfter === null || !Number.isFinite(queuedAfter)
@@ -375,7 +442,11 @@ function howToContinue({ sources, queuedAfter }: Report): string {
     ids.length === unfinished.length
       ? ''
       : ` These are the first ${counted(ids.length, 'source')}. Wait for the others after that.`;
-  return `${counted(unfinished.length, 'source')} ${unfinished.length === 1 ? 'was' : 'were'} still running when the time ran out. The jobs continue at Fini. Call wait_for_sources with ${jsonText({ ids, ...since })}.${first}`;
+  const blank = new Set(running.filter(isBlank).map(({ id }) => id)).size;
+  const only =
+    blank === 0 ? '' : ` ${blank} of them show only an ID so far and are named only here.`;
+  const step = `${counted(unfinished.length, 'source')} ${unfinished.length === 1 ? 'was' : 'were'} still running when the time ran out. The jobs continue at Fini. Call wait_for_sources with ${jsonText({ ids, ...since })}.${first}${only}`;
+  return [step, ...rescue];
 }
 
 /** What to do about failures. Another try is proposed only for what may then succeed. */
@@ -389,11 +460,28 @@ function stepsAfterFailure(sources: readonly ReportedSource[], canWrite: boolean
   const some =
     toTry.length === failed.length
       ? ''
-      : ` Only ${toTry.length} of the ${failed.length} may succeed on another try.`;
-  if (!canWrite) return [`${each}.${some} This server is read-only, so it cannot ingest again.`];
+      : ` ${toTry.length} of the ${failed.length} can succeed on another try`;
+  const end = some === '' ? '' : '.';
+  if (!canWrite)
+    return [`${each}.${some}${end} This server is read-only, so it cannot ingest again.`];
   const calls = retries(toTry);
-  const how = calls.length === 0 ? '' : ` Once the cause is fixed, ${calls.join(' Then ')}`;
+  if (calls.length === 0) return [`${each}.${some}${end}`];
+  const its = toTry.length === 1 ? 'its cause is' : 'their causes are';
+  const how = `${some === '' ? ' Once' : '; once'} ${its} fixed, ${calls.join(' Then ')}`;
   return [`${each}.${some}${how}`];
+}
+
+/** Writes calls of tools, with as many of their items as fit into so many bytes in all. */
+function callsWithin(bytes: number) {
+  let room = bytes;
+  return (tool: string, before: object, list: string, items: readonly string[], after = {}) => {
+    const named = fitting(items, room);
+    room -= jsonBytes(named);
+    if (named.length === 0) return [];
+    const left = items.length - named.length;
+    const others = left > 0 ? ` Do the same with the ${left} others.` : '';
+    return [`call ${tool} with ${jsonText({ ...before, [list]: named, ...after })}.${others}`];
+  };
 }
 
 /** The calls that ingest these again, pages with the processing that they had. */
@@ -414,20 +502,12 @@ function retries(sources: readonly ReportedSource[]): string[] {
     group.urls.push(document.originalUrl);
     pages.set(key, group);
   }
-  let room = RETRIED_BYTES;
-  const callOf = (tool: string, list: string, items: readonly string[], flags: object) => {
-    const named = fitting(items, room);
-    room -= jsonBytes(named);
-    if (named.length === 0) return [];
-    const left = items.length - named.length;
-    const others = left > 0 ? ` Do the same with the other ${left}.` : '';
-    return [`call ${tool} with ${jsonText({ [list]: named, ...flags })}.${others}`];
-  };
+  const callOf = callsWithin(RETRIED_BYTES);
   return [
     ...[...pages.values()].flatMap(({ urls, flags }) =>
-      callOf('ingest_and_wait', 'documentIdsToRefresh', urls, flags),
+      callOf('ingest_and_wait', {}, 'documentIdsToRefresh', urls, flags),
     ),
-    ...callOf('refresh_sources', 'documentIds', ids, {}),
+    ...callOf('refresh_sources', {}, 'documentIds', ids),
   ];
 }
 
@@ -436,8 +516,13 @@ export function reportText(report: ReportOutput): string {
   const { counts, outcome, sources, unqueued, completed = [], elapsedSeconds } = report;
   const withStatus = (status: SourceInReport['status']) =>
     sources.filter((source) => source.status === status);
+  const others = [
+    { count: counts.failed, word: 'failed' },
+    { count: counts.unfinished, word: 'unfinished' },
+    { count: counts.unqueued, word: 'not queued' },
+  ].map(({ count, word }) => (count === 0 ? '' : `${count} ${word}, `));
   const lines = [
-    `${outcome}: ${counts.completed} of ${counts.submitted} completed, ${counts.failed} failed, ${counts.unfinished} unfinished, ${counts.unqueued} not queued, in ${elapsedSeconds} s.`,
+    `${outcome}: ${counts.completed} of ${counts.submitted} completed, ${others.join('')}in ${elapsedSeconds} s.`,
     ...(report.nextSteps === '' ? [] : [report.nextSteps]),
     ...section('Not queued', unqueued),
     ...failures(report, withStatus('failed')),
@@ -472,11 +557,12 @@ function lineOf(source: SourceInReport): string {
   const name = originalUrl ?? title ?? id ?? '';
   const given = input === undefined ? '' : `${input} → `;
   const named = id === undefined || id === name ? given + name : `${given}${name} (${id})`;
+  // The hint about a job that pends for too long names both the state and the job.
+  const isExplained = jobStatus === 'PENDING' && hint !== undefined;
   const parts = [
     // In quotes, so that an error cannot pass for the hint.
     error === undefined ? undefined : JSON.stringify(error),
-    status === 'unfinished' ? jobStatus : undefined,
-    hint,
+    status === 'unfinished' && !isExplained ? jobStatus : undefined,
     kind === 'web' ? undefined : kind,
     title === name ? undefined : title,
     status === 'completed' && paragraphCount !== undefined
@@ -485,7 +571,8 @@ function lineOf(source: SourceInReport): string {
     linkedKnowledgeId === undefined ? undefined : `article ${linkedKnowledgeId}`,
     joined ? 'joined' : undefined,
     ignored === undefined ? undefined : `not applied: ${ignored.join(', ')}`,
-    status === 'unfinished' && jobId !== undefined ? `job ${jobId}` : undefined,
+    status === 'unfinished' && jobId !== undefined && !isExplained ? `job ${jobId}` : undefined,
   ].filter((part) => part !== undefined);
-  return parts.length === 0 ? named : `${named}: ${parts.join(', ')}`;
+  const line = parts.length === 0 ? named : `${named}: ${parts.join(', ')}`;
+  return hint === undefined ? line : `${line} → ${hint}`;
 }

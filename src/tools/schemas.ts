@@ -140,6 +140,10 @@ export function refuseIngestFaults<Schema extends z.ZodType>(schema: Schema): Sc
 
 /** What ingest and register answer. */
 export const queuedShape = {
-  addedDocumentIds: z.array(z.string()).describe('IDs of new sources.'),
-  updatedDocumentIds: z.array(z.string()).describe('IDs of existing sources.'),
+  addedDocumentIds: z
+    .array(z.string())
+    .describe('IDs of new sources, not in the order of the inputs.'),
+  updatedDocumentIds: z
+    .array(z.string())
+    .describe('IDs of existing sources, not in the order of the inputs.'),
 };

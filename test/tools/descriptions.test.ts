@@ -287,14 +287,22 @@ const ways: [tool: string, method: string, unsure: RegExp][] = [
   ['list_sources', 'GET', /Call again in a minute/],
   ['deep_crawl_links', 'POST', /safe to call again/],
   ['register_provider_resources', 'POST', /may have been registered.*safe to call again/],
-  ['refresh_sources', 'POST', /may have been queued.*First check.*get_source.*wait_for_sources/],
+  [
+    'refresh_sources',
+    'POST',
+    /may have been queued.*First check.*get_source with \{.*wait_for_sources with \{/,
+  ],
   [
     'ingest_sources',
     'POST',
-    /may have been queued.*First check with list_sources.*wait_for_sources/,
+    /may have been queued.*First call list_sources with \{.*wait_for_sources with \{/,
   ],
-  ['ingest_and_wait', 'POST', /may have been queued.*Check with list_sources.*wait_for_sources/],
-  ['delete_sources', 'DELETE', /may have been deleted.*Check with get_source/],
+  [
+    'ingest_and_wait',
+    'POST',
+    /may have been queued.*To check, call list_sources with \{.*ingest_and_wait with \{/,
+  ],
+  ['delete_sources', 'DELETE', /may have been deleted.*Before calling again.*get_source with \{/],
 ];
 const SURE = ['400', '401', '403', '404', '429'];
 

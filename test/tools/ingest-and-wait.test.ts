@@ -46,7 +46,7 @@ test('a page that is ingested is reported as completed, not yet live, and the te
     elapsedSeconds: expect.any(Number),
     nextSteps: expect.stringMatching(/not yet live.*Knowledge/),
   });
-  expect(text).toMatch(/^completed: 1 of 1 completed, 0 failed/);
+  expect(text).toMatch(/^completed: 1 of 1 completed, in /);
   expect(text).toContain(structured.nextSteps);
 });
 
@@ -115,4 +115,11 @@ test('hostile errors and titles come out in bounds', async () => {
   expect(answer.structured.counts).toMatchObject({ failed: 1 });
   expect(answer.structured.sources[0].error).toMatch(/^A \[31m B C/);
   expectFitToShow(answer, 4_000);
+});
+
+test('spellings of one page are one input, and a trailing slash makes another page', async () => {
+  const page = 'https://a.example/billing';
+  const documentIdsToAdd = [page, `${page}/`, `${page}#refunds`, 'HTTPS://A.example:443/billing'];
+  const { structured } = await harness.call('ingest_and_wait', { documentIdsToAdd });
+  expect(structured.counts).toMatchObject({ submitted: 2, completed: 2 });
 });

@@ -17,6 +17,7 @@ test('pages are queued and the IDs come back at once, before any job has ended',
   expect(structured.addedDocumentIds).toHaveLength(2);
   expect(structured.updatedDocumentIds).toEqual([]);
   expect(structured.message).toMatch(/Queued, not done\. .*call wait_for_sources with \{"ids":\[/);
+  expect(structured.message).toContain('not in the order of the inputs');
   for (const id of structured.addedDocumentIds) expect(text).toContain(id);
   expect(ingestRequests(harness.sandbox)).toEqual([
     { source: 'web', documentIdsToAdd, documentIdsToRefresh: [], english: false, baser: true },
@@ -64,7 +65,7 @@ test.each<[what: string, fault: Parameters<Harness['sandbox']['script']>[0]['act
     documentIdsToAdd: ['https://a.example/unsure'],
   });
   expect(isError).toBe(true);
-  expect(text).toMatch(/may have been queued all the same.*First check with list_sources/);
+  expect(text).toMatch(/may have been queued all the same.*First call list_sources with \{/);
   expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
 });
 

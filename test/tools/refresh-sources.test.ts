@@ -36,7 +36,18 @@ test('an unknown ID and a raw file are refused in Fini’s own words', async () 
     const { isError, text } = await harness.call('refresh_sources', { documentIds: [id] });
     expect(isError).toBe(true);
     expect(text).toMatch(/HTTP 400.*Nothing was carried out/);
+    expect(text).not.toMatch(/Fix the input accordingly/);
+    expect(text).toMatch(/raw file.*upload it again in the Fini dashboard/);
   }
+});
+
+test('that the IDs are in no order is said of several, and not of one', async () => {
+  const { call, sandbox } = harness;
+  const [one, another] = [sandbox.addDocument({}).id, sandbox.addDocument({}).id];
+  const both = await call('refresh_sources', { documentIds: [one, another] });
+  expect(both.structured.message).toContain('not in the order of the inputs');
+  const single = await call('refresh_sources', { documentIds: [one] });
+  expect(single.structured.message).not.toContain('order');
 });
 
 test('IDs are checked before any request, and each is queued once', async () => {

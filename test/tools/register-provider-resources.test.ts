@@ -27,6 +27,7 @@ describe.each(['notion', 'zendesk', 'confluence'])('%s', (provider) => {
     expect(message).toMatch(
       new RegExp(`call ingest_and_wait with {"source":"${provider}","documentIdsToAdd":\\["`),
     );
+    expect(message).toContain('not in the order of the inputs');
     for (const id of addedDocumentIds) expect(registered.text).toContain(id);
 
     const { body } = harness.sandbox.requests.at(-1) ?? {};

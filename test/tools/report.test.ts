@@ -15,7 +15,10 @@ const MAY_PASS = { linkedJobStatus: 'FAILED', error: 'Failed to fetch page: HTTP
 const MISSING = { linkedJobStatus: 'FAILED', error: 'Failed to fetch page: HTTP 404 Not Found' };
 const LOGIN = { linkedJobStatus: 'FAILED', error: 'Page requires authentication' };
 const COMPLETED = { linkedJobStatus: 'COMPLETED', success: true };
+const LONG_AGO = '2026-01-01T00:00:00.000Z';
 const RUNNING = { linkedJobStatus: 'IN_PROGRESS' };
+
+const SEEN = { fresh: true, gone: false, neverQueued: false };
 
 /** A source of a report, by its record's fields. */
 function source(index: number, fields: object): ReportedSource {
@@ -31,7 +34,7 @@ function source(index: number, fields: object): ReportedSource {
   });
   const state = stateOf(document);
   const { id, originalUrl: input } = document;
-  return { id, document, state, input, joined: false, ignored: [], fresh: true, gone: false };
+  return { id, document, state, input, joined: false, ignored: [], ...SEEN };
 }
 
 /** The report of so many sources, whose records are these in turn. */
@@ -52,6 +55,7 @@ function reportOf(count: number, fieldsOf: (index: number) => object, more: Part
     sources,
     unqueued,
     held: [],
+    neverIngested: [],
     unqueuedIsGuess: false,
     elapsedSeconds: 42,
     queuedAfter: Date.UTC(2026, 0, 1),
@@ -159,6 +163,11 @@ describe('a report that does not fit however short', () => {
     ['sources of a provider', () => ({ ...MAY_PASS, source: 'notion' }), {}],
     ['running jobs', () => RUNNING, {}],
     [
+      'jobs that pend for too long',
+      () => ({ linkedJobStatus: 'PENDING', updatedAt: LONG_AGO }),
+      {},
+    ],
+    [
       'items that were not queued',
       () => COMPLETED,
       { unqueued: Array.from({ length: 3_000 }, (_, i) => urlOf(i + 9_000)) },
@@ -198,4 +207,45 @@ test('what nobody sees in a URL is escaped where a call is proposed, which still
   expect(callsOf('ingest_and_wait', output)).toEqual([
     { documentIdsToRefresh: [new URL(originalUrl).href] },
   ]);
+});
+
+describe('a source that shows nothing yet', () => {
+  test('is only in the call that waits for it, and counted there', () => {
+    const blank: ReportedSource = {
+      ...source(1, RUNNING),
+      document: null,
+      input: null,
+      fresh: false,
+    };
+    const sources = [source(0, RUNNING), blank, { ...blank, id: idOf(2), input: idOf(2) }];
+    const counts = { submitted: 3, completed: 0, failed: 0, unfinished: 3, unqueued: 0 };
+    const { output, text } = reportOf(0, () => ({}), { sources, counts, outcome: 'timed_out' });
+    expect(output.sources.map(({ id }) => id)).toEqual([idOf(0)]);
+    expect(callsOf('wait_for_sources', output)).toMatchObject([
+      { ids: [idOf(0), idOf(1), idOf(2)] },
+    ]);
+    expect(output.nextSteps).toMatch(/2 of them .*named only here/);
+    expect(text).not.toMatch(/not started/);
+  });
+
+  test('is shown by its URL where the input is known', () => {
+    const young: ReportedSource = { ...source(1, RUNNING), document: null, fresh: false };
+    const counts = { submitted: 1, completed: 0, failed: 0, unfinished: 1, unqueued: 0 };
+    const { output, text } = reportOf(0, () => ({}), { sources: [young], counts });
+    expect(output.sources).toMatchObject([{ id: idOf(1), input: urlOf(1) }]);
+    expect(text).toContain(urlOf(1));
+  });
+});
+
+test('one line says how many of the failed can succeed on another try, and how', () => {
+  const { output } = reportOf(4, (index) => (index === 1 ? MAY_PASS : MISSING));
+  expect(output.nextSteps).toContain(
+    'Each failed source has a hint. 1 of the 4 can succeed on another try; once its cause is fixed, call ingest_and_wait with {"documentIdsToRefresh":["',
+  );
+});
+
+test('the first line of the text leaves out what there is none of', () => {
+  const first = (fields: object) => reportOf(1, () => fields).text.split('\n')[0];
+  expect(first(COMPLETED)).toBe('partial: 1 of 1 completed, in 42 s.');
+  expect(first(MISSING)).toBe('partial: 0 of 1 completed, 1 failed, in 42 s.');
 });

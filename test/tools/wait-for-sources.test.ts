@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Harness, ingestRequests, startHarness } from '../harness.ts';
 
 let harness: Harness;
@@ -37,6 +37,12 @@ test.each<[what: string, write: (id: string) => string[]]>([
   expect(structured.sources).toMatchObject([{ id, status: 'completed' }]);
 });
 
+test('sources are reported in the order in which their IDs were passed', async () => {
+  const ids = Array.from({ length: 5 }, () => harness.sandbox.addDocument({}).id).toReversed();
+  const { structured } = await wait({ ids });
+  expect(structured.sources.map(({ id }: { id: string }) => id)).toEqual(ids);
+});
+
 test('IDs that arrive as JSON text are read as the list', async () => {
   const { id } = harness.sandbox.addDocument({});
   expect((await wait({ ids: `["${id}"]` })).structured.outcome).toBe('completed');
@@ -70,10 +76,30 @@ test.concurrent('a job that pends for more than a quarter of an hour is sent to 
     linkedJobStatus: 'PENDING',
     updatedAt: new Date(Date.now() - 16 * 60_000).toISOString(),
   });
-  const { structured } = await wait({ ids: [document.id], timeoutSeconds: 1 });
+  const { structured, text } = await wait({ ids: [document.id], timeoutSeconds: 1 });
   expect(structured.outcome).toBe('timed_out');
   expect(structured.sources[0].hint).toMatch(/contact Fini support/);
   expect(structured.sources[0].hint).toContain(document.linkedJobId);
+  // Waiting on does not help.
+  expect(structured.nextSteps).not.toMatch(/wait_for_sources/);
+  expect(structured.nextSteps).toContain(`${document.id} (job ${document.linkedJobId})`);
+  expect(structured.nextSteps).toMatch(/Fini's support/);
+  const line = text.split('\n').find((one) => one.startsWith('- ')) ?? '';
+  expect(line).toMatch(/ → Pending for more than 15 minutes: .*"\.$/);
+  expect(line).not.toMatch(/PENDING|\.,/);
+  expect(line.split(document.linkedJobId ?? '')).toHaveLength(2);
+});
+
+test.concurrent('beside a job that pends for too long, only the others are waited for', async () => {
+  const stuck = harness.sandbox.addDocument({
+    linkedJobStatus: 'PENDING',
+    updatedAt: new Date(Date.now() - 16 * 60_000).toISOString(),
+  });
+  const running = harness.sandbox.addDocument({ linkedJobStatus: 'IN_PROGRESS', success: null });
+  const { structured } = await wait({ ids: [stuck.id, running.id], timeoutSeconds: 1 });
+  expect(structured.counts.unfinished).toBe(2);
+  expect(structured.nextSteps).toContain(`wait_for_sources with {"ids":["${running.id}"]}`);
+  expect(structured.nextSteps).toContain(`${stuck.id} (job ${stuck.linkedJobId})`);
 });
 
 test.concurrent('a status that nobody knows is unfinished and said', async () => {
@@ -81,4 +107,71 @@ test.concurrent('a status that nobody knows is unfinished and said', async () =>
   const { structured } = await wait({ ids: [id], timeoutSeconds: 1 });
   expect(structured.sources).toMatchObject([{ status: 'unfinished', jobStatus: 'ARCHIVED' }]);
   expect(structured.sources[0].hint).toMatch(/does not know/);
+});
+
+describe('a source that was never ingested', () => {
+  const NEVER = { linkedJobStatus: null, linkedJobId: null, success: null, error: null };
+
+  test.each<[source: string, call: (id: string) => string]>([
+    ['notion', (id) => `ingest_and_wait with {"source":"notion","documentIdsToAdd":["${id}"]}`],
+    ['web', () => 'ingest_and_wait with {"documentIdsToAdd":["https://a.example/never-ingested"]}'],
+    ['files', () => 'upload it again in the Fini dashboard'],
+  ])('of the kind %s is not waited for: the report says how to ingest it', async (source, call) => {
+    const originalUrl = 'https://a.example/never-ingested';
+    const { id } = harness.sandbox.addDocument({ ...NEVER, source, originalUrl });
+    const { structured, text } = await wait({ ids: [id] });
+    expect(structured.elapsedSeconds).toBeLessThan(5);
+    expect(structured).toMatchObject({
+      outcome: 'failed',
+      counts: { submitted: 1, unfinished: 0, unqueued: 1 },
+      unqueued: [id],
+      sources: [],
+    });
+    expect(structured.nextSteps).toMatch(/never ingested/);
+    expect(structured.nextSteps).toContain(call(id));
+    expect(structured.nextSteps).not.toMatch(/gave no ID|wait_for_sources/);
+    expect(text).toContain(id);
+  });
+
+  test('does not keep the others from being waited for', async () => {
+    const { call, sandbox } = harness;
+    const queued = await call('ingest_sources', { documentIdsToAdd: ['https://a.example/other'] });
+    const [other] = queued.structured.addedDocumentIds;
+    const { id } = sandbox.addDocument({ ...NEVER, source: 'zendesk' });
+    const { structured } = await wait({ ids: [id, other] });
+    expect(structured).toMatchObject({
+      outcome: 'partial',
+      counts: { submitted: 2, completed: 1, unqueued: 1 },
+      unqueued: [id],
+      sources: [{ id: other }],
+    });
+  });
+
+  test.each<[what: string, queuedHere: boolean]>([
+    ['this process has queued', true],
+    ['queuedAfter says was queued', false],
+  ])('is waited for where %s it', async (_what, queuedHere) => {
+    const { call, sandbox } = harness;
+    const { id } = sandbox.addDocument({ ...NEVER, source: 'notion' });
+    const asItWas = { ...sandbox.documents().find((one) => one.id === id) };
+    if (queuedHere) await call('refresh_sources', { documentIds: [id] });
+    const rewrite = () => asItWas;
+    sandbox.script({ path: new RegExp(id), times: 100, action: { kind: 'rewrite', rewrite } });
+    const since = queuedHere ? {} : { queuedAfter: '2026-01-01T00:00:00.000Z' };
+    const { structured } = await wait({ ids: [id], timeoutSeconds: 1, ...since });
+    expect(structured).toMatchObject({ outcome: 'timed_out', counts: { unfinished: 1 } });
+  });
+});
+
+test('a key that is refused before anything was read leaves nothing to say but that', async () => {
+  const { sandbox } = harness;
+  const ids = [sandbox.addDocument({}).id, sandbox.addDocument({}).id];
+  const action = { kind: 'status', status: 401 } as const;
+  sandbox.script({ method: 'GET', times: 10, action });
+  const queuedAfter = '2026-01-01T00:00:00.000Z';
+  const { isError, text } = await wait({ ids, queuedAfter });
+  expect(isError).toBe(true);
+  expect(text).toMatch(/^Nothing could be read of the 2 sources/);
+  expect(text).not.toMatch(/jobs continue/);
+  expect(text).toContain(`call wait_for_sources with ${JSON.stringify({ ids, queuedAfter })}.`);
 });
