@@ -123,7 +123,7 @@ export const configSchema = z.object({
   allowDelete: z.boolean().default(false).register(sources, {
     flag: 'allow-delete',
     description:
-      'Also list delete_sources. It asks the person each time, if the client supports it.',
+      'Also list delete_sources. It asks the person each time, if the client supports it (and, for clients of protocol 2025, the server keeps sessions).',
   }),
   /** Serve Streamable HTTP instead of stdio. */
   http: z.boolean().default(false).register(sources, {

@@ -335,7 +335,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     if (session === undefined || session.apiKey !== apiKey) {
       throw new HttpRefusal(
         404,
-        'There is no such session (any more): initialize again.',
+        'This session does not exist or has ended: initialize again.',
         SESSION_NOT_FOUND,
       );
     }

@@ -37,7 +37,7 @@ export function offerPrompts(
     const given = JSON.stringify(bounded(name, ERROR_LENGTH));
     throw new ProtocolError(
       ProtocolErrorCode.InvalidParams,
-      `There is no prompt ${given}, only ${names}.`,
+      `There is no prompt ${given}. Available prompts: ${names}.`,
     );
   };
 

@@ -13,7 +13,7 @@ import type { ToolDependencies } from './tools/define.ts';
 import { MissingKeyError } from './tools/error-text.ts';
 
 const GONE_CURSOR =
-  'The source at which the page before ended may be gone: leave the cursor out to begin anew.';
+  'The source at the end of the previous page may have been deleted. To start again, leave out the cursor.';
 
 /** Offers the sources' texts as resources. */
 export function offerSources(
@@ -26,7 +26,7 @@ export function offerSources(
     const cursor = params?.cursor;
     if (cursor !== undefined && !isSourceId(cursor)) {
       const given = JSON.stringify(bounded(cursor, ERROR_LENGTH));
-      const message = `${given} is no cursor of this server: leave it out to begin anew.`;
+      const message = `${given} is not a cursor of this server. To start again, leave it out.`;
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, message);
     }
     try {
@@ -48,14 +48,14 @@ export function offerSources(
         name: 'source',
         title: "A source's text",
         description:
-          "The beginning of a source's text, by source ID. It ends with where to read on.",
+          "The beginning of a source's text, by source ID. It ends with the URI of the next part.",
         mimeType: 'text/plain',
       },
       {
         uriTemplate: SOURCE_PART_TEMPLATE,
         name: 'source-part',
         title: "A later part of a source's text",
-        description: "A source's text from a paragraph on; the first is 0.",
+        description: "A source's text from a paragraph on, counted from 0.",
         mimeType: 'text/plain',
       },
     ],
@@ -64,7 +64,7 @@ export function offerSources(
     const { uri } = params;
     const named = parseSourceUri(uri);
     if (named === null) {
-      const message = `${JSON.stringify(bounded(uri, ERROR_LENGTH))} is no resource of this server: they are ${SOURCE_TEMPLATE}, with a source ID (UUID).`;
+      const message = `${JSON.stringify(bounded(uri, ERROR_LENGTH))} is not a resource of this server. Resources are ${SOURCE_TEMPLATE}, with a source ID (UUID).`;
       throw new ResourceNotFoundError(bounded(uri, URL_LENGTH), message);
     }
     try {

@@ -78,7 +78,7 @@ export function createServer(
     return tool.answer(server, dependencies, session)(params.arguments, extra);
   });
   const names = new Set(selected.map(({ name }) => name));
-  // The SDK would convert every schema anew for each client that asks.
+  // The SDK would convert every schema again for each client that asks.
   const explained = explaining(dependencies, overHttp);
   const listTools = explained(async () => {
     const { listing } = await import('./tools/listing.ts');

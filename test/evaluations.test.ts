@@ -250,7 +250,7 @@ const usual: Row[] = [
       {
         tool: 'list_sources',
         input: { originalUrl: 'failed.example' },
-        shows: /FAILED web .*: Old prices.*Blocked by robots/,
+        shows: /failed web .*: Old prices.*Blocked by robots/,
       },
       {
         tool: 'get_source',
@@ -282,7 +282,7 @@ const usual: Row[] = [
       {
         tool: 'list_sources',
         input: { status: 'failed', originalUrl: 'totals.example' },
-        shows: /FAILED web .*totals\.example\/rewards.*requires authentication/,
+        shows: /failed web .*totals\.example\/rewards.*requires authentication/,
       },
     ],
   },
@@ -321,7 +321,7 @@ const usual: Row[] = [
       {
         tool: 'list_sources',
         input: { originalUrl: 'live.example' },
-        shows: /COMPLETED/,
+        shows: / completed /,
         has: { documents: [{ linkedJobStatus: 'COMPLETED' }] },
       },
     ],
@@ -743,7 +743,7 @@ const reading: Row[] = [
     given: (sandbox) =>
       void sandbox.addDocument({ linkedJobStatus: 'FAILED', success: false, error: 'HTTP 503' }),
     steps: [
-      { tool: 'list_sources', input: {}, shows: /FAILED/ },
+      { tool: 'list_sources', input: {}, shows: / failed / },
       {
         tool: 'wait_for_sources',
         input: (done) => ({ ids: [listed(done)] }),

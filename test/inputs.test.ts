@@ -249,7 +249,12 @@ const otherShapes: [what: string, tool: string, input: object, says: RegExp][] =
   ['a limit of none', 'deep_crawl_links', { links: [PAGE], limit: 0 }, /limit/],
   ['a page too large', 'list_sources', { limit: 101 }, /limit must be .* to 100 \(given: 101\)/],
   ['a direction unknown', 'list_sources', { cursor: UUID, direction: 'up' }, /"previous"/],
-  ['a cursor that is no ID', 'list_sources', { cursor: '2' }, /not a source ID/],
+  [
+    'a cursor that is no ID',
+    'list_sources',
+    { cursor: 'abc' },
+    /cursor: "abc" is not a cursor: pass nextCursor of the page before, or leave it out\./,
+  ],
   [
     'a provider without discovery',
     'list_provider_resources',
@@ -497,6 +502,25 @@ describe('what is sure is read as it is meant', () => {
     await accepted('list_sources', { title: ' ', id: null, linkedOperation: '', changed: null });
   });
 
+  test('an empty list leaves out what is optional', async () => {
+    const documentIdsToAdd = [PAGE];
+    for (const input of [
+      ['import_provider_resources', { provider: 'notion', search: 'theft', externalIds: [] }],
+      ['import_provider_resources', { provider: 'notion', all: true, externalIds: '[]' }],
+      ['ingest_site', { links: [PAGE], include: [], exclude: [[]] }],
+      ['list_sources', { title: [] }],
+      ['ingest_sources', { documentIdsToAdd, documentIdsToRefresh: '[]', source: [] }],
+    ] as const) {
+      const [tool, given] = input;
+      const dryRun = tool.startsWith('i') && tool !== 'ingest_sources' ? { dryRun: true } : {};
+      const { isError, text } = await harness.call(tool, { ...given, ...dryRun });
+      expect(isError && /is wrong/.test(text), text).toBe(false);
+    }
+    const none = { provider: 'notion', externalIds: [] };
+    expect(await refusal('import_provider_resources', none)).toMatch(/exactly one of search/);
+    expect(await refusal('refresh_sources', { documentIds: [] })).toMatch(/documentIds is empty/);
+  });
+
   test.each<[what: string, tool: string, input: object, sent: object]>([
     ['a number as text', 'deep_crawl_links', { links: [PAGE], limit: '50' }, { limit: 50 }],
     ['a number with .0', 'deep_crawl_links', { links: [PAGE], limit: ' 50.0 ' }, { limit: 50 }],
@@ -604,6 +628,63 @@ describe('what is sure is read as it is meant', () => {
     },
   );
 
+  test.each([
+    ['bullets', '- ', '\n- '],
+    ['stars, on one line', '* ', ' * '],
+    ['dots', '• ', '\n  • '],
+    ['numbers', '1. ', '\n2. '],
+    ['numbers, on one line', '1) ', ' 2) '],
+  ])('a list with %s', async (_what, begin, between) => {
+    for (const [one, other] of [
+      [PAGE, B],
+      [`<${PAGE}>`, `[B b](${B})`],
+    ]) {
+      const text = `${begin}${one}${between}${other}`;
+      for (const links of [text, [text], [`${begin}${one}`, `${begin}${other}`]]) {
+        expect(await accepted('deep_crawl_links', { links })).toMatchObject({ links: [PAGE, B] });
+      }
+    }
+    const documentIds = [UUID, OTHER_UUID];
+    const ids = `${begin}${UUID}${between}${OTHER_UUID}`;
+    for (const given of [ids, [ids], documentIds.map((id) => `${begin}${id}`)]) {
+      expect(await accepted('refresh_sources', { documentIds: given })).toEqual({ documentIds });
+    }
+    const named = { provider: 'zendesk', externalIds: `${begin}1234567${between}7654321` };
+    const { structured } = await harness.call('import_provider_resources', {
+      ...named,
+      dryRun: true,
+    });
+    expect(structured.notFound).toEqual(['1234567', '7654321']);
+  });
+
+  test.each([
+    `Refunds: ${PAGE}`,
+    `Refunds: ${PAGE}\nBikes: ${B}`,
+    `- Refunds: ${PAGE}\n- Our bikes: ${B}`,
+  ])('a label before a URL is refused as one: %j', async (given) => {
+    for (const list of [given, [given]]) {
+      const text = await refusal('ingest_sources', { documentIdsToAdd: list });
+      expect(text).toMatch(/one URL per item, without labels/);
+      expect(text).not.toMatch(/%20|another scheme/);
+    }
+    const links = await refusal('deep_crawl_links', { links: given });
+    expect(links).toMatch(/one URL per item, without labels/);
+  });
+
+  test('a label before an ID is refused as one', async () => {
+    const text = await refusal('refresh_sources', { documentIds: `Refunds: ${UUID}` });
+    expect(text).toMatch(/one ID per item, without labels/);
+    expect(text).not.toMatch(/are URLs/);
+  });
+
+  test('white space before another item is no part of the URL', async () => {
+    for (const given of [`${PAGE} - Refunds`, `${PAGE} ${UUID}`, `${PAGE} • Bikes`]) {
+      const text = await refusal('ingest_sources', { documentIdsToAdd: [given] });
+      expect(text).toMatch(/white space.*one URL per item, without labels/);
+      expect(text).not.toContain('%20');
+    }
+  });
+
   test('a comma, a bar or a semicolon in one URL stays in it', async () => {
     const url = 'https://help.example/a,b;c|d?e=f,g';
     expect(await accepted('ingest_sources', { documentIdsToAdd: url })).toMatchObject({
@@ -613,7 +694,7 @@ describe('what is sure is read as it is meant', () => {
 
   test('where two readings remain it is refused', async () => {
     const mixed = `${PAGE} ${UUID}`;
-    expect(await refusal('ingest_sources', { documentIdsToAdd: mixed })).toMatch(/spaces in them/);
+    expect(await refusal('ingest_sources', { documentIdsToAdd: mixed })).toMatch(/white space/);
     const text = await refusal('ingest_sources', {
       documentIdsToAdd: [`${PAGE}, ${B}`, 'c.example'],
     });
@@ -745,6 +826,41 @@ describe('a refusal says what would be right', () => {
     ['list_sources', { wombat: 1 }, /no "wombat": it takes limit, cursor,/],
   ])('%s %j', async (tool, input, says) => {
     expect(await refusal(tool, { ...input })).toMatch(says);
+  });
+
+  test.each(['googledrive', 'Google Drive', 'gdrive', 'drive'])(
+    'the provider %s hears that Drive cannot be listed',
+    async (provider) => {
+      const resources = [{ externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'text/html' }];
+      for (const [tool, more] of [
+        ['list_provider_resources', {}],
+        ['import_provider_resources', { all: true }],
+        ['register_provider_resources', { resources }],
+      ] as const) {
+        const text = await refusal(tool, { provider, ...more });
+        expect(text).toMatch(
+          /one of "notion".*Google Drive cannot be listed: only the IDs of its sources in Fini work \(list_sources with source "googledrive"\)/,
+        );
+      }
+      const other = await refusal('list_provider_resources', { provider: 'dropbox' });
+      expect(other).not.toContain('Drive');
+    },
+  );
+
+  test.each([
+    ['refresh_sources', 'documentIds'],
+    ['delete_sources', 'documentIds'],
+    ['wait_for_sources', 'ids'],
+    ['get_source', 'id'],
+    ['list_sources', 'id'],
+  ])("%s says that a provider's own ID is no source ID", async (tool, field) => {
+    const deleting =
+      tool === 'delete_sources' ? await startHarness({}, {}, ['--allow-delete']) : harness;
+    for (const externalId of ['7c1e9b5240d34f6a9b1d000038500000', '4402118230', 'OPS']) {
+      const { text } = await deleting.call(tool, { [field]: externalId });
+      expect(text).toMatch(/a provider's own ID \(externalId\) is not a source ID/i);
+    }
+    if (deleting !== harness) await deleting.close();
   });
 
   test('everything at once', async () => {

@@ -232,11 +232,15 @@ describe('what is wrong', () => {
     const text = await refusal('ingest_documentation_site', { url });
     expect(text).toMatch(/without a password/);
     expect(text).not.toContain('secret-word');
+    const plain = await refusal('ingest_documentation_site', { url: 'docs.example.com' });
+    expect(plain).not.toContain('password');
   });
 
   test('an unknown prompt is answered with those that there are', async () => {
     const text = await refusal('toString');
-    expect(text).toMatch(/no prompt "toString", only ingest_documentation_site, .*explain_failed/);
+    expect(text).toMatch(
+      /no prompt "toString"\. Available prompts: ingest_documentation_site, .*explain_failed/,
+    );
   });
 });
 
@@ -391,6 +395,6 @@ describe.each(WAYS)('over %s', (way) => {
     const given = { name: 'import_from_provider', arguments: { provider: 'notion' } };
     const { error } = await readOnly.request('prompts/get', given);
     expect(error).toMatchObject({ code: INVALID_PARAMS });
-    expect(error?.message).toMatch(/only explain_failed_source\.$/);
+    expect(error?.message).toMatch(/Available prompts: explain_failed_source\.$/);
   });
 });

@@ -203,7 +203,7 @@ describe('resources/read', () => {
     const requests = await requestsDuring(async () => {
       const error = await harness.client.readResource({ uri: uri ?? '' }).catch((thrown) => thrown);
       expect(error.code).toBe(RESOURCE_NOT_FOUND);
-      expect(error.message).toMatch(/no resource of this server.*fini:\/\/sources\/\{id\}/);
+      expect(error.message).toMatch(/not a resource of this server.*fini:\/\/sources\/\{id\}/);
       expect(error.message.length).toBeLessThan(1_000);
     });
     expect(requests).toBe(0);

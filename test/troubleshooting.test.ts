@@ -308,7 +308,7 @@ const causes: Record<string, () => Promise<string>> = {
     const send = await askHttp([], { FINI_MCP_AUTH_TOKEN: 'a-token-of-the-team-0123456789' });
     return send(401, { headers: { authorization: 'Bearer another-token-0123456789' } });
   },
-  'There is no such session (any more): initialize again.': async () =>
+  'This session does not exist or has ended: initialize again.': async () =>
     (await http())(404, { rpc: 'tools/list', headers: { 'mcp-session-id': SOURCE_ID } }),
   'Mcp-Session-Id is missing': async () => (await http())(400, { rpc: 'tools/list' }),
   'sessions of this server are in use. Try again later.': async () => {

@@ -10,7 +10,14 @@ import type { IngestRequest, IngestSource } from '../fini/client.ts';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
 const WEB_URL = /^https?:\/\/[^/?#\\]/i;
+/** A bullet, a number, a URL or a source ID after white space. */
+const ANOTHER_ITEM =
+  /\s(?:[-*+•‣◦–—](?:\s|$)|\d{1,4}[.)](?:\s|$)|[a-z][a-z0-9+.-]*:\/\/|[0-9a-f]{8}-[0-9a-f]{4}-)/i;
+/** "Refunds:", with or without what it is for. */
+const LABEL = /^[^/?#]*:(?:\s|$)/;
 const HOST_AND_PATH = /^[^\s/:?#@]+\.[a-z]{2,}(:\d+)?([/?#]|$)/i;
+
+const LABELLED_ID = 'IDs with a label: pass one ID per item, without labels';
 
 /** Whether a text has the form of a source ID: a UUID, in any case. */
 export function isSourceId(text: string): boolean {
@@ -34,6 +41,8 @@ export function webUrlFault(text: string, purpose: UrlPurpose = 'ingest'): strin
       : 'source IDs, but web takes URLs. For a page in Fini, pass its URL (get_source shows it as originalUrl) or call refresh_sources with the ID. For any other source in Fini, set "source" to its kind. If they are Notion\'s own IDs, call import_provider_resources with externalIds';
   }
   if (WEB_URL.test(text)) {
+    if (ANOTHER_ITEM.test(text) || (/\s/.test(text) && text.endsWith(':')))
+      return 'URLs with white space and something else after it: pass one URL per item, without labels';
     if (/\s/.test(text))
       return 'URLs with spaces in them: write each space as %20, and pass one URL per item';
     if (hasUnseen(text))
@@ -48,6 +57,7 @@ export function webUrlFault(text: string, purpose: UrlPurpose = 'ingest'): strin
     return null;
   }
   if (/^https?:/i.test(text)) return 'URLs without a host: write https://host/path';
+  if (LABEL.test(text)) return 'labels: pass one URL per item, without labels';
   if (HOST_AND_PATH.test(text)) return 'without a scheme: put https:// before them';
   if (SCHEME.test(text)) return 'not http or https URLs: nothing else can be ingested';
   if (text.startsWith('/'))
@@ -61,6 +71,7 @@ export function webUrlFault(text: string, purpose: UrlPurpose = 'ingest'): strin
 export function sourceIdFault(text: string): string | null {
   if (isSourceId(text)) return null;
   if (text === '') return 'empty: remove them';
+  if (LABEL.test(text)) return LABELLED_ID;
   return isLikeUrl(text)
     ? 'URLs, but source IDs (UUIDs) are needed: list_sources with originalUrl finds them'
     : "not source IDs (UUIDs). A provider's own ID (externalId) is not a source ID: list_sources shows the IDs";
@@ -70,6 +81,7 @@ export function sourceIdFault(text: string): string | null {
 function ingestedIdFault(text: string, source: IngestSource): string | null {
   if (isSourceId(text)) return null;
   if (text === '') return 'empty: remove them';
+  if (LABEL.test(text)) return LABELLED_ID;
   const whereFrom =
     source === 'googledrive'
       ? 'Google Drive cannot be listed, so only IDs of sources in Fini work (list_sources with source "googledrive")'

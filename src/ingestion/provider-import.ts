@@ -32,6 +32,8 @@ export interface ImportPlan {
   /** Matching sources, of those looked at, that have been ingested, and those of them that failed. */
   readonly ingestedBefore: number;
   readonly failedBefore: number;
+  /** The first of these, for naming them: those that failed come first. */
+  readonly namedBefore: readonly FiniDocument[];
   /** Titles of items that were not chosen, where none was. */
   readonly others: readonly string[];
   /** How many items had no ID or no URL. */
@@ -56,6 +58,8 @@ const NAMING_MS = 5_000;
 const PAGES_WITHOUT = 5;
 /** How many titles help a person to search better. */
 const OTHER_TITLES = 10;
+/** How many sources that have been ingested are named. */
+const NAMED_BEFORE = 10;
 const UUID_OR_ITS_DIGITS = /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i;
 
 /** The ID at the end of a Notion page's path. */
@@ -142,8 +146,9 @@ async function planNamed(
     }
   }
   const missing = new Set(externalIds);
-  const isWanted = ({ externalId, originalUrl }: Named) => {
-    const names = [externalId, originalUrl].flatMap((name) => (name ? nameKeys(name) : []));
+  // A source's own ID is what people copy from a report.
+  const isWanted = ({ id, externalId, originalUrl }: Named & { id?: string }) => {
+    const names = [id, externalId, originalUrl].flatMap((name) => (name ? nameKeys(name) : []));
     const ids = names.flatMap((name) => wanted.get(name) ?? []);
     return ids.map((id) => missing.delete(id)).includes(true);
   };
@@ -159,7 +164,8 @@ async function planNamed(
     }
   }
   const notFound = [...missing];
-  return { toAdd, known, notFound, searchedInPart, ingestedBefore: 0, failedBefore: 0, others: [] };
+  const before = { ingestedBefore: 0, failedBefore: 0, namedBefore: [] };
+  return { toAdd, known, notFound, searchedInPart, ...before, others: [] };
 }
 
 /**
@@ -180,6 +186,8 @@ async function planMatching(
   const known: FiniDocument[] = [];
   let ingestedBefore = 0;
   let failedBefore = 0;
+  const failed: FiniDocument[] = [];
+  const ended: FiniDocument[] = [];
   let pagesWithout = 0;
   for await (const documents of sources) {
     const registered = documents.filter(({ externalId }) => !listed.has(externalId ?? ''));
@@ -187,7 +195,12 @@ async function planMatching(
     const unended = matching.filter(hasNotEnded);
     known.push(...unended);
     ingestedBefore += matching.length - unended.length;
-    failedBefore += matching.filter((document) => stateOf(document) === 'failed').length;
+    for (const document of matching) {
+      const hasFailed = stateOf(document) === 'failed';
+      if (hasFailed) failedBefore += 1;
+      const named = hasFailed ? failed : ended;
+      if (!hasNotEnded(document) && named.length < NAMED_BEFORE) named.push(document);
+    }
     // Newest change first: what is under way, or was registered lately, stands on the first pages.
     pagesWithout = documents.some(hasNotEnded) ? 0 : pagesWithout + 1;
     if (pagesWithout >= PAGES_WITHOUT || performance.now() > endsAt) break;
@@ -201,6 +214,7 @@ async function planMatching(
     searchedInPart: false,
     ingestedBefore,
     failedBefore,
+    namedBefore: [...failed, ...ended].slice(0, NAMED_BEFORE),
     others,
   };
 }

@@ -70,7 +70,7 @@ export const prompts: readonly Prompt[] = [
         schema: checked((text) =>
           isWebUrl(text)
             ? null
-            : 'is not a web address: pass the whole URL, such as https://help.example.com, without a password',
+            : `is not a web address: pass the whole URL, such as https://help.example.com${/^[^/]*\/\/[^/?#]*@/.test(text) ? ', without a password' : ''}`,
         ),
       },
       section: {
@@ -148,7 +148,7 @@ export const prompts: readonly Prompt[] = [
         return `Find out why the source ${source} failed in Fini. Call get_source with ${JSON.stringify({ id: source })}. ${advice}`;
       }
       const originalUrl = comparablePart(source);
-      return `Find out why the page ${JSON.stringify(source)} failed in Fini. Call list_sources with ${JSON.stringify({ originalUrl })} and take the source whose originalUrl is that page. If it is not there, tell me that the page is not in Fini. ${advice}`;
+      return `Find out why the page ${JSON.stringify(source)} failed in Fini. Call list_sources with ${JSON.stringify({ originalUrl })} and take the source whose originalUrl is that page. If neither the list nor its message names it, tell me that the page is not in Fini. ${advice}`;
     },
   },
 ];

@@ -1,17 +1,23 @@
 import * as z from 'zod';
 import { bounded, counted, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../bounded.ts';
+import type { FiniClient } from '../fini/client.ts';
+import type { FiniDocument } from '../fini/documents.ts';
+import { FiniError } from '../fini/errors.ts';
+import { forEachAtOnce } from '../ingestion/promises.ts';
 import { defineTool } from './define.ts';
 import { sourceIds } from './schemas.ts';
 
 /** How many sources the question to the person names. */
 const NAMED_SOURCES = 10;
+/** How many sources are looked at before they go. */
+const READ_SOURCES = 50;
 
 /** Permanently deletes sources (fini-api.md, "delete sources"). */
 export const deleteSources = defineTool({
   name: 'delete_sources',
   title: 'Delete sources',
   description:
-    'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm. Needs write scope.',
+    'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm (with --stateless, only clients of protocol 2026-07-28). Needs write scope.',
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds.describe('Source IDs (UUIDs).'),
@@ -51,9 +57,17 @@ export const deleteSources = defineTool({
   },
   async handler({ documentIds, deleteArticles }, { fini, signal, confirm }) {
     const ids = [...new Set(documentIds)];
-    const answer = await confirm(async () =>
-      question(ids, deleteArticles, (id) => fini.getSource(id, { signal })),
-    );
+    const known = await readKnown(ids, fini, signal);
+    if (ids.every((id) => known.get(id) === 'unknown')) {
+      const these = ids.length === 1 ? 'this source' : `these ${ids.length} sources`;
+      return {
+        deletedDocuments: [],
+        deletedArticles: [],
+        notDeleted: ids,
+        message: `Nothing was deleted: Fini does not have ${these}. list_sources shows what it has.`,
+      };
+    }
+    const answer = await confirm(async () => question(ids, deleteArticles, known));
     if (answer === 'declined' || answer === 'unanswered') {
       return {
         deletedDocuments: [],
@@ -84,7 +98,7 @@ export const deleteSources = defineTool({
         parentFolderId: shown(parentFolderId, WORD_LENGTH),
       })),
       notDeleted,
-      message: `${counted(gone.size, 'source')} and ${counted(deleted.deletedArticles.length, 'article')} deleted.${left}`,
+      message: `${counted(gone.size, 'source')} and ${counted(deleted.deletedArticles.length, 'article')} deleted.${deleteArticles ? '' : keptArticles([...gone], known)}${left}`,
     };
   },
   text({ deletedDocuments, deletedArticles, notDeleted, message }) {
@@ -102,26 +116,66 @@ export const deleteSources = defineTool({
   },
 });
 
+/** Sources as they were before, by ID; `unknown` to Fini. What could not be read is not in it. */
+type Known = ReadonlyMap<string, FiniDocument | 'unknown'>;
+
+/** Reads the first sources that are to go; deleting them does not depend on it. */
+async function readKnown(
+  ids: readonly string[],
+  fini: FiniClient,
+  signal: AbortSignal,
+): Promise<Known> {
+  const known = new Map<string, FiniDocument | 'unknown'>();
+  try {
+    await forEachAtOnce(ids.slice(0, READ_SOURCES), async (id) => {
+      try {
+        known.set(id, { ...(await fini.getSource(id, { signal })), paragraphs: [] });
+      } catch (error) {
+        // Another 404 is of something that stands before Fini.
+        const isUnknown = error instanceof FiniError && error.status === 404 && error.isExplained;
+        if (!isUnknown) throw error;
+        known.set(id, 'unknown');
+      }
+    });
+  } catch (error) {
+    if (signal.aborted || !(error instanceof FiniError)) throw error;
+  }
+  return known;
+}
+
+/** Which Knowledge articles are left of sources that are gone. */
+function keptArticles(gone: readonly string[], known: Known): string {
+  const sources = gone.map((id) => known.get(id));
+  const linked = sources.flatMap((source) =>
+    source === undefined || source === 'unknown' ? [] : (source.linkedKnowledgeId ?? []),
+  );
+  const articles = [...new Set(linked)];
+  const [it, verb] = articles.length === 1 ? ['it', 'stays'] : ['them', 'stay'];
+  const them = pronoun(gone);
+  if (articles.length > 0) {
+    const ids = articles.slice(0, NAMED_SOURCES).map((id) => bounded(id, WORD_LENGTH));
+    const more = articles.length > ids.length ? ` and ${articles.length - ids.length} more` : '';
+    return ` ${counted(articles.length, 'Knowledge article')} made from ${them} ${verb}, and agents may still answer from ${it}: ${ids.join(', ')}${more}. To remove ${it}, delete ${it} in the Fini dashboard.`;
+  }
+  return sources.includes(undefined)
+    ? ` Knowledge articles made from ${them}, if any, stay, and agents may still answer from them.`
+    : '';
+}
+
 /**
  * What the person is asked: what goes, each by its ID, title and URL, and the articles apart. The ID
  * comes first, since the others come from a page: the title stands in quotes, and the URL is one word
  * (`seenUrl`), so that neither can imitate an ID or a line of its own.
  */
-async function question(
-  ids: readonly string[],
-  deleteArticles: boolean,
-  read: (id: string) => Promise<{ title: string | null; originalUrl: string | null }>,
-): Promise<string> {
-  const names = await Promise.all(
-    ids.slice(0, NAMED_SOURCES).map(async (id) => {
-      const source = await read(id).catch(() => null);
-      if (source === null) return `- ${id} title unknown`;
-      const title = bounded(source.title ?? '', TITLE_LENGTH);
-      const name = title === '' ? 'untitled' : JSON.stringify(title);
-      const url = bounded(source.originalUrl ?? '', TITLE_LENGTH);
-      return `- ${id} ${name} ${url}`.trim();
-    }),
-  );
+function question(ids: readonly string[], deleteArticles: boolean, known: Known): string {
+  const names = ids.slice(0, NAMED_SOURCES).map((id) => {
+    const source = known.get(id);
+    if (source === undefined || source === 'unknown') return `- ${id} title unknown`;
+    const title = bounded(source.title ?? '', TITLE_LENGTH);
+    const name = title === '' ? 'untitled' : JSON.stringify(title);
+    const url = bounded(source.originalUrl ?? '', TITLE_LENGTH);
+    return `- ${id} ${name} ${url}`.trim();
+  });
   const more = ids.length > NAMED_SOURCES ? [`- and ${ids.length - NAMED_SOURCES} more`] : [];
   const them = pronoun(ids);
   const articles = deleteArticles

@@ -3,13 +3,17 @@ import { bounded, counted, jsonText, quoted, shown, TITLE_LENGTH, URL_LENGTH } f
 import type { FiniDocument } from '../fini/documents.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
+import { isSourceId } from '../ingestion/inputs.ts';
 import {
   type Choice,
   type ImportPlan,
   type ImportResult,
   planImport,
   runImport,
+  shownTitle,
 } from '../ingestion/provider-import.ts';
+import { statusOf } from '../ingestion/source-list.ts';
+import { stateOf } from '../ingestion/states.ts';
 import { defineTool } from './define.ts';
 import { explainError } from './error-text.ts';
 import { boundedResource } from './list-provider-resources.ts';
@@ -44,7 +48,9 @@ export const importProviderResources = defineTool({
         .optional()
         .describe('Items whose title or path contains this, ignoring case.'),
       /** Chooses by the provider's own IDs. */
-      externalIds: listOf(externalId, 1).optional().describe("Items by the provider's own IDs."),
+      externalIds: listOf(externalId, 1)
+        .optional()
+        .describe("Items by the provider's own IDs or their URLs."),
       /** Chooses everything that is not in Fini yet. */
       all: z
         .boolean()
@@ -56,6 +62,10 @@ export const importProviderResources = defineTool({
       dryRun,
     })
     .superRefine(({ search, externalIds, all }, context) => {
+      if (search !== undefined && isUrl(search)) {
+        const message = 'is a URL: pass it as externalIds instead';
+        context.addIssue({ code: 'custom', path: ['search'], message });
+      }
       const choices = [search !== undefined, externalIds !== undefined, all];
       if (choices.filter(Boolean).length === 1) return;
       context.addIssue(
@@ -87,7 +97,13 @@ export const importProviderResources = defineTool({
       .optional()
       .describe('With dryRun: what would be registered and ingested.'),
     toRefresh: z
-      .array(z.object({ id: z.string().describe('Source ID.'), title: z.string().optional() }))
+      .array(
+        z.object({
+          id: z.string().describe('Source ID.'),
+          title: z.string().optional(),
+          status: z.string().describe('completed, failed, running, never_ingested or unknown.'),
+        }),
+      )
       .optional()
       .describe(
         'With dryRun, or if there is no report: existing sources to ingest again or wait for.',
@@ -144,13 +160,19 @@ export const importProviderResources = defineTool({
       ].join(' '),
     };
   },
-  text({ toAdd = [], toRefresh = [], notFound, unregistered, report, message }) {
+  text({ toAdd: planned, toRefresh = [], notFound, unregistered, report, message }) {
+    const toAdd = planned ?? [];
+    // Without a dry run it need not have come to what was planned.
+    const isDone = planned === undefined;
     const named = [
       ...toAdd.map(
         ({ externalId, title, originalUrl, path }) =>
           `- to add: ${[...path, title].join(' › ')} (externalId ${jsonText(externalId)}, ${bounded(originalUrl, URL_LENGTH)})`,
       ),
-      ...toRefresh.map(({ id, title = 'untitled' }) => `- in Fini: ${title} (${id})`),
+      ...toRefresh.map(
+        ({ id, title = 'untitled', status }) =>
+          `- in Fini${isDone ? '' : plannedFor(status)}: ${title} (${id})`,
+      ),
     ];
     return [
       message,
@@ -170,6 +192,19 @@ export const importProviderResources = defineTool({
 interface SourceName {
   readonly id: string;
   readonly title?: string | undefined;
+  readonly status: string;
+}
+
+/** What an import does with what Fini has. */
+function plannedFor(status: string): string {
+  if (status === 'running') return ', running, to be waited for';
+  return status === 'never_ingested'
+    ? ', never ingested, to be ingested'
+    : ', to be ingested again';
+}
+
+function isUrl(text: string): boolean {
+  return /^https?:\/\//i.test(text);
 }
 
 /** An item, as far as a dry run shows it; list_provider_resources has all that register takes. */
@@ -183,8 +218,9 @@ function nameOf(provider: Provider): string {
   return provider.charAt(0).toUpperCase() + provider.slice(1);
 }
 
-function boundedSource({ id, title }: FiniDocument): SourceName {
-  return { id, title: shown(title, TITLE_LENGTH) };
+function boundedSource(document: FiniDocument): SourceName {
+  const { id, title } = document;
+  return { id, title: shown(title, TITLE_LENGTH), status: statusOf(document) };
 }
 
 function choiceOf({
@@ -207,10 +243,10 @@ function messageOf(plan: ImportPlan, choice: Choice, dryRun: boolean): string {
       ? ''
       : 'externalIds' in choice
         ? `${counted(known.length, 'selected item')} already in Fini, to be ingested again.`
-        : `${counted(known.length, 'item')} already registered but not fully ingested, to be continued.`,
+        : `${counted(known.length, 'matching item')} in Fini whose ingestion has not finished: ${pronouns(known)} will be ingested, or waited for if ${pronouns(known)} ${known.length === 1 ? 'is' : 'are'} running.`,
     notFound.length === 0
       ? ''
-      : `${counted(notFound.length, 'externalId')} not found at the provider or ${searchedInPart ? 'among the newest sources in Fini (the time ran out before the older ones were searched)' : 'in Fini'}: check with list_provider_resources.`,
+      : `${counted(notFound.length, 'externalId')} not found at the provider or ${searchedInPart ? 'among the newest sources in Fini (the time ran out before the older ones were searched)' : 'in Fini'}: check with list_provider_resources.${otherNames(notFound)}`,
     unreadable === 0 ? '' : `${counted(unreadable, 'item')} without a usable ID or URL left out.`,
     selected === 0 && notFound.length === 0 ? nothingSelected(plan, choice) : '',
     dryRun && selected > SHOWN_ITEMS
@@ -223,10 +259,50 @@ function messageOf(plan: ImportPlan, choice: Choice, dryRun: boolean): string {
   return sentences.filter((sentence) => sentence !== '').join(' ');
 }
 
+function pronouns({ length }: readonly unknown[]): 'it' | 'they' {
+  return length === 1 ? 'it' : 'they';
+}
+
+/** What else the externalIds that were not found may be. */
+function otherNames(notFound: readonly string[]): string {
+  const title = notFound.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
+  const sourceId = notFound.find(isSourceId);
+  const sentences = [
+    title === undefined
+      ? ''
+      : ` ${quoted(bounded(title, TITLE_LENGTH))} may be a title: to choose by title, pass search instead.`,
+    sourceId === undefined
+      ? ''
+      : ` If ${sourceId} is the ID of a source of another kind, call refresh_sources with ${JSON.stringify({ documentIds: [sourceId] })}.`,
+  ];
+  return sentences.join('');
+}
+
+/** Sources that have been ingested, by title and ID, and the call that ingests them again. */
+function namedSources(sources: readonly FiniDocument[], more: number): string {
+  const names = sources.map((source) => {
+    const title = quoted(
+      shownTitle({ title: source.title ?? '', originalUrl: source.originalUrl ?? '' }),
+    );
+    return `${title} (${source.id}${stateOf(source) === 'failed' ? ', failed' : ''})`;
+  });
+  return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+function refreshCall(sources: readonly FiniDocument[]): string {
+  return `call refresh_sources with ${JSON.stringify({ documentIds: sources.map(({ id }) => id) })}`;
+}
+
 function nothingSelected(plan: ImportPlan, choice: Choice): string {
-  const { ingestedBefore, failedBefore, others } = plan;
+  const { ingestedBefore, failedBefore, namedBefore, others } = plan;
   if (failedBefore > 0) {
-    return `Nothing is queued: Fini already has ${counted(ingestedBefore, 'matching source')}, of which ${failedBefore} failed. list_sources shows why. refresh_sources ingests them again.`;
+    const failed = namedBefore.filter((source) => stateOf(source) === 'failed');
+    const [named, of] = 'search' in choice ? [namedBefore, ingestedBefore] : [failed, failedBefore];
+    return `Nothing is queued: Fini already has ${counted(ingestedBefore, 'matching source')}, of which ${failedBefore} failed: ${namedSources(named, of - named.length)}. list_sources with status "failed" shows why; to ingest ${failed.length === failedBefore ? 'them' : 'these'} again, ${refreshCall(failed)}.`;
+  }
+  if (ingestedBefore > 0 && 'search' in choice) {
+    const named = namedSources(namedBefore, ingestedBefore - namedBefore.length);
+    return `Nothing is queued, since Fini has ingested what matches: ${named}. To ingest ${namedBefore.length === 1 ? 'it' : 'these'} again, ${refreshCall(namedBefore)}.`;
   }
   if (ingestedBefore > 0) {
     return 'Nothing is queued, because what you selected is already ingested. list_sources shows it.';

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { bounded, counted, WORD_LENGTH } from '../bounded.ts';
+import { bounded, counted, URL_LENGTH, WORD_LENGTH } from '../bounded.ts';
+import type { FiniDocument } from '../fini/documents.ts';
 import {
   readSources,
   SOURCE_STATUSES,
@@ -10,11 +11,26 @@ import {
 } from '../ingestion/source-list.ts';
 import { defineTool } from './define.ts';
 import { explainError } from './error-text.ts';
-import { sourceId } from './schemas.ts';
+import { choiceWords } from './read-input.ts';
+import { listCursor, sourceId } from './schemas.ts';
 import { sourceLine, sourceOutput, sourceShape } from './source.ts';
 
 /** How long a call reads on for more matches: clients end a call after a minute. */
 const READING_MS = 20_000;
+
+/** Fini's words, and others, for a status. */
+const STATUS_WORDS = {
+  pending: 'running',
+  inprogress: 'running',
+  queued: 'running',
+  processing: 'running',
+  error: 'failed',
+  success: 'completed',
+  done: 'completed',
+};
+
+/** How many pages are named whose URLs are nearly the one that was asked for. */
+const NAMED_PAGES = 5;
 
 const optionalText = z.string().trim().min(1).optional();
 
@@ -47,13 +63,14 @@ export const listSources = defineTool({
       .max(100)
       .default(50)
       .describe('Maximum number of sources per page, 1 to 100. Default 50.'),
-    cursor: sourceId.optional().describe('nextCursor of the previous page.'),
+    cursor: listCursor.optional().describe('nextCursor of the previous page.'),
     direction: z
       .enum(['next', 'previous'])
       .optional()
       .describe('next: older changes (usual); previous: newer changes.'),
     status: z
       .enum(SOURCE_STATUSES)
+      .register(choiceWords, STATUS_WORDS)
       .optional()
       .describe('Status of the latest job; failed includes jobs that gave no content.'),
     /** Totals in place of the list. */
@@ -120,8 +137,21 @@ export const listSources = defineTool({
       summary,
     };
     const totals = summary ? totalsOutput(totalsOf(list.documents)) : undefined;
+    const isEmpty = list.documents.length === 0 && !list.hasMore && !asked.isLater && !summary;
+    const near = isEmpty && list.trouble === null ? comparablePart(filters.originalUrl) : undefined;
+    const nearly =
+      near === undefined
+        ? []
+        : (
+            await readSources(
+              fini,
+              { filters: { ...filters, originalUrl: near }, status },
+              { limit: NAMED_PAGES, signal, endsAt: startedAt + READING_MS },
+            )
+          ).documents;
     const parts = [
       totals === undefined ? foundText(list, asked, canWrite) : countedText(list, asked),
+      nearlyText(nearly),
       list.unreadable === 0 ? '' : `${counted(list.unreadable, 'record')} without an ID left out.`,
       list.trouble === null ? '' : (explainError(list.trouble, context.overHttp) ?? ''),
       wayOn(list, asked),
@@ -167,6 +197,21 @@ function foundText(list: SourceList, asked: Asked, canWrite: boolean): string {
   return canWrite
     ? 'Fini has no sources yet: start with ingest_site or import_provider_resources.'
     : 'Fini has no sources yet.';
+}
+
+/** A URL without a fragment, a query and a slash at its end; undefined where it has none of them. */
+function comparablePart(url: string | undefined): string | undefined {
+  const part = url?.replace(/[?#].*$/s, '').replace(/\/+$/, '');
+  return part === url || part === '' ? undefined : part;
+}
+
+/** Which pages there are whose URLs differ from the one asked for only in their end. */
+function nearlyText(documents: readonly FiniDocument[]): string {
+  if (documents.length === 0) return '';
+  const names = documents.map(
+    ({ id, originalUrl }) => `${bounded(originalUrl ?? '', URL_LENGTH)} (${id})`,
+  );
+  return `Without the slash, query or fragment at its end, the URL matches ${names.join(', ')}.`;
 }
 
 /** What the totals are of, which may not be everything. */

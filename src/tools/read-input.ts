@@ -22,6 +22,9 @@ export interface TextMeaning {
 /** What the texts of the tools' inputs name. */
 export const textMeanings = z.registry<TextMeaning>();
 
+/** Words for the values of a choice beside its own, each folded, with the value that it stands for. */
+export const choiceWords = z.registry<Readonly<Record<string, string>>>();
+
 /** An input as it was meant. */
 export interface ReadInput {
   readonly value: unknown;
@@ -53,8 +56,17 @@ const ANGLE_BRACKETS = /^<([^<>|\s]+)(?:\|[^<>]*)?>$/;
 const QUOTES = [`""`, `''`, '``', '“”', '‘’'];
 /** For a text in which all white space is single spaces. */
 const SEPARATOR = / ?[,;|] ?| /;
-const SEPARATOR_BEFORE_SCHEME =
-  /(?: ?[,;|] ?| )(?=["'`“‘<]{0,3}(?:!?\[[^\][]{0,200}\]\(<?)?[a-z][a-z0-9+.-]{0,20}:\/\/)/i;
+const URL_BEGINS = `["'\`“‘<]{0,3}(?:!?\\[[^\\][]{0,200}\\]\\(<?)?[a-z][a-z0-9+.-]{0,20}://`;
+const SEPARATOR_BEFORE_SCHEME = new RegExp(`(?: ?[,;|] ?| )(?=${URL_BEGINS})`, 'i');
+/** What stands before an item of a list in prose: a bullet or a number. */
+const MARKER = '(?:[-*+•‣◦–—]|\\d{1,4}[.)])';
+/** One at the beginning of a line, before a single word or a URL. */
+const LINE_MARKER = new RegExp(`^[ \\t]*${MARKER}[ \\t]+(?=\\S+[ \\t]*$|${URL_BEGINS})`, 'gim');
+/** One anywhere, before a URL or an ID. */
+const INNER_MARKER = new RegExp(
+  `(?:^| )${MARKER} (?=${URL_BEGINS}|(?:[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}|\\d{4,})(?: |$))`,
+  'gi',
+);
 
 /** A path into an input, as people write it: `resources[0].title`. */
 export function pathText(path: readonly PropertyKey[]): string {
@@ -188,9 +200,9 @@ class Reader {
 /** Whether a value of an optional field only means that it is left out. */
 function isLeftOut(value: unknown): boolean {
   if (Array.isArray(value)) {
-    return value.length === 1 && !Array.isArray(value[0]) && isLeftOut(value[0]);
+    return value.length === 0 || (value.length === 1 && isLeftOut(value[0]));
   }
-  return value === null || (isWord(value) && value.trim() === '');
+  return value === null || (isWord(value) && /^\s*(\[\s*\]\s*)?$/.test(value));
 }
 
 function isWord(value: unknown): value is string {
@@ -211,7 +223,9 @@ function readScalar(schema: z.core.$ZodType, value: unknown): unknown {
     return lower === 'true' || (lower === 'false' ? false : value);
   }
   if (schema instanceof z.ZodEnum) {
-    return schema.options.find((option) => folded(String(option)) === folded(word)) ?? value;
+    const own = schema.options.find((option) => folded(String(option)) === folded(word));
+    const words = Object.entries(choiceWords.get(schema) ?? {});
+    return own ?? words.find(([one]) => one === folded(word))?.[1] ?? value;
   }
   return value;
 }
@@ -265,8 +279,21 @@ function bare(text: string): string {
 function partsOf(text: string, kind: TextMeaning['kind']): unknown[] {
   const list = parsedJson(text, '[');
   if (Array.isArray(list)) return list;
-  const parts = kind === 'glob' ? globsOf(text) : namesOf(text, kind);
-  return parts.length > 1 ? parts : [text];
+  if (kind === 'glob') {
+    const globs = globsOf(text);
+    return globs.length > 1 ? globs : [text];
+  }
+  const unmarked = withoutMarkers(text);
+  const names = namesOf(unmarked, kind);
+  return names.length > 1 || unmarked !== text ? names : [text];
+}
+
+/** A text whose bullets and numbers before items are separators instead; without any, as it is. */
+function withoutMarkers(text: string): string {
+  const lines = text.replace(LINE_MARKER, ', ');
+  const line = lines.replace(/\s+/g, ' ');
+  const unmarked = line.replace(INNER_MARKER, ', ');
+  return unmarked === line ? lines : unmarked;
 }
 
 /** Several IDs, or several URLs before each of which a scheme shows that it begins there. */

@@ -42,6 +42,7 @@ const NAMES_ALIKE: readonly (readonly string[])[] = [
     'uuid',
   ],
   ['externalIds', 'pageIds', 'articleIds', 'resourceIds', 'items', 'pages'],
+  ['externalIds', 'url', 'urls', 'link', 'pageUrl', 'pageUrls'],
   ['resources', 'items', 'pages', 'articles'],
   [
     'links',
@@ -139,7 +140,9 @@ function faultsOf(
           const given = value === undefined ? '' : ` (given: ${shown(value)})`;
           faults.add([], `${pathText(path)} is required${given}: ${expected(at)}.`);
         } else {
-          faults.add(path, `must be ${expected(at)}${explanation(at, value)}`);
+          // A schema may add what its kind of value does not tell.
+          const more = issue.message === '' ? '' : `. ${issue.message}`;
+          faults.add(path, `must be ${expected(at)}${explanation(at, value)}${more}`);
         }
     }
   }

@@ -25,7 +25,14 @@ const texts = z
   .transform((items) => items.map((item) => (typeof item === 'string' ? item : null)));
 
 /** The providers whose content can be listed and registered. */
-export const provider = z.enum(PROVIDERS).describe('A provider connected in the Fini dashboard.');
+export const provider = z
+  .enum(PROVIDERS, {
+    error: ({ input }) =>
+      typeof input === 'string' && /^\s*(google|g)?[\s_-]*drive\s*$/i.test(input)
+        ? 'Google Drive cannot be listed: only the IDs of its sources in Fini work (list_sources with source "googledrive")'
+        : '',
+  })
+  .describe('A provider connected in the Fini dashboard.');
 
 /** How long a call may wait, in seconds. The default is the server's setting; see `longestSeconds`. */
 export const timeoutSeconds = z
@@ -59,8 +66,15 @@ const idText = named
 export const sourceId = idText.superRefine((id, context) => {
   if (!isSourceId(id)) {
     context.addIssue(
-      'is not a source ID (a UUID): list_sources shows the IDs; for a page, search with originalUrl',
+      "is not a source ID (a UUID): list_sources shows the IDs; for a page, search with originalUrl; a provider's own ID (externalId) is not a source ID",
     );
+  }
+});
+
+/** Where a page of a list begins: the ID of the source before it. */
+export const listCursor = idText.superRefine((id, context) => {
+  if (!isSourceId(id)) {
+    context.addIssue('is not a cursor: pass nextCursor of the page before, or leave it out');
   }
 });
 

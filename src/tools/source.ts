@@ -1,11 +1,15 @@
 import * as z from 'zod';
 import { counted, ERROR_LENGTH, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
+import { statusOf } from '../ingestion/source-list.ts';
 import { adviceFor, stateOf } from '../ingestion/states.ts';
 
 /** A source without its text, as tools show it (fini-api.md, "Document"). */
 export const sourceShape = {
   id: z.string().describe('Source ID.'),
+  status: z
+    .string()
+    .describe('completed, failed (also without content), running, never_ingested or unknown.'),
   linkedJobStatus: z
     .string()
     .optional()
@@ -31,6 +35,7 @@ export type SourceOutput = z.output<z.ZodObject<typeof sourceShape>>;
 export function sourceOutput(document: FiniDocument): SourceOutput {
   return {
     id: document.id,
+    status: statusOf(document),
     linkedJobStatus: shown(document.linkedJobStatus, WORD_LENGTH),
     error: shown(document.error, ERROR_LENGTH),
     hint: adviceFor(document)?.hint,
@@ -57,7 +62,10 @@ export function sourceLine(source: SourceOutput): string {
   const { linkedKnowledgeId, linkedOperation, linkedJobId } = source;
   const name = title ?? originalUrl ?? 'untitled';
   const url = title !== undefined && originalUrl !== undefined ? ` <${originalUrl}>` : '';
-  const status = source.linkedJobStatus ?? 'never ingested';
+  // Fini's own word where it says something else.
+  const word = source.linkedJobStatus;
+  const isSame = word === undefined || word.toLowerCase() === source.status;
+  const status = `${source.status.replace('_', ' ')}${isSame ? '' : ` (${word})`}`;
   // The second is enough to tell what is old.
   const changedAt = updatedAt?.replace(/\.\d+(?=Z$)/, '');
   const state = [status, source.source, changedAt].filter((part) => part !== undefined).join(' ');

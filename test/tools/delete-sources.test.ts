@@ -68,8 +68,9 @@ test('without elicitation it deletes what it is told to, and accounts for each I
     /^1 source and 0 articles deleted\. 1 source not deleted, because Fini does not have it\.\n/,
   );
   const again = await call('delete_sources', { documentIds: [id, unknown] });
+  expect(again.structured).toMatchObject({ notDeleted: [id, unknown] });
   expect(again.structured.message).toMatch(
-    /2 sources not deleted, because Fini does not have them\.$/,
+    /^Nothing was deleted: Fini does not have these 2 sources\./,
   );
   expect(sandbox.documents()).toEqual([]);
 });
@@ -169,4 +170,44 @@ test('a client that only opens pages is not asked', async () => {
   const { structured } = await call('delete_sources', { documentIds: [id] });
   expect(questions).toEqual([]);
   expect(structured.deletedDocuments).toMatchObject([{ id }]);
+});
+
+test('where Fini knows none of them, nobody is asked and nothing is sent', async () => {
+  const { call, sandbox, questions } = await start(['--allow-delete'], 'accept');
+  const unknown = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
+  const { structured, isError, text } = await call('delete_sources', { documentIds: [unknown] });
+  expect(isError).toBe(false);
+  expect(questions).toEqual([]);
+  expect(deletions(sandbox)).toEqual([]);
+  expect(structured).toMatchObject({ deletedDocuments: [], notDeleted: [unknown] });
+  expect(text).toMatch(/^Nothing was deleted: Fini does not have this source\./);
+  const { id } = sandbox.addDocument({});
+  await call('delete_sources', { documentIds: [unknown, id] });
+  expect(questions).toHaveLength(1);
+  // A 404 of something that stands before Fini says nothing of the source.
+  const other = sandbox.addDocument({}).id;
+  const action = { kind: 'status', status: 404, body: 'no such page' } as const;
+  sandbox.script({ method: 'GET', times: 9, action });
+  await call('delete_sources', { documentIds: [other] });
+  expect(questions).toHaveLength(2);
+  expect(deletions(sandbox)).toHaveLength(2);
+});
+
+test('an article that stays is named, since agents still answer from it', async () => {
+  const { call, sandbox } = await start(['--allow-delete']);
+  const article = '0d9c8b7a-6f5e-4d3c-8b2a-190807060504';
+  const linked = () => sandbox.addDocument({ linkedKnowledgeId: article }).id;
+  const kept = await call('delete_sources', {
+    documentIds: [linked(), sandbox.addDocument({}).id],
+  });
+  expect(kept.structured.message).toBe(
+    `2 sources and 0 articles deleted. 1 Knowledge article made from them stays, and agents may still answer from it: ${article}. To remove it, delete it in the Fini dashboard.`,
+  );
+  const gone = await call('delete_sources', { documentIds: [linked()], deleteArticles: true });
+  expect(gone.structured.message).not.toContain('stay');
+  const bare = await call('delete_sources', { documentIds: [sandbox.addDocument({}).id] });
+  expect(bare.structured.message).toBe('1 source and 0 articles deleted.');
+  const documentIds = Array.from({ length: 60 }, () => sandbox.addDocument({}).id);
+  const many = await call('delete_sources', { documentIds });
+  expect(many.structured.message).toMatch(/articles made from them, if any, stay, and agents may/);
 });

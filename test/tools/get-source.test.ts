@@ -27,6 +27,7 @@ test('a short source comes whole, in the text too', async () => {
     title: document.title,
     originalUrl: document.originalUrl,
     source: 'web',
+    status: 'completed',
     linkedJobStatus: 'COMPLETED',
     paragraphCount: 2,
     english: true,
@@ -36,7 +37,7 @@ test('a short source comes whole, in the text too', async () => {
     offset: 0,
   });
   expect(text).toMatch(
-    new RegExp(`^- ${document.id} COMPLETED web \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ: `),
+    new RegExp(`^- ${document.id} completed web \\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ: `),
   );
   expect(text).toContain('First.\n\nSecond.');
 });

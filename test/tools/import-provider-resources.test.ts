@@ -363,7 +363,7 @@ test('all and a search made again join what still runs, and leave alone what has
   list([]);
   const third = await run({ search: 'slow' });
   expect(third).toMatchObject({ isError: false, structured: { selected: 0, ingestedBefore: 2 } });
-  expect(third.text).toMatch(/is already ingested\. list_sources/);
+  expect(third.text).toMatch(/Fini has ingested what matches: "Slow /);
   expect(ingestRequests(harness.sandbox)).toHaveLength(queued);
 });
 
@@ -397,14 +397,23 @@ test('what was registered and not ingested is found behind many newer sources', 
 
 test('what failed before is told apart from what was ingested', async () => {
   job = { status: 'FAILED', error: 'object_not_found' };
+  const [fine] = itemsOf(1, 'Failing not');
+  const { id: fineId } = harness.sandbox.addDocument({
+    source: 'notion',
+    ...fine,
+    externalId: `fine-${items}`,
+  });
   list(itemsOf(2, 'Failing'));
   await run({ search: 'failing' });
   list([]);
   const { text, isError } = await run({ search: 'failing' });
   expect(isError).toBe(false);
-  expect(text).toMatch(
-    /Fini already has 2 matching sources, of which 2 failed\. list_sources .*refresh_sources/,
-  );
+  expect(text).toMatch(/Fini already has 3 matching sources, of which 2 failed: "Failing /);
+  const ids = [...text.matchAll(/"Failing \d+" \(([0-9a-f-]{36}), failed\)/g)].map(([, id]) => id);
+  expect(ids).toHaveLength(2);
+  expect(text).toContain(`"${fine?.title}" (${fineId})`);
+  const refresh = `call refresh_sources with ${JSON.stringify({ documentIds: ids })}`;
+  expect(text).toContain(refresh);
 });
 
 test('where registering fails, what Fini has already is named all the same', async () => {
@@ -542,4 +551,93 @@ test('hostile titles, IDs and long lists come out in bounds', async () => {
   const missing = await run({ externalIds: [HOSTILE], dryRun: true });
   expect(missing.structured.notFound).toEqual(['A [31m B C']);
   expectFitToShow(missing);
+});
+
+describe('names of the wrong kind', () => {
+  const dry = (input: Record<string, unknown>) => run({ ...input, dryRun: true });
+
+  test('a source ID is taken for the source', async () => {
+    const [item] = itemsOf(1);
+    const { id } = harness.sandbox.addDocument({ source: 'notion', ...item });
+    list([]);
+    const shown = await dry({ externalIds: [id.toUpperCase()] });
+    expect(shown.structured).toMatchObject({ notFound: [], toRefresh: [{ id }] });
+    list([]);
+    const done = await run({ externalIds: id });
+    expect(reportedIds(done.structured.report)).toEqual([item?.externalId]);
+  });
+
+  test('what may be the ID of a source of another kind says where that goes', async () => {
+    const { id } = harness.sandbox.addDocument({ source: 'zendesk' });
+    list([]);
+    const { text, structured } = await dry({ externalIds: [id] });
+    expect(structured.notFound).toEqual([id]);
+    expect(text).toContain(`refresh_sources with {"documentIds":["${id}"]}`);
+  });
+
+  test('a title in externalIds points to search', async () => {
+    list(itemsOf(1));
+    const { text } = await dry({ externalIds: ['Saved replies'] });
+    expect(text).toMatch(/"Saved replies" may be a title: .*\bsearch\b/);
+    list(itemsOf(1));
+    const number = await dry({ externalIds: ['4402118230'] });
+    expect(number.text).not.toMatch(/may be a title|refresh_sources/);
+  });
+
+  test('a URL in search, or as url, points to externalIds', async () => {
+    const search = 'https://www.notion.so/Refunds-7c1e9b5240d34f6a9b1d000038500000';
+    const refused = await dry({ search });
+    expect(refused.text).toMatch(/search: "https:.*" is a URL: pass it as externalIds/);
+    for (const name of ['url', 'urls', 'pageUrl']) {
+      expect((await dry({ [name]: search })).text).toContain(`no "${name}": use externalIds.`);
+    }
+  });
+});
+
+describe('a search of what Fini has', () => {
+  test('names what was ingested, with the call that ingests it again', async () => {
+    const [item] = itemsOf(1, 'Warranty');
+    const { id } = harness.sandbox.addDocument({ source: 'notion', ...item });
+    list([]);
+    const { text, isError } = await run({ search: 'warranty', dryRun: true });
+    expect(isError).toBe(false);
+    expect(text).toContain(`"${item?.title}" (${id})`);
+    const [, json = ''] = /call refresh_sources with (\{.*?\})/.exec(text) ?? [];
+    const queued = await harness.call('refresh_sources', JSON.parse(json));
+    expect(queued.structured.queuedDocumentIds).toEqual([id]);
+  });
+
+  test('names ten, and says how many more there are', async () => {
+    for (const item of itemsOf(12, `Guarantee ${HOSTILE}${'x'.repeat(10_000)}`)) {
+      harness.sandbox.addDocument({ source: 'notion', ...item });
+    }
+    items += 10;
+    list([]);
+    const answer = await run({ search: 'guarantee', dryRun: true });
+    expect(answer.structured.ingestedBefore).toBe(12);
+    expect(answer.text).toMatch(/ and 2 more/);
+    const [, json = ''] = /call refresh_sources with (\{.*?\})/.exec(answer.text) ?? [];
+    expect(JSON.parse(json).documentIds).toHaveLength(10);
+    expectFitToShow(answer);
+  });
+
+  test('says of each known item what would happen to it', async () => {
+    const [never, running, done] = itemsOf(3, 'Pedal');
+    const add = (item: object | undefined, fields: object) =>
+      harness.sandbox.addDocument({ source: 'notion', ...item, ...fields });
+    add(never, { linkedJobStatus: null, success: null });
+    add(running, { linkedJobStatus: 'PENDING', success: null });
+    list([]);
+    const found = await run({ search: 'pedal', dryRun: true });
+    expect(found.text).toMatch(
+      /2 matching items in Fini whose ingestion has not finished: they will be ingested, or waited for if they are running\./,
+    );
+    expect(found.text).toContain(`- in Fini, never ingested, to be ingested: ${never?.title} (`);
+    expect(found.text).toContain(`- in Fini, running, to be waited for: ${running?.title} (`);
+    add(done, {});
+    list([]);
+    const named = await run({ externalIds: [done?.externalId], dryRun: true });
+    expect(named.text).toMatch(/1 selected item already in Fini, to be ingested again\./);
+    expect(named.text).toContain(`- in Fini, to be ingested again: ${done?.title} (`);
+  });
 });

@@ -77,6 +77,7 @@ describe('a workspace of 120 sources', () => {
       title: 'Other 119',
       originalUrl: 'https://odd.example/119',
       source: 'web',
+      status: 'completed',
       linkedJobStatus: 'COMPLETED',
       paragraphCount: 400,
       english: true,
@@ -99,7 +100,7 @@ describe('a workspace of 120 sources', () => {
       const kind = index % 3 === 0 ? 'notion' : 'web';
       const url = `https://${index % 2 ? 'odd' : 'even'}.example/${index}`;
       const operation = index % 6 === 0 ? 'DO_NOTHING' : 'UPDATE_ARTICLE';
-      return `- ${id} COMPLETED ${kind} 2026-01-01T00:0${Math.floor(index / 60)}:${index % 60}Z: Other ${index} <${url}> (400 paragraphs, ${operation})`;
+      return `- ${id} completed ${kind} 2026-01-01T00:0${Math.floor(index / 60)}:${index % 60}Z: Other ${index} <${url}> (400 paragraphs, ${operation})`;
     });
     expect(text.split('\n').slice(1, 4)).toEqual(lines);
   });
@@ -585,4 +586,74 @@ test('a page that ignores limit is read in part, quickly, and the rest comes wit
   expect(performance.now() - startedAt).toBeLessThan(5_000);
   expect(broken.structured).toMatchObject({ documents: [], hasMore: true });
   await harness.close();
+});
+
+test('each source has the status that its job came to, in the text too', async () => {
+  const harness = await startHarness();
+  const states = fillByStatus(harness, STATUS_FIELDS.length);
+  const { structured, text } = await harness.call('list_sources');
+  for (const [status, id] of states) {
+    expect(structured.documents).toContainEqual(expect.objectContaining({ id, status }));
+    expect(text).toContain(`- ${id} ${status.replace('_', ' ')} `);
+    const one = await harness.call('get_source', { id });
+    expect(one.structured.status).toBe(status);
+    expect(one.text).toContain(`- ${id} ${status.replace('_', ' ')} `);
+  }
+  expect(text).toMatch(/ running \(PENDING\) .* failed \(COMPLETED\) /s);
+  await harness.close();
+});
+
+test.each([
+  ['pending', 'running'],
+  ['in_progress', 'running'],
+  ['IN PROGRESS', 'running'],
+  ['queued', 'running'],
+  ['FAILED', 'failed'],
+  ['error', 'failed'],
+  ['COMPLETED', 'completed'],
+])('status %j is read as %j', async (given, meant) => {
+  const harness = await startHarness();
+  fillByStatus(harness, STATUS_FIELDS.length);
+  const { structured } = await harness.call('list_sources', { status: given });
+  const wanted = await harness.call('list_sources', { status: meant });
+  expect(structured.documents.length).toBeGreaterThan(0);
+  expect(structured.documents).toEqual(wanted.structured.documents);
+  await harness.close();
+});
+
+describe('a URL that is written otherwise than in Fini', () => {
+  let harness: Harness;
+  let id: string;
+  beforeAll(async () => {
+    harness = await startHarness();
+    ({ id } = harness.sandbox.addDocument({ originalUrl: 'https://help.example/rewards' }));
+  });
+  afterAll(() => harness.close());
+
+  test.each([
+    'https://help.example/rewards/',
+    'https://help.example/rewards?utm_source=mail',
+    'https://help.example/rewards/?utm_source=mail#top',
+    'help.example/rewards#top',
+  ])('%s points to the page that is there', async (originalUrl) => {
+    const { structured } = await harness.call('list_sources', { originalUrl });
+    expect(structured.documents).toEqual([]);
+    expect(structured.message).toContain(
+      `No source matches these filters. Without the slash, query or fragment at its end, the URL matches https://help.example/rewards (${id})`,
+    );
+    // The other filters hold.
+    const other = await harness.call('list_sources', { originalUrl, source: 'notion' });
+    expect(other.structured.message).toBe('No source matches these filters.');
+  });
+
+  test('a URL of another page finds nothing', async () => {
+    for (const originalUrl of [
+      'https://help.example/prices/',
+      'https://help.example/prices',
+      '/',
+    ]) {
+      const { structured } = await harness.call('list_sources', { originalUrl, title: 'none' });
+      expect(structured.message).toMatch(/^No source matches these filters\. A failed source/);
+    }
+  });
 });

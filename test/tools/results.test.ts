@@ -195,8 +195,9 @@ test('a list of sources has in its text all that a next call needs', async () =>
   const lines = text.split('\n').slice(1);
   expect(lines).toHaveLength(structured.documents.length);
   for (const [index, document] of structured.documents.entries()) {
-    const { id, title, originalUrl, linkedJobStatus, source, error, hint } = document;
-    for (const part of [id, title, originalUrl, linkedJobStatus, source, error, hint]) {
+    const { id, title, originalUrl, source, error, hint } = document;
+    const status = document.status.replace('_', ' ');
+    for (const part of [id, title, originalUrl, status, source, error, hint]) {
       if (part !== undefined) expect(lines[index]).toContain(part);
     }
   }
