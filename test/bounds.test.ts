@@ -76,6 +76,8 @@ const items: [what: string, list: unknown[]][] = [
   ['10,000 nulls', wide(null)],
   ['10,000 objects', wide({ id: UUID })],
   ['several in each', wide(`${PAGE} ${PAGE}`)],
+  ['many globs in each', Array.from({ length: 190 }, () => '/a,'.repeat(3_333))],
+  ['many URLs in each', Array.from({ length: 190 }, () => 'a://b,'.repeat(1_666))],
   [
     'long texts',
     texts.slice(0, 12).flatMap(([, text]) => Array.from({ length: 40 }, () => short(text))),

@@ -42,6 +42,10 @@ const MAXIMUM_NAMES = 100;
 const LONGEST_TEXT = 10_000;
 /** How long a text may be that holds a list. */
 const LONGEST_LIST_TEXT = 1_000_000;
+/** How long all the texts of one list may be together, in characters. */
+const LONGEST_LIST = 2_000_000;
+/** How many globs one text is split into: far more than are allowed, so none is lost unsaid. */
+const SPLIT_GLOBS = 1_000;
 /** No number, word or name of an input is longer. */
 const LONGEST_WORD = 100;
 /** Quotes in backticks in angle brackets. */
@@ -145,8 +149,11 @@ class Reader {
     const items = this.#itemsOf(element, value, path);
     if (items === null || this.#isTooMany(items, path)) return value;
     const meaning = textMeanings.get(element);
+    if (meaning !== undefined && this.#isTooLongInAll(items, path)) return value;
     const parts: unknown[] = [];
     for (const [position, item] of items.entries()) {
+      // One text may stand for many: whoever sends thousands of these is stopped on the way.
+      if (parts.length > MAXIMUM_ITEMS) break;
       if (typeof item !== 'string' || meaning === undefined) {
         parts.push(item);
         continue;
@@ -184,6 +191,19 @@ class Reader {
     const [has, most] = [length, MAXIMUM_ITEMS].map((count) => count.toLocaleString('en-US'));
     this.excesses.push(
       `${path} has ${has} items; at most ${most} are allowed: pass fewer at once.`,
+    );
+    return true;
+  }
+
+  #isTooLongInAll(items: readonly unknown[], path: string): boolean {
+    const sum = items.reduce<number>(
+      (total, item) => total + (typeof item === 'string' ? item.length : 0),
+      0,
+    );
+    if (sum <= LONGEST_LIST) return false;
+    const [has, most] = [sum, LONGEST_LIST].map((count) => count.toLocaleString('en-US'));
+    this.excesses.push(
+      `${path} has ${has} characters; at most ${most} are allowed: pass fewer items at once.`,
     );
     return true;
   }
@@ -277,6 +297,8 @@ function bare(text: string): string {
 
 /** The items that one text of a list stands for. */
 function partsOf(text: string, kind: TextMeaning['kind']): unknown[] {
+  // Most texts are one item, which costs as little as can be.
+  if (!/[\s,;|[]/.test(text)) return [text];
   const list = parsedJson(text, '[');
   if (Array.isArray(list)) return list;
   if (kind === 'glob') {
@@ -334,6 +356,7 @@ function globsOf(text: string): string[] {
     const isComma =
       character === ',' && /^(\s|\/|\*|\?|\{|https?:)/i.test(text.slice(index + 1, index + 7));
     if (depth > 0 || !(isComma || character === '\n')) continue;
+    if (globs.length > SPLIT_GLOBS) break;
     globs.push(text.slice(start, index));
     start = index + 1;
   }
