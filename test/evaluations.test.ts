@@ -250,7 +250,7 @@ const usual: Row[] = [
       {
         tool: 'list_sources',
         input: { originalUrl: 'failed.example' },
-        shows: /failed web .*: Old prices.*Blocked by robots/,
+        shows: /failed web .*: "Old prices".*Blocked by robots/,
       },
       {
         tool: 'get_source',

@@ -554,7 +554,9 @@ function failures({ hints = [] }: ReportOutput, failed: readonly SourceInReport[
 function lineOf(source: SourceInReport): string {
   const { status, input, originalUrl, id, title, error, hint, joined, paragraphCount } = source;
   const { source: kind, ignored, jobStatus = 'not started', linkedKnowledgeId, jobId } = source;
-  const name = originalUrl ?? title ?? id ?? '';
+  // In quotes, so that a title, which a page chooses, cannot pass for what this server says.
+  const quotedTitle = title === undefined ? undefined : JSON.stringify(title);
+  const name = originalUrl ?? quotedTitle ?? id ?? '';
   const given = input === undefined ? '' : `${input} → `;
   const named = id === undefined || id === name ? given + name : `${given}${name} (${id})`;
   // The hint about a job that pends for too long names both the state and the job.
@@ -564,7 +566,7 @@ function lineOf(source: SourceInReport): string {
     error === undefined ? undefined : JSON.stringify(error),
     status === 'unfinished' && !isExplained ? jobStatus : undefined,
     kind === 'web' ? undefined : kind,
-    title === name ? undefined : title,
+    quotedTitle === name ? undefined : quotedTitle,
     status === 'completed' && paragraphCount !== undefined
       ? counted(paragraphCount, 'paragraph')
       : undefined,

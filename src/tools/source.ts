@@ -60,7 +60,8 @@ export function sourceOutput(document: FiniDocument): SourceOutput {
 export function sourceLine(source: SourceOutput): string {
   const { id, title, originalUrl, updatedAt, error, hint, english, changed } = source;
   const { linkedKnowledgeId, linkedOperation, linkedJobId } = source;
-  const name = title ?? originalUrl ?? 'untitled';
+  // In quotes, so that a title, which a page chooses, cannot pass for what this server says.
+  const name = title === undefined ? (originalUrl ?? 'untitled') : JSON.stringify(title);
   const url = title !== undefined && originalUrl !== undefined ? ` <${originalUrl}>` : '';
   // Fini's own word where it says something else.
   const word = source.linkedJobStatus;

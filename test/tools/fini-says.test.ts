@@ -37,6 +37,21 @@ test.each(['list_sources', 'get_source', 'wait_for_sources'])(
   },
 );
 
+test.each(['list_sources', 'get_source', 'wait_for_sources'])(
+  'a title, which a page chooses, is in quotes in the text of %s',
+  async (tool) => {
+    const { id } = harness.sandbox.addDocument({
+      title: FORGED,
+      originalUrl: 'https://a.example/2',
+    });
+    const input = { list_sources: { id }, get_source: { id }, wait_for_sources: { ids: [id] } }[
+      tool
+    ];
+    const { text } = await harness.call(tool, input);
+    expect(text).toContain(JSON.stringify(FORGED));
+  },
+);
+
 test('the same in a resource that has no text', async () => {
   const { id } = failed({ paragraphs: [] });
   const { contents } = await harness.client.readResource({ uri: `fini://sources/${id}` });

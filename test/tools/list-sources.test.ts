@@ -100,7 +100,7 @@ describe('a workspace of 120 sources', () => {
       const kind = index % 3 === 0 ? 'notion' : 'web';
       const url = `https://${index % 2 ? 'odd' : 'even'}.example/${index}`;
       const operation = index % 6 === 0 ? 'DO_NOTHING' : 'UPDATE_ARTICLE';
-      return `- ${id} completed ${kind} 2026-01-01T00:0${Math.floor(index / 60)}:${index % 60}Z: Other ${index} <${url}> (400 paragraphs, ${operation})`;
+      return `- ${id} completed ${kind} 2026-01-01T00:0${Math.floor(index / 60)}:${index % 60}Z: "Other ${index}" <${url}> (400 paragraphs, ${operation})`;
     });
     expect(text.split('\n').slice(1, 4)).toEqual(lines);
   });
