@@ -71,6 +71,37 @@ export class SessionShares {
   }
 }
 
+/** How much of requests may be under way at once, in bytes of their bodies: in all, and for one key of a client's own. */
+const UNDER_WAY_BYTES = 32 * 1024 * 1024;
+const UNDER_WAY_BYTES_A_KEY = 16 * 1024 * 1024;
+
+/**
+ * Bounds what is held for requests under way. A body is held several times over while it is read,
+ * parsed and answered, so that a few large ones at once would fill the memory.
+ */
+export class UnderWayBound {
+  readonly #byKey = new Map<string | undefined, number>();
+  #total = 0;
+
+  /** Takes room for a part of a body. False where there is none. */
+  take(apiKey: string | undefined, bytes: number): boolean {
+    const own = (this.#byKey.get(apiKey) ?? 0) + bytes;
+    const isTooMuchForKey = apiKey !== undefined && own > UNDER_WAY_BYTES_A_KEY;
+    if (isTooMuchForKey || this.#total + bytes > UNDER_WAY_BYTES) return false;
+    this.#total += bytes;
+    this.#byKey.set(apiKey, own);
+    return true;
+  }
+
+  /** Gives back what was taken. */
+  giveBack(apiKey: string | undefined, bytes: number): void {
+    this.#total -= bytes;
+    const left = (this.#byKey.get(apiKey) ?? 0) - bytes;
+    if (left > 0) this.#byKey.set(apiKey, left);
+    else this.#byKey.delete(apiKey);
+  }
+}
+
 /** Lets clients go that do not read what they asked for, before it fills the memory. */
 export class UnreadBound {
   readonly #responses = new Set<ServerResponse>();

@@ -20,7 +20,7 @@ import {
   refuse,
   shortHash,
 } from './http-access.ts';
-import { connectionLimit, SessionShares, UnreadBound } from './http-limits.ts';
+import { connectionLimit, SessionShares, UnderWayBound, UnreadBound } from './http-limits.ts';
 import type { Log } from './log.ts';
 import { connectServer, createServer, guarded, type ServerKind } from './server.ts';
 import { originalStack } from './stack.ts';
@@ -155,6 +155,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   const sessions = new Map<string, Session>();
   const shares = new SessionShares(options.maximumSessions);
   const eventLogs = new EventLogs<JSONRPCMessage>();
+  const underWay = new UnderWayBound();
   const unread = new UnreadBound(seldom(log, 'clients that did not read were let go'));
   let isStopping = false;
   let running = 0;
@@ -234,7 +235,8 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       throw new HttpRefusal(405, why, JSON_RPC_ERROR, { allow: 'POST' });
     }
     unread.watch(response);
-    const json = request.method === 'POST' ? await readJson(request) : undefined;
+    const json =
+      request.method === 'POST' ? await readJson(request, holdFor(apiKey, response)) : undefined;
     Object.assign(summary, summarize(json));
     const body = json === undefined ? undefined : readBody(json);
     if (await modern.isModern(request, body)) return serveModern(request, response, body);
@@ -284,7 +286,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     if (isStopping) {
       throw new HttpRefusal(503, 'This server is stopping.', JSON_RPC_ERROR, RETRY_LATER);
     }
-    const giveBack = shares.take(apiKey);
+    const giveBack = shares.take(apiKey) ?? (await takeIdleShare(apiKey));
     if (giveBack === null) {
       const why = `All that this key may have of the ${options.maximumSessions} sessions of this server are in use. Try again later.`;
       throw new HttpRefusal(503, why, JSON_RPC_ERROR, RETRY_LATER);
@@ -318,6 +320,33 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     await pass(transport, request, response, body);
     // An initialize that was refused leaves nothing behind.
     if (session === undefined) await transport.close();
+  }
+
+  /** Makes room for a key without a session: whoever has the most loses the one unused the longest. */
+  async function takeIdleShare(apiKey: string | undefined): Promise<(() => void) | null> {
+    const counts = new Map<string | undefined, number>();
+    for (const one of sessions.values()) counts.set(one.apiKey, (counts.get(one.apiKey) ?? 0) + 1);
+    if (counts.has(apiKey)) return null;
+    const most = Math.max(...counts.values());
+    const [idle] = [...sessions.values()]
+      .filter((one) => one.open === 0 && counts.get(one.apiKey) === most)
+      .sort((one, other) => one.lastUsedAt - other.lastUsedAt);
+    await idle?.transport.close();
+    return shares.take(apiKey);
+  }
+
+  /** Holds room for a body until its response has ended. */
+  function holdFor(apiKey: string | undefined, response: ServerResponse): (bytes: number) => void {
+    let held = 0;
+    response.once('close', () => underWay.giveBack(apiKey, held));
+    return (bytes) => {
+      if (!underWay.take(apiKey, bytes)) {
+        const why =
+          'Too much is under way at this server. Try again later, or pass fewer items at once.';
+        throw new HttpRefusal(503, why, JSON_RPC_ERROR, RETRY_LATER);
+      }
+      held += bytes;
+    };
   }
 
   async function continueSession(
@@ -490,7 +519,7 @@ function allowOrigin(request: IncomingMessage, response: ServerResponse, rules: 
 }
 
 /** The whole body, bounded, as JSON. */
-async function readJson(request: IncomingMessage): Promise<unknown> {
+async function readJson(request: IncomingMessage, hold: (bytes: number) => void): Promise<unknown> {
   if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
     throw new HttpRefusal(415, 'A request has the content type application/json.');
   }
@@ -504,6 +533,7 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
         `A request may have ${MAXIMUM_BODY_BYTES / 1024 / 1024} MB at most: pass fewer items at once.`,
       );
     }
+    hold(chunk.length);
     chunks.push(chunk);
   }
   const json = Buffer.concat(chunks);

@@ -630,6 +630,39 @@ describe('between tenants', () => {
   });
 });
 
+test('keys that hold every session idle lock out nobody who has none', async () => {
+  const { url } = await serve(environmentFor(await sandboxFor({ keys })), ['--max-sessions', '10']);
+  for (const name of ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) {
+    for (let count = 0; count < 2; count += 1) {
+      await post(url, initialize, { 'x-fini-api-key': `fini_made_up_${name}` });
+    }
+  }
+  const client = await open(url, A);
+  expect((await client.post(call(2, 'list_sources'))).text).toContain('"isError":false');
+  // The server's own key has its part too.
+  await open(url);
+});
+
+test('bodies under way are bounded in sum, and there is room again once they have gone', async () => {
+  const { url } = await serve(environmentFor(await sandboxFor({ keys })));
+  const part = ' '.repeat(4 * MEGABYTE - 1_000);
+  const head = { method: 'POST', headers: { 'content-type': 'application/json' } };
+  const { hostname, port } = new URL(url);
+  const sockets = Array.from({ length: 12 }, () => connectSocket(Number(port), hostname));
+  const refused: Socket[] = [];
+  for (const socket of sockets) {
+    stops.add(() => socket.destroy());
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk) => /^HTTP\/1.1 503/.test(String(chunk)) && refused.push(socket));
+    socket.write(
+      `POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${head.headers['content-type']}\r\ncontent-length: ${4 * MEGABYTE}\r\n\r\n${part}`,
+    );
+  }
+  await eventually(() => expect(refused.length).toBeGreaterThan(2));
+  for (const socket of sockets) socket.destroy();
+  await eventually(async () => expect((await post(url, initialize, {})).status).toBe(200));
+});
+
 test('what an initialize request tells is bounded in parts too, since a session keeps it', async () => {
   const sandbox = await sandboxFor();
   const { url } = await serve(environmentFor(sandbox));
