@@ -17,10 +17,11 @@ import { ProgressReporter } from './progress.ts';
 import { parseInput } from './refusal.ts';
 
 /**
- * How long a call lasts at the most, in seconds, whose client asks for no progress: most of these
- * give a call up after 60 s, and its result with it.
+ * How long a call waits at most, in seconds, if its client asks for no progress. Most of these
+ * clients drop a call after 60 s, and its result with it. A queueing request under way gets five
+ * seconds more, so such a call ends after 55 s.
  */
-const SILENT_CALL_SECONDS = 55;
+const SILENT_CALL_SECONDS = 50;
 /** How long a person has to answer a question. */
 const QUESTION_TIMEOUT_MS = 10 * 60_000;
 
@@ -66,7 +67,7 @@ export interface ToolDependencies {
   readonly workspace: () => Workspace;
   /** Takes an error that nobody expected, with the reference under which the client hears of it. */
   readonly onUnexpectedError: (reference: string, error: unknown) => void;
-  /** How long a call without progress may last, in seconds, where it is not the usual 55. */
+  /** How long a call without progress may last, in seconds, if not the usual 50. */
   readonly silentCallSeconds?: number;
 }
 
