@@ -71,6 +71,10 @@ const items: [what: string, list: unknown[]][] = [
   ['nulls', listed(null)],
   ['objects', listed({ id: UUID })],
   ['10,000 URLs', wide(PAGE)],
+  [
+    '10,000 URLs beyond ASCII',
+    Array.from({ length: 10_000 }, (_, index) => `https://help.example/${'é'.repeat(100)}${index}`),
+  ],
   ['10,000 wrong URLs', wide('help.example/a b')],
   ['10,000 wrong IDs', wide(`${UUID}x`)],
   ['10,000 nulls', wide(null)],

@@ -147,6 +147,9 @@ export function inputKey(input: string): string {
   return URL.canParse(input) ? normalisedUrl(input) : input.toLowerCase();
 }
 
+/** An escape in lower case, or one of a character that needs none: letters, digits, "-", ".", "_", "~". */
+const LOOSE_ESCAPE = /%(?:[a-f]|[0-9A-F][a-f]|2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)/;
+
 /**
  * A URL as every spelling of it comes out: scheme and host in lower case, without a default port,
  * with escapes in upper case and none needless (RFC 3986, 6.2.2), and without a fragment, which
@@ -155,6 +158,8 @@ export function inputKey(input: string): string {
 export function normalisedUrl(text: string): string {
   const url = new URL(text);
   if (!/^#[/!]/.test(url.hash)) url.hash = '';
+  // Most URLs come out of the parser as they should be, and each is looked at many times.
+  if (!LOOSE_ESCAPE.test(url.href)) return url.href;
   return url.href.replace(/%[0-9a-f]{2}/gi, (triplet) => {
     const character = String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
     return /[\w.~-]/.test(character) ? character : triplet.toUpperCase();
