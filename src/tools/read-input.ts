@@ -36,7 +36,7 @@ export interface ReadInput {
   readonly positions: ReadonlyMap<string, number>;
 }
 
-const MAXIMUM_ITEMS = 10_000;
+const MAXIMUM_ITEMS = 5_000;
 const MAXIMUM_NAMES = 100;
 /** How long a text may be, in characters. */
 const LONGEST_TEXT = 10_000;
