@@ -300,7 +300,8 @@ export class Ingestion {
     queuedAt: QueuedAt,
   ): Promise<void> {
     wait.progress('checking');
-    const release = await this.#reserve(inputs, wait.signal);
+    // Until another call is done with an input, nobody can say whether it is queued.
+    const release = await this.#reserve(inputs, wait.signal, (busy) => wait.doubt(busy));
     try {
       let left = inputs;
       for (;;) {
@@ -344,11 +345,18 @@ export class Ingestion {
    * Waits until no other call queues one of these inputs, and makes others wait until the answer is
    * called.
    */
-  async #reserve(inputs: readonly string[], signal: AbortSignal): Promise<() => void> {
+  async #reserve(
+    inputs: readonly string[],
+    signal: AbortSignal,
+    onBusy: (inputs: readonly string[]) => void = () => undefined,
+  ): Promise<() => void> {
     const keys = inputs.map(inputKey);
-    const underWay = () => keys.map((key) => this.#beingQueued.get(key));
-    while (underWay().some((request) => request !== undefined)) {
-      await orAborted(Promise.all(underWay()), signal);
+    for (;;) {
+      const underWay = keys.map((key) => this.#beingQueued.get(key));
+      const busy = inputs.filter((_, index) => underWay[index] !== undefined);
+      if (busy.length === 0) break;
+      onBusy(busy);
+      await orAborted(Promise.all(underWay), signal);
     }
     const { promise: reservation, resolve: release } = withResolvers();
     for (const key of keys) this.#beingQueued.set(key, reservation);

@@ -464,7 +464,8 @@ test('the time-out bounds a call that waits for another one’s queueing, and th
   });
   const second = await call('ingest_and_wait', input);
   expect(firstHasEnded).toBe(false);
-  expect(second.text).toMatch(/^Nothing was queued.*timed out/);
+  // The other call may have queued it, and nobody knows yet.
+  expect(second.text).toMatch(/did not confirm that 1 item was queued.*timed out.*may have been/);
   expect((await first).text).toMatch(/may have been queued/);
 });
 
