@@ -11,6 +11,7 @@ import {
   reportedState,
   type TrackedSource,
 } from './report.ts';
+import { timeOf } from './states.ts';
 
 /** Why a wait came to its end by its own rules, in words: its time ran out, or it may not continue. */
 export class WaitEnded extends Error {
@@ -178,6 +179,8 @@ export class Wait {
   take(document: FiniDocument, neverQueued = false): boolean {
     const source = this.#sources.get(document.id);
     if (source === undefined) return true;
+    // A slow answer may tell of the record as it was before one that came first.
+    if (isOlder(document, source.document)) return isSettled(source);
     // Reports count paragraphs and never show them, so a long wait need not hold on to them.
     const before = source.fresh ? (source.document?.linkedJobStatus ?? null) : null;
     source.document = { ...document, paragraphs: [] };
@@ -229,4 +232,10 @@ export class Wait {
   end(): void {
     for (const timer of this.#timers) clearTimeout(timer);
   }
+}
+
+/** Whether a record was read before the one that is known. */
+function isOlder(document: FiniDocument, known: FiniDocument | null): boolean {
+  const [readAt, knownAt] = [document, known].map((one) => timeOf(one?.updatedAt ?? null));
+  return readAt != null && knownAt != null && readAt < knownAt;
 }
