@@ -179,13 +179,14 @@ export class Wait {
   take(document: FiniDocument, neverQueued = false): boolean {
     const source = this.#sources.get(document.id);
     if (source === undefined) return true;
-    // A slow answer may tell of the record as it was before one that came first.
-    if (isOlder(document, source.document)) return isSettled(source);
+    const news = isNews(document, source.baseline);
+    // A slow answer may tell of the old job last. A new job counts whatever Fini's clocks say.
+    if (!news && isOlder(document, source.document)) return isSettled(source);
     // Reports count paragraphs and never show them, so a long wait need not hold on to them.
     const before = source.fresh ? (source.document?.linkedJobStatus ?? null) : null;
     source.document = { ...document, paragraphs: [] };
     source.neverQueued = neverQueued;
-    source.fresh ||= isNews(document, source.baseline);
+    source.fresh ||= news;
     if (source.fresh && document.linkedJobStatus !== before) {
       this.#options.onChange?.(source.document, before);
     }
