@@ -201,7 +201,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       await route(request, response, summary);
     } catch (error) {
       if (error instanceof HttpRefusal) return answerRefusal(request, response, error);
-      // A client that went away, or an answer that has begun.
+      // The client disconnected, or the response has already started.
       if (request.errored !== null || response.headersSent) throw error;
       const text = failureText(error, { onUnexpectedError }, true);
       answerRefusal(request, response, new HttpRefusal(500, text, JSON_RPC_INTERNAL_ERROR));
@@ -322,7 +322,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     if (session === undefined) await transport.close();
   }
 
-  /** Makes room for a key without a session: whoever has the most loses the one unused the longest. */
+  /** Makes room for a key that has no session: closes the longest-idle one of the key with the most. */
   async function takeIdleShare(apiKey: string | undefined): Promise<(() => void) | null> {
     const counts = new Map<string | undefined, number>();
     for (const one of sessions.values()) counts.set(one.apiKey, (counts.get(one.apiKey) ?? 0) + 1);

@@ -36,8 +36,8 @@ import {
   CLI,
   environmentFor,
   eventually,
-  type HttpServer,
   ingestRequests,
+  listening,
   Stops,
   startHttp,
   startProcess,
@@ -255,11 +255,12 @@ function stranger(url: string): Socket {
 /** The built server, with so many descriptors. */
 function startBounded(descriptors: number, environment: Record<string, string>) {
   const command = `ulimit -n ${descriptors}; exec "${process.execPath}" "${CLI}" --http --port 0`;
-  return listening(spawn('bash', ['-c', command], optionsFor(environment)));
+  return listening(stops, spawn('bash', ['-c', command], optionsFor(environment)));
 }
 
 function startAt(cli: string, environment: Record<string, string>) {
   return listening(
+    stops,
     spawn(process.execPath, [cli, '--http', '--port', '0'], optionsFor(environment)),
   );
 }
@@ -268,20 +269,6 @@ const optionsFor = (environment: Record<string, string>) => ({
   env: { PATH: process.env.PATH, ...environment },
   stdio: ['ignore' as const, 'ignore' as const, 'pipe' as const],
 });
-
-async function listening(child: ReturnType<typeof spawn>): Promise<HttpServer> {
-  stops.add(() => child.kill('SIGKILL'));
-  let stderr = '';
-  child.stderr?.on('data', (chunk: Buffer) => {
-    stderr += chunk;
-  });
-  const url = await eventually(() => {
-    const found = /"url":"(http[^"]+)"/.exec(stderr)?.[1];
-    if (found === undefined) throw new Error(`not listening: ${stderr}`);
-    return found;
-  });
-  return { url, process: child, stderr: () => stderr };
-}
 
 describe('what is kept and echoed', () => {
   test('a request ID or progressToken that is too long is refused, and not repeated', async () => {

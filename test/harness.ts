@@ -178,9 +178,17 @@ export async function startHttp(
     env: { PATH, ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
+  return listening(stops, child);
+}
+
+/** Waits until a started server says where it listens. It ends with the test. */
+export async function listening(
+  stops: Stops,
+  child: ReturnType<typeof spawn>,
+): Promise<HttpServer> {
   stops.add(() => child.kill('SIGKILL'));
   let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk;
   });
   const url = await eventually(() => {
@@ -190,6 +198,18 @@ export async function startHttp(
   });
   return { url, process: child, stderr: () => stderr };
 }
+
+/** The first message of a 2025-era client, for tests that send it by hand. */
+export const initialize = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-06-18',
+    capabilities: {},
+    clientInfo: { name: 'raw', version: '1' },
+  },
+};
 
 /** Takes a tool's answer apart. */
 export function readAnswer(answer: Record<string, unknown>): ToolAnswer {

@@ -17,6 +17,7 @@ import {
   environmentFor,
   eventually,
   ingestRequests,
+  initialize,
   readAnswer,
   Stops,
   startHttp,
@@ -46,17 +47,6 @@ async function connect(url: string, headers: Record<string, string> = {}) {
   ) => readAnswer(await client.callTool({ name, arguments: input }, undefined, options));
   return { client, transport, call };
 }
-
-const initialize = {
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: {
-    protocolVersion: '2025-06-18',
-    capabilities: {},
-    clientInfo: { name: 'raw', version: '1' },
-  },
-};
 
 /** One request without a client; unlike fetch, it can set Host and Origin. */
 async function send(

@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type HttpServer, Stops, startHttp } from './harness.ts';
+import { type HttpServer, initialize, Stops, startHttp } from './harness.ts';
 
 /* What clients really send over HTTP, beside what they should, by raw requests to the built server. */
 
@@ -21,16 +21,6 @@ beforeAll(async () => {
 });
 afterAll(() => stops.run());
 
-const initialize = {
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: {
-    protocolVersion: '2025-06-18',
-    capabilities: {},
-    clientInfo: { name: 'raw', version: '1' },
-  },
-};
 const JSON_HEADERS = {
   'content-type': 'application/json',
   accept: 'application/json, text/event-stream',

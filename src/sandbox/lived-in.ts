@@ -24,7 +24,7 @@ type Special = {
   failure?: { status: string; error: string };
   /** Registered, and then never queued. */
   neverIngested?: true;
-  /** Queued, and never begun: for support to look into. */
+  /** A job that was queued and never started, which Fini's support has to look into. */
   stuck?: true;
   /** Ingested without English-specific processing. */
   english?: false;

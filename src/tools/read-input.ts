@@ -152,7 +152,7 @@ class Reader {
     if (meaning !== undefined && this.#isTooLongInAll(items, path)) return value;
     const parts: unknown[] = [];
     for (const [position, item] of items.entries()) {
-      // One text may stand for many: whoever sends thousands of these is stopped on the way.
+      // One string can hold a whole list, so the count is checked while splitting.
       if (parts.length > MAXIMUM_ITEMS) break;
       if (typeof item !== 'string' || meaning === undefined) {
         parts.push(item);
