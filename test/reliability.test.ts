@@ -124,6 +124,15 @@ describe('queueing that fails: one request, and how to check the result', () => 
     expect(ingestRequests(sandbox)).toHaveLength(1);
   });
 
+  test('400 whose body never ends: nothing was queued, and Fini did answer', async () => {
+    const { call, sandbox } = await start({}, { FINI_REQUEST_TIMEOUT_MS: '500' });
+    sandbox.script({ method: 'POST', action: { kind: 'drip', everyMs: 20 } });
+    const unknown = '00000000-0000-4000-8000-000000000001';
+    const answer = await call('ingest_and_wait', { source: 'notion', documentIdsToAdd: [unknown] });
+    expect(answer.text).toMatch(/^Nothing was queued.*HTTP 400/);
+    expect(answer.text).not.toContain('did not answer');
+  });
+
   test('400: nothing was queued, and what Fini said', async () => {
     const { call, sandbox } = await start();
     sandbox.script({

@@ -122,7 +122,11 @@ export function createHttp(options: HttpOptions): Http {
     try {
       const answer = await Promise.race([aborted, dispatcher.request(outgoing)]);
       status = answer.statusCode;
-      const content = await answer.body.text();
+      const content = await answer.body.text().catch((error: unknown) => {
+        // The status has decided; only the reason is missing.
+        if (answer.statusCode >= 400 && !isOver()) return '';
+        throw error;
+      });
       // An API that echoes the key must not bring it into a title or an error that is shown.
       const text = secrets.redact(content);
       const header = (name: string): string | undefined => {

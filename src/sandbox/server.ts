@@ -65,6 +65,8 @@ export type RecordedRequest = {
   at: number;
   /** What a script did to it; null where it was answered as it should be. */
   fault: FaultAction | null;
+  /** The HTTP status of carrying it out, also where that never reached the client; null until then. */
+  status: number | null;
 };
 
 /** A running sandbox. */
@@ -132,12 +134,18 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const body = await readJson(request);
     const at = settings.now();
     const fault = faults.take(method, path) ?? null;
-    requests.push({ method, path, body: body ?? null, authorization, at, fault });
+    const record: RecordedRequest = {
+      ...{ method, path, body: body ?? null, authorization, at, fault },
+      status: null,
+    };
+    requests.push(record);
     // Node's own `Date` would not follow a clock that was passed in.
     response.setHeader('date', new Date(at).toUTCString());
     const carryOut = (target = path): Answer => {
       workspace.advance();
-      return answerOf(routes, keys, { method, path: target, body, authorization });
+      const answer = answerOf(routes, keys, { method, path: target, body, authorization });
+      record.status = answer.status;
+      return answer;
     };
     if (fault) act(fault, path, response, carryOut);
     else send(response, carryOut());
@@ -230,7 +238,7 @@ function routesOf(
 function answerOf(
   routes: Route[],
   keys: Record<string, Scope[]>,
-  request: Omit<RecordedRequest, 'at' | 'fault'>,
+  request: Pick<RecordedRequest, 'method' | 'path' | 'authorization' | 'body'>,
 ): Answer {
   const { method, path, authorization, body } = request;
   const url = new URL(path, 'http://sandbox');

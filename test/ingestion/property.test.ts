@@ -398,14 +398,15 @@ function hasFailedQueueing(sandbox: Sandbox): boolean {
   );
 }
 
-/** A call's requests that may have queued: those that Fini turned away with 429 have not. */
+/** A call's requests that may have queued: those that Fini turned away (4xx) have not. */
 function postsOf({ request }: Call, sandbox: Sandbox): RecordedRequest[] {
   return sandbox.requests.filter(
-    ({ method, path, body, fault: met }) =>
+    ({ method, path, body, fault: met, status }) =>
       method === 'POST' &&
       path === INGEST &&
       Object(body).baser === request.baser &&
-      !(met?.kind === 'status' && met.status === 429),
+      !(met?.kind === 'status' && met.status === 429) &&
+      !(status !== null && status >= 400),
   );
 }
 

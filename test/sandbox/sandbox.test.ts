@@ -91,6 +91,7 @@ describe('access and errors', () => {
         authorization: 'Bearer fini_sandbox',
         at: clock,
         fault: null,
+        status: 400,
       },
     ]);
   });
