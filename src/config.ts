@@ -1,10 +1,10 @@
 import { domainToASCII } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
-import { quoted } from './bounded.ts';
-import { isLoopback } from './http-access.ts';
 import { LOG_LEVELS } from './log.ts';
 import { maskKeys } from './secrets.ts';
+import { quoted } from './text.ts';
+import { isLoopback } from './transports/http-access.ts';
 
 /** The URL of the Fini API (fini-api.md). */
 const PRODUCTION = 'https://api-prod.usefini.com';

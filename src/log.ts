@@ -1,5 +1,5 @@
-import { cut, seenJson } from './bounded.ts';
 import { maskKeys, type Secrets } from './secrets.ts';
+import { cut, seenJson } from './text.ts';
 
 /** How much is logged: nothing but faults, one line a request too, or everything. */
 export const LOG_LEVELS = ['error', 'info', 'debug'] as const;

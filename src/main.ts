@@ -1,12 +1,12 @@
 import { setFlagsFromString } from 'node:v8';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import packageJson from '../package.json' with { type: 'json' };
-import { bounded, ERROR_LENGTH } from './bounded.ts';
 import { type Config, helpText, readCommand, shown } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { Secrets } from './secrets.ts';
 import { createServer, guarded } from './server.ts';
 import { originalStack } from './stack.ts';
+import { bounded, ERROR_LENGTH } from './text.ts';
 import { StdioTransport } from './transports/stdio.ts';
 import { Workspaces } from './workspace.ts';
 
@@ -85,7 +85,7 @@ async function serveOverStdio(config: Config): Promise<void> {
 }
 
 async function serveOverHttp(config: Config): Promise<void> {
-  const { serveHttp } = await import('./http.ts');
+  const { serveHttp } = await import('./transports/http.ts');
   await loadEverything();
   const secrets = new Secrets();
   const log = createLog(config.logLevel, secrets);

@@ -5,9 +5,9 @@ import {
   type Transport,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import { offerPrompts } from './offer-prompts.ts';
-import { offerSources } from './offer-sources.ts';
+import { offerPrompts } from './prompts/offer-prompts.ts';
 import { explaining } from './protocol-error.ts';
+import { offerSources } from './resources/offer-sources.ts';
 import type { Secrets } from './secrets.ts';
 import { errorResult, type Session, type ToolDependencies } from './tools/define.ts';
 import { findTool } from './tools/find-tool.ts';

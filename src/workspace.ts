@@ -1,13 +1,28 @@
 import { createHash } from 'node:crypto';
 import type { Config } from './config.ts';
-import { createFiniClient } from './fini/client.ts';
+import { createFiniClient, type FiniClient } from './fini/client.ts';
 import { Connections } from './fini/connections.ts';
 import { createHttp } from './fini/http.ts';
 import { Ingestion } from './ingestion/ingestion.ts';
-import { QueuedLately } from './ingestion/queued-lately.ts';
+import { QueuedLately } from './ingestion/recent.ts';
 import { Secrets } from './secrets.ts';
-import type { Workspace } from './tools/define.ts';
-import { MissingKeyError } from './tools/error-text.ts';
+
+/** One Fini workspace, as the tools see it. */
+export interface Workspace {
+  readonly fini: FiniClient;
+  readonly ingestion: Ingestion;
+  /** How long a wait lasts where a call does not say, in seconds. */
+  readonly waitTimeoutSeconds: number;
+}
+
+/** No tool can work without a key. What to do about it depends on how the server is reached. */
+export class MissingKeyError extends Error {
+  override readonly name = 'MissingKeyError';
+
+  constructor() {
+    super('No Fini API key is set.');
+  }
+}
 
 /** The first retry comes after this part of the polling interval. */
 const RETRY_DELAY_PART = 0.25;

@@ -15,13 +15,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { readCommand } from '../src/config.ts';
-import { EventLogs } from '../src/event-log.ts';
 import { Connections } from '../src/fini/connections.ts';
 import { FiniError } from '../src/fini/errors.ts';
 import { createHttp } from '../src/fini/http.ts';
-import { serveHttp } from '../src/http.ts';
-import { isAllowedOrigin } from '../src/http-access.ts';
-import { SessionShares, UnreadBound } from '../src/http-limits.ts';
 import { createLog } from '../src/log.ts';
 import {
   type Sandbox,
@@ -30,6 +26,10 @@ import {
   startSandbox,
 } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';
+import { EventLogs } from '../src/transports/event-log.ts';
+import { serveHttp } from '../src/transports/http.ts';
+import { isAllowedOrigin } from '../src/transports/http-access.ts';
+import { SessionShares, UnreadBound } from '../src/transports/http-limits.ts';
 import { messageFault, textFault } from '../src/transports/message-bounds.ts';
 import { Workspaces } from '../src/workspace.ts';
 import {

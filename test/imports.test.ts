@@ -24,13 +24,13 @@ const importing = (pattern: RegExp) =>
 test('only files that speak MCP import its SDK, and no tool, prompt or resource does', () => {
   const known = importing(/^@modelcontextprotocol\//);
   expect(known.sort()).toEqual([
-    'http.ts',
     'main.ts',
-    'offer-prompts.ts',
-    'offer-sources.ts',
+    'prompts/offer-prompts.ts',
     'protocol-error.ts',
+    'resources/offer-sources.ts',
     'server.ts',
     'tools/define.ts',
+    'transports/http.ts',
     'transports/messages.ts',
     'transports/modern-http.ts',
     'transports/stdio.ts',
@@ -38,12 +38,18 @@ test('only files that speak MCP import its SDK, and no tool, prompt or resource 
 });
 
 test.each<[folder: string, allowed: RegExp]>([
-  ['fini/', /^(fini\/|(bounded|secrets)\.ts)/],
-  ['ingestion/', /^(ingestion\/|fini\/|bounded\.ts)/],
-  ['tools/', /^(tools\/|ingestion\/|fini\/|(bounded|source-text|source-uri)\.ts)/],
-  ['resources/', /^(resources\/|fini\/|(bounded|source-text|source-uri)\.ts)/],
-  ['prompts/', /^(prompts\/|resources\/|ingestion\/|fini\/|bounded\.ts)/],
-  ['transports/', /^transports\//],
+  ['fini/', /^(fini\/|(text|secrets)\.ts)/],
+  ['ingestion/', /^(ingestion\/|fini\/|text\.ts)/],
+  ['workspace.ts', /^(ingestion\/|fini\/|(config|secrets)\.ts)/],
+  ['tools/', /^(tools\/|ingestion\/|fini\/|(text|workspace)\.ts|resources\/source-(text|uri)\.ts)/],
+  [
+    'resources/',
+    /^(resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/define\.ts)/,
+  ],
+  [
+    'prompts/',
+    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/define\.ts)/,
+  ],
   ['sandbox/', /^sandbox\//],
 ])('%s imports to the right only', (folder, allowed) => {
   const inside = files.filter(({ name }) => name.startsWith(folder));
@@ -57,5 +63,5 @@ test.each<[folder: string, allowed: RegExp]>([
 test('only files that speak HTTP import undici or Node’s HTTP', () => {
   expect(importing(/^undici$/).sort()).toEqual(['fini/connections.ts', 'fini/pool.ts']);
   const http = importing(/^node:http$/);
-  expect(http.every((name) => /^(http|sandbox\/|transports\/)/.test(name))).toBe(true);
+  expect(http.every((name) => /^(sandbox\/|transports\/)/.test(name))).toBe(true);
 });

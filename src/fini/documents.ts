@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { bounded, seenUrl, WORD_LENGTH } from '../bounded.ts';
+import { bounded, seenUrl, WORD_LENGTH } from '../text.ts';
 
 /*
  * The contract's records and answers (fini-api.md, "Document" and the table of routes), read

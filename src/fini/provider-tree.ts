@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { bounded, seenUrl, URL_LENGTH } from '../bounded.ts';
+import { bounded, seenUrl, URL_LENGTH } from '../text.ts';
 
 /** The providers whose content can be listed and registered. */
 export const PROVIDERS = ['notion', 'zendesk', 'confluence'] as const;

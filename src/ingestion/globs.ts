@@ -1,4 +1,4 @@
-import { quoted } from '../bounded.ts';
+import { quoted } from '../text.ts';
 import { Pacer } from './pacer.ts';
 
 /*

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FiniClient, IngestRequest } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
-import { type Baseline, isFresh, type Snapshot, takeSnapshot } from './baseline.ts';
+import { matchByKeys, type Processing, type Report } from './account.ts';
+import { type Baseline, isFresh, type Snapshot, takeSnapshot } from './freshness.ts';
 import { inputKey, inputsOf, isSourceId, withoutDuplicates, withoutRepetitions } from './inputs.ts';
 import { LARGE_PAGE, NewestChanges } from './newest-changes.ts';
 import { forEachAtOnce, orAborted, withResolvers } from './promises.ts';
@@ -15,8 +16,7 @@ import {
   QueuedLately,
   type Queueing,
   SAME_SOURCE,
-} from './queued-lately.ts';
-import { matchByKeys, type Processing, type Report } from './report.ts';
+} from './recent.ts';
 import { SharedRun } from './shared-run.ts';
 import { hasNoJob, isInFlight, timeOf } from './states.ts';
 import { type Fate, Wait, WaitEnded, type WaitOptions } from './wait.ts';

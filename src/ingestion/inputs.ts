@@ -1,5 +1,5 @@
-import { hasUnseen } from '../bounded.ts';
 import type { IngestRequest, IngestSource } from '../fini/client.ts';
+import { hasUnseen } from '../text.ts';
 
 /*
  * What may be passed to ingest: URLs for `web`, source IDs for every other source. Fini names

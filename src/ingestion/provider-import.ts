@@ -1,13 +1,13 @@
-import { bounded, searchKey, TITLE_LENGTH } from '../bounded.ts';
 import type { FiniClient } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
+import { bounded, searchKey, TITLE_LENGTH } from '../text.ts';
+import type { Report } from './account.ts';
 import { type Ingestion, IngestionError } from './ingestion.ts';
 import { inputKey } from './inputs.ts';
 import { NewestChanges } from './newest-changes.ts';
 import { forEachAtOnce } from './promises.ts';
-import type { Report } from './report.ts';
 import { isInFlight, stateOf } from './states.ts';
 import type { WaitOptions } from './wait.ts';
 

@@ -1,5 +1,5 @@
-import { URL_LENGTH } from '../bounded.ts';
 import type { FiniClient } from '../fini/client.ts';
+import { URL_LENGTH } from '../text.ts';
 import { matchGlobs } from './globs.ts';
 import { isWebUrl, normalisedUrl } from './inputs.ts';
 import { Pacer } from './pacer.ts';

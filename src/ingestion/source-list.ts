@@ -1,7 +1,7 @@
-import { searchKey } from '../bounded.ts';
 import type { FiniClient, SourceFilters } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
+import { searchKey } from '../text.ts';
 import { isInFlight, stateOf } from './states.ts';
 
 /** Sources a page, where the API gives as many. */

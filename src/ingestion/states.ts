@@ -1,5 +1,5 @@
-import { quoted } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
+import { quoted } from '../text.ts';
 
 /** How a source's job stands, as the contract tells it apart (fini-api.md, "Document"). */
 export type SourceState = 'completed' | 'failed' | 'unfinished';

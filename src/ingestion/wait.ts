@@ -1,6 +1,5 @@
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
-import { type Baseline, isNews } from './baseline.ts';
 import {
   accountFor,
   isSettled,
@@ -10,7 +9,8 @@ import {
   type Report,
   reportedState,
   type TrackedSource,
-} from './report.ts';
+} from './account.ts';
+import { type Baseline, isNews } from './freshness.ts';
 import { timeOf } from './states.ts';
 
 /** Why a wait came to its end by its own rules, in words: its time ran out, or it may not continue. */

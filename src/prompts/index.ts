@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { quoted } from '../bounded.ts';
 import type { FiniClient } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
 import { globFault } from '../ingestion/globs.ts';
 import { isSourceId, isWebUrl } from '../ingestion/inputs.ts';
 import { stateOf } from '../ingestion/states.ts';
 import { completeSourceIdOrUrl } from '../resources/sources.ts';
+import { quoted } from '../text.ts';
 
 /*
  * What people ask of this server most often, as MCP prompts: a client shows them as commands. Each

@@ -23,11 +23,11 @@ import {
   refreshRequest,
   registerRequest,
 } from './requests.ts';
-import { Workspace, type WorkspaceSettings } from './workspace.ts';
+import { SandboxWorkspace, type WorkspaceSettings } from './sandbox-workspace.ts';
 
 export type { SandboxDocument } from './documents.ts';
 export type { Fault, FaultAction } from './faults.ts';
-export type { JobScript, WorkspaceSettings } from './workspace.ts';
+export type { JobScript, WorkspaceSettings } from './sandbox-workspace.ts';
 
 /** What a workspace key may do. */
 export type Scope = 'read' | 'write';
@@ -119,7 +119,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     jobs: () => undefined,
     ...given,
   };
-  const workspace = new Workspace(settings);
+  const workspace = new SandboxWorkspace(settings);
   if (content === 'lived-in') {
     for (const document of livedIn(settings.now())) workspace.addDocument(document);
   }
@@ -193,7 +193,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 }
 
 function routesOf(
-  workspace: Workspace,
+  workspace: SandboxWorkspace,
   settings: WorkspaceSettings,
   ignoredFilters: readonly string[],
 ): Route[] {

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { bounded, counted, ERROR_LENGTH, fitting, quoted } from '../bounded.ts';
 import { crawlSite, type UnusableLink } from '../ingestion/site.ts';
+import { bounded, counted, ERROR_LENGTH, fitting, quoted } from '../text.ts';
 import { defineTool } from './define.ts';
-import { startUrls } from './schemas.ts';
+import { startUrls } from './fields.ts';
 
 /** How much a list of pages may take, in bytes: clients hide longer results from their model. */
 const PAGES_BYTES = 60_000;

@@ -10,9 +10,8 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import type { FiniClient } from '../fini/client.ts';
-import type { Ingestion } from '../ingestion/ingestion.ts';
-import { explainError, explainFault } from './error-text.ts';
+import type { Workspace } from '../workspace.ts';
+import { explainError, explainFault } from './errors.ts';
 import { ProgressReporter } from './progress.ts';
 import { parseInput } from './refusal.ts';
 
@@ -24,14 +23,6 @@ import { parseInput } from './refusal.ts';
 const SILENT_CALL_SECONDS = 50;
 /** How long a person has to answer a question. */
 const QUESTION_TIMEOUT_MS = 10 * 60_000;
-
-/** One Fini workspace, as the tools see it. */
-export interface Workspace {
-  readonly fini: FiniClient;
-  readonly ingestion: Ingestion;
-  /** How long a wait lasts where a call does not say, in seconds. */
-  readonly waitTimeoutSeconds: number;
-}
 
 /** What a tool's handler gets besides its input. */
 export interface ToolContext extends Workspace {

@@ -1,11 +1,11 @@
 import * as z from 'zod';
-import { bounded, counted, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../bounded.ts';
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { forEachAtOnce } from '../ingestion/promises.ts';
+import { bounded, counted, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
 import { defineTool } from './define.ts';
-import { sourceIds } from './schemas.ts';
+import { sourceIds } from './fields.ts';
 
 /** How many sources the question to the person names. */
 const NAMED_SOURCES = 10;

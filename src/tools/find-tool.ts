@@ -1,4 +1,4 @@
-import { quoted } from '../bounded.ts';
+import { quoted } from '../text.ts';
 import type { Tool } from './define.ts';
 import { folded } from './read-input.ts';
 import { isNear } from './refusal.ts';

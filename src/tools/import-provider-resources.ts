@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { bounded, counted, jsonText, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
@@ -14,12 +13,13 @@ import {
 } from '../ingestion/provider-import.ts';
 import { statusOf } from '../ingestion/source-list.ts';
 import { stateOf } from '../ingestion/states.ts';
+import { bounded, counted, jsonText, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../text.ts';
 import { defineTool } from './define.ts';
-import { explainError } from './error-text.ts';
+import { explainError } from './errors.ts';
+import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
 import { boundedResource } from './list-provider-resources.ts';
 import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText, waitOptions } from './report.ts';
-import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './schemas.ts';
 
 /** How many items of a kind a dry run shows; list_provider_resources has them all. */
 const SHOWN_ITEMS = 100;

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { defineTool } from './define.ts';
+import { ingestShape, refuseIngestFaults, timeoutSeconds } from './fields.ts';
 import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
-import { ingestShape, refuseIngestFaults, timeoutSeconds } from './schemas.ts';
 
 /** Queues, waits and accounts for every item (design.md, "The report of a wait"). */
 export const ingestAndWait = defineTool({

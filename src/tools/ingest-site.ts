@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { counted, quoted } from '../bounded.ts';
 import { globFaults } from '../ingestion/globs.ts';
 import { planSite, type SitePlan } from '../ingestion/site.ts';
+import { counted, quoted } from '../text.ts';
 import {
   crawlEnd,
   finiSays,
@@ -11,9 +11,9 @@ import {
   shownPages,
 } from './deep-crawl-links.ts';
 import { defineTool } from './define.ts';
+import { dryRun, listOf, startUrls, timeoutSeconds } from './fields.ts';
 import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText, waitOptions } from './report.ts';
-import { dryRun, listOf, startUrls, timeoutSeconds } from './schemas.ts';
 
 /** How many globs that match nothing the message names. */
 const NAMED_GLOBS = 5;

@@ -1,10 +1,10 @@
 import * as z from 'zod';
-import { counted } from '../bounded.ts';
 import { queuedIds } from '../fini/documents.ts';
 import { inputsOf, withoutRepetitions } from '../ingestion/inputs.ts';
+import { counted } from '../text.ts';
 import { defineTool } from './define.ts';
+import { ingestShape, queuedShape, refuseIngestFaults } from './fields.ts';
 import { aboutOrder, howToWait, unnamedIds } from './refresh-sources.ts';
-import { ingestShape, queuedShape, refuseIngestFaults } from './schemas.ts';
 
 /** Queues jobs and returns at once (fini-api.md, "ingest sources"). */
 export const ingestSources = defineTool({

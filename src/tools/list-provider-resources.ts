@@ -1,17 +1,9 @@
 import * as z from 'zod';
-import {
-  bounded,
-  counted,
-  fitting,
-  jsonText,
-  quoted,
-  TITLE_LENGTH,
-  WORD_LENGTH,
-} from '../bounded.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { searchMatcher, shownTitle } from '../ingestion/provider-import.ts';
+import { bounded, counted, fitting, jsonText, quoted, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 import { defineTool } from './define.ts';
-import { provider } from './schemas.ts';
+import { provider } from './fields.ts';
 
 /** How much a page may take, in bytes: clients hide longer results from their model. */
 const PAGE_BYTES = 60_000;

@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { bounded, counted, URL_LENGTH, WORD_LENGTH } from '../bounded.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import {
   readSources,
@@ -9,10 +8,11 @@ import {
   type StatusTotals,
   totalsOf,
 } from '../ingestion/source-list.ts';
+import { bounded, counted, URL_LENGTH, WORD_LENGTH } from '../text.ts';
 import { defineTool } from './define.ts';
-import { explainError } from './error-text.ts';
+import { explainError } from './errors.ts';
+import { listCursor, sourceId } from './fields.ts';
 import { choiceWords } from './read-input.ts';
-import { listCursor, sourceId } from './schemas.ts';
 import { sourceLine, sourceOutput, sourceShape } from './source.ts';
 
 /** How long a call reads on for more matches: clients end a call after a minute. */

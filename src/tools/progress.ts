@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { counted } from '../bounded.ts';
 import type { WaitProgress } from '../ingestion/wait.ts';
+import { counted } from '../text.ts';
 
 /** What a progress notification says. */
 export interface ProgressUpdate {

@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { counted } from '../bounded.ts';
+import { counted } from '../text.ts';
 import { defineTool } from './define.ts';
-import { sourceIds } from './schemas.ts';
+import { sourceIds } from './fields.ts';
 
 /** Queues sources to be ingested again, by ID (fini-api.md, "refresh sources"). */
 export const refreshSources = defineTool({

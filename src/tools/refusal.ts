@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { cut, quoted } from '../bounded.ts';
+import { cut, quoted } from '../text.ts';
 import {
   folded,
   pathText,

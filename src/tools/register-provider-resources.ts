@@ -1,10 +1,10 @@
 import * as z from 'zod';
-import { counted } from '../bounded.ts';
+import { counted } from '../text.ts';
 import { defineTool } from './define.ts';
+import { listOf, provider, queuedShape } from './fields.ts';
 import { resourceShape } from './list-provider-resources.ts';
 import { textMeanings } from './read-input.ts';
 import { aboutOrder, NAMED_IDS } from './refresh-sources.ts';
-import { listOf, provider, queuedShape } from './schemas.ts';
 
 /** An item's URL, also as some models write it. */
 const originalUrl = resourceShape.originalUrl.trim().register(textMeanings, {

@@ -1,4 +1,9 @@
 import * as z from 'zod';
+import { INGEST_SOURCES } from '../fini/client.ts';
+import type { FiniDocument } from '../fini/documents.ts';
+import type { Report, ReportedSource } from '../ingestion/account.ts';
+import { type Advice, adviceFor, isStuck, RAW_FILE_HINT } from '../ingestion/states.ts';
+import type { WaitOptions } from '../ingestion/wait.ts';
 import {
   bounded,
   boundedOrNull,
@@ -11,12 +16,7 @@ import {
   TITLE_LENGTH,
   URL_LENGTH,
   WORD_LENGTH,
-} from '../bounded.ts';
-import { INGEST_SOURCES } from '../fini/client.ts';
-import type { FiniDocument } from '../fini/documents.ts';
-import type { Report, ReportedSource } from '../ingestion/report.ts';
-import { type Advice, adviceFor, isStuck, RAW_FILE_HINT } from '../ingestion/states.ts';
-import type { WaitOptions } from '../ingestion/wait.ts';
+} from '../text.ts';
 import type { ToolContext } from './define.ts';
 
 /** A source in a report. Everything but its status is left out if there is nothing to say. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { defineTool } from './define.ts';
+import { sourceIds, timeoutSeconds } from './fields.ts';
 import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
-import { sourceIds, timeoutSeconds } from './schemas.ts';
 
 /** Waits for jobs queued before (design.md, "The report of a wait"). */
 export const waitForSources = defineTool({

@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { createFiniClient, type IngestRequest } from '../../src/fini/client.ts';
 import { Connections } from '../../src/fini/connections.ts';
 import { createHttp, type Http } from '../../src/fini/http.ts';
+import type { Report } from '../../src/ingestion/account.ts';
 import { Ingestion, IngestionError } from '../../src/ingestion/ingestion.ts';
-import type { Report } from '../../src/ingestion/report.ts';
 import {
   type Fault,
   type RecordedRequest,

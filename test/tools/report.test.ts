@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { documentSchema } from '../../src/fini/documents.ts';
-import type { Report, ReportedSource } from '../../src/ingestion/report.ts';
+import type { Report, ReportedSource } from '../../src/ingestion/account.ts';
 import { stateOf } from '../../src/ingestion/states.ts';
 import { type ReportOutput, reportOutput, reportText } from '../../src/tools/report.ts';
 

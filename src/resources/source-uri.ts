@@ -1,4 +1,4 @@
-import { isSourceId } from './ingestion/inputs.ts';
+import { isSourceId } from '../ingestion/inputs.ts';
 
 const SCHEME = 'fini://sources/';
 

@@ -9,8 +9,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NodeStreamableHTTPServerTransport } from '@modelcontextprotocol/node';
 import type { JSONRPCMessage, McpRequestContext, Server } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import { bounded } from './bounded.ts';
-import { apiKeySchema } from './config.ts';
+import { apiKeySchema } from '../config.ts';
+import type { Log } from '../log.ts';
+import { connectServer, createServer, guarded, type ServerKind } from '../server.ts';
+import { originalStack } from '../stack.ts';
+import { bounded } from '../text.ts';
+import { failureText, type ToolDependencies } from '../tools/define.ts';
+import type { Lease, Workspaces } from '../workspace.ts';
 import { EventLogs } from './event-log.ts';
 import {
   type AccessRules,
@@ -21,18 +26,9 @@ import {
   shortHash,
 } from './http-access.ts';
 import { connectionLimit, SessionShares, UnderWayBound, UnreadBound } from './http-limits.ts';
-import type { Log } from './log.ts';
-import { connectServer, createServer, guarded, type ServerKind } from './server.ts';
-import { originalStack } from './stack.ts';
-import { failureText, type ToolDependencies } from './tools/define.ts';
-import {
-  MAXIMUM_INITIALIZE_BYTES,
-  MAXIMUM_INITIALIZE_PARTS,
-  textFault,
-} from './transports/message-bounds.ts';
-import { readMessages } from './transports/messages.ts';
-import { createModernHttp } from './transports/modern-http.ts';
-import type { Lease, Workspaces } from './workspace.ts';
+import { MAXIMUM_INITIALIZE_BYTES, MAXIMUM_INITIALIZE_PARTS, textFault } from './message-bounds.ts';
+import { readMessages } from './messages.ts';
+import { createModernHttp } from './modern-http.ts';
 
 /** How the HTTP server runs. */
 export interface HttpServerOptions extends AccessRules, ServerKind {

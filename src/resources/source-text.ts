@@ -1,4 +1,4 @@
-import { cut, tidied } from './bounded.ts';
+import { cut, tidied } from '../text.ts';
 
 /** How much of a source's text is shown at once, at the most, in characters. */
 export const MAXIMUM_CHARACTERS = 20_000;

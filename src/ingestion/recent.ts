@@ -1,8 +1,8 @@
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
-import { type Baseline, isFresh } from './baseline.ts';
+import { matchByKeys, type Processing } from './account.ts';
+import { type Baseline, isFresh } from './freshness.ts';
 import { inputKey } from './inputs.ts';
-import { matchByKeys, type Processing } from './report.ts';
 import { isInFlight } from './states.ts';
 
 /** What one call queued, remembered so that the same call made again queues nothing. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bounded, hasUnseen, quoted, seenUrl, tidied } from '../src/bounded.ts';
+import { bounded, hasUnseen, quoted, seenUrl, tidied } from '../src/text.ts';
 
 /** Every character that a reader does not see, or that breaks a line or a client. */
 const UNSEEN = Array.from({ length: 0x11_0000 }, (_, code) => String.fromCodePoint(code)).filter(

@@ -1,18 +1,10 @@
-import { bounded, counted, ERROR_LENGTH, jsonText } from '../bounded.ts';
 import type { IngestRequest } from '../fini/client.ts';
 import { FiniError, type Scope } from '../fini/errors.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
 import { RAW_FILE_HINT } from '../ingestion/states.ts';
 import { WaitEnded } from '../ingestion/wait.ts';
-
-/** No tool can work without a key. What to do about it depends on how the server is reached. */
-export class MissingKeyError extends Error {
-  override readonly name = 'MissingKeyError';
-
-  constructor() {
-    super('No Fini API key is set.');
-  }
-}
+import { bounded, counted, ERROR_LENGTH, jsonText } from '../text.ts';
+import { MissingKeyError } from '../workspace.ts';
 
 const KEY = 'workspace key (it starts with "fini_"; create one in the Fini dashboard)';
 

@@ -4,13 +4,13 @@ import {
   ResourceNotFoundError,
   type Server,
 } from '@modelcontextprotocol/server';
-import { bounded, ERROR_LENGTH, URL_LENGTH } from './bounded.ts';
-import { FiniError } from './fini/errors.ts';
-import { isSourceId } from './ingestion/inputs.ts';
-import { protocolError } from './protocol-error.ts';
+import { FiniError } from '../fini/errors.ts';
+import { isSourceId } from '../ingestion/inputs.ts';
+import { protocolError } from '../protocol-error.ts';
+import { bounded, ERROR_LENGTH, URL_LENGTH } from '../text.ts';
+import type { ToolDependencies } from '../tools/define.ts';
+import { MissingKeyError } from '../workspace.ts';
 import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from './source-uri.ts';
-import type { ToolDependencies } from './tools/define.ts';
-import { MissingKeyError } from './tools/error-text.ts';
 
 const GONE_CURSOR =
   'The source at the end of the previous page may have been deleted. To start again, leave out the cursor.';
@@ -30,7 +30,7 @@ export function offerSources(
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, message);
     }
     try {
-      const { listSourceResources } = await import('./resources/sources.ts');
+      const { listSourceResources } = await import('./sources.ts');
       return await listSourceResources(workspace().fini, cursor, signal);
     } catch (error) {
       // Clients list at their start: without a key there is nothing to list, and a tool says why.
@@ -68,7 +68,7 @@ export function offerSources(
       throw new ResourceNotFoundError(bounded(uri, URL_LENGTH), message);
     }
     try {
-      const { readSourceText, SOURCE_MIME_TYPE } = await import('./resources/sources.ts');
+      const { readSourceText, SOURCE_MIME_TYPE } = await import('./sources.ts');
       const text = await readSourceText(workspace().fini, named, signal);
       return { contents: [{ uri, mimeType: SOURCE_MIME_TYPE, text }] };
     } catch (error) {

@@ -5,12 +5,12 @@ import {
   ProtocolErrorCode,
   type Server,
 } from '@modelcontextprotocol/server';
-import { bounded, ERROR_LENGTH, quoted } from './bounded.ts';
-import { FiniError } from './fini/errors.ts';
-import { explaining } from './protocol-error.ts';
-import { SOURCE_TEMPLATE } from './source-uri.ts';
-import type { ToolDependencies } from './tools/define.ts';
-import { MissingKeyError } from './tools/error-text.ts';
+import { FiniError } from '../fini/errors.ts';
+import { explaining } from '../protocol-error.ts';
+import { SOURCE_TEMPLATE } from '../resources/source-uri.ts';
+import { bounded, ERROR_LENGTH, quoted } from '../text.ts';
+import type { ToolDependencies } from '../tools/define.ts';
+import { MissingKeyError } from '../workspace.ts';
 
 /** MCP's bound. */
 const MAXIMUM_COMPLETIONS = 100;
@@ -26,7 +26,7 @@ export function offerPrompts(
   const { workspace } = dependencies;
   const explained = explaining(dependencies, overHttp);
   const load = async () => {
-    const { prompts } = await import('./prompts/index.ts');
+    const { prompts } = await import('./index.ts');
     return prompts.filter(({ needsWrite }) => canWrite || !needsWrite);
   };
   const find = async (name: string) => {
@@ -106,7 +106,7 @@ export function offerPrompts(
       return complete === undefined ? [] : complete(workspace().fini, typed, signal);
     }
     if (!ref.uri?.startsWith(SOURCE_TEMPLATE) || argument !== 'id') return [];
-    const { completeSourceId } = await import('./resources/sources.ts');
+    const { completeSourceId } = await import('../resources/sources.ts');
     return completeSourceId(workspace().fini, typed, signal);
   }
 }

@@ -69,7 +69,7 @@ type Job = { id: string; documentId: string; script: JobScript; flags: Flags };
 type Step = { at: number; run: (at: number) => void };
 
 /** The records of one workspace and the jobs that move them; no timers, see `advance`. */
-export class Workspace {
+export class SandboxWorkspace {
   readonly #settings: WorkspaceSettings;
   readonly #documents = new Map<string, SandboxDocument>();
   readonly #steps: Step[] = [];

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { INGEST_SOURCES } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
 import { findIngestFaults, isSourceId, sourceIdFault, webUrlFault } from '../ingestion/inputs.ts';
-import { parseSourceUri } from '../source-uri.ts';
+import { parseSourceUri } from '../resources/source-uri.ts';
 import { textMeanings } from './read-input.ts';
 
 /*
