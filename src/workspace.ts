@@ -4,7 +4,7 @@ import { createFiniClient, type FiniClient } from './fini/client.ts';
 import { Connections } from './fini/connections.ts';
 import { createHttp } from './fini/http.ts';
 import { Ingestion } from './ingestion/ingestion.ts';
-import { QueuedLately } from './ingestion/recent.ts';
+import { Recent } from './ingestion/recent.ts';
 import { Secrets } from './secrets.ts';
 
 /** One Fini workspace, as the tools see it. */
@@ -35,7 +35,7 @@ const REMEMBERED_CHARACTERS = 32_000_000;
 
 /** What outlives the use of a key, by its digest: the same client may come back in a moment. */
 interface Kept {
-  readonly queuedLately: QueuedLately;
+  readonly recent: Recent;
   readonly connections: Connections;
   users: number;
   /** When its last user left, by `performance.now()`. */
@@ -108,7 +108,7 @@ export class Workspaces {
     const { baseUrl, requestTimeoutMs, pollIntervalMs, waitTimeoutSeconds } = this.#config;
     const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
     const kept = this.#kept.get(digestOf(apiKey)) ?? {
-      queuedLately: new QueuedLately(),
+      recent: new Recent(),
       connections: new Connections(new URL(baseUrl).origin, this.#config),
       users: 0,
       unusedSince: 0,
@@ -117,7 +117,7 @@ export class Workspaces {
     const { connections } = kept;
     const http = createHttp({ baseUrl, apiKey, requestTimeoutMs, retryDelayMs, connections });
     const fini = createFiniClient(http);
-    const ingestion = new Ingestion(fini, pollIntervalMs, kept.queuedLately);
+    const ingestion = new Ingestion(fini, pollIntervalMs, kept.recent);
     return { workspace: { fini, ingestion, waitTimeoutSeconds }, kept };
   }
 
@@ -142,10 +142,10 @@ export class Workspaces {
     const unused = [...this.#kept].filter(([, { users }]) => users === 0);
     // Keys of which there is nothing to remember go first: anybody can make up as many as they like.
     const [empty, remembered] = [true, false].map((isEmpty) =>
-      unused.filter(([, { queuedLately }]) => queuedLately.isEmpty === isEmpty),
+      unused.filter(([, { recent }]) => recent.isEmpty === isEmpty),
     );
     let tooMany = unused.length - REMEMBERED_KEYS;
-    for (const [digest, { queuedLately, connections, unusedSince }] of [
+    for (const [digest, { recent, connections, unusedSince }] of [
       ...(empty ?? []),
       ...(remembered ?? []),
     ]) {
@@ -154,14 +154,14 @@ export class Workspaces {
       tooMany -= 1;
       // Nothing waits for it: how its last requests ended no longer matters.
       connections.close().catch(() => undefined);
-      if (isOver || queuedLately.isEmpty) this.#kept.delete(digest);
+      if (isOver || recent.isEmpty) this.#kept.delete(digest);
     }
     this.#forgetMost();
   }
 
   /** The key with the most to remember loses its oldest entries first. */
   #forgetMost(): void {
-    const all = [...this.#kept.values()].map(({ queuedLately }) => queuedLately);
+    const all = [...this.#kept.values()].map(({ recent }) => recent);
     let sum = all.reduce((total, { characters }) => total + characters, 0);
     while (sum > REMEMBERED_CHARACTERS) {
       const most = all.reduce((one, other) => (other.characters > one.characters ? other : one));

@@ -497,7 +497,7 @@ describe('between tenants', () => {
     const queue = async () => {
       const lease = workspaces.lease(A);
       const request = { source: 'web' as const, ...refresh, english: true, baser: false };
-      await lease.workspace().ingestion.ingest(request, new AbortController().signal);
+      await lease.workspace().ingestion.ingest(request, new AbortController());
       lease.release();
     };
     await queue();

@@ -68,9 +68,17 @@ export interface DocumentPage {
   readonly limit: number;
 }
 
-/** The calls take a signal that ends them at once; every one of them throws {@link FiniError}. */
+/** The call on whose behalf a request is made. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
+  /** When the call is over, by performance.now(). */
+  readonly endsAt?: number | undefined;
+  /** Polls wait for what people called. Default 'call'. */
+  readonly priority?: 'call' | 'poll' | undefined;
+  /** Told when a request has to wait because of Fini's limit: why, and when it goes on. */
+  readonly onPause?:
+    | ((pause: { readonly reason: 'limit'; readonly seconds: number }) => void)
+    | undefined;
 }
 
 /** The eight routes of the Fini sources API, typed. Each throws {@link FiniError}. */

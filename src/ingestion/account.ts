@@ -1,6 +1,6 @@
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
-import { inputKey } from './inputs.ts';
+import { inputKey, looseKey, matchByKeys } from './matching.ts';
 import { type SourceState, stateOf } from './states.ts';
 
 /** How a job processes a source, as far as the caller may choose. */
@@ -35,6 +35,10 @@ export interface Known {
 export interface Queued {
   readonly inputs: readonly string[];
   readonly ids: readonly string[];
+  /** Another call made the request, and this one waits for it instead of queueing again. */
+  readonly joined: boolean;
+  /** How those jobs process their sources, where this process knows it. */
+  readonly processing?: Processing | undefined;
 }
 
 /** A source as the report has it, once for each input that means it. */
@@ -69,6 +73,8 @@ export interface Report {
   readonly unqueued: readonly string[];
   /** Those of them that were not sent, since a request before may have queued them. */
   readonly held: readonly string[];
+  /** When to call again for those, in seconds. */
+  readonly heldSeconds: number;
   /** The sources among them that were waited for but were never ingested. */
   readonly neverIngested: readonly FiniDocument[];
   /** Which inputs went unqueued could not be told for sure: some records do not show their URL. */
@@ -107,11 +113,13 @@ export interface Items {
   readonly queued: readonly Queued[];
   /** Inputs that were not sent, since a request before may have queued them. */
   readonly held: ReadonlySet<string>;
+  /** When to call again for those, in seconds. */
+  readonly heldSeconds: number;
 }
 
 /** Accounts for every input and every source ID of a wait. */
 export function accountFor(
-  { inputs, asked, sources: tracked, known, queued, held }: Items,
+  { inputs, asked, sources: tracked, known, queued, held, heldSeconds }: Items,
   details: Pick<Report, 'elapsedSeconds' | 'queuedAfter' | 'trouble'>,
 ): Report {
   const found = new Map<string, ReportedSource>();
@@ -134,7 +142,9 @@ export function accountFor(
     const match = matchQueued(request.inputs, theirs);
     isGuess ||= match.isGuess;
     const reported = (source: TrackedSource, input: string | null): ReportedSource => {
-      return { ...source, state: reportedState(source), input, joined: false, ignored: [] };
+      const { joined } = request;
+      const ignored = joined ? differences(asked, source, request.processing) : [];
+      return { ...source, state: reportedState(source), input, joined, ignored };
     };
     for (const [input, source] of match.found) found.set(input, reported(source, input));
     spare.push(...match.spare.map((source) => reported(source, null)));
@@ -157,6 +167,7 @@ export function accountFor(
     sources,
     unqueued,
     held: unqueued.filter((input) => held.has(input)),
+    heldSeconds,
     neverIngested,
     unqueuedIsGuess: isGuess,
     ...details,
@@ -225,45 +236,4 @@ function matchQueued(inputs: readonly string[], sources: readonly TrackedSource[
   }
   const isGuess = spare.length > 0 && unlike.length > spare.length;
   return { found, spare, unnamed, isGuess };
-}
-
-type Key = (text: string) => string;
-
-/**
- * Alike for an input and a record whose URL Fini has rewritten, as after a redirect. Only for what
- * Fini itself has said belongs together: two such URLs may well be two pages.
- */
-function looseKey(text: string): string {
-  return inputKey(text)
-    .replace(/#.*$/, '')
-    .replace(/^https?:\/\/(www\.)?/, '')
-    .replace(/\/(?=$|\?)/, '');
-}
-
-/**
- * Pairs inputs with candidates that mean the same, the surest keys first; each candidate is paired
- * once at the most.
- */
-export function matchByKeys<Candidate>(
-  inputs: readonly string[],
-  candidates: readonly Candidate[],
-  keys: readonly Key[],
-  namesOf: (candidate: Candidate) => readonly (string | null | undefined)[],
-): Map<string, Candidate> {
-  const matches = new Map<string, Candidate>();
-  const taken = new Set<Candidate>();
-  for (const key of keys) {
-    const byKey = new Map<string, Candidate>();
-    for (const candidate of candidates) {
-      if (taken.has(candidate)) continue;
-      for (const name of namesOf(candidate)) if (name) byKey.set(key(name), candidate);
-    }
-    for (const input of inputs) {
-      const candidate = matches.has(input) ? undefined : byKey.get(key(input));
-      if (candidate === undefined || taken.has(candidate)) continue;
-      matches.set(input, candidate);
-      taken.add(candidate);
-    }
-  }
-  return matches;
 }

@@ -1,11 +1,5 @@
 import type { FiniDocument } from '../fini/documents.ts';
-import type { NewestChanges } from './newest-changes.ts';
 import { isInFlight, timeOf } from './states.ts';
-
-/** Jobs that pend for longer are lost by Fini's own word, so older changes need no look. */
-const LOOK_BACK_MS = 15 * 60_000;
-/** Bounds the look back in a very busy workspace. */
-const LOOK_BACK_SOURCES = 10_000;
 
 /**
  * The list as it was just before something was queued: what tells a new job's end from an old
@@ -47,42 +41,18 @@ export function isNews(document: FiniDocument, baseline: Baseline | null): boole
   return isInFlight(document) && !baseline.records.has(document.id);
 }
 
-/** A baseline, and the sources whose jobs are waiting or running. */
-export interface Snapshot extends Baseline {
-  readonly inFlight: readonly FiniDocument[];
-  /** Every source of the workspace is in it. */
-  readonly isWhole: boolean;
+/** Whether a record was read before the one that is known. */
+export function isOlder(document: FiniDocument, known: FiniDocument | null): boolean {
+  const [readAt, knownAt] = [document, known].map((one) => timeOf(one?.updatedAt ?? null));
+  return readAt != null && knownAt != null && readAt < knownAt;
 }
 
-/**
- * Reads the newest pages of the list: as far back as anything is in flight or has changed within
- * a quarter of an hour of the newest change.
- *
- * @throws {FiniError}
- */
-export async function takeSnapshot(changes: NewestChanges, signal: AbortSignal): Promise<Snapshot> {
+/** The records by source ID, without their text: reports count paragraphs and never show them. */
+export function recordsById(documents: Iterable<FiniDocument>): Map<string, FiniDocument> {
   const records = new Map<string, FiniDocument>();
-  const inFlight = new Map<string, FiniDocument>();
-  let newestChange = Number.NEGATIVE_INFINITY;
-  let pages = 0;
-  let isWhole = true;
-  for await (const page of changes.pages(signal)) {
-    newestChange = Math.max(newestChange, page.newestChange);
-    let anyInFlight = false;
-    for (const document of page.documents) {
-      // A record that moves while pages are read may come twice: what it said first is the earlier.
-      if (records.has(document.id)) continue;
-      const record = { ...document, paragraphs: [] };
-      records.set(document.id, record);
-      if (isInFlight(document)) {
-        anyInFlight = true;
-        inFlight.set(document.id, record);
-      }
-    }
-    pages += 1;
-    isWhole = !page.hasMore;
-    if (pages >= changes.pagesFor(LOOK_BACK_SOURCES)) break;
-    if (!anyInFlight && page.oldestChange < newestChange - LOOK_BACK_MS) break;
+  for (const document of documents) {
+    // A record that moves while pages are read may come twice: what it said first is the earlier.
+    if (!records.has(document.id)) records.set(document.id, { ...document, paragraphs: [] });
   }
-  return { newestChange, records, inFlight: [...inFlight.values()], isWhole };
+  return records;
 }

@@ -1,31 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FiniClient, IngestRequest } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
-import { matchByKeys, type Processing, type Report } from './account.ts';
-import { type Baseline, isFresh, type Snapshot, takeSnapshot } from './freshness.ts';
-import { inputKey, inputsOf, isSourceId, withoutDuplicates, withoutRepetitions } from './inputs.ts';
-import { LARGE_PAGE, NewestChanges } from './newest-changes.ts';
-import { forEachAtOnce, orAborted, withResolvers } from './promises.ts';
-import {
-  candidatesIn,
-  findDoubtful,
-  type Joinable,
-  joinNameless,
-  namesOf,
-  QueuedLately,
-  type Queueing,
-  SAME_SOURCE,
-} from './recent.ts';
-import { SharedRun } from './shared-run.ts';
-import { hasNoJob, isInFlight, timeOf } from './states.ts';
+import type { Processing, Report } from './account.ts';
+import { Changes, type Look } from './changes.ts';
+import { recordsById } from './freshness.ts';
+import { inputsOf, only, thereOf, withoutDuplicates, withoutRepetitions } from './inputs.ts';
+import { inputKey } from './matching.ts';
+import { orAborted, withResolvers } from './promises.ts';
+import { Recent } from './recent.ts';
+import type { RunUser } from './shared-run.ts';
+import { hasNoJob, isInFlight } from './states.ts';
 import { type Fate, Wait, WaitEnded, type WaitOptions } from './wait.ts';
-import { Watcher } from './watcher.ts';
-
-/** So many inputs are looked up one by one; of more, the newest page of the list tells. */
-const FEW_INPUTS = 5;
-/** How many records that contain a URL are looked through for the one that has it. */
-const PAGES_ALIKE = 10;
 
 /**
  * A wait that ended without a report, with what is true of its items: which sources this call
@@ -77,36 +62,22 @@ interface QueuedAt {
   queuedAfter: number | null;
 }
 
-/** The list as it is, and what of the inputs runs already. */
-interface Running {
-  readonly snapshot: Snapshot;
-  readonly joined: Map<string, Joinable>;
-  /** Inputs whose job runs, while no record shows yet which of several it is. */
-  readonly unnamed: readonly string[];
-}
-
 /** Queueing, watching and accounting for the sources of one workspace. */
 export class Ingestion {
   readonly #fini: FiniClient;
-  readonly #pollIntervalMs: number;
-  readonly #watcher: Watcher;
-  /** The list as it is before queueing; calls that come at once share one check. */
-  readonly #snapshots: SharedRun<Snapshot>;
-  readonly #queuedLately: QueuedLately;
+  readonly #changes: Changes;
+  readonly #recent: Recent;
   /** By input: the requests under way, since two calls at once must not queue the same twice. */
   readonly #beingQueued = new Map<string, Promise<unknown>>();
 
   /**
    * @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds.
-   * @param queuedLately What was queued in this workspace before.
+   * @param recent What was queued in this workspace before.
    */
-  constructor(fini: FiniClient, pollIntervalMs: number, queuedLately = new QueuedLately()) {
-    this.#queuedLately = queuedLately;
+  constructor(fini: FiniClient, pollIntervalMs: number, recent = new Recent()) {
     this.#fini = fini;
-    this.#pollIntervalMs = pollIntervalMs;
-    const changes = new NewestChanges(fini);
-    this.#watcher = new Watcher(fini, changes, pollIntervalMs);
-    this.#snapshots = new SharedRun((signal) => takeSnapshot(changes, signal));
+    this.#changes = new Changes(fini, pollIntervalMs);
+    this.#recent = recent;
   }
 
   /**
@@ -150,7 +121,7 @@ export class Ingestion {
     const given = queuedAfter === null ? null : { newestChange: queuedAfter, records: new Map() };
     return this.#account(wait, queuedAfter, null, async () => {
       for (const id of inputs) {
-        wait.follow(id, { id, joined: false }, this.#queuedLately.baselineOf(id, given));
+        wait.follow(id, { id, joined: false }, this.#recent.baselineOf(id, given));
       }
       await this.#watch(
         wait,
@@ -162,7 +133,7 @@ export class Ingestion {
 
   /** Whether a record shows no job, and none can be on its way that this process knows of. */
   #wasNeverQueued(document: FiniDocument): boolean {
-    if (!hasNoJob(document) || this.#queuedLately.mayHaveQueued(document)) return false;
+    if (!hasNoJob(document) || this.#recent.mayHaveQueued(document)) return false;
     const { id, originalUrl } = document;
     return [id, originalUrl].every(
       (name) => name === null || !this.#beingQueued.has(inputKey(name)),
@@ -197,11 +168,11 @@ export class Ingestion {
    */
   async ingest(
     request: IngestRequest,
-    signal: AbortSignal,
+    call: RunUser,
   ): Promise<{ queued: QueuedDocuments; queuedAfter: number | null }> {
     const wanted = withoutRepetitions(request);
-    const send = () => this.#fini.ingestSources(wanted, { signal });
-    return this.#queueAtOnce(inputsOf(wanted), thereOf(wanted), send, queuedIds, signal, wanted);
+    const send = () => this.#fini.ingestSources(wanted, call);
+    return this.#queueAtOnce(inputsOf(wanted), thereOf(wanted), send, queuedIds, call, wanted);
   }
 
   /**
@@ -211,10 +182,10 @@ export class Ingestion {
    */
   async refresh(
     ids: readonly string[],
-    signal: AbortSignal,
+    call: RunUser,
   ): Promise<{ queued: readonly string[]; queuedAfter: number | null }> {
-    const send = () => this.#fini.refreshSources(ids, { signal });
-    return this.#queueAtOnce(ids, ids, send, (queued) => queued, signal);
+    const send = () => this.#fini.refreshSources(ids, call);
+    return this.#queueAtOnce(ids, ids, send, (queued) => queued, call);
   }
 
   async #queueAtOnce<Answer>(
@@ -222,42 +193,33 @@ export class Ingestion {
     there: readonly string[],
     send: () => Promise<Answer>,
     idsOf: (answer: Answer) => readonly string[],
-    signal: AbortSignal,
+    call: RunUser,
     processing?: Processing,
   ): Promise<{ queued: Answer; queuedAfter: number | null }> {
-    const release = await this.#reserve(inputs, signal);
+    const release = await this.#reserve(inputs, call.signal);
     try {
-      const before = await this.#lookBefore(there, signal);
+      const look = await this.#lookIfAllowed(there, call);
       // Where the list cannot be read, nothing on it can be told from what was there before.
-      const newestChange = before?.newestChange ?? Number.POSITIVE_INFINITY;
-      const baseline = {
-        newestChange: afterChange(newestChange),
-        records: before?.records ?? new Map(),
-      };
+      const newestChange = look === null ? Number.POSITIVE_INFINITY : afterChange(look);
+      const baseline = { newestChange, records: look?.records ?? new Map() };
       let queued: Answer;
       try {
         queued = await send();
       } catch (error) {
-        this.#queuedLately.rememberDoubt(inputs, baseline, error);
+        this.#recent.rememberDoubt(inputs, baseline, error);
         throw error;
       }
-      this.#queuedLately.remember(inputs, idsOf(queued), baseline, processing);
-      const queuedAfter = Number.isFinite(newestChange) ? baseline.newestChange : null;
-      return { queued, queuedAfter };
+      this.#recent.remember(inputs, idsOf(queued), baseline, processing);
+      return { queued, queuedAfter: Number.isFinite(newestChange) ? newestChange : null };
     } finally {
       release();
     }
   }
 
-  /** The list before queueing, as far as a handful of requests tells; null where it is unreadable. */
-  async #lookBefore(there: readonly string[], signal: AbortSignal): Promise<Baseline | null> {
-    const isFew = there.length <= FEW_INPUTS;
+  /** The list before queueing; null where the key may not read it, or nobody can. */
+  async #lookIfAllowed(there: readonly string[], call: RunUser): Promise<Look | null> {
     try {
-      const limit = isFew ? 1 : LARGE_PAGE;
-      const { documents } = await this.#fini.listSources({ limit }, { signal });
-      const newestChange = timeOf(documents[0]?.updatedAt ?? null) ?? Number.NEGATIVE_INFINITY;
-      const found = isFew ? await this.#lookUp(there, signal) : documents;
-      return { newestChange, records: recordsById(found) };
+      return await this.#changes.look({ mayRun: [], there }, call);
     } catch (error) {
       // A key without read scope can queue all the same; one that is wrong cannot.
       if (error instanceof FiniError && error.status !== 401) return null;
@@ -265,34 +227,7 @@ export class Ingestion {
     }
   }
 
-  /** The records of a few inputs, as far as Fini shows them. */
-  async #lookUp(inputs: readonly string[], signal: AbortSignal): Promise<FiniDocument[]> {
-    const found: FiniDocument[] = [];
-    await forEachAtOnce(inputs, async (input) => {
-      try {
-        const document = isSourceId(input)
-          ? await this.#fini.getSource(input, { signal })
-          : await this.#findPage(input, signal);
-        if (document !== undefined) found.push(document);
-      } catch (error) {
-        // One that cannot be read is unknown, as one that is not there.
-        if (!(error instanceof FiniError) || error.status === 401) throw error;
-      }
-    });
-    return found;
-  }
-
-  async #findPage(url: string, signal: AbortSignal): Promise<FiniDocument | undefined> {
-    const request = { source: 'web', originalUrl: url, limit: PAGES_ALIKE };
-    const { documents } = await this.#fini.listSources(request, { signal });
-    // An API may ignore a filter that it does not know.
-    return documents.find(
-      ({ source, originalUrl }) =>
-        source === 'web' && originalUrl !== null && inputKey(originalUrl) === inputKey(url),
-    );
-  }
-
-  /** Joins what runs already and queues the rest. */
+  /** Joins what runs already, holds back what may run, and queues the rest. */
   async #queue(
     request: IngestRequest,
     inputs: readonly string[],
@@ -303,42 +238,47 @@ export class Ingestion {
     // Until another call is done with an input, nobody can say whether it is queued.
     const release = await this.#reserve(inputs, wait.signal, (busy) => wait.doubt(busy));
     try {
-      let left = inputs;
-      for (;;) {
-        const { snapshot, joined, unnamed } = await this.#findRunning(left, wait.preparing);
-        queuedAt.queuedAfter ??= afterChange(snapshot.newestChange);
-        for (const [input, { id, document, baseline, processing }] of joined) {
-          wait.follow(input, { id, joined: true, processing }, baseline);
-          wait.take(document);
-        }
-        this.#queuedLately.resolveDoubts(joined);
-        wait.release(left);
-        const others = left.filter((input) => !joined.has(input));
-        // What may have been queued a moment ago is looked for until it shows, or would have shown.
-        const isUnnamed = new Set(unnamed);
-        const doubtful = new Set(this.#queuedLately.inDoubt(others, snapshot.records));
-        left = others.filter((input) => isUnnamed.has(input) || doubtful.has(input));
-        wait.doubt(left);
-        const inDoubt = new Set(left);
-        const certain = others.filter((input) => !inDoubt.has(input));
-        if (certain.length > 0) await this.#post(only(request, certain), snapshot, wait);
-        if (left.length === 0) return;
-        if (!(await this.#pause(wait))) {
-          // The report has these as not queued, which they are for all that anybody knows.
-          if (wait.isWaiting) return;
-          throw new WaitEnded('A request before had no answer, and nothing shows yet.');
-        }
+      const there = [...thereOf(request), ...this.#recent.idsToLookAt(inputs)];
+      const look = await this.#changes.look({ mayRun: inputs, there }, wait.preparing);
+      queuedAt.queuedAfter = afterChange(look);
+      const { joined, groups, held, heldSeconds } = this.#recent.findRunning(inputs, look);
+      const rest = new Set(inputs);
+      wait.release(inputs);
+      for (const [input, { id, document, baseline, processing }] of joined) {
+        wait.follow(input, { id, joined: true, processing }, baseline);
+        if (document !== null) wait.take(document);
+        rest.delete(input);
       }
+      for (const group of groups) {
+        wait.joinGroup(group);
+        for (const input of group.inputs) rest.delete(input);
+      }
+      wait.hold(held, heldSeconds);
+      for (const input of held) rest.delete(input);
+      if (rest.size > 0) await this.#post(only(request, rest), look, wait);
     } finally {
       release();
     }
   }
 
-  /** Waits for one polling interval. The answer is whether the wait's time is not over yet. */
-  async #pause(wait: Wait): Promise<boolean> {
-    await sleep(this.#pollIntervalMs, undefined, { signal: wait.signal }).catch(() => undefined);
-    wait.cancellation.throwIfAborted();
-    return !wait.signal.aborted;
+  async #post(request: IngestRequest, look: Look, wait: Wait): Promise<void> {
+    wait.progress('queueing');
+    const inputs = inputsOf(request);
+    // Until it is known what became of the request, nobody can say.
+    wait.doubt(inputs);
+    let queued: QueuedDocuments;
+    try {
+      queued = await this.#fini.ingestSources(request, wait.preparing);
+    } catch (error) {
+      if (!this.#recent.rememberDoubt(inputs, look, error)) wait.release(inputs);
+      throw error;
+    }
+    const ids = queuedIds(queued);
+    // A job that ran before is as good as the new one: Fini may have left it at that.
+    const ended = ids.flatMap((id) => look.records.get(id) ?? []).filter((one) => !isInFlight(one));
+    const baseline = { newestChange: look.newestChange, records: recordsById(ended) };
+    wait.queued(inputs, ids, baseline);
+    this.#recent.remember(inputs, ids, baseline, request);
   }
 
   /**
@@ -368,96 +308,6 @@ export class Ingestion {
     };
   }
 
-  async #findRunning(inputs: readonly string[], signal: AbortSignal): Promise<Running> {
-    const snapshot = await this.#snapshots.join(signal);
-    const running: Joinable[] = snapshot.inFlight.map((document) => ({
-      id: document.id,
-      document,
-      baseline: this.#queuedLately.baselineOf(document.id, null),
-    }));
-    const queueings = this.#queuedLately.of(inputs);
-    running.push(...(await this.#findQueuedLately(queueings, snapshot, signal)));
-    const joined = matchByKeys(inputs, running, SAME_SOURCE, namesOf);
-    const unnamed = joinNameless(inputs, queueings, running, snapshot.records, joined);
-    return { snapshot, joined, unnamed };
-  }
-
-  /** Sources queued lately for these inputs whose new job has not shown on the record yet. */
-  async #findQueuedLately(
-    queueings: ReadonlySet<Queueing>,
-    { records }: Snapshot,
-    signal: AbortSignal,
-  ): Promise<Joinable[]> {
-    const found: Joinable[] = [];
-    const take = (document: FiniDocument, { baseline, processing }: Queueing) => {
-      if (isInFlight(document) || isFresh(document, baseline)) return;
-      found.push({ id: document.id, document, baseline, processing });
-    };
-    const unknown: { id: string; queueing: Queueing }[] = [];
-    for (const queueing of queueings) {
-      if (queueing.ids === null) found.push(...findDoubtful(queueing, records));
-      for (const id of queueing.ids ?? []) {
-        const document = records.get(id);
-        if (document === undefined) unknown.push({ id, queueing });
-        else take(document, queueing);
-      }
-    }
-    await forEachAtOnce(unknown, async ({ id, queueing }) => {
-      const document = await this.#getIfThere(id, signal);
-      if (document !== null) take(document, queueing);
-    });
-    return found;
-  }
-
-  async #getIfThere(id: string, signal: AbortSignal): Promise<FiniDocument | null> {
-    try {
-      return await this.#fini.getSource(id, { signal });
-    } catch (error) {
-      if (error instanceof FiniError && error.status === 404) return null;
-      throw error;
-    }
-  }
-
-  async #post(request: IngestRequest, snapshot: Snapshot, wait: Wait): Promise<void> {
-    wait.progress('queueing');
-    const inputs = inputsOf(request);
-    const signal = wait.preparing;
-    const records = new Map(snapshot.records);
-    if (!snapshot.isWhole) {
-      for (const document of await this.#lookUpUnseen(request, records, signal)) {
-        records.set(document.id, document);
-      }
-    }
-    // Until it is known what became of the request, nobody can say.
-    wait.doubt(inputs);
-    let queued: QueuedDocuments;
-    try {
-      queued = await this.#fini.ingestSources(request, { signal });
-    } catch (error) {
-      const before = { newestChange: snapshot.newestChange, records };
-      if (!this.#queuedLately.rememberDoubt(inputs, before, error)) wait.release(inputs);
-      throw error;
-    }
-    const ids = queuedIds(queued);
-    // A job that ran before is as good as the new one: Fini may have left it at that.
-    const ended = ids.flatMap((id) => records.get(id) ?? []).filter((one) => !isInFlight(one));
-    const baseline = { newestChange: snapshot.newestChange, records: recordsById(ended) };
-    wait.queued(inputs, ids, baseline);
-    this.#queuedLately.remember(inputs, ids, baseline, request);
-  }
-
-  /** What Fini is known to have, and the newest pages of the list did not show: a few at the most. */
-  async #lookUpUnseen(
-    request: IngestRequest,
-    records: ReadonlyMap<string, FiniDocument>,
-    signal: AbortSignal,
-  ): Promise<FiniDocument[]> {
-    const there = thereOf(request);
-    const shown = matchByKeys(there, candidatesIn(records), SAME_SOURCE, namesOf);
-    const unseen = there.filter((input) => !shown.has(input));
-    return unseen.length > FEW_INPUTS ? [] : this.#lookUp(unseen, signal);
-  }
-
   async #watch(
     wait: Wait,
     since: number | null,
@@ -465,12 +315,16 @@ export class Ingestion {
   ): Promise<void> {
     wait.progress('waiting');
     try {
-      await this.#watcher.watch({
+      await this.#changes.watch({
         ids: wait.ids,
         ...(since === null ? {} : { since }),
-        isSettled: (document) => wait.take(document, wasNeverQueued(document)),
+        isSettled: (document) => {
+          this.#recent.learn(document);
+          return wait.take(document, wasNeverQueued(document));
+        },
         onGone: (id) => wait.lose(id),
         onRound: (trouble) => wait.endRound(trouble),
+        onPause: wait.paused,
         signal: wait.signal,
       });
     } catch (error) {
@@ -479,27 +333,7 @@ export class Ingestion {
   }
 }
 
-/** What of a request Fini should have already: anything but new pages. */
-function thereOf({ documentIdsToAdd, documentIdsToRefresh }: IngestRequest): string[] {
-  return [...documentIdsToAdd.filter(isSourceId), ...documentIdsToRefresh];
-}
-
 /** The earliest change that is later than the newest one seen. */
-function afterChange(newestChange: number): number {
+function afterChange({ newestChange }: Look): number {
   return newestChange + 1;
-}
-
-function recordsById(documents: readonly FiniDocument[]): Map<string, FiniDocument> {
-  return new Map(documents.map((document) => [document.id, { ...document, paragraphs: [] }]));
-}
-
-/** What of a request is for these inputs. */
-function only(request: IngestRequest, inputs: readonly string[]): IngestRequest {
-  const wanted = new Set(inputs);
-  const isWanted = (input: string) => wanted.has(input);
-  return {
-    ...request,
-    documentIdsToAdd: request.documentIdsToAdd.filter(isWanted),
-    documentIdsToRefresh: request.documentIdsToRefresh.filter(isWanted),
-  };
 }

@@ -1,5 +1,6 @@
 import type { IngestRequest, IngestSource } from '../fini/client.ts';
 import { hasUnseen } from '../text.ts';
+import { inputKey } from './matching.ts';
 
 /*
  * What may be passed to ingest: URLs for `web`, source IDs for every other source. Fini names
@@ -139,33 +140,6 @@ export function findIngestFaults(request: {
   return [...faultsOf('documentIdsToAdd'), ...faultsOf('documentIdsToRefresh'), ...both];
 }
 
-/**
- * The same for two inputs that mean the same source: an ID in any case, or the same page
- * (design.md, "Joined, not queued again"). A trailing slash makes another page.
- */
-export function inputKey(input: string): string {
-  return URL.canParse(input) ? normalisedUrl(input) : input.toLowerCase();
-}
-
-/** An escape in lower case, or one of a character that needs none: letters, digits, "-", ".", "_", "~". */
-const LOOSE_ESCAPE = /%(?:[a-f]|[0-9A-F][a-f]|2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)/;
-
-/**
- * A URL as every spelling of it comes out: scheme and host in lower case, without a default port,
- * with escapes in upper case and none needless (RFC 3986, 6.2.2), and without a fragment, which
- * names a place in a page, but for those of sites that keep their paths there ("#/", "#!").
- */
-export function normalisedUrl(text: string): string {
-  const url = new URL(text);
-  if (!/^#[/!]/.test(url.hash)) url.hash = '';
-  // Most URLs come out of the parser as they should be, and each is looked at many times.
-  if (!LOOSE_ESCAPE.test(url.href)) return url.href;
-  return url.href.replace(/%[0-9a-f]{2}/gi, (triplet) => {
-    const character = String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
-    return /[\w.~-]/.test(character) ? character : triplet.toUpperCase();
-  });
-}
-
 /** The inputs without repetitions, the first of each kept; IDs in lower case, as Fini has them. */
 export function withoutDuplicates(inputs: readonly string[]): string[] {
   const unique = new Map<string, string>();
@@ -188,4 +162,20 @@ export function withoutRepetitions(request: IngestRequest): IngestRequest {
 /** Both lists of a request in one. */
 export function inputsOf(request: IngestRequest): string[] {
   return [...request.documentIdsToAdd, ...request.documentIdsToRefresh];
+}
+
+/** What of a request Fini should have already: anything but new pages. */
+export function thereOf({ documentIdsToAdd, documentIdsToRefresh }: IngestRequest): string[] {
+  return [...documentIdsToAdd.filter(isSourceId), ...documentIdsToRefresh];
+}
+
+/** What of a request is for these inputs. */
+export function only(request: IngestRequest, inputs: Iterable<string>): IngestRequest {
+  const wanted = new Set(inputs);
+  const isWanted = (input: string) => wanted.has(input);
+  return {
+    ...request,
+    documentIdsToAdd: request.documentIdsToAdd.filter(isWanted),
+    documentIdsToRefresh: request.documentIdsToRefresh.filter(isWanted),
+  };
 }

@@ -5,8 +5,8 @@ import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { bounded, searchKey, TITLE_LENGTH } from '../text.ts';
 import type { Report } from './account.ts';
 import { type Ingestion, IngestionError } from './ingestion.ts';
-import { inputKey } from './inputs.ts';
-import { NewestChanges } from './newest-changes.ts';
+import { inputKey } from './matching.ts';
+import { pagesOf } from './pages.ts';
 import { forEachAtOnce } from './promises.ts';
 import { isInFlight, stateOf } from './states.ts';
 import type { WaitOptions } from './wait.ts';
@@ -256,7 +256,8 @@ async function* sourcesOf(
   provider: Provider,
   signal: AbortSignal,
 ): AsyncGenerator<readonly FiniDocument[]> {
-  for await (const { documents } of new NewestChanges(fini, { source: provider }).pages(signal)) {
+  const filters = { source: provider };
+  for await (const { documents } of pagesOf(fini, { signal }, { filters })) {
     // An API may ignore a filter that it does not know.
     yield documents.filter(({ source }) => source === provider);
   }

@@ -1,15 +1,18 @@
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
-import { matchByKeys, type Processing } from './account.ts';
+import type { Processing } from './account.ts';
+import type { Look } from './changes.ts';
 import { type Baseline, isFresh } from './freshness.ts';
-import { inputKey } from './inputs.ts';
+import { inputKey, matchRecords, namesOf } from './matching.ts';
 import { isInFlight } from './states.ts';
 
 /** What one call queued, remembered so that the same call made again queues nothing. */
-export interface Queueing {
+interface Queueing {
   readonly inputs: readonly string[];
   /** Null where nobody knows whether anything was queued. */
   readonly ids: readonly string[] | null;
+  /** By the key of an input: the source that it has turned out to mean. */
+  readonly idOf: Map<string, string>;
   /** The request may reach Fini yet. */
   readonly mayComeLate: boolean;
   readonly baseline: Baseline;
@@ -21,26 +24,47 @@ export interface Queueing {
 
 /** How much is remembered, in characters of inputs and IDs. Past it the oldest is forgotten. */
 const REMEMBERED_CHARACTERS = 4_000_000;
+/** A job that pends for longer is lost, by Fini's own word. */
+const QUEUEING_REMEMBERED_MS = 15 * 60_000;
+/** A new job that has not shown within this time was most likely never queued. */
+const DOUBT_REMEMBERED_MS = 60_000;
+/** By then a young record shows its URL. */
+const UNNAMED_SECONDS = 10;
 
-/** An input whose job runs already, and what tells its end from the end of the job before. */
+/** A source whose job runs already, and what tells its end from the end of the job before. */
 export interface Joinable {
   readonly id: string;
-  readonly document: FiniDocument;
+  /** Null where the look did not show it. */
+  readonly document: FiniDocument | null;
   readonly baseline: Baseline | null;
   /** How its job processes it, where this process queued it. */
   readonly processing?: Processing | undefined;
 }
 
-/** Under these keys an input and a record mean the same source: the same ID, or the same page. */
-export const SAME_SOURCE = [inputKey];
+/** Inputs that were queued together, and the sources that are theirs, whichever is whose. */
+export interface JoinableGroup {
+  readonly inputs: readonly string[];
+  readonly ids: readonly string[];
+  readonly baseline: Baseline;
+  /** How their jobs process them, where this process knows it. */
+  readonly processing: Processing | undefined;
+}
 
-/** A job that pends for longer is lost, by Fini's own word. */
-const QUEUEING_REMEMBERED_MS = 15 * 60_000;
-/** A new job that has not shown within this time was most likely never queued. */
-const DOUBT_REMEMBERED_MS = 60_000;
+/** What of a call's inputs must not be queued. Everything else is certain to be at rest. */
+export interface Running {
+  readonly joined: ReadonlyMap<string, Joinable>;
+  readonly groups: readonly JoinableGroup[];
+  /** Inputs that may have been queued, or run while nobody knows which source is whose. */
+  readonly held: readonly string[];
+  /** When to call again for what is held, in seconds. */
+  readonly heldSeconds: number;
+}
 
-/** What was queued lately, by input. A record may not show a new job until it starts. */
-export class QueuedLately {
+/**
+ * What this process queued lately in one workspace. A record may not show a new job until that
+ * starts, so queueing and waiting alike go by what is remembered here.
+ */
+export class Recent {
   readonly #byInput = new Map<string, Queueing>();
   readonly #bySource = new Map<string, Queueing>();
   #characters = 0;
@@ -69,37 +93,103 @@ export class QueuedLately {
     return [id, originalUrl].some((name) => name !== null && isRemembered(inputKey(name)));
   }
 
-  /** What was queued lately for these inputs. */
-  of(inputs: readonly string[]): Set<Queueing> {
-    this.#prune();
-    const queueings = inputs.map((input) => this.#byInput.get(inputKey(input)));
-    return new Set(queueings.filter((queueing) => queueing !== undefined));
+  /** The sources queued lately for these inputs that Fini had before: their records tell what became of them. */
+  idsToLookAt(inputs: readonly string[]): string[] {
+    return [...this.#of(inputs)].flatMap(({ ids, baseline }) =>
+      (ids ?? []).filter((id) => baseline.records.has(id)),
+    );
+  }
+
+  /** Remembers which input a source is, once its record shows it. */
+  learn(document: FiniDocument): void {
+    const queueing = this.#bySource.get(inputKey(document.id));
+    if (queueing === undefined || queueing.ids === null) return;
+    for (const name of namesOf(document)) {
+      if (name === null) continue;
+      const key = inputKey(name);
+      if (this.#byInput.get(key) === queueing) queueing.idOf.set(key, document.id);
+    }
   }
 
   /**
-   * Those that must not be queued yet: a request for them may reach Fini late, or the record that
-   * they have does not tell of a new job before that starts.
+   * Which of a call's inputs run already, or may run: by their records, by what was queued lately and
+   * has not shown yet, and by requests that had no answer.
    */
-  inDoubt(inputs: readonly string[], records: ReadonlyMap<string, FiniDocument>): string[] {
-    const now = performance.now();
-    const doubtful = inputs.flatMap((input) => {
-      const queueing = this.#byInput.get(inputKey(input));
-      const isDoubtful = queueing !== undefined && queueing.ids === null && now < queueing.until;
-      return isDoubtful ? [{ input, queueing }] : [];
+  findRunning(inputs: readonly string[], look: Look): Running {
+    const records = [...look.records.values()];
+    for (const record of records) this.learn(record);
+    const joined = new Map<string, Joinable>();
+    const join = (input: string, id: string, document: FiniDocument | null) => {
+      const queueing = this.#bySource.get(inputKey(id));
+      const baseline = this.baselineOf(id, null);
+      joined.set(input, { id, document, baseline, processing: queueing?.processing });
+    };
+    for (const [input, document] of matchRecords(inputs, records.filter(isInFlight))) {
+      join(input, document.id, document);
+    }
+    const groups: JoinableGroup[] = [];
+    const held = new Set<string>();
+    let heldSeconds = 0;
+    for (const queueing of this.#of(inputs)) {
+      const left = inputs.filter(
+        (input) => !joined.has(input) && this.#byInput.get(inputKey(input)) === queueing,
+      );
+      if (queueing.ids === null) {
+        const shown = shownSince(left, queueing, records);
+        for (const [input, document] of shown) join(input, document.id, document);
+        const known = matchRecords(left, records);
+        for (const input of left) {
+          if (shown.has(input) || !(queueing.mayComeLate || known.has(input))) continue;
+          held.add(input);
+          heldSeconds = Math.max(heldSeconds, (queueing.until - performance.now()) / 1000);
+        }
+        continue;
+      }
+      const { open, nameless } = this.#stillOpen(queueing, queueing.ids, look);
+      const unnamed: string[] = [];
+      for (const input of left) {
+        const id = queueing.idOf.get(inputKey(input));
+        if (id === undefined) unnamed.push(input);
+        else if (open.has(id)) join(input, id, look.records.get(id) ?? null);
+      }
+      const all = queueing.inputs.filter((input) => !queueing.idOf.has(inputKey(input)));
+      // Where Fini gave an ID for fewer, some were surely not queued, and nobody knows which.
+      if (unnamed.length === 0 || nameless.length < all.length) continue;
+      if (unnamed.length === all.length) {
+        const { baseline, processing } = queueing;
+        groups.push({ inputs: unnamed, ids: nameless, baseline, processing });
+      } else {
+        for (const input of unnamed) held.add(input);
+        heldSeconds = Math.max(heldSeconds, UNNAMED_SECONDS);
+      }
+    }
+    this.#resolveDoubts(joined);
+    return { joined, groups, held: [...held], heldSeconds };
+  }
+
+  /** Of what was queued together: the sources whose job has not ended, and those of them without a name. */
+  #stillOpen(
+    { idOf, baseline }: Queueing,
+    ids: readonly string[],
+    { records, absent, coveredSince }: Look,
+  ): { open: ReadonlySet<string>; nameless: readonly string[] } {
+    const named = new Set(idOf.values());
+    // A new source stands on the list since it was queued, so one that does not is gone.
+    const isCovered =
+      coveredSince < baseline.newestChange || coveredSince === Number.NEGATIVE_INFINITY;
+    const open = ids.filter((id) => {
+      const document = records.get(id);
+      if (document !== undefined) return isInFlight(document) || !isFresh(document, baseline);
+      return !absent.has(id) && !(isCovered && !baseline.records.has(id));
     });
-    if (doubtful.length === 0) return [];
-    const names = doubtful.map(({ input }) => input);
-    const known = matchByKeys(names, candidatesIn(records), SAME_SOURCE, namesOf);
-    return doubtful
-      .filter(({ input, queueing }) => queueing.mayComeLate || known.has(input))
-      .map(({ input }) => input);
+    return { open: new Set(open), nameless: open.filter((id) => !named.has(id)) };
   }
 
   /** Forgets the doubt about what has shown its new job: once that has ended, it may be queued. */
-  resolveDoubts(joined: ReadonlyMap<string, Joinable>): void {
+  #resolveDoubts(joined: ReadonlyMap<string, Joinable>): void {
     for (const [input, { document }] of joined) {
       const queueing = this.#byInput.get(inputKey(input));
-      if (queueing === undefined || queueing.ids !== null) continue;
+      if (document === null || queueing === undefined || queueing.ids !== null) continue;
       const hasShown = isInFlight(document) || isFresh(document, queueing.baseline);
       if (hasShown) this.#forget(this.#byInput, inputKey(input));
     }
@@ -123,8 +213,8 @@ export class QueuedLately {
       records: new Map(before.map((record) => [record.id, record])),
     };
     const processing = asked && { english: asked.english, baser: asked.baser };
-    const queueing = { inputs, ids, baseline, processing, mayComeLate: false };
-    this.#add(queueing, QUEUEING_REMEMBERED_MS);
+    this.#add({ inputs, ids, baseline, processing, mayComeLate: false }, QUEUEING_REMEMBERED_MS);
+    for (const record of before) this.learn(record);
   }
 
   /**
@@ -135,8 +225,8 @@ export class QueuedLately {
     const isFinis = error instanceof FiniError;
     if (isFinis && error.surelyNotCarriedOut) return false;
     const mayComeLate = !isFinis || !error.isOver;
-    const known = matchByKeys(inputs, candidatesIn(baseline.records), SAME_SOURCE, namesOf);
-    const records = new Map([...known.values()].map(({ id, document }) => [id, document]));
+    const known = matchRecords(inputs, baseline.records.values());
+    const records = new Map([...known.values()].map((record) => [record.id, record]));
     const narrowed = { newestChange: baseline.newestChange, records };
     const queueing = { inputs, ids: null, baseline: narrowed, processing: undefined, mayComeLate };
     this.#add(queueing, DOUBT_REMEMBERED_MS);
@@ -164,6 +254,13 @@ export class QueuedLately {
     return performance.now() > this.#until;
   }
 
+  /** What was queued lately for these inputs. */
+  #of(inputs: readonly string[]): Set<Queueing> {
+    this.#prune();
+    const queueings = inputs.map((input) => this.#byInput.get(inputKey(input)));
+    return new Set(queueings.filter((queueing) => queueing !== undefined));
+  }
+
   #prune(): void {
     const now = performance.now();
     for (const memory of [this.#byInput, this.#bySource]) {
@@ -171,11 +268,15 @@ export class QueuedLately {
     }
   }
 
-  #add(queueing: Omit<Queueing, 'until'>, milliseconds: number): void {
+  #add(queueing: Omit<Queueing, 'until' | 'idOf'>, milliseconds: number): void {
     this.#prune();
     const until = performance.now() + milliseconds;
     this.#until = Math.max(this.#until, until);
-    const remembered = { ...queueing, until };
+    const remembered = { ...queueing, idOf: new Map<string, string>(), until };
+    const sources = new Set(queueing.ids?.map(inputKey));
+    for (const key of queueing.inputs.map(inputKey)) {
+      if (sources.has(key)) remembered.idOf.set(key, key);
+    }
     this.#keep(this.#byInput, queueing.inputs, remembered);
     // In doubt, the records that were there before: a wait for them must not take the old job's end.
     const ids = queueing.ids ?? [...queueing.baseline.records.keys()];
@@ -197,72 +298,12 @@ export class QueuedLately {
   }
 }
 
-/**
- * A young record may not show its URL yet. Where what was queued lately together has as many such
- * records as inputs without a match, those are theirs; which is whose does not matter where all of
- * them are asked for.
- *
- * @returns The inputs of which only some are asked for: their job runs, and nobody knows which it is.
- */
-export function joinNameless(
-  inputs: readonly string[],
-  queueings: ReadonlySet<Queueing>,
-  running: readonly Joinable[],
-  records: ReadonlyMap<string, FiniDocument>,
-  joined: Map<string, Joinable>,
-): string[] {
-  const unnamed: string[] = [];
-  for (const queueing of queueings) {
-    if (queueing.ids === null) continue;
-    const ids = new Set(queueing.ids);
-    const theirs = running.filter(({ id }) => ids.has(id));
-    const nameless = theirs.filter(({ document }) => !document.originalUrl);
-    // Also what has ended meanwhile, whose input is not among those left.
-    const seen = queueing.ids.flatMap((id) => {
-      const document = records.get(id);
-      return document === undefined ? [] : [{ id, document }];
-    });
-    const matched = matchByKeys(queueing.inputs, [...seen, ...theirs], SAME_SOURCE, namesOf);
-    const left = queueing.inputs.filter((input) => !matched.has(input));
-    if (nameless.length < left.length) continue;
-    const keys = new Set(left.map(inputKey));
-    const asked = inputs.filter((input) => !joined.has(input) && keys.has(inputKey(input)));
-    if (asked.length < left.length) {
-      // Some of them are asked for, and nobody knows which record is whose.
-      unnamed.push(...asked);
-      continue;
-    }
-    for (const input of asked) {
-      const source = nameless.pop();
-      if (source !== undefined) joined.set(input, source);
-    }
-  }
-  return unnamed;
-}
-
 /** Of inputs that may have been queued: the records that tell that they were, and how it ended. */
-export function findDoubtful(
-  { inputs, baseline }: Queueing,
-  records: ReadonlyMap<string, FiniDocument>,
-): Joinable[] {
-  const matched = matchByKeys(inputs, candidatesIn(records), SAME_SOURCE, namesOf);
-  return [...matched.values()]
-    .filter(({ document }) => !isInFlight(document) && isFresh(document, baseline))
-    .map((candidate) => ({ ...candidate, baseline }));
-}
-
-/** The records as what an input may mean. */
-export function candidatesIn(
-  records: ReadonlyMap<string, FiniDocument>,
-): Pick<Joinable, 'id' | 'document'>[] {
-  return [...records.values()].map((document) => ({ id: document.id, document }));
-}
-
-/**
- * What a source may be called by: its ID, or the URL of a web page. A provider's item has a URL too,
- * but is another source than the page; a young record may not say yet of what kind it is.
- */
-export function namesOf({ id, document }: Pick<Joinable, 'id' | 'document'>): (string | null)[] {
-  const isPage = document.source === 'web' || document.source === null;
-  return [id, isPage ? document.originalUrl : null];
+function shownSince(
+  inputs: readonly string[],
+  { baseline }: Queueing,
+  records: readonly FiniDocument[],
+): Map<string, FiniDocument> {
+  const ended = records.filter((record) => !isInFlight(record) && isFresh(record, baseline));
+  return matchRecords(inputs, ended);
 }

@@ -1,7 +1,8 @@
 import type { FiniClient } from '../fini/client.ts';
 import { URL_LENGTH } from '../text.ts';
 import { matchGlobs } from './globs.ts';
-import { isWebUrl, normalisedUrl } from './inputs.ts';
+import { isWebUrl } from './inputs.ts';
+import { normalisedUrl } from './matching.ts';
 import { Pacer } from './pacer.ts';
 
 /** Fini's own default; with globs it is the least that is crawled, since they leave pages out. */

@@ -1,3 +1,4 @@
+import type { CallOptions } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
 import {
@@ -10,8 +11,8 @@ import {
   reportedState,
   type TrackedSource,
 } from './account.ts';
-import { type Baseline, isNews } from './freshness.ts';
-import { timeOf } from './states.ts';
+import { type Baseline, isNews, isOlder } from './freshness.ts';
+import type { JoinableGroup } from './recent.ts';
 
 /** Why a wait came to its end by its own rules, in words: its time ran out, or it may not continue. */
 export class WaitEnded extends Error {
@@ -44,6 +45,8 @@ export interface WaitProgress {
   readonly inProgress: number;
   /** Why Fini did not answer the last status check, or null. */
   readonly trouble: FiniError | null;
+  /** How long the next request has to wait because of Fini's limit, in seconds; null where it has not. */
+  readonly pausedSeconds: number | null;
 }
 
 /** What a wait takes besides its items. */
@@ -71,8 +74,8 @@ const LAST_ANSWER_MS = 5_000;
 export class Wait {
   /** Aborted by the caller, or by the time-out. */
   readonly signal: AbortSignal;
-  /** The same some seconds later, for what comes before the waiting. */
-  readonly preparing: AbortSignal;
+  /** For requests before the waiting: they may take some seconds longer. */
+  readonly preparing: CallOptions & { readonly signal: AbortSignal };
   readonly #inputs: readonly string[];
   readonly #options: WaitOptions;
   readonly #asked: Processing | null;
@@ -81,6 +84,9 @@ export class Wait {
   readonly #known = new Map<string, Known>();
   readonly #queued: Queued[] = [];
   readonly #doubtful = new Set<string>();
+  #heldSeconds = 0;
+  #phase: WaitProgress['phase'] = 'checking';
+  #pausedSeconds: number | null = null;
   readonly #startedAt: number;
   readonly #timers: readonly NodeJS.Timeout[];
   #trouble: FiniError | null = null;
@@ -103,7 +109,11 @@ export class Wait {
       setTimeout(abort, left + LAST_ANSWER_MS, lastAnswer),
     ];
     this.signal = AbortSignal.any([options.signal, timeout.signal]);
-    this.preparing = AbortSignal.any([options.signal, lastAnswer.signal]);
+    this.preparing = {
+      signal: AbortSignal.any([options.signal, lastAnswer.signal]),
+      endsAt: now + left + LAST_ANSWER_MS,
+      onPause: this.paused,
+    };
   }
 
   /** The caller's signal, whose end is no end of the wait's own. */
@@ -135,10 +145,22 @@ export class Wait {
     for (const input of inputs) this.#doubtful.delete(input);
   }
 
+  /** Notes that these inputs may be queued, and when to call again for them. */
+  hold(inputs: readonly string[], seconds: number): void {
+    this.doubt(inputs);
+    this.#heldSeconds = Math.max(this.#heldSeconds, seconds);
+  }
+
   /** Waits for what a request has queued. */
   queued(inputs: readonly string[], ids: readonly string[], baseline: Baseline): void {
     this.release(inputs);
-    this.#queued.push({ inputs, ids });
+    this.#queued.push({ inputs, ids, joined: false });
+    for (const id of ids) this.#track(id, baseline);
+  }
+
+  /** Waits for what a call before has queued together. */
+  joinGroup({ inputs, ids, baseline, processing }: JoinableGroup): void {
+    this.#queued.push({ inputs, ids, joined: true, processing });
     for (const id of ids) this.#track(id, baseline);
   }
 
@@ -151,8 +173,9 @@ export class Wait {
   /** What is true of the items so far. */
   fate(): Fate {
     const known = [...this.#known.values()];
+    const joined = this.#queued.flatMap((request) => (request.joined ? request.ids : []));
     const ids = [
-      ...this.#queued.flatMap((request) => request.ids),
+      ...this.#queued.flatMap((request) => (request.joined ? [] : request.ids)),
       ...known.flatMap(({ id, joined }) => (joined ? [] : [id])),
     ];
     const queued = new Set(ids);
@@ -160,7 +183,9 @@ export class Wait {
     const sent = new Set(this.#queued.flatMap((request) => request.inputs));
     return {
       queued: [...queued],
-      joined: [...new Set(known.map(({ id }) => id))].filter((id) => !queued.has(id)),
+      joined: [...new Set([...known.map(({ id }) => id), ...joined])].filter(
+        (id) => !queued.has(id),
+      ),
       doubtful,
       left: this.#inputs.filter(
         (input) => !this.#known.has(input) && !sent.has(input) && !this.#doubtful.has(input),
@@ -203,7 +228,15 @@ export class Wait {
     this.progress('waiting');
   }
 
+  /** Tells that the next request has to wait because of Fini's limit. */
+  readonly paused: NonNullable<CallOptions['onPause']> = ({ seconds }) => {
+    this.#pausedSeconds = seconds;
+    this.progress(this.#phase);
+    this.#pausedSeconds = null;
+  };
+
   progress(phase: WaitProgress['phase']): void {
+    this.#phase = phase;
     const sources = [...this.#sources.values()];
     const count = (state: string) => sources.filter((item) => reportedState(item) === state).length;
     this.#options.onProgress({
@@ -214,6 +247,7 @@ export class Wait {
       inProgress: sources.filter(({ document }) => document?.linkedJobStatus === 'IN_PROGRESS')
         .length,
       trouble: this.#trouble,
+      pausedSeconds: this.#pausedSeconds,
     });
   }
 
@@ -226,6 +260,7 @@ export class Wait {
       known: this.#known,
       queued: this.#queued,
       held: this.#doubtful,
+      heldSeconds: Math.ceil(this.#heldSeconds),
     };
     return accountFor(items, { elapsedSeconds, queuedAfter, trouble: this.#trouble });
   }
@@ -233,10 +268,4 @@ export class Wait {
   end(): void {
     for (const timer of this.#timers) clearTimeout(timer);
   }
-}
-
-/** Whether a record was read before the one that is known. */
-function isOlder(document: FiniDocument, known: FiniDocument | null): boolean {
-  const [readAt, knownAt] = [document, known].map((one) => timeOf(one?.updatedAt ?? null));
-  return readAt != null && knownAt != null && readAt < knownAt;
 }

@@ -25,7 +25,7 @@ export const ingestSources = defineTool({
   },
   async handler(input, { ingestion, signal }) {
     const request = withoutRepetitions(input);
-    const { queued, queuedAfter } = await ingestion.ingest(request, signal);
+    const { queued, queuedAfter } = await ingestion.ingest(request, { signal });
     const ids = queuedIds(queued);
     const items = inputsOf(request).length;
     const fewer =

@@ -106,7 +106,11 @@ export class ProgressReporter {
 }
 
 function describe(latest: WaitProgress, seconds: number): string {
-  const { total, completed, failed, inProgress, phase, trouble } = latest;
+  const { total, completed, failed, inProgress, phase, trouble, pausedSeconds } = latest;
+  if (pausedSeconds !== null) {
+    const left = Math.ceil(pausedSeconds);
+    return `Fini allows 100 requests a minute; continuing in ${left} s`;
+  }
   if (phase === 'checking')
     return `Checking ${counted(total, 'item')} for running jobs, ${seconds} s`;
   if (phase === 'queueing') return `Queueing ${counted(total, 'item')} in Fini, ${seconds} s`;

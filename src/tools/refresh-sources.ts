@@ -27,7 +27,7 @@ export const refreshSources = defineTool({
   },
   async handler({ documentIds }, { ingestion, signal }) {
     const ids = [...new Set(documentIds)];
-    const { queued, queuedAfter } = await ingestion.refresh(ids, signal);
+    const { queued, queuedAfter } = await ingestion.refresh(ids, { signal });
     const queuedDocumentIds = [...new Set(queued)];
     const fewer =
       queuedDocumentIds.length < ids.length

@@ -16,6 +16,7 @@ const waiting: WaitProgress = {
   phase: 'waiting',
   inProgress: 1,
   trouble: null,
+  pausedSeconds: null,
 };
 
 test('while nothing changes, at least one notification comes every 5 s, for an hour, each higher', () => {

@@ -55,6 +55,7 @@ function reportOf(count: number, fieldsOf: (index: number) => object, more: Part
     sources,
     unqueued,
     held: [],
+    heldSeconds: 0,
     neverIngested: [],
     unqueuedIsGuess: false,
     elapsedSeconds: 42,

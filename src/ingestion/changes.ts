@@ -1,0 +1,410 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CallOptions, FiniClient } from '../fini/client.ts';
+import type { FiniDocument } from '../fini/documents.ts';
+import { FiniError } from '../fini/errors.ts';
+import { type Baseline, recordsById } from './freshness.ts';
+import { isSourceId } from './inputs.ts';
+import { inputKey, namesOf } from './matching.ts';
+import { pagesOf } from './pages.ts';
+import { forEachAtOnce } from './promises.ts';
+import { type RunUser, SharedRun } from './shared-run.ts';
+import { isInFlight } from './states.ts';
+
+/** A look costs no more requests than this, whatever the workspace holds. */
+const LOOK_REQUESTS = 8;
+/** How many pages of the list calls at once read together; what they miss, each looks up by itself. */
+const SHARED_PAGES = 3;
+/** Jobs that pend for longer are lost by Fini's own word, so older changes need no look. */
+const LOOK_BACK_MS = 15 * 60_000;
+/** How many records that contain a URL are looked through for the one that has it. */
+const RECORDS_ALIKE = 10;
+
+/** Up to this many sources are read one by one; more are watched through pages of the list. */
+const FEW_SOURCES = 2;
+/** How many sources that the list cannot show are read by ID a round. */
+const READ_BY_ID = 25;
+/** After this many rounds without news for a wait, one in `SILENT_PART` of its sources is read by ID. */
+const SILENT_ROUNDS = 3;
+const SILENT_PART = 100;
+/** A source is gone after this many rounds in a row did not find it: new ones may be late. */
+const NOT_FOUND_ROUNDS = 3;
+/** The longest pause, in polling intervals. */
+const LONGEST_PAUSE = 10;
+const INTERVAL_GROWTH = 1.25;
+
+/** What a call needs to know of the list before it queues. */
+export interface Wanted {
+  /** Inputs whose job may be running. */
+  readonly mayRun: readonly string[];
+  /** Inputs that Fini should have: their records tell a new job from the one before it. */
+  readonly there: readonly string[];
+}
+
+/** The list as a call found it before it queued. */
+export interface Look extends Baseline {
+  /** IDs that Fini was asked for and does not have. */
+  readonly absent: ReadonlySet<string>;
+  /** Every source that has changed since is in `records`, in milliseconds since 1970; -Infinity: all are. */
+  readonly coveredSince: number;
+}
+
+/** The newest pages of the list. */
+interface Top {
+  readonly documents: readonly FiniDocument[];
+  readonly newestChange: number;
+  readonly coveredSince: number;
+  readonly pages: number;
+}
+
+/** What one wait watches. */
+export interface Watch {
+  /** Source IDs to watch until each is settled or gone. */
+  readonly ids: Iterable<string>;
+  /** The oldest change that may matter, in milliseconds since 1970; without it, any. */
+  readonly since?: number;
+  /** Takes a record's news; the answer is whether the source needs no more watching. */
+  readonly isSettled: (document: FiniDocument) => boolean;
+  /** Called when the source no longer exists in Fini. */
+  readonly onGone: (id: string) => void;
+  /** Called after each round, with the reason why Fini did not answer, or null. */
+  readonly onRound: (trouble: FiniError | null) => void;
+  readonly onPause?: CallOptions['onPause'];
+  /** Ends the watch at once. */
+  readonly signal: AbortSignal;
+}
+
+interface ActiveWatch extends Watch {
+  readonly pending: Set<string>;
+  /** Aborted once nothing is pending. */
+  readonly settled: AbortController;
+  /** When the next round is due, by `performance.now()`. */
+  dueAt: number;
+  /** The pause between rounds, in milliseconds: it grows while nothing changes. */
+  interval: number;
+  /** Rounds in a row that brought no news. */
+  silentRounds: number;
+  hasNews: boolean;
+  /** Every change since the watch's oldest one has been read, so what the list did not show has not changed. */
+  isCovered: boolean;
+}
+
+/** What is remembered of a source between rounds. */
+interface Sighting {
+  fingerprint: string;
+  round: number;
+  roundsNotFound: number;
+}
+
+/**
+ * What changes in one workspace, for every call at once. The list is ordered by change, so its top
+ * tells what runs and what has ended: a look before queueing reads a bounded part of it, and waits
+ * share one stream of polls that reads down to what the poll before has read. So requests grow with
+ * what changes, never with how many sources or waits there are. Nothing runs while nobody waits.
+ */
+export class Changes {
+  readonly #fini: FiniClient;
+  readonly #pollIntervalMs: number;
+  readonly #looks: SharedRun<Top>;
+  readonly #polls: SharedRun<void>;
+  readonly #watches = new Set<ActiveWatch>();
+  readonly #sightings = new Map<string, Sighting>();
+  /** Every change before this has been read, in milliseconds since 1970. */
+  #readUpTo = Number.POSITIVE_INFINITY;
+  #round = 0;
+  /** Pages that the latest poll read: a poll of many is followed by a pause as many times as long. */
+  #pages = 0;
+  /** Until when Fini asked for patience, by `performance.now()`. */
+  #patientUntil = Number.NEGATIVE_INFINITY;
+
+  /** @param pollIntervalMs The shortest pause between polls; the longest is ten times that. */
+  constructor(fini: FiniClient, pollIntervalMs: number) {
+    this.#fini = fini;
+    this.#pollIntervalMs = pollIntervalMs;
+    this.#looks = new SharedRun((options) => this.#readTop(options));
+    this.#polls = new SharedRun((options) => this.#poll({ ...options, priority: 'poll' }));
+  }
+
+  /**
+   * Looks at the list as it is now. What it does not find within eight requests is unknown.
+   *
+   * @throws {FiniError}, and the signal's reason once that is aborted.
+   */
+  async look({ mayRun, there }: Wanted, user: RunUser): Promise<Look> {
+    const isFew = mayRun.length === 0 && there.length < LOOK_REQUESTS;
+    const top = isFew
+      ? await this.#readNewest(user)
+      : await this.#looks.join(user, performance.now());
+    const found = [...top.documents];
+    let { coveredSince, pages } = top;
+    const isCovered = () => coveredSince < top.newestChange - LOOK_BACK_MS;
+    const missing = new Map<string, string>();
+    for (const input of [...(isCovered() ? [] : mayRun), ...there]) {
+      missing.set(inputKey(input), input);
+    }
+    const find = (documents: readonly FiniDocument[]) => {
+      for (const document of documents) {
+        for (const name of namesOf(document)) if (name) missing.delete(inputKey(name));
+      }
+    };
+    find(found);
+    if (missing.size > LOOK_REQUESTS - pages && Number.isFinite(coveredSince)) {
+      const after = found.at(-1)?.id;
+      for await (const page of pagesOf(this.#fini, user, { after })) {
+        found.push(...page.documents);
+        find(page.documents);
+        pages += 1;
+        coveredSince = page.hasMore ? page.oldestChange : Number.NEGATIVE_INFINITY;
+        if (pages >= LOOK_REQUESTS || missing.size === 0) break;
+        if (there.length === 0 && isCovered()) break;
+      }
+    }
+    const absent = new Set<string>();
+    if (missing.size <= LOOK_REQUESTS - pages && Number.isFinite(coveredSince)) {
+      await forEachAtOnce([...missing.values()], async (input) => {
+        const document = await this.#lookUp(input, user);
+        if (document !== undefined) found.push(document);
+        else if (isSourceId(input)) absent.add(input);
+      });
+    }
+    return { newestChange: top.newestChange, records: recordsById(found), absent, coveredSince };
+  }
+
+  /** Only when the list last changed, for a call that looks for a few sources one by one. */
+  async #readNewest(options: CallOptions): Promise<Top> {
+    for await (const page of pagesOf(this.#fini, options, { limit: 1 })) {
+      const { documents, newestChange, hasMore } = page;
+      const coveredSince = hasMore ? newestChange : Number.NEGATIVE_INFINITY;
+      return { documents, newestChange, coveredSince, pages: 1 };
+    }
+    return {
+      documents: [],
+      newestChange: Number.NEGATIVE_INFINITY,
+      coveredSince: Number.NEGATIVE_INFINITY,
+      pages: 1,
+    };
+  }
+
+  /** Reads the list's top as far back as anything may be in flight, within bounds. */
+  async #readTop(options: CallOptions): Promise<Top> {
+    const documents: FiniDocument[] = [];
+    let newestChange = Number.NEGATIVE_INFINITY;
+    let coveredSince = Number.NEGATIVE_INFINITY;
+    let pages = 0;
+    for await (const page of pagesOf(this.#fini, options)) {
+      documents.push(...page.documents);
+      newestChange = Math.max(newestChange, page.newestChange);
+      coveredSince = page.hasMore ? page.oldestChange : Number.NEGATIVE_INFINITY;
+      pages += 1;
+      if (pages >= SHARED_PAGES) break;
+      const isQuiet = page.oldestChange < newestChange - LOOK_BACK_MS;
+      if (isQuiet && !page.documents.some(isInFlight)) break;
+    }
+    return { documents, newestChange, coveredSince, pages };
+  }
+
+  /** The record of one input; undefined where Fini has none, or shows none that can be read. */
+  async #lookUp(input: string, options: CallOptions): Promise<FiniDocument | undefined> {
+    try {
+      if (isSourceId(input)) return await this.#fini.getSource(input, options);
+      const request = { source: 'web', originalUrl: input, limit: RECORDS_ALIKE };
+      const { documents } = await this.#fini.listSources(request, options);
+      // An API may ignore a filter that it does not know.
+      return documents.find((document) =>
+        namesOf(document).some((name) => name !== null && inputKey(name) === inputKey(input)),
+      );
+    } catch (error) {
+      if (!(error instanceof FiniError) || error.isPassing || error.status === 401) throw error;
+      return undefined;
+    }
+  }
+
+  /**
+   * Resolves once every source is settled or gone.
+   *
+   * @throws {FiniError} once the key is refused (401, 403), and the signal's reason when aborted.
+   */
+  async watch(watch: Watch): Promise<void> {
+    const { signal, since } = watch;
+    signal.throwIfAborted();
+    const startedAt = performance.now();
+    const active: ActiveWatch = {
+      ...watch,
+      pending: new Set(watch.ids),
+      settled: new AbortController(),
+      // What was queued before may have ended; what was queued a moment ago has not.
+      dueAt: startedAt + (since === undefined ? 0 : this.#pollIntervalMs),
+      interval: this.#pollIntervalMs,
+      silentRounds: 0,
+      hasNews: false,
+      isCovered: false,
+    };
+    const { pending } = active;
+    if (pending.size === 0) return;
+    this.#watches.add(active);
+    // What another wait has seen was not told to this one.
+    for (const id of pending) this.#sightings.delete(id);
+    this.#readUpTo = Math.min(this.#readUpTo, since ?? Number.POSITIVE_INFINITY);
+    const until = AbortSignal.any([signal, active.settled.signal]);
+    try {
+      while (pending.size > 0) {
+        const left = Math.max(active.dueAt, this.#patientUntil) - performance.now();
+        if (left > 0) {
+          // Meanwhile another wait may poll, which is as good: the poll says when the next is due.
+          await sleep(left, undefined, { signal: until }).catch(() => undefined);
+          signal.throwIfAborted();
+        } else {
+          await this.#polls.join({ signal, onPause: watch.onPause }, startedAt);
+        }
+      }
+    } finally {
+      this.#watches.delete(active);
+      this.#forget();
+    }
+  }
+
+  /** One round for all who wait. Its end says when each of them is due for the next. */
+  async #poll(options: CallOptions & { readonly signal: AbortSignal }): Promise<void> {
+    const watches = [...this.#watches];
+    this.#round += 1;
+    this.#pages = 0;
+    let trouble: FiniError | null = null;
+    try {
+      await this.#readNews(watches, options);
+    } catch (error) {
+      if (!(error instanceof FiniError) || error.isDenied || options.signal.aborted) throw error;
+      trouble = error;
+    }
+    const now = performance.now();
+    this.#patientUntil = now + (trouble?.retryAfterSeconds ?? 0) * 1000;
+    for (const watch of watches) {
+      watch.interval = watch.hasNews ? this.#pollIntervalMs : watch.interval * INTERVAL_GROWTH;
+      watch.silentRounds = watch.hasNews ? 0 : watch.silentRounds + 1;
+      watch.hasNews = false;
+      watch.dueAt = now + this.#pauseFor(watch);
+      if (this.#watches.has(watch)) watch.onRound(trouble);
+    }
+  }
+
+  /**
+   * A round of many pages is followed by a pause as many times as long, so that there is about one
+   * request an interval however much changes.
+   */
+  #pauseFor({ interval }: ActiveWatch): number {
+    const longest = this.#pollIntervalMs * LONGEST_PAUSE;
+    return Math.min(interval * Math.max(this.#pages, 1), longest) * (0.9 + Math.random() * 0.2);
+  }
+
+  async #readNews(watches: readonly ActiveWatch[], options: CallOptions): Promise<void> {
+    const pending = pendingOf(watches);
+    if (pending.size <= FEW_SOURCES) return this.#readById([...pending], options);
+    await this.#readList(watches, pending, options);
+    await this.#readById(this.#hidden(watches), options);
+  }
+
+  /** Reads the list from its top down to what has been read, or as long as it shows unseen ones. */
+  async #readList(
+    watches: readonly ActiveWatch[],
+    pending: ReadonlySet<string>,
+    options: CallOptions,
+  ): Promise<void> {
+    const readUpTo = this.#readUpTo;
+    const unseen = new Set([...pending].filter((id) => !this.#sightings.has(id)));
+    let newest = Number.NEGATIVE_INFINITY;
+    let coveredSince = Number.POSITIVE_INFINITY;
+    for await (const page of pagesOf(this.#fini, options)) {
+      newest = Math.max(newest, page.newestChange);
+      coveredSince = page.hasMore ? page.oldestChange : Number.NEGATIVE_INFINITY;
+      let foundUnseen = false;
+      for (const document of page.documents) {
+        if (!pending.has(document.id)) continue;
+        foundUnseen = unseen.delete(document.id) || foundUnseen;
+        this.#deliver(document);
+      }
+      this.#pages += 1;
+      if (this.#pages >= 10 + Math.ceil((4 * pending.size) / page.limit)) break;
+      if (page.oldestChange < readUpTo && !(foundUnseen && unseen.size > 0)) break;
+    }
+    for (const watch of watches) {
+      if (coveredSince < (watch.since ?? Number.NEGATIVE_INFINITY)) watch.isCovered = true;
+    }
+    // A watch that began meanwhile may have asked for older changes: those are still to be read.
+    if (Number.isFinite(newest) && this.#readUpTo === readUpTo) this.#readUpTo = newest;
+  }
+
+  /**
+   * What only its ID may tell of: sources that the list was not read far enough to show, those that
+   * were not found a moment ago, and the longest silent ones, since the list may hide a change (an
+   * odd order, a lost cursor).
+   */
+  #hidden(watches: readonly ActiveWatch[]): string[] {
+    const hidden = new Set<string>();
+    const roundOf = (id: string) => this.#sightings.get(id)?.round ?? 0;
+    for (const { pending, isCovered, silentRounds } of watches) {
+      const ids = [...pending];
+      const unseen = isCovered ? [] : ids.filter((id) => !this.#sightings.has(id));
+      for (const id of unseen.slice(0, READ_BY_ID)) hidden.add(id);
+      for (const id of ids) if (this.#sightings.get(id)?.roundsNotFound) hidden.add(id);
+      if (silentRounds < SILENT_ROUNDS) continue;
+      const silent = ids.toSorted((one, other) => roundOf(one) - roundOf(other));
+      for (const id of silent.slice(0, Math.ceil(ids.length / SILENT_PART))) hidden.add(id);
+    }
+    return [...hidden].slice(0, READ_BY_ID);
+  }
+
+  async #readById(ids: readonly string[], options: CallOptions): Promise<void> {
+    await forEachAtOnce(ids, async (id) => {
+      try {
+        this.#deliver(await this.#fini.getSource(id, options));
+      } catch (error) {
+        if (!(error instanceof FiniError) || error.status !== 404) throw error;
+        this.#deliverNotFound(id);
+      }
+    });
+  }
+
+  /** Passes a record to every watch that waits for it. */
+  #deliver(document: FiniDocument): void {
+    const { id, linkedJobStatus, linkedJobId, updatedAt, success } = document;
+    const fingerprint = JSON.stringify([linkedJobStatus, linkedJobId, updatedAt, success]);
+    const isNews = this.#sightings.get(id)?.fingerprint !== fingerprint;
+    this.#sightings.set(id, { fingerprint, round: this.#round, roundsNotFound: 0 });
+    for (const watch of this.#watches) {
+      if (!watch.pending.has(id)) continue;
+      watch.hasNews ||= isNews;
+      if (watch.isSettled(document)) this.#settle(watch, id);
+    }
+  }
+
+  #deliverNotFound(id: string): void {
+    const sighting = this.#sightings.get(id) ?? { fingerprint: '', round: 0, roundsNotFound: 0 };
+    sighting.round = this.#round;
+    sighting.roundsNotFound += 1;
+    this.#sightings.set(id, sighting);
+    if (sighting.roundsNotFound < NOT_FOUND_ROUNDS) return;
+    for (const watch of this.#watches) {
+      if (!watch.pending.has(id)) continue;
+      watch.onGone(id);
+      this.#settle(watch, id);
+    }
+  }
+
+  #settle({ pending, settled }: ActiveWatch, id: string): void {
+    pending.delete(id);
+    if (pending.size === 0) settled.abort();
+  }
+
+  /** Forgets the sources that nobody waits for any more. */
+  #forget(): void {
+    const pending = pendingOf(this.#watches);
+    for (const id of this.#sightings.keys()) if (!pending.has(id)) this.#sightings.delete(id);
+    if (this.#watches.size > 0) return;
+    this.#readUpTo = Number.POSITIVE_INFINITY;
+    this.#patientUntil = Number.NEGATIVE_INFINITY;
+  }
+}
+
+function pendingOf(watches: Iterable<ActiveWatch>): Set<string> {
+  const ids = new Set<string>();
+  for (const { pending } of watches) for (const id of pending) ids.add(id);
+  return ids;
+}
