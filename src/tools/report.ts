@@ -356,7 +356,7 @@ function nextSteps(report: Report, canWrite: boolean): string[] {
   if (held.length > 0) {
     const them = held.length === 1 ? 'it' : 'them';
     steps.push(
-      `An earlier request got no answer, so ${counted(held.length, 'item')} (listed as not queued) may already be queued. This call did not queue ${them} again. In ${report.heldSeconds} s, call ingest_and_wait with ${them} again.`,
+      `${counted(held.length, 'item')} (listed as not queued) may already be queued: an earlier call sent ${them}, and Fini does not show the result yet. This call did not queue ${them} again. In ${report.heldSeconds} s, call ingest_and_wait with ${them} again.`,
     );
   }
   if (neverIngested.length > 0) steps.push(howToIngest(neverIngested, canWrite));

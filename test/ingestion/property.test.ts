@@ -19,11 +19,12 @@ import { eventually } from '../harness.ts';
  * Random schedules of faults, delays, batch sizes, endings and touches, over real HTTP: two calls at
  * once over items that overlap, of web pages and of a provider's sources with the same URLs. The
  * promises under "The engine" in the design must hold in every one of them. All is in real time, so
- * a seed alone does not bring a failure back: PROPERTY_SEED gives the schedules, a busy machine the
- * rest.
+ * a seed alone does not bring a failure back: PROPERTY_SEED gives the schedules, PROPERTY_RUNS their
+ * number, a busy machine the rest.
  */
 
-const RUNS = 160;
+const { PROPERTY_RUNS = '160', PROPERTY_SEED } = process.env;
+const RUNS = Number(PROPERTY_RUNS);
 const INGEST = '/v2/documents/public';
 const LIST_OR_GET = /^\/v2\/documents\/public[?/]/;
 
@@ -250,7 +251,7 @@ function expectTrueFate(
 }
 
 test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, {
-  timeout: 100_000,
+  timeout: 60_000 + RUNS * 250,
 }, async () => {
   const outcomes = new Map<string, number>();
   const note = (what: string) => outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
@@ -367,10 +368,9 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
     await eventually(() => expect(sandbox.connections()).toBe(0));
     await sandbox.close();
   });
-  const { PROPERTY_SEED: seed } = process.env;
   await fc.assert(property, {
     numRuns: RUNS,
-    ...(seed && { seed: Number(seed) }),
+    ...(PROPERTY_SEED && { seed: Number(PROPERTY_SEED) }),
     // Smaller schedules take another course in time, so that the first one tells most.
     endOnFailure: true,
     timeout: 20_000,

@@ -256,6 +256,25 @@ test('cancelling stops the requests at once, and what is queued stays queued', a
   expect(sandbox.documents()).toHaveLength(5);
 });
 
+/**
+ * Makes a call whose items may be queued already: it does not wait for that to show, and queues
+ * nothing. Made again once it shows, it joins.
+ */
+async function callUntilShown(
+  { call, sandbox }: Pick<Harness, 'call' | 'sandbox'>,
+  input: Record<string, unknown>,
+  hasShown: () => boolean,
+) {
+  const requests = sandbox.requests.length;
+  const held = await call('ingest_and_wait', input);
+  const { counts, unqueued, nextSteps } = held.structured;
+  expect(counts).toMatchObject({ submitted: unqueued.length, unqueued: unqueued.length });
+  expect(nextSteps).toMatch(/may already be queued.*In [1-6]?\d s, call ingest_and_wait/);
+  expect(sandbox.requests.length - requests).toBeLessThanOrEqual(8);
+  await until(hasShown);
+  return call('ingest_and_wait', input);
+}
+
 describe('a queueing request without an answer', () => {
   const patience = { FINI_REQUEST_TIMEOUT_MS: '400' };
   const documentIdsToAdd = pages(3);
@@ -275,7 +294,8 @@ describe('a queueing request without an answer', () => {
       if (how === 'cancelled') cancel.abort();
       expect(await ended).toMatch(/may have been queued|^cancelled$/);
       expect(sandbox.documents()).toHaveLength(0);
-      const second = await call('ingest_and_wait', { documentIdsToAdd });
+      const hasShown = () => sandbox.documents().length === 3;
+      const second = await callUntilShown({ call, sandbox }, { documentIdsToAdd }, hasShown);
       expect(second.structured.counts).toMatchObject({ submitted: 3, completed: 3 });
       expect(second.structured.sources[0]).toMatchObject({ joined: true });
       expect(ingestRequests(sandbox)).toHaveLength(1);
@@ -290,9 +310,7 @@ describe('a queueing request without an answer', () => {
     sandbox.script({ method: 'POST', action: { kind: 'hang' } });
     await call('ingest_and_wait', { documentIdsToAdd });
     const again = await call('ingest_and_wait', { documentIdsToAdd, timeoutSeconds: 1 });
-    expect(again.text).toMatch(
-      /no answer, and nothing shows yet.*after a minute, call ingest_and_wait/,
-    );
+    expect(again.text).toMatch(/may already be queued.*In \d+ s, call ingest_and_wait/);
     for (const item of documentIdsToAdd) expect(again.text).toContain(item);
     expect(ingestRequests(sandbox)).toHaveLength(1);
 
@@ -334,7 +352,9 @@ describe('a queueing request without an answer', () => {
         tool === 'refresh_sources'
           ? { source: 'notion', documentIdsToRefresh: [id] }
           : { documentIdsToRefresh: documentIdsToAdd.slice(0, 1) };
-      const { structured } = await call('ingest_and_wait', again);
+      const old = sandbox.documents()[0]?.linkedJobId;
+      const hasShown = () => sandbox.documents()[0]?.linkedJobId !== old;
+      const { structured } = await callUntilShown({ call, sandbox }, again, hasShown);
       expect(structured.sources).toMatchObject([{ joined: true }]);
       expect(structured.outcome).toBe('completed');
       expect(sandbox.requests.filter(({ method }) => method === 'POST')).toHaveLength(1);
@@ -345,7 +365,8 @@ describe('a queueing request without an answer', () => {
     const { call, sandbox } = await startWarm({}, patience);
     sandbox.script({ method: 'POST', action: { kind: 'hang', carryOut: true, afterMs: 900 } });
     expect((await call('ingest_sources', { documentIdsToAdd })).isError).toBe(true);
-    const { structured } = await call('ingest_and_wait', { documentIdsToAdd });
+    const hasShown = () => sandbox.documents().length === 3;
+    const { structured } = await callUntilShown({ call, sandbox }, { documentIdsToAdd }, hasShown);
     expect(structured.counts.completed).toBe(3);
     expect(ingestRequests(sandbox)).toHaveLength(1);
   });
@@ -486,6 +507,7 @@ test.each(['lost', 'cancelled'])(
     const urls = pages(3);
     const { call, sandbox } = await start({ lingerMs: 500 });
     await call('ingest_and_wait', { documentIdsToAdd: urls });
+    const before = sandbox.documents().map(({ linkedJobId }) => linkedJobId);
     const isLost = how === 'lost';
     sandbox.script({
       method: 'POST',
@@ -497,7 +519,9 @@ test.each(['lost', 'cancelled'])(
     await until(() => ingestRequests(sandbox).length === 2);
     if (!isLost) cancel.abort();
     await given.catch(() => undefined);
-    const again = await call('ingest_and_wait', input);
+    const old = new Set(before);
+    const hasShown = () => sandbox.documents().every(({ linkedJobId }) => !old.has(linkedJobId));
+    const again = await callUntilShown({ call, sandbox }, input, hasShown);
     expect(again.structured.counts).toMatchObject({ submitted: 3, completed: 3 });
     expect(again.structured.sources.every((item: { joined: boolean }) => item.joined)).toBe(true);
     expect(ingestRequests(sandbox)).toHaveLength(2);
