@@ -5,7 +5,7 @@ import { FiniError } from '../fini/errors.ts';
 import { type Baseline, recordsById } from './freshness.ts';
 import { isSourceId } from './inputs.ts';
 import { inputKey, namesOf } from './matching.ts';
-import { pagesOf } from './pages.ts';
+import { LARGE_PAGE, pagesOf } from './pages.ts';
 import { forEachAtOnce } from './promises.ts';
 import { type RunUser, SharedRun } from './shared-run.ts';
 import { isInFlight } from './states.ts';
@@ -30,6 +30,8 @@ const SILENT_PART = 100;
 const NOT_FOUND_ROUNDS = 3;
 /** The longest pause, in polling intervals. */
 const LONGEST_PAUSE = 10;
+/** How many of the records that polls have read are kept for waits that begin later. */
+const KEPT_RECORDS = 2_000;
 const INTERVAL_GROWTH = 1.25;
 
 /** What a call needs to know of the list before it queues. */
@@ -110,6 +112,9 @@ export class Changes {
   readonly #sightings = new Map<string, Sighting>();
   /** Every change before this has been read, in milliseconds since 1970. */
   #readUpTo = Number.POSITIVE_INFINITY;
+  /** The newest records as polls have read them, without their text: every one that changed since `#keptSince`. */
+  readonly #kept = new Map<string, FiniDocument>();
+  #keptSince = Number.POSITIVE_INFINITY;
   #round = 0;
   /** Pages that the latest poll read: a poll of many is followed by a pause as many times as long. */
   #pages = 0;
@@ -231,8 +236,7 @@ export class Changes {
       ...watch,
       pending: new Set(watch.ids),
       settled: new AbortController(),
-      // What was queued before may have ended; what was queued a moment ago has not.
-      dueAt: startedAt + (since === undefined ? 0 : this.#pollIntervalMs),
+      dueAt: startedAt,
       interval: this.#pollIntervalMs,
       silentRounds: 0,
       hasNews: false,
@@ -243,7 +247,16 @@ export class Changes {
     this.#watches.add(active);
     // What another wait has seen was not told to this one.
     for (const id of pending) this.#sightings.delete(id);
-    this.#readUpTo = Math.min(this.#readUpTo, since ?? Number.POSITIVE_INFINITY);
+    if (since !== undefined) {
+      // What was queued before may have ended; what was queued a moment ago has not.
+      active.dueAt += this.#pauseFor(active, pending.size / LARGE_PAGE);
+      active.isCovered = covers(this.#keptSince, since);
+      if (!active.isCovered) this.#readUpTo = Math.min(this.#readUpTo, since);
+      for (const id of active.isCovered ? [...pending] : []) {
+        const document = this.#kept.get(id);
+        if (document !== undefined) this.#deliver(document);
+      }
+    }
     const until = AbortSignal.any([signal, active.settled.signal]);
     try {
       while (pending.size > 0) {
@@ -280,18 +293,18 @@ export class Changes {
       watch.interval = watch.hasNews ? this.#pollIntervalMs : watch.interval * INTERVAL_GROWTH;
       watch.silentRounds = watch.hasNews ? 0 : watch.silentRounds + 1;
       watch.hasNews = false;
-      watch.dueAt = now + this.#pauseFor(watch);
+      watch.dueAt = now + this.#pauseFor(watch, this.#pages);
       if (this.#watches.has(watch)) watch.onRound(trouble);
     }
   }
 
   /**
-   * A round of many pages is followed by a pause as many times as long, so that there is about one
-   * request an interval however much changes.
+   * A round of many pages is followed, and one that will have many begun, by a pause as many times as
+   * long, so that there is about one request an interval however much changes.
    */
-  #pauseFor({ interval }: ActiveWatch): number {
+  #pauseFor({ interval }: ActiveWatch, pages: number): number {
     const longest = this.#pollIntervalMs * LONGEST_PAUSE;
-    return Math.min(interval * Math.max(this.#pages, 1), longest) * (0.9 + Math.random() * 0.2);
+    return Math.min(interval * Math.max(pages, 1), longest) * (0.9 + Math.random() * 0.2);
   }
 
   async #readNews(watches: readonly ActiveWatch[], options: CallOptions): Promise<void> {
@@ -309,9 +322,11 @@ export class Changes {
   ): Promise<void> {
     const readUpTo = this.#readUpTo;
     const unseen = new Set([...pending].filter((id) => !this.#sightings.has(id)));
+    const read: FiniDocument[] = [];
     let newest = Number.NEGATIVE_INFINITY;
     let coveredSince = Number.POSITIVE_INFINITY;
     for await (const page of pagesOf(this.#fini, options)) {
+      read.push(...page.documents);
       newest = Math.max(newest, page.newestChange);
       coveredSince = page.hasMore ? page.oldestChange : Number.NEGATIVE_INFINITY;
       let foundUnseen = false;
@@ -324,11 +339,22 @@ export class Changes {
       if (this.#pages >= 10 + Math.ceil((4 * pending.size) / page.limit)) break;
       if (page.oldestChange < readUpTo && !(foundUnseen && unseen.size > 0)) break;
     }
+    this.#keep(read, coveredSince, coveredSince < readUpTo);
     for (const watch of watches) {
-      if (coveredSince < (watch.since ?? Number.NEGATIVE_INFINITY)) watch.isCovered = true;
+      if (watch.since !== undefined) watch.isCovered ||= covers(coveredSince, watch.since);
     }
     // A watch that began meanwhile may have asked for older changes: those are still to be read.
     if (Number.isFinite(newest) && this.#readUpTo === readUpTo) this.#readUpTo = newest;
+  }
+
+  /** Keeps what a poll has read, behind what was kept if the poll has read down to that. */
+  #keep(documents: readonly FiniDocument[], since: number, isContinued: boolean): void {
+    if (!isContinued || this.#kept.size > KEPT_RECORDS) {
+      this.#kept.clear();
+      this.#keptSince = Number.POSITIVE_INFINITY;
+    }
+    for (const [id, document] of recordsById(documents)) this.#kept.set(id, document);
+    this.#keptSince = Math.min(this.#keptSince, since);
   }
 
   /**
@@ -398,9 +424,16 @@ export class Changes {
     const pending = pendingOf(this.#watches);
     for (const id of this.#sightings.keys()) if (!pending.has(id)) this.#sightings.delete(id);
     if (this.#watches.size > 0) return;
+    this.#kept.clear();
+    this.#keptSince = Number.POSITIVE_INFINITY;
     this.#readUpTo = Number.POSITIVE_INFINITY;
     this.#patientUntil = Number.NEGATIVE_INFINITY;
   }
+}
+
+/** Whether records that were read down to a change hold every one since another; -Infinity: all were. */
+function covers(readDownTo: number, since: number): boolean {
+  return readDownTo < since || readDownTo === Number.NEGATIVE_INFINITY;
 }
 
 function pendingOf(watches: Iterable<ActiveWatch>): Set<string> {

@@ -1,0 +1,162 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Sandbox, SandboxOptions } from '../../src/sandbox/server.ts';
+import { eventually, type Harness, Stops, startHarness } from '../harness.ts';
+
+/* What a look and a wait cost, in workspaces of any size and however many wait at once. */
+
+const stops = new Stops();
+afterEach(() => stops.run());
+
+async function start(
+  options: SandboxOptions = {},
+  environment: Record<string, string> = {},
+): Promise<Harness> {
+  const harness = await startHarness(options, environment);
+  stops.add(() => harness.close());
+  return harness;
+}
+
+const page = (name: string | number) => `https://d.example/${name}`;
+
+/** Requests before the first that queues. */
+function requestsBeforeQueueing({ requests }: Sandbox): number {
+  const isQueueing = ({ method, path }: Sandbox['requests'][number]) =>
+    method === 'POST' && /^\/v2\/documents\/public(\/refresh)?$/.test(path);
+  return requests.findIndex(isQueueing);
+}
+
+describe('in a workspace whose 10,000 sources have just changed', () => {
+  const KNOWN = 10_000;
+
+  async function startBusy(): Promise<Harness> {
+    const harness = await start({ lingerMs: 150, parallelJobs: 100 });
+    const now = Date.now();
+    for (let index = 0; index < KNOWN; index += 1) {
+      // Within the last five minutes, the first long ago and the last a moment ago.
+      const updatedAt = new Date(now - (KNOWN - index) * 30).toISOString();
+      const originalUrl = page(index);
+      harness.sandbox.addDocument({ originalUrl, updatedAt, createdAt: updatedAt });
+    }
+    await harness.call('get_source', { id: '00000000-0000-4000-8000-000000000000' });
+    harness.sandbox.requests.length = 0;
+    return harness;
+  }
+
+  /** Another process refreshes twenty sources a second. */
+  function refreshOthers({ sandbox }: Harness): void {
+    const others = sandbox.documents().slice(5_000);
+    let next = 0;
+    const timer = setInterval(() => {
+      const other = others[next];
+      next += 1;
+      if (other === undefined) return;
+      const updatedAt = new Date().toISOString();
+      sandbox.addDocument({ ...other, linkedJobId: `other-${next}`, updatedAt });
+    }, 50);
+    stops.add(() => clearInterval(timer));
+  }
+
+  const oldest = Array.from({ length: 30 }, (_, index) => page(index));
+  const fresh = Array.from({ length: 30 }, (_, index) => page(`new/${index}`));
+
+  test.each<[what: string, input: Record<string, unknown>]>([
+    ['one new page', { documentIdsToAdd: fresh.slice(0, 1) }],
+    ['thirty new pages', { documentIdsToAdd: fresh }],
+    ['one page that it has', { documentIdsToAdd: oldest.slice(0, 1) }],
+    ['thirty pages that it has', { documentIdsToRefresh: oldest }],
+  ])(
+    '%s: queued after eight requests at most, and never done before its job is',
+    async (_, input) => {
+      for (const isCalm of [true, false]) {
+        const harness = await startBusy();
+        const { call, sandbox } = harness;
+        if (!isCalm) refreshOthers(harness);
+        const before = new Map(sandbox.documents().map(({ id, linkedJobId }) => [id, linkedJobId]));
+        const { structured } = await call('ingest_and_wait', { ...input, timeoutSeconds: 20 });
+        expect(structured.outcome).toBe('completed');
+        expect(requestsBeforeQueueing(sandbox)).toBeLessThanOrEqual(8);
+        for (const { id, jobId } of structured.sources) {
+          expect(jobId).toBeDefined();
+          expect(jobId).not.toBe(before.get(id));
+        }
+      }
+    },
+  );
+
+  test('a source to refresh: the same, though it is touched before its job starts', async () => {
+    const harness = await startBusy();
+    const { call, sandbox } = harness;
+    const [old] = sandbox.documents();
+    if (old === undefined) throw new Error('there is no source');
+    const queued = await call('refresh_sources', { documentIds: [old.id] });
+    expect(requestsBeforeQueueing(sandbox)).toBeLessThanOrEqual(8);
+    sandbox.addDocument({ ...old, updatedAt: new Date().toISOString() });
+    const { queuedAfter } = queued.structured;
+    const input = { ids: [old.id], ...(queuedAfter && { queuedAfter }) };
+    const { structured } = await call('wait_for_sources', input);
+    expect(structured.outcome).toBe('completed');
+    expect(sandbox.documents()[0]?.linkedJobId).not.toBe(old.linkedJobId);
+    expect(structured.sources[0].jobId).toBe(sandbox.documents()[0]?.linkedJobId);
+  });
+
+  test('seven sources to refresh are looked up by themselves, also where the list hides them', async () => {
+    const harness = await startBusy();
+    const { call, sandbox } = harness;
+    const old = sandbox.documents().slice(0, 7);
+    const documentIds = old.map(({ id }) => id);
+    const queued = await call('refresh_sources', { documentIds });
+    expect(requestsBeforeQueueing(sandbox)).toBeLessThanOrEqual(8);
+    for (const one of old) sandbox.addDocument({ ...one, updatedAt: new Date().toISOString() });
+    const { queuedAfter } = queued.structured;
+    const { structured } = await call('wait_for_sources', { ids: documentIds, queuedAfter });
+    expect(structured.counts).toMatchObject({ submitted: 7, completed: 7 });
+    const jobs = new Set(old.map(({ linkedJobId }) => linkedJobId));
+    for (const { jobId } of structured.sources) expect(jobs.has(jobId)).toBe(false);
+  });
+});
+
+test('a wait is looked at on time, however many others begin meanwhile', async () => {
+  const { call, sandbox } = await start(
+    { pendingMs: 0, workingMs: 60_000, parallelJobs: 1_000 },
+    { FINI_POLL_INTERVAL_MS: '200' },
+  );
+  const cancel = new AbortController();
+  const calls: Promise<unknown>[] = [];
+  const begin = (name: string) => {
+    const input = { documentIdsToAdd: [1, 2, 3].map((number) => page(`${name}/${number}`)) };
+    calls.push(call('ingest_and_wait', input, { signal: cancel.signal }).catch(() => undefined));
+  };
+  begin('first');
+  await eventually(() => expect(sandbox.documents()).toHaveLength(3));
+  const queued = sandbox.requests.length;
+  // Each newcomer looks at the list too, before it queues: a look with nothing after it is a poll.
+  let newcomers = 0;
+  const timer = setInterval(() => {
+    newcomers += 1;
+    begin(`newcomer-${newcomers}`);
+  }, 50);
+  stops.add(() => clearInterval(timer));
+  await eventually(() => expect(newcomers).toBeGreaterThan(20));
+  clearInterval(timer);
+  const since = sandbox.requests.slice(queued);
+  const looks = since.filter(({ method }) => method === 'GET').length;
+  const posts = since.filter(({ method }) => method === 'POST').length;
+  // One look for each newcomer, or one for several; the others are polls.
+  expect(looks - posts).toBeGreaterThan(1);
+  cancel.abort();
+  await Promise.all(calls);
+});
+
+test('a call that waits for a source that another one has seen hears of it too', async () => {
+  const { call, sandbox } = await start({ workingMs: 60_000, parallelJobs: 1_000 });
+  const documentIdsToAdd = [1, 2, 3, 4].map(page);
+  const cancel = new AbortController();
+  const first = call('ingest_and_wait', { documentIdsToAdd }, { signal: cancel.signal });
+  await eventually(() => expect(sandbox.requests.length).toBeGreaterThan(4));
+  const ids = sandbox.documents().map(({ id }) => id);
+  const { structured } = await call('wait_for_sources', { ids, timeoutSeconds: 1 });
+  expect(structured.sources).toHaveLength(4);
+  for (const { jobStatus } of structured.sources) expect(jobStatus).toBeDefined();
+  cancel.abort();
+  await first.catch(() => undefined);
+});
