@@ -160,3 +160,36 @@ test('a call that waits for a source that another one has seen hears of it too',
   cancel.abort();
   await first.catch(() => undefined);
 });
+
+describe('where a knowledge job rewrites the job of a source', () => {
+  test('before a refresh: its end is not taken for that of the refresh', async () => {
+    const { call, sandbox } = await start({ lingerMs: 200 });
+    const { id } = sandbox.addDocument({ originalUrl: page('a'), linkedJobId: 'knowledge-job' });
+    const { structured } = await call('ingest_and_wait', { documentIdsToRefresh: [page('a')] });
+    expect(structured.outcome).toBe('completed');
+    expect(structured.sources).toMatchObject([{ id, status: 'completed' }]);
+    expect(structured.sources[0].jobId).not.toBe('knowledge-job');
+  });
+
+  test('after the refresh has ended: the source is still reported as completed', async () => {
+    const { call, sandbox } = await start({}, { FINI_POLL_INTERVAL_MS: '300' });
+    const old = sandbox.addDocument({ originalUrl: page('a') });
+    const given = call('ingest_and_wait', { documentIdsToRefresh: [page('a')] });
+    const current = () => sandbox.documents().find(({ id }) => id === old.id) ?? old;
+    const rewrite = (linkedJobStatus: string) => {
+      const updatedAt = new Date().toISOString();
+      const linkedJobId = 'knowledge-job';
+      sandbox.addDocument({ ...current(), linkedJobId, linkedJobStatus, updatedAt });
+    };
+    await eventually(() => {
+      const { linkedJobId, linkedJobStatus } = current();
+      expect(linkedJobId).not.toBe(old.linkedJobId);
+      expect(linkedJobStatus).toBe('COMPLETED');
+    });
+    rewrite('IN_PROGRESS');
+    const requests = sandbox.requests.length;
+    await eventually(() => expect(sandbox.requests.length).toBeGreaterThan(requests));
+    rewrite('COMPLETED');
+    expect((await given).structured).toMatchObject({ outcome: 'completed' });
+  });
+});
