@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { Secrets } from '../secrets.ts';
+import type { Budget } from './budget.ts';
 import type { CallOptions } from './call-options.ts';
 import { Connections, MAXIMUM_BODY_BYTES } from './connections.ts';
 import { FiniError, type Operation } from './errors.ts';
@@ -17,6 +18,8 @@ export interface HttpOptions {
   readonly retryDelayMs: number;
   /** The key's connections to the base URL's origin. Own ones where none are given. */
   readonly connections?: Connections | undefined;
+  /** How many requests the key may send. Without one, any number. */
+  readonly budget?: Budget | undefined;
 }
 
 /** One request to Fini. */
@@ -77,27 +80,25 @@ export function createHttp(options: HttpOptions): Http {
   const pathPrefix = base.pathname.replace(/\/+$/, '');
 
   return async (request) => {
-    const { signal, endsAt, onPause } = request;
+    const { method, signal, endsAt, onPause } = request;
     const retryUntil = endsAt ?? performance.now() + options.requestTimeoutMs;
     const maximumRetries = endsAt === undefined ? MAXIMUM_RETRIES : Number.POSITIVE_INFINITY;
     let stubborn = 0;
     let last: FiniError | undefined;
     for (let retries = 0; ; retries += 1) {
-      const left = (endsAt ?? Number.POSITIVE_INFINITY) - performance.now();
-      if (left <= 0) throw last ?? outOfTime(request);
-      const timeoutMs = Math.min(options.requestTimeoutMs, left);
       try {
-        return await exchange(request, timeoutMs);
+        return await attempt(request, retryUntil);
       } catch (error) {
         if (!(error instanceof FiniError)) throw error;
-        // A read that the call's end cut short says less than the one before.
-        const isCutShort = request.method === 'GET' && timeoutMs < options.requestTimeoutMs;
-        last = isCutShort && hadNoTime(error) ? (last ?? error) : error;
-        if (!mayRetry(request, error)) throw last;
-        if (isStubborn(error)) stubborn += 1;
         const delay = retryDelay(error, retries, options.retryDelayMs);
         const isLate = performance.now() + delay > retryUntil;
-        if (isLate || retries >= maximumRetries || stubborn > MAXIMUM_STUBBORN_RETRIES) throw last;
+        // What never left, or is a read that the call's end cut short, says less than the one before.
+        const isCutShort = method === 'GET' && error.failure === 'timed_out' && isLate;
+        const saysLess = error.failure === 'not_sent' || (isCutShort && endsAt !== undefined);
+        last = saysLess ? (last ?? error) : error;
+        if (isStubborn(error)) stubborn += 1;
+        const isEnough = retries >= maximumRetries || stubborn > MAXIMUM_STUBBORN_RETRIES;
+        if (isLate || isEnough || !mayRetry(request, error)) throw last;
         if (error.status === 429 && delay >= NOTICEABLE_MS) {
           onPause?.({ reason: 'limit', seconds: Math.ceil(delay / 1000) });
         }
@@ -108,11 +109,33 @@ export function createHttp(options: HttpOptions): Http {
     }
   };
 
-  /** One attempt, from connecting to the body's last byte. */
-  async function exchange(request: HttpRequest, timeoutMs: number): Promise<unknown> {
+  /** One attempt, once it is the request's turn. Every attempt counts for the budget. */
+  async function attempt(request: HttpRequest, turnUntil: number): Promise<unknown> {
+    const { budget } = options;
+    const end = await budget?.take({ ...request, endsAt: turnUntil }).catch((error: unknown) => {
+      throw request.signal?.aborted === true ? endedUnsent(request) : error;
+    });
+    try {
+      const answer = await exchange(request);
+      budget?.accepted();
+      return answer;
+    } catch (error) {
+      const isRefused = error instanceof FiniError && error.status === 429;
+      if (isRefused) budget?.refused(error.retryAfterSeconds);
+      throw error;
+    } finally {
+      end?.();
+    }
+  }
+
+  /** From connecting to the body's last byte. */
+  async function exchange(request: HttpRequest): Promise<unknown> {
     const { operation, signal } = request;
     const isOver = () => signal?.aborted === true;
     if (isOver()) throw endedUnsent(request);
+    const left = (request.endsAt ?? Number.POSITIVE_INFINITY) - performance.now();
+    if (left <= 0) throw outOfTime(request);
+    const timeoutMs = Math.min(options.requestTimeoutMs, left);
     const body = request.body === undefined ? null : JSON.stringify(request.body);
     let isSent = false;
     const dispatcher = await connections.dispatcherFor(() => {
@@ -198,10 +221,6 @@ function roundedSeconds(milliseconds: number): number {
 function mayRetry(request: HttpRequest, error: FiniError): boolean {
   if (!error.isPassing) return false;
   return request.method === 'GET' || error.surelyNotCarriedOut;
-}
-
-function hadNoTime({ failure }: FiniError): boolean {
-  return failure === 'timed_out' || failure === 'not_sent';
 }
 
 /** It may pass, but more often it stays until somebody changes something: a login page, no network. */

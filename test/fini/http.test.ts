@@ -1,10 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
+import { Budget } from '../../src/fini/budget.ts';
 import type { Pause } from '../../src/fini/call-options.ts';
 import { Connections } from '../../src/fini/connections.ts';
 import { FiniError } from '../../src/fini/errors.ts';
 import { createHttp, type HttpOptions, type HttpRequest } from '../../src/fini/http.ts';
-import { type Fault, type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
-import { Stops } from '../harness.ts';
+import {
+  type Fault,
+  type Sandbox,
+  type SandboxOptions,
+  startSandbox,
+} from '../../src/sandbox/server.ts';
+import { eventually, Stops } from '../harness.ts';
 
 /* How long and how often a request is tried again, against the sandbox. */
 
@@ -20,12 +27,15 @@ const CRAWL = {
 } as const;
 const ALWAYS = Number.POSITIVE_INFINITY;
 
-async function start(options: Partial<HttpOptions> = {}): Promise<{
+async function start(
+  options: Partial<HttpOptions> = {},
+  sandboxOptions: SandboxOptions = {},
+): Promise<{
   sandbox: Sandbox;
   send: (request: HttpRequest) => Promise<unknown>;
   failure: (request: HttpRequest) => Promise<FiniError>;
 }> {
-  const sandbox = await startSandbox();
+  const sandbox = await startSandbox(sandboxOptions);
   const connections = new Connections(sandbox.url);
   stops.add(() => sandbox.close());
   stops.add(() => connections.destroy());
@@ -171,4 +181,64 @@ test('what is cancelled in the pause before a retry was not carried out', async 
   const error = await failure({ ...CRAWL, signal, onPause, endsAt: within(30_000) });
   expect(error).toMatchObject({ status: 429, surelyNotCarriedOut: true });
   expect(sandbox.requests).toHaveLength(1);
+});
+
+test('every attempt counts for the budget, retries included', async () => {
+  const { sandbox, failure } = await start({ budget: new Budget(3) });
+  sandbox.script({ times: ALWAYS, action: status(502) });
+  const error = await failure({ ...READ, endsAt: within(30_000) });
+  // The budget leaves no time for a fourth attempt, which says less than what Fini said.
+  expect(error).toMatchObject({ status: 502 });
+  expect(sandbox.requests).toHaveLength(3);
+  expect(await failure({ ...READ, endsAt: within(30_000) })).toMatchObject({
+    ...{ failure: 'not_sent', retryAfterSeconds: 60 },
+  });
+  expect(sandbox.requests).toHaveLength(3);
+});
+
+test('without an end, a request waits for its turn no longer than an attempt may take', async () => {
+  const { sandbox, send, failure } = await start({ budget: new Budget(1) });
+  await send(READ);
+  expect(await failure(READ)).toMatchObject({ failure: 'not_sent' });
+  expect(sandbox.requests).toHaveLength(1);
+});
+
+test('what is cancelled while it waits for its turn was not carried out', async () => {
+  const { sandbox, send, failure } = await start({ budget: new Budget(1, 20_000) });
+  await send(READ);
+  const cancel = new AbortController();
+  const { signal } = cancel;
+  const onPause = () => setImmediate(() => cancel.abort(new Error('enough')));
+  const error = await failure({ ...CRAWL, signal, onPause, endsAt: within(30_000) });
+  expect(error).toMatchObject({ failure: 'not_sent', message: 'enough' });
+  expect(sandbox.requests).toHaveLength(1);
+});
+
+test('a 429 holds back the other requests of the key too', async () => {
+  const { sandbox, send } = await start({ budget: new Budget(90) });
+  sandbox.script({ action: status(429, { 'retry-after': '1' }) });
+  const first = send({ ...READ, endsAt: within(30_000) });
+  await eventually(() => expect(sandbox.requests[0]?.fault).toBeTruthy());
+  await sleep(50);
+  await send({ ...CRAWL, endsAt: within(30_000) });
+  await first;
+  const [refused, ...later] = sandbox.requests.map(({ at }) => at);
+  expect(later).toHaveLength(2);
+  for (const at of later) expect(at - (refused ?? 0)).toBeGreaterThanOrEqual(990);
+});
+
+test('whatever is called at once, a sandbox that counts never refuses any of it', async () => {
+  const limit = 20;
+  const { sandbox, send } = await start(
+    { budget: new Budget(limit, 60_000) },
+    { requestsPerMinute: limit },
+  );
+  const all = Array.from({ length: 60 }, (_, index) =>
+    send({ ...READ, priority: index % 2 ? 'poll' : 'call', endsAt: within(2_000) }).catch(
+      (error: unknown) => error,
+    ),
+  );
+  const answers = await Promise.all(all);
+  expect(answers.filter((answer) => !(answer instanceof FiniError))).toHaveLength(limit);
+  expect(sandbox.requests.map(({ status }) => status)).toEqual(Array(limit).fill(200));
 });
