@@ -55,7 +55,10 @@ interface Sides {
 /** Starts a Fini, and warms up both ways to it. */
 async function start(delayMs = 0): Promise<Sides> {
   const { child, url, apiKey, id } = await startFini(delayMs);
-  const environment = { FINI_API_KEY: apiKey, FINI_BASE_URL: url };
+  const environment = {
+    ...{ FINI_API_KEY: apiKey, FINI_BASE_URL: url },
+    FINI_REQUESTS_PER_MINUTE: '100000',
+  };
   const pool = new Pool(url);
   const server = new StdioServer(environment);
   await server.initialize();

@@ -30,9 +30,10 @@ export async function startFini(delayMs = 0): Promise<{
 
 /** The built server over HTTP. */
 export async function startHttpServer(
-  flags: readonly string[],
+  environment: Record<string, string>,
 ): Promise<{ url: string; pid: number; stop: () => void }> {
-  const child = spawn(process.execPath, [CLI, '--http', '--port', '0', ...flags], {
+  const child = spawn(process.execPath, [CLI, '--http', '--port', '0'], {
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let stderr = '';

@@ -1,6 +1,6 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { residentMegabytes, startHttpServer } from './servers.ts';
+import { residentMegabytes, startFini, startHttpServer } from './servers.ts';
 
 /* Opens, uses and closes many HTTP sessions again and again: closing must free their memory. */
 
@@ -9,7 +9,11 @@ const ROUNDS = 10;
 
 /** One row per round: the server's memory, and its ratio to that after the first round. */
 export async function soak(): Promise<string[][]> {
-  const server = await startHttpServer(['--sandbox']);
+  const { child, url, apiKey } = await startFini();
+  const server = await startHttpServer({
+    ...{ FINI_API_KEY: apiKey, FINI_BASE_URL: url },
+    FINI_REQUESTS_PER_MINUTE: '100000',
+  });
   const rows: string[][] = [];
   let first = 0;
   for (let round = 1; round <= ROUNDS; round += 1) {
@@ -19,6 +23,7 @@ export async function soak(): Promise<string[][]> {
     rows.push([`round ${round}`, `${megabytes.toFixed(1)} MB`, (megabytes / first).toFixed(2)]);
   }
   server.stop();
+  child.kill();
   return rows;
 }
 

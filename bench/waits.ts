@@ -6,6 +6,8 @@ import { StdioServer } from './servers.ts';
 const POLL_INTERVAL_MS = 100;
 /** A job takes 20 polling intervals, like 20 s at the default of 1 s. */
 const JOBS = { pendingMs: 500, workingMs: 1_500, parallelJobs: 5_000 };
+/** The polling decides how many requests there are, and no limit. */
+const NO_LIMIT = { requestsPerMinute: Number.POSITIVE_INFINITY };
 
 interface Measured {
   /** Requests that read from Fini. */
@@ -17,11 +19,12 @@ interface Measured {
 }
 
 async function measure(waits: number, sources: number): Promise<Measured> {
-  const sandbox = await startSandbox(JOBS);
+  const sandbox = await startSandbox({ ...JOBS, ...NO_LIMIT });
   const server = new StdioServer({
     FINI_API_KEY: sandbox.apiKey,
     FINI_BASE_URL: sandbox.url,
     FINI_POLL_INTERVAL_MS: String(POLL_INTERVAL_MS),
+    FINI_REQUESTS_PER_MINUTE: '100000',
   });
   await server.initialize();
   let overshootMs = 0;

@@ -89,14 +89,30 @@ export const configSchema = z.object({
       description:
         'The shortest interval between status checks during a wait, in milliseconds. It grows to ten times that while nothing changes.',
     }),
-  /** The timeout for one request, including its response body, in milliseconds. */
+  /** The timeout for one attempt of a request, including its response body, in milliseconds. */
   requestTimeoutMs: milliseconds
     .pipe(z.number().min(1, 'must be at least 1').max(600_000, 'must be at most 600000'))
     .default(30_000)
     .register(sources, {
       environment: 'FINI_REQUEST_TIMEOUT_MS',
       description:
-        'The timeout for one request to Fini, including its whole response, in milliseconds.',
+        'The timeout for one attempt of one request to Fini, including its whole response, in milliseconds.',
+    }),
+  /** How many requests one key sends to Fini within a minute at most. */
+  requestsPerMinute: z.coerce
+    .number({ error: 'is not a number' })
+    .pipe(
+      z
+        .number()
+        .int('is not a whole number')
+        .min(1, 'must be at least 1')
+        .max(100_000, 'must be at most 100000'),
+    )
+    .default(90)
+    .register(sources, {
+      environment: 'FINI_REQUESTS_PER_MINUTE',
+      description:
+        'The maximum number of requests to Fini per minute and key. Fini allows 100. Set it lower if several servers share a key.',
     }),
   /** How long a wait lasts if the call does not say, in seconds. */
   waitTimeoutSeconds: z.coerce

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Config } from './config.ts';
+import { Budget } from './fini/budget.ts';
 import { createFiniClient, type FiniClient } from './fini/client.ts';
 import { Connections } from './fini/connections.ts';
 import { createHttp } from './fini/http.ts';
@@ -37,6 +38,7 @@ const REMEMBERED_CHARACTERS = 32_000_000;
 interface Kept {
   readonly recent: Recent;
   readonly connections: Connections;
+  readonly budget: Budget;
   users: number;
   /** When its last user left, by `performance.now()`. */
   unusedSince: number;
@@ -110,12 +112,15 @@ export class Workspaces {
     const kept = this.#kept.get(digestOf(apiKey)) ?? {
       recent: new Recent(),
       connections: new Connections(new URL(baseUrl).origin, this.#config),
+      budget: new Budget(this.#config.requestsPerMinute),
       users: 0,
       unusedSince: 0,
     };
     this.#kept.set(digestOf(apiKey), kept);
-    const { connections } = kept;
-    const http = createHttp({ baseUrl, apiKey, requestTimeoutMs, retryDelayMs, connections });
+    const { connections, budget } = kept;
+    const http = createHttp({
+      ...{ baseUrl, apiKey, requestTimeoutMs, retryDelayMs, connections, budget },
+    });
     const fini = createFiniClient(http);
     const ingestion = new Ingestion(fini, pollIntervalMs, kept.recent);
     return { workspace: { fini, ingestion, waitTimeoutSeconds }, kept };
@@ -145,7 +150,7 @@ export class Workspaces {
       unused.filter(([, { recent }]) => recent.isEmpty === isEmpty),
     );
     let tooMany = unused.length - REMEMBERED_KEYS;
-    for (const [digest, { recent, connections, unusedSince }] of [
+    for (const [digest, { recent, connections, budget, unusedSince }] of [
       ...(empty ?? []),
       ...(remembered ?? []),
     ]) {
@@ -154,7 +159,7 @@ export class Workspaces {
       tooMany -= 1;
       // Nothing waits for it: how its last requests ended no longer matters.
       connections.close().catch(() => undefined);
-      if (isOver || recent.isEmpty) this.#kept.delete(digest);
+      if (isOver || (recent.isEmpty && budget.isIdle)) this.#kept.delete(digest);
     }
     this.#forgetMost();
   }

@@ -77,6 +77,7 @@ describe.concurrent('flags that say something and end', () => {
       'FINI_BASE_URL',
       'FINI_POLL_INTERVAL_MS',
       'FINI_REQUEST_TIMEOUT_MS',
+      'FINI_REQUESTS_PER_MINUTE',
       'FINI_WAIT_TIMEOUT_SECONDS',
       '--base-url',
       '--sandbox',
@@ -171,6 +172,12 @@ const faults: [what: string, args: string[], env: Record<string, string>, says: 
     { FINI_WAIT_TIMEOUT_SECONDS: '3601' },
     [/FINI_WAIT_TIMEOUT_SECONDS must be at most 3600/],
   ],
+  ...['0', '1.5', '100001', 'many'].map((given): (typeof faults)[number] => [
+    `${given} requests per minute`,
+    [],
+    { FINI_REQUESTS_PER_MINUTE: given },
+    [/FINI_REQUESTS_PER_MINUTE (is not a (whole )?number|must be at (least 1|most 100000))/],
+  ]),
   ['a key with a space', [], { FINI_API_KEY: `${KEY} x` }, [/FINI_API_KEY has /]],
   ['a key with a line end', [], { FINI_API_KEY: `${KEY}\r\nX-Header: 1` }, [/FINI_API_KEY has /]],
   [

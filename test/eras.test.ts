@@ -13,6 +13,7 @@ import {
   CLI,
   environmentFor,
   eventually,
+  QUICK,
   readAnswer,
   Stops,
   startHttp,
@@ -108,7 +109,7 @@ let sandbox: Sandbox;
 const urls = new Map<Way, string>();
 
 beforeAll(async () => {
-  sandbox = await startSandbox({ pendingMs: 20, workingMs: 30, lingerMs: 30 });
+  sandbox = await startSandbox(QUICK);
   stops.add(() => sandbox.close());
   for (const [way, flags] of [
     ['HTTP', []],

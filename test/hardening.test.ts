@@ -38,6 +38,7 @@ import {
   eventually,
   ingestRequests,
   listening,
+  QUICK,
   Stops,
   startHttp,
   startProcess,
@@ -53,7 +54,7 @@ const LONG = 'x'.repeat(4 * MEGABYTE - 1_000);
 const both: Scope[] = ['read', 'write'];
 
 async function sandboxFor(options: SandboxOptions = {}): Promise<Sandbox> {
-  const sandbox = await startSandbox({ pendingMs: 20, workingMs: 30, lingerMs: 30, ...options });
+  const sandbox = await startSandbox({ ...QUICK, ...options });
   stops.add(() => sandbox.close());
   return sandbox;
 }
@@ -854,6 +855,7 @@ describe('a fuzz', () => {
       FINI_API_KEY: BYSTANDER,
       FINI_BASE_URL: await finiFor(workspaces),
       FINI_POLL_INTERVAL_MS: '20',
+      FINI_REQUESTS_PER_MINUTE: '100000',
       FINI_WAIT_TIMEOUT_SECONDS: '1',
       FINI_MCP_LOG_LEVEL: 'debug',
     });

@@ -40,17 +40,21 @@ export interface ToolAnswer {
   readonly structured: any;
 }
 
-/** The environment of a server under test: the sandbox's address and key, and quick polling. */
+/** The environment of a server under test: the sandbox's address and key, and quick polling without a limit. */
 export function environmentFor(sandbox: Sandbox): Record<string, string> {
   return {
     FINI_API_KEY: sandbox.apiKey,
     FINI_BASE_URL: sandbox.url,
     FINI_POLL_INTERVAL_MS: '20',
+    FINI_REQUESTS_PER_MINUTE: '100000',
   };
 }
 
-/** A quick sandbox: its jobs end after some 50 ms. */
-const QUICK: SandboxOptions = { pendingMs: 20, workingMs: 30, lingerMs: 30 };
+/** A quick sandbox: its jobs end after some 50 ms, and it takes any number of requests. */
+export const QUICK: SandboxOptions = {
+  ...{ pendingMs: 20, workingMs: 30, lingerMs: 30 },
+  requestsPerMinute: Number.POSITIVE_INFINITY,
+};
 
 /**
  * Starts a sandbox, and in this process a server against it with a client of the v1 SDK: quick, for

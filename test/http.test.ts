@@ -18,6 +18,7 @@ import {
   eventually,
   ingestRequests,
   initialize,
+  QUICK,
   readAnswer,
   Stops,
   startHttp,
@@ -27,7 +28,7 @@ const stops = new Stops();
 afterEach(() => stops.run());
 
 async function startSandboxForTest(options: SandboxOptions = {}): Promise<Sandbox> {
-  const sandbox = await startSandbox({ pendingMs: 20, workingMs: 30, lingerMs: 30, ...options });
+  const sandbox = await startSandbox({ ...QUICK, ...options });
   stops.add(() => sandbox.close());
   return sandbox;
 }

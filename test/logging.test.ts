@@ -3,7 +3,15 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, eventually, Stops, startHarness, startHttp } from './harness.ts';
+import {
+  CLI,
+  environmentFor,
+  eventually,
+  QUICK,
+  Stops,
+  startHarness,
+  startHttp,
+} from './harness.ts';
 import { connectHttp, connectRaw, type Notification, type RpcAnswer, type Way } from './rpc.ts';
 
 const stops = new Stops();
@@ -18,7 +26,7 @@ const seen = { pendingMs: 300, workingMs: 300 };
 const slow: SandboxOptions = { parallelJobs: 100, jobs: () => seen };
 
 async function sandboxFor(options: SandboxOptions = {}): Promise<Sandbox> {
-  const sandbox = await startSandbox({ pendingMs: 20, workingMs: 30, lingerMs: 30, ...options });
+  const sandbox = await startSandbox({ ...QUICK, ...options });
   stops.add(() => sandbox.close());
   return sandbox;
 }

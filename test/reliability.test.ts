@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Fault, SandboxOptions } from '../src/sandbox/server.ts';
-import { type Harness, ingestRequests, startHarness } from './harness.ts';
+import { eventually, type Harness, ingestRequests, startHarness } from './harness.ts';
 
 let harness: Harness;
 afterEach(() => harness.close());
@@ -258,4 +258,57 @@ test('a crawl that fails says that it is safe to call again', async () => {
   sandbox.script({ method: 'POST', action });
   const answer = await call('deep_crawl_links', { links: urls });
   expect(answer.text).toMatch(/creates nothing, so it is safe to call again/);
+});
+
+describe('more calls than Fini allows', () => {
+  test('Fini never has to refuse one, and a call without time for its turn says when to come back', async () => {
+    const limit = { FINI_REQUESTS_PER_MINUTE: '10' };
+    const { call, sandbox } = await start({ requestsPerMinute: 10 }, limit);
+    const answers = await Promise.all(Array.from({ length: 15 }, () => call('list_sources')));
+    const late = answers.filter(({ isError }) => isError);
+    expect(late).toHaveLength(5);
+    for (const { text } of late) {
+      expect(text).toMatch(/Fini's rate limit is reached.*can be sent in \d+ s/);
+      expect(text).toMatch(/Nothing was carried out/);
+    }
+    expect(sandbox.requests.map(({ status }) => status)).toEqual(Array(10).fill(200));
+  });
+
+  /** A server whose key another program has used up, until a minute of the sandbox's clock has passed. */
+  async function startUsedUp(retryAfter: SandboxOptions['retryAfter']) {
+    let offset = 0;
+    const now = () => Date.now() + offset;
+    const started = await start({ requestsPerMinute: 20, retryAfter, now });
+    const { url, apiKey, requests } = started.sandbox;
+    const headers = { authorization: `Bearer ${apiKey}` };
+    const others = Array.from({ length: 20 }, () =>
+      fetch(`${url}/v2/documents/public`, { headers }),
+    );
+    await Promise.all(others);
+    requests.length = 0;
+    const passAMinute = () => {
+      offset += 60_000;
+    };
+    return { ...started, passAMinute };
+  }
+
+  test('another program has used up the limit: the call says when to come back', async () => {
+    const { call, sandbox } = await startUsedUp('seconds');
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 20 });
+    expect(answer.text).toMatch(/^Nothing was queued.*HTTP 429.*Call again in \d+ s/);
+    // The key is at rest until then, so the next call is not even sent.
+    const next = await call('list_sources');
+    expect(next.text).toMatch(/rate limit is reached/);
+    expect(sandbox.requests.map(({ status }) => status)).toEqual([429]);
+  });
+
+  test('the same without Retry-After: the call goes on after a pause', async () => {
+    const { call, sandbox, passAMinute } = await startUsedUp('none');
+    const calling = call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 20 });
+    await eventually(() => expect(sandbox.requests[0]?.status).toBe(429));
+    passAMinute();
+    const answer = await calling;
+    expect(answer.structured.counts).toMatchObject({ submitted: 6, completed: 6 });
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  });
 });

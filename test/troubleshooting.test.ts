@@ -241,6 +241,11 @@ const causes: Record<string, () => Promise<string>> = {
   'There is no such source in this workspace.': async () =>
     (await (await plain()).call('get_source', { id: SOURCE_ID })).text,
   "Fini's rate limit was reached": () => withFault(status(429)),
+  "Fini's rate limit is reached, and the next request can be sent in": async () => {
+    const { call } = await start({}, { FINI_REQUESTS_PER_MINUTE: '1' });
+    await call('list_sources');
+    return (await call('list_sources')).text;
+  },
   'Fini did not finish the request to': () =>
     withFault({ times: Number.POSITIVE_INFINITY, action: { kind: 'hang' } }),
   'Fini could not be reached to': async () => {

@@ -1,4 +1,5 @@
-import type * as z from 'zod';
+import * as z from 'zod';
+import type { CallOptions } from './call-options.ts';
 import {
   crawlSchema,
   type DeletedDocuments,
@@ -10,7 +11,7 @@ import {
   queuedSchema,
   refreshedSchema,
 } from './documents.ts';
-import { FiniError, type Scope } from './errors.ts';
+import { FiniError, type Operation, type Scope } from './errors.ts';
 import type { Http, HttpRequest } from './http.ts';
 import {
   flattenProviderTree,
@@ -18,6 +19,8 @@ import {
   type ProviderResource,
   type ProviderResources,
 } from './provider-tree.ts';
+
+export type { CallOptions } from './call-options.ts';
 
 /** Where the content of a source comes from, as ingest takes it. */
 export const INGEST_SOURCES = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as const;
@@ -68,19 +71,6 @@ export interface DocumentPage {
   readonly limit: number;
 }
 
-/** The call on whose behalf a request is made. */
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** When the call is over, by performance.now(). */
-  readonly endsAt?: number | undefined;
-  /** Polls wait for what people called. Default 'call'. */
-  readonly priority?: 'call' | 'poll' | undefined;
-  /** Told when a request has to wait because of Fini's limit: why, and when it goes on. */
-  readonly onPause?:
-    | ((pause: { readonly reason: 'limit'; readonly seconds: number }) => void)
-    | undefined;
-}
-
 /** The eight routes of the Fini sources API, typed. Each throws {@link FiniError}. */
 export interface FiniClient {
   crawlLinks(
@@ -110,9 +100,11 @@ const DOCUMENTS = '/v2/documents/public';
 /** How many records of one page are read, of an API that ignores `limit`: far more than it gives. */
 const MAXIMUM_RECORDS = 1_000;
 
-/** What a request needs of the key, and whether it names sources, which may be another workspace's. */
-interface ScopedRequest extends HttpRequest {
-  readonly scope: Scope;
+/** One route's request, without what every request has. */
+interface RouteRequest extends Pick<HttpRequest, 'method' | 'body'> {
+  /** The path below the sources' own. */
+  readonly path?: string;
+  /** It names sources, which may be another workspace's. */
   readonly namesSources?: boolean;
 }
 
@@ -127,101 +119,81 @@ export function createFiniClient(http: Http): FiniClient {
   const missingScopes = new Set<Scope>();
   let largestPage = Number.POSITIVE_INFINITY;
 
+  /** Sends a request and gives its answer, checked against the schema. */
+  async function request<Schema extends z.ZodType>(
+    operation: Operation,
+    schema: Schema,
+    { method, path = '', body, namesSources = false }: RouteRequest,
+    options: CallOptions | undefined,
+  ): Promise<z.output<Schema>> {
+    const scope: Scope = method === 'GET' ? 'read' : 'write';
+    const sent = { ...options, operation, method, path: DOCUMENTS + path, body };
+    const answer = await http(sent).catch((error: unknown) => {
+      throw withMissingScope(error, scope, namesSources);
+    });
+    missingScopes.delete(scope);
+    const parsed = schema.safeParse(answer);
+    if (parsed.success) return parsed.data;
+    const message = `Fini's answer has an unexpected format.`;
+    throw new FiniError(message, { operation, failure: 'unreadable', cause: parsed.error });
+  }
+
   /** A 403 has two reasons, a missing scope or a foreign ID; without IDs it can only be the scope. */
-  async function send({ scope, namesSources = false, ...request }: ScopedRequest) {
-    try {
-      const answer = await http(request);
-      missingScopes.delete(scope);
-      return answer;
-    } catch (error) {
-      if (!(error instanceof FiniError) || error.status !== 403) throw error;
-      // A 403 of a proxy or a firewall says nothing of the key.
-      if (!namesSources && error.isExplained) missingScopes.add(scope);
-      if (!missingScopes.has(scope)) throw error;
-      throw new FiniError(error.message, { ...error, missingScope: scope, cause: error });
-    }
+  function withMissingScope(error: unknown, scope: Scope, namesSources: boolean): unknown {
+    if (!(error instanceof FiniError) || error.status !== 403) return error;
+    // A 403 of a proxy or a firewall says nothing of the key.
+    if (!namesSources && error.isExplained) missingScopes.add(scope);
+    if (!missingScopes.has(scope)) return error;
+    return new FiniError(error.message, { ...error, missingScope: scope, cause: error });
   }
 
   return {
-    async crawlLinks(links, limit, options) {
-      const operation = 'crawl links';
-      const body = { links, limit };
-      const path = `${DOCUMENTS}/deep-crawl/links`;
-      const answer = await send({
-        operation,
-        scope: 'write',
-        method: 'POST',
-        path,
-        body,
-        ...options,
-      });
-      return parseAnswer(operation, crawlSchema, answer);
-    },
+    crawlLinks: (links, limit, options) =>
+      request(
+        'crawl links',
+        crawlSchema,
+        { method: 'POST', path: '/deep-crawl/links', body: { links, limit } },
+        options,
+      ),
 
     async listProviderResources(provider, options) {
-      const operation = 'list provider resources';
-      const path = `${DOCUMENTS}/resources/${provider}`;
-      const answer = await send({ operation, scope: 'read', method: 'GET', path, ...options });
-      return flattenProviderTree(provider, answer);
+      const route = { method: 'GET', path: `/resources/${provider}` } as const;
+      const tree = await request('list provider resources', z.unknown(), route, options);
+      return flattenProviderTree(provider, tree);
     },
 
-    async registerProviderResources(provider, resources, options) {
-      const operation = 'register provider resources';
+    registerProviderResources(provider, resources, options) {
       // `path` is ours: it tells a reader where a resource stands, and means nothing to Fini.
       const body = { resources: resources.map(({ path: _path, ...resource }) => resource) };
-      const path = `${DOCUMENTS}/resources/${provider}`;
-      const answer = await send({
-        operation,
-        scope: 'write',
-        method: 'POST',
-        path,
-        body,
-        ...options,
-      });
-      return parseAnswer(operation, queuedSchema, answer);
+      const route = { method: 'POST', path: `/resources/${provider}`, body } as const;
+      return request('register provider resources', queuedSchema, route, options);
     },
 
-    async ingestSources(request, options) {
-      const operation = 'ingest sources';
-      const answer = await send({
-        operation,
-        scope: 'write',
-        namesSources: request.source !== 'web',
-        method: 'POST',
-        path: DOCUMENTS,
-        body: request,
-        ...options,
-      });
-      return parseAnswer(operation, queuedSchema, answer);
-    },
+    ingestSources: (body, options) =>
+      request(
+        'ingest sources',
+        queuedSchema,
+        { method: 'POST', body, namesSources: body.source !== 'web' },
+        options,
+      ),
 
-    async refreshSources(ids, options) {
-      const operation = 'refresh sources';
-      const body = { documentIds: ids };
-      const path = `${DOCUMENTS}/refresh`;
-      const answer = await send({
-        operation,
-        scope: 'write',
-        namesSources: true,
-        method: 'POST',
-        path,
-        body,
-        ...options,
-      });
-      return parseAnswer(operation, refreshedSchema, answer);
-    },
+    refreshSources: (ids, options) =>
+      request(
+        'refresh sources',
+        refreshedSchema,
+        { method: 'POST', path: '/refresh', body: { documentIds: ids }, namesSources: true },
+        options,
+      ),
 
-    async listSources(request, options) {
-      const operation = 'list sources';
-      let limit = Math.min(request.limit, largestPage);
+    async listSources(filters, options) {
+      let limit = Math.min(filters.limit, largestPage);
       let refusal: FiniError | undefined;
       for (;;) {
-        const path = `${DOCUMENTS}?${queryOf({ ...request, limit })}`;
+        const route = { method: 'GET', path: `?${queryOf({ ...filters, limit })}` } as const;
         try {
-          const answer = await send({ operation, scope: 'read', method: 'GET', path, ...options });
+          const page = await request('list sources', documentPageSchema, route, options);
           if (refusal !== undefined) largestPage = SAFE_PAGE;
-          const page = parseAnswer(operation, documentPageSchema, answer);
-          return readPage(page, limit, request.direction === 'previous');
+          return readPage(page, limit, filters.direction === 'previous');
         } catch (error) {
           if (!(error instanceof FiniError)) throw error;
           // Pages carry every source's whole text, so a page of long ones may go over the bound.
@@ -234,46 +206,22 @@ export function createFiniClient(http: Http): FiniClient {
       }
     },
 
-    async getSource(id, options) {
-      const operation = 'get source';
-      const path = `${DOCUMENTS}/${encodeURIComponent(id)}`;
-      const answer = await send({
-        operation,
-        scope: 'read',
-        namesSources: true,
-        method: 'GET',
-        path,
-        ...options,
-      });
-      return parseAnswer(operation, documentSchema, answer);
-    },
+    getSource: (id, options) =>
+      request(
+        'get source',
+        documentSchema,
+        { method: 'GET', path: `/${encodeURIComponent(id)}`, namesSources: true },
+        options,
+      ),
 
-    async deleteSources(ids, deleteArticles, options) {
-      const operation = 'delete sources';
-      const body = { documentIds: ids, deleteArticles };
-      const answer = await send({
-        operation,
-        scope: 'write',
-        namesSources: true,
-        method: 'DELETE',
-        path: DOCUMENTS,
-        body,
-        ...options,
-      });
-      return parseAnswer(operation, deletedSchema, answer);
-    },
+    deleteSources: (ids, deleteArticles, options) =>
+      request(
+        'delete sources',
+        deletedSchema,
+        { method: 'DELETE', body: { documentIds: ids, deleteArticles }, namesSources: true },
+        options,
+      ),
   };
-}
-
-function parseAnswer<Schema extends z.ZodType>(
-  operation: string,
-  schema: Schema,
-  answer: unknown,
-): z.output<Schema> {
-  const parsed = schema.safeParse(answer);
-  if (parsed.success) return parsed.data;
-  const message = `Fini's answer has an unexpected format.`;
-  throw new FiniError(message, { operation, failure: 'unreadable', cause: parsed.error });
 }
 
 /** Reads a page's records. Of too many, those next to the cursor: the others come with the next. */

@@ -4,7 +4,7 @@
  * - `redirected`: Fini (or a proxy before it) answered with a redirect, which is not followed;
  * - `unreadable`: the answer was cut off, was not JSON or had another shape than the contract's;
  * - `too_large`: the answer's body went over the bound;
- * - `timed_out`: the whole exchange took longer than the request time-out;
+ * - `timed_out`: the whole exchange took longer than one attempt may, or than its call had left;
  * - `interrupted`: the connection broke after the request may have been sent;
  * - `unreachable`: no connection came about, so the request surely did not arrive;
  * - `not_sent`: its time was over, or its caller gone, before its first byte was written.
@@ -19,13 +19,24 @@ export type FiniFailure =
   | 'unreachable'
   | 'not_sent';
 
+/** What can be asked of Fini, in words that errors use. */
+export type Operation =
+  | 'crawl links'
+  | 'list provider resources'
+  | 'register provider resources'
+  | 'ingest sources'
+  | 'refresh sources'
+  | 'list sources'
+  | 'get source'
+  | 'delete sources';
+
 /** What a workspace key may do. */
 export type Scope = 'read' | 'write';
 
 /** What is known of a failed request. */
 export interface FiniErrorDetails {
-  /** What was asked of Fini, in words: "ingest sources". */
-  readonly operation: string;
+  /** What was asked of Fini. */
+  readonly operation: Operation;
   readonly failure: FiniFailure;
   /** The HTTP status, where Fini answered at all. */
   readonly status?: number | undefined;
@@ -44,8 +55,8 @@ export interface FiniErrorDetails {
  */
 export class FiniError extends Error {
   override readonly name = 'FiniError';
-  /** What was asked of Fini, in words: "ingest sources". */
-  readonly operation: string;
+  /** What was asked of Fini. */
+  readonly operation: Operation;
   readonly failure: FiniFailure;
   /** The HTTP status, where Fini answered at all. */
   readonly status: number | undefined;

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { Secrets } from '../secrets.ts';
+import type { Budget } from './budget.ts';
+import type { CallOptions } from './call-options.ts';
 import { Connections, MAXIMUM_BODY_BYTES } from './connections.ts';
-import { FiniError } from './errors.ts';
+import { FiniError, type Operation } from './errors.ts';
 
 /** How requests to one Fini are made. */
 export interface HttpOptions {
@@ -10,32 +12,37 @@ export interface HttpOptions {
   readonly baseUrl: string;
   /** The workspace key. It travels in the `Authorization` header and nowhere else. */
   readonly apiKey: string;
-  /** The bound on one exchange, the answer's body included, in milliseconds. */
+  /** The bound on one attempt of one request, the answer's body included, in milliseconds. */
   readonly requestTimeoutMs: number;
   /** The pause before the first retry, in milliseconds; it doubles with each one. */
   readonly retryDelayMs: number;
   /** The key's connections to the base URL's origin. Own ones where none are given. */
   readonly connections?: Connections | undefined;
+  /** How many requests the key may send. Without one, any number. */
+  readonly budget?: Budget | undefined;
 }
 
 /** One request to Fini. */
-export interface HttpRequest {
-  /** What it is for, in words: "ingest sources". Names the request in errors. */
-  readonly operation: string;
+export interface HttpRequest extends CallOptions {
+  /** What it is for. Names the request in errors. */
+  readonly operation: Operation;
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** The path below the base URL, with its query. */
   readonly path: string;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Ends the request, and any pause before a retry, at once. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Sends a request and gives its answer's JSON. */
 export type Http = (request: HttpRequest) => Promise<unknown>;
 
+/** How often a request whose call has no end of its own is sent again. */
 const MAXIMUM_RETRIES = 3;
+/** How often what is mostly a fault of the settings or the network is tried again, in any call. */
+const MAXIMUM_STUBBORN_RETRIES = 3;
 const MAXIMUM_RETRY_DELAY_MS = 8_000;
+/** A shorter pause is not worth telling of. */
+const NOTICEABLE_MS = 1_000;
 /** Longer than any wait here, and within what a timer can hold. */
 const LONGEST_RETRY_AFTER_SECONDS = 86_400;
 
@@ -54,14 +61,16 @@ const errorEnvelope = z.object({
 
 /**
  * Makes the function through which every request to Fini goes. It keeps `Authorization` to the
- * base URL's origin, follows no redirect, bounds an exchange in time and its body in size, and
+ * base URL's origin, follows no redirect, bounds an attempt in time and its body in size, and
  * retries what can be retried without risk: a `GET` after a passing failure, anything else only
- * where Fini surely did not carry it out (connection refused, 429).
+ * where Fini surely did not carry it out (connection refused, 429). It does so until the call ends,
+ * and waits as long as Fini asks; where that is longer than the call, it gives up at once.
  *
  * Nothing is sent once the signal is aborted, at whatever stage.
  *
- * @throws {FiniError} from the function it returns; where the signal is aborted, its reason if the
- *   request may have reached Fini by then, and else an `unsent` one.
+ * @throws {FiniError} from the function it returns, of the last attempt that had its whole time;
+ *   where the signal is aborted, its reason if the request may have reached Fini by then, and else
+ *   an `unsent` one.
  */
 export function createHttp(options: HttpOptions): Http {
   const base = new URL(options.baseUrl);
@@ -71,27 +80,62 @@ export function createHttp(options: HttpOptions): Http {
   const pathPrefix = base.pathname.replace(/\/+$/, '');
 
   return async (request) => {
-    const startedAt = performance.now();
+    const { method, signal, endsAt, onPause } = request;
+    const retryUntil = endsAt ?? performance.now() + options.requestTimeoutMs;
+    const maximumRetries = endsAt === undefined ? MAXIMUM_RETRIES : Number.POSITIVE_INFINITY;
+    let stubborn = 0;
+    let last: FiniError | undefined;
     for (let retries = 0; ; retries += 1) {
       try {
-        return await exchange(request);
+        return await attempt(request, retryUntil);
       } catch (error) {
-        if (!(error instanceof FiniError) || !mayRetry(request, error)) throw error;
+        if (!(error instanceof FiniError)) throw error;
         const delay = retryDelay(error, retries, options.retryDelayMs);
-        const elapsed = performance.now() - startedAt;
-        if (retries >= MAXIMUM_RETRIES || elapsed + delay > options.requestTimeoutMs) throw error;
-        await sleep(delay, undefined, { signal: request.signal }).catch(() => undefined);
+        const isLate = performance.now() + delay > retryUntil;
+        // What never left, or is a read that the call's end cut short, says less than the one before.
+        const isCutShort = method === 'GET' && error.failure === 'timed_out' && isLate;
+        const saysLess = error.failure === 'not_sent' || (isCutShort && endsAt !== undefined);
+        last = saysLess ? (last ?? error) : error;
+        if (isStubborn(error)) stubborn += 1;
+        const isEnough = retries >= maximumRetries || stubborn > MAXIMUM_STUBBORN_RETRIES;
+        if (isLate || isEnough || !mayRetry(request, error)) throw last;
+        if (error.status === 429 && delay >= NOTICEABLE_MS) {
+          onPause?.({ reason: 'limit', seconds: Math.ceil(delay / 1000) });
+        }
+        await sleep(delay, undefined, { signal }).catch(() => undefined);
         // What ends in the pause was not carried out, and that is worth more than why it ended.
-        if (request.signal?.aborted === true) throw error;
+        if (signal?.aborted === true) throw last;
       }
     }
   };
 
-  /** One try, from connecting to the body's last byte. */
+  /** One attempt, once it is the request's turn. Every attempt counts for the budget. */
+  async function attempt(request: HttpRequest, turnUntil: number): Promise<unknown> {
+    const { budget } = options;
+    const end = await budget?.take({ ...request, endsAt: turnUntil }).catch((error: unknown) => {
+      throw request.signal?.aborted === true ? endedUnsent(request) : error;
+    });
+    try {
+      const answer = await exchange(request);
+      budget?.accepted();
+      return answer;
+    } catch (error) {
+      const isRefused = error instanceof FiniError && error.status === 429;
+      if (isRefused) budget?.refused(error.retryAfterSeconds);
+      throw error;
+    } finally {
+      end?.();
+    }
+  }
+
+  /** From connecting to the body's last byte. */
   async function exchange(request: HttpRequest): Promise<unknown> {
     const { operation, signal } = request;
     const isOver = () => signal?.aborted === true;
     if (isOver()) throw endedUnsent(request);
+    const left = (request.endsAt ?? Number.POSITIVE_INFINITY) - performance.now();
+    if (left <= 0) throw outOfTime(request);
+    const timeoutMs = Math.min(options.requestTimeoutMs, left);
     const body = request.body === undefined ? null : JSON.stringify(request.body);
     let isSent = false;
     const dispatcher = await connections.dispatcherFor(() => {
@@ -116,7 +160,7 @@ export function createHttp(options: HttpOptions): Http {
       body,
       signal: abort.signal,
     };
-    const timer = setTimeout(cancel, options.requestTimeoutMs);
+    const timer = setTimeout(cancel, timeoutMs);
     signal?.addEventListener('abort', cancel, { once: true });
     let status: number | undefined;
     try {
@@ -138,7 +182,7 @@ export function createHttp(options: HttpOptions): Http {
       if (isOver()) throw isSent ? signal?.reason : endedUnsent(request);
       if (error instanceof FiniError) throw error;
       if (abort.signal.aborted) {
-        const seconds = options.requestTimeoutMs / 1000;
+        const seconds = roundedSeconds(timeoutMs);
         // Without a connection nothing was sent, and that is worth more than how long it took.
         const [message, failure] = isSent
           ? ([`Fini did not answer within ${seconds} s.`, 'timed_out'] as const)
@@ -163,20 +207,36 @@ function endedUnsent({ operation, signal }: HttpRequest): FiniError {
   return new FiniError(message, { operation, failure: 'not_sent', cause: reason });
 }
 
+/** What a call's end leaves no time for. */
+function outOfTime({ operation }: HttpRequest): FiniError {
+  return new FiniError(`The call's time was over.`, { operation, failure: 'not_sent' });
+}
+
+/** Seconds for a reader: with a call's end near, an attempt has an odd number of milliseconds. */
+function roundedSeconds(milliseconds: number): number {
+  const unit = milliseconds < 1000 ? 1 : 100;
+  return (Math.round(milliseconds / unit) * unit) / 1000;
+}
+
 function mayRetry(request: HttpRequest, error: FiniError): boolean {
   if (!error.isPassing) return false;
   return request.method === 'GET' || error.surelyNotCarriedOut;
 }
 
-/** Fini's own wish where it has one, else exponential back-off with jitter. */
+/** It may pass, but more often it stays until somebody changes something: a login page, no network. */
+function isStubborn({ failure }: FiniError): boolean {
+  return failure === 'unreadable' || failure === 'unreachable';
+}
+
+/** Exponential back-off with jitter, or as long as Fini asks for where that is longer. */
 function retryDelay(error: FiniError, retries: number, firstDelayMs: number): number {
-  if (error.retryAfterSeconds !== undefined) return error.retryAfterSeconds * 1000;
   const delay = Math.min(firstDelayMs * 2 ** retries, MAXIMUM_RETRY_DELAY_MS);
-  return delay * (0.5 + Math.random() / 2);
+  const asked = (error.retryAfterSeconds ?? 0) * 1000;
+  return Math.max(delay * (0.5 + Math.random() / 2), asked);
 }
 
 function readAnswer(
-  operation: string,
+  operation: Operation,
   status: number,
   header: (name: string) => string | undefined,
   text: string,
@@ -238,7 +298,7 @@ function throughProxy(proxy: string | null): string {
 
 /** What a broken connection means. What has no code of the network's is a fault of ours. */
 function connectionError(
-  operation: string,
+  operation: Operation,
   status: number | undefined,
   error: unknown,
   { isSent, proxy }: { isSent: boolean; proxy: string | null },

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CallOptions, FiniClient } from '../fini/client.ts';
+import type { CallOptions } from '../fini/call-options.ts';
+import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { type Baseline, recordsById } from './freshness.ts';
@@ -288,7 +289,13 @@ export class Changes {
       trouble = error;
     }
     const now = performance.now();
-    this.#patientUntil = now + (trouble?.retryAfterSeconds ?? 0) * 1000;
+    const seconds = trouble?.retryAfterSeconds ?? 0;
+    this.#patientUntil = now + seconds * 1000;
+    if (trouble?.failure === 'not_sent' && seconds > 0) {
+      // Fini is well: it is the limit on requests that keeps this one waiting.
+      for (const { onPause } of watches) onPause?.({ reason: 'limit', seconds });
+      trouble = null;
+    }
     for (const watch of watches) {
       watch.interval = watch.hasNews ? this.#pollIntervalMs : watch.interval * INTERVAL_GROWTH;
       watch.silentRounds = watch.hasNews ? 0 : watch.silentRounds + 1;

@@ -1,4 +1,5 @@
-import type { CallOptions, FiniClient, SourceFilters } from '../fini/client.ts';
+import type { CallOptions } from '../fini/call-options.ts';
+import type { FiniClient, SourceFilters } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { timeOf } from './states.ts';

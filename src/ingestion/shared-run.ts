@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type { CallOptions } from '../fini/client.ts';
+import type { CallOptions } from '../fini/call-options.ts';
 import { orAborted } from './promises.ts';
 
 /** A call that may share a run; its signal ends its part in it. */

@@ -1,4 +1,4 @@
-import type { CallOptions } from '../fini/client.ts';
+import type { CallOptions } from '../fini/call-options.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
 import {

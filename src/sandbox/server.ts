@@ -11,6 +11,7 @@ import {
   send,
 } from './faults.ts';
 import { livedIn } from './lived-in.ts';
+import { RateLimit } from './rate-limit.ts';
 import {
   crawlRequest,
   deleteRequest,
@@ -40,6 +41,10 @@ export type SandboxOptions = Partial<WorkspaceSettings> & {
   keys?: Record<string, Scope[]>;
   /** List parameters that this API ignores without a word; default none. */
   ignoredFilters?: readonly string[];
+  /** How many requests of one key it takes in any 60 s, by its clock; default 100, `Infinity` for any number. */
+  requestsPerMinute?: number;
+  /** Whether a 429 because of that says when to come back, in seconds (the default). */
+  retryAfter?: 'seconds' | 'none';
   /** What the workspace begins with: nothing (the default), or what a year of use leaves behind. */
   content?: 'empty' | 'lived-in';
 };
@@ -65,7 +70,10 @@ export type RecordedRequest = {
   at: number;
   /** What a script did to it; null where it was answered as it should be. */
   fault: FaultAction | null;
-  /** The HTTP status of carrying it out, also where that never reached the client; null until then. */
+  /**
+   * The HTTP status of carrying it out, also where that never reached the client, or of turning it
+   * away for the limit; null until then.
+   */
   status: number | null;
 };
 
@@ -106,6 +114,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     keys = defaultKeys,
     ignoredFilters = [],
     content = 'empty',
+    requestsPerMinute = 100,
+    retryAfter = 'seconds',
     ...given
   } = options;
   const settings: WorkspaceSettings = {
@@ -125,6 +135,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   }
   const routes = routesOf(workspace, settings, ignoredFilters);
   const faults = new FaultScript();
+  const rateLimit = new RateLimit(requestsPerMinute);
   const requests: RecordedRequest[] = [];
   const sockets = new Set<Socket>();
 
@@ -133,7 +144,9 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const { authorization = null } = request.headers;
     const body = await readJson(request);
     const at = settings.now();
-    const fault = faults.take(method, path) ?? null;
+    const secondsLeft = rateLimit.take(authorization ?? '', at);
+    // A request that is turned away for the limit is not one that a fault could befall.
+    const fault = secondsLeft === null ? (faults.take(method, path) ?? null) : null;
     const record: RecordedRequest = {
       ...{ method, path, body: body ?? null, authorization, at, fault },
       status: null,
@@ -147,7 +160,12 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       record.status = answer.status;
       return answer;
     };
-    if (fault) act(fault, path, response, carryOut);
+    if (secondsLeft !== null) {
+      const answer = errorAnswer(429, 'Too Many Requests');
+      record.status = answer.status;
+      if (retryAfter === 'seconds') response.setHeader('retry-after', secondsLeft);
+      send(response, answer);
+    } else if (fault) act(fault, path, response, carryOut);
     else send(response, carryOut());
   };
 

@@ -1,5 +1,5 @@
 import type { IngestRequest } from '../fini/client.ts';
-import { FiniError, type Scope } from '../fini/errors.ts';
+import { FiniError, type Operation, type Scope } from '../fini/errors.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
 import { RAW_FILE_HINT } from '../ingestion/states.ts';
 import { WaitEnded } from '../ingestion/wait.ts';
@@ -26,7 +26,7 @@ function setKey(overHttp: boolean, key: string): string {
 const LISTED_ITEMS = 500;
 
 /** What a failed write may have done, and how to check, by the operation's name. */
-const AFTER_UNCERTAIN_WRITE: Readonly<Record<string, string>> = {
+const AFTER_UNCERTAIN_WRITE: Readonly<Partial<Record<Operation, string>>> = {
   'crawl links':
     'A crawl creates nothing, so it is safe to call again. A smaller limit makes it faster.',
   'register provider resources':
@@ -171,7 +171,7 @@ function explainFiniError(
 }
 
 /** Which scope a key lacks, and what still works with it. */
-function withoutScope(operation: string, scope: Scope, overHttp: boolean): string {
+function withoutScope(operation: Operation, scope: Scope, overHttp: boolean): string {
   const what =
     scope === 'write'
       ? 'It is read-only, so only list_sources, get_source, wait_for_sources and list_provider_resources work with it'

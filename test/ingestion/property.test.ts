@@ -113,6 +113,7 @@ async function prepare(given: Schedule): Promise<Stage> {
   /** By source ID: the job that its record had when its newest job was queued. */
   const jobBefore = new Map<string, string | null>();
   const sandbox = await startSandbox({
+    requestsPerMinute: Number.POSITIVE_INFINITY,
     lingerMs: 15,
     parallelJobs: 100,
     jobs: ({ url, id }) => {

@@ -346,7 +346,10 @@ describe('a wait goes by what this process remembers of the record before', () =
 describe('a fault of our own', () => {
   /** A server whose client of Fini has a bug in it. */
   async function startWithBug(wrap: (fini: FiniClient) => Partial<FiniClient>) {
-    const sandbox = await startSandbox({ pendingMs: 5, workingMs: 30, lingerMs: 5 });
+    const sandbox = await startSandbox({
+      ...{ pendingMs: 5, workingMs: 30, lingerMs: 5 },
+      requestsPerMinute: Number.POSITIVE_INFINITY,
+    });
     const { url: baseUrl, apiKey } = sandbox;
     const http = createHttp({ baseUrl, apiKey, requestTimeoutMs: 500, retryDelayMs: 1 });
     const sound = createFiniClient(http);

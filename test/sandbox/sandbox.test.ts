@@ -56,6 +56,56 @@ async function list(query: string) {
 const refunds = `${siteOrigin}/billing/refunds`;
 const invoices = `${siteOrigin}/billing/invoices`;
 
+describe('the limit of requests', () => {
+  const ask = async (key: string) => {
+    const headers = { authorization: `Bearer ${key}` };
+    const response = await fetch(`${sandbox?.url}/v2/documents/public`, { headers });
+    const answer: unknown = await response.json();
+    return { status: response.status, answer, retryAfter: response.headers.get('retry-after') };
+  };
+  const askOften = async (times: number, key = 'fini_sandbox') => {
+    const statuses: number[] = [];
+    for (let asked = 0; asked < times; asked += 1) statuses.push((await ask(key)).status);
+    return statuses;
+  };
+
+  test('is 100 for each key in any 60 s, and the next one is refused', async () => {
+    const { requests } = await start();
+    expect(await askOften(60)).toEqual(Array(60).fill(200));
+    clock += 30_000;
+    expect(await askOften(40)).toEqual(Array(40).fill(200));
+    expect(await ask('fini_sandbox')).toEqual({
+      status: 429,
+      answer: { statusCode: 429, message: 'Too Many Requests', error: 'Too Many Requests' },
+      retryAfter: '30',
+    });
+    expect(requests.at(-1)).toMatchObject({ status: 429, fault: null });
+    // Another key has a limit of its own.
+    expect(await askOften(1, 'fini_sandbox_read')).toEqual([200]);
+    clock += 30_000;
+    // The first 60 no longer count, nor do those that were refused.
+    expect(await askOften(61)).toEqual([...Array(60).fill(200), 429]);
+  });
+
+  test('may come without a Retry-After, and does not use up a scripted fault', async () => {
+    const { script } = await start({ requestsPerMinute: 2, retryAfter: 'none' });
+    expect(await askOften(2)).toEqual([200, 200]);
+    script({ action: { kind: 'status', status: 503 } });
+    expect(await ask('fini_sandbox')).toMatchObject({ status: 429, retryAfter: null });
+    clock += 60_000;
+    expect(await askOften(2)).toEqual([503, 200]);
+  });
+
+  test('counts requests that meet a fault, and can be lifted', async () => {
+    const { script } = await start({ requestsPerMinute: 1 });
+    script({ action: { kind: 'status', status: 503 } });
+    expect(await askOften(2)).toEqual([503, 429]);
+    await sandbox?.close();
+    await start({ requestsPerMinute: Number.POSITIVE_INFINITY });
+    expect(await askOften(150)).toEqual(Array(150).fill(200));
+  });
+});
+
 describe('access and errors', () => {
   test.each([
     ['wrong', 'GET', '', 401, 'Missing or malformed API key'],

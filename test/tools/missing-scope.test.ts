@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
-import { environmentFor, Stops, startHttp } from '../harness.ts';
+import { environmentFor, QUICK, Stops, startHttp } from '../harness.ts';
 import { connectHttp, connectRaw, type RpcClient, type Way } from '../rpc.ts';
 
 const PAGE = 'https://help.example/a';
@@ -26,7 +26,7 @@ async function tell(
 
 describe.each<Way>(['stdio', 'HTTP with sessions', 'stateless HTTP'])('over %s', (way) => {
   async function start(key?: string): Promise<{ client: RpcClient; sandbox: Sandbox; id: string }> {
-    const sandbox = await startSandbox({ pendingMs: 20, workingMs: 30, lingerMs: 30 });
+    const sandbox = await startSandbox(QUICK);
     stops.add(() => sandbox.close());
     const client = await connectRaw(way, stops, {
       ...environmentFor(sandbox),

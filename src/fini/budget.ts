@@ -1,0 +1,225 @@
+import type { CallOptions } from './call-options.ts';
+import { FiniError, type Operation } from './errors.ts';
+
+/** What polls may use of a window's requests. The rest is kept for what people call. */
+const SHARE_OF_POLLS = 2 / 3;
+/** A shorter wait is not worth telling of, in milliseconds. */
+const NOTICEABLE_MS = 1_000;
+/** The pause after Fini's first 429 without a `Retry-After`, and the longest, as parts of a window. */
+const FIRST_PAUSE = 1 / 60;
+const LONGEST_PAUSE = 1 / 6;
+
+/** A request that asks for its turn. */
+export interface Turn extends CallOptions {
+  /** Names the request in errors. */
+  readonly operation: Operation;
+}
+
+/** A request that waits for its turn. */
+interface Waiter {
+  readonly turn: Turn;
+  /** When its caller expects it to go, by `performance.now()`. */
+  expectedAt: number;
+  readonly go: () => void;
+  readonly fail: (reason: unknown) => void;
+}
+
+/**
+ * How many requests one key sends. It keeps below Fini's limit by itself: a request that would go
+ * over it waits for its turn. Calls go before polls, and each in the order in which they came.
+ *
+ * Nobody knows when Fini counts a request, so here it counts from its turn until a window after its
+ * answer.
+ */
+export class Budget {
+  readonly #limit: number;
+  readonly #limitOfPolls: number;
+  readonly #windowMs: number;
+  /** Requests that have had their turn and are not over. */
+  #underWay = 0;
+  /** When the others that still count were over, by `performance.now()`. */
+  readonly #endedAt: number[] = [];
+  readonly #calls: Waiter[] = [];
+  readonly #polls: Waiter[] = [];
+  /** Nothing is sent before this, since Fini asked for it, by `performance.now()`. */
+  #pausedUntil = 0;
+  /** The next pause after a 429 that does not say how long. */
+  #pauseMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  /** When the timer looks at all who wait, by `performance.now()`. */
+  #wakeAt = Number.POSITIVE_INFINITY;
+
+  /**
+   * @param limit How many requests may be sent in a window.
+   * @param windowMs The window's length in milliseconds; Fini's is a minute.
+   */
+  constructor(limit: number, windowMs = 60_000) {
+    this.#limit = limit;
+    this.#limitOfPolls = Math.max(1, Math.floor(limit * SHARE_OF_POLLS));
+    this.#windowMs = windowMs;
+    this.#pauseMs = windowMs * FIRST_PAUSE;
+  }
+
+  /** Nothing counts any more, so a new budget would do as well. */
+  get isIdle(): boolean {
+    const now = performance.now();
+    this.#forget(now);
+    const used = this.#underWay + this.#endedAt.length;
+    return used === 0 && this.#calls.length + this.#polls.length === 0 && this.#pausedUntil <= now;
+  }
+
+  /**
+   * Waits for a request's turn. What it resolves to must be called once the request is over.
+   *
+   * @throws {FiniError} `not_sent`, where its turn would come after the call's end: at once as far
+   *   as that can be foreseen. The signal's reason, once that is aborted.
+   */
+  async take(turn: Turn): Promise<() => void> {
+    const { signal } = turn;
+    signal?.throwIfAborted();
+    const waiters = turn.priority === 'poll' ? this.#polls : this.#calls;
+    await new Promise<void>((resolve, reject) => {
+      const leave = () => {
+        waiters.splice(waiters.indexOf(waiter), 1);
+        if (this.#calls.length + this.#polls.length === 0) this.#stopTimer();
+        signal?.removeEventListener('abort', abort);
+      };
+      const waiter: Waiter = {
+        turn,
+        expectedAt: performance.now(),
+        go: () => {
+          leave();
+          resolve();
+        },
+        fail: (reason) => {
+          leave();
+          reject(reason);
+        },
+      };
+      const abort = () => waiter.fail(signal?.reason);
+      signal?.addEventListener('abort', abort, { once: true });
+      waiters.push(waiter);
+      const now = performance.now();
+      this.#letGo(now);
+      // Those before it know what they wait for, and there may be many.
+      if (waiters.at(-1) === waiter)
+        this.#wakeBy(this.#look(waiters, waiters.length - 1, now), now);
+    });
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.#underWay -= 1;
+      this.#endedAt.push(performance.now());
+      this.#update();
+    };
+  }
+
+  /** Fini refused a request because of its limit, so somebody else uses the key: all slow down. */
+  refused(retryAfterSeconds: number | undefined): void {
+    const now = performance.now();
+    if (retryAfterSeconds !== undefined) {
+      this.#pausedUntil = Math.max(this.#pausedUntil, now + retryAfterSeconds * 1000);
+    } else if (this.#pausedUntil <= now) {
+      // Those that were under way together are refused together, which is one reason to pause.
+      this.#pausedUntil = now + this.#pauseMs;
+      this.#pauseMs = Math.min(this.#pauseMs * 2, this.#windowMs * LONGEST_PAUSE);
+    }
+    this.#update();
+  }
+
+  /** Fini carried a request out, so the next pause is a short one again. */
+  accepted(): void {
+    this.#pauseMs = this.#windowMs * FIRST_PAUSE;
+  }
+
+  /** Lets go whose turn it is, looks at all who go on waiting, and comes back for them. */
+  #update(): void {
+    const now = performance.now();
+    this.#letGo(now);
+    this.#stopTimer();
+    for (const waiters of [this.#calls, this.#polls]) {
+      for (let position = 0; position < waiters.length; ) {
+        const wakeAt = this.#look(waiters, position, now);
+        // Where one has failed, the next is in its place.
+        if (wakeAt !== null) position += 1;
+        this.#wakeBy(wakeAt, now);
+      }
+    }
+  }
+
+  #letGo(now: number): void {
+    this.#forget(now);
+    for (const waiters of [this.#calls, this.#polls]) {
+      for (let next = waiters[0]; next !== undefined; next = waiters[0]) {
+        if (this.#turnAt(waiters, 0, now) > now) break;
+        this.#underWay += 1;
+        next.go();
+      }
+    }
+  }
+
+  /**
+   * Tells a waiter where it has to wait longer than it expects. The answer is when it needs another
+   * look; null where its call ends before its turn, so that it has failed.
+   */
+  #look(waiters: readonly Waiter[], position: number, now: number): number | null {
+    const waiter = waiters[position];
+    if (waiter === undefined) return null;
+    const { endsAt = Number.POSITIVE_INFINITY, onPause } = waiter.turn;
+    const at = this.#turnAt(waiters, position, now);
+    if (at > endsAt) {
+      waiter.fail(outOfTurn(waiter.turn, at - now));
+      return null;
+    }
+    if (at > waiter.expectedAt + NOTICEABLE_MS) {
+      waiter.expectedAt = at;
+      onPause?.({ reason: 'limit', seconds: wholeSeconds(at - now) });
+    }
+    return Math.min(at, endsAt);
+  }
+
+  #wakeBy(at: number | null, now: number): void {
+    if (at === null || at >= this.#wakeAt) return;
+    this.#stopTimer();
+    this.#wakeAt = at;
+    this.#timer = setTimeout(() => this.#update(), Math.max(1, at - now));
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * The earliest time at which a waiter can go, by `performance.now()`. It is later where requests
+   * under way take long, or where calls come before a poll.
+   */
+  #turnAt(waiters: readonly Waiter[], position: number, now: number): number {
+    const isPoll = waiters === this.#polls;
+    const limit = isPoll ? this.#limitOfPolls : this.#limit;
+    const ahead = position + (isPoll ? this.#calls.length : 0);
+    /** How many requests must stop counting before that. */
+    const surplus = this.#underWay + this.#endedAt.length + ahead + 1 - limit;
+    if (surplus <= 0) return Math.max(now, this.#pausedUntil);
+    const endedAt = this.#endedAt[surplus - 1];
+    const windows = Math.ceil((surplus - this.#endedAt.length) / limit);
+    const freeAt = (endedAt ?? now + (windows - 1) * this.#windowMs) + this.#windowMs;
+    return Math.max(freeAt, this.#pausedUntil);
+  }
+
+  #forget(now: number): void {
+    while ((this.#endedAt[0] ?? now) <= now - this.#windowMs) this.#endedAt.shift();
+  }
+}
+
+/** Rounded up, but for what is only a fraction of a millisecond. */
+function wholeSeconds(milliseconds: number): number {
+  return Math.ceil(Math.round(milliseconds) / 1000);
+}
+
+function outOfTurn({ operation }: Turn, milliseconds: number): FiniError {
+  const retryAfterSeconds = wholeSeconds(milliseconds);
+  const message = `Fini's rate limit is reached, and the next request can be sent in ${retryAfterSeconds} s.`;
+  return new FiniError(message, { operation, failure: 'not_sent', retryAfterSeconds });
+}
