@@ -1,6 +1,7 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { Budget } from '../../src/fini/budget.ts';
 import { createFiniClient, type IngestRequest } from '../../src/fini/client.ts';
 import { Connections } from '../../src/fini/connections.ts';
 import { createHttp, type Http } from '../../src/fini/http.ts';
@@ -83,6 +84,8 @@ const schedule = fc.record({
   secondAfterMs: fc.constantFrom(0, 0, 5, 20),
   backgroundSources: fc.constantFrom(0, 0, 60),
   faults: fc.array(fault, { maxLength: 4 }),
+  /** How many requests the key may send in 100 ms; null for any number. */
+  limit: fc.option(fc.integer({ min: 8, max: 30 }), { freq: 2 }),
   timeoutMs: fc.integer({ min: 30, max: 250 }),
   cancelAfterMs: fc.option(fc.integer({ min: 0, max: 80 }), { freq: 5 }),
 });
@@ -266,6 +269,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
       apiKey: sandbox.apiKey,
       requestTimeoutMs: 40,
       retryDelayMs: 1,
+      budget: given.limit === null ? undefined : new Budget(given.limit, 100),
     });
     let requests = 0;
     const counted: Http = (one) => {
