@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { measureCalls } from './calls.ts';
+import { measureLimit } from './limit.ts';
 import { measureSizes } from './sizes.ts';
 import { soak } from './soak.ts';
 import { measureStarts } from './start.ts';
@@ -19,6 +20,10 @@ const parts = {
   Waits: {
     measure: measureWaits,
     note: 'Requests to Fini during a wait, with jobs and polling ten times as fast as by default.',
+  },
+  Limit: {
+    measure: measureLimit,
+    note: 'Twelve waits for ten pages each, and a call of list_sources every 1.5 s for 75 s, against a Fini that allows 100 requests in 60 s.',
   },
   Sizes: { measure: measureSizes, note: 'What a model receives.' },
   'HTTP sessions': { measure: soak, note: 'Each round opens, uses and closes 200 sessions.' },

@@ -90,6 +90,13 @@ export class StdioServer {
     return this.request('tools/call', { name, arguments: input });
   }
 
+  /** A call with progress, which may last as long as it asks for. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  callWithProgress(name: string, input: object): Promise<any> {
+    const _meta = { progressToken: this.#id };
+    return this.request('tools/call', { name, arguments: input, _meta });
+  }
+
   stop(): void {
     this.process.kill();
   }

@@ -71,7 +71,8 @@ export interface Watch {
   readonly onGone: (id: string) => void;
   /** Called after each round, with the reason why Fini did not answer, or null. */
   readonly onRound: (trouble: FiniError | null) => void;
-  readonly onPause?: CallOptions['onPause'];
+  /** Told when the next round has to wait because of Fini's limit. */
+  readonly onPause: CallOptions['onPause'];
   /** Ends the watch at once. */
   readonly signal: AbortSignal;
 }

@@ -324,7 +324,7 @@ export class Ingestion {
         },
         onGone: (id) => wait.lose(id),
         onRound: (trouble) => wait.endRound(trouble),
-        onPause: wait.paused,
+        onPause: wait.onPause,
         signal: wait.signal,
       });
     } catch (error) {

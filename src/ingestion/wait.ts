@@ -45,8 +45,6 @@ export interface WaitProgress {
   readonly inProgress: number;
   /** Why Fini did not answer the last status check, or null. */
   readonly trouble: FiniError | null;
-  /** How long the next request has to wait because of Fini's limit, in seconds; null where it has not. */
-  readonly pausedSeconds: number | null;
 }
 
 /** What a wait takes besides its items. */
@@ -58,6 +56,8 @@ export interface WaitOptions {
   /** Ends the wait at once; what is queued stays queued. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: WaitProgress) => void;
+  /** Told when the next request has to wait because of Fini's limit. */
+  readonly onPause?: CallOptions['onPause'];
   /** Told of each source whose job has come a step further, and of where it was before. */
   readonly onChange?: (document: FiniDocument, before: string | null) => void;
 }
@@ -85,8 +85,6 @@ export class Wait {
   readonly #queued: Queued[] = [];
   readonly #doubtful = new Set<string>();
   #heldSeconds = 0;
-  #phase: WaitProgress['phase'] = 'checking';
-  #pausedSeconds: number | null = null;
   readonly #startedAt: number;
   readonly #timers: readonly NodeJS.Timeout[];
   #trouble: FiniError | null = null;
@@ -112,7 +110,7 @@ export class Wait {
     this.preparing = {
       signal: AbortSignal.any([options.signal, lastAnswer.signal]),
       endsAt: now + left + LAST_ANSWER_MS,
-      onPause: this.paused,
+      onPause: options.onPause,
     };
   }
 
@@ -121,8 +119,8 @@ export class Wait {
     return this.#options.signal;
   }
 
-  get isWaiting(): boolean {
-    return this.#sources.size > 0;
+  get onPause(): CallOptions['onPause'] {
+    return this.#options.onPause;
   }
 
   get ids(): string[] {
@@ -228,15 +226,7 @@ export class Wait {
     this.progress('waiting');
   }
 
-  /** Tells that the next request has to wait because of Fini's limit. */
-  readonly paused: NonNullable<CallOptions['onPause']> = ({ seconds }) => {
-    this.#pausedSeconds = seconds;
-    this.progress(this.#phase);
-    this.#pausedSeconds = null;
-  };
-
   progress(phase: WaitProgress['phase']): void {
-    this.#phase = phase;
     const sources = [...this.#sources.values()];
     const count = (state: string) => sources.filter((item) => reportedState(item) === state).length;
     this.#options.onProgress({
@@ -247,7 +237,6 @@ export class Wait {
       inProgress: sources.filter(({ document }) => document?.linkedJobStatus === 'IN_PROGRESS')
         .length,
       trouble: this.#trouble,
-      pausedSeconds: this.#pausedSeconds,
     });
   }
 

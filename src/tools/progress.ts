@@ -58,6 +58,17 @@ export class ProgressReporter {
     this.#take({ describe: (seconds) => describe(latest, seconds), done, total }, key);
   }
 
+  /** Reports that Fini's limit keeps the next request waiting, until there is other news. */
+  paused(seconds: number): void {
+    const until = performance.now() + seconds * 1000;
+    const describe = () => {
+      const left = Math.max(1, Math.ceil((until - performance.now()) / 1000));
+      return `Fini allows 100 requests a minute; continuing in ${left} s`;
+    };
+    const { done = 0, total } = this.#latest ?? {};
+    this.#take({ describe, done, total }, `paused until ${until}`);
+  }
+
   /** Stops the heartbeat. If everything has ended, a last notification reaches the total. */
   end(allEnded: boolean): void {
     clearInterval(this.#heartbeat);
@@ -106,11 +117,7 @@ export class ProgressReporter {
 }
 
 function describe(latest: WaitProgress, seconds: number): string {
-  const { total, completed, failed, inProgress, phase, trouble, pausedSeconds } = latest;
-  if (pausedSeconds !== null) {
-    const left = Math.ceil(pausedSeconds);
-    return `Fini allows 100 requests a minute; continuing in ${left} s`;
-  }
+  const { total, completed, failed, inProgress, phase, trouble } = latest;
   if (phase === 'checking')
     return `Checking ${counted(total, 'item')} for running jobs, ${seconds} s`;
   if (phase === 'queueing') return `Queueing ${counted(total, 'item')} in Fini, ${seconds} s`;

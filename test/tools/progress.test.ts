@@ -16,7 +16,6 @@ const waiting: WaitProgress = {
   phase: 'waiting',
   inProgress: 1,
   trouble: null,
-  pausedSeconds: null,
 };
 
 test('while nothing changes, at least one notification comes every 5 s, for an hour, each higher', () => {
@@ -48,4 +47,22 @@ test('a state that is the same as the one before is not told again', () => {
   progress.update({ ...waiting });
   expect(sent).toHaveLength(1);
   progress.end(false);
+});
+
+test('a request that Fini’s limit keeps waiting is told of, and counts down', () => {
+  const updates: ProgressUpdate[] = [];
+  const reporter = new ProgressReporter((update) => updates.push(update));
+  reporter.update(waiting);
+  reporter.paused(8);
+  vi.advanceTimersByTime(5_000);
+  reporter.update({ ...waiting, completed: 1 });
+  reporter.end(false);
+  const messages = updates.map(({ message }) => message);
+  expect(messages[1]).toBe('Fini allows 100 requests a minute; continuing in 8 s');
+  expect(messages[2]).toMatch(/continuing in [1-7] s$/);
+  expect(messages.at(-1)).toMatch(/^1 of 2 done/);
+  for (const [index, { progress, total }] of updates.entries()) {
+    expect(progress).toBeGreaterThan(updates[index - 1]?.progress ?? 0);
+    expect(total).toBe(2);
+  }
 });
