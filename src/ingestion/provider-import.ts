@@ -8,6 +8,7 @@ import { type Ingestion, IngestionError } from './ingestion.ts';
 import { inputKey } from './matching.ts';
 import { pagesOf } from './pages.ts';
 import { forEachAtOnce } from './promises.ts';
+import type { RunUser } from './shared-run.ts';
 import { isInFlight, stateOf } from './states.ts';
 import type { WaitOptions } from './wait.ts';
 
@@ -109,22 +110,22 @@ function sourceMatcher(search: string): (source: FiniDocument) => boolean {
 /**
  * Finds out what an import has to do. Registers and queues nothing.
  *
- * @param options Once the call's time is over, no further sources are searched.
+ * @param call Once the call's time is over, no further sources are searched.
  * @throws {FiniError}
  */
 export async function planImport(
   fini: FiniClient,
   provider: Provider,
   choice: Choice,
-  options: { signal: AbortSignal; endsAt: number },
+  call: RunUser & { readonly endsAt: number },
 ): Promise<ImportPlan> {
-  const { resources, unreadable } = await fini.listProviderResources(provider, options);
-  const sources = sourcesOf(fini, provider, options.signal);
+  const { resources, unreadable } = await fini.listProviderResources(provider, call);
+  const sources = sourcesOf(fini, provider, call);
   const all = { listed: resources.length, unreadable };
   if ('externalIds' in choice) {
-    return { ...all, ...(await planNamed(resources, sources, choice.externalIds, options.endsAt)) };
+    return { ...all, ...(await planNamed(resources, sources, choice.externalIds, call.endsAt)) };
   }
-  return { ...all, ...(await planMatching(resources, sources, choice, options.endsAt)) };
+  return { ...all, ...(await planMatching(resources, sources, choice, call.endsAt)) };
 }
 
 type Plan = Omit<ImportPlan, 'listed' | 'unreadable'>;
@@ -254,10 +255,10 @@ function hasNotEnded(document: FiniDocument): boolean {
 async function* sourcesOf(
   fini: FiniClient,
   provider: Provider,
-  signal: AbortSignal,
+  call: RunUser,
 ): AsyncGenerator<readonly FiniDocument[]> {
   const filters = { source: provider };
-  for await (const { documents } of pagesOf(fini, { signal }, { filters })) {
+  for await (const { documents } of pagesOf(fini, call, { filters })) {
     // An API may ignore a filter that it does not know.
     yield documents.filter(({ source }) => source === provider);
   }
@@ -281,7 +282,9 @@ export async function runImport(
   let answer: QueuedDocuments = { addedDocumentIds: [], updatedDocumentIds: [] };
   try {
     if (toAdd.length > 0) {
-      answer = await fini.registerProviderResources(provider, toAdd, { signal });
+      const endsAt = options.startedAt + options.timeoutSeconds * 1000;
+      const call = { signal, endsAt, onPause: options.onPause };
+      answer = await fini.registerProviderResources(provider, toAdd, call);
     }
   } catch (error) {
     if (signal.aborted || !(error instanceof FiniError)) throw error;

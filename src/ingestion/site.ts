@@ -4,6 +4,7 @@ import { matchGlobs } from './globs.ts';
 import { isWebUrl } from './inputs.ts';
 import { normalisedUrl } from './matching.ts';
 import { Pacer } from './pacer.ts';
+import type { RunUser } from './shared-run.ts';
 
 /** Fini's own default; with globs it is the least that is crawled, since they leave pages out. */
 const DEFAULT_CRAWL = 250;
@@ -65,10 +66,10 @@ export async function crawlSite(
   fini: FiniClient,
   links: readonly string[],
   limit: number,
-  signal: AbortSignal,
+  call: RunUser,
 ): Promise<CrawledPages> {
-  const { data, message } = await fini.crawlLinks(links, limit, { signal });
-  const pacer = new Pacer(signal);
+  const { data, message } = await fini.crawlLinks(links, limit, call);
+  const pacer = new Pacer(call.signal);
   const pages = new Set<string>();
   const unusable = new Map<string, string>();
   for (const found of data) {
@@ -117,14 +118,14 @@ export async function planSite(
   fini: FiniClient,
   links: readonly string[],
   { include, exclude, limit }: SiteFilter,
-  signal: AbortSignal,
+  call: RunUser,
 ): Promise<SitePlan> {
   const hasGlobs = include.length + exclude.length > 0;
   const crawled = hasGlobs ? Math.max(limit, DEFAULT_CRAWL) : limit;
-  const crawl = await crawlSite(fini, links, crawled, signal);
+  const crawl = await crawlSite(fini, links, crawled, call);
   const { pages, unusable } = crawl;
-  const included = await matchGlobs(include, pages, signal);
-  const excluded = await matchGlobs(exclude, pages, signal);
+  const included = await matchGlobs(include, pages, call.signal);
+  const excluded = await matchGlobs(exclude, pages, call.signal);
   if (included === null || excluded === null) {
     const leftOut = { notIncluded: 0, excluded: 0, overLimit: 0, unusable: unusable.length };
     const idle = { include: [], exclude: [] };

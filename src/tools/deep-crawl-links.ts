@@ -72,7 +72,7 @@ export const deepCrawlLinks = defineTool({
     openWorldHint: true,
   },
   async handler({ links, limit }, { fini, signal }) {
-    const crawl = await crawlSite(fini, links, limit, signal);
+    const crawl = await crawlSite(fini, links, limit, { signal });
     const urls = crawl.pages.slice(0, limit);
     const found =
       urls.length === 0

@@ -81,7 +81,7 @@ export const ingestSite = defineTool({
   async handler({ links, include, exclude, limit, english, timeoutSeconds, dryRun }, context) {
     const { fini, ingestion, signal, progress } = context;
     progress.begin(`Finding pages from ${counted(links.length, 'start URL')}`);
-    const plan = await planSite(fini, links, { include, exclude, limit }, signal);
+    const plan = await planSite(fini, links, { include, exclude, limit }, { signal });
     const { urls, pages, leftOut } = plan;
     const found = pages.length + leftOut.unusable;
     const summary = { found, selected: urls.length, leftOut };
