@@ -13,6 +13,11 @@ export interface CallOptions {
   readonly onPause?: ((pause: Pause) => void) | undefined;
 }
 
+/** A call that can be ended, as all are that come from outside. */
+export interface Call extends CallOptions {
+  readonly signal: AbortSignal;
+}
+
 /** Why a request waits, and in how many seconds it goes on as far as is known. */
 export interface Pause {
   readonly reason: 'limit';

@@ -1,24 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CallOptions } from '../fini/call-options.ts';
+import type { Call, CallOptions } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
-import { type Baseline, recordsById } from './freshness.ts';
-import { isSourceId } from './inputs.ts';
-import { inputKey, namesOf } from './matching.ts';
+import { recordsById } from './freshness.ts';
 import { LARGE_PAGE, pagesOf } from './pages.ts';
 import { forEachAtOnce } from './promises.ts';
-import { type RunUser, SharedRun } from './shared-run.ts';
-import { isInFlight } from './states.ts';
-
-/** A look costs no more requests than this, whatever the workspace holds. */
-const LOOK_REQUESTS = 8;
-/** How many pages of the list calls at once read together; what they miss, each looks up by itself. */
-const SHARED_PAGES = 3;
-/** Jobs that pend for longer are lost by Fini's own word, so older changes need no look. */
-const LOOK_BACK_MS = 15 * 60_000;
-/** How many records that contain a URL are looked through for the one that has it. */
-const RECORDS_ALIKE = 10;
+import { SharedRun } from './shared-run.ts';
 
 /** Up to this many sources are read one by one; more are watched through pages of the list. */
 const FEW_SOURCES = 2;
@@ -34,30 +22,6 @@ const LONGEST_PAUSE = 10;
 /** How many of the records that polls have read are kept for waits that begin later. */
 const KEPT_RECORDS = 2_000;
 const INTERVAL_GROWTH = 1.25;
-
-/** What a call needs to know of the list before it queues. */
-export interface Wanted {
-  /** Inputs whose job may be running. */
-  readonly mayRun: readonly string[];
-  /** Inputs that Fini should have: their records tell a new job from the one before it. */
-  readonly there: readonly string[];
-}
-
-/** The list as a call found it before it queued. */
-export interface Look extends Baseline {
-  /** IDs that Fini was asked for and does not have. */
-  readonly absent: ReadonlySet<string>;
-  /** Every source that has changed since is in `records`, in milliseconds since 1970; -Infinity: all are. */
-  readonly coveredSince: number;
-}
-
-/** The newest pages of the list. */
-interface Top {
-  readonly documents: readonly FiniDocument[];
-  readonly newestChange: number;
-  readonly coveredSince: number;
-  readonly pages: number;
-}
 
 /** What one wait watches. */
 export interface Watch {
@@ -100,15 +64,13 @@ interface Sighting {
 }
 
 /**
- * What changes in one workspace, for every call at once. The list is ordered by change, so its top
- * tells what runs and what has ended: a look before queueing reads a bounded part of it, and waits
- * share one stream of polls that reads down to what the poll before has read. So requests grow with
- * what changes, never with how many sources or waits there are. Nothing runs while nobody waits.
+ * What changes in one workspace, for every wait at once. The list is ordered by change, so each poll
+ * reads it from its top down to what the poll before has read: requests grow with what changes, never
+ * with how many sources or waits there are. Nothing runs while nobody waits.
  */
 export class Changes {
   readonly #fini: FiniClient;
   readonly #pollIntervalMs: number;
-  readonly #looks: SharedRun<Top>;
   readonly #polls: SharedRun<void>;
   readonly #watches = new Set<ActiveWatch>();
   readonly #sightings = new Map<string, Sighting>();
@@ -127,102 +89,7 @@ export class Changes {
   constructor(fini: FiniClient, pollIntervalMs: number) {
     this.#fini = fini;
     this.#pollIntervalMs = pollIntervalMs;
-    this.#looks = new SharedRun((options) => this.#readTop(options));
     this.#polls = new SharedRun((options) => this.#poll({ ...options, priority: 'poll' }));
-  }
-
-  /**
-   * Looks at the list as it is now. What it does not find within eight requests is unknown.
-   *
-   * @throws {FiniError}, and the signal's reason once that is aborted.
-   */
-  async look({ mayRun, there }: Wanted, user: RunUser): Promise<Look> {
-    const isFew = mayRun.length === 0 && there.length < LOOK_REQUESTS;
-    const top = isFew
-      ? await this.#readNewest(user)
-      : await this.#looks.join(user, performance.now());
-    const found = [...top.documents];
-    let { coveredSince, pages } = top;
-    const isCovered = () => coveredSince < top.newestChange - LOOK_BACK_MS;
-    const missing = new Map<string, string>();
-    for (const input of [...(isCovered() ? [] : mayRun), ...there]) {
-      missing.set(inputKey(input), input);
-    }
-    const find = (documents: readonly FiniDocument[]) => {
-      for (const document of documents) {
-        for (const name of namesOf(document)) if (name) missing.delete(inputKey(name));
-      }
-    };
-    find(found);
-    if (missing.size > LOOK_REQUESTS - pages && Number.isFinite(coveredSince)) {
-      const after = found.at(-1)?.id;
-      for await (const page of pagesOf(this.#fini, user, { after })) {
-        found.push(...page.documents);
-        find(page.documents);
-        pages += 1;
-        coveredSince = page.hasMore ? page.oldestChange : Number.NEGATIVE_INFINITY;
-        if (pages >= LOOK_REQUESTS || missing.size === 0) break;
-        if (there.length === 0 && isCovered()) break;
-      }
-    }
-    const absent = new Set<string>();
-    if (missing.size <= LOOK_REQUESTS - pages && Number.isFinite(coveredSince)) {
-      await forEachAtOnce([...missing.values()], async (input) => {
-        const document = await this.#lookUp(input, user);
-        if (document !== undefined) found.push(document);
-        else if (isSourceId(input)) absent.add(input);
-      });
-    }
-    return { newestChange: top.newestChange, records: recordsById(found), absent, coveredSince };
-  }
-
-  /** Only when the list last changed, for a call that looks for a few sources one by one. */
-  async #readNewest(options: CallOptions): Promise<Top> {
-    for await (const page of pagesOf(this.#fini, options, { limit: 1 })) {
-      const { documents, newestChange, hasMore } = page;
-      const coveredSince = hasMore ? newestChange : Number.NEGATIVE_INFINITY;
-      return { documents, newestChange, coveredSince, pages: 1 };
-    }
-    return {
-      documents: [],
-      newestChange: Number.NEGATIVE_INFINITY,
-      coveredSince: Number.NEGATIVE_INFINITY,
-      pages: 1,
-    };
-  }
-
-  /** Reads the list's top as far back as anything may be in flight, within bounds. */
-  async #readTop(options: CallOptions): Promise<Top> {
-    const documents: FiniDocument[] = [];
-    let newestChange = Number.NEGATIVE_INFINITY;
-    let coveredSince = Number.NEGATIVE_INFINITY;
-    let pages = 0;
-    for await (const page of pagesOf(this.#fini, options)) {
-      documents.push(...page.documents);
-      newestChange = Math.max(newestChange, page.newestChange);
-      coveredSince = page.hasMore ? page.oldestChange : Number.NEGATIVE_INFINITY;
-      pages += 1;
-      if (pages >= SHARED_PAGES) break;
-      const isQuiet = page.oldestChange < newestChange - LOOK_BACK_MS;
-      if (isQuiet && !page.documents.some(isInFlight)) break;
-    }
-    return { documents, newestChange, coveredSince, pages };
-  }
-
-  /** The record of one input; undefined where Fini has none, or shows none that can be read. */
-  async #lookUp(input: string, options: CallOptions): Promise<FiniDocument | undefined> {
-    try {
-      if (isSourceId(input)) return await this.#fini.getSource(input, options);
-      const request = { source: 'web', originalUrl: input, limit: RECORDS_ALIKE };
-      const { documents } = await this.#fini.listSources(request, options);
-      // An API may ignore a filter that it does not know.
-      return documents.find((document) =>
-        namesOf(document).some((name) => name !== null && inputKey(name) === inputKey(input)),
-      );
-    } catch (error) {
-      if (!(error instanceof FiniError) || error.isPassing || error.status === 401) throw error;
-      return undefined;
-    }
   }
 
   /**
@@ -278,7 +145,7 @@ export class Changes {
   }
 
   /** One round for all who wait. Its end says when each of them is due for the next. */
-  async #poll(options: CallOptions & { readonly signal: AbortSignal }): Promise<void> {
+  async #poll(options: Call): Promise<void> {
     const watches = [...this.#watches];
     this.#round += 1;
     this.#pages = 0;

@@ -1,14 +1,15 @@
+import type { Call } from '../fini/call-options.ts';
 import type { FiniClient, IngestRequest } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { Processing, Report } from './account.ts';
-import { Changes, type Look } from './changes.ts';
+import { Changes } from './changes.ts';
 import { recordsById } from './freshness.ts';
 import { inputsOf, only, thereOf, withoutDuplicates, withoutRepetitions } from './inputs.ts';
+import { type Look, Looks } from './look.ts';
 import { inputKey } from './matching.ts';
 import { orAborted, withResolvers } from './promises.ts';
 import { Recent } from './recent.ts';
-import type { RunUser } from './shared-run.ts';
 import { hasNoJob, isInFlight } from './states.ts';
 import { type Fate, Wait, WaitEnded, type WaitOptions } from './wait.ts';
 
@@ -65,6 +66,7 @@ interface QueuedAt {
 /** Queueing, watching and accounting for the sources of one workspace. */
 export class Ingestion {
   readonly #fini: FiniClient;
+  readonly #looks: Looks;
   readonly #changes: Changes;
   readonly #recent: Recent;
   /** By input: the requests under way, since two calls at once must not queue the same twice. */
@@ -76,6 +78,7 @@ export class Ingestion {
    */
   constructor(fini: FiniClient, pollIntervalMs: number, recent = new Recent()) {
     this.#fini = fini;
+    this.#looks = new Looks(fini);
     this.#changes = new Changes(fini, pollIntervalMs);
     this.#recent = recent;
   }
@@ -168,7 +171,7 @@ export class Ingestion {
    */
   async ingest(
     request: IngestRequest,
-    call: RunUser,
+    call: Call,
   ): Promise<{ queued: QueuedDocuments; queuedAfter: number | null }> {
     const wanted = withoutRepetitions(request);
     const send = () => this.#fini.ingestSources(wanted, call);
@@ -182,7 +185,7 @@ export class Ingestion {
    */
   async refresh(
     ids: readonly string[],
-    call: RunUser,
+    call: Call,
   ): Promise<{ queued: readonly string[]; queuedAfter: number | null }> {
     const send = () => this.#fini.refreshSources(ids, call);
     return this.#queueAtOnce(ids, ids, send, (queued) => queued, call);
@@ -193,7 +196,7 @@ export class Ingestion {
     there: readonly string[],
     send: () => Promise<Answer>,
     idsOf: (answer: Answer) => readonly string[],
-    call: RunUser,
+    call: Call,
     processing?: Processing,
   ): Promise<{ queued: Answer; queuedAfter: number | null }> {
     const release = await this.#reserve(inputs, call.signal);
@@ -217,9 +220,9 @@ export class Ingestion {
   }
 
   /** The list before queueing; null where the key may not read it, or nobody can. */
-  async #lookIfAllowed(there: readonly string[], call: RunUser): Promise<Look | null> {
+  async #lookIfAllowed(there: readonly string[], call: Call): Promise<Look | null> {
     try {
-      return await this.#changes.look({ mayRun: [], there }, call);
+      return await this.#looks.look({ mayRun: [], there }, call);
     } catch (error) {
       // A key without read scope can queue all the same; one that is wrong cannot.
       if (error instanceof FiniError && error.status !== 401) return null;
@@ -239,7 +242,7 @@ export class Ingestion {
     const release = await this.#reserve(inputs, wait.signal, (busy) => wait.doubt(busy));
     try {
       const there = [...thereOf(request), ...this.#recent.idsToLookAt(inputs)];
-      const look = await this.#changes.look({ mayRun: inputs, there }, wait.preparing);
+      const look = await this.#looks.look({ mayRun: inputs, there }, wait.preparing);
       queuedAt.queuedAfter = afterChange(look);
       const { joined, groups, held, heldSeconds } = this.#recent.findRunning(inputs, look);
       const rest = new Set(inputs);

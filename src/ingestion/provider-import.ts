@@ -1,3 +1,4 @@
+import type { Call } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
@@ -8,7 +9,6 @@ import { type Ingestion, IngestionError } from './ingestion.ts';
 import { inputKey } from './matching.ts';
 import { pagesOf } from './pages.ts';
 import { forEachAtOnce } from './promises.ts';
-import type { RunUser } from './shared-run.ts';
 import { isInFlight, stateOf } from './states.ts';
 import type { WaitOptions } from './wait.ts';
 
@@ -117,7 +117,7 @@ export async function planImport(
   fini: FiniClient,
   provider: Provider,
   choice: Choice,
-  call: RunUser & { readonly endsAt: number },
+  call: Call & { readonly endsAt: number },
 ): Promise<ImportPlan> {
   const { resources, unreadable } = await fini.listProviderResources(provider, call);
   const sources = sourcesOf(fini, provider, call);
@@ -255,7 +255,7 @@ function hasNotEnded(document: FiniDocument): boolean {
 async function* sourcesOf(
   fini: FiniClient,
   provider: Provider,
-  call: RunUser,
+  call: Call,
 ): AsyncGenerator<readonly FiniDocument[]> {
   const filters = { source: provider };
   for await (const { documents } of pagesOf(fini, call, { filters })) {

@@ -1,8 +1,8 @@
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { Processing } from './account.ts';
-import type { Look } from './changes.ts';
 import { type Baseline, isFresh } from './freshness.ts';
+import type { Look } from './look.ts';
 import { inputKey, matchRecords, namesOf } from './matching.ts';
 import { isInFlight } from './states.ts';
 
@@ -93,11 +93,9 @@ export class Recent {
     return [id, originalUrl].some((name) => name !== null && isRemembered(inputKey(name)));
   }
 
-  /** The sources queued lately for these inputs that Fini had before: their records tell what became of them. */
+  /** The sources queued lately for these inputs: their records tell what became of them. */
   idsToLookAt(inputs: readonly string[]): string[] {
-    return [...this.#of(inputs)].flatMap(({ ids, baseline }) =>
-      (ids ?? []).filter((id) => baseline.records.has(id)),
-    );
+    return [...this.#of(inputs)].flatMap(({ ids }) => ids ?? []);
   }
 
   /** Remembers which input a source is, once its record shows it. */
@@ -171,16 +169,17 @@ export class Recent {
   #stillOpen(
     { idOf, baseline }: Queueing,
     ids: readonly string[],
-    { records, absent, coveredSince }: Look,
+    { records, absent, shownSince }: Look,
   ): { open: ReadonlySet<string>; nameless: readonly string[] } {
     const named = new Set(idOf.values());
-    // A new source stands on the list since it was queued, so one that does not is gone.
-    const isCovered =
-      coveredSince < baseline.newestChange || coveredSince === Number.NEGATIVE_INFINITY;
+    const isShown = (id: string) =>
+      shownSince === Number.NEGATIVE_INFINITY ||
+      // A new source stands on the list since it was queued.
+      (shownSince < baseline.newestChange && !baseline.records.has(id));
     const open = ids.filter((id) => {
       const document = records.get(id);
       if (document !== undefined) return isInFlight(document) || !isFresh(document, baseline);
-      return !absent.has(id) && !(isCovered && !baseline.records.has(id));
+      return !absent.has(id) && !isShown(id);
     });
     return { open: new Set(open), nameless: open.filter((id) => !named.has(id)) };
   }

@@ -1,15 +1,12 @@
 import { setMaxListeners } from 'node:events';
-import type { CallOptions } from '../fini/call-options.ts';
+import type { Call } from '../fini/call-options.ts';
 import { orAborted } from './promises.ts';
-
-/** A call that may share a run; its signal ends its part in it. */
-export type RunUser = CallOptions & { readonly signal: AbortSignal };
 
 /** Something under way for several callers at once. */
 interface Run<Result> {
   readonly result: Promise<Result>;
   readonly abort: AbortController;
-  readonly users: Set<RunUser>;
+  readonly users: Set<Call>;
   /** By `performance.now()`; Infinity while it waits for the run before it. */
   startedAt: number;
 }
@@ -19,12 +16,12 @@ interface Run<Result> {
  * enough, and else the next one. A run ends early once no caller waits for it.
  */
 export class SharedRun<Result> {
-  readonly #start: (options: CallOptions & { readonly signal: AbortSignal }) => Promise<Result>;
+  readonly #start: (options: Call) => Promise<Result>;
   #last: Promise<unknown> = Promise.resolve();
   #current: Run<Result> | undefined;
   #next: Run<Result> | undefined;
 
-  constructor(start: (options: CallOptions & { readonly signal: AbortSignal }) => Promise<Result>) {
+  constructor(start: (options: Call) => Promise<Result>) {
     this.#start = start;
   }
 
@@ -33,7 +30,7 @@ export class SharedRun<Result> {
    *
    * @throws what the run throws, and the signal's reason once that is aborted.
    */
-  async join(user: RunUser, notBefore: number): Promise<Result> {
+  async join(user: Call, notBefore: number): Promise<Result> {
     user.signal.throwIfAborted();
     const run = this.#underWay(notBefore) ?? this.#next ?? this.#prepare();
     if (run !== this.#current) this.#next = run;
@@ -60,7 +57,7 @@ export class SharedRun<Result> {
     const abort = new AbortController();
     // Several requests listen to it at once, by design.
     setMaxListeners(0, abort.signal);
-    const users = new Set<RunUser>();
+    const users = new Set<Call>();
     const run: Run<Result> = {
       abort,
       users,
@@ -90,7 +87,7 @@ export class SharedRun<Result> {
 }
 
 /** As long as any of them may wait; undefined where none says. */
-function latestEnd(users: Iterable<RunUser>): number | undefined {
+function latestEnd(users: Iterable<Call>): number | undefined {
   const ends = [...users].flatMap(({ endsAt }) => endsAt ?? []);
   return ends.length === 0 ? undefined : Math.max(...ends);
 }

@@ -1,10 +1,10 @@
+import type { Call } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
 import { URL_LENGTH } from '../text.ts';
 import { matchGlobs } from './globs.ts';
 import { isWebUrl } from './inputs.ts';
 import { normalisedUrl } from './matching.ts';
 import { Pacer } from './pacer.ts';
-import type { RunUser } from './shared-run.ts';
 
 /** Fini's own default; with globs it is the least that is crawled, since they leave pages out. */
 const DEFAULT_CRAWL = 250;
@@ -66,7 +66,7 @@ export async function crawlSite(
   fini: FiniClient,
   links: readonly string[],
   limit: number,
-  call: RunUser,
+  call: Call,
 ): Promise<CrawledPages> {
   const { data, message } = await fini.crawlLinks(links, limit, call);
   const pacer = new Pacer(call.signal);
@@ -118,7 +118,7 @@ export async function planSite(
   fini: FiniClient,
   links: readonly string[],
   { include, exclude, limit }: SiteFilter,
-  call: RunUser,
+  call: Call,
 ): Promise<SitePlan> {
   const hasGlobs = include.length + exclude.length > 0;
   const crawled = hasGlobs ? Math.max(limit, DEFAULT_CRAWL) : limit;

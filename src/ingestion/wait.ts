@@ -1,4 +1,4 @@
-import type { CallOptions } from '../fini/call-options.ts';
+import type { Call, CallOptions } from '../fini/call-options.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
 import {
@@ -75,7 +75,7 @@ export class Wait {
   /** Aborted by the caller, or by the time-out. */
   readonly signal: AbortSignal;
   /** For requests before the waiting: they may take some seconds longer. */
-  readonly preparing: CallOptions & { readonly signal: AbortSignal };
+  readonly preparing: Call;
   readonly #inputs: readonly string[];
   readonly #options: WaitOptions;
   readonly #asked: Processing | null;
