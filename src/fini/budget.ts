@@ -199,13 +199,13 @@ export class Budget {
     const isPoll = waiters === this.#polls;
     const limit = isPoll ? this.#limitOfPolls : this.#limit;
     const ahead = position + (isPoll ? this.#calls.length : 0);
-    /** How many requests must stop counting before that. */
-    const surplus = this.#underWay + this.#endedAt.length + ahead + 1 - limit;
-    if (surplus <= 0) return Math.max(now, this.#pausedUntil);
-    const endedAt = this.#endedAt[surplus - 1];
-    const windows = Math.ceil((surplus - this.#endedAt.length) / limit);
-    const freeAt = (endedAt ?? now + (windows - 1) * this.#windowMs) + this.#windowMs;
-    return Math.max(freeAt, this.#pausedUntil);
+    const used = this.#underWay + this.#endedAt.length;
+    // Where more wait before it than there is room for, their requests count for a window too.
+    const rounds = Math.max(0, Math.ceil((ahead + 1 - limit) / limit));
+    /** Which request must stop counting first, the oldest being 0; below that, there is room. */
+    const index = used + ahead - limit * (rounds + 1);
+    const freeAt = index < 0 ? now : (this.#endedAt[index] ?? now) + this.#windowMs;
+    return Math.max(freeAt, this.#pausedUntil) + rounds * this.#windowMs;
   }
 
   #forget(now: number): void {

@@ -165,6 +165,9 @@ test('whoever waits more than a second hears why and for how long', async () => 
     onPause: (pause) => pauses[name]?.push(pause),
   });
   const taking = ['go', 'wait', 'behind'].map((name) => budget.take(turn(name)));
+  // Its second window comes first.
+  const far = failureOf(budget.take({ ...CALL, endsAt: within(100_000) }));
+  expect(await far).toMatchObject({ retryAfterSeconds: 120 });
   expect(pauses).toEqual({
     go: [],
     wait: [{ reason: 'limit', seconds: 60 }],
@@ -233,6 +236,14 @@ test('no timer is left when nobody waits', async () => {
   const polls = ask(budget, [['poll', POLL]]);
   expect(countTimers()).toBe(timersBefore + 1);
   cancel.abort();
+  const alone = new AbortController();
+  const other = new Budget(1, 60_000);
+  await use(other, 1);
+  const last = other.take({ ...CALL, signal: alone.signal }).catch(() => undefined);
+  const timersWaiting = countTimers();
+  alone.abort();
+  expect(countTimers()).toBe(timersWaiting - 1);
+  await last;
   await Promise.all([cancelled, polls.all]);
   // The test runner's own timers come to an end meanwhile.
   const timersAfter = countTimers();

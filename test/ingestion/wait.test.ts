@@ -325,7 +325,8 @@ describe('a queueing request without an answer', () => {
 
   test('that Fini turned away in the end is no doubt: the next call makes it', async () => {
     const { call, sandbox } = await startWarm();
-    const headers = { 'retry-after': '1' };
+    // The next call waits for this too.
+    const headers = { 'retry-after': '2' };
     sandbox.script({ method: 'POST', action: { kind: 'status', status: 429, headers } });
     const cancel = new AbortController();
     const first = call('ingest_and_wait', { documentIdsToAdd }, { signal: cancel.signal });
