@@ -26,10 +26,15 @@ test('only files that speak MCP import its SDK, and no tool, prompt or resource 
   expect(known.sort()).toEqual([
     'main.ts',
     'prompts/offer-prompts.ts',
-    'protocol-error.ts',
     'resources/offer-sources.ts',
     'server.ts',
-    'tools/define.ts',
+    'tools/call.ts',
+    'tools/client-log.ts',
+    'tools/confirm.ts',
+    'tools/listing.ts',
+    'tools/offer-tools.ts',
+    'tools/protocol-error.ts',
+    'transports/guarded.ts',
     'transports/http.ts',
     'transports/messages.ts',
     'transports/modern-http.ts',
@@ -44,11 +49,11 @@ test.each<[folder: string, allowed: RegExp]>([
   ['tools/', /^(tools\/|ingestion\/|fini\/|(text|workspace)\.ts|resources\/source-(text|uri)\.ts)/],
   [
     'resources/',
-    /^(resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/define\.ts)/,
+    /^(resources\/|ingestion\/|fini\/|(text|workspace)\.ts|tools\/(tool|protocol-error)\.ts)/,
   ],
   [
     'prompts/',
-    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/define\.ts)/,
+    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace)\.ts|tools\/(tool|protocol-error)\.ts)/,
   ],
   ['sandbox/', /^sandbox\//],
 ])('%s imports to the right only', (folder, allowed) => {

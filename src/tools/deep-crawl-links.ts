@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { crawlSite, type UnusableLink } from '../ingestion/site.ts';
 import { bounded, counted, ERROR_LENGTH, fitting, quoted } from '../text.ts';
-import { defineTool } from './define.ts';
 import { startUrls } from './fields.ts';
+import { defineTool } from './tool.ts';
 
 /** How much a list of pages may take, in bytes: clients hide longer results from their model. */
 const PAGES_BYTES = 60_000;
@@ -55,7 +55,11 @@ export const deepCrawlLinks = defineTool({
   name: 'deep_crawl_links',
   title: 'Find the pages of a site',
   description:
-    'Lists the page URLs that Fini finds from the start URLs. Use it to choose pages by hand; ingest_site does everything in one call. It ingests nothing: pass the chosen URLs to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources. Needs write scope.',
+    'Lists the page URLs that Fini finds from the start URLs. Use it to choose pages by hand; ingest_site does everything in one call. It ingests nothing: pass the chosen URLs to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources.',
+  kind: 'writes',
+  scope: 'write',
+  idempotent: true,
+  openWorld: true,
   inputSchema: z.strictObject({
     links: startUrls,
     limit: z.int().min(1).default(250).describe('Maximum number of URLs. Default 250.'),
@@ -65,12 +69,6 @@ export const deepCrawlLinks = defineTool({
     count: z.int().describe('How many pages were found.'),
     urls: z.array(z.string()).describe('Their URLs, each once.'),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: true,
-  },
   async handler({ links, limit }, { fini, signal }) {
     const crawl = await crawlSite(fini, links, limit, signal);
     const urls = crawl.pages.slice(0, limit);

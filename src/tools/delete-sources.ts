@@ -4,8 +4,8 @@ import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { forEachAtOnce } from '../ingestion/promises.ts';
 import { bounded, counted, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
-import { defineTool } from './define.ts';
 import { sourceIds } from './fields.ts';
+import { defineTool } from './tool.ts';
 
 /** How many sources the question to the person names. */
 const NAMED_SOURCES = 10;
@@ -17,7 +17,11 @@ export const deleteSources = defineTool({
   name: 'delete_sources',
   title: 'Delete sources',
   description:
-    'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm (with --stateless, only clients of protocol 2026-07-28). Needs write scope.',
+    'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm (with --stateless, only clients of protocol 2026-07-28).',
+  kind: 'deletes',
+  scope: 'write',
+  idempotent: true,
+  openWorld: false,
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds.describe('Source IDs (UUIDs).'),
@@ -49,12 +53,6 @@ export const deleteSources = defineTool({
       )
       .describe('The deleted Knowledge articles.'),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: true,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
   async handler({ documentIds, deleteArticles }, { fini, signal, confirm }) {
     const ids = [...new Set(documentIds)];
     const known = await readKnown(ids, fini, signal);

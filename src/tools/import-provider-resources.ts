@@ -14,12 +14,11 @@ import {
 import { statusOf } from '../ingestion/source-list.ts';
 import { stateOf } from '../ingestion/states.ts';
 import { bounded, counted, jsonText, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../text.ts';
-import { defineTool } from './define.ts';
-import { explainError } from './errors.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
 import { boundedResource } from './list-provider-resources.ts';
 import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText, waitOptions } from './report.ts';
+import { defineTool, type ToolContext } from './tool.ts';
 
 /** How many items of a kind a dry run shows; list_provider_resources has them all. */
 const SHOWN_ITEMS = 100;
@@ -36,7 +35,11 @@ export const importProviderResources = defineTool({
   name: 'import_provider_resources',
   title: 'Import from a provider and wait',
   description:
-    'Imports content of a connected Notion, Zendesk or Confluence in one call: lists what is not in Fini yet, selects (by exactly one of search, externalIds and all), registers, queues, waits and reports like ingest_and_wait. Selected externalIds that are already in Fini are refreshed. Call it with dryRun first and show the person the items. To choose by hand use list_provider_resources. Safe to repeat. After timed_out, continue with wait_for_sources. Needs read and write scope.',
+    'Imports content of a connected Notion, Zendesk or Confluence in one call: lists what is not in Fini yet, selects (by exactly one of search, externalIds and all), registers, queues, waits and reports like ingest_and_wait. Selected externalIds that are already in Fini are refreshed. Call it with dryRun first and show the person the items. To choose by hand use list_provider_resources. Safe to repeat. After timed_out, continue with wait_for_sources.',
+  kind: 'writes',
+  scope: 'read and write',
+  idempotent: true,
+  openWorld: true,
   inputSchema: z
     .strictObject({
       provider,
@@ -112,12 +115,6 @@ export const importProviderResources = defineTool({
       .optional()
       .describe('The result; absent with dryRun, or if nothing was queued.'),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: true,
-  },
   async handler(input, context) {
     const { provider, english, timeoutSeconds, dryRun } = input;
     const { fini, ingestion, signal, progress } = context;
@@ -156,7 +153,7 @@ export const importProviderResources = defineTool({
       report: report === null ? undefined : reportOutput(report, context),
       message: [
         messageOf(plan, choice, false),
-        ...afterwards(result, choice, context.overHttp),
+        ...afterwards(result, choice, context.explain),
       ].join(' '),
     };
   },
@@ -317,19 +314,23 @@ function nothingSelected(plan: ImportPlan, choice: Choice): string {
 }
 
 /** What happened in addition to the report, and how to continue. */
-function afterwards(result: ImportResult, choice: Choice, overHttp: boolean): string[] {
+function afterwards(
+  result: ImportResult,
+  choice: Choice,
+  explain: ToolContext['explain'],
+): string[] {
   const { unregistered, registered, trouble } = result;
   const sentences: string[] = [];
   const byTitle = 'search' in choice ? ' (found by title; list_sources shows the others)' : '';
   if (trouble instanceof IngestionError) {
-    sentences.push(explainError(trouble, overHttp) ?? '');
+    sentences.push(explain(trouble) ?? '');
     if (trouble.stage === 'not_queued' && registered > 0) {
       sentences.push(
         `${counted(registered, 'item')} registered. Call import_provider_resources again with the same input to continue with them${byTitle}.`,
       );
     }
   } else if (trouble !== null) {
-    sentences.push(`Nothing was queued. ${explainError(trouble, overHttp)}`);
+    sentences.push(`Nothing was queued. ${explain(trouble)}`);
     if (!trouble.surelyNotCarriedOut) {
       sentences.push(
         `Call import_provider_resources again with the same input to continue with what is registered${byTitle}.`,

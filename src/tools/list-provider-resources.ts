@@ -2,8 +2,8 @@ import * as z from 'zod';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { searchMatcher, shownTitle } from '../ingestion/provider-import.ts';
 import { bounded, counted, fitting, jsonText, quoted, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
-import { defineTool } from './define.ts';
 import { provider } from './fields.ts';
+import { defineTool } from './tool.ts';
 
 /** How much a page may take, in bytes: clients hide longer results from their model. */
 const PAGE_BYTES = 60_000;
@@ -40,7 +40,13 @@ export const listProviderResources = defineTool({
   name: 'list_provider_resources',
   title: "List a provider's pages",
   description:
-    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Pass chosen externalIds to import_provider_resources, or items unchanged to register_provider_resources. For websites use deep_crawl_links; for what is already in Fini, list_sources. Google Drive cannot be listed. Needs read scope.',
+    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Pass chosen externalIds to import_provider_resources, or items unchanged to register_provider_resources. For websites use deep_crawl_links; for what is already in Fini, list_sources. Google Drive cannot be listed.',
+  readOnlyDescription:
+    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Google Drive cannot be listed.',
+  kind: 'reads',
+  scope: 'read',
+  idempotent: true,
+  openWorld: true,
   inputSchema: z.strictObject({
     provider,
     /** Keeps the items whose title or path contains this, in any case. */
@@ -62,12 +68,6 @@ export const listProviderResources = defineTool({
       .array(z.object(resourceShape))
       .describe('The items, with everything that registering needs.'),
   }),
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: true,
-  },
   async handler({ provider, search, limit, offset }, { fini, signal, canWrite }) {
     const { resources, unreadable } = await fini.listProviderResources(provider, { signal });
     const matching = search ? resources.filter(searchMatcher(search)) : resources;

@@ -1,14 +1,18 @@
 import * as z from 'zod';
 import { counted } from '../text.ts';
-import { defineTool } from './define.ts';
 import { sourceIds } from './fields.ts';
+import { defineTool } from './tool.ts';
 
 /** Queues sources to be ingested again, by ID (fini-api.md, "refresh sources"). */
 export const refreshSources = defineTool({
   name: 'refresh_sources',
   title: 'Refresh sources',
   description:
-    'Queues existing sources to be ingested again, by ID, also of mixed kinds. Continue with wait_for_sources as its message says. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice. Needs write scope.',
+    'Queues existing sources to be ingested again, by ID, also of mixed kinds. Continue with wait_for_sources as its message says. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice.',
+  kind: 'writes',
+  scope: 'write',
+  idempotent: false,
+  openWorld: true,
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds.describe('Source IDs (UUIDs).'),
@@ -19,12 +23,6 @@ export const refreshSources = defineTool({
       .array(z.string())
       .describe('IDs of the sources queued, not in the order of the inputs.'),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: false,
-    openWorldHint: true,
-  },
   async handler({ documentIds }, { ingestion, signal }) {
     const ids = [...new Set(documentIds)];
     const { queued, queuedAfter } = await ingestion.refresh(ids, signal);

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { INGEST_SOURCES } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { Report, ReportedSource } from '../ingestion/account.ts';
-import { type Advice, adviceFor, isStuck, RAW_FILE_HINT } from '../ingestion/states.ts';
+import { isStuck } from '../ingestion/states.ts';
 import type { WaitOptions } from '../ingestion/wait.ts';
 import {
   bounded,
@@ -17,7 +17,8 @@ import {
   URL_LENGTH,
   WORD_LENGTH,
 } from '../text.ts';
-import type { ToolContext } from './define.ts';
+import { type Advice, adviceFor, GONE_ADVICE, RAW_FILE_HINT } from './hints.ts';
+import type { ToolContext } from './tool.ts';
 
 /** A source in a report. Everything but its status is left out if there is nothing to say. */
 const sourceInReport = z.object({
@@ -326,10 +327,7 @@ function errorOf(source: ReportedSource, length: number): string | undefined {
 }
 
 function adviceOn(source: ReportedSource): Advice | undefined {
-  if (source.gone) {
-    const hint = 'It may have been deleted. If you still need it, add it again.';
-    return { hint, mayPass: false };
-  }
+  if (source.gone) return GONE_ADVICE;
   const current = currentRecord(source);
   return current === null ? undefined : adviceFor(current);
 }
