@@ -5,6 +5,7 @@ import { IngestionError } from '../ingestion/ingestion.ts';
 import { WaitEnded } from '../ingestion/wait.ts';
 import { bounded, counted, ERROR_LENGTH, jsonText } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';
+import { queuedAfterInput } from './fields.ts';
 import { RAW_FILE_HINT } from './hints.ts';
 import { toolsFor } from './index.ts';
 import type { ServerKind, ToolDependencies } from './tool.ts';
@@ -93,10 +94,7 @@ function explainCause({ cause, stage }: IngestionError, kind: ServerKind): strin
 /** What is true of the items of a wait that failed, and how to continue with each. */
 function explainFate(error: IngestionError, cause: string): string {
   const { stage, queued, joined, doubtful, left, unread, request, queuedAfter } = error;
-  const since =
-    queuedAfter === null || !Number.isFinite(queuedAfter)
-      ? {}
-      : { queuedAfter: new Date(queuedAfter).toISOString() };
+  const since = queuedAfterInput(queuedAfter);
   const running =
     joined.length === 0
       ? ''

@@ -44,6 +44,12 @@ export const timeoutSeconds = z
     'Seconds to wait, 1 to 3600. Default: set by the server, usually 50. A call without a progressToken ends after 55 s in any case, and says how to continue.',
   );
 
+/** `queuedAfter` as a later call takes it; nothing where there was no change to count from. */
+export function queuedAfterInput(queuedAfter: number | null): { queuedAfter?: string } {
+  if (queuedAfter === null || !Number.isFinite(queuedAfter)) return {};
+  return { queuedAfter: new Date(queuedAfter).toISOString() };
+}
+
 /** What names a source or a page; a source also by the resource of its text. */
 const named = trimmed
   .overwrite((text) => parseSourceUri(text)?.id ?? text)

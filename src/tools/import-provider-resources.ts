@@ -17,8 +17,9 @@ import { bounded, counted, jsonText, quoted, shown, TITLE_LENGTH, URL_LENGTH } f
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
 import { boundedResource } from './list-provider-resources.ts';
 import { textMeanings } from './read-input.ts';
-import { reportOutput, reportSchema, reportText, waitOptions } from './report.ts';
+import { reportOutput, reportSchema, reportText } from './report.ts';
 import { defineTool, type ToolContext } from './tool.ts';
+import { waitOptions } from './wait-options.ts';
 
 /** How many items of a kind a dry run shows; list_provider_resources has them all. */
 const SHOWN_ITEMS = 100;

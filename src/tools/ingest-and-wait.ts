@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { ingestShape, refuseIngestFaults, timeoutSeconds } from './fields.ts';
-import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
+import { reportOutput, reportShape, reportText } from './report.ts';
 import { defineTool } from './tool.ts';
+import { waitOptions } from './wait-options.ts';
 
 /** Queues, waits and accounts for every item (design.md, "The report of a wait"). */
 export const ingestAndWait = defineTool({

@@ -12,8 +12,9 @@ import {
 } from './deep-crawl-links.ts';
 import { dryRun, listOf, startUrls, timeoutSeconds } from './fields.ts';
 import { textMeanings } from './read-input.ts';
-import { reportOutput, reportSchema, reportText, waitOptions } from './report.ts';
+import { reportOutput, reportSchema, reportText } from './report.ts';
 import { defineTool } from './tool.ts';
+import { waitOptions } from './wait-options.ts';
 
 /** How many globs that match nothing the message names. */
 const NAMED_GLOBS = 5;

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { counted } from '../text.ts';
-import { sourceIds } from './fields.ts';
+import { queuedAfterInput, sourceIds } from './fields.ts';
 import { defineTool } from './tool.ts';
 
 /** Queues sources to be ingested again, by ID (fini-api.md, "refresh sources"). */
@@ -61,7 +61,7 @@ export function unnamedIds(ids: readonly string[]): string[] {
  * @param queuedAfter As {@link Ingestion.ingest} gives it.
  */
 export function howToWait(ids: readonly string[], queuedAfter: number | null): string {
-  const since = queuedAfter === null ? {} : { queuedAfter: new Date(queuedAfter).toISOString() };
+  const since = queuedAfterInput(queuedAfter);
   const when =
     queuedAfter === null
       ? 'To see the result, wait a minute (an existing source shows its old result until its new job starts), then'

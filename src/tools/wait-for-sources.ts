@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { sourceIds, timeoutSeconds } from './fields.ts';
-import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
+import { reportOutput, reportShape, reportText } from './report.ts';
 import { defineTool } from './tool.ts';
+import { waitOptions } from './wait-options.ts';
 
 /** Waits for jobs queued before (design.md, "The report of a wait"). */
 export const waitForSources = defineTool({
