@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { FiniClient } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
-import { globFault } from '../ingestion/globs.ts';
+import { globFault } from '../ingestion/glob-faults.ts';
 import { isSourceId, isWebUrl } from '../ingestion/inputs.ts';
 import { stateOf } from '../ingestion/states.ts';
 import { completeSourceIdOrUrl } from '../resources/sources.ts';

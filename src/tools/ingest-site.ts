@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { globFaults } from '../ingestion/globs.ts';
+import { globFaults } from '../ingestion/glob-faults.ts';
 import { planSite, type SitePlan } from '../ingestion/site.ts';
 import { counted, quoted } from '../text.ts';
 import {
