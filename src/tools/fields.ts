@@ -157,13 +157,3 @@ export function refuseIngestFaults<Schema extends z.ZodType>(schema: Schema): Sc
   };
   return schema.superRefine(refinement, { when: () => true });
 }
-
-/** What ingest and register answer. */
-export const queuedShape = {
-  addedDocumentIds: z
-    .array(z.string())
-    .describe('IDs of new sources, not in the order of the inputs.'),
-  updatedDocumentIds: z
-    .array(z.string())
-    .describe('IDs of existing sources, not in the order of the inputs.'),
-};

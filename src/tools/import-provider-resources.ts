@@ -13,11 +13,20 @@ import {
 } from '../ingestion/provider-import.ts';
 import { statusOf } from '../ingestion/source-list.ts';
 import { stateOf } from '../ingestion/states.ts';
-import { bounded, counted, jsonText, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../text.ts';
+import {
+  bounded,
+  counted,
+  jsonText,
+  paragraph,
+  quoted,
+  shown,
+  TITLE_LENGTH,
+  URL_LENGTH,
+} from '../text.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
-import { boundedResource } from './list-provider-resources.ts';
 import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText } from './report.ts';
+import { boundedResource } from './resource.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
@@ -254,7 +263,7 @@ function messageOf(plan: ImportPlan, choice: Choice, dryRun: boolean): string {
       ? 'Nothing is registered or queued yet. To import these, call import_provider_resources again without dryRun.'
       : '',
   ];
-  return sentences.filter((sentence) => sentence !== '').join(' ');
+  return paragraph(...sentences);
 }
 
 function pronouns({ length }: readonly unknown[]): 'it' | 'they' {

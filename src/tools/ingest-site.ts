@@ -1,15 +1,8 @@
 import * as z from 'zod';
 import { globFaults } from '../ingestion/glob-faults.ts';
 import { planSite, type SitePlan } from '../ingestion/site.ts';
-import { counted, quoted } from '../text.ts';
-import {
-  crawlEnd,
-  finiSays,
-  leftOutLinks,
-  NO_PAGES,
-  paragraph,
-  shownPages,
-} from './deep-crawl-links.ts';
+import { counted, paragraph, quoted } from '../text.ts';
+import { crawlEnd, finiSays, leftOutLinks, NO_PAGES, shownPages } from './crawl-texts.ts';
 import { dryRun, listOf, startUrls, timeoutSeconds } from './fields.ts';
 import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText } from './report.ts';

@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { queuedIds } from '../fini/documents.ts';
 import { inputsOf, withoutRepetitions } from '../ingestion/inputs.ts';
 import { counted } from '../text.ts';
-import { ingestShape, queuedShape, refuseIngestFaults } from './fields.ts';
-import { aboutOrder, howToWait, unnamedIds } from './refresh-sources.ts';
+import { ingestShape, refuseIngestFaults } from './fields.ts';
+import { aboutOrder, howToWait, queuedShape, unnamedIds } from './queued.ts';
 import { defineTool } from './tool.ts';
 
 /** Queues jobs and returns at once (fini-api.md, "ingest sources"). */

@@ -8,7 +8,7 @@ import {
   type StatusTotals,
   totalsOf,
 } from '../ingestion/source-list.ts';
-import { bounded, counted, URL_LENGTH, WORD_LENGTH } from '../text.ts';
+import { bounded, counted, paragraph, URL_LENGTH, WORD_LENGTH } from '../text.ts';
 import { listCursor, sourceId } from './fields.ts';
 import { choiceWords } from './read-input.ts';
 import { sourceLine, sourceOutput, sourceShape } from './source.ts';
@@ -157,7 +157,7 @@ export const listSources = defineTool({
         : '',
     ];
     return {
-      message: parts.filter((part) => part !== '').join(' '),
+      message: paragraph(...parts),
       hasMore: list.hasMore,
       nextCursor: list.nextCursor,
       totals,

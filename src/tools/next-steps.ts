@@ -8,6 +8,7 @@ import {
   fitting,
   jsonBytes,
   jsonText,
+  paragraph,
   shown,
   WORD_LENGTH,
 } from '../text.ts';
@@ -86,7 +87,7 @@ function howToIngest(documents: readonly FiniDocument[], canWrite: boolean): str
     ),
     files.length === 0 ? '' : `${counted(files.length, 'raw file')}: ${RAW_FILE_HINT}`,
   ];
-  return [start, ...parts].filter((part) => part !== '').join(' ');
+  return paragraph(start, ...parts);
 }
 
 /** How to get the processing that a joined job does not do. */

@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { counted } from '../text.ts';
-import { listOf, provider, queuedShape } from './fields.ts';
-import { resourceShape } from './list-provider-resources.ts';
+import { listOf, provider } from './fields.ts';
+import { aboutOrder, NAMED_IDS, queuedShape } from './queued.ts';
 import { textMeanings } from './read-input.ts';
-import { aboutOrder, NAMED_IDS } from './refresh-sources.ts';
+import { resourceShape } from './resource.ts';
 import { defineTool } from './tool.ts';
 
 /** An item's URL, also as some models write it. */

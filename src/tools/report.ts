@@ -6,6 +6,7 @@ import {
   ERROR_LENGTH,
   fitting,
   jsonBytes,
+  paragraph,
   shown,
   TITLE_LENGTH,
   URL_LENGTH,
@@ -186,7 +187,7 @@ function inShort(report: Report, head: Omit<ReportOutput, 'sources'>): ReportOut
   const isWhole = Object.values(omitted).every((number) => number === undefined);
   return {
     ...head,
-    nextSteps: [head.nextSteps, whereTheRestIs(omitted)].filter((step) => step !== '').join(' '),
+    nextSteps: paragraph(head.nextSteps, whereTheRestIs(omitted)),
     unqueued,
     hints: hints.length > 0 ? hints : undefined,
     sources: told,
@@ -207,16 +208,14 @@ function whereTheRestIs({ unqueued, failed, unfinished, completed }: Omitted): s
   ].filter(({ count }) => count !== undefined);
   const counts = parts.map(({ count, word }) => `${count} ${word}`).join(', ');
   const calls = parts.map(({ status }) => JSON.stringify({ status, limit: 100 })).join(', ');
-  return [
+  return paragraph(
     parts.length === 0
       ? ''
       : `Too many to list here: ${counts}. To see them, most recently changed first, call list_sources with ${calls}.`,
     unqueued === undefined
       ? ''
       : `${unqueued} more ${unqueued === 1 ? 'item was' : 'items were'} not queued.`,
-  ]
-    .filter((sentence) => sentence !== '')
-    .join(' ');
+  );
 }
 
 /** What a long report says about a source: what went wrong, and the name to use in the next call. */
