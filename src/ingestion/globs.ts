@@ -80,7 +80,7 @@ type Name = readonly string[];
 /** Any number of folders. */
 const ANY_FOLDERS: Name = ['*', '*'];
 
-function namesOf(text: string): Name[] {
+function foldersOf(text: string): Name[] {
   const names = text.split('/').filter((name) => name !== '');
   return names.map((name) => (name === '**' ? ANY_FOLDERS : [...name]));
 }
@@ -88,7 +88,7 @@ function namesOf(text: string): Name[] {
 function patternOf(glob: string): { isWhole: boolean; folders: Name[] } {
   const isWhole = /^https?:\/\//.test(glob);
   // By itself, one star means everything.
-  const names = glob === '*' ? [ANY_FOLDERS] : namesOf(glob);
+  const names = glob === '*' ? [ANY_FOLDERS] : foldersOf(glob);
   const before = isWhole || glob.startsWith('/') ? [] : [ANY_FOLDERS];
   const below = names.length === 0 || /(^|\/)\*\*?\/*$/.test(glob) ? [] : [ANY_FOLDERS];
   return { isWhole, folders: [...before, ...names, ...below] };
@@ -98,8 +98,8 @@ function patternOf(glob: string): { isWhole: boolean; folders: Name[] } {
 function spellingsOf(url: string): { path: Name[]; whole: Name[] }[] {
   const { origin, pathname } = new URL(url);
   return [...new Set([pathname, decoded(pathname)])].map((spelling) => {
-    const path = namesOf(spelling.toLowerCase());
-    return { path, whole: [...namesOf(origin), ...path] };
+    const path = foldersOf(spelling.toLowerCase());
+    return { path, whole: [...foldersOf(origin), ...path] };
   });
 }
 

@@ -5,10 +5,10 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import type { LogLevel } from './tool.ts';
+import type { ClientLogLevel } from './tool.ts';
 
 /** The levels of MCP's log, the least first. */
-const LOG_LEVELS = [
+const CLIENT_LOG_LEVELS = [
   'debug',
   'info',
   'notice',
@@ -20,7 +20,7 @@ const LOG_LEVELS = [
 ] as const satisfies readonly LoggingLevel[];
 /** The level that a request of 2026 asks for. */
 const levelSchema = z.object({
-  [LOG_LEVEL_META_KEY]: z.enum(LOG_LEVELS).optional().catch(undefined),
+  [LOG_LEVEL_META_KEY]: z.enum(CLIENT_LOG_LEVELS).optional().catch(undefined),
 });
 /** What a client of 2025 gets that has not asked for a level. */
 const DEFAULT_LOG_LEVEL: LoggingLevel = 'warning';
@@ -28,7 +28,7 @@ const DEFAULT_LOG_LEVEL: LoggingLevel = 'warning';
 /** Sends a client a log message for one of its calls, where it asked for that level. */
 export type ClientLog = (
   extra: ServerContext,
-  level: LogLevel,
+  level: ClientLogLevel,
   data: Record<string, unknown>,
 ) => void;
 
@@ -42,7 +42,8 @@ export function offerLog(server: Server): ClientLog {
   return ({ mcpReq: { envelope, notify } }, level, data) => {
     // A client of 2026 asks with each request, and gets nothing where it does not.
     const asked = envelope === undefined ? wanted : levelSchema.parse(envelope)[LOG_LEVEL_META_KEY];
-    if (asked === undefined || LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(asked)) return;
+    if (asked === undefined || CLIENT_LOG_LEVELS.indexOf(level) < CLIENT_LOG_LEVELS.indexOf(asked))
+      return;
     const params = { level, logger: 'ingestion', data };
     // A client that has gone needs no log; its call is ended by the signal.
     notify({ method: 'notifications/message', params }).catch(() => undefined);

@@ -115,14 +115,14 @@ export const deleteSources = defineTool({
 });
 
 /** Sources as they were before, by ID; `unknown` to Fini. What could not be read is not in it. */
-type Known = ReadonlyMap<string, FiniDocument | 'unknown'>;
+type SourcesBefore = ReadonlyMap<string, FiniDocument | 'unknown'>;
 
 /** Reads the first sources that are to go; deleting them does not depend on it. */
 async function readKnown(
   ids: readonly string[],
   fini: FiniClient,
   signal: AbortSignal,
-): Promise<Known> {
+): Promise<SourcesBefore> {
   const known = new Map<string, FiniDocument | 'unknown'>();
   try {
     await forEachAtOnce(ids.slice(0, READ_SOURCES), async (id) => {
@@ -142,7 +142,7 @@ async function readKnown(
 }
 
 /** Which Knowledge articles are left of sources that are gone. */
-function keptArticles(gone: readonly string[], known: Known): string {
+function keptArticles(gone: readonly string[], known: SourcesBefore): string {
   const sources = gone.map((id) => known.get(id));
   const linked = sources.flatMap((source) =>
     source === undefined || source === 'unknown' ? [] : (source.linkedKnowledgeId ?? []),
@@ -165,7 +165,7 @@ function keptArticles(gone: readonly string[], known: Known): string {
  * comes first, since the others come from a page: the title stands in quotes, and the URL is one word
  * (`seenUrl`), so that neither can imitate an ID or a line of its own.
  */
-function question(ids: readonly string[], deleteArticles: boolean, known: Known): string {
+function question(ids: readonly string[], deleteArticles: boolean, known: SourcesBefore): string {
   const names = ids.slice(0, NAMED_SOURCES).map((id) => {
     const source = known.get(id);
     if (source === undefined || source === 'unknown') return `- ${id} title unknown`;

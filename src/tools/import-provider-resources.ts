@@ -129,7 +129,7 @@ export const importProviderResources = defineTool({
     const { provider, english, timeoutSeconds, dryRun } = input;
     const { fini, ingestion, signal, progress } = context;
     const options = waitOptions(timeoutSeconds, context);
-    progress.begin(`Listing items in ${nameOf(provider)}`);
+    progress.begin(`Listing items in ${providerName(provider)}`);
     const endsAt = options.startedAt + options.timeoutSeconds * 1000;
     const choice = choiceOf(input);
     const plan = await planImport(fini, provider, choice, { signal, endsAt });
@@ -150,7 +150,7 @@ export const importProviderResources = defineTool({
       };
     }
     if (toAdd.length > 0) {
-      progress.begin(`Registering ${counted(toAdd.length, 'item')} from ${nameOf(provider)}`);
+      progress.begin(`Registering ${counted(toAdd.length, 'item')} from ${providerName(provider)}`);
     }
     const result = await runImport(fini, ingestion, provider, plan, english, options);
     const { report, unregistered } = result;
@@ -221,7 +221,7 @@ function shownResource(resource: ProviderResource) {
 }
 
 /** A provider as people write its name. */
-function nameOf(provider: Provider): string {
+function providerName(provider: Provider): string {
   return provider.charAt(0).toUpperCase() + provider.slice(1);
 }
 

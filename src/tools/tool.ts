@@ -26,7 +26,7 @@ export interface ToolDependencies {
 }
 
 /** The levels of MCP's log that this server uses, the least first. */
-export type LogLevel = 'info' | 'warning';
+export type ClientLogLevel = 'info' | 'warning';
 
 /** Whether the person agreed; `unasked` where the client cannot ask, `unanswered` where asking failed. */
 export type Confirmation = 'agreed' | 'declined' | 'unasked' | 'unanswered';
@@ -43,7 +43,7 @@ export interface ToolContext extends Workspace {
   /** Whether tools that change something are listed too, so that next steps may name them. */
   readonly canWrite: boolean;
   /** Tells the client what happens, where it asked for that level. */
-  readonly log: (level: LogLevel, data: Record<string, unknown>) => void;
+  readonly log: (level: ClientLogLevel, data: Record<string, unknown>) => void;
   /** Asks the person, where the client can (MCP's elicitation); only then is the question made. */
   readonly confirm: (question: () => Promise<string>) => Promise<Confirmation>;
   /** Says what went wrong and what to do, for an answer that is not only an error; see `explainError`. */
