@@ -5,9 +5,7 @@ import type { Secrets } from './secrets.ts';
 import { instructionsFor } from './tools/instructions.ts';
 import { offerTools } from './tools/offer-tools.ts';
 import type { ServerKind, ToolDependencies } from './tools/tool.ts';
-import { guarded } from './transports/guarded.ts';
-
-export { guarded };
+import { readable } from './transports/messages.ts';
 
 /** Makes an MCP server of a kind. It is not connected to a transport yet. */
 export function createServer(
@@ -32,6 +30,16 @@ export function createServer(
   offerSources(server, dependencies, kind);
   offerPrompts(server, dependencies, kind);
   return server;
+}
+
+/**
+ * Makes a transport over which no secret goes out, whatever brought it in, and no raw issues of a
+ * validator. It is changed in place: the SDK's HTTP transports are told apart by their class.
+ */
+export function guarded<Guarded extends Transport>(transport: Guarded, secrets: Secrets): Guarded {
+  const send = transport.send.bind(transport);
+  transport.send = (message, options) => send(secrets.redactJson(readable(message)), options);
+  return transport;
 }
 
 /** Connects a server to a guarded transport. */

@@ -26,6 +26,7 @@ test('only files that speak MCP import its SDK, and no tool, prompt or resource 
   expect(known.sort()).toEqual([
     'main.ts',
     'prompts/offer-prompts.ts',
+    'protocol-error.ts',
     'resources/offer-sources.ts',
     'server.ts',
     'tools/call.ts',
@@ -33,8 +34,6 @@ test('only files that speak MCP import its SDK, and no tool, prompt or resource 
     'tools/confirm.ts',
     'tools/listing.ts',
     'tools/offer-tools.ts',
-    'tools/protocol-error.ts',
-    'transports/guarded.ts',
     'transports/http.ts',
     'transports/messages.ts',
     'transports/modern-http.ts',
@@ -46,14 +45,17 @@ test.each<[folder: string, allowed: RegExp]>([
   ['fini/', /^(fini\/|(text|secrets)\.ts)/],
   ['ingestion/', /^(ingestion\/|fini\/|text\.ts)/],
   ['workspace.ts', /^(ingestion\/|fini\/|(config|secrets)\.ts)/],
-  ['tools/', /^(tools\/|ingestion\/|fini\/|(text|workspace)\.ts|resources\/source-(text|uri)\.ts)/],
+  [
+    'tools/',
+    /^(tools\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|resources\/source-(text|uri)\.ts)/,
+  ],
   [
     'resources/',
-    /^(resources\/|ingestion\/|fini\/|(text|workspace)\.ts|tools\/(tool|protocol-error)\.ts)/,
+    /^(resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/tool\.ts)/,
   ],
   [
     'prompts/',
-    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace)\.ts|tools\/(tool|protocol-error)\.ts)/,
+    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/tool\.ts)/,
   ],
   ['sandbox/', /^sandbox\//],
 ])('%s imports to the right only', (folder, allowed) => {

@@ -6,9 +6,9 @@ import {
   type Server,
 } from '@modelcontextprotocol/server';
 import { FiniError } from '../fini/errors.ts';
+import { explaining } from '../protocol-error.ts';
 import { SOURCE_TEMPLATE } from '../resources/source-uri.ts';
 import { bounded, ERROR_LENGTH, quoted } from '../text.ts';
-import { explaining } from '../tools/protocol-error.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { MissingKeyError } from '../workspace.ts';
 

@@ -6,8 +6,8 @@ import {
 } from '@modelcontextprotocol/server';
 import { FiniError } from '../fini/errors.ts';
 import { isSourceId } from '../ingestion/inputs.ts';
+import { protocolError } from '../protocol-error.ts';
 import { bounded, ERROR_LENGTH, URL_LENGTH } from '../text.ts';
-import { protocolError } from '../tools/protocol-error.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { MissingKeyError } from '../workspace.ts';
 import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from './source-uri.ts';

@@ -1,9 +1,9 @@
 import type { Server } from '@modelcontextprotocol/server';
+import { explaining } from '../protocol-error.ts';
 import { answerCall, errorResult } from './call.ts';
 import { offerLog } from './client-log.ts';
 import { findTool } from './find-tool.ts';
 import { toolsFor } from './index.ts';
-import { explaining } from './protocol-error.ts';
 import type { ServerKind, ToolDependencies } from './tool.ts';
 
 /** Offers the tools that a server of this kind has, and MCP's log, in which they tell what happens. */

@@ -3,9 +3,9 @@ import {
   ProtocolErrorCode,
   ResourceNotFoundError,
 } from '@modelcontextprotocol/server';
-import { FiniError } from '../fini/errors.ts';
-import { failureText } from './errors.ts';
-import type { ServerKind, ToolDependencies } from './tool.ts';
+import { FiniError } from './fini/errors.ts';
+import { failureText } from './tools/errors.ts';
+import type { ServerKind, ToolDependencies } from './tools/tool.ts';
 
 /**
  * An error in the protocol's form, for what is not answered by a tool.
