@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { build, type Plugin } from 'esbuild';
-import { listing } from './src/tools/listing.ts';
+import * as listings from './src/tools/listing.ts';
 
 /*
  * What a start would pay for and never uses: the SDK's JSON Schema validator, for its own way of asking
@@ -26,12 +26,14 @@ const leaveOut: Plugin = {
   },
 };
 
-/** The listed tools as plain data, so that no schema is converted at run time. */
+/** The lists of tools as plain data, so that no schema is converted at run time. */
 const convertSchemas: Plugin = {
   name: 'convert-schemas',
   setup(plugin) {
     plugin.onLoad({ filter: /\/src\/tools\/listing\.ts$/ }, () => ({
-      contents: `export const listing = ${JSON.stringify(listing)};`,
+      contents: Object.entries(listings)
+        .map(([name, listing]) => `export const ${name} = ${JSON.stringify(listing)};`)
+        .join('\n'),
       loader: 'js',
     }));
   },

@@ -42,8 +42,8 @@ export const manifest = {
   },
   // Deleting is listed only to who asks for it with a flag, which a bundle's settings cannot give.
   tools: tools
-    .filter((tool) => !tool.isDestructive)
-    .map((tool) => ({ name: tool.name, description: tool.list().title })),
+    .filter(({ kind }) => kind !== 'deletes')
+    .map(({ name, title }) => ({ name, description: title })),
   prompts_generated: true,
   keywords: packageJson.keywords,
   license: packageJson.license,

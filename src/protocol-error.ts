@@ -4,7 +4,8 @@ import {
   ResourceNotFoundError,
 } from '@modelcontextprotocol/server';
 import { FiniError } from './fini/errors.ts';
-import { failureText, type ToolDependencies } from './tools/define.ts';
+import { failureText } from './tools/errors.ts';
+import type { ServerKind, ToolDependencies } from './tools/tool.ts';
 
 /**
  * An error in the protocol's form, for what is not answered by a tool.
@@ -14,10 +15,10 @@ import { failureText, type ToolDependencies } from './tools/define.ts';
 export function protocolError(
   error: unknown,
   dependencies: ToolDependencies,
-  overHttp: boolean,
+  kind: ServerKind,
   uri?: string,
 ): ProtocolError {
-  const text = failureText(error, dependencies, overHttp);
+  const text = failureText(error, dependencies, kind);
   const isMissing = uri !== undefined && error instanceof FiniError && error.status === 404;
   return isMissing
     ? new ResourceNotFoundError(uri, text)
@@ -25,13 +26,13 @@ export function protocolError(
 }
 
 /** Makes handlers whose errors, unless they are the protocol's, reach a client in the same words as a tool's. */
-export function explaining(dependencies: ToolDependencies, overHttp: boolean) {
+export function explaining(dependencies: ToolDependencies, kind: ServerKind) {
   return <Given extends unknown[], Result>(handler: (...given: Given) => Promise<Result>) =>
     async (...given: Given): Promise<Result> => {
       try {
         return await handler(...given);
       } catch (error) {
-        throw error instanceof ProtocolError ? error : protocolError(error, dependencies, overHttp);
+        throw error instanceof ProtocolError ? error : protocolError(error, dependencies, kind);
       }
     };
 }

@@ -161,7 +161,7 @@ async function connect(name: string): Promise<Client> {
   await client.connect(new StdioClientTransport({ ...server, cwd: ROOT }));
   const listed = await client.listTools();
   expect(listed.tools.map((tool) => tool.name)).toEqual(
-    tools.filter(({ isDestructive }) => !isDestructive).map((tool) => tool.name),
+    tools.filter(({ kind }) => kind !== 'deletes').map((tool) => tool.name),
   );
   expect(listed.tools).toHaveLength(11);
   return client;

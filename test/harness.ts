@@ -12,7 +12,7 @@ import { createLog } from '../src/log.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';
 import { connectServer, createServer } from '../src/server.ts';
-import type { ToolDependencies } from '../src/tools/define.ts';
+import type { ToolDependencies } from '../src/tools/tool.ts';
 import { Workspaces } from '../src/workspace.ts';
 
 /** The built server, which people run. */

@@ -29,7 +29,11 @@ test('only files that speak MCP import its SDK, and no tool, prompt or resource 
     'protocol-error.ts',
     'resources/offer-sources.ts',
     'server.ts',
-    'tools/define.ts',
+    'tools/call.ts',
+    'tools/client-log.ts',
+    'tools/confirm.ts',
+    'tools/listing.ts',
+    'tools/offer-tools.ts',
     'transports/http.ts',
     'transports/messages.ts',
     'transports/modern-http.ts',
@@ -41,14 +45,17 @@ test.each<[folder: string, allowed: RegExp]>([
   ['fini/', /^(fini\/|(text|secrets)\.ts)/],
   ['ingestion/', /^(ingestion\/|fini\/|text\.ts)/],
   ['workspace.ts', /^(ingestion\/|fini\/|(config|secrets)\.ts)/],
-  ['tools/', /^(tools\/|ingestion\/|fini\/|(text|workspace)\.ts|resources\/source-(text|uri)\.ts)/],
+  [
+    'tools/',
+    /^(tools\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|resources\/source-(text|uri)\.ts)/,
+  ],
   [
     'resources/',
-    /^(resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/define\.ts)/,
+    /^(resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/tool\.ts)/,
   ],
   [
     'prompts/',
-    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/define\.ts)/,
+    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/tool\.ts)/,
   ],
   ['sandbox/', /^sandbox\//],
 ])('%s imports to the right only', (folder, allowed) => {

@@ -95,7 +95,7 @@ describe('the installed bin', () => {
     onTestFinished(() => client.close());
     await client.connect(transport);
     const listed = (await client.listTools()).tools.map(({ name }) => name);
-    const usual = tools.filter((tool) => !tool.isDestructive).map(({ name }) => name);
+    const usual = tools.filter(({ kind }) => kind !== 'deletes').map(({ name }) => name);
     expect(listed).toEqual(usual);
     const answer = readAnswer(
       await client.callTool({

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { FiniClient } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
-import { globFault } from '../ingestion/globs.ts';
+import { globFault } from '../ingestion/glob-faults.ts';
 import { isSourceId, isWebUrl } from '../ingestion/inputs.ts';
 import { stateOf } from '../ingestion/states.ts';
 import { completeSourceIdOrUrl } from '../resources/sources.ts';
@@ -147,13 +147,13 @@ export const prompts: readonly Prompt[] = [
       if (isSourceId(source)) {
         return `Find out why the source ${source} failed in Fini. Call get_source with ${JSON.stringify({ id: source })}. ${advice}`;
       }
-      const originalUrl = comparablePart(source);
+      const originalUrl = withoutFragment(source);
       return `Find out why the page ${JSON.stringify(source)} failed in Fini. Call list_sources with ${JSON.stringify({ originalUrl })} and take the source whose originalUrl is that page. If neither the list nor its message names it, tell me that the page is not in Fini. ${advice}`;
     },
   },
 ];
 
 /** The part of a URL that stays the same however it is written: no fragment, no slash at its end. */
-function comparablePart(url: string): string {
+function withoutFragment(url: string): string {
   return url.replace(/#.*$/s, '').replace(/\/+$/, '');
 }

@@ -9,7 +9,7 @@ import { FiniError } from '../fini/errors.ts';
 import { explaining } from '../protocol-error.ts';
 import { SOURCE_TEMPLATE } from '../resources/source-uri.ts';
 import { bounded, ERROR_LENGTH, quoted } from '../text.ts';
-import type { ToolDependencies } from '../tools/define.ts';
+import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { MissingKeyError } from '../workspace.ts';
 
 /** MCP's bound. */
@@ -20,14 +20,13 @@ const NO_COMPLETION = { completion: { values: [] } };
 export function offerPrompts(
   server: Server,
   dependencies: ToolDependencies,
-  canWrite: boolean,
-  overHttp: boolean,
+  kind: ServerKind,
 ): void {
   const { workspace } = dependencies;
-  const explained = explaining(dependencies, overHttp);
+  const explained = explaining(dependencies, kind);
   const load = async () => {
     const { prompts } = await import('./index.ts');
-    return prompts.filter(({ needsWrite }) => canWrite || !needsWrite);
+    return prompts.filter(({ needsWrite }) => !(kind.readOnly && needsWrite));
   };
   const find = async (name: string) => {
     const prompts = await load();

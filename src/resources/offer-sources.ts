@@ -8,7 +8,7 @@ import { FiniError } from '../fini/errors.ts';
 import { isSourceId } from '../ingestion/inputs.ts';
 import { protocolError } from '../protocol-error.ts';
 import { bounded, ERROR_LENGTH, URL_LENGTH } from '../text.ts';
-import type { ToolDependencies } from '../tools/define.ts';
+import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { MissingKeyError } from '../workspace.ts';
 import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from './source-uri.ts';
 
@@ -19,7 +19,7 @@ const GONE_CURSOR =
 export function offerSources(
   server: Server,
   dependencies: ToolDependencies,
-  overHttp: boolean,
+  kind: ServerKind,
 ): void {
   const { workspace } = dependencies;
   server.setRequestHandler('resources/list', async ({ params }, { mcpReq: { signal } }) => {
@@ -38,7 +38,7 @@ export function offerSources(
       if (cursor !== undefined && error instanceof FiniError && error.status === 400) {
         throw new ProtocolError(ProtocolErrorCode.InvalidParams, GONE_CURSOR);
       }
-      throw protocolError(error, dependencies, overHttp);
+      throw protocolError(error, dependencies, kind);
     }
   });
   server.setRequestHandler('resources/templates/list', () => ({
@@ -72,7 +72,7 @@ export function offerSources(
       const text = await readSourceText(workspace().fini, named, signal);
       return { contents: [{ uri, mimeType: SOURCE_MIME_TYPE, text }] };
     } catch (error) {
-      throw protocolError(error, dependencies, overHttp, uri);
+      throw protocolError(error, dependencies, kind, uri);
     }
   });
 }

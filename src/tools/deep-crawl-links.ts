@@ -1,61 +1,20 @@
 import * as z from 'zod';
-import { crawlSite, type UnusableLink } from '../ingestion/site.ts';
-import { bounded, counted, ERROR_LENGTH, fitting, quoted } from '../text.ts';
-import { defineTool } from './define.ts';
+import { crawlSite } from '../ingestion/site.ts';
+import { counted, paragraph } from '../text.ts';
+import { crawlEnd, finiSays, leftOutLinks, NO_PAGES, shownPages } from './crawl-texts.ts';
 import { startUrls } from './fields.ts';
-
-/** How much a list of pages may take, in bytes: clients hide longer results from their model. */
-const PAGES_BYTES = 60_000;
-
-/** How many links that cannot be ingested are named. */
-const NAMED_LINKS = 5;
-
-/** What to say where a crawl found nothing. */
-export const NO_PAGES =
-  'No pages found. Check that the start URLs exist and open without a login, and that the site allows crawlers.';
-
-/** What Fini said of a crawl, in quotes; nothing if it only says that it succeeded. */
-export function finiSays(message: string | null): string {
-  if (message === null || message === '' || /^success/i.test(message)) return '';
-  return `Fini says: ${JSON.stringify(bounded(message, ERROR_LENGTH))}.`;
-}
-
-/** Which links were left out and why, as a sentence: the first few by name. */
-export function leftOutLinks(links: readonly UnusableLink[]): string {
-  if (links.length === 0) return '';
-  const named = links.slice(0, NAMED_LINKS).map(({ link, fault }) => `${quoted(link)} (${fault})`);
-  const more = links.length - named.length;
-  const list = named.join(', ') + (more > 0 ? ` and ${more} more` : '');
-  return `${counted(links.length, 'link')} left out because Fini cannot ingest ${links.length === 1 ? 'it' : 'them'}: ${list}.`;
-}
-
-/** The sentences that say something, in one text. */
-export function paragraph(...sentences: readonly string[]): string {
-  return sentences.filter((sentence) => sentence !== '').join(' ');
-}
-
-/** As many pages as can be shown at once, and what to say of the others. */
-export function shownPages(urls: readonly string[]): { shown: string[]; others: string } {
-  const shown = fitting(urls, PAGES_BYTES);
-  const left = urls.length - shown.length;
-  const others =
-    left === 0
-      ? ''
-      : `Only the first ${counted(shown.length, 'page')} are listed. To see the other ${left}, call deep_crawl_links with links set to the sections they are in.`;
-  return { shown, others };
-}
-
-/** What to say where a crawl found as many pages as it was allowed. */
-export function crawlEnd(pages: number): string {
-  return `The crawl stopped at ${counted(pages, 'page')}, so the site may have more. To find them, set a higher limit.`;
-}
+import { defineTool } from './tool.ts';
 
 /** Finds the pages of a site (fini-api.md, "crawl links"). */
 export const deepCrawlLinks = defineTool({
   name: 'deep_crawl_links',
   title: 'Find the pages of a site',
   description:
-    'Lists the page URLs that Fini finds from the start URLs. Use it to choose pages by hand; ingest_site does everything in one call. It ingests nothing: pass the chosen URLs to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources. Needs write scope.',
+    'Lists the page URLs that Fini finds from the start URLs. Use it to choose pages by hand; ingest_site does everything in one call. It ingests nothing: pass the chosen URLs to ingest_and_wait. For Notion, Zendesk or Confluence content use list_provider_resources.',
+  kind: 'writes',
+  scope: 'write',
+  idempotent: true,
+  openWorld: true,
   inputSchema: z.strictObject({
     links: startUrls,
     limit: z.int().min(1).default(250).describe('Maximum number of URLs. Default 250.'),
@@ -65,12 +24,6 @@ export const deepCrawlLinks = defineTool({
     count: z.int().describe('How many pages were found.'),
     urls: z.array(z.string()).describe('Their URLs, each once.'),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: true,
-  },
   async handler({ links, limit }, { fini, signal }) {
     const crawl = await crawlSite(fini, links, limit, { signal });
     const urls = crawl.pages.slice(0, limit);

@@ -4,8 +4,8 @@ import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { forEachAtOnce } from '../ingestion/promises.ts';
 import { bounded, counted, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
-import { defineTool } from './define.ts';
 import { sourceIds } from './fields.ts';
+import { defineTool } from './tool.ts';
 
 /** How many sources the question to the person names. */
 const NAMED_SOURCES = 10;
@@ -17,7 +17,11 @@ export const deleteSources = defineTool({
   name: 'delete_sources',
   title: 'Delete sources',
   description:
-    'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm (with --stateless, only clients of protocol 2026-07-28). Needs write scope.',
+    'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm (with --stateless, only clients of protocol 2026-07-28).',
+  kind: 'deletes',
+  scope: 'write',
+  idempotent: true,
+  openWorld: false,
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds.describe('Source IDs (UUIDs).'),
@@ -49,12 +53,6 @@ export const deleteSources = defineTool({
       )
       .describe('The deleted Knowledge articles.'),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: true,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
   async handler({ documentIds, deleteArticles }, { fini, signal, confirm }) {
     const ids = [...new Set(documentIds)];
     const known = await readKnown(ids, fini, signal);
@@ -117,14 +115,14 @@ export const deleteSources = defineTool({
 });
 
 /** Sources as they were before, by ID; `unknown` to Fini. What could not be read is not in it. */
-type Known = ReadonlyMap<string, FiniDocument | 'unknown'>;
+type SourcesBefore = ReadonlyMap<string, FiniDocument | 'unknown'>;
 
 /** Reads the first sources that are to go; deleting them does not depend on it. */
 async function readKnown(
   ids: readonly string[],
   fini: FiniClient,
   signal: AbortSignal,
-): Promise<Known> {
+): Promise<SourcesBefore> {
   const known = new Map<string, FiniDocument | 'unknown'>();
   try {
     await forEachAtOnce(ids.slice(0, READ_SOURCES), async (id) => {
@@ -144,7 +142,7 @@ async function readKnown(
 }
 
 /** Which Knowledge articles are left of sources that are gone. */
-function keptArticles(gone: readonly string[], known: Known): string {
+function keptArticles(gone: readonly string[], known: SourcesBefore): string {
   const sources = gone.map((id) => known.get(id));
   const linked = sources.flatMap((source) =>
     source === undefined || source === 'unknown' ? [] : (source.linkedKnowledgeId ?? []),
@@ -167,7 +165,7 @@ function keptArticles(gone: readonly string[], known: Known): string {
  * comes first, since the others come from a page: the title stands in quotes, and the URL is one word
  * (`seenUrl`), so that neither can imitate an ID or a line of its own.
  */
-function question(ids: readonly string[], deleteArticles: boolean, known: Known): string {
+function question(ids: readonly string[], deleteArticles: boolean, known: SourcesBefore): string {
   const names = ids.slice(0, NAMED_SOURCES).map((id) => {
     const source = known.get(id);
     if (source === undefined || source === 'unknown') return `- ${id} title unknown`;

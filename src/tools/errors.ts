@@ -1,24 +1,28 @@
+import { randomUUID } from 'node:crypto';
 import type { IngestRequest } from '../fini/client.ts';
 import { FiniError, type Operation, type Scope } from '../fini/errors.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
-import { RAW_FILE_HINT } from '../ingestion/states.ts';
 import { WaitEnded } from '../ingestion/wait.ts';
 import { bounded, counted, ERROR_LENGTH, jsonText } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';
+import { queuedAfterInput } from './fields.ts';
+import { RAW_FILE_HINT } from './hints.ts';
+import { toolsFor } from './index.ts';
+import type { ServerKind, ToolDependencies } from './tool.ts';
 
 const KEY = 'workspace key (it starts with "fini_"; create one in the Fini dashboard)';
 
-function missingKey(overHttp: boolean): string {
+function missingKey(kind: ServerKind): string {
   const start = 'No Fini API key is set, so nothing was sent to Fini.';
-  const how = overHttp
+  const how = kind.http
     ? `Ask the person to send a ${KEY} in the X-Fini-Api-Key header, which is set in the MCP client's configuration, or to set FINI_API_KEY in the server's environment and restart the server.`
     : `Ask the person to set FINI_API_KEY to a ${KEY} in the "env" of this server in the MCP client's configuration, and to restart the server.`;
   return `${start} ${how} To try without an account, start the server with --sandbox.`;
 }
 
 /** How a person sets another key, in words that follow "Ask the person to". */
-function setKey(overHttp: boolean, key: string): string {
-  return overHttp
+function setKey(kind: ServerKind, key: string): string {
+  return kind.http
     ? `send ${key} in the X-Fini-Api-Key header, or to set FINI_API_KEY to it in the server's environment and restart the server`
     : `set FINI_API_KEY to ${key} and restart the server`;
 }
@@ -43,41 +47,54 @@ const AFTER_UNCERTAIN_WRITE: Readonly<Partial<Record<Operation, string>>> = {
  * What went wrong, why and what to do next, for a model or a person: the one place in which errors
  * become text. Null for an error that is not ours, and for a wait that such an error has ended.
  *
- * @param overHttp Whether the client reaches the server over HTTP, where a key comes in a header.
+ * @param kind Tells how the client sets a key, and which tools it has.
  */
-export function explainError(error: unknown, overHttp = false): string | null {
+export function explainError(error: unknown, kind: ServerKind): string | null {
   if (error instanceof IngestionError) {
-    const cause = explainCause(error, overHttp);
+    const cause = explainCause(error, kind);
     return cause === null ? null : explainFate(error, cause);
   }
-  if (error instanceof MissingKeyError) return missingKey(overHttp);
+  if (error instanceof MissingKeyError) return missingKey(kind);
   if (error instanceof FiniError)
-    return explainFiniError(error, overHttp, AFTER_UNCERTAIN_WRITE[error.operation]);
+    return explainFiniError(error, kind, AFTER_UNCERTAIN_WRITE[error.operation]);
   return null;
 }
 
+/**
+ * What a client is told of any error: {@link explainError}, or of one that nobody expected, where to
+ * look it up.
+ */
+export function failureText(
+  error: unknown,
+  { onUnexpectedError }: Pick<ToolDependencies, 'onUnexpectedError'>,
+  kind: ServerKind,
+): string {
+  const text = explainError(error, kind);
+  if (text !== null) return text;
+  const reference = randomUUID();
+  onUnexpectedError(reference, error);
+  return explainFault(error, reference);
+}
+
 /** The same for a fault of this server, whose details are in the log under a reference. */
-export function explainFault(error: unknown, reference: string): string {
+function explainFault(error: unknown, reference: string): string {
   const cause = `Something went wrong inside fini-mcp. The input did not cause it. The server's log on stderr has the details under the reference ${reference}.`;
   if (error instanceof IngestionError) return explainFate(error, cause);
   return `${cause} Try again. If it fails again, report it with that log.`;
 }
 
 /** Why a wait has failed; null where that is a fault of this server. */
-function explainCause({ cause, stage }: IngestionError, overHttp: boolean): string | null {
+function explainCause({ cause, stage }: IngestionError, kind: ServerKind): string | null {
   // Where it is uncertain, the items say what to do.
   const next = stage === 'maybe_queued' ? '' : undefined;
-  if (cause instanceof FiniError) return explainFiniError(cause, overHttp, next).trim();
+  if (cause instanceof FiniError) return explainFiniError(cause, kind, next).trim();
   return cause instanceof WaitEnded ? cause.message : null;
 }
 
 /** What is true of the items of a wait that failed, and how to continue with each. */
 function explainFate(error: IngestionError, cause: string): string {
   const { stage, queued, joined, doubtful, left, unread, request, queuedAfter } = error;
-  const since =
-    queuedAfter === null || !Number.isFinite(queuedAfter)
-      ? {}
-      : { queuedAfter: new Date(queuedAfter).toISOString() };
+  const since = queuedAfterInput(queuedAfter);
   const running =
     joined.length === 0
       ? ''
@@ -145,14 +162,14 @@ function others(items: readonly string[], named: readonly string[]): string {
 /** @param next What to do if it is unknown whether the request was carried out. */
 function explainFiniError(
   error: FiniError,
-  overHttp: boolean,
+  kind: ServerKind,
   next = 'Call again in a minute.',
 ): string {
   const said = JSON.stringify(bounded(error.message, ERROR_LENGTH).replace(/\.$/, ''));
   const task = error.operation;
   switch (error.failure) {
     case 'refused':
-      return explainStatus(error, overHttp, said, next);
+      return explainStatus(error, kind, said, next);
     case 'redirected':
       return `Fini redirected the request to ${task} instead of answering (HTTP ${error.status}). The server does not follow redirects, so the key is not sent to another address. Check FINI_BASE_URL. ${next}`;
     case 'unreadable':
@@ -171,23 +188,24 @@ function explainFiniError(
 }
 
 /** Which scope a key lacks, and what still works with it. */
-function withoutScope(operation: Operation, scope: Scope, overHttp: boolean): string {
-  const what =
-    scope === 'write'
-      ? 'It is read-only, so only list_sources, get_source, wait_for_sources and list_provider_resources work with it'
-      : 'It is write-only, so only deep_crawl_links, register_provider_resources, ingest_sources and refresh_sources work with it';
-  return `The API key lacks the ${scope} scope, which is needed to ${operation}. ${what}. Ask the person to ${setKey(overHttp, 'a key with both scopes')}. Calling again with this key will not help.`;
+function withoutScope(operation: Operation, scope: Scope, kind: ServerKind): string {
+  const held = scope === 'write' ? 'read' : 'write';
+  const tools = toolsFor(kind).filter((tool) => tool.scope === held);
+  const names = new Intl.ListFormat('en-GB').format(tools.map(({ name }) => name));
+  const which = names === '' ? 'no tool of this server works' : `only ${names} work`;
+  const what = `It is ${held}-only, so ${which} with it`;
+  return `The API key lacks the ${scope} scope, which is needed to ${operation}. ${what}. Ask the person to ${setKey(kind, 'a key with both scopes')}. Calling again with this key will not help.`;
 }
 
-function explainStatus(error: FiniError, overHttp: boolean, said: string, next: string): string {
+function explainStatus(error: FiniError, kind: ServerKind, said: string, next: string): string {
   const { status = 0, operation } = error;
   const start = `Fini refused to ${operation} (HTTP ${status}): ${said}.`;
   switch (status) {
     case 401:
-      return `${start} The API key is missing, malformed, revoked or wrong. Ask the person to ${setKey(overHttp, 'the full workspace key (it starts with "fini_")')}. Calling again before that will not help.`;
+      return `${start} The API key is missing, malformed, revoked or wrong. Ask the person to ${setKey(kind, 'the full workspace key (it starts with "fini_")')}. Calling again before that will not help.`;
     case 403: {
       if (error.missingScope !== undefined)
-        return `${start} ${withoutScope(operation, error.missingScope, overHttp)}`;
+        return `${start} ${withoutScope(operation, error.missingScope, kind)}`;
       const scope = /^(list|get)/.test(operation) ? 'read' : 'write';
       return `${start} To ${operation}, the API key needs the ${scope} scope, and every ID must belong to the key's workspace. Ask the person for a key with that scope. Calling again with this key will not help.`;
     }

@@ -44,6 +44,12 @@ export const timeoutSeconds = z
     'Seconds to wait, 1 to 3600. Default: set by the server, usually 50. A call without a progressToken ends after 55 s in any case, and says how to continue.',
   );
 
+/** `queuedAfter` as a later call takes it; nothing where there was no change to count from. */
+export function queuedAfterInput(queuedAfter: number | null): { queuedAfter?: string } {
+  if (queuedAfter === null || !Number.isFinite(queuedAfter)) return {};
+  return { queuedAfter: new Date(queuedAfter).toISOString() };
+}
+
 /** What names a source or a page; a source also by the resource of its text. */
 const named = trimmed
   .overwrite((text) => parseSourceUri(text)?.id ?? text)
@@ -151,13 +157,3 @@ export function refuseIngestFaults<Schema extends z.ZodType>(schema: Schema): Sc
   };
   return schema.superRefine(refinement, { when: () => true });
 }
-
-/** What ingest and register answer. */
-export const queuedShape = {
-  addedDocumentIds: z
-    .array(z.string())
-    .describe('IDs of new sources, not in the order of the inputs.'),
-  updatedDocumentIds: z
-    .array(z.string())
-    .describe('IDs of existing sources, not in the order of the inputs.'),
-};

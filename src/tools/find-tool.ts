@@ -1,46 +1,39 @@
 import { quoted } from '../text.ts';
-import type { Tool } from './define.ts';
+import { tools, toolsFor } from './index.ts';
 import { folded } from './read-input.ts';
 import { isNear } from './refusal.ts';
+import type { ServerKind, Tool } from './tool.ts';
 
 /** How much of a name is compared. */
 const LONGEST_NAME = 64;
 
-/**
- * Finds a tool by its name, or says why there is none and which may be meant.
- *
- * @param tools Every tool; those of `listed` can be called.
- */
-export function findTool(
-  name: string,
-  tools: readonly Tool[],
-  listed: readonly Tool[],
-  readOnly: boolean,
-): Tool | string {
+/** Finds a tool that a server of a kind lists, or says why there is none and which may be meant. */
+export function findTool(name: string, kind: ServerKind): Tool | string {
+  const listed = toolsFor(kind);
   const tool = tools.find((one) => one.name === name);
-  if (tool !== undefined) return listed.includes(tool) ? tool : whyOff(tool, readOnly);
+  if (tool !== undefined) return listed.includes(tool) ? tool : whyOff(tool, kind);
   const start = `There is no tool ${quoted(name)}`;
-  const meant = toolsMeant(name, tools);
+  const meant = toolsMeant(name);
   const [only] = meant;
   if (only !== undefined && meant.length === 1 && !listed.includes(only)) {
-    return `${start}. ${whyOff(only, readOnly)}`;
+    return `${start}. ${whyOff(only, kind)}`;
   }
   const names = meant.filter((one) => listed.includes(one)).map((one) => one.name);
   if (names.length > 0) return `${start}: did you mean ${names.join(' or ')}?`;
   return `${start}. There are ${listed.map((one) => one.name).join(', ')}.`;
 }
 
-function whyOff({ name, isReadOnly, isDestructive }: Tool, readOnly: boolean): string {
-  const isBarred = readOnly && !isReadOnly;
+function whyOff({ name, kind }: Tool, { readOnly }: ServerKind): string {
+  const isBarred = readOnly && kind !== 'reads';
   const changes = [
     isBarred ? 'without --read-only' : '',
-    isDestructive ? 'with --allow-delete' : '',
+    kind === 'deletes' ? 'with --allow-delete' : '',
   ].filter((change) => change !== '');
   const why = isBarred ? 'started with --read-only' : 'started without --allow-delete';
   return `${name} is off: this server was ${why}. If the person wants it, say that the server must be started ${changes.join(' and ')}.`;
 }
 
-function toolsMeant(name: string, tools: readonly Tool[]): readonly Tool[] {
+function toolsMeant(name: string): readonly Tool[] {
   if (name.length > LONGEST_NAME) return [];
   // Clients put the server's name in front, with one of several separators.
   const wanted = folded(name.replace(/[.:/]/g, '_'));

@@ -13,13 +13,22 @@ import {
 } from '../ingestion/provider-import.ts';
 import { statusOf } from '../ingestion/source-list.ts';
 import { stateOf } from '../ingestion/states.ts';
-import { bounded, counted, jsonText, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../text.ts';
-import { defineTool } from './define.ts';
-import { explainError } from './errors.ts';
+import {
+  bounded,
+  counted,
+  jsonText,
+  paragraph,
+  quoted,
+  shown,
+  TITLE_LENGTH,
+  URL_LENGTH,
+} from '../text.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
-import { boundedResource } from './list-provider-resources.ts';
 import { textMeanings } from './read-input.ts';
-import { reportOutput, reportSchema, reportText, waitOptions } from './report.ts';
+import { reportOutput, reportSchema, reportText } from './report.ts';
+import { boundedResource } from './resource.ts';
+import { defineTool, type ToolContext } from './tool.ts';
+import { waitOptions } from './wait-options.ts';
 
 /** How many items of a kind a dry run shows; list_provider_resources has them all. */
 const SHOWN_ITEMS = 100;
@@ -36,7 +45,11 @@ export const importProviderResources = defineTool({
   name: 'import_provider_resources',
   title: 'Import from a provider and wait',
   description:
-    'Imports content of a connected Notion, Zendesk or Confluence in one call: lists what is not in Fini yet, selects (by exactly one of search, externalIds and all), registers, queues, waits and reports like ingest_and_wait. Selected externalIds that are already in Fini are refreshed. Call it with dryRun first and show the person the items. To choose by hand use list_provider_resources. Safe to repeat. After timed_out, continue with wait_for_sources. Needs read and write scope.',
+    'Imports content of a connected Notion, Zendesk or Confluence in one call: lists what is not in Fini yet, selects (by exactly one of search, externalIds and all), registers, queues, waits and reports like ingest_and_wait. Selected externalIds that are already in Fini are refreshed. Call it with dryRun first and show the person the items. To choose by hand use list_provider_resources. Safe to repeat. After timed_out, continue with wait_for_sources.',
+  kind: 'writes',
+  scope: 'read and write',
+  idempotent: true,
+  openWorld: true,
   inputSchema: z
     .strictObject({
       provider,
@@ -112,17 +125,11 @@ export const importProviderResources = defineTool({
       .optional()
       .describe('The result; absent with dryRun, or if nothing was queued.'),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: true,
-  },
   async handler(input, context) {
     const { provider, english, timeoutSeconds, dryRun } = input;
     const { fini, ingestion, signal, progress } = context;
     const options = waitOptions(timeoutSeconds, context);
-    progress.begin(`Listing items in ${nameOf(provider)}`);
+    progress.begin(`Listing items in ${providerName(provider)}`);
     const endsAt = options.startedAt + options.timeoutSeconds * 1000;
     const choice = choiceOf(input);
     const plan = await planImport(fini, provider, choice, { signal, endsAt });
@@ -143,7 +150,7 @@ export const importProviderResources = defineTool({
       };
     }
     if (toAdd.length > 0) {
-      progress.begin(`Registering ${counted(toAdd.length, 'item')} from ${nameOf(provider)}`);
+      progress.begin(`Registering ${counted(toAdd.length, 'item')} from ${providerName(provider)}`);
     }
     const result = await runImport(fini, ingestion, provider, plan, english, options);
     const { report, unregistered } = result;
@@ -156,7 +163,7 @@ export const importProviderResources = defineTool({
       report: report === null ? undefined : reportOutput(report, context),
       message: [
         messageOf(plan, choice, false),
-        ...afterwards(result, choice, context.overHttp),
+        ...afterwards(result, choice, context.explain),
       ].join(' '),
     };
   },
@@ -214,7 +221,7 @@ function shownResource(resource: ProviderResource) {
 }
 
 /** A provider as people write its name. */
-function nameOf(provider: Provider): string {
+function providerName(provider: Provider): string {
   return provider.charAt(0).toUpperCase() + provider.slice(1);
 }
 
@@ -256,7 +263,7 @@ function messageOf(plan: ImportPlan, choice: Choice, dryRun: boolean): string {
       ? 'Nothing is registered or queued yet. To import these, call import_provider_resources again without dryRun.'
       : '',
   ];
-  return sentences.filter((sentence) => sentence !== '').join(' ');
+  return paragraph(...sentences);
 }
 
 function pronouns({ length }: readonly unknown[]): 'it' | 'they' {
@@ -317,19 +324,23 @@ function nothingSelected(plan: ImportPlan, choice: Choice): string {
 }
 
 /** What happened in addition to the report, and how to continue. */
-function afterwards(result: ImportResult, choice: Choice, overHttp: boolean): string[] {
+function afterwards(
+  result: ImportResult,
+  choice: Choice,
+  explain: ToolContext['explain'],
+): string[] {
   const { unregistered, registered, trouble } = result;
   const sentences: string[] = [];
   const byTitle = 'search' in choice ? ' (found by title; list_sources shows the others)' : '';
   if (trouble instanceof IngestionError) {
-    sentences.push(explainError(trouble, overHttp) ?? '');
+    sentences.push(explain(trouble) ?? '');
     if (trouble.stage === 'not_queued' && registered > 0) {
       sentences.push(
         `${counted(registered, 'item')} registered. Call import_provider_resources again with the same input to continue with them${byTitle}.`,
       );
     }
   } else if (trouble !== null) {
-    sentences.push(`Nothing was queued. ${explainError(trouble, overHttp)}`);
+    sentences.push(`Nothing was queued. ${explain(trouble)}`);
     if (!trouble.surelyNotCarriedOut) {
       sentences.push(
         `Call import_provider_resources again with the same input to continue with what is registered${byTitle}.`,

@@ -1,5 +1,4 @@
 import { deepCrawlLinks } from './deep-crawl-links.ts';
-import type { Tool } from './define.ts';
 import { deleteSources } from './delete-sources.ts';
 import { getSource } from './get-source.ts';
 import { importProviderResources } from './import-provider-resources.ts';
@@ -10,6 +9,7 @@ import { listProviderResources } from './list-provider-resources.ts';
 import { listSources } from './list-sources.ts';
 import { refreshSources } from './refresh-sources.ts';
 import { registerProviderResources } from './register-provider-resources.ts';
+import type { ServerKind, Tool } from './tool.ts';
 import { waitForSources } from './wait-for-sources.ts';
 
 /** Every tool, in the order in which they are listed and usually used. */
@@ -27,3 +27,10 @@ export const tools: readonly Tool[] = [
   getSource,
   deleteSources,
 ];
+
+/** The tools that a server of a kind lists: the others cannot be called either. */
+export function toolsFor({ readOnly, allowDelete }: ServerKind): readonly Tool[] {
+  return tools.filter(
+    ({ kind }) => kind === 'reads' || (!readOnly && (kind === 'writes' || allowDelete)),
+  );
+}

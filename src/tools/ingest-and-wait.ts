@@ -1,22 +1,21 @@
 import * as z from 'zod';
-import { defineTool } from './define.ts';
 import { ingestShape, refuseIngestFaults, timeoutSeconds } from './fields.ts';
-import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
+import { reportOutput, reportShape, reportText } from './report.ts';
+import { defineTool } from './tool.ts';
+import { waitOptions } from './wait-options.ts';
 
 /** Queues, waits and accounts for every item (design.md, "The report of a wait"). */
 export const ingestAndWait = defineTool({
   name: 'ingest_and_wait',
   title: 'Ingest sources and wait',
   description:
-    'The usual way to ingest: queues web pages (URLs) or existing sources (IDs), waits, shows progress, and reports each item once: what worked, what failed and why. Safe to repeat: items with a running job are joined, not queued again. A timed_out report says how to continue with wait_for_sources. Completed does not mean live: content still has to go through Knowledge in the Fini dashboard. Needs read and write scope.',
+    'The usual way to ingest: queues web pages (URLs) or existing sources (IDs), waits, shows progress, and reports each item once: what worked, what failed and why. Safe to repeat: items with a running job are joined, not queued again. A timed_out report says how to continue with wait_for_sources. Completed does not mean live: content still has to go through Knowledge in the Fini dashboard.',
+  kind: 'writes',
+  scope: 'read and write',
+  idempotent: true,
+  openWorld: true,
   inputSchema: refuseIngestFaults(z.strictObject({ ...ingestShape, timeoutSeconds })),
   outputSchema: z.object(reportShape),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: true,
-  },
   async handler({ timeoutSeconds, ...request }, context) {
     const { ingestion, progress } = context;
     const report = await ingestion.ingestAndWait(request, waitOptions(timeoutSeconds, context));

@@ -1,19 +1,13 @@
 import * as z from 'zod';
-import { globFaults } from '../ingestion/globs.ts';
+import { globFaults } from '../ingestion/glob-faults.ts';
 import { planSite, type SitePlan } from '../ingestion/site.ts';
-import { counted, quoted } from '../text.ts';
-import {
-  crawlEnd,
-  finiSays,
-  leftOutLinks,
-  NO_PAGES,
-  paragraph,
-  shownPages,
-} from './deep-crawl-links.ts';
-import { defineTool } from './define.ts';
+import { counted, paragraph, quoted } from '../text.ts';
+import { crawlEnd, finiSays, leftOutLinks, NO_PAGES, shownPages } from './crawl-texts.ts';
 import { dryRun, listOf, startUrls, timeoutSeconds } from './fields.ts';
 import { textMeanings } from './read-input.ts';
-import { reportOutput, reportSchema, reportText, waitOptions } from './report.ts';
+import { reportOutput, reportSchema, reportText } from './report.ts';
+import { defineTool } from './tool.ts';
+import { waitOptions } from './wait-options.ts';
 
 /** How many globs that match nothing the message names. */
 const NAMED_GLOBS = 5;
@@ -39,7 +33,11 @@ export const ingestSite = defineTool({
   name: 'ingest_site',
   title: 'Ingest a website and wait',
   description:
-    'Ingests a website or a part of it in one call: finds the pages from the start URLs, keeps those that include, exclude and limit allow, queues them, waits and reports like ingest_and_wait. Call it with dryRun first and show the person the pages. To pick pages by hand use deep_crawl_links. Safe to repeat. After timed_out, continue with wait_for_sources. Needs read and write scope.',
+    'Ingests a website or a part of it in one call: finds the pages from the start URLs, keeps those that include, exclude and limit allow, queues them, waits and reports like ingest_and_wait. Call it with dryRun first and show the person the pages. To pick pages by hand use deep_crawl_links. Safe to repeat. After timed_out, continue with wait_for_sources.',
+  kind: 'writes',
+  scope: 'read and write',
+  idempotent: true,
+  openWorld: true,
   inputSchema: z.strictObject({
     links: startUrls,
     /** Globs of which a page must match one. */
@@ -72,12 +70,6 @@ export const ingestSite = defineTool({
     urls: z.array(z.string()).optional().describe('With dryRun: the selected pages.'),
     report: reportSchema.optional().describe('The result; absent if nothing was queued.'),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: true,
-  },
   async handler({ links, include, exclude, limit, english, timeoutSeconds, dryRun }, context) {
     const { fini, ingestion, signal, progress } = context;
     progress.begin(`Finding pages from ${counted(links.length, 'start URL')}`);

@@ -2,27 +2,25 @@ import * as z from 'zod';
 import { queuedIds } from '../fini/documents.ts';
 import { inputsOf, withoutRepetitions } from '../ingestion/inputs.ts';
 import { counted } from '../text.ts';
-import { defineTool } from './define.ts';
-import { ingestShape, queuedShape, refuseIngestFaults } from './fields.ts';
-import { aboutOrder, howToWait, unnamedIds } from './refresh-sources.ts';
+import { ingestShape, refuseIngestFaults } from './fields.ts';
+import { aboutOrder, howToWait, queuedShape, unnamedIds } from './queued.ts';
+import { defineTool } from './tool.ts';
 
 /** Queues jobs and returns at once (fini-api.md, "ingest sources"). */
 export const ingestSources = defineTool({
   name: 'ingest_sources',
   title: 'Queue sources without waiting',
   description:
-    'Queues web pages (URLs) or existing sources (IDs) and returns immediately with source IDs. Prefer ingest_and_wait, which also reports what worked and joins running jobs. Use this only to queue now and wait later with wait_for_sources. Calling it twice queues twice. Needs write scope.',
+    'Queues web pages (URLs) or existing sources (IDs) and returns immediately with source IDs. Prefer ingest_and_wait, which also reports what worked and joins running jobs. Use this only to queue now and wait later with wait_for_sources. Calling it twice queues twice.',
+  kind: 'writes',
+  scope: 'write',
+  idempotent: false,
+  openWorld: true,
   inputSchema: refuseIngestFaults(z.strictObject(ingestShape)),
   outputSchema: z.object({
     message: z.string().describe('How to wait for the jobs.'),
     ...queuedShape,
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: false,
-    openWorldHint: true,
-  },
   async handler(input, { ingestion, signal }) {
     const request = withoutRepetitions(input);
     const { queued, queuedAfter } = await ingestion.ingest(request, { signal });

@@ -1,46 +1,28 @@
 import * as z from 'zod';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { searchMatcher, shownTitle } from '../ingestion/provider-import.ts';
-import { bounded, counted, fitting, jsonText, quoted, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
-import { defineTool } from './define.ts';
+import { counted, fitting, jsonText, quoted } from '../text.ts';
 import { provider } from './fields.ts';
+import { boundedResource, resourceShape } from './resource.ts';
+import { defineTool } from './tool.ts';
 
 /** How much a page may take, in bytes: clients hide longer results from their model. */
 const PAGE_BYTES = 60_000;
 /** How many titles a search that finds nothing names. */
 const NAMED_TITLES = 10;
-/** What an item is whose provider does not say so that anybody could see it. */
-const UNSAID_MIME_TYPE = 'text/html';
-
-/** A provider's page or article, as list gives it and register takes it. */
-export const resourceShape = {
-  externalId: z.string().describe("The provider's own ID, not a source ID."),
-  title: z.string().describe('Its title.'),
-  originalUrl: z.string().describe('Its URL at the provider.'),
-  mimeType: z.string().describe('For example text/html.'),
-  object: z.string().optional().describe('Its type: page, database, article.'),
-  path: z.array(z.string()).describe('Titles of its parents, outermost first.'),
-};
-
-/** A provider's item, fit to be shown; what register goes by stays as it is. */
-export function boundedResource(resource: ProviderResource): ProviderResource & { path: string[] } {
-  return {
-    ...resource,
-    // Register demands a title and a MIME type.
-    title: shownTitle(resource),
-    // The longest MIME types in use would not fit into the length of a word.
-    mimeType: bounded(resource.mimeType, TITLE_LENGTH) || UNSAID_MIME_TYPE,
-    object: resource.object === undefined ? undefined : bounded(resource.object, WORD_LENGTH),
-    path: resource.path.map((title) => bounded(title, TITLE_LENGTH)),
-  };
-}
 
 /** Shows what a connected provider has that Fini does not (fini-api.md, "list provider resources"). */
 export const listProviderResources = defineTool({
   name: 'list_provider_resources',
   title: "List a provider's pages",
   description:
-    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Pass chosen externalIds to import_provider_resources, or items unchanged to register_provider_resources. For websites use deep_crawl_links; for what is already in Fini, list_sources. Google Drive cannot be listed. Needs read scope.',
+    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Pass chosen externalIds to import_provider_resources, or items unchanged to register_provider_resources. For websites use deep_crawl_links; for what is already in Fini, list_sources. Google Drive cannot be listed.',
+  readOnlyDescription:
+    'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Google Drive cannot be listed.',
+  kind: 'reads',
+  scope: 'read',
+  idempotent: true,
+  openWorld: true,
   inputSchema: z.strictObject({
     provider,
     /** Keeps the items whose title or path contains this, in any case. */
@@ -62,12 +44,6 @@ export const listProviderResources = defineTool({
       .array(z.object(resourceShape))
       .describe('The items, with everything that registering needs.'),
   }),
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: true,
-  },
   async handler({ provider, search, limit, offset }, { fini, signal, canWrite }) {
     const { resources, unreadable } = await fini.listProviderResources(provider, { signal });
     const matching = search ? resources.filter(searchMatcher(search)) : resources;

@@ -8,12 +8,11 @@ import {
   type StatusTotals,
   totalsOf,
 } from '../ingestion/source-list.ts';
-import { bounded, counted, URL_LENGTH, WORD_LENGTH } from '../text.ts';
-import { defineTool } from './define.ts';
-import { explainError } from './errors.ts';
+import { bounded, counted, paragraph, URL_LENGTH, WORD_LENGTH } from '../text.ts';
 import { listCursor, sourceId } from './fields.ts';
 import { choiceWords } from './read-input.ts';
 import { sourceLine, sourceOutput, sourceShape } from './source.ts';
+import { defineTool } from './tool.ts';
 
 /** How long a call reads on for more matches: clients end a call after a minute. */
 const READING_MS = 20_000;
@@ -55,7 +54,11 @@ export const listSources = defineTool({
   name: 'list_sources',
   title: 'List sources',
   description:
-    "Lists the workspace's sources, most recently changed first, without their text. Use it to find a source by URL or title, to see what failed (status), to get totals (summary), or to check whether something was queued. To wait for jobs use wait_for_sources; to read a text, get_source. Needs read scope.",
+    "Lists the workspace's sources, most recently changed first, without their text. Use it to find a source by URL or title, to see what failed (status), to get totals (summary), or to check whether something was queued. To wait for jobs use wait_for_sources; to read a text, get_source.",
+  kind: 'reads',
+  scope: 'read',
+  idempotent: true,
+  openWorld: false,
   inputSchema: z.strictObject({
     limit: z
       .int()
@@ -110,12 +113,6 @@ export const listSources = defineTool({
     totals: totalsShape.optional().describe('With summary: how many of the sources read match.'),
     documents: z.array(z.object(sourceShape)).describe('The sources, most recently changed first.'),
   }),
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
   async handler({ cursor, direction, limit, status, summary, ...filters }, context) {
     const { fini, signal, canWrite, progress, startedAt } = context;
     // These may take several pages.
@@ -153,14 +150,14 @@ export const listSources = defineTool({
       totals === undefined ? foundText(list, asked, canWrite) : countedText(list, asked),
       nearlyText(nearly),
       list.unreadable === 0 ? '' : `${counted(list.unreadable, 'record')} without an ID left out.`,
-      list.trouble === null ? '' : (explainError(list.trouble, context.overHttp) ?? ''),
+      list.trouble === null ? '' : (context.explain(list.trouble) ?? ''),
       wayOn(list, asked),
       totals !== undefined && totals.byStatus.failed > 0
         ? 'To see what failed and why, call with status "failed".'
         : '',
     ];
     return {
-      message: parts.filter((part) => part !== '').join(' '),
+      message: paragraph(...parts),
       hasMore: list.hasMore,
       nextCursor: list.nextCursor,
       totals,

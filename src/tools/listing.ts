@@ -1,4 +1,51 @@
+import type { Tool as ListedTool } from '@modelcontextprotocol/server';
+import * as z from 'zod';
 import { tools } from './index.ts';
+import type { Tool } from './tool.ts';
+
+/** What the SDK's types know of a listed schema. */
+const objectSchema = z.looseObject({ type: z.literal('object') });
+
+/**
+ * The JSON Schema that a client is given: as Zod makes it, without the dialect's name and bounds that
+ * say nothing.
+ */
+function jsonSchemaOf(schema: z.ZodObject) {
+  const { $schema: _dialect, ...json } = z.toJSONSchema(schema, {
+    // Also for outputs, which may have more fields than they list: a client may know an older list.
+    io: 'input',
+    target: 'draft-7',
+    override: ({ jsonSchema }) => {
+      // Each is refused when it is empty, which goes without saying.
+      if (jsonSchema.minLength === 1) delete jsonSchema.minLength;
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    },
+  });
+  return objectSchema.parse(json);
+}
+
+/** A tool as a client lists it. */
+function listed({ name, title, kind, scope, ...tool }: Tool, description: string): ListedTool {
+  return {
+    name,
+    title,
+    description: `${description} Needs ${scope} scope.`,
+    inputSchema: jsonSchemaOf(tool.inputSchema),
+    outputSchema: jsonSchemaOf(tool.outputSchema),
+    annotations: {
+      readOnlyHint: kind === 'reads',
+      destructiveHint: kind === 'deletes',
+      idempotentHint: tool.idempotent,
+      openWorldHint: tool.openWorld,
+    },
+  };
+}
 
 /** Every tool as clients list it. The build replaces this module by what it comes to. */
-export const listing = tools.map((tool) => tool.list());
+export const listing = tools.map((tool) => listed(tool, tool.description));
+
+/** The same for a server that is read-only: only what reads, in words that name nothing else. */
+export const readOnlyListing = tools
+  .filter(({ kind }) => kind === 'reads')
+  .map((tool) => listed(tool, tool.readOnlyDescription ?? tool.description));

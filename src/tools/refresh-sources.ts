@@ -1,14 +1,19 @@
 import * as z from 'zod';
 import { counted } from '../text.ts';
-import { defineTool } from './define.ts';
 import { sourceIds } from './fields.ts';
+import { aboutOrder, howToWait, unnamedIds } from './queued.ts';
+import { defineTool } from './tool.ts';
 
 /** Queues sources to be ingested again, by ID (fini-api.md, "refresh sources"). */
 export const refreshSources = defineTool({
   name: 'refresh_sources',
   title: 'Refresh sources',
   description:
-    'Queues existing sources to be ingested again, by ID, also of mixed kinds. Continue with wait_for_sources as its message says. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice. Needs write scope.',
+    'Queues existing sources to be ingested again, by ID, also of mixed kinds. Continue with wait_for_sources as its message says. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice.',
+  kind: 'writes',
+  scope: 'write',
+  idempotent: false,
+  openWorld: true,
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds.describe('Source IDs (UUIDs).'),
@@ -19,12 +24,6 @@ export const refreshSources = defineTool({
       .array(z.string())
       .describe('IDs of the sources queued, not in the order of the inputs.'),
   }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: false,
-    openWorldHint: true,
-  },
   async handler({ documentIds }, { ingestion, signal }) {
     const ids = [...new Set(documentIds)];
     const { queued, queuedAfter } = await ingestion.refresh(ids, { signal });
@@ -43,34 +42,3 @@ export const refreshSources = defineTool({
     return [first, ...unnamedIds(queuedDocumentIds)].join('\n');
   },
 });
-
-/** How many IDs a next step names; of more, the result has the list. */
-export const NAMED_IDS = 100;
-
-/** That nobody can tell by its place which ID is whose, where there are several. */
-export function aboutOrder(ids: readonly string[]): string {
-  return ids.length > 1 ? ' The IDs are not in the order of the inputs.' : '';
-}
-
-/** The IDs as text, where they are too many for a next step to name. */
-export function unnamedIds(ids: readonly string[]): string[] {
-  return ids.length > NAMED_IDS ? [JSON.stringify(ids)] : [];
-}
-
-/**
- * How to continue after queueing, so that the result of the job before is not taken for the new one's.
- *
- * @param queuedAfter As {@link Ingestion.ingest} gives it.
- */
-export function howToWait(ids: readonly string[], queuedAfter: number | null): string {
-  const since = queuedAfter === null ? {} : { queuedAfter: new Date(queuedAfter).toISOString() };
-  const when =
-    queuedAfter === null
-      ? 'To see the result, wait a minute (an existing source shows its old result until its new job starts), then'
-      : 'To see the result,';
-  const input =
-    ids.length <= NAMED_IDS
-      ? JSON.stringify({ ids, ...since })
-      : `ids set to these IDs${queuedAfter === null ? '' : `, and ${JSON.stringify(since)}`}`;
-  return `${when} call wait_for_sources with ${input}.`;
-}

@@ -13,7 +13,7 @@ import {
 
 /** How many lines, names and items a refusal has at the most; it says that there are more. */
 const MAXIMUM_LINES = 50;
-const MAXIMUM_NAMES = 10;
+const MAXIMUM_NAMED = 10;
 const MAXIMUM_NAMED_ITEMS = 50;
 /** How much of a list or an object is shown. */
 const SHOWN_PARTS = 4;
@@ -110,8 +110,8 @@ function faultsOf(
   const misnamed = new Set<string>();
   for (const issue of issues) {
     if (issue.code !== 'unrecognized_keys' || issue.path.length > 0) continue;
-    for (const name of issue.keys.slice(0, MAXIMUM_NAMES)) {
-      const [only, ...others] = namesMeant(name, schema);
+    for (const name of issue.keys.slice(0, MAXIMUM_NAMED)) {
+      const [only, ...others] = fieldsMeant(name, schema);
       if (only !== undefined && others.length === 0) misnamed.add(only);
     }
   }
@@ -137,7 +137,7 @@ function faultsOf(
         break;
       default:
         if (isMissing(value) && typeof path.at(-1) !== 'number') {
-          const given = value === undefined ? '' : ` (given: ${shown(value)})`;
+          const given = value === undefined ? '' : ` (given: ${shownValue(value)})`;
           faults.add([], `${pathText(path)} is required${given}: ${expected(at)}.`);
         } else {
           // A schema may add what its kind of value does not tell.
@@ -220,7 +220,7 @@ class Faults {
   }
 
   #shownAt(path: string, value: unknown): string {
-    return shown(this.#read.given.has(path) ? this.#read.given.get(path) : value);
+    return shownValue(this.#read.given.has(path) ? this.#read.given.get(path) : value);
   }
 }
 
@@ -231,7 +231,7 @@ function withGiven(sentence: string, given: string): string {
 }
 
 /** A value as it was given: text in quotes, anything else bare; bounded, and without passwords. */
-function shown(value: unknown): string {
+function shownValue(value: unknown): string {
   if (typeof value === 'string') return quoted(value);
   if (typeof value !== 'object' || value === null) return String(value);
   // What quoted leaves out of a text is left out here too.
@@ -300,18 +300,18 @@ function unknownNames(
 ): string[] {
   if (!(schema instanceof z.ZodObject)) return [];
   const owner = path.length === 0 ? tool : pathText(path);
-  const faults = names.slice(0, MAXIMUM_NAMES).map((name) => {
-    const meant = namesMeant(name, schema);
+  const faults = names.slice(0, MAXIMUM_NAMED).map((name) => {
+    const meant = fieldsMeant(name, schema);
     return meant.length === 0
       ? `${owner} has no ${quoted(name)}: it takes ${Object.keys(schema.shape).join(', ')}.`
       : `${owner} has no ${quoted(name)}: use ${meant.join(' or ')}.`;
   });
-  const more = names.length - MAXIMUM_NAMES;
+  const more = names.length - MAXIMUM_NAMED;
   return more > 0 ? [...faults, `${owner} has none of the ${more} other names either.`] : faults;
 }
 
 /** The fields that a name which is none may stand for. */
-function namesMeant(name: string, { shape }: z.ZodObject): string[] {
+function fieldsMeant(name: string, { shape }: z.ZodObject): string[] {
   if (name.length > LONGEST_NAME) return [];
   const wanted = folded(name);
   const own = Object.keys(shape);

@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { counted } from '../text.ts';
-import { defineTool } from './define.ts';
-import { listOf, provider, queuedShape } from './fields.ts';
-import { resourceShape } from './list-provider-resources.ts';
+import { listOf, provider } from './fields.ts';
+import { aboutOrder, NAMED_IDS, queuedShape } from './queued.ts';
 import { textMeanings } from './read-input.ts';
-import { aboutOrder, NAMED_IDS } from './refresh-sources.ts';
+import { resourceShape } from './resource.ts';
+import { defineTool } from './tool.ts';
 
 /** An item's URL, also as some models write it. */
 const originalUrl = resourceShape.originalUrl.trim().register(textMeanings, {
@@ -18,7 +18,11 @@ export const registerProviderResources = defineTool({
   name: 'register_provider_resources',
   title: "Register a provider's pages",
   description:
-    'Turns items of list_provider_resources into Fini sources and returns their source IDs. Queues nothing: pass the IDs to ingest_and_wait as documentIdsToAdd, with source set to the same provider. Registering an item again only updates it. Needs write scope.',
+    'Turns items of list_provider_resources into Fini sources and returns their source IDs. Queues nothing: pass the IDs to ingest_and_wait as documentIdsToAdd, with source set to the same provider. Registering an item again only updates it.',
+  kind: 'writes',
+  scope: 'write',
+  idempotent: true,
+  openWorld: true,
   inputSchema: z.strictObject({
     provider,
     resources: listOf(
@@ -27,12 +31,6 @@ export const registerProviderResources = defineTool({
     ).describe('Items as list_provider_resources returned them.'),
   }),
   outputSchema: z.object({ message: z.string().describe('How to ingest them.'), ...queuedShape }),
-  annotations: {
-    readOnlyHint: false,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: true,
-  },
   async handler({ provider, resources }, { fini, signal }) {
     const items = resources.map((resource) => ({ ...resource, path: resource.path ?? [] }));
     const registered = await fini.registerProviderResources(provider, items, { signal });

@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import type { FiniDocument } from '../fini/documents.ts';
 import { statusOf } from '../ingestion/source-list.ts';
-import { adviceFor, stateOf } from '../ingestion/states.ts';
+import { stateOf } from '../ingestion/states.ts';
 import { counted, ERROR_LENGTH, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
+import { adviceFor } from './hints.ts';
 
 /** A source without its text, as tools show it (fini-api.md, "Document"). */
 export const sourceShape = {

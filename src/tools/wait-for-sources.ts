@@ -1,14 +1,21 @@
 import * as z from 'zod';
-import { defineTool } from './define.ts';
 import { sourceIds, timeoutSeconds } from './fields.ts';
-import { reportOutput, reportShape, reportText, waitOptions } from './report.ts';
+import { reportOutput, reportShape, reportText } from './report.ts';
+import { defineTool } from './tool.ts';
+import { waitOptions } from './wait-options.ts';
 
 /** Waits for jobs queued before (design.md, "The report of a wait"). */
 export const waitForSources = defineTool({
   name: 'wait_for_sources',
   title: 'Wait for sources',
   description:
-    'Waits for jobs that are already queued, shows progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps). Use it also after ingest_sources or refresh_sources. Queues nothing. To queue and wait in one call use ingest_and_wait. Needs read scope.',
+    'Waits for jobs that are already queued, shows progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps). Use it also after ingest_sources or refresh_sources. Queues nothing. To queue and wait in one call use ingest_and_wait.',
+  readOnlyDescription:
+    'Waits for jobs that are already queued, shows progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps). Queues nothing.',
+  kind: 'reads',
+  scope: 'read',
+  idempotent: true,
+  openWorld: false,
   inputSchema: z.strictObject({
     ids: sourceIds.describe('Source IDs (UUIDs).'),
     timeoutSeconds,
@@ -23,12 +30,6 @@ export const waitForSources = defineTool({
       .describe('The value from nextSteps. Older results belong to an earlier job.'),
   }),
   outputSchema: z.object(reportShape),
-  annotations: {
-    readOnlyHint: true,
-    destructiveHint: false,
-    idempotentHint: true,
-    openWorldHint: false,
-  },
   async handler({ ids, timeoutSeconds, queuedAfter }, context) {
     const { ingestion, progress } = context;
     const since = queuedAfter === undefined ? null : Date.parse(queuedAfter);

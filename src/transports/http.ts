@@ -11,10 +11,11 @@ import type { JSONRPCMessage, McpRequestContext, Server } from '@modelcontextpro
 import * as z from 'zod';
 import { apiKeySchema } from '../config.ts';
 import type { Log } from '../log.ts';
-import { connectServer, createServer, guarded, type ServerKind } from '../server.ts';
+import { connectServer, createServer, guarded } from '../server.ts';
 import { originalStack } from '../stack.ts';
 import { bounded } from '../text.ts';
-import { failureText, type ToolDependencies } from '../tools/define.ts';
+import { failureText } from '../tools/errors.ts';
+import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import type { Lease, Workspaces } from '../workspace.ts';
 import { EventLogs } from './event-log.ts';
 import {
@@ -199,7 +200,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       if (error instanceof HttpRefusal) return answerRefusal(request, response, error);
       // The client disconnected, or the response has already started.
       if (request.errored !== null || response.headersSent) throw error;
-      const text = failureText(error, { onUnexpectedError }, true);
+      const text = failureText(error, { onUnexpectedError }, options);
       answerRefusal(request, response, new HttpRefusal(500, text, JSON_RPC_INTERNAL_ERROR));
     }
   }

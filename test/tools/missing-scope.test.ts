@@ -5,7 +5,7 @@ import { connectHttp, connectRaw, type RpcClient, type Way } from '../rpc.ts';
 
 const PAGE = 'https://help.example/a';
 const READ_ONLY =
-  /HTTP 403.*lacks the write scope, which is needed to .*\. It is read-only, so only list_sources, get_source, wait_for_sources and list_provider_resources work with it.*key with both scopes.*will not help/;
+  /HTTP 403.*lacks the write scope, which is needed to .*\. It is read-only, so only list_provider_resources, wait_for_sources, list_sources and get_source work with it.*key with both scopes.*will not help/;
 const WRITE_ONLY =
   /HTTP 403.*lacks the read scope, which is needed to .*\. It is write-only, so only deep_crawl_links, register_provider_resources, ingest_sources and refresh_sources work with it.*will not help/;
 const EITHER = /HTTP 403.*needs the write scope, and every ID must belong to the key's workspace/;

@@ -1,0 +1,82 @@
+import type {
+  CallToolResult,
+  InputRequiredResult,
+  Server,
+  ServerContext,
+} from '@modelcontextprotocol/server';
+import type { ClientLog } from './client-log.ts';
+import { askPerson, QuestionAsked } from './confirm.ts';
+import { explainError, failureText } from './errors.ts';
+import { ProgressReporter } from './progress.ts';
+import type { ServerKind, Tool, ToolDependencies } from './tool.ts';
+
+/**
+ * How long a call waits at most, in seconds, if its client asks for no progress. Most of these
+ * clients drop a call after 60 s, and its result with it. A queueing request under way gets five
+ * seconds more, so such a call ends after 55 s.
+ */
+const SILENT_CALL_SECONDS = 50;
+
+/** What all calls of one client share. */
+export interface ClientConnection {
+  readonly server: Server;
+  readonly kind: ServerKind;
+  readonly dependencies: ToolDependencies;
+  /** Sends a log message for a call, where the client asked for that level. */
+  readonly log: ClientLog;
+}
+
+/** One call's life: it is read, run with progress, and answered, whatever happens. */
+export async function answerCall(
+  tool: Tool,
+  given: unknown,
+  extra: ServerContext,
+  { server, kind, dependencies, log }: ClientConnection,
+): Promise<CallToolResult | InputRequiredResult> {
+  const call = tool.read(given);
+  if ('refusal' in call) return errorResult(call.refusal);
+  const startedAt = performance.now();
+  const { signal, _meta, notify } = extra.mcpReq;
+  const token = _meta?.progressToken;
+  const progress = new ProgressReporter((update) => {
+    if (token === undefined) return;
+    const params = { ...update, progressToken: token };
+    // A client that has gone needs no progress; its call is ended by the signal.
+    notify({ method: 'notifications/progress', params }).catch(() => undefined);
+  });
+  try {
+    const { output, text, isError } = await call.run({
+      ...dependencies.workspace(),
+      startedAt,
+      signal,
+      progress,
+      longestSeconds: longestSeconds(token !== undefined, dependencies),
+      canWrite: !kind.readOnly,
+      log: (level, data) => log(extra, level, data),
+      confirm: (question) => askPerson(server, extra, question),
+      explain: (error) => explainError(error, kind),
+    });
+    return { content: [{ type: 'text', text }], structuredContent: output, isError };
+  } catch (error) {
+    if (error instanceof QuestionAsked) return error.result;
+    // A call that was cancelled gets no answer, so how it ended concerns nobody.
+    if (signal.aborted) return { content: [], isError: true };
+    return errorResult(failureText(error, dependencies, kind));
+  } finally {
+    progress.end(false);
+    if (token !== undefined) await progress.delivered();
+  }
+}
+
+/** How long a call may last, whatever it asks for: with progress, as long as it asks for. */
+function longestSeconds(
+  hasProgress: boolean,
+  { silentCallSeconds = SILENT_CALL_SECONDS }: ToolDependencies,
+): number {
+  return hasProgress ? Number.POSITIVE_INFINITY : silentCallSeconds;
+}
+
+/** What a model is told where a call could not be answered. */
+export function errorResult(text: string): CallToolResult {
+  return { content: [{ type: 'text', text }], isError: true };
+}

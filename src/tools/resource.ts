@@ -1,0 +1,30 @@
+import * as z from 'zod';
+import type { ProviderResource } from '../fini/provider-tree.ts';
+import { shownTitle } from '../ingestion/provider-import.ts';
+import { bounded, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
+
+/** What an item is whose provider does not say so that anybody could see it. */
+const UNSAID_MIME_TYPE = 'text/html';
+
+/** A provider's page or article, as list gives it and register takes it. */
+export const resourceShape = {
+  externalId: z.string().describe("The provider's own ID, not a source ID."),
+  title: z.string().describe('Its title.'),
+  originalUrl: z.string().describe('Its URL at the provider.'),
+  mimeType: z.string().describe('For example text/html.'),
+  object: z.string().optional().describe('Its type: page, database, article.'),
+  path: z.array(z.string()).describe('Titles of its parents, outermost first.'),
+};
+
+/** A provider's item, fit to be shown; what register goes by stays as it is. */
+export function boundedResource(resource: ProviderResource): ProviderResource & { path: string[] } {
+  return {
+    ...resource,
+    // Register demands a title and a MIME type.
+    title: shownTitle(resource),
+    // The longest MIME types in use would not fit into the length of a word.
+    mimeType: bounded(resource.mimeType, TITLE_LENGTH) || UNSAID_MIME_TYPE,
+    object: resource.object === undefined ? undefined : bounded(resource.object, WORD_LENGTH),
+    path: resource.path.map((title) => bounded(title, TITLE_LENGTH)),
+  };
+}

@@ -1,0 +1,44 @@
+import type { WaitOptions } from '../ingestion/wait.ts';
+import {
+  bounded,
+  boundedOrNull,
+  ERROR_LENGTH,
+  TITLE_LENGTH,
+  URL_LENGTH,
+  WORD_LENGTH,
+} from '../text.ts';
+import type { ToolContext } from './tool.ts';
+
+/** How long a tool waits, and how it reports progress to the client. */
+export function waitOptions(
+  timeoutSeconds: number | undefined,
+  { startedAt, waitTimeoutSeconds, longestSeconds, signal, progress, log }: ToolContext,
+): WaitOptions {
+  let isTroubled = false;
+  return {
+    timeoutSeconds: Math.min(timeoutSeconds ?? waitTimeoutSeconds, longestSeconds),
+    startedAt,
+    signal,
+    onProgress(state) {
+      progress.update(state);
+      if (state.trouble !== null && !isTroubled) {
+        const error = bounded(state.trouble.message, ERROR_LENGTH);
+        log('warning', { message: 'Fini did not answer a status check; trying again', error });
+      }
+      isTroubled = state.trouble !== null;
+    },
+    onChange({ id, originalUrl, title, linkedJobStatus, error }, before) {
+      const from = boundedOrNull(before, WORD_LENGTH);
+      const to = boundedOrNull(linkedJobStatus, WORD_LENGTH);
+      log('info', {
+        message: `source ${from ?? 'queued'} → ${to}`,
+        id,
+        originalUrl: boundedOrNull(originalUrl, URL_LENGTH),
+        title: boundedOrNull(title, TITLE_LENGTH),
+        from,
+        to,
+        ...(error && { error: bounded(error, ERROR_LENGTH) }),
+      });
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { afterEach, expect, test } from 'vitest';
+import { tools, toolsFor } from '../../src/tools/index.ts';
+import { type Harness, startHarness } from '../harness.ts';
+
+/* What a tool's kind and scope decide: where it is listed, what it says, and what an error says of it. */
+
+let harness: Harness | undefined;
+afterEach(() => harness?.close());
+
+const usual = { readOnly: false, allowDelete: false, sandbox: false, http: false };
+
+test('a tool’s kind decides with which flags it is listed, and its annotations', async () => {
+  const named = (kind: typeof usual) => toolsFor(kind).map(({ name }) => name);
+  const reading = tools.filter(({ kind }) => kind === 'reads').map(({ name }) => name);
+  expect(named({ ...usual, readOnly: true })).toEqual(reading);
+  expect(named({ ...usual, readOnly: true, allowDelete: true })).toEqual(reading);
+  expect(named({ ...usual, allowDelete: true })).toEqual(tools.map(({ name }) => name));
+  harness = await startHarness({}, {}, ['--allow-delete']);
+  for (const { name, annotations } of (await harness.client.listTools()).tools) {
+    const kind = tools.find((tool) => tool.name === name)?.kind;
+    expect(annotations, name).toMatchObject({
+      readOnlyHint: kind === 'reads',
+      destructiveHint: kind === 'deletes',
+    });
+  }
+});
+
+test('each description ends with the tool’s scope, whatever kind of server lists it', async () => {
+  for (const flags of [[], ['--read-only'], ['--allow-delete']]) {
+    harness = await startHarness({}, {}, flags);
+    for (const { name, description } of (await harness.client.listTools()).tools) {
+      const scope = tools.find((tool) => tool.name === name)?.scope;
+      expect(description?.endsWith(`. Needs ${scope} scope.`), name).toBe(true);
+    }
+    await harness.close();
+  }
+  harness = undefined;
+});
+
+test('a key that can only write: where deleting is on, it can delete, too', async () => {
+  harness = await startHarness({}, { FINI_API_KEY: 'fini_sandbox_write' }, ['--allow-delete']);
+  const { id } = harness.sandbox.addDocument({});
+  const { text } = await harness.call('list_sources');
+  expect(text).toMatch(/only deep_crawl_links, .* refresh_sources and delete_sources work with it/);
+  expect(await harness.call('delete_sources', { documentIds: [id] })).toMatchObject({
+    isError: false,
+    text: expect.stringMatching(/^1 source and 0 articles deleted/),
+  });
+});
+
+test('a key that can only write, on a server that only reads: no tool that is not there is named', async () => {
+  harness = await startHarness({}, { FINI_API_KEY: 'fini_sandbox_write' }, ['--read-only']);
+  const { text, isError } = await harness.call('list_sources');
+  expect(isError).toBe(true);
+  expect(text).toMatch(
+    /It is write-only, so no tool of this server works with it\. Ask the person/,
+  );
+});
