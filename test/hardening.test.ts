@@ -498,7 +498,10 @@ describe('between tenants', () => {
     const queue = async () => {
       const lease = workspaces.lease(A);
       const request = { source: 'web' as const, ...refresh, english: true, baser: false };
-      await lease.workspace().ingestion.ingest(request, new AbortController());
+      await lease.workspace().ingestion.ingest(request, {
+        signal: new AbortController().signal,
+        endsAt: performance.now() + 20_000,
+      });
       lease.release();
     };
     await queue();

@@ -18,6 +18,11 @@ export interface Call extends CallOptions {
   readonly signal: AbortSignal;
 }
 
+/** A call that ends at a certain time. */
+export interface TimedCall extends Call {
+  readonly endsAt: number;
+}
+
 /** Why a request waits, and in how many seconds it goes on as far as is known. */
 export interface Pause {
   readonly reason: 'limit';

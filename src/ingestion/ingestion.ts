@@ -1,4 +1,4 @@
-import type { Call } from '../fini/call-options.ts';
+import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient, IngestRequest } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
@@ -11,7 +11,7 @@ import { inputKey } from './matching.ts';
 import { orAborted, withResolvers } from './promises.ts';
 import { Recent } from './recent.ts';
 import { hasNoJob, isInFlight } from './states.ts';
-import { type Fate, Wait, WaitEnded, type WaitOptions } from './wait.ts';
+import { type Fate, LAST_ANSWER_MS, Wait, WaitEnded, type WaitOptions } from './wait.ts';
 
 /**
  * A wait that ended without a report, with what is true of its items: which sources this call
@@ -171,10 +171,10 @@ export class Ingestion {
    */
   async ingest(
     request: IngestRequest,
-    call: Call,
+    call: TimedCall,
   ): Promise<{ queued: QueuedDocuments; queuedAfter: number | null }> {
     const wanted = withoutRepetitions(request);
-    const send = () => this.#fini.ingestSources(wanted, call);
+    const send = () => this.#fini.ingestSources(wanted, withGrace(call));
     return this.#queueAtOnce(inputsOf(wanted), thereOf(wanted), send, queuedIds, call, wanted);
   }
 
@@ -185,9 +185,9 @@ export class Ingestion {
    */
   async refresh(
     ids: readonly string[],
-    call: Call,
+    call: TimedCall,
   ): Promise<{ queued: readonly string[]; queuedAfter: number | null }> {
-    const send = () => this.#fini.refreshSources(ids, call);
+    const send = () => this.#fini.refreshSources(ids, withGrace(call));
     return this.#queueAtOnce(ids, ids, send, (queued) => queued, call);
   }
 
@@ -196,7 +196,7 @@ export class Ingestion {
     there: readonly string[],
     send: () => Promise<Answer>,
     idsOf: (answer: Answer) => readonly string[],
-    call: Call,
+    call: TimedCall,
     processing?: Processing,
   ): Promise<{ queued: Answer; queuedAfter: number | null }> {
     const release = await this.#reserve(inputs, call.signal);
@@ -220,7 +220,7 @@ export class Ingestion {
   }
 
   /** The list before queueing; null where the key may not read it, or nobody can. */
-  async #lookIfAllowed(there: readonly string[], call: Call): Promise<Look | null> {
+  async #lookIfAllowed(there: readonly string[], call: TimedCall): Promise<Look | null> {
     try {
       return await this.#looks.look({ mayRun: [], there }, call);
     } catch (error) {
@@ -334,6 +334,11 @@ export class Ingestion {
       if (wait.cancellation.aborted || error !== wait.signal.reason) throw error;
     }
   }
+}
+
+/** The fate of a queueing request is worth some seconds more than the call has. */
+function withGrace(call: TimedCall): TimedCall {
+  return { ...call, endsAt: call.endsAt + LAST_ANSWER_MS };
 }
 
 /** The earliest change that is later than the newest one seen. */

@@ -1,4 +1,4 @@
-import type { Call } from '../fini/call-options.ts';
+import type { Call, TimedCall } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
@@ -117,7 +117,7 @@ export async function planImport(
   fini: FiniClient,
   provider: Provider,
   choice: Choice,
-  call: Call & { readonly endsAt: number },
+  call: TimedCall,
 ): Promise<ImportPlan> {
   const { resources, unreadable } = await fini.listProviderResources(provider, call);
   const sources = sourcesOf(fini, provider, call);

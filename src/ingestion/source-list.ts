@@ -1,3 +1,4 @@
+import type { Call } from '../fini/call-options.ts';
 import type { FiniClient, SourceFilters } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
@@ -65,7 +66,7 @@ export function statusOf(document: FiniDocument): SourceStatus | 'unknown' {
 export async function readSources(
   fini: FiniClient,
   { filters, status, cursor: start, direction }: SourceQuery,
-  { limit, signal, endsAt }: { limit: number; signal: AbortSignal; endsAt: number },
+  { limit, call, readUntil }: { limit: number; call: Call; readUntil: number },
 ): Promise<SourceList> {
   const isWanted = matcherOf(filters, status);
   const isBack = start !== undefined && direction === 'previous';
@@ -99,9 +100,11 @@ export async function readSources(
     };
     let page: Awaited<ReturnType<typeof fini.listSources>>;
     try {
-      page = await fini.listSources(request, { signal });
+      // The first page is what the call is for; what comes after may be left out.
+      const time = requests === 1 ? call : { ...call, endsAt: readUntil };
+      page = await fini.listSources(request, time);
     } catch (error) {
-      if (requests === 1 || signal.aborted || !(error instanceof FiniError)) throw error;
+      if (requests === 1 || call.signal.aborted || !(error instanceof FiniError)) throw error;
       return listed({ nextCursor: cursor, stoppedEarly: true, trouble: error });
     }
     unreadable += page.unreadable;
@@ -126,7 +129,7 @@ export async function readSources(
     // Fini applied the filters itself, and gave fewer than it was asked for: its texts are long.
     const isShort = allMatched && status === undefined && limit <= LARGE_PAGE && read > 0;
     if (found.length >= limit || isShort) return listed({ nextCursor: cursor });
-    if (requests >= MAXIMUM_REQUESTS || performance.now() > endsAt) {
+    if (requests >= MAXIMUM_REQUESTS || performance.now() > readUntil) {
       return listed({ nextCursor: cursor, stoppedEarly: true });
     }
   }

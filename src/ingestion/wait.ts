@@ -68,7 +68,7 @@ const SHORTEST_WAIT_MS = 1_000;
  * How long queueing, and the check before it, may continue after the wait's time is over. A report of
  * what is queued is worth it, and without this a call of too little time could be repeated forever.
  */
-const LAST_ANSWER_MS = 5_000;
+export const LAST_ANSWER_MS = 5_000;
 
 /** What one call is waiting for, and how it stands. */
 export class Wait {

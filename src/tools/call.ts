@@ -45,12 +45,18 @@ export async function answerCall(
     notify({ method: 'notifications/progress', params }).catch(() => undefined);
   });
   try {
+    const workspace = dependencies.workspace();
+    const longest = longestSeconds(token !== undefined, dependencies);
     const { output, text, isError } = await call.run({
-      ...dependencies.workspace(),
+      ...workspace,
       startedAt,
-      signal,
+      call: {
+        signal,
+        endsAt: startedAt + Math.min(workspace.waitTimeoutSeconds, longest) * 1000,
+        onPause: ({ seconds }) => progress.paused(seconds),
+      },
       progress,
-      longestSeconds: longestSeconds(token !== undefined, dependencies),
+      longestSeconds: longest,
       canWrite: !kind.readOnly,
       log: (level, data) => log(extra, level, data),
       confirm: (question) => askPerson(server, extra, question),

@@ -24,8 +24,8 @@ export const deepCrawlLinks = defineTool({
     count: z.int().describe('How many pages were found.'),
     urls: z.array(z.string()).describe('Their URLs, each once.'),
   }),
-  async handler({ links, limit }, { fini, signal }) {
-    const crawl = await crawlSite(fini, links, limit, { signal });
+  async handler({ links, limit }, { fini, call }) {
+    const crawl = await crawlSite(fini, links, limit, call);
     const urls = crawl.pages.slice(0, limit);
     const found =
       urls.length === 0

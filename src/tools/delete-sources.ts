@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
@@ -53,9 +54,9 @@ export const deleteSources = defineTool({
       )
       .describe('The deleted Knowledge articles.'),
   }),
-  async handler({ documentIds, deleteArticles }, { fini, signal, confirm }) {
+  async handler({ documentIds, deleteArticles }, { fini, call, confirm }) {
     const ids = [...new Set(documentIds)];
-    const known = await readKnown(ids, fini, signal);
+    const known = await readKnown(ids, fini, call);
     if (ids.every((id) => known.get(id) === 'unknown')) {
       const these = ids.length === 1 ? 'this source' : `these ${ids.length} sources`;
       return {
@@ -77,7 +78,7 @@ export const deleteSources = defineTool({
             : 'The client could not ask the person, or got no answer in time, so nothing was deleted. Ask the person in the chat whether to try again.',
       };
     }
-    const deleted = await fini.deleteSources(ids, deleteArticles, { signal });
+    const deleted = await fini.deleteSources(ids, deleteArticles, call);
     const gone = new Set(deleted.deletedDocuments.map(({ id }) => id));
     const notDeleted = ids.filter((id) => !gone.has(id));
     const left =
@@ -121,13 +122,13 @@ type SourcesBefore = ReadonlyMap<string, FiniDocument | 'unknown'>;
 async function readKnown(
   ids: readonly string[],
   fini: FiniClient,
-  signal: AbortSignal,
+  call: TimedCall,
 ): Promise<SourcesBefore> {
   const known = new Map<string, FiniDocument | 'unknown'>();
   try {
     await forEachAtOnce(ids.slice(0, READ_SOURCES), async (id) => {
       try {
-        known.set(id, { ...(await fini.getSource(id, { signal })), paragraphs: [] });
+        known.set(id, { ...(await fini.getSource(id, call)), paragraphs: [] });
       } catch (error) {
         // Another 404 is of something that stands before Fini.
         const isUnknown = error instanceof FiniError && error.status === 404 && error.isExplained;
@@ -136,7 +137,7 @@ async function readKnown(
       }
     });
   } catch (error) {
-    if (signal.aborted || !(error instanceof FiniError)) throw error;
+    if (call.signal.aborted || !(error instanceof FiniError)) throw error;
   }
   return known;
 }

@@ -43,8 +43,8 @@ export const getSource = defineTool({
       .describe('Pass it as paragraphs.offset to read on; absent at the end of the text.'),
     paragraphs: z.array(z.string()).describe('The requested part of the text.'),
   }),
-  async handler({ id, paragraphs: part }, { fini, signal }) {
-    const document = await fini.getSource(id, { signal });
+  async handler({ id, paragraphs: part }, { fini, call }) {
+    const document = await fini.getSource(id, call);
     const offset = part?.offset ?? 0;
     const budget = part === undefined ? DEFAULT_CHARACTERS : MAXIMUM_CHARACTERS;
     const asked = document.paragraphs.slice(

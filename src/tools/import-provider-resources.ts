@@ -28,7 +28,7 @@ import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText } from './report.ts';
 import { boundedResource } from './resource.ts';
 import { defineTool, type ToolContext } from './tool.ts';
-import { waitOptions } from './wait-options.ts';
+import { callBefore, waitOptions } from './wait-options.ts';
 
 /** How many items of a kind a dry run shows; list_provider_resources has them all. */
 const SHOWN_ITEMS = 100;
@@ -127,12 +127,11 @@ export const importProviderResources = defineTool({
   }),
   async handler(input, context) {
     const { provider, english, timeoutSeconds, dryRun } = input;
-    const { fini, ingestion, signal, progress } = context;
+    const { fini, ingestion, progress } = context;
     const options = waitOptions(timeoutSeconds, context);
     progress.begin(`Listing items in ${providerName(provider)}`);
-    const endsAt = options.startedAt + options.timeoutSeconds * 1000;
     const choice = choiceOf(input);
-    const plan = await planImport(fini, provider, choice, { signal, endsAt });
+    const plan = await planImport(fini, provider, choice, callBefore(options));
     const { toAdd, known } = plan;
     const summary = {
       found: plan.listed,

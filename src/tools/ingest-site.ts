@@ -7,7 +7,7 @@ import { dryRun, listOf, startUrls, timeoutSeconds } from './fields.ts';
 import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText } from './report.ts';
 import { defineTool } from './tool.ts';
-import { waitOptions } from './wait-options.ts';
+import { callBefore, waitOptions } from './wait-options.ts';
 
 /** How many globs that match nothing the message names. */
 const NAMED_GLOBS = 5;
@@ -71,9 +71,10 @@ export const ingestSite = defineTool({
     report: reportSchema.optional().describe('The result; absent if nothing was queued.'),
   }),
   async handler({ links, include, exclude, limit, english, timeoutSeconds, dryRun }, context) {
-    const { fini, ingestion, signal, progress } = context;
+    const { fini, ingestion, progress } = context;
+    const options = waitOptions(timeoutSeconds, context);
     progress.begin(`Finding pages from ${counted(links.length, 'start URL')}`);
-    const plan = await planSite(fini, links, { include, exclude, limit }, { signal });
+    const plan = await planSite(fini, links, { include, exclude, limit }, callBefore(options));
     const { urls, pages, leftOut } = plan;
     const found = pages.length + leftOut.unusable;
     const summary = { found, selected: urls.length, leftOut };
@@ -91,7 +92,6 @@ export const ingestSite = defineTool({
       english,
       baser: false,
     };
-    const options = waitOptions(timeoutSeconds, context);
     const report = await ingestion.ingestAndWait(request, options);
     progress.end(report.counts.unfinished === 0);
     return {

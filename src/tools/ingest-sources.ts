@@ -21,9 +21,9 @@ export const ingestSources = defineTool({
     message: z.string().describe('How to wait for the jobs.'),
     ...queuedShape,
   }),
-  async handler(input, { ingestion, signal }) {
+  async handler(input, { ingestion, call }) {
     const request = withoutRepetitions(input);
-    const { queued, queuedAfter } = await ingestion.ingest(request, { signal });
+    const { queued, queuedAfter } = await ingestion.ingest(request, call);
     const ids = queuedIds(queued);
     const items = inputsOf(request).length;
     const fewer =

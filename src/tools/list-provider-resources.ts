@@ -44,8 +44,8 @@ export const listProviderResources = defineTool({
       .array(z.object(resourceShape))
       .describe('The items, with everything that registering needs.'),
   }),
-  async handler({ provider, search, limit, offset }, { fini, signal, canWrite }) {
-    const { resources, unreadable } = await fini.listProviderResources(provider, { signal });
+  async handler({ provider, search, limit, offset }, { fini, call, canWrite }) {
+    const { resources, unreadable } = await fini.listProviderResources(provider, call);
     const matching = search ? resources.filter(searchMatcher(search)) : resources;
     const asked = matching.slice(offset, offset + limit).map(boundedResource);
     const page = fitting(asked, PAGE_BYTES);

@@ -114,7 +114,7 @@ export const listSources = defineTool({
     documents: z.array(z.object(sourceShape)).describe('The sources, most recently changed first.'),
   }),
   async handler({ cursor, direction, limit, status, summary, ...filters }, context) {
-    const { fini, signal, canWrite, progress, startedAt } = context;
+    const { fini, call, canWrite, progress, startedAt } = context;
     // These may take several pages.
     if (summary || status !== undefined) progress.begin('Reading the list of sources');
     const list = await readSources(
@@ -122,8 +122,8 @@ export const listSources = defineTool({
       { filters, status, cursor, direction },
       {
         limit: summary ? Number.POSITIVE_INFINITY : limit,
-        signal,
-        endsAt: startedAt + READING_MS,
+        call,
+        readUntil: startedAt + READING_MS,
       },
     );
     const asked: Asked = {
@@ -143,7 +143,7 @@ export const listSources = defineTool({
             await readSources(
               fini,
               { filters: { ...filters, originalUrl: near }, status },
-              { limit: NAMED_PAGES, signal, endsAt: startedAt + READING_MS },
+              { limit: NAMED_PAGES, call, readUntil: startedAt + READING_MS },
             )
           ).documents;
     const parts = [

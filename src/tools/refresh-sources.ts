@@ -24,9 +24,9 @@ export const refreshSources = defineTool({
       .array(z.string())
       .describe('IDs of the sources queued, not in the order of the inputs.'),
   }),
-  async handler({ documentIds }, { ingestion, signal }) {
+  async handler({ documentIds }, { ingestion, call }) {
     const ids = [...new Set(documentIds)];
-    const { queued, queuedAfter } = await ingestion.refresh(ids, { signal });
+    const { queued, queuedAfter } = await ingestion.refresh(ids, call);
     const queuedDocumentIds = [...new Set(queued)];
     const fewer =
       queuedDocumentIds.length < ids.length

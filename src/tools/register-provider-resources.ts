@@ -31,9 +31,9 @@ export const registerProviderResources = defineTool({
     ).describe('Items as list_provider_resources returned them.'),
   }),
   outputSchema: z.object({ message: z.string().describe('How to ingest them.'), ...queuedShape }),
-  async handler({ provider, resources }, { fini, signal }) {
+  async handler({ provider, resources }, { fini, call }) {
     const items = resources.map((resource) => ({ ...resource, path: resource.path ?? [] }));
-    const registered = await fini.registerProviderResources(provider, items, { signal });
+    const registered = await fini.registerProviderResources(provider, items, call);
     const { addedDocumentIds, updatedDocumentIds } = registered;
     const input = {
       source: provider,

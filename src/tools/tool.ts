@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import type { TimedCall } from '../fini/call-options.ts';
 import type { Workspace } from '../workspace.ts';
 import type { ProgressReporter } from './progress.ts';
 import { parseInput } from './refusal.ts';
@@ -35,8 +36,8 @@ export type Confirmation = 'agreed' | 'declined' | 'unasked' | 'unanswered';
 export interface ToolContext extends Workspace {
   /** When the call began, by `performance.now()`. */
   readonly startedAt: number;
-  /** Aborted when the client cancels the call or goes away. */
-  readonly signal: AbortSignal;
+  /** For requests to Fini: until when they are tried, and the signal that the client's cancel aborts. */
+  readonly call: TimedCall;
   readonly progress: ProgressReporter;
   /** How long the call may last, whatever it asks for, in seconds. */
   readonly longestSeconds: number;

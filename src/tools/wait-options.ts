@@ -1,3 +1,4 @@
+import type { TimedCall } from '../fini/call-options.ts';
 import type { WaitOptions } from '../ingestion/wait.ts';
 import {
   bounded,
@@ -12,13 +13,14 @@ import type { ToolContext } from './tool.ts';
 /** How long a tool waits, and how it reports progress to the client. */
 export function waitOptions(
   timeoutSeconds: number | undefined,
-  { startedAt, waitTimeoutSeconds, longestSeconds, signal, progress, log }: ToolContext,
+  { startedAt, waitTimeoutSeconds, longestSeconds, call, progress, log }: ToolContext,
 ): WaitOptions {
   let isTroubled = false;
   return {
     timeoutSeconds: Math.min(timeoutSeconds ?? waitTimeoutSeconds, longestSeconds),
     startedAt,
-    signal,
+    signal: call.signal,
+    onPause: call.onPause,
     onProgress(state) {
       progress.update(state);
       if (state.trouble !== null && !isTroubled) {
@@ -41,4 +43,9 @@ export function waitOptions(
       });
     },
   };
+}
+
+/** The same for what a tool asks of Fini before it queues, which the time of its wait bounds too. */
+export function callBefore({ startedAt, timeoutSeconds, signal, onPause }: WaitOptions): TimedCall {
+  return { signal, endsAt: startedAt + timeoutSeconds * 1000, onPause };
 }
