@@ -1,4 +1,4 @@
-import type { Call, TimedCall } from '../fini/call-options.ts';
+import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
@@ -55,6 +55,8 @@ export interface ImportResult {
 
 /** How long sources are looked at just for naming what Fini did not register. */
 const NAMING_MS = 5_000;
+/** A request that has less time than this is not worth sending. */
+const SHORTEST_REQUEST_MS = 50;
 /** How many pages of sources in a row without one that goes on end the search for such. */
 const PAGES_WITHOUT = 5;
 /** How many titles help a person to search better. */
@@ -123,9 +125,9 @@ export async function planImport(
   const sources = sourcesOf(fini, provider, call);
   const all = { listed: resources.length, unreadable };
   if ('externalIds' in choice) {
-    return { ...all, ...(await planNamed(resources, sources, choice.externalIds, call.endsAt)) };
+    return { ...all, ...(await planNamed(resources, sources, choice.externalIds, call)) };
   }
-  return { ...all, ...(await planMatching(resources, sources, choice, call.endsAt)) };
+  return { ...all, ...(await planMatching(resources, sources, choice)) };
 }
 
 type Plan = Omit<ImportPlan, 'listed' | 'unreadable'>;
@@ -135,7 +137,7 @@ async function planNamed(
   resources: readonly ProviderResource[],
   sources: AsyncIterable<readonly FiniDocument[]>,
   externalIds: readonly string[],
-  endsAt: number,
+  call: TimedCall,
 ): Promise<Plan> {
   // One item may be wanted by several names.
   const wanted = new Map<string, string[]>();
@@ -160,9 +162,9 @@ async function planNamed(
   if (missing.size > 0) {
     for await (const documents of sources) {
       known.push(...documents.filter(isWanted));
-      searchedInPart = missing.size > 0 && performance.now() > endsAt;
-      if (missing.size === 0 || searchedInPart) break;
+      if (missing.size === 0) break;
     }
+    searchedInPart = missing.size > 0 && isOver(call);
   }
   const notFound = [...missing];
   const before = { ingestedBefore: 0, failedBefore: 0, namedBefore: [] };
@@ -178,7 +180,6 @@ async function planMatching(
   resources: readonly ProviderResource[],
   sources: AsyncIterable<readonly FiniDocument[]>,
   choice: Exclude<Choice, { externalIds: unknown }>,
-  endsAt: number,
 ): Promise<Plan> {
   const everything = () => true;
   const toAdd = resources.filter('all' in choice ? everything : searchMatcher(choice.search));
@@ -204,7 +205,7 @@ async function planMatching(
     }
     // Newest change first: what is under way, or was registered lately, stands on the first pages.
     pagesWithout = documents.some(hasNotEnded) ? 0 : pagesWithout + 1;
-    if (pagesWithout >= PAGES_WITHOUT || performance.now() > endsAt) break;
+    if (pagesWithout >= PAGES_WITHOUT) break;
   }
   const isNothing = toAdd.length + known.length === 0;
   const others = isNothing ? resources.slice(0, OTHER_TITLES).map(shownTitle) : [];
@@ -251,17 +252,27 @@ function hasNotEnded(document: FiniDocument): boolean {
   return isInFlight(document) || document.linkedJobStatus === null;
 }
 
-/** A provider's sources, page by page, newest change first. */
+/** A provider's sources, page by page, newest change first, as far as the call's time goes. */
 async function* sourcesOf(
   fini: FiniClient,
   provider: Provider,
-  call: Call,
+  call: TimedCall,
 ): AsyncGenerator<readonly FiniDocument[]> {
   const filters = { source: provider };
-  for await (const { documents } of pagesOf(fini, call, { filters })) {
-    // An API may ignore a filter that it does not know.
-    yield documents.filter(({ source }) => source === provider);
+  try {
+    for await (const { documents } of pagesOf(fini, call, { filters })) {
+      // An API may ignore a filter that it does not know.
+      yield documents.filter(({ source }) => source === provider);
+      if (isOver(call)) return;
+    }
+  } catch (error) {
+    if (!(error instanceof FiniError) || !isOver(call)) throw error;
   }
+}
+
+/** Whether there is no time for a further request. */
+function isOver({ endsAt, signal }: TimedCall): boolean {
+  return !signal.aborted && performance.now() > endsAt - SHORTEST_REQUEST_MS;
 }
 
 /**

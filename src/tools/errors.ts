@@ -138,7 +138,7 @@ function waitCall(ids: readonly string[], since: object = {}): string {
 }
 
 /** The call that ingests these as they were passed, as a sentence that can be pasted. */
-function ingestCall(items: readonly string[], request: IngestRequest | null): string {
+export function ingestCall(items: readonly string[], request: IngestRequest | null): string {
   if (request === null) return 'make the same call again.';
   const named = items.slice(0, LISTED_ITEMS);
   const wanted = new Set(named);
@@ -183,8 +183,13 @@ function explainFiniError(
     case 'unreachable':
       return `Fini could not be reached to ${task}: ${said}. Nothing was carried out. Check the network and FINI_BASE_URL, then call again.`;
     case 'not_sent':
-      return `The request to ${task} was not sent: ${said}. Nothing was carried out. Call again in a minute.`;
+      return `The request to ${task} was not sent: ${said}. Nothing was carried out. Call again in ${pauseOf(error)}.`;
   }
+}
+
+/** How long Fini, or its limit, asks to wait. */
+function pauseOf({ retryAfterSeconds }: FiniError): string {
+  return retryAfterSeconds === undefined ? 'a minute' : `${Math.ceil(retryAfterSeconds)} s`;
 }
 
 /** Which scope a key lacks, and what still works with it. */
@@ -214,9 +219,7 @@ function explainStatus(error: FiniError, kind: ServerKind, said: string, next: s
         ? `${start} There is no such source in this workspace. Find the right ID with list_sources.`
         : `${start} The Fini API was not found at this address: check FINI_BASE_URL.`;
     case 429: {
-      const wait = error.retryAfterSeconds;
-      const pause = wait === undefined ? 'a minute' : `${Math.ceil(wait)} s`;
-      return `${start} Fini's rate limit was reached, so nothing was carried out. Call again in ${pause}.`;
+      return `${start} Fini's rate limit was reached, so nothing was carried out. Call again in ${pauseOf(error)}.`;
     }
     default:
       if (status >= 500) {

@@ -23,6 +23,7 @@ import {
   TITLE_LENGTH,
   URL_LENGTH,
 } from '../text.ts';
+import { ingestCall } from './errors.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
 import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText } from './report.ts';
@@ -335,7 +336,7 @@ function afterwards(
     sentences.push(explain(trouble) ?? '');
     if (trouble.stage === 'not_queued' && registered > 0) {
       sentences.push(
-        `${counted(registered, 'item')} registered. Call import_provider_resources again with the same input to continue with them${byTitle}.`,
+        `${counted(registered, 'item')} registered. To queue ${registered === 1 ? 'it' : 'them'}, ${ingestCall(trouble.left, trouble.request)}`,
       );
     }
   } else if (trouble !== null) {

@@ -298,7 +298,7 @@ test.each([
     harness.sandbox.script({ method: 'POST', path: /public$/, action });
     const { isError, text, structured } = await run(input);
     expect(isError).toBe(true);
-    expect(text).toMatch(/Nothing was queued\..*2 items registered\. Call import_provider/);
+    expect(text).toMatch(/Nothing was queued\..*2 items registered\. To queue them, call/);
     expect(structured.unregistered).toEqual([first]);
     expect(structured.notFound).toEqual('search' in input ? [] : ['none']);
 
@@ -315,6 +315,19 @@ test.each([
     expect(documentIdsToAdd).toHaveLength(2);
   },
 );
+
+test('where queueing is refused after registering, the call that is named queues what is registered', async () => {
+  const resources = itemsOf(3);
+  list(resources);
+  const action = { kind: 'status', status: 400 } as const;
+  harness.sandbox.script({ method: 'POST', path: /public$/, action });
+  const { text } = await run({ search: `Item ${`${items}`.slice(0, -1)}` });
+  const [, named = ''] =
+    /3 items registered\. To queue them, call ingest_and_wait with (\{.*?\})\./.exec(text) ?? [];
+  const { structured } = await harness.call('ingest_and_wait', JSON.parse(named));
+  expect(structured.outcome).toBe('completed');
+  expect(reportedIds(structured).toSorted()).toEqual(idsOf(resources).toSorted());
+});
 
 test('a call that is cancelled while it registers continues when it is made again', async () => {
   const resources = itemsOf(2);
@@ -341,7 +354,7 @@ test('a search for a path continues where the same call before ended early', asy
   const action = { kind: 'status', status: 400 } as const;
   harness.sandbox.script({ method: 'POST', path: /public$/, action });
   const first = await run(input);
-  expect(first.text).toMatch(/1 item registered\. Call import_provider_resources again/);
+  expect(first.text).toMatch(/1 item registered\. To queue it, call ingest_and_wait with /);
   // As Fini does, Notion's list leaves out what has been registered.
   list([parent]);
   const again = await run(input);
