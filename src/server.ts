@@ -6,13 +6,12 @@ import {
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { offerPrompts } from './prompts/offer-prompts.ts';
-import { explaining } from './protocol-error.ts';
+import { explaining, readable } from './protocol-error.ts';
 import { offerSources } from './resources/offer-sources.ts';
 import type { Secrets } from './secrets.ts';
 import { errorResult, type Session, type ToolDependencies } from './tools/define.ts';
 import { findTool } from './tools/find-tool.ts';
 import { tools } from './tools/index.ts';
-import { readable } from './transports/messages.ts';
 
 const INSTRUCTIONS = `Puts documentation into Fini, the customer-support AI. What these tools call a "source", Fini's API calls a "document".
 
