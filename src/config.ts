@@ -87,18 +87,21 @@ function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
 interface Setting {
   /** The environment variable. */
   readonly environment?: string;
-  /** The flag, without its dashes; that of a setting that is on or off takes no value. */
+  /** The flag, without its dashes. */
   readonly flag?: string;
   /** What it means, with its unit, in the words of `--help`. */
   readonly description: string;
-  /** What it may be, and what it is where nobody sets it. */
+  /**
+   * What it may be, and what it is where nobody sets it. The latter tells how a flag takes its value:
+   * where it is false, the flag takes none, where it is a list, one each time, else one.
+   */
   readonly schema: z.ZodType;
   /** It means something only over HTTP. */
   readonly needsHttp?: boolean;
 }
 
 /** Every setting. Flags, `--help`, the README's table and what is said of faults come from here. */
-export const settings = {
+const settings = {
   apiKey: {
     environment: 'FINI_API_KEY',
     description:
@@ -239,7 +242,10 @@ export const configSchema = z.object(schemasOf(settings));
 /** Every setting, parsed. */
 export type Config = z.output<typeof configSchema>;
 
-/** The schemas of a table's rows, by name. An overload, since a compiler knows no names of entries. */
+/**
+ * The schemas of a table's rows, by name. It is an overload because TypeScript does not follow names
+ * through entries.
+ */
 function schemasOf<Table extends Record<string, Setting>>(
   table: Table,
 ): { [Name in keyof Table]: Table[Name]['schema'] };
@@ -302,7 +308,6 @@ type Flags = ReadonlyMap<string, string | true | readonly string[]>;
 function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } {
   const flags = new Map<string, string | true | readonly string[]>();
   const faults: string[] = [];
-  // Whether a flag is on or off, takes a value, or one each time, shows in what it is by default.
   const initials = new Map<string, unknown>([
     ['help', false],
     ['version', false],

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { Log } from '../log.ts';
 import { bounded } from '../text.ts';
 import { shortHash } from './http-access.ts';
+import { pathOf } from './http-request.ts';
 import { fieldOf } from './message-bounds.ts';
 
 /** What the access line tells of a request's body. */
@@ -44,11 +45,6 @@ export function logAccess(log: Log, request: IncomingMessage, response: ServerRe
     });
   });
   return summary;
-}
-
-/** The path that a request asks for, without a slash at its end. */
-export function pathOf(request: IncomingMessage): string {
-  return (request.url ?? '/').replace(/\?.*$/s, '').replace(/(?<=.)\/$/, '');
 }
 
 /** What a client names itself, fit for one line of the log. */

@@ -9,16 +9,17 @@ import { inspect } from 'node:util';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
 import { isWildcard, nameOf } from '../hosts.ts';
 import { failureText } from '../tools/define.ts';
-import { logAccess, logSeldom, pathOf, type Summary } from './access-log.ts';
+import { logAccess, logSeldom, type Summary } from './access-log.ts';
 import type { AccessRules } from './http-access.ts';
 import { connectionLimit } from './http-limits.ts';
 import { answerJson, answerRefusal, HttpRefusal } from './http-refusal.ts';
-import { HttpServers, type HttpServersOptions } from './http-servers.ts';
+import { pathOf } from './http-request.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
+import { McpServers, type McpServersOptions } from './mcp-servers.ts';
 import type { SessionsOptions } from './sessions.ts';
 
 /** How the HTTP server runs. */
-export interface HttpServerOptions extends AccessRules, SessionsOptions, HttpServersOptions {
+export interface HttpServerOptions extends AccessRules, SessionsOptions, McpServersOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -59,7 +60,7 @@ const STOP_INTERVAL_MS = 20;
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { log, version } = options;
-  const servers = new HttpServers(options);
+  const servers = new McpServers(options);
   const mcp = new McpEndpoint(servers, {
     ...options,
     rules: rulesOf(options),

@@ -7,10 +7,10 @@ import {
   checkAccess,
   shareWithOrigin,
 } from './http-access.ts';
-import { opensSession, readAccept, readBody, readJson } from './http-body.ts';
 import { UnderWayBound, UnreadBound } from './http-limits.ts';
 import { HttpRefusal, noRoom } from './http-refusal.ts';
-import type { HttpServers, McpRequest } from './http-servers.ts';
+import { opensSession, readAccept, readBody, readJson } from './http-request.ts';
+import type { McpRequest, McpServers } from './mcp-servers.ts';
 import { ModernHttp } from './modern-http.ts';
 import { Sessions, type SessionsOptions } from './sessions.ts';
 import { serveStateless } from './stateless.ts';
@@ -28,7 +28,7 @@ const METHODS = ['GET', 'POST', 'DELETE'];
 
 /** MCP's Streamable HTTP: lets a request in, reads it, and passes it on as its client's era needs. */
 export class McpEndpoint {
-  readonly #servers: HttpServers;
+  readonly #servers: McpServers;
   readonly #options: McpEndpointOptions;
   readonly #sessions: Sessions;
   readonly #modern: ModernHttp;
@@ -36,7 +36,7 @@ export class McpEndpoint {
   readonly #unread: UnreadBound;
   #running = 0;
 
-  constructor(servers: HttpServers, options: McpEndpointOptions) {
+  constructor(servers: McpServers, options: McpEndpointOptions) {
     this.#servers = servers;
     this.#options = options;
     this.#sessions = new Sessions(servers, options);

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { toWebRequest } from '@modelcontextprotocol/node';
 import { createMcpHandler, isLegacyRequest } from '@modelcontextprotocol/server';
-import { type HttpServers, KEEP_ALIVE_MS, type McpRequest } from './http-servers.ts';
+import { KEEP_ALIVE_MS, type McpRequest, type McpServers } from './mcp-servers.ts';
 
 /** Serves requests of protocol 2026-07-28, each for itself and without a session. */
 export class ModernHttp {
   readonly #handler: ReturnType<typeof createMcpHandler>;
 
-  constructor(servers: HttpServers) {
+  constructor(servers: McpServers) {
     // The headers say whose workspace is meant.
     this.#handler = createMcpHandler(
       ({ requestInfo }) =>

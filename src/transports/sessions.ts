@@ -6,7 +6,7 @@ import * as z from 'zod';
 import { EventLogs } from './event-log.ts';
 import { SessionShares } from './http-limits.ts';
 import { HttpRefusal, noRoom } from './http-refusal.ts';
-import { type HttpServers, KEEP_ALIVE_MS, type McpRequest } from './http-servers.ts';
+import { KEEP_ALIVE_MS, type McpRequest, type McpServers } from './mcp-servers.ts';
 
 /** How many sessions there may be, and for how long. */
 export interface SessionsOptions {
@@ -42,7 +42,7 @@ const cancelSchema = z.object({
 
 /** The sessions of clients of 2025, shared out among the keys that they bring. */
 export class Sessions {
-  readonly #servers: HttpServers;
+  readonly #servers: McpServers;
   readonly #options: SessionsOptions;
   readonly #shares: SessionShares;
   readonly #eventLogs = new EventLogs<JSONRPCMessage>();
@@ -51,7 +51,7 @@ export class Sessions {
   readonly #sweep: NodeJS.Timeout;
   #isStopping = false;
 
-  constructor(servers: HttpServers, options: SessionsOptions) {
+  constructor(servers: McpServers, options: SessionsOptions) {
     this.#servers = servers;
     this.#options = options;
     this.#shares = new SessionShares(options.maximumSessions);

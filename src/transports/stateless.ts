@@ -1,9 +1,9 @@
 import { NodeStreamableHTTPServerTransport } from '@modelcontextprotocol/node';
-import { type HttpServers, KEEP_ALIVE_MS, type McpRequest } from './http-servers.ts';
+import { KEEP_ALIVE_MS, type McpRequest, type McpServers } from './mcp-servers.ts';
 
 /** Serves a request of 2025 without a session: a server and a transport of its own, for it alone. */
 export async function serveStateless(
-  servers: HttpServers,
+  servers: McpServers,
   { request, response, apiKey, body }: McpRequest,
 ): Promise<void> {
   const lease = servers.lease(apiKey);

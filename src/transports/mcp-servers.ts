@@ -21,7 +21,7 @@ export interface McpRequest {
 }
 
 /** What every MCP server over HTTP is made of. */
-export interface HttpServersOptions extends ServerKind {
+export interface McpServersOptions extends ServerKind {
   /** The version that clients are told. */
   readonly version: string;
   readonly workspaces: Workspaces;
@@ -29,10 +29,10 @@ export interface HttpServersOptions extends ServerKind {
 }
 
 /** Makes MCP servers: each client of 2025 gets one for its session, any other one for a request. */
-export class HttpServers {
-  readonly #options: HttpServersOptions;
+export class McpServers {
+  readonly #options: McpServersOptions;
 
-  constructor(options: HttpServersOptions) {
+  constructor(options: McpServersOptions) {
     this.#options = options;
   }
 

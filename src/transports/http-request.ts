@@ -12,6 +12,11 @@ import { readMessages } from './messages.ts';
 const MAXIMUM_BODY_BYTES = 4 * 1024 * 1024;
 const BOTH_TYPES = 'application/json, text/event-stream';
 
+/** The path that a request asks for, without a slash at its end. */
+export function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').replace(/\?.*$/s, '').replace(/(?<=.)\/$/, '');
+}
+
 /**
  * Reads the whole body, bounded, as JSON.
  *
