@@ -1,29 +1,16 @@
 import { domainToASCII } from 'node:url';
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import * as z from 'zod';
+import { isLoopback } from './hosts.ts';
 import { LOG_LEVELS } from './log.ts';
 import { maskKeys } from './secrets.ts';
 import { quoted } from './text.ts';
-import { isLoopback } from './transports/http-access.ts';
 
 /** The URL of the Fini API (fini-api.md). */
 const PRODUCTION = 'https://api-prod.usefini.com';
 
-/** How a setting is given, in addition to its schema. */
-interface SettingSource {
-  /** The environment variable. */
-  readonly environment?: string;
-  /** The flag, without its dashes; a boolean setting's flag takes no value. */
-  readonly flag?: string;
-  readonly description: string;
-}
-
 /** RFC 6750: what may stand after "Bearer". Nothing of it is changed by JSON. */
 const TOKEN = /^[\w.~+/-]+=*$/;
-
-const sources = z.registry<SettingSource>();
-
-const milliseconds = z.coerce.number({ error: 'is not a number' }).int('is not a whole number');
 
 /** A workspace key, as it stands after "Bearer". */
 export const apiKeySchema = z
@@ -35,8 +22,18 @@ export const apiKeySchema = z
   .regex(TOKEN, 'has characters that no key has; set only the key, without "Bearer" or quotes')
   .min(8, 'is too short to be a key');
 
+const tokenSchema = z
+  .string()
+  .regex(TOKEN, 'has characters that no token has')
+  .min(16, 'is too short: use 16 characters or more');
+
+const baseUrlSchema = z.string().superRefine((text, context) => {
+  const fault = baseUrlFault(text);
+  if (fault !== null) context.addIssue(fault);
+});
+
 /** Where a proxy is: people leave its scheme out. */
-const proxyUrl = z
+const proxySchema = z
   .string()
   .transform((text) => (text.includes('://') ? text : `http://${text}`))
   .refine(
@@ -44,224 +41,223 @@ const proxyUrl = z
     'is not the URL of an HTTP proxy; write it as http://host:port',
   );
 
-/** Every setting: name, unit, default, how it is given and what it means. */
-export const configSchema = z.object({
-  /** The workspace key. Undefined if none is set: the server still starts, and calls say so. */
-  apiKey: apiKeySchema.optional().register(sources, {
+/** An address to listen on, of IPv6 with or without brackets. */
+const addressSchema = z
+  .string()
+  .trim()
+  .transform((host) => host.replace(/^\[(.*)\]$/, '$1'));
+
+const hostSchema = z
+  .string()
+  .refine(
+    (host) => /^([^\s/:@*,.][^\s/:@*,]*|\[[^\s]*\])$/.test(host) && asciiHost(host) !== '',
+    'must be one host name, without scheme, port, "*" or a leading dot; repeat the flag for more',
+  )
+  // As requests name it: names beyond ASCII travel in Punycode.
+  .transform(asciiHost);
+
+const originSchema = z
+  .string()
+  .toLowerCase()
+  .refine(
+    isOrigin,
+    'must be one origin: scheme, host and port, without a path (https://host, chrome-extension://id, vscode-webview://*)',
+  );
+
+const flagSchema = z.boolean().default(false);
+
+/** A number within bounds, given as text. */
+function number(minimum: number, maximum: number, isWhole = false) {
+  return z.coerce
+    .number<string>({ error: 'is not a number' })
+    .refine((value) => !isWhole || Number.isInteger(value), {
+      error: 'is not a whole number',
+      abort: true,
+    })
+    .min(minimum, `must be at least ${minimum}`)
+    .max(maximum, `must be at most ${maximum}`);
+}
+
+/** The same without a fraction. */
+function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
+  return number(minimum, maximum, true);
+}
+
+/** A setting: what it means and how it is given. */
+interface Setting {
+  /** The environment variable. */
+  readonly environment?: string;
+  /** The flag, without its dashes. */
+  readonly flag?: string;
+  /** What it means, with its unit, in the words of `--help`. */
+  readonly description: string;
+  /**
+   * What it may be, and what it is where nobody sets it. The latter tells how a flag takes its value:
+   * where it is false, the flag takes none, where it is a list, one each time, else one.
+   */
+  readonly schema: z.ZodType;
+  /** It means something only over HTTP. */
+  readonly needsHttp?: boolean;
+}
+
+/** Every setting. Flags, `--help`, the README's table and what is said of faults come from here. */
+const settings = {
+  apiKey: {
     environment: 'FINI_API_KEY',
     description:
       'Your workspace key, with scope read, write or both. Without it, the server starts and lists its tools, and every call says how to set it.',
-  }),
-  /** Scheme, host and an optional path. */
-  baseUrl: z
-    .string()
-    .superRefine((text, context) => {
-      const fault = baseUrlFault(text);
-      if (fault !== null) context.addIssue(fault);
-    })
-    .default(PRODUCTION)
-    .register(sources, {
-      environment: 'FINI_BASE_URL',
-      flag: 'base-url',
-      description: 'The URL of the Fini API: https, or http on loopback.',
-    }),
-  /** The proxy for Fini, unless it is on loopback. */
-  httpsProxy: proxyUrl.optional().register(sources, {
+    schema: apiKeySchema.optional(),
+  },
+  baseUrl: {
+    environment: 'FINI_BASE_URL',
+    flag: 'base-url',
+    description: 'The URL of the Fini API: https, or http on loopback.',
+    schema: baseUrlSchema.default(PRODUCTION),
+  },
+  httpsProxy: {
     environment: 'HTTPS_PROXY',
     description: 'The proxy for requests to Fini. Requests to loopback are always sent directly.',
-  }),
-  /** The same, if `httpsProxy` is not set. */
-  httpProxy: proxyUrl.optional().register(sources, {
+    schema: proxySchema.optional(),
+  },
+  httpProxy: {
     environment: 'HTTP_PROXY',
     description: 'The proxy to use if HTTPS_PROXY is not set.',
-  }),
-  /** Hosts that need no proxy: names, domains and ports, with commas between them. */
-  noProxy: z.string().optional().register(sources, {
+    schema: proxySchema.optional(),
+  },
+  noProxy: {
     environment: 'NO_PROXY',
     description: 'Hosts that need no proxy, separated by commas; * for all.',
-  }),
-  /** The shortest interval between status checks during a wait, in milliseconds. */
-  pollIntervalMs: milliseconds
-    .pipe(z.number().min(1, 'must be at least 1').max(60_000, 'must be at most 60000'))
-    .default(1000)
-    .register(sources, {
-      environment: 'FINI_POLL_INTERVAL_MS',
-      description:
-        'The shortest interval between status checks during a wait, in milliseconds. It grows to ten times that while nothing changes.',
-    }),
-  /** The timeout for one attempt of a request, including its response body, in milliseconds. */
-  requestTimeoutMs: milliseconds
-    .pipe(z.number().min(1, 'must be at least 1').max(600_000, 'must be at most 600000'))
-    .default(30_000)
-    .register(sources, {
-      environment: 'FINI_REQUEST_TIMEOUT_MS',
-      description:
-        'The timeout for one attempt of one request to Fini, including its whole response, in milliseconds.',
-    }),
-  /** How many requests one key sends to Fini within a minute at most. */
-  requestsPerMinute: z.coerce
-    .number({ error: 'is not a number' })
-    .pipe(
-      z
-        .number()
-        .int('is not a whole number')
-        .min(1, 'must be at least 1')
-        .max(100_000, 'must be at most 100000'),
-    )
-    .default(90)
-    .register(sources, {
-      environment: 'FINI_REQUESTS_PER_MINUTE',
-      description:
-        'The maximum number of requests to Fini per minute and key. Fini allows 100. Set it lower if several servers share a key.',
-    }),
-  /** How long a wait lasts if the call does not say, in seconds. */
-  waitTimeoutSeconds: z.coerce
-    .number({ error: 'is not a number' })
-    .pipe(z.number().min(1, 'must be at least 1').max(3600, 'must be at most 3600'))
-    .default(50)
-    .register(sources, {
-      environment: 'FINI_WAIT_TIMEOUT_SECONDS',
-      description:
-        'How long a wait lasts if the call does not set timeoutSeconds, in seconds. Some clients drop a call after 60 s.',
-    }),
-  /** Serve against the embedded Fini. */
-  sandbox: z.boolean().default(false).register(sources, {
+    schema: z.string().optional(),
+  },
+  pollIntervalMs: {
+    environment: 'FINI_POLL_INTERVAL_MS',
+    description:
+      'The shortest interval between status checks during a wait, in milliseconds. It grows to ten times that while nothing changes.',
+    schema: wholeNumber(1, 60_000).default(1000),
+  },
+  requestTimeoutMs: {
+    environment: 'FINI_REQUEST_TIMEOUT_MS',
+    description:
+      'The timeout for one attempt of one request to Fini, including its whole response, in milliseconds.',
+    schema: wholeNumber(1, 600_000).default(30_000),
+  },
+  requestsPerMinute: {
+    environment: 'FINI_REQUESTS_PER_MINUTE',
+    description:
+      'The maximum number of requests to Fini per minute and key. Fini allows 100. Set it lower if several servers share a key.',
+    schema: wholeNumber(1, 100_000).default(90),
+  },
+  waitTimeoutSeconds: {
+    environment: 'FINI_WAIT_TIMEOUT_SECONDS',
+    description:
+      'How long a wait lasts if the call does not set timeoutSeconds, in seconds. Some clients drop a call after 60 s.',
+    schema: number(1, 3600).default(50),
+  },
+  sandbox: {
     flag: 'sandbox',
     description:
       'Use the embedded Fini, which needs no account, key or network. Its data is lost when the server stops.',
-  }),
-  /** Only the tools that change nothing. */
-  readOnly: z.boolean().default(false).register(sources, {
+    schema: flagSchema,
+  },
+  readOnly: {
     flag: 'read-only',
     description: 'List only tools that change nothing.',
-  }),
-  /** Also the tool that deletes. */
-  allowDelete: z.boolean().default(false).register(sources, {
+    schema: flagSchema,
+  },
+  allowDelete: {
     flag: 'allow-delete',
     description:
       'Also list delete_sources. It asks the person each time, if the client supports it (and, for clients of protocol 2025, the server keeps sessions).',
-  }),
-  /** Serve Streamable HTTP instead of stdio. */
-  http: z.boolean().default(false).register(sources, {
+    schema: flagSchema,
+  },
+  http: {
     flag: 'http',
     description: 'Serve Streamable HTTP at /mcp instead of stdio, for a team.',
-  }),
-  /** The address to listen on. */
-  host: z
-    .string()
-    .trim()
-    .transform((host) => host.replace(/^\[(.*)\]$/, '$1'))
-    .default('127.0.0.1')
-    .register(sources, {
-      flag: 'host',
-      description:
-        'The address to listen on. Anything other than loopback requires FINI_MCP_AUTH_TOKEN.',
-    }),
-  /** The port to listen on; 0 takes any free one. */
-  port: z
-    .string()
-    .regex(/^\d+$/, 'is not a number')
-    .transform(Number)
-    .pipe(
-      z
-        .number()
-        .int('is not a whole number')
-        .min(0, 'must be at least 0')
-        .max(65_535, 'must be at most 65535'),
-    )
-    .default(3333)
-    .register(sources, { flag: 'port', description: 'The port to listen on.' }),
-  /** The token that every HTTP request must send after "Bearer". */
-  authToken: z
-    .string()
-    .regex(TOKEN, 'has characters that no token has')
-    .min(16, 'is too short: use 16 characters or more')
-    .optional()
-    .register(sources, {
-      environment: 'FINI_MCP_AUTH_TOKEN',
-      description:
-        'The token that every HTTP request must send as "Authorization: Bearer". At least 16 characters.',
-    }),
-  /** No sessions. */
-  stateless: z.boolean().default(false).register(sources, {
+    schema: flagSchema,
+  },
+  host: {
+    flag: 'host',
+    needsHttp: true,
+    description:
+      'The address to listen on. Anything other than loopback requires FINI_MCP_AUTH_TOKEN.',
+    schema: addressSchema.default('127.0.0.1'),
+  },
+  port: {
+    flag: 'port',
+    needsHttp: true,
+    description: 'The port to listen on.',
+    schema: z.string().regex(/^\d+$/, 'is not a number').pipe(wholeNumber(0, 65_535)).default(3333),
+  },
+  authToken: {
+    environment: 'FINI_MCP_AUTH_TOKEN',
+    description:
+      'The token that every HTTP request must send as "Authorization: Bearer". At least 16 characters.',
+    schema: tokenSchema.optional(),
+  },
+  stateless: {
     flag: 'stateless',
+    needsHttp: true,
     description: 'HTTP without sessions, for replicas behind a plain load balancer.',
-  }),
-  /** Host names that clients can use for the HTTP server, in addition to loopback names. */
-  allowedHosts: z
-    .array(
-      z
-        .string()
-        .refine(
-          (host) => /^([^\s/:@*,.][^\s/:@*,]*|\[[^\s]*\])$/.test(host) && asciiHost(host) !== '',
-          'must be one host name, without scheme, port, "*" or a leading dot; repeat the flag for more',
-        )
-        // As requests name it: names beyond ASCII travel in Punycode.
-        .transform(asciiHost),
-    )
-    .default([])
-    .register(sources, {
-      flag: 'allowed-host',
-      description:
-        'A host name that clients can use for the HTTP server, in addition to loopback names. Can be repeated.',
-    }),
-  /** Origins whose pages can call the HTTP server, in addition to loopback origins. */
-  allowedOrigins: z
-    .array(
-      z
-        .string()
-        .toLowerCase()
-        .refine(
-          isOrigin,
-          'must be one origin: scheme, host and port, without a path (https://host, chrome-extension://id, vscode-webview://*)',
-        ),
-    )
-    .default([])
-    .register(sources, {
-      flag: 'allowed-origin',
-      description:
-        'An origin (https://host, or one of a browser extension or desktop app) whose pages can call the HTTP server, in addition to loopback origins. Can be repeated.',
-    }),
-  /** The maximum number of HTTP sessions. */
-  maximumSessions: z.coerce
-    .number({ error: 'is not a number' })
-    .pipe(z.number().int('is not a whole number').min(1, 'must be at least 1'))
-    .default(1000)
-    .register(sources, {
-      flag: 'max-sessions',
-      description: 'The maximum number of HTTP sessions. Beyond that, a new one gets a 503.',
-    }),
-  /** How long an HTTP session can be unused, in seconds. */
-  sessionIdleSeconds: z.coerce
-    .number({ error: 'is not a number' })
-    .pipe(z.number().min(1, 'must be at least 1').max(86_400, 'must be at most 86400'))
-    .default(1800)
-    .register(sources, {
-      flag: 'session-idle-seconds',
-      description: 'How long an HTTP session can be unused before it is closed, in seconds.',
-    }),
-  /** How long an idle HTTP connection is kept open, in seconds. */
-  keepAliveSeconds: z.coerce
-    .number({ error: 'is not a number' })
-    .pipe(z.number().min(1, 'must be at least 1').max(3600, 'must be at most 3600'))
-    .default(75)
-    .register(sources, {
-      flag: 'keep-alive-seconds',
-      description:
-        'How long an idle HTTP connection is kept open, in seconds. Keep it above the idle timeout of a load balancer in front, usually 60.',
-    }),
-  /** How much to log to stderr. */
-  logLevel: z
-    .enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` })
-    .default('info')
-    .register(sources, {
-      flag: 'log-level',
-      description: 'How much to log to stderr: error, info (one line per HTTP request) or debug.',
-    }),
-});
+    schema: flagSchema,
+  },
+  allowedHosts: {
+    flag: 'allowed-host',
+    needsHttp: true,
+    description:
+      'A host name that clients can use for the HTTP server, in addition to loopback names. Can be repeated.',
+    schema: z.array(hostSchema).default([]),
+  },
+  allowedOrigins: {
+    flag: 'allowed-origin',
+    needsHttp: true,
+    description:
+      'An origin (https://host, or one of a browser extension or desktop app) whose pages can call the HTTP server, in addition to loopback origins. Can be repeated.',
+    schema: z.array(originSchema).default([]),
+  },
+  maximumSessions: {
+    flag: 'max-sessions',
+    needsHttp: true,
+    description: 'The maximum number of HTTP sessions. Beyond that, a new one gets a 503.',
+    schema: wholeNumber(1).default(1000),
+  },
+  sessionIdleSeconds: {
+    flag: 'session-idle-seconds',
+    needsHttp: true,
+    description: 'How long an HTTP session can be unused before it is closed, in seconds.',
+    schema: number(1, 86_400).default(1800),
+  },
+  keepAliveSeconds: {
+    flag: 'keep-alive-seconds',
+    needsHttp: true,
+    description:
+      'How long an idle HTTP connection is kept open, in seconds. Keep it above the idle timeout of a load balancer in front, usually 60.',
+    schema: number(1, 3600).default(75),
+  },
+  logLevel: {
+    flag: 'log-level',
+    description: 'How much to log to stderr: error, info (one line per HTTP request) or debug.',
+    schema: z
+      .enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` })
+      .default('info'),
+  },
+} satisfies Record<string, Setting>;
+
+/** Reads what was given for each setting. */
+export const configSchema = z.object(schemasOf(settings));
 
 /** Every setting, parsed. */
 export type Config = z.output<typeof configSchema>;
+
+/**
+ * The schemas of a table's rows, by name. It is an overload because TypeScript does not follow names
+ * through entries.
+ */
+function schemasOf<Table extends Record<string, Setting>>(
+  table: Table,
+): { [Name in keyof Table]: Table[Name]['schema'] };
+function schemasOf(table: Record<string, Setting>): Record<string, z.ZodType> {
+  return Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema]));
+}
 
 /** What the command line asks for. */
 export type Command =
@@ -270,17 +266,11 @@ export type Command =
   | { readonly kind: 'version' }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
-/** How a flag takes its value. */
-type FlagKind = 'boolean' | 'string' | 'list';
-
-const KIND_OF_TYPE: Readonly<Record<string, FlagKind>> = { boolean: 'boolean', array: 'list' };
-
-/** Every setting's name, how it is given, and how its flag takes its value. */
-const settings = Object.entries(configSchema.shape).map(([name, schema]) => ({
+/** The rows of the table: each setting's name, and what it is where nobody sets it. */
+const rows = Object.entries<Setting>(settings).map(([name, setting]) => ({
+  ...setting,
   name,
-  kind: KIND_OF_TYPE[schema.def.innerType.def.type] ?? 'string',
-  source: sources.get(schema),
-  initial: schema.def.type === 'default' ? schema.def.defaultValue : undefined,
+  initial: setting.schema.parse(undefined),
 }));
 
 /**
@@ -297,16 +287,16 @@ export function readCommand(
   if (flags.has('sandbox') && flags.has('base-url')) {
     faults.push('--sandbox and --base-url exclude each other: the sandbox is its own Fini');
   }
-  const given = settings.map(({ name, source }) => [
+  const given = rows.map(({ name, flag, environment: variable }) => [
     name,
-    flags.get(source?.flag ?? '') ?? environmentValue(environment, source?.environment),
+    flags.get(flag ?? '') ?? environmentValue(environment, variable),
   ]);
   const parsed = configSchema.safeParse(Object.fromEntries(given));
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
-      const source = settings.find(({ name }) => name === issue.path[0])?.source;
-      const isFlag = source?.flag !== undefined && flags.has(source.flag);
-      faults.push(`${isFlag ? `--${source.flag}` : source?.environment} ${issue.message}`);
+      const row = rows.find(({ name }) => name === issue.path[0]);
+      const isFlag = row?.flag !== undefined && flags.has(row.flag);
+      faults.push(`${isFlag ? `--${row.flag}` : row?.environment} ${issue.message}`);
     }
     return { kind: 'faults', faults };
   }
@@ -324,17 +314,15 @@ type Flags = ReadonlyMap<string, string | true | readonly string[]>;
 function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } {
   const flags = new Map<string, string | true | readonly string[]>();
   const faults: string[] = [];
-  const kinds = new Map<string, FlagKind>([
-    ['help', 'boolean'],
-    ['version', 'boolean'],
+  const initials = new Map<string, unknown>([
+    ['help', false],
+    ['version', false],
   ]);
-  for (const { source, kind } of settings) if (source?.flag) kinds.set(source.flag, kind);
-  const options = Object.fromEntries(
-    [...kinds].map(([flag, kind]) => [
-      flag,
-      { type: kind === 'boolean' ? ('boolean' as const) : ('string' as const), multiple: true },
-    ]),
-  );
+  for (const { flag, initial } of rows) if (flag !== undefined) initials.set(flag, initial);
+  const options: ParseArgsConfig['options'] = {};
+  for (const [flag, initial] of initials) {
+    options[flag] = { type: typeof initial === 'boolean' ? 'boolean' : 'string', multiple: true };
+  }
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
   for (const token of tokens) {
     if (token.kind === 'positional') faults.push(`${shown(token.value)} is not a flag; see --help`);
@@ -346,23 +334,19 @@ function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } 
       faults.push(`${rawName} needs a value, and ${shown(token.value ?? '')} is a flag`);
     const value = isSwallowed ? undefined : token.value;
     const name = SHORT_FLAGS.get(token.name) ?? token.name;
-    switch (kinds.get(name)) {
-      case undefined:
-        faults.push(`${shown(rawName).slice(1, -1)} is not a flag of fini-mcp; see --help`);
-        break;
-      case 'boolean':
-        if (value === undefined) flags.set(name, true);
-        else faults.push(`${rawName} takes no value`);
-        break;
-      case 'list': {
-        const before = flags.get(name);
-        if (value) flags.set(name, [...(Array.isArray(before) ? before : []), value]);
-        else if (!isSwallowed) faults.push(`${rawName} needs a value`);
-        break;
-      }
-      case 'string':
-        if (value) flags.set(name, value);
-        else if (!isSwallowed) faults.push(`${rawName} needs a value`);
+    const initial = initials.get(name);
+    const before = flags.get(name);
+    if (!initials.has(name)) {
+      faults.push(`${shown(rawName).slice(1, -1)} is not a flag of fini-mcp; see --help`);
+    } else if (typeof initial === 'boolean') {
+      if (value === undefined) flags.set(name, true);
+      else faults.push(`${rawName} takes no value`);
+    } else if (!value) {
+      if (!isSwallowed) faults.push(`${rawName} needs a value`);
+    } else if (Array.isArray(initial)) {
+      flags.set(name, [...(Array.isArray(before) ? before : []), value]);
+    } else {
+      flags.set(name, value);
     }
   }
   return { flags, faults };
@@ -384,18 +368,10 @@ function conflicts(config: Config, flags: Flags): string[] {
   if (config.readOnly && config.allowDelete) {
     faults.push('--read-only and --allow-delete exclude each other');
   }
-  const needsHttp = [
-    'host',
-    'port',
-    'stateless',
-    'allowed-host',
-    'allowed-origin',
-    'max-sessions',
-    'session-idle-seconds',
-    'keep-alive-seconds',
-  ];
   if (!config.http) {
-    for (const flag of needsHttp) if (flags.has(flag)) faults.push(`--${flag} needs --http`);
+    for (const { flag, needsHttp } of rows) {
+      if (needsHttp && flags.has(flag ?? '')) faults.push(`--${flag} needs --http`);
+    }
   }
   return faults;
 }
@@ -434,15 +410,11 @@ function baseUrlFault(text: string): string | null {
 
 /** The text of `--help`: every flag and every environment variable. */
 export function helpText(version: string): string {
-  const lines = settings.flatMap(({ source, kind, initial }) => {
-    if (source === undefined) return [];
-    const flag =
-      source.flag === undefined ? [] : [`--${source.flag}${kind === 'boolean' ? '' : ' <value>'}`];
-    const names = [...flag, source.environment ?? []].flat();
+  const lines = rows.map(({ flag, environment, description, initial }) => {
+    const value = typeof initial === 'boolean' ? '' : ' <value>';
+    const names = [flag === undefined ? [] : `--${flag}${value}`, environment ?? []].flat();
     const hasDefault = typeof initial === 'string' || typeof initial === 'number';
-    return [
-      `  ${names.join(', ')}\n      ${source.description}${hasDefault ? ` Default: ${initial}.` : ''}`,
-    ];
+    return `  ${names.join(', ')}\n      ${description}${hasDefault ? ` Default: ${initial}.` : ''}`;
   });
   return `fini-mcp ${version}: a Model Context Protocol server for Fini's sources, over stdio or HTTP.
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import packageJson from '../package.json' with { type: 'json' };
@@ -5,7 +6,6 @@ import { type Config, helpText, readCommand, shown } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { Secrets } from './secrets.ts';
 import { createServer, guarded } from './server.ts';
-import { originalStack } from './stack.ts';
 import { bounded, ERROR_LENGTH } from './text.ts';
 import { StdioTransport } from './transports/stdio.ts';
 import { Workspaces } from './workspace.ts';
@@ -71,7 +71,7 @@ async function serveOverStdio(config: Config): Promise<void> {
   const dependencies = {
     workspace: lease.workspace,
     onUnexpectedError: (reference: string, error: unknown) => {
-      log('error', 'failed unexpectedly', { reference, error: originalStack(error) });
+      log('error', 'failed unexpectedly', { reference, error: inspect(error) });
     },
   };
   // The first message decides for which era of the protocol a server is made.
@@ -126,7 +126,7 @@ async function loadEverything(): Promise<void> {
 /** A fault that nobody caught may have left anything half done: say what it was, and end. */
 function endOnFault(log: Log): void {
   process.on('uncaughtException', (error) => {
-    log('error', 'fault', { error: originalStack(error) });
+    log('error', 'fault', { error: inspect(error) });
     process.exit(FAULT);
   });
 }

@@ -1,8 +1,10 @@
 import {
+  type JSONRPCMessage,
   ProtocolError,
   ProtocolErrorCode,
   ResourceNotFoundError,
 } from '@modelcontextprotocol/server';
+import * as z from 'zod';
 import { FiniError } from './fini/errors.ts';
 import { failureText } from './tools/errors.ts';
 import type { ServerKind, ToolDependencies } from './tools/tool.ts';
@@ -35,4 +37,24 @@ export function explaining(dependencies: ToolDependencies, kind: ServerKind) {
         throw error instanceof ProtocolError ? error : protocolError(error, dependencies, kind);
       }
     };
+}
+
+/** How the SDK words a request that does not fit its schema: with the validator's raw issues. */
+const DUMP = /^(?:Invalid ([\w/]+) request: )?(\[\s*\{[\s\S]*\])$/;
+const issues = z.array(
+  z.object({ path: z.array(z.union([z.string(), z.number()])), message: z.string() }),
+);
+
+/** An answer as it goes out: where the SDK would send a validator's raw issues, as a sentence. */
+export function readable(message: JSONRPCMessage): JSONRPCMessage {
+  if (!('error' in message)) return message;
+  const [, method, json] = DUMP.exec(message.error.message) ?? [];
+  if (json === undefined) return message;
+  const said = issues
+    .parse(JSON.parse(json))
+    .map((fault) => `${fault.path.join('.')}: ${fault.message.replaceAll('"', '')}`)
+    .join('; ');
+  const start = method === undefined ? 'Invalid request' : `Invalid ${method} request`;
+  const error = { code: ProtocolErrorCode.InvalidParams, message: `${start}: ${said}.` };
+  return { ...message, error };
 }

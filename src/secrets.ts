@@ -12,38 +12,43 @@ export function maskKeys(text: string): string {
  */
 export class Secrets {
   readonly #counts = new Map<string, number>();
+  /** The secrets in every form in which they may stand, each once. */
+  #forms: readonly string[] = [];
 
   /** Keeps a secret, which holds nothing that JSON escapes, out of every text until the answer is called. */
   add(secret: string): () => void {
-    this.#counts.set(secret, (this.#counts.get(secret) ?? 0) + 1);
-    return () => {
-      const left = (this.#counts.get(secret) ?? 1) - 1;
-      if (left === 0) this.#counts.delete(secret);
-      else this.#counts.set(secret, left);
-    };
+    this.#change(secret, 1);
+    return () => this.#change(secret, -1);
   }
 
   /** The text without any secret, as it is or as it stands in a URL. */
   redact(text: string): string {
     let clean = text;
-    for (const secret of this.#counts.keys()) {
-      for (const form of [
-        secret,
-        JSON.stringify(secret).slice(1, -1),
-        // As some write JSON.
-        secret.replaceAll('/', '\\/'),
-        encodeURIComponent(secret),
-      ]) {
-        clean = clean.replaceAll(form, REPLACEMENT);
-      }
-    }
+    for (const form of this.#forms) clean = clean.replaceAll(form, REPLACEMENT);
     return clean;
   }
 
   /** Plain JSON without any secret in its texts. Names stay: they are the protocol's. */
   redactJson<Value>(value: Value): Value {
     const json = JSON.stringify(value);
-    if (this.redact(json) === json) return value;
+    if (!this.#forms.some((form) => json.includes(form))) return value;
     return JSON.parse(json, (_name, part) => (typeof part === 'string' ? this.redact(part) : part));
   }
+
+  #change(secret: string, change: number): void {
+    const count = (this.#counts.get(secret) ?? 0) + change;
+    if (count > 0) this.#counts.set(secret, count);
+    else this.#counts.delete(secret);
+    this.#forms = [...new Set([...this.#counts.keys()].flatMap(formsOf))];
+  }
+}
+
+function formsOf(secret: string): string[] {
+  return [
+    secret,
+    JSON.stringify(secret).slice(1, -1),
+    // As some write JSON.
+    secret.replaceAll('/', '\\/'),
+    encodeURIComponent(secret),
+  ];
 }

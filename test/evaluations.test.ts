@@ -636,10 +636,10 @@ const usual: Row[] = [
       {
         tool: 'import_provider_resources',
         input: { provider: 'notion', search: 'outage' },
-        shows: /Nothing was queued.*1 item registered\. Call .* again with the same input/,
+        shows: /Nothing was queued.*1 item registered\. To queue it, call ingest_and_wait with /,
         fails: true,
       },
-      { tool: 'import_provider_resources', input: repeated, shows: /1 of 1 completed/ },
+      { tool: 'ingest_and_wait', input: named, shows: /1 of 1 completed/ },
     ],
   },
   {

@@ -6,10 +6,13 @@ import { expect, test } from 'vitest';
 const SOURCE = new URL('../src/', import.meta.url);
 
 const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
+  .map((name) => name.replaceAll('\\', '/'))
   .filter((name) => name.endsWith('.ts'))
   .map((name) => {
     const text = readFileSync(new URL(name, SOURCE), 'utf8');
-    const paths = [...text.matchAll(/(?:from|import\() ?'([^']+)'/g)].map(([, path]) => path ?? '');
+    const paths = [...text.matchAll(/(?:from|import\(|^import) ?'([^']+)'/gm)].map(
+      ([, path]) => path ?? '',
+    );
     const imports = paths.map((path) =>
       path.startsWith('.')
         ? new URL(path, new URL(name, SOURCE)).href.replace(SOURCE.href, '')
@@ -18,8 +21,64 @@ const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
     return { name, imports };
   });
 
+/** What each file imports of ours, types included. */
+const graph = new Map(
+  files.map(({ name, imports }) => [name, imports.filter((path) => path.endsWith('.ts'))]),
+);
+
 const importing = (pattern: RegExp) =>
   files.filter(({ imports }) => imports.some((path) => pattern.test(path))).map(({ name }) => name);
+
+/**
+ * The rooms, from the door inwards. A file imports from its own room and from those behind it. Rooms
+ * in one line are one: what a client finds (tools, resources, prompts) shares texts.
+ */
+const rooms = [
+  /^cli\.ts$/,
+  /^main\.ts$/,
+  /^transports\//,
+  /^server\.ts$/,
+  /^(tools\/|resources\/|prompts\/|protocol-error\.ts)/,
+  /^workspace\.ts$/,
+  /^ingestion\//,
+  /^fini\//,
+  /^config\.ts$/,
+  /^log\.ts$/,
+  /^(text|secrets|hosts|compile-cache)\.ts$/,
+];
+/** The sandbox is a house of its own, which only the start of the process knows. */
+const SANDBOX = /^sandbox\//;
+
+const roomOf = (name: string) => rooms.findIndex((room) => room.test(name));
+
+test('every file has a room', () => {
+  const homeless = [...graph.keys()].filter((name) => !SANDBOX.test(name) && roomOf(name) < 0);
+  expect(homeless).toEqual([]);
+  for (const room of rooms) expect([...graph.keys()].some((name) => room.test(name))).toBe(true);
+});
+
+test('imports go inwards only', () => {
+  const outwards = [...graph].flatMap(([name, paths]) =>
+    SANDBOX.test(name)
+      ? paths.filter((path) => !SANDBOX.test(path)).map((path) => `${name} → ${path}`)
+      : paths
+          .filter((path) => (SANDBOX.test(path) ? name !== 'main.ts' : roomOf(path) < roomOf(name)))
+          .map((path) => `${name} → ${path}`),
+  );
+  expect(outwards).toEqual([]);
+});
+
+test('no files import one another, through whatever others', () => {
+  expect(circlesOf(graph)).toEqual([]);
+  const known = new Map([
+    ['a', ['b']],
+    ['b', ['c', 'd']],
+    ['c', ['a']],
+    ['d', ['d', 'e']],
+    ['e', []],
+  ]);
+  expect(circlesOf(known)).toEqual([['a', 'b', 'c'], ['d']]);
+});
 
 test('only files that speak MCP import its SDK, and no tool, prompt or resource does', () => {
   const known = importing(/^@modelcontextprotocol\//);
@@ -34,13 +93,18 @@ test('only files that speak MCP import its SDK, and no tool, prompt or resource 
     'tools/confirm.ts',
     'tools/listing.ts',
     'tools/offer-tools.ts',
+    'transports/http-request.ts',
     'transports/http.ts',
+    'transports/mcp-servers.ts',
     'transports/messages.ts',
     'transports/modern-http.ts',
+    'transports/sessions.ts',
+    'transports/stateless.ts',
     'transports/stdio.ts',
   ]);
 });
 
+/* What a room may use is less than what lies behind it. */
 test.each<[folder: string, allowed: RegExp]>([
   ['fini/', /^(fini\/|(text|secrets)\.ts)/],
   ['ingestion/', /^(ingestion\/|fini\/|text\.ts)/],
@@ -57,13 +121,11 @@ test.each<[folder: string, allowed: RegExp]>([
     'prompts/',
     /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/tool\.ts)/,
   ],
-  ['sandbox/', /^sandbox\//],
 ])('%s imports to the right only', (folder, allowed) => {
-  const inside = files.filter(({ name }) => name.startsWith(folder));
+  const inside = [...graph].filter(([name]) => name.startsWith(folder));
   expect(inside.length).toBeGreaterThan(0);
-  for (const { name, imports } of inside) {
-    const ours = imports.filter((path) => path.endsWith('.ts'));
-    for (const path of ours) expect(path, name).toMatch(allowed);
+  for (const [name, paths] of inside) {
+    for (const path of paths) expect(path, name).toMatch(allowed);
   }
 });
 
@@ -72,3 +134,26 @@ test('only files that speak HTTP import undici or Node’s HTTP', () => {
   const http = importing(/^node:http$/);
   expect(http.every((name) => /^(sandbox\/|transports\/)/.test(name))).toBe(true);
 });
+
+/** The sets of files of which each leads to every other: the strongly connected parts (Tarjan). */
+function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+  const found: string[][] = [];
+  const order = new Map<string, number>();
+  const open: string[] = [];
+  const visit = (name: string): number => {
+    const place = order.size;
+    order.set(name, place);
+    open.push(name);
+    let low = place;
+    for (const next of imports.get(name) ?? []) {
+      if (!order.has(next)) low = Math.min(low, visit(next));
+      else if (open.includes(next)) low = Math.min(low, order.get(next) ?? low);
+    }
+    if (low < place) return low;
+    const part = open.splice(open.indexOf(name));
+    if (part.length > 1 || imports.get(name)?.includes(name)) found.push(part.sort());
+    return low;
+  };
+  for (const name of imports.keys()) if (!order.has(name)) visit(name);
+  return found.sort((one, other) => (one[0] ?? '').localeCompare(other[0] ?? ''));
+}

@@ -150,7 +150,7 @@ describe('queueing that fails: one request, and how to check the result', () => 
       times: Number.POSITIVE_INFINITY,
       action: { kind: 'status', status: 500 },
     });
-    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
     expect(answer.text).toMatch(/^Nothing was queued/);
     expect(ingestRequests(sandbox)).toHaveLength(0);
   });

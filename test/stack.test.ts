@@ -1,32 +1,29 @@
-import { readdirSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
-import { expect, test } from 'vitest';
-import { originalStack } from '../src/stack.ts';
+import { once } from 'node:events';
+import { afterEach, expect, test } from 'vitest';
+import { Stops, startHttp } from './harness.ts';
 
-const CHUNKS = new URL('../dist/chunks/', import.meta.url);
+const stops = new Stops();
+afterEach(() => stops.run());
 
-test('a place in the bundle is shown as its source file', () => {
-  const chunk = readdirSync(CHUNKS).find((name) => /^main-.*\.js$/.test(name)) ?? '';
-  const error = new TypeError('x is not a function');
-  // The code of this project stands behind that of its packages.
-  const places = Array.from({ length: 200 }, (_, index) => {
-    const place = `${2 + (index % 4)}:${index * 50}`;
-    error.stack = `TypeError: x is not a function\n    at ${new URL(chunk, CHUNKS)}:${place}`;
-    return originalStack(error);
-  });
-  expect(places.join('\n')).toMatch(/at src\/main\.ts:\d+:\d+/);
-});
+/** Makes a server's orderly end fail, in the process that loads it. */
+const BREAK = `
+  import { Server } from 'node:http';
+  Server.prototype.closeIdleConnections = () => { throw new TypeError('broken') };
+`;
 
-test('a place without a source map stays as it is, and so does a value that is not an error', () => {
-  const error = new Error('x');
-  const place = `${pathToFileURL('/nowhere/a.js')}:1:2`;
-  error.stack = `Error: x\n    at ${place}`;
-  expect(originalStack(error)).toContain(place);
-  expect(originalStack({ code: 7 })).toBe('{ code: 7 }');
-});
-
-test('a place that cannot be read, as in a message that somebody else wrote, stays as it is', () => {
-  for (const place of ['file://evil.example/a.js:1:2', 'file:///%2f/a.js:1:2']) {
-    expect(originalStack(new Error(`no such file: ${place}`))).toContain(place);
-  }
+test('the stack of a fault in the built server names the functions that it came through', async () => {
+  const breaking = `data:text/javascript,${encodeURIComponent(BREAK)}`;
+  const environment = { NODE_OPTIONS: `--import=${breaking}` };
+  const { url, process: child, stderr } = await startHttp(stops, environment);
+  // Once it answers, it has taken over what SIGTERM means.
+  await fetch(new URL('/healthz', url));
+  child.kill('SIGTERM');
+  const [code] = await once(child, 'close');
+  expect(code).toBe(1);
+  const fault = stderr()
+    .split('\n')
+    .find((line) => line.includes('"fault"'));
+  const { error } = JSON.parse(fault ?? '{}');
+  expect(error).toMatch(/^TypeError: broken\n/);
+  expect(error).toMatch(/at process\.stopGracefully \(file:\/\/\S+\.js:\d+:\d+\)/);
 });

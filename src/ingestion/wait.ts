@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Call, CallOptions } from '../fini/call-options.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
@@ -112,6 +113,8 @@ export class Wait {
       endsAt: now + left + LAST_ANSWER_MS,
       onPause: options.onPause,
     };
+    // Several requests listen to them at once, by design.
+    setMaxListeners(0, this.signal, this.preparing.signal);
   }
 
   /** The caller's signal, whose end is no end of the wait's own. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type {
   CallToolResult,
   InputRequiredResult,
@@ -37,6 +38,8 @@ export async function answerCall(
   if ('refusal' in call) return errorResult(call.refusal);
   const startedAt = performance.now();
   const { signal, _meta, notify } = extra.mcpReq;
+  // Several requests and pauses of one call listen to it at once.
+  setMaxListeners(0, signal);
   const token = _meta?.progressToken;
   const progress = new ProgressReporter((update) => {
     if (token === undefined) return;

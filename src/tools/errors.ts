@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { IngestRequest } from '../fini/client.ts';
 import { FiniError, type Operation, type Scope } from '../fini/errors.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
 import { WaitEnded } from '../ingestion/wait.ts';
@@ -8,6 +7,7 @@ import { MissingKeyError } from '../workspace.ts';
 import { queuedAfterInput } from './fields.ts';
 import { RAW_FILE_HINT } from './hints.ts';
 import { toolsFor } from './index.ts';
+import { ingestCall, waitCall } from './next-calls.ts';
 import type { ServerKind, ToolDependencies } from './tool.ts';
 
 const KEY = 'workspace key (it starts with "fini_"; create one in the Fini dashboard)';
@@ -26,8 +26,6 @@ function setKey(kind: ServerKind, key: string): string {
     ? `send ${key} in the X-Fini-Api-Key header, or to set FINI_API_KEY to it in the server's environment and restart the server`
     : `set FINI_API_KEY to ${key} and restart the server`;
 }
-
-const LISTED_ITEMS = 500;
 
 /** What a failed write may have done, and how to check, by the operation's name. */
 const AFTER_UNCERTAIN_WRITE: Readonly<Partial<Record<Operation, string>>> = {
@@ -129,34 +127,6 @@ function howToFind(items: readonly string[]): string {
   return URL.canParse(first)
     ? `list_sources with ${jsonText({ originalUrl: first })}`
     : `get_source with ${jsonText({ id: first })}`;
-}
-
-/** The call that waits for these, as a sentence that can be pasted. */
-function waitCall(ids: readonly string[], since: object = {}): string {
-  const named = ids.slice(0, LISTED_ITEMS);
-  return `call wait_for_sources with ${jsonText({ ids: named, ...since })}.${others(ids, named)}`;
-}
-
-/** The call that ingests these as they were passed, as a sentence that can be pasted. */
-export function ingestCall(items: readonly string[], request: IngestRequest | null): string {
-  if (request === null) return 'make the same call again.';
-  const named = items.slice(0, LISTED_ITEMS);
-  const wanted = new Set(named);
-  const add = request.documentIdsToAdd.filter((item) => wanted.has(item));
-  const refresh = request.documentIdsToRefresh.filter((item) => wanted.has(item));
-  const input = {
-    ...(request.source !== 'web' && { source: request.source }),
-    ...(add.length > 0 && { documentIdsToAdd: add }),
-    ...(refresh.length > 0 && { documentIdsToRefresh: refresh }),
-    ...(!request.english && { english: false }),
-    ...(request.baser && { baser: true }),
-  };
-  return `call ingest_and_wait with ${jsonText(input)}.${others(items, named)}`;
-}
-
-function others(items: readonly string[], named: readonly string[]): string {
-  const more = items.length - named.length;
-  return more > 0 ? ` Then do the same with the ${more} others.` : '';
 }
 
 /** @param next What to do if it is unknown whether the request was carried out. */

@@ -23,8 +23,8 @@ import {
   TITLE_LENGTH,
   URL_LENGTH,
 } from '../text.ts';
-import { ingestCall } from './errors.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
+import { ingestCall } from './next-calls.ts';
 import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText } from './report.ts';
 import { boundedResource } from './resource.ts';

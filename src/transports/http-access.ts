@@ -1,5 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { apiKeySchema } from '../config.ts';
+import { hostnameOf, isLoopback } from '../hosts.ts';
+import { HttpRefusal } from './http-refusal.ts';
 
 /** Who may ask, and under which names. */
 export interface AccessRules {
@@ -11,59 +14,33 @@ export interface AccessRules {
   readonly allowedOrigins: readonly string[];
 }
 
-/** Why a request is turned away. */
-export interface Refusal {
-  readonly status: number;
-  readonly message: string;
-  readonly headers?: Record<string, string>;
-}
-
-/** Whether a host name means this machine alone. */
-export function isLoopback(hostname: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i.test(hostname);
-}
-
-/** Whether an address to listen on stands for all that the machine has, and so is nobody's name. */
-export function isWildcard(host: string): boolean {
-  return /^(0\.0\.0\.0|\[::\])$/.test(nameOf(host) ?? '');
-}
-
-/** An address or a name to listen on, as a request names it. */
-export function nameOf(host: string): string | null {
-  return hostnameOf(`http://${host.includes(':') ? `[${host}]` : host}`);
-}
-
 /**
- * Why a request may not come in; null where it may. `Host` and `Origin` are checked since a web
- * page in somebody's browser can reach a server on loopback (DNS rebinding), the token since
- * anything else can too.
+ * Turns away who may not come in. `Host` and `Origin` are checked since a web page in somebody's
+ * browser can reach a server on loopback (DNS rebinding), the token since anything else can too.
+ *
+ * @throws {HttpRefusal} saying why.
  */
-export function refuse(request: IncomingMessage, rules: AccessRules): Refusal | null {
+export function checkAccess(request: IncomingMessage, rules: AccessRules): void {
   const host = hostnameOf(`http://${request.headers.host ?? ''}`);
   if (host === null || !(isLoopback(host) || rules.allowedHosts.includes(host))) {
-    return {
-      status: 403,
-      message: 'This Host is not allowed; the server must be started with --allowed-host for it.',
-    };
+    const why = 'This Host is not allowed; the server must be started with --allowed-host for it.';
+    throw new HttpRefusal(403, why);
   }
   const { origin } = request.headers;
   if (origin !== undefined && !isAllowedOrigin(origin, rules)) {
-    return {
-      status: 403,
-      message:
-        'This Origin is not allowed; the server must be started with --allowed-origin for it.',
-    };
+    const why =
+      'This Origin is not allowed; the server must be started with --allowed-origin for it.';
+    throw new HttpRefusal(403, why);
   }
-  if (rules.authToken === undefined) return null;
+  if (rules.authToken === undefined) return;
   const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-  if (given !== undefined && isSame(given, rules.authToken)) return null;
+  if (given !== undefined && isSame(given, rules.authToken)) return;
   const error = given === undefined ? '' : ', error="invalid_token"';
   const start = given === undefined ? 'The token is missing' : 'The token is wrong';
-  return {
-    status: 401,
-    message: `${start}: every request needs "Authorization: Bearer" with the token that this server was started with (FINI_MCP_AUTH_TOKEN).`,
+  const why = `${start}: every request needs "Authorization: Bearer" with the token that this server was started with (FINI_MCP_AUTH_TOKEN).`;
+  throw new HttpRefusal(401, why, {
     headers: { 'www-authenticate': `Bearer realm="fini-mcp"${error}` },
-  };
+  });
 }
 
 /** Whether pages of this origin may ask. */
@@ -80,6 +57,56 @@ export function isAllowedOrigin(origin: string, rules: AccessRules): boolean {
   );
 }
 
+/** Lets a page whose origin may ask read the answer, a refusal's too. */
+export function shareWithOrigin(
+  request: IncomingMessage,
+  response: ServerResponse,
+  rules: AccessRules,
+): void {
+  const { origin } = request.headers;
+  if (origin === undefined || !isAllowedOrigin(origin, rules)) return;
+  response.setHeader('access-control-allow-origin', origin);
+  response.setHeader('access-control-expose-headers', 'mcp-session-id, www-authenticate');
+  response.setHeader('vary', 'origin');
+}
+
+/**
+ * Answers a browser that asks whether a page may send a request.
+ *
+ * @throws {HttpRefusal} where it may not.
+ */
+export function answerPreflight(
+  request: IncomingMessage,
+  response: ServerResponse,
+  rules: AccessRules,
+): void {
+  const { origin } = request.headers;
+  if (origin === undefined || !isAllowedOrigin(origin, rules)) {
+    throw new HttpRefusal(403, 'This Origin is not allowed.');
+  }
+  shareWithOrigin(request, response, rules);
+  response.setHeader('access-control-allow-methods', 'GET, POST, DELETE');
+  response.setHeader(
+    'access-control-allow-headers',
+    'authorization, content-type, last-event-id, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id, x-fini-api-key',
+  );
+  response.writeHead(204).end();
+}
+
+/**
+ * The workspace key that a client brings; undefined where it uses the server's.
+ *
+ * @throws {HttpRefusal} where it is no key.
+ */
+export function apiKeyOf(request: IncomingMessage): string | undefined {
+  const header = request.headers['x-fini-api-key'];
+  if (header === undefined) return undefined;
+  const key = apiKeySchema.safeParse(header);
+  if (key.success) return key.data;
+  const faults = key.error.issues.map(({ message }) => message).join('; ');
+  throw new HttpRefusal(400, `X-Fini-Api-Key is not a key: it ${faults}.`);
+}
+
 /** A short name for something that must not be logged itself. */
 export function shortHash(text: string): string {
   return digest(text).toString('hex').slice(0, 8);
@@ -92,8 +119,4 @@ function isSame(given: string, expected: string): boolean {
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
-}
-
-function hostnameOf(url: string): string | null {
-  return URL.canParse(url) ? new URL(url).hostname.toLowerCase() || null : null;
 }

@@ -95,7 +95,8 @@ function isTooLong(name: unknown): boolean {
   return typeof name === 'string' && name.length > NAME_LENGTH;
 }
 
-function fieldOf(value: unknown, name: string): unknown {
+/** A field of what may be an object. */
+export function fieldOf(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null) return undefined;
   return Object.getOwnPropertyDescriptor(value, name)?.value;
 }

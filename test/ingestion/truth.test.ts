@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer as createTcpServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -9,7 +10,6 @@ import { createHttp } from '../../src/fini/http.ts';
 import { Ingestion } from '../../src/ingestion/ingestion.ts';
 import { type SandboxOptions, startSandbox } from '../../src/sandbox/server.ts';
 import { createServer } from '../../src/server.ts';
-import { originalStack } from '../../src/stack.ts';
 import { callNamed } from '../following.ts';
 import {
   eventually,
@@ -359,7 +359,7 @@ describe('a fault of our own', () => {
     const workspace = { fini, ingestion: new Ingestion(fini, 5), waitTimeoutSeconds: 10 };
     const server = createServer('0.0.0', kind, {
       workspace: () => workspace,
-      onUnexpectedError: (reference, error) => logged.push(`${reference} ${originalStack(error)}`),
+      onUnexpectedError: (reference, error) => logged.push(`${reference} ${inspect(error)}`),
     });
     const client = new Client({ name: 'test', version: '1' });
     const [clientSide, serverSide] = InMemoryTransport.createLinkedPair();

@@ -1,0 +1,23 @@
+/*
+ * What a host may be called, as settings and requests have it.
+ */
+
+/** Whether a host name means this machine alone. */
+export function isLoopback(hostname: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i.test(hostname);
+}
+
+/** Whether an address to listen on stands for all that the machine has, and so is nobody's name. */
+export function isWildcard(host: string): boolean {
+  return /^(0\.0\.0\.0|\[::\])$/.test(nameOf(host) ?? '');
+}
+
+/** An address or a name to listen on, as a request names it. */
+export function nameOf(host: string): string | null {
+  return hostnameOf(`http://${host.includes(':') ? `[${host}]` : host}`);
+}
+
+/** The host of a URL, in lower case; null where it has none. */
+export function hostnameOf(url: string): string | null {
+  return URL.canParse(url) ? new URL(url).hostname.toLowerCase() || null : null;
+}

@@ -1,0 +1,47 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** JSON-RPC's code for an error that only the server's own words explain. */
+const SERVER_ERROR = -32000;
+
+/** What a refusal says beside its status and its words. */
+interface RefusalDetails {
+  /** JSON-RPC's code. */
+  readonly code?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The ID of the message that is at fault, where it is known. */
+  readonly id?: string | number | undefined;
+}
+
+/** A request that is turned away with an HTTP status. */
+export class HttpRefusal extends Error {
+  readonly status: number;
+  readonly details: RefusalDetails;
+
+  constructor(status: number, message: string, details: RefusalDetails = {}) {
+    super(message);
+    this.status = status;
+    this.details = details;
+  }
+}
+
+/** A request for which there is no room now. */
+export function noRoom(message: string): HttpRefusal {
+  return new HttpRefusal(503, message, { headers: { 'retry-after': '30' } });
+}
+
+/** Answers a request that is turned away, as a JSON-RPC error. */
+export function answerRefusal(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, message, details: { code = SERVER_ERROR, headers = {}, id } }: HttpRefusal,
+): void {
+  // What is left of a body that nobody reads must not be taken for the next request.
+  if (!request.complete) response.setHeader('connection', 'close');
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  answerJson(response, status, { jsonrpc: '2.0', error: { code, message }, id: id ?? null });
+}
+
+/** Answers with JSON. */
+export function answerJson(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
