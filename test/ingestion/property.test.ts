@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -40,6 +42,8 @@ const item = fc.record({
   workingMs: fc.integer({ min: 0, max: 20 }),
   /** The page was ingested before, so its old result lingers. */
   known: fc.boolean(),
+  /** Another process has queued the page, and it runs. */
+  running: fc.boolean(),
   /** When its record changes without a new job, as registering changes it; null for never. */
   touchedAfterMs: fc.option(fc.integer({ min: 5, max: 60 }), { freq: 2 }),
 });
@@ -166,6 +170,12 @@ async function prepare(given: Schedule): Promise<Stage> {
     const before = known ? { ...done, linkedJobId: `old-n${index}` } : fresh;
     sandbox.addDocument({ ...item, ...before });
   });
+  const running = urls.filter((_, index) => {
+    const one = given.items[index];
+    // Of a page that Fini knew before, nothing would tell that it runs.
+    return one?.running && !one.known && one.ending !== 'DROPPED';
+  });
+  if (running.length > 0) await queueFromElsewhere(sandbox, running);
   for (const one of given.faults) {
     // Queueing is the POST; every other request of a wait reads.
     sandbox.script({ ...one, ...(one.method === 'POST' ? { skip: 0 } : { path: LIST_OR_GET }) });
@@ -178,6 +188,16 @@ async function prepare(given: Schedule): Promise<Stage> {
     return { inputs, request: { ...request, source, english: true, baser: index === 1 } };
   });
   return { sandbox, calls, queuedTwice };
+}
+
+/** Queues pages as another process does, on a connection of its own that is closed after it. */
+async function queueFromElsewhere({ url, apiKey }: Sandbox, pages: string[]): Promise<void> {
+  const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+  const outgoing = request(url + INGEST, { method: 'POST', agent: false, headers });
+  outgoing.end(JSON.stringify({ source: 'web', documentIdsToAdd: pages }));
+  const [answer] = await once(outgoing, 'response');
+  answer.resume();
+  await once(answer, 'close');
 }
 
 /** Changes records at their time, without a job; the answer ends what is left of it. */
