@@ -10,7 +10,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { helpText } from '../src/config.ts';
 import { startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, readAnswer, Stops, startHttp } from './harness.ts';
+import { CLI, environmentFor, readAnswer, Stops, startHttpProcess } from './harness.ts';
 
 /* Uses the client configurations that the README shows. */
 
@@ -142,7 +142,7 @@ describe('the entries for HTTP', () => {
   });
 
   test.each(entries)('work for $name', async ({ entry }) => {
-    const server = await startHttp(stops, { FINI_MCP_AUTH_TOKEN: token }, ['--sandbox']);
+    const server = await startHttpProcess(stops, { FINI_MCP_AUTH_TOKEN: token }, ['--sandbox']);
     const url = new URL(entry.url ?? entry.serverUrl ?? '');
     url.port = new URL(server.url).port;
     const headers = { Authorization: entry.headers.Authorization.replace('...', token) };
@@ -178,7 +178,7 @@ describe('the entries for HTTP', () => {
     const sandbox = await startSandbox();
     stops.add(() => sandbox.close());
     const { FINI_BASE_URL = '' } = environmentFor(sandbox);
-    const server = await startHttp(stops, { FINI_BASE_URL, FINI_MCP_AUTH_TOKEN: token });
+    const server = await startHttpProcess(stops, { FINI_BASE_URL, FINI_MCP_AUTH_TOKEN: token });
     const text = /`"headers": (\{.*?\})`/.exec(teamSection)?.[1] ?? '';
     const headers = JSON.parse(
       text.replace('Bearer ...', `Bearer ${token}`).replace('fini_...', sandbox.apiKey),
@@ -216,7 +216,7 @@ describe('the command for a team', () => {
   test('starts a server that a teammate reaches by its name, only with the token', async () => {
     const token = randomBytes(32).toString('hex');
     const environment = { FINI_API_KEY: 'fini_sandbox', FINI_MCP_AUTH_TOKEN: token };
-    const server = await startHttp(stops, environment, flags);
+    const server = await startHttpProcess(stops, environment, flags);
     const { port } = new URL(server.url);
     const ask = async (host: string, authorization: string) => {
       const headers = {

@@ -15,7 +15,7 @@ import {
   eventually,
   readAnswer,
   Stops,
-  startHttp,
+  startHttpProcess,
   type ToolAnswer,
 } from './harness.ts';
 
@@ -114,7 +114,10 @@ beforeAll(async () => {
     ['HTTP', []],
     ['HTTP without sessions', ['--stateless']],
   ] as const) {
-    const { url } = await startHttp(stops, environmentFor(sandbox), [...flags, '--allow-delete']);
+    const { url } = await startHttpProcess(stops, environmentFor(sandbox), [
+      ...flags,
+      '--allow-delete',
+    ]);
     urls.set(way, url);
   }
 });

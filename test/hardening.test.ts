@@ -39,7 +39,7 @@ import {
   ingestRequests,
   listening,
   Stops,
-  startHttp,
+  startHttpProcess,
   startProcess,
 } from './harness.ts';
 
@@ -320,7 +320,7 @@ describe('what is kept and echoed', () => {
 
   test('20 sessions that send 4 MB wherever they can leave a heap of 96 MB standing', async () => {
     const sandbox = await sandboxFor();
-    const server = await startHttp(stops, {
+    const server = await startHttpProcess(stops, {
       ...environmentFor(sandbox),
       NODE_OPTIONS: '--max-old-space-size=96',
     });

@@ -21,6 +21,7 @@ import {
   readAnswer,
   Stops,
   startHttp,
+  startHttpProcess,
 } from './harness.ts';
 
 const stops = new Stops();
@@ -34,6 +35,10 @@ async function startSandboxForTest(options: SandboxOptions = {}): Promise<Sandbo
 
 const start = (flags: string[] = [], environment: Record<string, string> = {}) =>
   startHttp(stops, environment, flags);
+
+/** The built server, for what depends on the process. */
+const startBuilt = (flags: string[] = [], environment: Record<string, string> = {}) =>
+  startHttpProcess(stops, environment, flags);
 
 async function connect(url: string, headers: Record<string, string> = {}) {
   const client = new Client({ name: 'test', version: '1' });
@@ -84,7 +89,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
   const flags = mode === 'stateless' ? ['--stateless'] : [];
 
   test('the SDK client runs every tool', async () => {
-    const { url } = await start(['--sandbox', ...flags]);
+    const { url } = await startBuilt(['--sandbox', ...flags]);
     const { client, call } = await connect(url);
     const { tools } = await client.listTools();
     expect(tools).toHaveLength(11);
@@ -287,7 +292,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
 
   test('SIGTERM: a running call gets its answer, then the process ends with 0', async () => {
     const sandbox = await startSandboxForTest({ workingMs: 600 });
-    const server = await start(flags, environmentFor(sandbox));
+    const server = await startBuilt(flags, environmentFor(sandbox));
     const { call } = await connect(server.url);
     const given = call('ingest_and_wait', { documentIdsToAdd: pages(3) });
     await eventually(() => expect(ingestRequests(sandbox)).toHaveLength(1));
@@ -466,7 +471,7 @@ describe('a team', () => {
   test('a cancelled call gives its stream back', async () => {
     const sandbox = await startSandboxForTest({ workingMs: 60_000 });
     const flags = ['--session-idle-seconds', '1', '--max-sessions', '1'];
-    const server = await start(flags, environmentFor(sandbox));
+    const server = await startBuilt(flags, environmentFor(sandbox));
     const { call, transport } = await connect(server.url);
     const cancels = pages(10).map((page) => {
       const cancel = new AbortController();
@@ -503,7 +508,7 @@ describe('a team', () => {
   });
 
   test('a log that nobody reads any more ends nothing', async () => {
-    const server = await start(['--sandbox']);
+    const server = await startBuilt(['--sandbox']);
     server.process.stderr?.destroy();
     for (let count = 0; count < 3; count += 1) {
       expect((await send(server.url.replace('/mcp', '/healthz'), { method: 'GET' })).status).toBe(

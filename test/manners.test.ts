@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type HttpServer, initialize, Stops, startHttp } from './harness.ts';
 
-/* What clients really send over HTTP, beside what they should, by raw requests to the built server. */
+/* What clients really send over HTTP, beside what they should, by raw requests. */
 
 const TOKEN = 'a-token-of-a-team';
 const EXTENSION = 'chrome-extension://abcdefghijklmnop';

@@ -119,7 +119,7 @@ async function refusedCall(
   return answer.then(JSON.stringify, (error: Error) => error.message);
 }
 
-/** Starts the built server over HTTP, and gives a function that sends it a bare request. */
+/** Starts a server over HTTP, and gives a function that sends it a bare request. */
 async function askHttp(flags: string[] = [], environment: Record<string, string> = {}) {
   const { url } = await startHttp(stops, environment, ['--sandbox', ...flags]);
   return async (
