@@ -40,8 +40,9 @@ import {
   listening,
   Stops,
   startHttpProcess,
-  startProcess,
+  startStdio,
 } from './harness.ts';
+import { RawClient } from './rpc.ts';
 
 /* One client, clumsy or hostile, does its worst; the server keeps serving the others. */
 
@@ -293,29 +294,15 @@ describe('what is kept and echoed', () => {
   });
 
   test('over stdio too, and the next message is answered', async () => {
-    const harness = await startProcess();
-    stops.add(() => harness.close());
-    const { transport } = harness.client;
-    if (transport === undefined) throw new Error('not connected');
-    const heard: string[] = [];
-    const receive = transport.onmessage;
-    transport.onmessage = (message, extra) => {
-      heard.push(JSON.stringify(message));
-      receive?.(message, extra);
-    };
-    harness.client.onerror = () => undefined;
-    await transport.send({ jsonrpc: '2.0', id: LONG, method: 'ping' });
-    await transport.send({
-      jsonrpc: '2.0',
-      id: 'mine',
-      method: 'tools/call',
-      params: { name: 'list_sources', _meta: { progressToken: LONG } },
-    });
-    await eventually(() => expect(heard).toHaveLength(2));
-    expect(heard[0]).toMatch(/request ID is longer/);
-    expect(heard[1]).toMatch(/"id":"mine".*progressToken is longer/);
-    expect(heard.join('').length).toBeLessThan(500);
-    expect((await harness.call('list_sources')).isError).toBe(false);
+    const raw = new RawClient(await startStdio(stops, environmentFor(await sandboxFor())));
+    await raw.initialize();
+    raw.send(rpc(LONG, 'ping'), call('mine', 'list_sources', {}, { progressToken: LONG }));
+    raw.send(call(2, 'list_sources'));
+    expect((await raw.answer(2)).result).toMatchObject({ isError: false });
+    const [, first = '', second = ''] = raw.lines;
+    expect(first).toMatch(/request ID is longer/);
+    expect(second).toMatch(/"id":"mine".*progressToken is longer/);
+    expect((first + second).length).toBeLessThan(500);
   });
 
   test('20 sessions that send 4 MB wherever they can leave a heap of 96 MB standing', async () => {
@@ -710,26 +697,19 @@ describe('messages of a bad shape', () => {
   });
 
   test('over stdio deep and wide arguments are answered with an error, under their ID', async () => {
-    const harness = await startProcess();
-    stops.add(() => harness.close());
-    const { client } = harness;
+    const raw = new RawClient(await startStdio(stops, environmentFor(await sandboxFor())));
+    await raw.initialize();
     for (const json of [deep(100_000), wide(300_000)]) {
-      const input = JSON.parse(json);
-      // The client writes deep values with recursion, so the line goes out as it is.
-      const error = await new Promise<string>((resolve, reject) => {
-        const { transport } = client;
-        if (transport === undefined) return reject(new Error('not connected'));
-        const receive = transport.onmessage;
-        transport.onmessage = (message, extra) => {
-          if ('id' in message && message.id === 7) resolve(JSON.stringify(message));
-          else receive?.(message, extra);
-        };
-        expect(messageFault(input)).not.toBeNull();
-        writeLine(transport, around(json));
-      });
-      expect(error).toMatch(/levels deep|names/);
+      const asked = raw.lines.length;
+      expect(messageFault(JSON.parse(json))).not.toBeNull();
+      raw.send(around(json), rpc(`after ${asked}`, 'ping'));
+      await raw.answer(`after ${asked}`);
+      const [refusal] = raw.messages().slice(asked);
+      expect(refusal?.id).toBe(7);
+      expect(JSON.stringify(refusal)).toMatch(/levels deep|names/);
     }
-    expect((await harness.call('list_sources')).isError).toBe(false);
+    raw.send(call(2, 'list_sources'));
+    expect((await raw.answer(2)).result).toMatchObject({ isError: false });
   });
 
   test('the two bounds agree, and leave alone what the tools take', () => {
@@ -751,16 +731,6 @@ describe('messages of a bad shape', () => {
     );
   });
 });
-
-/** Writes to the process behind a transport, past the SDK. */
-function writeLine(transport: object, line: string): void {
-  const child: unknown = Reflect.get(transport, '_process');
-  const stdin: unknown = typeof child === 'object' && child ? Reflect.get(child, 'stdin') : null;
-  if (!(stdin instanceof Object) || !('write' in stdin) || typeof stdin.write !== 'function') {
-    throw new Error('no stdin');
-  }
-  stdin.write(`${line}\n`);
-}
 
 describe('a fuzz', () => {
   const BYSTANDER = 'fini_bystander';

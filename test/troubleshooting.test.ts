@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, describe, expect, test } from 'vitest';
+import { readCommand } from '../src/config.ts';
 import type { Fault, SandboxDocument, SandboxOptions } from '../src/sandbox/server.ts';
 import { CLI, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 
@@ -78,9 +79,18 @@ async function ofPage(path: string): Promise<string> {
   return (await call('ingest_and_wait', { documentIdsToAdd: [url] })).text;
 }
 
-/** What the server says when it must refuse to start. */
-async function startupFault(args: string[], env: Record<string, string> = {}): Promise<string> {
-  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+/** What the server says of a command line that makes no sense. */
+function faultsOf(args: string[], env: Record<string, string> = {}): Promise<string> {
+  const command = readCommand(args, env);
+  return Promise.resolve(command.kind === 'faults' ? command.faults.join('\n') : command.kind);
+}
+
+/** What the built server says when it must refuse to start. */
+async function startupFault(args: string[]): Promise<string> {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    env: {},
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   stops.add(() => child.kill('SIGKILL'));
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -156,21 +166,20 @@ const status = (code: number): Fault => ({
 /** By the first text that an entry quotes: triggers it, and gives what was said. */
 const causes: Record<string, () => Promise<string>> = {
   // The server does not start
-  'is not a flag of fini-mcp; see --help': () => startupFault(['--api-key=x']),
+  'is not a flag of fini-mcp; see --help': () => faultsOf(['--api-key=x']),
   'FINI_API_KEY has characters that no key has': () =>
-    startupFault([], { FINI_API_KEY: `Bearer ${KEY}` }),
-  'FINI_API_KEY is the placeholder of the README': () =>
-    startupFault([], { FINI_API_KEY: 'fini_...' }),
-  'is not a URL; write it as https://host': () => startupFault(['--base-url', 'usefini.com']),
+    faultsOf([], { FINI_API_KEY: `Bearer ${KEY}` }),
+  'FINI_API_KEY is the placeholder of the README': () => faultsOf([], { FINI_API_KEY: 'fini_...' }),
+  'is not a URL; write it as https://host': () => faultsOf(['--base-url', 'usefini.com']),
   'must be https (http only on loopback)': () =>
-    startupFault([], { FINI_BASE_URL: 'http://fini.example.com' }),
+    faultsOf([], { FINI_BASE_URL: 'http://fini.example.com' }),
   'exclude each other': async () => {
-    const first = await startupFault(['--sandbox', '--base-url', 'https://usefini.com']);
+    const first = await faultsOf(['--sandbox', '--base-url', 'https://usefini.com']);
     expect(first).toContain('exclude each other');
-    return startupFault(['--read-only', '--allow-delete']);
+    return faultsOf(['--read-only', '--allow-delete']);
   },
-  'needs --http': () => startupFault(['--port', '8080']),
-  'so FINI_MCP_AUTH_TOKEN must be set': () => startupFault(['--http', '--host', '0.0.0.0']),
+  'needs --http': () => faultsOf(['--port', '8080']),
+  'so FINI_MCP_AUTH_TOKEN must be set': () => faultsOf(['--http', '--host', '0.0.0.0']),
   'fini-mcp: cannot listen on': async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
