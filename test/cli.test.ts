@@ -6,6 +6,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { helpText, readCommand } from '../src/config.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
 import { CLI, environmentFor, eventually, startHarness, startProcess } from './harness.ts';
+import { initializeParams } from './rpc.ts';
 
 const KEY = 'fini_5ecretWorkspaceKey0123456789';
 
@@ -45,15 +46,7 @@ function run(args: readonly string[], env: Record<string, string> = {}): Promise
 }
 
 const line = (body: object) => `${JSON.stringify({ jsonrpc: '2.0', ...body })}\n`;
-const initialize = line({
-  id: 1,
-  method: 'initialize',
-  params: {
-    protocolVersion: '2025-06-18',
-    capabilities: {},
-    clientInfo: { name: 't', version: '1' },
-  },
-});
+const initialize = line({ id: 1, method: 'initialize', params: initializeParams() });
 const callTool = (id: number, name: string, input: object) =>
   line({ id, method: 'tools/call', params: { name, arguments: input } });
 

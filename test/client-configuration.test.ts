@@ -1,16 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { LATEST_PROTOCOL_VERSION } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { helpText } from '../src/config.ts';
 import { startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, readAnswer, Stops, startHttpProcess } from './harness.ts';
+import {
+  CLI,
+  connectClient,
+  environmentFor,
+  readAnswer,
+  Stops,
+  startHttpProcess,
+} from './harness.ts';
+import { initialize, send } from './rpc.ts';
 
 /* Uses the client configurations that the README shows. */
 
@@ -146,10 +150,7 @@ describe('the entries for HTTP', () => {
     const url = new URL(entry.url ?? entry.serverUrl ?? '');
     url.port = new URL(server.url).port;
     const headers = { Authorization: entry.headers.Authorization.replace('...', token) };
-    const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers } });
-    const client = new Client({ name: 'test', version: '1' });
-    stops.add(() => client.close());
-    await client.connect(transport);
+    const { client } = await connectClient(stops, url, headers);
     expect((await client.listTools()).tools).not.toHaveLength(0);
   });
 
@@ -183,31 +184,14 @@ describe('the entries for HTTP', () => {
     const headers = JSON.parse(
       text.replace('Bearer ...', `Bearer ${token}`).replace('fini_...', sandbox.apiKey),
     );
-    const transport = new StreamableHTTPClientTransport(new URL(server.url), {
-      requestInit: { headers },
-    });
-    const client = new Client({ name: 'test', version: '1' });
-    stops.add(() => client.close());
-    await client.connect(transport);
-    const answer = await client.callTool({ name: 'list_sources', arguments: {} });
-    expect(readAnswer(answer).isError).toBe(false);
+    const { call } = await connectClient(stops, server.url, headers);
+    expect((await call('list_sources')).isError).toBe(false);
   });
 });
 
 describe('the command for a team', () => {
   const command = /^export FINI_API_KEY.*?^node dist\/cli\.js (.*?)$/ms.exec(teamSection);
   const flags = command?.[1]?.split(' ') ?? [];
-
-  const initialize = {
-    jsonrpc: '2.0',
-    id: 1,
-    method: 'initialize',
-    params: {
-      protocolVersion: LATEST_PROTOCOL_VERSION,
-      capabilities: {},
-      clientInfo: { name: 'test', version: '1' },
-    },
-  };
 
   test('creates a token that the server accepts', () => {
     expect(command?.[0]).toContain('export FINI_MCP_AUTH_TOKEN="$(openssl rand -hex 32)"');
@@ -219,17 +203,8 @@ describe('the command for a team', () => {
     const server = await startHttpProcess(stops, environment, flags);
     const { port } = new URL(server.url);
     const ask = async (host: string, authorization: string) => {
-      const headers = {
-        host: `${host}:${port}`,
-        authorization,
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-      };
-      const options = { host: '127.0.0.1', port, path: '/mcp', method: 'POST', headers };
-      const request = httpRequest(options).end(JSON.stringify(initialize));
-      const [response] = await once(request, 'response');
-      response.resume();
-      return response.statusCode;
+      const headers = { host: `${host}:${port}`, authorization };
+      return (await send(`http://127.0.0.1:${port}/mcp`, { headers, body: initialize })).status;
     };
     expect(teamSection).toContain('`http://fini-mcp.example.com:3333/mcp`');
     expect(await ask('fini-mcp.example.com', `Bearer ${token}`)).toBe(200);

@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { JSONRPCMessage, Progress } from '@modelcontextprotocol/sdk/types.js';
@@ -319,17 +320,23 @@ export async function listening(
   return { url, process: child, stderr: () => stderr };
 }
 
-/** The first message of a 2025-era client, for tests that send it by hand. */
-export const initialize = {
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: {
-    protocolVersion: '2025-06-18',
-    capabilities: {},
-    clientInfo: { name: 'raw', version: '1' },
-  },
-};
+/** A client of the v1 SDK over HTTP. It ends with the test. */
+export async function connectClient(
+  stops: Stops,
+  url: string | URL,
+  headers: Record<string, string> = {},
+) {
+  const client = new Client({ name: 'test', version: '1' });
+  const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
+  await client.connect(transport);
+  stops.use(client);
+  const call = async (
+    name: string,
+    input: Record<string, unknown> = {},
+    options: Parameters<Client['callTool']>[2] = {},
+  ) => readAnswer(await client.callTool({ name, arguments: input }, undefined, options));
+  return { client, transport, call };
+}
 
 /** Takes a tool's answer apart. */
 export function readAnswer(answer: Record<string, unknown>): ToolAnswer {

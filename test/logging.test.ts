@@ -2,9 +2,24 @@ import { Client as ClientV2, StreamableHTTPClientTransport } from '@modelcontext
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, eventually, Stops, startHarness, startHttp } from './harness.ts';
-import { connectHttp, connectRaw, type Notification, type RpcAnswer, type Way } from './rpc.ts';
+import type { Sandbox, SandboxOptions } from '../src/sandbox/server.ts';
+import {
+  CLI,
+  environmentFor,
+  eventually,
+  Stops,
+  startHarness,
+  startHttp,
+  startQuickSandbox,
+} from './harness.ts';
+import {
+  connectHttp,
+  connectRaw,
+  JSON_HEADERS,
+  type Notification,
+  type RpcAnswer,
+  type Way,
+} from './rpc.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -18,9 +33,7 @@ const seen = { pendingMs: 300, workingMs: 300 };
 const slow: SandboxOptions = { parallelJobs: 100, jobs: () => seen };
 
 async function sandboxFor(options: SandboxOptions = {}): Promise<Sandbox> {
-  const sandbox = await startSandbox({ pendingMs: 20, workingMs: 30, lingerMs: 30, ...options });
-  stops.add(() => sandbox.close());
-  return sandbox;
+  return stops.use(await startQuickSandbox(options));
 }
 
 const pages = (count: number, name = 'page') =>
@@ -235,8 +248,7 @@ describe('over HTTP', () => {
       ['--log-level', 'debug', '--stateless'],
     );
     const headers = {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
+      ...JSON_HEADERS,
       authorization: `Bearer ${token}`,
       'x-fini-api-key': KEY,
     };
@@ -274,10 +286,7 @@ describe('over HTTP', () => {
     ];
     await fetch(url, {
       method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-      },
+      headers: JSON_HEADERS,
       body: JSON.stringify(messages),
     });
     const line = await eventually(() => {

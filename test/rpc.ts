@@ -1,4 +1,10 @@
 import { once } from 'node:events';
+import {
+  type Agent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
@@ -43,11 +49,76 @@ export interface RpcOptions {
   readonly headers?: Record<string, string>;
 }
 
-const initializeParams = (protocolVersion: string) => ({
+/** What a client of 2025 says first. */
+export const initializeParams = (protocolVersion = '2025-06-18') => ({
   protocolVersion,
   capabilities: {},
   clientInfo: { name: 'raw', version: '1' },
 });
+
+/** The first message of a client of 2025. */
+export const initialize = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: initializeParams(),
+} as const;
+
+/** The headers that every request over HTTP has. */
+export const JSON_HEADERS = {
+  'content-type': 'application/json',
+  accept: 'application/json, text/event-stream',
+} as const;
+
+/** An answer over HTTP. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/**
+ * Sends one request. Unlike fetch, it can set Host and Origin.
+ *
+ * @param request.headers Beside the usual ones; undefined leaves one out.
+ * @param request.body A message, or a text that may be none.
+ * @param request.path Where it is not the URL's.
+ */
+export async function send(
+  url: string,
+  {
+    method = 'POST',
+    headers = {},
+    body,
+    path,
+    agent,
+  }: {
+    method?: string;
+    headers?: Record<string, string | undefined>;
+    body?: unknown;
+    path?: string;
+    agent?: Agent | undefined;
+  } = {},
+): Promise<HttpAnswer> {
+  const given = Object.entries({ ...JSON_HEADERS, ...headers });
+  const request = httpRequest(url, {
+    method,
+    headers: Object.fromEntries(given.filter(([, value]) => value !== undefined)),
+    ...(path !== undefined && { path }),
+    ...(agent !== undefined && { agent }),
+  });
+  // A server that has heard enough closes the connection while the rest is being written.
+  request.on('error', () => undefined);
+  if (body === undefined) request.end();
+  else request.end(typeof body === 'string' ? body : JSON.stringify(body));
+  const [response]: IncomingMessage[] = await once(request, 'response');
+  if (response === undefined) throw new Error('no response');
+  const chunks: Buffer[] = [];
+  response.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await Promise.race([once(response, 'end'), once(response, 'close')]);
+  const { statusCode: status = 0 } = response;
+  return { status, headers: response.headers, text: Buffer.concat(chunks).toString() };
+}
 
 /** How a server is reached. */
 export type Way = 'stdio' | 'HTTP with sessions' | 'stateless HTTP';
@@ -156,11 +227,7 @@ export async function connectHttp(
     isStateless?: boolean;
   } = {},
 ): Promise<RpcClient> {
-  const sent: Record<string, string> = {
-    'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
-    ...headers,
-  };
+  const sent: Record<string, string> = { ...JSON_HEADERS, ...headers };
   let lastId = 0;
   const post = async (body: object) => {
     const response = await fetch(url, {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { CLI, Stops, startStdio } from './harness.ts';
-import { RawClient } from './rpc.ts';
+import { initializeParams, RawClient } from './rpc.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -116,11 +116,7 @@ test('a call that is cancelled gets no answer, and others do', async () => {
 const initialize = {
   id: 'first',
   method: 'initialize',
-  params: {
-    protocolVersion: '2025-03-26',
-    capabilities: {},
-    clientInfo: { name: 'raw', version: '1' },
-  },
+  params: initializeParams('2025-03-26'),
 };
 
 test('a byte order mark before the first message is passed over', async () => {

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
 import { createServer } from 'node:net';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
@@ -9,6 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { readCommand } from '../src/config.ts';
 import type { Fault, SandboxDocument, SandboxOptions } from '../src/sandbox/server.ts';
 import { CLI, type Harness, Stops, startHarness, startHttp } from './harness.ts';
+import { initialize, send } from './rpc.ts';
 
 /* Triggers every message that docs/troubleshooting.md quotes, and checks that it contains the quote. */
 
@@ -35,9 +35,7 @@ async function start(
   options: SandboxOptions = {},
   environment: Record<string, string> = {},
 ): Promise<Harness> {
-  const harness = await startHarness(options, environment);
-  stops.add(() => harness.close());
-  return harness;
+  return stops.use(await startHarness(options, environment));
 }
 
 /** Makes a value once and shares it. */
@@ -136,23 +134,11 @@ async function askHttp(flags: string[] = [], environment: Record<string, string>
     status: number,
     { method = 'POST', path = '/mcp', headers = {}, rpc = 'initialize' } = {},
   ): Promise<string> => {
-    const accept = 'application/json, text/event-stream';
-    const request = httpRequest(new URL(path, url), {
-      method,
-      headers: { 'content-type': 'application/json', accept, ...headers },
-    });
-    const params = {
-      protocolVersion: '2025-06-18',
-      capabilities: {},
-      clientInfo: { name: 't', version: '1' },
-    };
-    if (method !== 'POST') request.end();
-    else request.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method: rpc, params }));
-    const [response] = await once(request, 'response');
-    let text = '';
-    for await (const chunk of response) text += chunk;
-    expect(response.statusCode).toBe(status);
-    return status === 200 ? text : JSON.parse(text).error.message;
+    const body = { ...initialize, method: rpc };
+    const target = new URL(path, url).href;
+    const answer = await send(target, { method, headers, ...(method === 'POST' && { body }) });
+    expect(answer.status).toBe(status);
+    return status === 200 ? answer.text : JSON.parse(answer.text).error.message;
   };
 }
 
