@@ -61,8 +61,7 @@ afterEach(() => stops.run());
 describe('the snippets', () => {
   test.each(Object.entries(byForm))('%s starts a server that works', async (_form, server) => {
     const { command, args, env } = serverSchema.parse(server);
-    const sandbox = await startSandbox();
-    stops.add(() => sandbox.close());
+    const sandbox = stops.use(await startSandbox());
     // What a person fills in, or a client after asking for it.
     const filled = new Map([
       ['/path/to/fini-mcp/dist/cli.js', CLI],
@@ -80,7 +79,7 @@ describe('the snippets', () => {
       env: Object.fromEntries([['PATH', PATH], ['FINI_BASE_URL', FINI_BASE_URL], ...own]),
     });
     const client = new Client({ name: 'test', version: '1' });
-    stops.add(() => client.close());
+    stops.use(client);
     await client.connect(transport);
     const answer = await client.callTool({ name: 'list_sources', arguments: {} });
     expect(readAnswer(answer).isError).toBe(false);
@@ -176,8 +175,7 @@ describe('the entries for HTTP', () => {
   });
 
   test('can send a workspace key, as the section for teams shows', async () => {
-    const sandbox = await startSandbox();
-    stops.add(() => sandbox.close());
+    const sandbox = stops.use(await startSandbox());
     const { FINI_BASE_URL = '' } = environmentFor(sandbox);
     const server = await startHttpProcess(stops, { FINI_BASE_URL, FINI_MCP_AUTH_TOKEN: token });
     const text = /`"headers": (\{.*?\})`/.exec(teamSection)?.[1] ?? '';

@@ -8,7 +8,7 @@ import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/clien
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
+import type { Sandbox } from '../src/sandbox/server.ts';
 import {
   CLI,
   environmentFor,
@@ -16,6 +16,7 @@ import {
   readAnswer,
   Stops,
   startHttpProcess,
+  startQuickSandbox,
   type ToolAnswer,
 } from './harness.ts';
 
@@ -108,8 +109,7 @@ let sandbox: Sandbox;
 const urls = new Map<Way, string>();
 
 beforeAll(async () => {
-  sandbox = await startSandbox({ pendingMs: 20, workingMs: 30, lingerMs: 30 });
-  stops.add(() => sandbox.close());
+  sandbox = stops.use(await startQuickSandbox());
   for (const [way, flags] of [
     ['HTTP', []],
     ['HTTP without sessions', ['--stateless']],

@@ -30,6 +30,7 @@ import { Workspaces } from '../src/workspace.ts';
 
 /** The built server, which people run. */
 export const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+const CLIENT = { name: 'test', version: '1' };
 /** The version that a server in this process says. */
 const VERSION = '0.0.0';
 
@@ -130,6 +131,7 @@ export async function startHarness(
   environment: Record<string, string> = {},
   flags: readonly string[] = [],
   dependencies: Partial<ToolDependencies> = {},
+  client = new Client(CLIENT),
 ): Promise<Harness> {
   const sandbox = await startQuickSandbox(options);
   const parts = partsFor(configFor(flags, { ...environmentFor(sandbox), ...environment }));
@@ -138,7 +140,8 @@ export async function startHarness(
   const [clientSide, serverSide] = InMemoryTransport.createLinkedPair();
   for (const side of [clientSide, serverSide]) overTheWire(side);
   await connectServer(server, serverSide, lease.secrets);
-  return connectHarness(sandbox, clientSide, { stderr: parts.stderr, close: () => undefined });
+  const close = () => undefined;
+  return connectHarness(sandbox, client, clientSide, { stderr: parts.stderr, close });
 }
 
 /** A server over stdio in this process, with the client's ends of its pipes. */
@@ -225,7 +228,7 @@ export async function startProcess(
   });
   const errors: string[] = [];
   transport.stderr?.on('data', (chunk: Buffer) => errors.push(chunk.toString()));
-  return connectHarness(sandbox, transport, {
+  return connectHarness(sandbox, new Client(CLIENT), transport, {
     stderr: () => errors.join(''),
     // At stdin's end alone the server lingers for a moment, which would add up here.
     close: () => transport.pid !== null && process.kill(transport.pid, 'SIGTERM'),
@@ -234,10 +237,10 @@ export async function startProcess(
 
 async function connectHarness(
   sandbox: Sandbox,
+  client: Client,
   transport: Transport,
   { stderr, close }: { stderr: () => string; close: () => unknown },
 ): Promise<Harness> {
-  const client = new Client({ name: 'test', version: '1' });
   await client.connect(transport);
   // A client that has listed the tools checks every result against its tool's output schema.
   await client.listTools();
@@ -326,7 +329,7 @@ export async function connectClient(
   url: string | URL,
   headers: Record<string, string> = {},
 ) {
-  const client = new Client({ name: 'test', version: '1' });
+  const client = new Client(CLIENT);
   const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
   await client.connect(transport);
   stops.use(client);

@@ -320,8 +320,7 @@ describe('over HTTP', () => {
 
 describe('the SDKs’ clients hear every step', () => {
   test('v1 over stdio', async () => {
-    const harness = await startHarness(slow);
-    stops.add(() => harness.close());
+    const harness = stops.use(await startHarness(slow));
     const heard: Notification['params'][] = [];
     harness.client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => {
       heard.push(params);
@@ -343,7 +342,7 @@ describe('the SDKs’ clients hear every step', () => {
         ? new StdioClientTransport({ command: process.execPath, args: [CLI], env })
         : new StreamableHTTPClientTransport(new URL((await startHttp(stops, env)).url)),
     );
-    stops.add(() => client.close());
+    stops.use(client);
     const heard: Notification['params'][] = [];
     client.setNotificationHandler('notifications/message', ({ params }) => {
       heard.push(params);

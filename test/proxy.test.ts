@@ -50,7 +50,7 @@ async function startBehind(environment: Record<string, string>, start = startHar
       ...environment,
     },
   );
-  stops.add(() => harness.close());
+  stops.use(harness);
   return harness;
 }
 
@@ -60,7 +60,7 @@ test.each<[name: string, process: string, start: typeof startProcess]>([
   ['HTTP_PROXY', 'this process', startHarness],
   ['http_proxy', 'this process', startHarness],
 ])(
-  '%s is asked for a tunnel to Fini by %s, and never sees the key',
+  '%s of %s is asked for a tunnel to Fini, and never sees the key',
   async (name, _process, start) => {
     const proxy = await startProxy('HTTP/1.1 200 Connection established\r\n\r\n');
     const { call } = await startBehind({ [name]: proxy.url }, start);
@@ -93,8 +93,9 @@ test('an error names the proxy, without its password, and what it answered', asy
 
 test('a Fini on loopback is asked directly', async () => {
   const proxy = await startProxy('HTTP/1.1 502 Bad Gateway\r\n\r\n');
-  const harness = await startHarness({}, { HTTPS_PROXY: proxy.url, HTTP_PROXY: proxy.url });
-  stops.add(() => harness.close());
+  const harness = stops.use(
+    await startHarness({}, { HTTPS_PROXY: proxy.url, HTTP_PROXY: proxy.url }),
+  );
   expect((await harness.call('list_sources')).isError).toBe(false);
   expect(proxy.received()).toBe('');
 });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { helpText } from '../src/config.ts';
 import { tools } from '../src/tools/index.ts';
-import { type Harness, startHarness } from './harness.ts';
+import { type Harness, Stops, startHarness } from './harness.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 const packageJson = JSON.parse(
@@ -96,14 +96,11 @@ describe('the list of dependencies', () => {
 describe('the table of errors', () => {
   const page = 'https://a.example/page';
   const sourceId = '5d9f67a8-d853-4af4-b7ce-23ebba1245e5';
-  const harnesses: Harness[] = [];
-  afterAll(() => Promise.all(harnesses.map((harness) => harness.close())));
+  const stops = new Stops();
+  afterAll(() => stops.run());
 
-  async function start(...given: Parameters<typeof startHarness>): Promise<Harness> {
-    const harness = await startHarness(...given);
-    harnesses.push(harness);
-    return harness;
-  }
+  const start = async (...settings: Parameters<typeof startHarness>): Promise<Harness> =>
+    stops.use(await startHarness(...settings));
 
   /** What triggers each text that the README quotes. */
   const causes: Record<string, () => Promise<string>> = {

@@ -6,7 +6,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readCommand } from '../src/config.ts';
-import type { Fault, SandboxDocument, SandboxOptions } from '../src/sandbox/server.ts';
+import type { Fault, SandboxDocument } from '../src/sandbox/server.ts';
 import { CLI, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 import { initialize, send } from './rpc.ts';
 
@@ -31,12 +31,8 @@ const KEY = 'fini_5ecretWorkspaceKey0123456789';
 const stops = new Stops();
 afterAll(() => stops.run());
 
-async function start(
-  options: SandboxOptions = {},
-  environment: Record<string, string> = {},
-): Promise<Harness> {
-  return stops.use(await startHarness(options, environment));
-}
+const start = async (...settings: Parameters<typeof startHarness>): Promise<Harness> =>
+  stops.use(await startHarness(...settings));
 
 /** Makes a value once and shares it. */
 function shared<Value>(make: () => Promise<Value>): () => Promise<Value> {
