@@ -122,6 +122,14 @@ async function withSandbox(stops: Stops, config: Config): Promise<Config> {
   return { ...config, baseUrl: sandbox.url, apiKey: sandbox.apiKey };
 }
 
+/** What a harness can be started with, beside its settings. */
+export interface HarnessParts {
+  readonly dependencies?: Partial<ToolDependencies>;
+  readonly client?: Client;
+  /** Whether messages cross as they are, for inputs whose copying costs more than all the rest. */
+  readonly asIs?: boolean;
+}
+
 /**
  * Starts a sandbox, and in this process a server against it with a client of the v1 SDK: quick, for
  * what the server does. What depends on the process takes {@link startProcess}.
@@ -130,15 +138,14 @@ export async function startHarness(
   options: SandboxOptions = {},
   environment: Record<string, string> = {},
   flags: readonly string[] = [],
-  dependencies: Partial<ToolDependencies> = {},
-  client = new Client(CLIENT),
+  { dependencies = {}, client = new Client(CLIENT), asIs = false }: HarnessParts = {},
 ): Promise<Harness> {
   const sandbox = await startQuickSandbox(options);
   const parts = partsFor(configFor(flags, { ...environmentFor(sandbox), ...environment }));
   const { lease, dependencies: usual } = dependenciesOf(parts);
   const server = createServer(VERSION, parts.config, { ...usual, ...dependencies });
   const [clientSide, serverSide] = InMemoryTransport.createLinkedPair();
-  for (const side of [clientSide, serverSide]) overTheWire(side);
+  for (const side of asIs ? [] : [clientSide, serverSide]) overTheWire(side);
   await connectServer(server, serverSide, lease.secrets);
   const close = () => undefined;
   return connectHarness(sandbox, client, clientSide, { stderr: parts.stderr, close });

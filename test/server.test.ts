@@ -8,7 +8,9 @@ test('an exception in a tool is an error with a reference; its stack goes only t
   const workspace = () => {
     throw new TypeError('cannot read properties of undefined');
   };
-  const { call, stderr } = stops.use(await startHarness({}, {}, [], { workspace }));
+  const { call, stderr } = stops.use(
+    await startHarness({}, {}, [], { dependencies: { workspace } }),
+  );
   const { isError, text } = await call('list_sources');
   expect(isError).toBe(true);
   expect(text).not.toMatch(/undefined|server\.test/);

@@ -22,7 +22,7 @@ async function start(flags: string[], answer?: 'accept' | 'decline' | 'cancel' |
       return { action: answer, content: {} };
     });
   }
-  const { call, sandbox } = stops.use(await startHarness({}, {}, flags, {}, client));
+  const { call, sandbox } = stops.use(await startHarness({}, {}, flags, { client }));
   const names = (await client.listTools()).tools.map(({ name }) => name);
   return { sandbox, names, questions, call };
 }
