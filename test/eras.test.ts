@@ -7,7 +7,7 @@ import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sandbox } from '../src/sandbox/server.ts';
 import {
   CLI,
@@ -127,7 +127,7 @@ describe.each(WAYS)('over %s', (way) => {
   describe.each(CLIENTS)('%s', (kind: Kind) => {
     let client: AnyClient;
     let questions: string[];
-    beforeEach(async () => {
+    beforeAll(async () => {
       questions = [];
       const url = urls.get(way);
       const args = [CLI, '--allow-delete'];
@@ -141,7 +141,7 @@ describe.each(WAYS)('over %s', (way) => {
           ? await connectV1(target, onQuestion)
           : await connectV2(target, onQuestion, MODES[kind]);
     });
-    afterEach(() => client.close());
+    afterAll(() => client.close());
 
     test('lists, waits with progress, is refused, and is asked before a delete', async () => {
       const isModern = kind.includes('auto') || kind.includes('pinned');
