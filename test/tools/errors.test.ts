@@ -167,12 +167,12 @@ const ways: [tool: Named, method: string, unsure: RegExp][] = [
   [
     'refresh_sources',
     'POST',
-    /may have been queued.*First check.*get_source with \{.*wait_for_sources with \{/,
+    /may have been queued all the same.*First check.*get_source with \{.*wait_for_sources with \{/,
   ],
   [
     'ingest_sources',
     'POST',
-    /may have been queued.*First call list_sources with \{.*wait_for_sources with \{/,
+    /may have been queued all the same.*First call list_sources with \{.*wait_for_sources with \{/,
   ],
   [
     'ingest_and_wait',
