@@ -53,7 +53,7 @@ async function withFault(
 ): Promise<string> {
   // A short timeout only where no answer comes, so that a slow machine does not fail the test.
   const early: Record<string, string> =
-    fault.action.kind === 'hang' ? { FINI_REQUEST_TIMEOUT_MS: '500' } : {};
+    fault.action.kind === 'hang' ? { FINI_REQUEST_TIMEOUT_MS: '1000' } : {};
   const { call, sandbox } = await start({}, early);
   sandbox.script(fault);
   return (await call(name, input)).text;
@@ -331,7 +331,7 @@ test('all entries but one quote a message, and each of those is triggered here',
   expect(quoting.map(({ quotes: [first] }) => first).sort()).toEqual(Object.keys(causes).sort());
 });
 
-describe.concurrent('the page quotes the real messages', () => {
+describe('the page quotes the real messages', () => {
   test.each(quoting)('$heading', async ({ quotes }) => {
     const said = await causes[quotes[0] ?? '']?.();
     for (const quote of quotes) expect(said).toContain(quote);
