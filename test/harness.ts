@@ -156,8 +156,6 @@ export interface StdioServer {
   readonly stdin: PassThrough;
   readonly stdout: PassThrough;
   readonly stderr: () => string;
-  /** Resolves once the process would have ended. */
-  readonly ended: Promise<void>;
 }
 
 /** Starts a server over stdio in this process. It ends with the test. */
@@ -169,23 +167,22 @@ export async function startStdio(
   const parts = partsFor(await withSandbox(stops, configFor(flags, environment)));
   const { lease, dependencies } = dependenciesOf(parts);
   const [stdin, stdout] = [new PassThrough(), new PassThrough()];
-  const ended = new Promise<void>((resolve) => {
-    const transport = new StdioTransport({
-      input: stdin,
-      output: stdout,
-      lastAnswersMs: 2_000,
-      onEnd: resolve,
-    });
-    serveStdio(() => createServer(VERSION, parts.config, dependencies), {
-      transport: guarded(transport, lease.secrets),
-      onerror: ({ message }) =>
-        parts.log('error', 'protocol', {
-          error: bounded(message.slice(0, ERROR_LENGTH + 1), ERROR_LENGTH),
-        }),
-    });
+  const transport = new StdioTransport({
+    input: stdin,
+    output: stdout,
+    lastAnswersMs: 2_000,
+    // This process goes on with its tests.
+    onEnd: () => undefined,
+  });
+  serveStdio(() => createServer(VERSION, parts.config, dependencies), {
+    transport: guarded(transport, lease.secrets),
+    onerror: ({ message }) =>
+      parts.log('error', 'protocol', {
+        error: bounded(message.slice(0, ERROR_LENGTH + 1), ERROR_LENGTH),
+      }),
   });
   stops.add(() => stdin.destroy());
-  return { stdin, stdout, stderr: parts.stderr, ended };
+  return { stdin, stdout, stderr: parts.stderr };
 }
 
 /** A server over HTTP. */
