@@ -12,7 +12,7 @@ const PAGE = 'https://help.example/a';
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({}, {}, ['--allow-delete']);
+  harness = await startHarness({}, {}, ['--allow-delete'], { asIs: true });
 });
 afterAll(() => harness.close());
 

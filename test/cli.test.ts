@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
 import { helpText, readCommand } from '../src/config.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, eventually, startProcess } from './harness.ts';
+import { CLI, environmentFor, eventually, startHarness, startProcess } from './harness.ts';
+import { initializeParams } from './rpc.ts';
 
 const KEY = 'fini_5ecretWorkspaceKey0123456789';
 
@@ -45,15 +46,7 @@ function run(args: readonly string[], env: Record<string, string> = {}): Promise
 }
 
 const line = (body: object) => `${JSON.stringify({ jsonrpc: '2.0', ...body })}\n`;
-const initialize = line({
-  id: 1,
-  method: 'initialize',
-  params: {
-    protocolVersion: '2025-06-18',
-    capabilities: {},
-    clientInfo: { name: 't', version: '1' },
-  },
-});
+const initialize = line({ id: 1, method: 'initialize', params: initializeParams() });
 const callTool = (id: number, name: string, input: object) =>
   line({ id, method: 'tools/call', params: { name, arguments: input } });
 
@@ -194,12 +187,6 @@ const faults: [what: string, args: string[], env: Record<string, string>, says: 
   ['the key in capitals', [KEY.toUpperCase()], {}, [/is not a flag/]],
   ['the key for a host', ['--http', '--host', KEY], {}, [/--host "\[secret\]" can be reached/]],
   [
-    'the key for a host that is listened on',
-    ['--http', '--host', KEY],
-    { FINI_MCP_AUTH_TOKEN: 'token-of-the-operator' },
-    [/cannot listen on "\[secret\]:3333"/],
-  ],
-  [
     'several at once',
     ['--sandbx', 'serve'],
     { FINI_POLL_INTERVAL_MS: 'x', FINI_WAIT_TIMEOUT_SECONDS: '-1' },
@@ -207,18 +194,43 @@ const faults: [what: string, args: string[], env: Record<string, string>, says: 
   ],
 ];
 
-describe.concurrent('what makes no sense ends the start with a line on stderr each', () => {
-  test.each(faults)('%s', async (_what, args, env, says) => {
+function expectFaults(lines: readonly string[], says: readonly RegExp[]): void {
+  expect(lines).toHaveLength(says.length);
+  for (const [index, text] of lines.entries()) {
+    expect(text).toMatch(says[index] ?? /^$/);
+    expect(text).not.toContain('\n');
+    expect(text.toLowerCase()).not.toContain(KEY.toLowerCase());
+  }
+}
+
+describe('what makes no sense is a fault each, in a line', () => {
+  test.each(faults)('%s', (_what, args, env, says) => {
+    const command = readCommand(args, env);
+    expectFaults(command.kind === 'faults' ? command.faults : [], says);
+  });
+});
+
+describe.concurrent('the process says each fault on stderr, and ends', () => {
+  async function faultsOf(args: string[], env: Record<string, string>): Promise<string[]> {
     const { code, stdout, stderr } = await run(args, env);
-    expect(code).toBe(2);
-    expect(stdout).toBe('');
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     const lines = stderr.trimEnd().split('\n');
-    expect(lines).toHaveLength(says.length);
-    for (const [index, text] of lines.entries()) {
-      expect(text).toMatch(/^fini-mcp: /);
-      expect(text).toMatch(says[index] ?? /^$/);
-    }
-    expect(stderr.toLowerCase()).not.toContain(KEY.toLowerCase());
+    for (const text of lines) expect(text).toMatch(/^fini-mcp: /);
+    return lines;
+  }
+
+  const some = ['a word with a line end', 'a key with a line end', 'the key in a flag'];
+  test.each(faults.filter(([what]) => [...some, 'several at once'].includes(what)))(
+    '%s',
+    async (_what, args, env, says) => {
+      expectFaults(await faultsOf(args, env), says);
+    },
+  );
+
+  test('the key for a host that is listened on', async () => {
+    const environment = { FINI_MCP_AUTH_TOKEN: 'token-of-the-operator' };
+    const lines = await faultsOf(['--http', '--host', KEY], environment);
+    expectFaults(lines, [/cannot listen on "\[secret\]:3333"/]);
   });
 });
 
@@ -402,7 +414,7 @@ describe('the key goes into the Authorization header and nowhere else', () => {
   });
 
   test('not even where Fini repeats it', async () => {
-    const harness = await startProcess({ keys: { [KEY]: ['read', 'write'] } });
+    const harness = await startHarness({ keys: { [KEY]: ['read', 'write'] } });
     const bodies = [
       { statusCode: 401, message: `Invalid key ${KEY}`, error: 'Unauthorized' },
       { statusCode: 401, message: ['No', `Bearer ${KEY} is unknown`] },

@@ -1,16 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { LATEST_PROTOCOL_VERSION } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { helpText } from '../src/config.ts';
 import { startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, readAnswer, Stops, startHttp } from './harness.ts';
+import {
+  CLI,
+  connectClient,
+  environmentFor,
+  readAnswer,
+  Stops,
+  startHttpProcess,
+} from './harness.ts';
+import { initialize, send } from './rpc.ts';
 
 /* Uses the client configurations that the README shows. */
 
@@ -57,8 +61,7 @@ afterEach(() => stops.run());
 describe('the snippets', () => {
   test.each(Object.entries(byForm))('%s starts a server that works', async (_form, server) => {
     const { command, args, env } = serverSchema.parse(server);
-    const sandbox = await startSandbox();
-    stops.add(() => sandbox.close());
+    const sandbox = stops.use(await startSandbox());
     // What a person fills in, or a client after asking for it.
     const filled = new Map([
       ['/path/to/fini-mcp/dist/cli.js', CLI],
@@ -76,7 +79,7 @@ describe('the snippets', () => {
       env: Object.fromEntries([['PATH', PATH], ['FINI_BASE_URL', FINI_BASE_URL], ...own]),
     });
     const client = new Client({ name: 'test', version: '1' });
-    stops.add(() => client.close());
+    stops.use(client);
     await client.connect(transport);
     const answer = await client.callTool({ name: 'list_sources', arguments: {} });
     expect(readAnswer(answer).isError).toBe(false);
@@ -142,14 +145,11 @@ describe('the entries for HTTP', () => {
   });
 
   test.each(entries)('work for $name', async ({ entry }) => {
-    const server = await startHttp(stops, { FINI_MCP_AUTH_TOKEN: token }, ['--sandbox']);
+    const server = await startHttpProcess(stops, { FINI_MCP_AUTH_TOKEN: token }, ['--sandbox']);
     const url = new URL(entry.url ?? entry.serverUrl ?? '');
     url.port = new URL(server.url).port;
     const headers = { Authorization: entry.headers.Authorization.replace('...', token) };
-    const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers } });
-    const client = new Client({ name: 'test', version: '1' });
-    stops.add(() => client.close());
-    await client.connect(transport);
+    const { client } = await connectClient(stops, url, headers);
     expect((await client.listTools()).tools).not.toHaveLength(0);
   });
 
@@ -175,39 +175,21 @@ describe('the entries for HTTP', () => {
   });
 
   test('can send a workspace key, as the section for teams shows', async () => {
-    const sandbox = await startSandbox();
-    stops.add(() => sandbox.close());
+    const sandbox = stops.use(await startSandbox());
     const { FINI_BASE_URL = '' } = environmentFor(sandbox);
-    const server = await startHttp(stops, { FINI_BASE_URL, FINI_MCP_AUTH_TOKEN: token });
+    const server = await startHttpProcess(stops, { FINI_BASE_URL, FINI_MCP_AUTH_TOKEN: token });
     const text = /`"headers": (\{.*?\})`/.exec(teamSection)?.[1] ?? '';
     const headers = JSON.parse(
       text.replace('Bearer ...', `Bearer ${token}`).replace('fini_...', sandbox.apiKey),
     );
-    const transport = new StreamableHTTPClientTransport(new URL(server.url), {
-      requestInit: { headers },
-    });
-    const client = new Client({ name: 'test', version: '1' });
-    stops.add(() => client.close());
-    await client.connect(transport);
-    const answer = await client.callTool({ name: 'list_sources', arguments: {} });
-    expect(readAnswer(answer).isError).toBe(false);
+    const { call } = await connectClient(stops, server.url, headers);
+    expect((await call('list_sources')).isError).toBe(false);
   });
 });
 
 describe('the command for a team', () => {
   const command = /^export FINI_API_KEY.*?^node dist\/cli\.js (.*?)$/ms.exec(teamSection);
   const flags = command?.[1]?.split(' ') ?? [];
-
-  const initialize = {
-    jsonrpc: '2.0',
-    id: 1,
-    method: 'initialize',
-    params: {
-      protocolVersion: LATEST_PROTOCOL_VERSION,
-      capabilities: {},
-      clientInfo: { name: 'test', version: '1' },
-    },
-  };
 
   test('creates a token that the server accepts', () => {
     expect(command?.[0]).toContain('export FINI_MCP_AUTH_TOKEN="$(openssl rand -hex 32)"');
@@ -216,20 +198,11 @@ describe('the command for a team', () => {
   test('starts a server that a teammate reaches by its name, only with the token', async () => {
     const token = randomBytes(32).toString('hex');
     const environment = { FINI_API_KEY: 'fini_sandbox', FINI_MCP_AUTH_TOKEN: token };
-    const server = await startHttp(stops, environment, flags);
+    const server = await startHttpProcess(stops, environment, flags);
     const { port } = new URL(server.url);
     const ask = async (host: string, authorization: string) => {
-      const headers = {
-        host: `${host}:${port}`,
-        authorization,
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-      };
-      const options = { host: '127.0.0.1', port, path: '/mcp', method: 'POST', headers };
-      const request = httpRequest(options).end(JSON.stringify(initialize));
-      const [response] = await once(request, 'response');
-      response.resume();
-      return response.statusCode;
+      const headers = { host: `${host}:${port}`, authorization };
+      return (await send(`http://127.0.0.1:${port}/mcp`, { headers, body: initialize })).status;
     };
     expect(teamSection).toContain('`http://fini-mcp.example.com:3333/mcp`');
     expect(await ask('fini-mcp.example.com', `Bearer ${token}`)).toBe(200);

@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { Client as ClientV2 } from '@modelcontextprotocol/client';
 import { StdioClientTransport as StdioV2 } from '@modelcontextprotocol/client/stdio';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { siteOrigin } from '../src/sandbox/content.ts';
 import { CLI, readAnswer, type ToolAnswer } from './harness.ts';
+import { RawClient } from './rpc.ts';
 
 const environment = { FINI_POLL_INTERVAL_MS: '50' };
 const server = { command: process.execPath, args: [CLI, '--sandbox'], env: environment };
@@ -20,61 +21,23 @@ interface AnyClient {
   readonly close: () => Promise<void>;
 }
 
-/** A line of text that is a JSON-RPC message. */
-const jsonRpc = z
-  .string()
-  .transform((line, context): unknown => {
-    try {
-      return JSON.parse(line);
-    } catch {
-      context.addIssue('not JSON');
-      return z.NEVER;
-    }
-  })
-  .pipe(
-    z.looseObject({
-      jsonrpc: z.literal('2.0'),
-      id: z.int().optional(),
-      result: z.record(z.string(), z.unknown()).optional(),
-    }),
-  );
-
-/** A client without an SDK: JSON lines over pipes. Every line must be JSON-RPC. */
+/** A client without an SDK. Every line must be JSON-RPC, which reading it checks. */
 async function connectRaw(): Promise<AnyClient> {
-  const child: ChildProcess = spawn(server.command, server.args, { env: environment });
-  const waiting = new Map<number, (result: Record<string, unknown>) => void>();
-  const faults: string[] = [];
-  if (child.stdout === null) throw new Error('no stdout');
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const parsed = jsonRpc.safeParse(line);
-    if (!parsed.success) {
-      faults.push(line);
-      return;
-    }
-    const { id, result } = parsed.data;
-    if (id !== undefined) waiting.get(id)?.(result ?? parsed.data);
-  });
-  const send = (body: object) =>
-    child.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', ...body })}\n`);
-  let lastId = 0;
-  const request = (method: string, params: object): Promise<Record<string, unknown>> => {
-    lastId += 1;
-    const id = lastId;
-    send({ id, method, params });
-    return new Promise((resolve) => waiting.set(id, resolve));
-  };
-  const initialized = await request('initialize', {
-    protocolVersion: '2025-06-18',
-    capabilities: {},
-    clientInfo: implementation,
-  });
-  expect(initialized).toMatchObject({
+  const child = spawn(server.command, server.args, { env: environment });
+  const raw = new RawClient(child);
+  expect((await raw.initialize()).result).toMatchObject({
     protocolVersion: '2025-06-18',
     serverInfo: { name: 'fini-mcp', title: 'Fini (sandbox)' },
     instructions: expect.stringMatching(/embedded Fini.*Say so/),
     capabilities: { tools: {} },
   });
-  send({ method: 'notifications/initialized' });
+  let lastId = 0;
+  const request = async (method: string, params: object) => {
+    lastId += 1;
+    const id = lastId;
+    raw.send({ id, method, params });
+    return (await raw.answer(id)).result ?? {};
+  };
   return {
     async toolNames() {
       const listed = z.object({ tools: z.array(z.object({ name: z.string() })) });
@@ -85,10 +48,9 @@ async function connectRaw(): Promise<AnyClient> {
         await request('tools/call', { name, arguments: input, _meta: { progressToken: lastId } }),
       ),
     async close() {
-      const exited = new Promise((resolve) => child.once('exit', resolve));
-      child.stdin?.end();
-      expect(await exited).toBe(0);
-      expect(faults).toEqual([]);
+      child.stdin.end();
+      expect(await once(child, 'close')).toEqual([0, null]);
+      raw.messages();
     },
   };
 }

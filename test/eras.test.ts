@@ -7,16 +7,16 @@ import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Sandbox } from '../src/sandbox/server.ts';
 import {
   CLI,
   environmentFor,
   eventually,
-  QUICK,
   readAnswer,
   Stops,
-  startHttp,
+  startHttpProcess,
+  startQuickSandbox,
   type ToolAnswer,
 } from './harness.ts';
 
@@ -109,13 +109,15 @@ let sandbox: Sandbox;
 const urls = new Map<Way, string>();
 
 beforeAll(async () => {
-  sandbox = await startSandbox(QUICK);
-  stops.add(() => sandbox.close());
+  sandbox = stops.use(await startQuickSandbox());
   for (const [way, flags] of [
     ['HTTP', []],
     ['HTTP without sessions', ['--stateless']],
   ] as const) {
-    const { url } = await startHttp(stops, environmentFor(sandbox), [...flags, '--allow-delete']);
+    const { url } = await startHttpProcess(stops, environmentFor(sandbox), [
+      ...flags,
+      '--allow-delete',
+    ]);
     urls.set(way, url);
   }
 });
@@ -125,7 +127,7 @@ describe.each(WAYS)('over %s', (way) => {
   describe.each(CLIENTS)('%s', (kind: Kind) => {
     let client: AnyClient;
     let questions: string[];
-    beforeEach(async () => {
+    beforeAll(async () => {
       questions = [];
       const url = urls.get(way);
       const args = [CLI, '--allow-delete'];
@@ -139,7 +141,7 @@ describe.each(WAYS)('over %s', (way) => {
           ? await connectV1(target, onQuestion)
           : await connectV2(target, onQuestion, MODES[kind]);
     });
-    afterEach(() => client.close());
+    afterAll(() => client.close());
 
     test('lists, waits with progress, is refused, and is asked before a delete', async () => {
       const isModern = kind.includes('auto') || kind.includes('pinned');

@@ -1,30 +1,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import {
-  Agent,
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http';
+import { Agent, createServer, request as httpRequest, type ServerResponse } from 'node:http';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
-import { readCommand } from '../src/config.ts';
 import { Connections } from '../src/fini/connections.ts';
 import { FiniError } from '../src/fini/errors.ts';
 import { createHttp } from '../src/fini/http.ts';
 import { createLog } from '../src/log.ts';
-import {
-  type Sandbox,
-  type SandboxOptions,
-  type Scope,
-  startSandbox,
-} from '../src/sandbox/server.ts';
+import type { Sandbox, SandboxOptions, Scope } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';
 import { EventLogs } from '../src/transports/event-log.ts';
 import { serveHttp } from '../src/transports/http.ts';
@@ -34,15 +22,18 @@ import { messageFault, textFault } from '../src/transports/message-bounds.ts';
 import { Workspaces } from '../src/workspace.ts';
 import {
   CLI,
+  configFor,
   environmentFor,
   eventually,
   ingestRequests,
   listening,
-  QUICK,
   Stops,
   startHttp,
-  startProcess,
+  startHttpProcess,
+  startQuickSandbox,
+  startStdio,
 } from './harness.ts';
+import { initialize, initializeParams, JSON_HEADERS, RawClient, send } from './rpc.ts';
 
 /* One client, clumsy or hostile, does its worst; the server keeps serving the others. */
 
@@ -54,34 +45,12 @@ const LONG = 'x'.repeat(4 * MEGABYTE - 1_000);
 const both: Scope[] = ['read', 'write'];
 
 async function sandboxFor(options: SandboxOptions = {}): Promise<Sandbox> {
-  const sandbox = await startSandbox({ ...QUICK, ...options });
-  stops.add(() => sandbox.close());
-  return sandbox;
+  return stops.use(await startQuickSandbox(options));
 }
 
-function configFor(flags: string[], environment: Record<string, string>) {
-  const command = readCommand(['--http', '--port', '0', ...flags], environment);
-  if (command.kind !== 'serve') throw new Error(JSON.stringify(command));
-  return command.config;
-}
-
-/** A server over HTTP in this process. */
-async function serve(environment: Record<string, string>, flags: string[] = []) {
-  const config = configFor(flags, environment);
-  const secrets = new Secrets();
-  const lines: string[] = [];
-  const log = createLog('debug', secrets, (line) => lines.push(line));
-  const workspaces = new Workspaces(config, secrets);
-  const server = await serveHttp({ ...config, version: '0', workspaces, log });
-  stops.add(() => server.stop(0));
-  return { url: `${server.url}/mcp`, log: () => lines.join('') };
-}
-
-interface Answer {
-  readonly status: number;
-  readonly session: string;
-  readonly text: string;
-}
+/** A server over HTTP that logs everything. */
+const serve = (environment: Record<string, string>, flags: string[] = []) =>
+  startHttp(stops, environment, ['--log-level', 'debug', ...flags]);
 
 /** Posts a message, or a text that may be none. */
 async function post(
@@ -89,29 +58,9 @@ async function post(
   body: unknown,
   headers: Record<string, string> = {},
   agent?: Agent,
-): Promise<Answer> {
-  const request = httpRequest(url, {
-    method: 'POST',
-    ...(agent === undefined ? {} : { agent }),
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      ...headers,
-    },
-  });
-  request.on('error', () => undefined);
-  request.end(typeof body === 'string' ? body : JSON.stringify(body));
-  const [response]: IncomingMessage[] = await once(request, 'response');
-  if (response === undefined) throw new Error('no response');
-  const chunks: Buffer[] = [];
-  response.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await Promise.race([once(response, 'end'), once(response, 'close')]);
-  const session = response.headers['mcp-session-id'];
-  return {
-    status: response.statusCode ?? 0,
-    session: typeof session === 'string' ? session : '',
-    text: Buffer.concat(chunks).toString(),
-  };
+) {
+  const { status, headers: answered, text } = await send(url, { headers, body, agent });
+  return { status, session: String(answered['mcp-session-id'] ?? ''), text };
 }
 
 const rpc = (id: unknown, method: string, params: object = {}) => ({
@@ -120,12 +69,6 @@ const rpc = (id: unknown, method: string, params: object = {}) => ({
   method,
   params,
 });
-const initializeParams = {
-  protocolVersion: '2025-06-18',
-  capabilities: {},
-  clientInfo: { name: 'raw', version: '1' },
-};
-const initialize = rpc(1, 'initialize', initializeParams);
 const call = (id: unknown, name: string, input: object = {}, meta: object = {}) =>
   rpc(id, 'tools/call', { name, arguments: input, _meta: meta });
 
@@ -224,7 +167,7 @@ describe('errors outside tools', () => {
   });
 
   test('over HTTP a fault before any tool is a 500 in the same words', async () => {
-    const config = configFor([], {});
+    const config = configFor(['--http', '--port', '0']);
     const lines: string[] = [];
     const log = createLog('error', new Secrets(), (line) => lines.push(line));
     const workspaces = new Workspaces(config, new Secrets());
@@ -294,40 +237,26 @@ describe('what is kept and echoed', () => {
   });
 
   test('over stdio too, and the next message is answered', async () => {
-    const harness = await startProcess();
-    stops.add(() => harness.close());
-    const { transport } = harness.client;
-    if (transport === undefined) throw new Error('not connected');
-    const heard: string[] = [];
-    const receive = transport.onmessage;
-    transport.onmessage = (message, extra) => {
-      heard.push(JSON.stringify(message));
-      receive?.(message, extra);
-    };
-    harness.client.onerror = () => undefined;
-    await transport.send({ jsonrpc: '2.0', id: LONG, method: 'ping' });
-    await transport.send({
-      jsonrpc: '2.0',
-      id: 'mine',
-      method: 'tools/call',
-      params: { name: 'list_sources', _meta: { progressToken: LONG } },
-    });
-    await eventually(() => expect(heard).toHaveLength(2));
-    expect(heard[0]).toMatch(/request ID is longer/);
-    expect(heard[1]).toMatch(/"id":"mine".*progressToken is longer/);
-    expect(heard.join('').length).toBeLessThan(500);
-    expect((await harness.call('list_sources')).isError).toBe(false);
+    const raw = new RawClient(await startStdio(stops, environmentFor(await sandboxFor())));
+    await raw.initialize();
+    raw.send(rpc(LONG, 'ping'), call('mine', 'list_sources', {}, { progressToken: LONG }));
+    raw.send(call(2, 'list_sources'));
+    expect((await raw.answer(2)).result).toMatchObject({ isError: false });
+    const [, first = '', second = ''] = raw.lines;
+    expect(first).toMatch(/request ID is longer/);
+    expect(second).toMatch(/"id":"mine".*progressToken is longer/);
+    expect((first + second).length).toBeLessThan(500);
   });
 
   test('20 sessions that send 4 MB wherever they can leave a heap of 96 MB standing', async () => {
     const sandbox = await sandboxFor();
-    const server = await startHttp(stops, {
+    const server = await startHttpProcess(stops, {
       ...environmentFor(sandbox),
       NODE_OPTIONS: '--max-old-space-size=96',
     });
     const bystander = await open(server.url);
     for (let count = 0; count < 20; count += 1) {
-      const big = { ...initializeParams, clientInfo: { name: LONG, version: '1' } };
+      const big = { ...initializeParams(), clientInfo: { name: LONG, version: '1' } };
       if (count % 10 === 0) {
         expect((await post(server.url, rpc(1, 'initialize', big))).status).toBe(413);
       }
@@ -490,9 +419,8 @@ describe('between tenants', () => {
 
   test('keys that somebody makes up make nobody forget what was queued', async () => {
     const sandbox = await sandboxFor({ keys, pendingMs: 60_000, lingerMs: 60_000 });
-    const command = readCommand([], { ...environmentFor(sandbox), FINI_API_KEY: A });
-    if (command.kind !== 'serve') throw new Error(JSON.stringify(command));
-    const workspaces = new Workspaces(command.config, new Secrets());
+    const config = configFor([], { ...environmentFor(sandbox), FINI_API_KEY: A });
+    const workspaces = new Workspaces(config, new Secrets());
     const { originalUrl } = sandbox.addDocument({ originalUrl: 'https://docs.example.com/' });
     const refresh = { documentIdsToAdd: [], documentIdsToRefresh: [originalUrl ?? ''] };
     const queue = async () => {
@@ -657,22 +585,9 @@ test('bodies under way are bounded in sum, and there is room again once they hav
 test('what an initialize request tells is bounded in parts too, since a session keeps it', async () => {
   const sandbox = await sandboxFor();
   const { url } = await serve(environmentFor(sandbox));
-  const body = {
-    jsonrpc: '2.0',
-    id: 1,
-    method: 'initialize',
-    params: {
-      protocolVersion: '2025-06-18',
-      capabilities: { experimental: { a: { b: Array.from({ length: 2_000 }, () => ({})) } } },
-      clientInfo: { name: 'raw', version: '1' },
-    },
-  };
-  const headers = {
-    'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
-  };
-  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
-  expect(response.status).toBe(413);
+  const experimental = { a: { b: Array.from({ length: 2_000 }, () => ({})) } };
+  const params = { ...initializeParams(), capabilities: { experimental } };
+  expect((await post(url, rpc(1, 'initialize', params))).status).toBe(413);
 });
 
 describe('messages of a bad shape', () => {
@@ -714,26 +629,19 @@ describe('messages of a bad shape', () => {
   });
 
   test('over stdio deep and wide arguments are answered with an error, under their ID', async () => {
-    const harness = await startProcess();
-    stops.add(() => harness.close());
-    const { client } = harness;
+    const raw = new RawClient(await startStdio(stops, environmentFor(await sandboxFor())));
+    await raw.initialize();
     for (const json of [deep(100_000), wide(300_000)]) {
-      const input = JSON.parse(json);
-      // The client writes deep values with recursion, so the line goes out as it is.
-      const error = await new Promise<string>((resolve, reject) => {
-        const { transport } = client;
-        if (transport === undefined) return reject(new Error('not connected'));
-        const receive = transport.onmessage;
-        transport.onmessage = (message, extra) => {
-          if ('id' in message && message.id === 7) resolve(JSON.stringify(message));
-          else receive?.(message, extra);
-        };
-        expect(messageFault(input)).not.toBeNull();
-        writeLine(transport, around(json));
-      });
-      expect(error).toMatch(/levels deep|names/);
+      const asked = raw.lines.length;
+      expect(messageFault(JSON.parse(json))).not.toBeNull();
+      raw.send(around(json), rpc(`after ${asked}`, 'ping'));
+      await raw.answer(`after ${asked}`);
+      const [refusal] = raw.messages().slice(asked);
+      expect(refusal?.id).toBe(7);
+      expect(JSON.stringify(refusal)).toMatch(/levels deep|names/);
     }
-    expect((await harness.call('list_sources')).isError).toBe(false);
+    raw.send(call(2, 'list_sources'));
+    expect((await raw.answer(2)).result).toMatchObject({ isError: false });
   });
 
   test('the two bounds agree, and leave alone what the tools take', () => {
@@ -755,16 +663,6 @@ describe('messages of a bad shape', () => {
     );
   });
 });
-
-/** Writes to the process behind a transport, past the SDK. */
-function writeLine(transport: object, line: string): void {
-  const child: unknown = Reflect.get(transport, '_process');
-  const stdin: unknown = typeof child === 'object' && child ? Reflect.get(child, 'stdin') : null;
-  if (!(stdin instanceof Object) || !('write' in stdin) || typeof stdin.write !== 'function') {
-    throw new Error('no stdin');
-  }
-  stdin.write(`${line}\n`);
-}
 
 describe('a fuzz', () => {
   const BYSTANDER = 'fini_bystander';
@@ -854,7 +752,7 @@ describe('a fuzz', () => {
       sandbox.addDocument({ title: `Title of ${name}` });
       workspaces[key] = sandbox;
     }
-    const { url, log } = await serve({
+    const { url, stderr } = await serve({
       FINI_API_KEY: BYSTANDER,
       FINI_BASE_URL: await finiFor(workspaces),
       FINI_POLL_INTERVAL_MS: '20',
@@ -871,8 +769,7 @@ describe('a fuzz', () => {
         const other = key === A ? B : A;
         const from = sessions[session === 'other' ? other : key]?.headers['mcp-session-id'] ?? '';
         const headers = {
-          'content-type': 'application/json',
-          accept: 'application/json, text/event-stream',
+          ...JSON_HEADERS,
           'x-fini-api-key': key,
           ...(session === 'none' ? {} : { 'mcp-session-id': from }),
         };
@@ -902,6 +799,6 @@ describe('a fuzz', () => {
     });
     await fc.assert(property, { interruptAfterTimeLimit: 5_000, numRuns: 1_000 });
     expect(asked).toBeGreaterThan(10);
-    for (const key of [A, B, BYSTANDER]) expect(log()).not.toContain(key);
+    for (const key of [A, B, BYSTANDER]) expect(stderr()).not.toContain(key);
   });
 });

@@ -1,22 +1,38 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { PassThrough } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { JSONRPCMessage, Progress } from '@modelcontextprotocol/sdk/types.js';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { vi } from 'vitest';
-import { readCommand } from '../src/config.ts';
-import { createLog } from '../src/log.ts';
+import { type Config, readCommand } from '../src/config.ts';
+import { createLog, type Log } from '../src/log.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';
-import { connectServer, createServer } from '../src/server.ts';
+import { connectServer, createServer, guarded } from '../src/server.ts';
+import { bounded, ERROR_LENGTH } from '../src/text.ts';
 import type { ToolDependencies } from '../src/tools/tool.ts';
+import { serveHttp } from '../src/transports/http.ts';
+import { StdioTransport } from '../src/transports/stdio.ts';
 import { Workspaces } from '../src/workspace.ts';
+
+/*
+ * The server runs in the test's process, over memory (`startHarness`), pipes (`startStdio`) or HTTP
+ * (`startHttp`), put together as `src/main.ts` does it. What depends on the process, such as signals
+ * and exit codes, takes the built server: `startProcess` over stdio, `startHttpProcess` over HTTP.
+ */
 
 /** The built server, which people run. */
 export const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+const CLIENT = { name: 'test', version: '1' };
+/** The version that a server in this process says. */
+const VERSION = '0.0.0';
 
 /** A server, its sandbox Fini, and a client connected to it. */
 export interface Harness {
@@ -51,10 +67,72 @@ export function environmentFor(sandbox: Sandbox): Record<string, string> {
 }
 
 /** A quick sandbox: its jobs end after some 50 ms, and it takes any number of requests. */
-export const QUICK: SandboxOptions = {
+const QUICK: SandboxOptions = {
   ...{ pendingMs: 20, workingMs: 30, lingerMs: 30 },
   requestsPerMinute: Number.POSITIVE_INFINITY,
 };
+
+/** Starts a sandbox whose jobs end after some 50 ms, unless the options say otherwise. */
+export function startQuickSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  return startSandbox({ ...QUICK, ...options });
+}
+
+/** What a server is made of. */
+interface Parts {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly workspaces: Workspaces;
+  readonly log: Log;
+  /** What has been logged. */
+  readonly stderr: () => string;
+}
+
+/** Reads a command line that must be right. */
+export function configFor(
+  flags: readonly string[],
+  environment: Record<string, string> = {},
+): Config {
+  const command = readCommand(flags, environment);
+  if (command.kind !== 'serve') throw new Error(JSON.stringify(command));
+  return command.config;
+}
+
+function partsFor(config: Config): Parts {
+  const lines: string[] = [];
+  const secrets = new Secrets();
+  return {
+    config,
+    secrets,
+    workspaces: new Workspaces(config, secrets),
+    log: createLog(config.logLevel, secrets, (line) => lines.push(line)),
+    stderr: () => lines.join(''),
+  };
+}
+
+function dependenciesOf({ workspaces, log }: Parts) {
+  const lease = workspaces.lease();
+  const dependencies: ToolDependencies = {
+    workspace: lease.workspace,
+    onUnexpectedError: (reference, error) =>
+      log('error', 'failed unexpectedly', { reference, error: inspect(error) }),
+  };
+  return { lease, dependencies };
+}
+
+/** The configuration, which with `--sandbox` points to an embedded Fini that ends with the test. */
+async function withSandbox(stops: Stops, config: Config): Promise<Config> {
+  if (!config.sandbox) return config;
+  const sandbox = stops.use(await startSandbox({ content: 'lived-in' }));
+  return { ...config, baseUrl: sandbox.url, apiKey: sandbox.apiKey };
+}
+
+/** What a harness can be started with, beside its settings. */
+export interface HarnessParts {
+  readonly dependencies?: Partial<ToolDependencies>;
+  readonly client?: Client;
+  /** Whether messages cross as they are, for inputs whose copying costs more than all the rest. */
+  readonly asIs?: boolean;
+}
 
 /**
  * Starts a sandbox, and in this process a server against it with a client of the v1 SDK: quick, for
@@ -64,27 +142,73 @@ export async function startHarness(
   options: SandboxOptions = {},
   environment: Record<string, string> = {},
   flags: readonly string[] = [],
-  dependencies: Partial<ToolDependencies> = {},
+  { dependencies = {}, client = new Client(CLIENT), asIs = false }: HarnessParts = {},
 ): Promise<Harness> {
-  const sandbox = await startSandbox({ ...QUICK, ...options });
-  const command = readCommand(flags, { ...environmentFor(sandbox), ...environment });
-  if (command.kind !== 'serve') throw new Error(JSON.stringify(command));
-  const lines: string[] = [];
-  const secrets = new Secrets();
-  const log = createLog(command.config.logLevel, secrets, (line) => lines.push(line));
-  const lease = new Workspaces(command.config, secrets).lease();
-  const server = createServer('0.0.0', command.config, {
-    workspace: lease.workspace,
-    onUnexpectedError: (reference, error) => log('error', 'fault', { reference, error }),
-    ...dependencies,
-  });
+  const sandbox = await startQuickSandbox(options);
+  const parts = partsFor(configFor(flags, { ...environmentFor(sandbox), ...environment }));
+  const { lease, dependencies: usual } = dependenciesOf(parts);
+  const server = createServer(VERSION, parts.config, { ...usual, ...dependencies });
   const [clientSide, serverSide] = InMemoryTransport.createLinkedPair();
-  for (const side of [clientSide, serverSide]) overTheWire(side);
+  for (const side of asIs ? [] : [clientSide, serverSide]) overTheWire(side);
   await connectServer(server, serverSide, lease.secrets);
-  return connectHarness(sandbox, clientSide, {
-    stderr: () => lines.join(''),
-    close: () => undefined,
+  const close = () => undefined;
+  return connectHarness(sandbox, client, clientSide, { stderr: parts.stderr, close });
+}
+
+/** A server over stdio in this process, with the client's ends of its pipes. */
+export interface StdioServer {
+  readonly stdin: PassThrough;
+  readonly stdout: PassThrough;
+  readonly stderr: () => string;
+}
+
+/** Starts a server over stdio in this process. It ends with the test. */
+export async function startStdio(
+  stops: Stops,
+  environment: Record<string, string> = {},
+  flags: readonly string[] = [],
+): Promise<StdioServer> {
+  const parts = partsFor(await withSandbox(stops, configFor(flags, environment)));
+  const { lease, dependencies } = dependenciesOf(parts);
+  const [stdin, stdout] = [new PassThrough(), new PassThrough()];
+  const transport = new StdioTransport({
+    input: stdin,
+    output: stdout,
+    lastAnswersMs: 2_000,
+    // This process goes on with its tests.
+    onEnd: () => undefined,
   });
+  serveStdio(() => createServer(VERSION, parts.config, dependencies), {
+    transport: guarded(transport, lease.secrets),
+    onerror: ({ message }) =>
+      parts.log('error', 'protocol', {
+        error: bounded(message.slice(0, ERROR_LENGTH + 1), ERROR_LENGTH),
+      }),
+  });
+  stops.add(() => stdin.destroy());
+  return { stdin, stdout, stderr: parts.stderr };
+}
+
+/** A server over HTTP. */
+export interface HttpServer {
+  readonly url: string;
+  /** What it has logged. */
+  readonly stderr: () => string;
+}
+
+/** Starts a server over HTTP in this process, on a free port. It ends with the test. */
+export async function startHttp(
+  stops: Stops,
+  environment: Record<string, string> = {},
+  flags: readonly string[] = [],
+): Promise<HttpServer> {
+  const config = configFor(['--http', '--port', '0', ...flags], environment);
+  const parts = partsFor(await withSandbox(stops, config));
+  const { workspaces, log, stderr } = parts;
+  workspaces.lease();
+  const server = await serveHttp({ ...parts.config, version: VERSION, workspaces, log });
+  stops.add(() => server.stop(0));
+  return { url: `${server.url}/mcp`, stderr };
 }
 
 /** Makes messages cross as JSON, and in a later turn of the event loop, as they do between processes. */
@@ -103,7 +227,7 @@ export async function startProcess(
   environment: Record<string, string> = {},
   flags: readonly string[] = [],
 ): Promise<Harness> {
-  const sandbox = await startSandbox({ ...QUICK, ...options });
+  const sandbox = await startQuickSandbox(options);
   const transport = new StdioClientTransport({
     command: process.execPath,
     args: [CLI, ...flags],
@@ -112,7 +236,7 @@ export async function startProcess(
   });
   const errors: string[] = [];
   transport.stderr?.on('data', (chunk: Buffer) => errors.push(chunk.toString()));
-  return connectHarness(sandbox, transport, {
+  return connectHarness(sandbox, new Client(CLIENT), transport, {
     stderr: () => errors.join(''),
     // At stdin's end alone the server lingers for a moment, which would add up here.
     close: () => transport.pid !== null && process.kill(transport.pid, 'SIGTERM'),
@@ -121,10 +245,10 @@ export async function startProcess(
 
 async function connectHarness(
   sandbox: Sandbox,
+  client: Client,
   transport: Transport,
   { stderr, close }: { stderr: () => string; close: () => unknown },
 ): Promise<Harness> {
-  const client = new Client({ name: 'test', version: '1' });
   await client.connect(transport);
   // A client that has listed the tools checks every result against its tool's output schema.
   await client.listTools();
@@ -153,6 +277,12 @@ export class Stops {
     this.#stops.push(stop);
   }
 
+  /** Adds the end of something that can be closed, and gives it back. */
+  use<Closable extends { readonly close: () => unknown }>(closable: Closable): Closable {
+    this.add(() => closable.close());
+    return closable;
+  }
+
   /** Runs them all. */
   async run(): Promise<void> {
     for (const stop of this.#stops.splice(0).toReversed()) await stop();
@@ -164,19 +294,17 @@ export function eventually<Result>(check: () => Result | Promise<Result>): Promi
   return vi.waitFor(check, { timeout: 15_000, interval: 5 });
 }
 
-/** A built server over HTTP. */
-export interface HttpServer {
-  readonly url: string;
+/** The built server over HTTP. */
+export interface HttpProcess extends HttpServer {
   readonly process: ChildProcess;
-  readonly stderr: () => string;
 }
 
-/** Starts the built server over HTTP, on a free port. */
-export async function startHttp(
+/** Starts the built server over HTTP, on a free port. It ends with the test. */
+export async function startHttpProcess(
   stops: Stops,
   environment: Record<string, string> = {},
   flags: readonly string[] = [],
-): Promise<HttpServer> {
+): Promise<HttpProcess> {
   const { PATH } = process.env;
   const child = spawn(process.execPath, [CLI, '--http', '--port', '0', ...flags], {
     env: { PATH, ...environment },
@@ -189,7 +317,7 @@ export async function startHttp(
 export async function listening(
   stops: Stops,
   child: ReturnType<typeof spawn>,
-): Promise<HttpServer> {
+): Promise<HttpProcess> {
   stops.add(() => child.kill('SIGKILL'));
   let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => {
@@ -203,17 +331,23 @@ export async function listening(
   return { url, process: child, stderr: () => stderr };
 }
 
-/** The first message of a 2025-era client, for tests that send it by hand. */
-export const initialize = {
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: {
-    protocolVersion: '2025-06-18',
-    capabilities: {},
-    clientInfo: { name: 'raw', version: '1' },
-  },
-};
+/** A client of the v1 SDK over HTTP. It ends with the test. */
+export async function connectClient(
+  stops: Stops,
+  url: string | URL,
+  headers: Record<string, string> = {},
+) {
+  const client = new Client(CLIENT);
+  const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
+  await client.connect(transport);
+  stops.use(client);
+  const call = async (
+    name: string,
+    input: Record<string, unknown> = {},
+    options: Parameters<Client['callTool']>[2] = {},
+  ) => readAnswer(await client.callTool({ name, arguments: input }, undefined, options));
+  return { client, transport, call };
+}
 
 /** Takes a tool's answer apart. */
 export function readAnswer(answer: Record<string, unknown>): ToolAnswer {

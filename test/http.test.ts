@@ -3,80 +3,37 @@ import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import {
-  type Sandbox,
-  type SandboxOptions,
-  type Scope,
-  startSandbox,
-} from '../src/sandbox/server.ts';
+import type { Sandbox, SandboxOptions, Scope } from '../src/sandbox/server.ts';
 import {
   CLI,
+  connectClient,
   environmentFor,
   eventually,
   ingestRequests,
-  initialize,
-  QUICK,
-  readAnswer,
   Stops,
   startHttp,
+  startHttpProcess,
+  startQuickSandbox,
 } from './harness.ts';
+import { initialize, initializeParams, JSON_HEADERS, send } from './rpc.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
 
 async function startSandboxForTest(options: SandboxOptions = {}): Promise<Sandbox> {
-  const sandbox = await startSandbox({ ...QUICK, ...options });
-  stops.add(() => sandbox.close());
-  return sandbox;
+  return stops.use(await startQuickSandbox(options));
 }
 
 const start = (flags: string[] = [], environment: Record<string, string> = {}) =>
   startHttp(stops, environment, flags);
 
-async function connect(url: string, headers: Record<string, string> = {}) {
-  const client = new Client({ name: 'test', version: '1' });
-  const transport = new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } });
-  await client.connect(transport);
-  stops.add(() => client.close());
-  const call = async (
-    name: string,
-    input: Record<string, unknown> = {},
-    options: Parameters<Client['callTool']>[2] = {},
-  ) => readAnswer(await client.callTool({ name, arguments: input }, undefined, options));
-  return { client, transport, call };
-}
+/** The built server, for what depends on the process. */
+const startBuilt = (flags: string[] = [], environment: Record<string, string> = {}) =>
+  startHttpProcess(stops, environment, flags);
 
-/** One request without a client; unlike fetch, it can set Host and Origin. */
-async function send(
-  url: string,
-  {
-    method = 'POST',
-    headers = {},
-    body,
-  }: { method?: string; headers?: Record<string, string>; body?: unknown } = {},
-): Promise<{ status: number; headers: Record<string, unknown>; text: string }> {
-  const accept = 'application/json, text/event-stream';
-  const request = httpRequest(url, {
-    method,
-    headers: { 'content-type': 'application/json', accept, ...headers },
-  });
-  // A server that has heard enough closes the connection while the rest is being written.
-  request.on('error', () => undefined);
-  if (body === undefined) request.end();
-  else request.end(typeof body === 'string' ? body : JSON.stringify(body));
-  const [response] = await once(request, 'response');
-  const chunks: Buffer[] = [];
-  response.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await Promise.race([once(response, 'end'), once(response, 'close')]);
-  return {
-    status: response.statusCode,
-    headers: response.headers,
-    text: Buffer.concat(chunks).toString(),
-  };
-}
+const connect = (url: string, headers?: Record<string, string>) =>
+  connectClient(stops, url, headers);
 
 const pages = (count: number, name = 'page') =>
   Array.from({ length: count }, (_, index) => `https://docs.example.com/${name}/${index}`);
@@ -85,7 +42,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
   const flags = mode === 'stateless' ? ['--stateless'] : [];
 
   test('the SDK client runs every tool', async () => {
-    const { url } = await start(['--sandbox', ...flags]);
+    const { url } = await startBuilt(['--sandbox', ...flags]);
     const { client, call } = await connect(url);
     const { tools } = await client.listTools();
     expect(tools).toHaveLength(11);
@@ -288,7 +245,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
 
   test('SIGTERM: a running call gets its answer, then the process ends with 0', async () => {
     const sandbox = await startSandboxForTest({ workingMs: 600 });
-    const server = await start(flags, environmentFor(sandbox));
+    const server = await startBuilt(flags, environmentFor(sandbox));
     const { call } = await connect(server.url);
     const given = call('ingest_and_wait', { documentIdsToAdd: pages(3) });
     await eventually(() => expect(ingestRequests(sandbox)).toHaveLength(1));
@@ -410,13 +367,12 @@ describe('sessions', () => {
     const sandbox = await startSandboxForTest({ workingMs: 500 });
     const { url } = await start([], environmentFor(sandbox));
     const opened = await send(url, {
-      body: { ...initialize, params: { ...initialize.params, protocolVersion: '2025-11-25' } },
+      body: { ...initialize, params: initializeParams('2025-11-25') },
     });
     const headers = {
+      ...JSON_HEADERS,
       'mcp-session-id': String(opened.headers['mcp-session-id']),
       'mcp-protocol-version': '2025-11-25',
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
     };
     const broken = new AbortController();
     const params = {
@@ -467,7 +423,7 @@ describe('a team', () => {
   test('a cancelled call gives its stream back', async () => {
     const sandbox = await startSandboxForTest({ workingMs: 60_000 });
     const flags = ['--session-idle-seconds', '1', '--max-sessions', '1'];
-    const server = await start(flags, environmentFor(sandbox));
+    const server = await startBuilt(flags, environmentFor(sandbox));
     const { call, transport } = await connect(server.url);
     const cancels = pages(10).map((page) => {
       const cancel = new AbortController();
@@ -504,7 +460,7 @@ describe('a team', () => {
   });
 
   test('a log that nobody reads any more ends nothing', async () => {
-    const server = await start(['--sandbox']);
+    const server = await startBuilt(['--sandbox']);
     server.process.stderr?.destroy();
     for (let count = 0; count < 3; count += 1) {
       expect((await send(server.url.replace('/mcp', '/healthz'), { method: 'GET' })).status).toBe(
@@ -524,10 +480,7 @@ describe('stateless', () => {
     const params = { name: 'ingest_and_wait', arguments: { documentIdsToAdd: pages(2) } };
     const given = fetch(url, {
       method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-      },
+      headers: JSON_HEADERS,
       body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params }),
       signal: gone.signal,
     }).then((response) => response.text());
@@ -605,17 +558,10 @@ describe('the address', () => {
 test('a question to the person comes on the call’s own stream, since a client may have no other', async () => {
   const sandbox = await startSandboxForTest();
   const { url } = await start(['--allow-delete'], environmentFor(sandbox));
-  const headers: Record<string, string> = {
-    'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
-  };
+  const headers: Record<string, string> = { ...JSON_HEADERS };
   const post = (body: object) =>
     fetch(url, { method: 'POST', headers, body: JSON.stringify({ jsonrpc: '2.0', ...body }) });
-  const params = {
-    protocolVersion: '2025-06-18',
-    capabilities: { elicitation: {} },
-    clientInfo: { name: 'posting', version: '1' },
-  };
+  const params = { ...initializeParams(), capabilities: { elicitation: {} } };
   const opened = await post({ id: 1, method: 'initialize', params });
   headers['mcp-session-id'] = opened.headers.get('mcp-session-id') ?? '';
   await opened.text();

@@ -2,17 +2,24 @@ import { Client as ClientV2, StreamableHTTPClientTransport } from '@modelcontext
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
+import type { Sandbox, SandboxOptions } from '../src/sandbox/server.ts';
 import {
   CLI,
   environmentFor,
   eventually,
-  QUICK,
   Stops,
   startHarness,
   startHttp,
+  startQuickSandbox,
 } from './harness.ts';
-import { connectHttp, connectRaw, type Notification, type RpcAnswer, type Way } from './rpc.ts';
+import {
+  connectHttp,
+  connectRaw,
+  JSON_HEADERS,
+  type Notification,
+  type RpcAnswer,
+  type Way,
+} from './rpc.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -26,9 +33,7 @@ const seen = { pendingMs: 300, workingMs: 300 };
 const slow: SandboxOptions = { parallelJobs: 100, jobs: () => seen };
 
 async function sandboxFor(options: SandboxOptions = {}): Promise<Sandbox> {
-  const sandbox = await startSandbox({ ...QUICK, ...options });
-  stops.add(() => sandbox.close());
-  return sandbox;
+  return stops.use(await startQuickSandbox(options));
 }
 
 const pages = (count: number, name = 'page') =>
@@ -243,8 +248,7 @@ describe('over HTTP', () => {
       ['--log-level', 'debug', '--stateless'],
     );
     const headers = {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
+      ...JSON_HEADERS,
       authorization: `Bearer ${token}`,
       'x-fini-api-key': KEY,
     };
@@ -282,10 +286,7 @@ describe('over HTTP', () => {
     ];
     await fetch(url, {
       method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-      },
+      headers: JSON_HEADERS,
       body: JSON.stringify(messages),
     });
     const line = await eventually(() => {
@@ -319,8 +320,7 @@ describe('over HTTP', () => {
 
 describe('the SDKs’ clients hear every step', () => {
   test('v1 over stdio', async () => {
-    const harness = await startHarness(slow);
-    stops.add(() => harness.close());
+    const harness = stops.use(await startHarness(slow));
     const heard: Notification['params'][] = [];
     harness.client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => {
       heard.push(params);
@@ -342,7 +342,7 @@ describe('the SDKs’ clients hear every step', () => {
         ? new StdioClientTransport({ command: process.execPath, args: [CLI], env })
         : new StreamableHTTPClientTransport(new URL((await startHttp(stops, env)).url)),
     );
-    stops.add(() => client.close());
+    stops.use(client);
     const heard: Notification['params'][] = [];
     client.setNotificationHandler('notifications/message', ({ params }) => {
       heard.push(params);

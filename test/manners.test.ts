@@ -1,11 +1,10 @@
 import { once } from 'node:events';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type HttpServer, initialize, Stops, startHttp } from './harness.ts';
+import { type HttpServer, Stops, startHttp } from './harness.ts';
+import { initialize, send } from './rpc.ts';
 
-/* What clients really send over HTTP, beside what they should, by raw requests to the built server. */
+/* What clients really send over HTTP, beside what they should, by raw requests. */
 
 const TOKEN = 'a-token-of-a-team';
 const EXTENSION = 'chrome-extension://abcdefghijklmnop';
@@ -21,40 +20,23 @@ beforeAll(async () => {
 });
 afterAll(() => stops.run());
 
-const JSON_HEADERS = {
-  'content-type': 'application/json',
-  accept: 'application/json, text/event-stream',
-};
-
-interface Answer {
-  readonly status: number;
-  readonly headers: IncomingMessage['headers'];
-  readonly body: string;
-}
-
-async function send(
+/** Sends `initialize`, or what is given. */
+const ask = (
   url: string,
-  headers: Record<string, string>,
+  headers: Record<string, string | undefined> = {},
   body: unknown = initialize,
-  { method = 'POST', path }: { method?: string; path?: string } = {},
-): Promise<Answer> {
-  const request = httpRequest(url, { method, headers, ...(path !== undefined && { path }) });
-  request.end(method === 'POST' ? JSON.stringify(body) : undefined);
-  const [response]: IncomingMessage[] = await once(request, 'response');
-  if (response === undefined) throw new Error('no response');
-  const { statusCode: status = 0 } = response;
-  return { status, headers: response.headers, body: await text(response) };
-}
+  { method = 'POST', path = new URL(url).pathname }: { method?: string; path?: string } = {},
+) => send(url, { method, path, headers, ...(method === 'POST' && { body }) });
 
 describe('Accept', () => {
-  test.each<[string, Record<string, string>]>([
-    ['missing', { 'content-type': 'application/json' }],
-    ['of everything', { ...JSON_HEADERS, accept: '*/*' }],
-    ['in capitals', { ...JSON_HEADERS, accept: 'Application/JSON, Text/Event-Stream' }],
-    ['with weights', { ...JSON_HEADERS, accept: 'application/*;q=0.9, text/*;q=0.8' }],
+  test.each<[string, Record<string, string | undefined>]>([
+    ['missing', { accept: undefined }],
+    ['of everything', { accept: '*/*' }],
+    ['in capitals', { accept: 'Application/JSON, Text/Event-Stream' }],
+    ['with weights', { accept: 'application/*;q=0.9, text/*;q=0.8' }],
   ])('%s is answered', async (_what, headers) => {
-    const { status, body } = await send(server.url, headers);
-    expect(body).toContain('serverInfo');
+    const { status, text } = await ask(server.url, headers);
+    expect(text).toContain('serverInfo');
     expect(status).toBe(200);
   });
 });
@@ -65,13 +47,13 @@ test.each([
   ['the whole URL, as a proxy has it', (url: URL) => url.href],
 ])('the path with %s is the same path', async (_what, pathOf) => {
   const path = pathOf(new URL(server.url));
-  const { status } = await send(server.url, JSON_HEADERS, initialize, { path });
+  const { status } = await ask(server.url, {}, initialize, { path });
   expect(status).toBe(200);
 });
 
 test('initialize with the ID of a session that is gone opens a new one', async () => {
-  const headers = { ...JSON_HEADERS, 'mcp-session-id': '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51' };
-  const { status, headers: answered } = await send(server.url, headers);
+  const headers = { 'mcp-session-id': '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51' };
+  const { status, headers: answered } = await ask(server.url, headers);
   expect(status).toBe(200);
   expect(answered['mcp-session-id']).not.toBe(headers['mcp-session-id']);
 });
@@ -88,7 +70,7 @@ test('a connection is kept longer than the minute of a balancer', async () => {
 
 describe('a web page', () => {
   test('may send the headers of both eras', async () => {
-    const { status, headers } = await send(
+    const { status, headers } = await ask(
       server.url,
       { origin: 'http://localhost:6274', 'access-control-request-method': 'POST' },
       undefined,
@@ -102,22 +84,22 @@ describe('a web page', () => {
 
   test('hears why it is refused, where it may ask at all', async () => {
     const origin = 'http://localhost:6274';
-    const { status, headers, body } = await send(guarded.url, { ...JSON_HEADERS, origin });
+    const { status, headers, text } = await ask(guarded.url, { origin });
     expect(status).toBe(401);
     expect(headers['access-control-allow-origin']).toBe(origin);
     expect(headers['access-control-expose-headers']).toContain('www-authenticate');
-    expect(body).toMatch(/token/);
+    expect(text).toMatch(/token/);
   });
 
   test('hears nothing from elsewhere', async () => {
-    const headers = { ...JSON_HEADERS, origin: 'https://evil.example' };
-    const answer = await send(server.url, headers);
+    const headers = { origin: 'https://evil.example' };
+    const answer = await ask(server.url, headers);
     expect(answer.status).toBe(403);
     expect(answer.headers['access-control-allow-origin']).toBeUndefined();
   });
 
   test.each([EXTENSION, DESKTOP])('of %s may ask where it is allowed', async (origin) => {
-    const { status, headers } = await send(server.url, { ...JSON_HEADERS, origin });
+    const { status, headers } = await ask(server.url, { origin });
     expect(status).toBe(200);
     expect(headers['access-control-allow-origin']).toBe(origin);
   });
@@ -125,26 +107,25 @@ describe('a web page', () => {
 
 test('a host with letters beyond ASCII is known by the name that clients send', async () => {
   const headers = {
-    ...JSON_HEADERS,
     host: 'xn--bcher-kva.example',
     authorization: `Bearer ${TOKEN}`,
   };
-  expect((await send(guarded.url, headers)).status).toBe(200);
+  expect((await ask(guarded.url, headers)).status).toBe(200);
 });
 
 test('a wrong token is named in words, for people behind mcp-remote too', async () => {
-  const headers = { ...JSON_HEADERS, authorization: 'Bearer another' };
-  const { status, body } = await send(guarded.url, headers);
+  const headers = { authorization: 'Bearer another' };
+  const { status, text } = await ask(guarded.url, headers);
   expect(status).toBe(401);
-  expect(JSON.parse(body).error.message).toMatch(/FINI_MCP_AUTH_TOKEN/);
+  expect(JSON.parse(text).error.message).toMatch(/FINI_MCP_AUTH_TOKEN/);
 });
 
-test.each<[string, string, Record<string, string>, number]>([
-  ['another method', 'PUT', JSON_HEADERS, 405],
-  ['another content type', 'POST', { ...JSON_HEADERS, 'content-type': 'text/plain' }, 415],
-  ['no content type', 'POST', { accept: '*/*' }, 415],
+test.each<[string, string, Record<string, string | undefined>, number]>([
+  ['another method', 'PUT', {}, 405],
+  ['another content type', 'POST', { 'content-type': 'text/plain' }, 415],
+  ['no content type', 'POST', { 'content-type': undefined, accept: '*/*' }, 415],
 ])('%s is refused by its status', async (_what, method, headers, status) => {
-  const answer = await send(server.url, headers, initialize, { method });
+  const answer = await ask(server.url, headers, initialize, { method });
   expect(answer.status).toBe(status);
   if (status === 405) expect(answer.headers.allow).toContain('POST');
 });
@@ -153,12 +134,12 @@ test.each<[string, object]>([
   ['null params', { method: 'tools/list', params: null }],
   ['a task', { method: 'tools/call', params: { name: 'list_sources', task: { ttl: 1 } } }],
 ])('a request of a session with %s is read as meant', async (_what, message) => {
-  const opened = await send(server.url, JSON_HEADERS);
+  const opened = await ask(server.url, {});
   const session = String(opened.headers['mcp-session-id']);
-  const headers = { ...JSON_HEADERS, 'mcp-session-id': session };
-  const { status, body } = await send(server.url, headers, { jsonrpc: '2.0', id: 2, ...message });
+  const headers = { 'mcp-session-id': session };
+  const { status, text } = await ask(server.url, headers, { jsonrpc: '2.0', id: 2, ...message });
   expect(status).toBe(200);
-  expect(body).toContain('"result"');
+  expect(text).toContain('"result"');
 });
 
 test.each<[string, object]>([
@@ -166,15 +147,15 @@ test.each<[string, object]>([
   ['a list for params', { method: 'ping', params: [1] }],
   ['no version', { jsonrpc: undefined, method: 'ping' }],
 ])('a request with %s is answered by its ID, in a sentence', async (_what, message) => {
-  const opened = await send(server.url, JSON_HEADERS);
+  const opened = await ask(server.url, {});
   const session = String(opened.headers['mcp-session-id']);
-  const headers = { ...JSON_HEADERS, 'mcp-session-id': session };
-  const { body } = await send(server.url, headers, { jsonrpc: '2.0', id: 2, ...message });
+  const headers = { 'mcp-session-id': session };
+  const { text } = await ask(server.url, headers, { jsonrpc: '2.0', id: 2, ...message });
   const answer = JSON.parse(
-    body
+    text
       .split('\n')
       .find((line) => line.startsWith('data: '))
-      ?.slice(6) ?? body,
+      ?.slice(6) ?? text,
   );
   expect(answer.id).toBe(2);
   expect(answer.error.message).toMatch(/^[A-Z].*\.$/);

@@ -307,8 +307,9 @@ describe('completion', () => {
 });
 
 test('with --sandbox there is something for every prompt to show, and totals of it all', async () => {
-  const process = await startProcess({}, { FINI_API_KEY: '', FINI_BASE_URL: '' }, ['--sandbox']);
-  stops.add(() => process.close());
+  const process = stops.use(
+    await startProcess({}, { FINI_API_KEY: '', FINI_BASE_URL: '' }, ['--sandbox']),
+  );
   const { call, client } = process;
   const ask = async (name: string, given: Record<string, string> = {}) => {
     const { messages } = await client.getPrompt({ name, arguments: given });
@@ -369,8 +370,7 @@ describe.each(WAYS)('over %s', (way) => {
   let readOnly: RpcClient;
   const own = new Stops();
   beforeAll(async () => {
-    sandbox = await startSandbox();
-    own.add(() => sandbox.close());
+    sandbox = own.use(await startSandbox());
     [full, readOnly] = await Promise.all([
       connectRaw(way, own, environmentFor(sandbox)),
       connectRaw(way, own, environmentFor(sandbox), { flags: ['--read-only'] }),

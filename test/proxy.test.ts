@@ -1,8 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { eventually, Stops, startProcess } from './harness.ts';
+import { eventually, Stops, startHarness, startProcess } from './harness.ts';
 
-/* The built server behind a proxy on loopback, which is asked to connect and keeps what it is sent. */
+/* The server behind a proxy on loopback, which is asked to connect and keeps what it is sent. */
 
 const KEY = 'fini_a_key_for_the_proxy_test';
 const HOST = 'fini.example';
@@ -40,8 +40,8 @@ async function startProxy(answer: string): Promise<Proxy> {
   return { url: `http://127.0.0.1:${address.port}`, received: () => received };
 }
 
-async function startBehind(environment: Record<string, string>) {
-  const harness = await startProcess(
+async function startBehind(environment: Record<string, string>, start = startHarness) {
+  const harness = await start(
     {},
     {
       FINI_API_KEY: KEY,
@@ -50,15 +50,20 @@ async function startBehind(environment: Record<string, string>) {
       ...environment,
     },
   );
-  stops.add(() => harness.close());
+  stops.use(harness);
   return harness;
 }
 
-test.each(['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'])(
-  '%s is asked for a tunnel to Fini, and never sees the key',
-  async (name) => {
+test.each<[name: string, process: string, start: typeof startProcess]>([
+  ['HTTPS_PROXY', 'the built server', startProcess],
+  ['https_proxy', 'this process', startHarness],
+  ['HTTP_PROXY', 'this process', startHarness],
+  ['http_proxy', 'this process', startHarness],
+])(
+  '%s of %s is asked for a tunnel to Fini, and never sees the key',
+  async (name, _process, start) => {
     const proxy = await startProxy('HTTP/1.1 200 Connection established\r\n\r\n');
-    const { call } = await startBehind({ [name]: proxy.url });
+    const { call } = await startBehind({ [name]: proxy.url }, start);
     const { isError } = await call('list_sources');
     expect(isError).toBe(true);
     expect(proxy.received()).toMatch(new RegExp(`^CONNECT ${HOST}:443 HTTP/1.1\r\n`));
@@ -88,8 +93,9 @@ test('an error names the proxy, without its password, and what it answered', asy
 
 test('a Fini on loopback is asked directly', async () => {
   const proxy = await startProxy('HTTP/1.1 502 Bad Gateway\r\n\r\n');
-  const harness = await startProcess({}, { HTTPS_PROXY: proxy.url, HTTP_PROXY: proxy.url });
-  stops.add(() => harness.close());
+  const harness = stops.use(
+    await startHarness({}, { HTTPS_PROXY: proxy.url, HTTP_PROXY: proxy.url }),
+  );
   expect((await harness.call('list_sources')).isError).toBe(false);
   expect(proxy.received()).toBe('');
 });

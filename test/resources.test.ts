@@ -260,8 +260,7 @@ describe.each(WAYS)('over %s, a client without an SDK', (way) => {
   let document: SandboxDocument;
   const own = new Stops();
   beforeAll(async () => {
-    sandbox = await startSandbox();
-    own.add(() => sandbox.close());
+    sandbox = own.use(await startSandbox());
     document = sandbox.addDocument({ title: 'A page', paragraphs: ['The text.'] });
     client = await connectRaw(way, own, environmentFor(sandbox));
   });
@@ -351,7 +350,7 @@ describe('the SDKs’ clients', () => {
 
   test.each(Object.entries(connect))('%s lists and reads what it was listed', async (_, open) => {
     const client = await open();
-    stops.add(() => client.close());
+    stops.use(client);
     const { resources } = await client.listResources();
     const uri = resources.at(-1)?.uri ?? '';
     const { contents } = await client.readResource({ uri });

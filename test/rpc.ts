@@ -1,17 +1,24 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { once } from 'node:events';
+import {
+  type Agent,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http';
+import { createInterface, type Interface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
-import { CLI, type Stops, startHttp } from './harness.ts';
+import { type Stops, startHttp, startStdio } from './harness.ts';
 
 /* Clients without an SDK, which show every message and speak any protocol version. */
 
 const message = z.looseObject({
   jsonrpc: z.literal('2.0'),
-  id: z.int().optional(),
+  id: z.union([z.int(), z.string(), z.null()]).optional(),
   method: z.string().optional(),
   params: z.record(z.string(), z.unknown()).optional(),
-  result: z.unknown().optional(),
-  error: z.unknown().optional(),
+  result: z.record(z.string(), z.unknown()).optional(),
+  error: z.object({ code: z.int(), message: z.string(), data: z.unknown().optional() }).optional(),
 });
 
 /** A notification as it came in. */
@@ -42,18 +49,83 @@ export interface RpcOptions {
   readonly headers?: Record<string, string>;
 }
 
-const initializeParams = (protocolVersion: string) => ({
+/** What a client of 2025 says first. */
+export const initializeParams = (protocolVersion = '2025-06-18') => ({
   protocolVersion,
   capabilities: {},
   clientInfo: { name: 'raw', version: '1' },
 });
 
-/** How a built server is reached. */
+/** The first message of a client of 2025. */
+export const initialize = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: initializeParams(),
+} as const;
+
+/** The headers that every request over HTTP has. */
+export const JSON_HEADERS = {
+  'content-type': 'application/json',
+  accept: 'application/json, text/event-stream',
+} as const;
+
+/** An answer over HTTP. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/**
+ * Sends one request. Unlike fetch, it can set Host and Origin.
+ *
+ * @param request.headers Beside the usual ones; undefined leaves one out.
+ * @param request.body A message, or a text that may be none.
+ * @param request.path Where it is not the URL's.
+ */
+export async function send(
+  url: string,
+  {
+    method = 'POST',
+    headers = {},
+    body,
+    path,
+    agent,
+  }: {
+    method?: string;
+    headers?: Record<string, string | undefined>;
+    body?: unknown;
+    path?: string;
+    agent?: Agent | undefined;
+  } = {},
+): Promise<HttpAnswer> {
+  const given = Object.entries({ ...JSON_HEADERS, ...headers });
+  const request = httpRequest(url, {
+    method,
+    headers: Object.fromEntries(given.filter(([, value]) => value !== undefined)),
+    ...(path !== undefined && { path }),
+    ...(agent !== undefined && { agent }),
+  });
+  // A server that has heard enough closes the connection while the rest is being written.
+  request.on('error', () => undefined);
+  if (body === undefined) request.end();
+  else request.end(typeof body === 'string' ? body : JSON.stringify(body));
+  const [response]: IncomingMessage[] = await once(request, 'response');
+  if (response === undefined) throw new Error('no response');
+  const chunks: Buffer[] = [];
+  response.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await Promise.race([once(response, 'end'), once(response, 'close')]);
+  const { statusCode: status = 0 } = response;
+  return { status, headers: response.headers, text: Buffer.concat(chunks).toString() };
+}
+
+/** How a server is reached. */
 export type Way = 'stdio' | 'HTTP with sessions' | 'stateless HTTP';
-/** Every way in which a built server is reached. */
+/** Every way in which a server is reached. */
 export const WAYS: readonly Way[] = ['stdio', 'HTTP with sessions', 'stateless HTTP'];
 
-/** Starts the built server and gives a client of it; more clients come from `startHttp`. */
+/** Starts a server in this process and gives a client of it; more clients come from `startHttp`. */
 export async function connectRaw(
   way: Way,
   stops: Stops,
@@ -61,45 +133,87 @@ export async function connectRaw(
   options: RpcOptions & { flags?: string[] } = {},
 ): Promise<RpcClient> {
   const { flags = [] } = options;
-  if (way === 'stdio') return connectStdio(stops, environment, flags, options);
+  if (way === 'stdio') return connectStdio(await startStdio(stops, environment, flags), options);
   const mode = way === 'stateless HTTP' ? ['--stateless'] : [];
   const { url } = await startHttp(stops, environment, [...mode, ...flags]);
   return connectHttp(url, { ...options, isStateless: way === 'stateless HTTP' });
 }
 
-async function connectStdio(
-  stops: Stops,
-  environment: Record<string, string>,
-  flags: string[],
-  { protocolVersion = '2025-06-18' }: RpcOptions,
+/** The client's ends of a server's pipes. */
+export interface Pipes {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+}
+
+/** Lines over a server's pipes, for what no proper client would send too. */
+export class RawClient {
+  readonly #pipes: Pipes;
+  readonly #reader: Interface;
+  readonly #messages: z.infer<typeof message>[] = [];
+  /** What the server has written. */
+  readonly lines: string[] = [];
+
+  constructor(pipes: Pipes) {
+    this.#pipes = pipes;
+    // A server that ends leaves what is on its way to it unread.
+    pipes.stdin.on('error', () => undefined);
+    this.#reader = createInterface({ input: pipes.stdout });
+    // Each answer that is waited for listens.
+    this.#reader.setMaxListeners(0);
+    this.#reader.on('line', (line) => this.lines.push(line));
+  }
+
+  /** Writes messages, each as it is or, of an object, as JSON-RPC. */
+  send(...messages: (object | string)[]): void {
+    const lines = messages.map((one) =>
+      typeof one === 'string' ? one : JSON.stringify({ jsonrpc: '2.0', ...one }),
+    );
+    this.#pipes.stdin.write(lines.map((line) => `${line}\n`).join(''));
+  }
+
+  /** What the server has written, each line read as JSON-RPC. */
+  messages(): readonly z.infer<typeof message>[] {
+    const unread = this.lines.slice(this.#messages.length);
+    this.#messages.push(...unread.map((line) => message.parse(JSON.parse(line))));
+    return this.#messages;
+  }
+
+  /** The answer with this ID, once it has come. */
+  async answer(id: number | string): Promise<z.infer<typeof message>> {
+    for (;;) {
+      const found = this.messages().find((one) => one.id === id);
+      if (found !== undefined) return found;
+      await once(this.#reader, 'line');
+    }
+  }
+
+  /** Greets the server, with the ID 0. */
+  async initialize(protocolVersion = '2025-06-18'): Promise<z.infer<typeof message>> {
+    this.send({ id: 0, method: 'initialize', params: initializeParams(protocolVersion) });
+    const answer = await this.answer(0);
+    this.send({ method: 'notifications/initialized' });
+    return answer;
+  }
+}
+
+/** A client over a server's pipes. */
+export async function connectStdio(
+  pipes: Pipes,
+  { protocolVersion }: RpcOptions = {},
 ): Promise<RpcClient> {
-  const child: ChildProcess = spawn(process.execPath, [CLI, ...flags], { env: environment });
-  stops.add(() => child.kill('SIGKILL'));
-  const waiting = new Map<number, (answer: z.infer<typeof message>) => void>();
-  let heard: Notification[] = [];
-  if (child.stdout === null) throw new Error('no stdout');
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const read = message.parse(JSON.parse(line));
-    if (read.id !== undefined) waiting.get(read.id)?.(read);
-    else if (read.method !== undefined) heard.push({ method: read.method, params: read.params });
-  });
-  const send = (body: object) =>
-    child.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', ...body })}\n`);
+  const raw = new RawClient(pipes);
+  await raw.initialize(protocolVersion);
   let lastId = 0;
-  const client = clientOf(async (method, params) => {
+  let heard = raw.lines.length;
+  return clientOf(async (method, params) => {
     lastId += 1;
     const id = lastId;
-    send({ id, method, params });
-    const { result, error } = await new Promise<z.infer<typeof message>>((resolve) =>
-      waiting.set(id, resolve),
-    );
-    const notifications = heard;
-    heard = [];
-    return answerOf({ result, error }, notifications);
+    raw.send({ id, method, params });
+    const answer = await raw.answer(id);
+    const messages = raw.messages().slice(heard);
+    heard += messages.length;
+    return answerOf(answer, messages);
   });
-  await client.request('initialize', initializeParams(protocolVersion));
-  send({ method: 'notifications/initialized' });
-  return client;
 }
 
 /** A client of a server over HTTP; without sessions, the header alone tells of its protocol. */
@@ -113,11 +227,7 @@ export async function connectHttp(
     isStateless?: boolean;
   } = {},
 ): Promise<RpcClient> {
-  const sent: Record<string, string> = {
-    'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
-    ...headers,
-  };
+  const sent: Record<string, string> = { ...JSON_HEADERS, ...headers };
   let lastId = 0;
   const post = async (body: object) => {
     const response = await fetch(url, {
@@ -139,10 +249,7 @@ export async function connectHttp(
       .map((line) => message.parse(JSON.parse(line.slice('data: '.length))));
     const last = messages.find(({ id }) => id === own);
     if (last === undefined) throw new Error(`no answer: HTTP ${response.status} ${text}`);
-    const notifications = messages.flatMap(({ method, params }) =>
-      method === undefined ? [] : [{ method, params }],
-    );
-    return answerOf(last, notifications);
+    return answerOf(last, messages);
   };
   if (!isStateless) {
     await request('initialize', initializeParams(protocolVersion));
@@ -163,11 +270,11 @@ function clientOf(request: (method: string, params: object) => Promise<RpcAnswer
 }
 
 function answerOf(
-  { result, error }: { result?: unknown; error?: unknown },
-  notifications: readonly Notification[],
+  { result, error }: z.infer<typeof message>,
+  heard: readonly z.infer<typeof message>[],
 ): RpcAnswer {
-  const fault = z
-    .object({ code: z.int(), message: z.string(), data: z.unknown().optional() })
-    .optional();
-  return { result, error: fault.parse(error), notifications };
+  const notifications = heard.flatMap(({ method, params }) =>
+    method === undefined ? [] : [{ method, params }],
+  );
+  return { result, error, notifications };
 }

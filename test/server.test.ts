@@ -1,42 +1,33 @@
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { afterEach, expect, test } from 'vitest';
-import { Secrets } from '../src/secrets.ts';
-import { connectServer, createServer } from '../src/server.ts';
-import { type Harness, readAnswer, startHarness } from './harness.ts';
+import { Stops, startHarness } from './harness.ts';
 
-let harness: Harness | undefined;
-afterEach(() => harness?.close());
+const stops = new Stops();
+afterEach(() => stops.run());
 
 test('an exception in a tool is an error with a reference; its stack goes only to the log', async () => {
-  const logged: [string, unknown][] = [];
-  const server = createServer(
-    '0.0.0',
-    { readOnly: false, allowDelete: false, sandbox: false, http: false },
-    {
-      workspace: () => {
-        throw new TypeError('cannot read properties of undefined');
-      },
-      onUnexpectedError: (...entry) => logged.push(entry),
-    },
+  const workspace = () => {
+    throw new TypeError('cannot read properties of undefined');
+  };
+  const { call, stderr } = stops.use(
+    await startHarness({}, {}, [], { dependencies: { workspace } }),
   );
-  const [near, far] = InMemoryTransport.createLinkedPair();
-  const client = new Client({ name: 'test', version: '1' });
-  await Promise.all([connectServer(server, near, new Secrets()), client.connect(far)]);
-  const answer = readAnswer(await client.callTool({ name: 'list_sources', arguments: {} }));
-  expect(answer.isError).toBe(true);
-  expect(answer.text).not.toMatch(/undefined|server\.test/);
-  const [entry] = logged;
-  expect(answer.text).toContain(entry?.[0]);
-  expect(entry?.[1]).toBeInstanceOf(TypeError);
-  await client.close();
+  const { isError, text } = await call('list_sources');
+  expect(isError).toBe(true);
+  expect(text).not.toMatch(/undefined|server\.test/);
+  const reference = /reference ([0-9a-f-]{36})/.exec(text)?.[1];
+  expect(JSON.parse(stderr())).toMatchObject({
+    level: 'error',
+    reference,
+    error: expect.stringMatching(/^TypeError: cannot read properties of undefined\n.*server\.test/),
+  });
 });
 
 const KEY = 'fini_secret/with-odd+characters==';
 
 test('a key that the API echoes never leaves the server', async () => {
-  harness = await startHarness({ keys: { [KEY]: ['read', 'write'] } }, { FINI_API_KEY: KEY });
-  const { call, sandbox, stderr } = harness;
+  const { call, sandbox, stderr } = stops.use(
+    await startHarness({ keys: { [KEY]: ['read', 'write'] } }, { FINI_API_KEY: KEY }),
+  );
   const document = sandbox.addDocument({
     // The bound on titles, 200 characters, would cut the key in two.
     title: `${'x'.repeat(185)} ${KEY}`,

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
-import { Stops, startHttp } from './harness.ts';
+import { Stops, startHttpProcess } from './harness.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -14,7 +14,7 @@ const BREAK = `
 test('the stack of a fault in the built server names the functions that it came through', async () => {
   const breaking = `data:text/javascript,${encodeURIComponent(BREAK)}`;
   const environment = { NODE_OPTIONS: `--import=${breaking}` };
-  const { url, process: child, stderr } = await startHttp(stops, environment);
+  const { url, process: child, stderr } = await startHttpProcess(stops, environment);
   // Once it answers, it has taken over what SIGTERM means.
   await fetch(new URL('/healthz', url));
   child.kill('SIGTERM');

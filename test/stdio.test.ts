@@ -1,60 +1,31 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { afterEach, expect, test } from 'vitest';
-import { CLI } from './harness.ts';
+import { CLI, Stops, startStdio } from './harness.ts';
+import { initializeParams, RawClient } from './rpc.ts';
 
-/** A client that writes bytes, for what no proper client would send. */
-class RawClient {
-  readonly process: ChildProcess;
-  readonly lines: string[] = [];
-  stderr = '';
+const stops = new Stops();
+afterEach(() => stops.run());
 
-  constructor(...flags: string[]) {
-    const { PATH } = process.env;
-    this.process = spawn(process.execPath, [CLI, ...flags], { env: { PATH }, stdio: 'pipe' });
-    this.process.stderr?.on('data', (chunk: Buffer) => {
-      this.stderr += chunk.toString();
-    });
-    // A server that ends leaves what is on its way to it unread.
-    this.process.stdin?.on('error', () => undefined);
-    if (this.process.stdout === null) throw new Error('no stdout');
-    createInterface({ input: this.process.stdout }).on('line', (line) => this.lines.push(line));
-  }
-
-  send(...messages: (object | string)[]): void {
-    const lines = messages.map((one) =>
-      typeof one === 'string' ? one : JSON.stringify({ jsonrpc: '2.0', ...one }),
-    );
-    this.process.stdin?.write(lines.map((line) => `${line}\n`).join(''));
-  }
-
-  /** The answer with this ID, once it has come. */
-  async answer(
-    id: number | string,
-  ): Promise<{ result?: Record<string, unknown>; error?: { code: number; message: string } }> {
-    for (;;) {
-      const found = this.lines.map((line) => JSON.parse(line)).find((message) => message.id === id);
-      if (found !== undefined) return found;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-
-  async initialize(): Promise<void> {
-    const params = {
-      protocolVersion: '2025-06-18',
-      capabilities: {},
-      clientInfo: { name: 'raw', version: '1' },
-    };
-    this.send({ id: 0, method: 'initialize', params }, { method: 'notifications/initialized' });
-    await this.answer(0);
-  }
+/** A server in this process that is not greeted yet. */
+async function connect(): Promise<RawClient> {
+  return new RawClient(await startStdio(stops, {}, ['--sandbox']));
 }
 
-let raw: RawClient;
-afterEach(() => {
-  raw.process.kill('SIGKILL');
-});
+/** The same, greeted. */
+async function open(): Promise<RawClient> {
+  const raw = await connect();
+  await raw.initialize();
+  return raw;
+}
+
+/** The built server, for what depends on the process. */
+function startBuilt() {
+  const { PATH } = process.env;
+  const child = spawn(process.execPath, [CLI, '--sandbox'], { env: { PATH }, stdio: 'pipe' });
+  stops.add(() => child.kill('SIGKILL'));
+  return { child, raw: new RawClient(child) };
+}
 
 const call = (id: number, name: string, input: object = {}) => ({
   id,
@@ -83,16 +54,14 @@ test.each<[string, string]>([
   ['an answer that nobody asked for', JSON.stringify({ jsonrpc: '2.0', id: 77, result: {} })],
   ['an unknown notification', JSON.stringify({ jsonrpc: '2.0', method: 'notifications/nothing' })],
 ])('the server passes over %s and goes on serving', async (_name, line) => {
-  raw = new RawClient('--sandbox');
-  await raw.initialize();
+  const raw = await open();
   raw.send(line, { id: 2, method: 'ping' });
   expect(await raw.answer(2)).toMatchObject({ result: {} });
-  for (const text of raw.lines) expect(JSON.parse(text).jsonrpc).toBe('2.0');
+  for (const { jsonrpc } of raw.messages()) expect(jsonrpc).toBe('2.0');
 });
 
 test('an unknown method is answered with the error that JSON-RPC has for it', async () => {
-  raw = new RawClient('--sandbox');
-  await raw.initialize();
+  const raw = await open();
   raw.send({ id: 1, method: 'tools/destroy' });
   expect((await raw.answer(1)).error?.code).toBe(-32601);
 });
@@ -100,8 +69,7 @@ test('an unknown method is answered with the error that JSON-RPC has for it', as
 test.each(['__proto__', 'constructor', 'toString', '', 'no_such_tool'])(
   'a tool called "%s" is an error, and nothing is run',
   async (name) => {
-    raw = new RawClient('--sandbox');
-    await raw.initialize();
+    const raw = await open();
     raw.send(call(1, name), { id: 2, method: 'ping' });
     const { result, error } = await raw.answer(1);
     expect(error !== undefined || result?.isError === true).toBe(true);
@@ -110,8 +78,7 @@ test.each(['__proto__', 'constructor', 'toString', '', 'no_such_tool'])(
 );
 
 test('an argument of 5 MB is refused by name, bounded', async () => {
-  raw = new RawClient('--sandbox');
-  await raw.initialize();
+  const raw = await open();
   raw.send(call(1, 'ingest_and_wait', { documentIdsToAdd: ['x'.repeat(5 * 1024 * 1024)] }));
   const { result } = await raw.answer(1);
   expect(result?.isError).toBe(true);
@@ -119,7 +86,7 @@ test('an argument of 5 MB is refused by name, bounded', async () => {
 });
 
 test('a message of over 10 MB is answered with why, and the server keeps serving', async () => {
-  raw = new RawClient('--sandbox');
+  const { raw } = startBuilt();
   await raw.initialize();
   raw.send(`"${'x'.repeat(11 * 1024 * 1024)}"`);
   raw.send({ id: 2, method: 'ping' });
@@ -130,7 +97,7 @@ test('a message of over 10 MB is answered with why, and the server keeps serving
 });
 
 test('300 calls at once are all answered, those beyond the limit with when to call again', async () => {
-  raw = new RawClient('--sandbox');
+  const { raw } = startBuilt();
   await raw.initialize();
   const ids = Array.from({ length: 300 }, (_, index) => index + 1);
   raw.send(...ids.map((id) => call(id, 'list_sources', { limit: 5 })));
@@ -141,8 +108,7 @@ test('300 calls at once are all answered, those beyond the limit with when to ca
 });
 
 test('a call that is cancelled gets no answer, and others do', async () => {
-  raw = new RawClient('--sandbox');
-  await raw.initialize();
+  const raw = await open();
   raw.send(call(1, 'ingest_and_wait', { documentIdsToAdd: ['https://docs.example.com/a'] }));
   raw.send({ method: 'notifications/cancelled', params: { requestId: 1, reason: 'enough' } });
   raw.send(call(2, 'list_sources'));
@@ -153,15 +119,11 @@ test('a call that is cancelled gets no answer, and others do', async () => {
 const initialize = {
   id: 'first',
   method: 'initialize',
-  params: {
-    protocolVersion: '2025-03-26',
-    capabilities: {},
-    clientInfo: { name: 'raw', version: '1' },
-  },
+  params: initializeParams('2025-03-26'),
 };
 
 test('a byte order mark before the first message is passed over', async () => {
-  raw = new RawClient('--sandbox');
+  const raw = await connect();
   raw.send(`\uFEFF${JSON.stringify({ jsonrpc: '2.0', ...initialize, id: 1 })}`);
   expect((await raw.answer(1)).result).toMatchObject({ protocolVersion: '2025-03-26' });
 });
@@ -182,8 +144,7 @@ test.each<[string, object]>([
     { method: 'tools/call', params: { name: 'list_sources', task: { ttl: 60_000 } } },
   ],
 ])('%s is read as meant', async (_what, message) => {
-  raw = new RawClient('--sandbox');
-  await raw.initialize();
+  const raw = await open();
   raw.send({ id: 1, ...message });
   const { result, error } = await raw.answer(1);
   expect(error).toBeUndefined();
@@ -191,8 +152,7 @@ test.each<[string, object]>([
 });
 
 test('each request of a batch is answered', async () => {
-  raw = new RawClient('--sandbox');
-  await raw.initialize();
+  const raw = await open();
   const batch = [1, 2].map((id) => ({ jsonrpc: '2.0', id, method: 'ping' }));
   raw.send(JSON.stringify([...batch, { jsonrpc: '2.0', method: 'notifications/nothing' }]));
   expect((await raw.answer(1)).result).toEqual({});
@@ -220,8 +180,7 @@ test.each<[string, string]>([
     '{"jsonrpc": "2.0", "id": 1, "method": "logging/setLevel", "params": {"level": "loud"}}',
   ],
 ])('a request with %s is answered by its ID, in a sentence', async (_what, line) => {
-  raw = new RawClient('--sandbox');
-  await raw.initialize();
+  const raw = await open();
   raw.send(line);
   const { error } = await raw.answer(1);
   expect(error?.message).toMatch(/^[A-Z].*\.$/);
@@ -230,7 +189,7 @@ test.each<[string, string]>([
 });
 
 test('request 0 can be cancelled', async () => {
-  raw = new RawClient('--sandbox');
+  const { child, raw } = startBuilt();
   raw.send(initialize);
   await raw.answer('first');
   raw.send({ id: 'listed', method: 'tools/list' });
@@ -239,21 +198,21 @@ test('request 0 can be cancelled', async () => {
   raw.send({ method: 'notifications/cancelled', params: { requestId: 0 } });
   raw.send({ id: 2, method: 'ping' });
   await raw.answer(2);
-  raw.process.stdin?.end();
+  child.stdin.end();
   const startedAt = performance.now();
-  await once(raw.process, 'exit');
+  await once(child, 'exit');
   // Nothing is under way, so nothing is waited for.
   expect(raw.lines.map((line) => JSON.parse(line).id)).not.toContain(0);
   expect(performance.now() - startedAt).toBeLessThan(10_000);
 });
 
 test('at the end of stdin answers under way are still written', async () => {
-  raw = new RawClient('--sandbox');
+  const { child, raw } = startBuilt();
   await raw.initialize();
   raw.send(call(1, 'list_sources'), call(2, 'list_provider_resources', { provider: 'notion' }));
-  raw.process.stdin?.end();
-  await once(raw.process, 'exit');
+  child.stdin.end();
+  await once(child, 'exit');
   expect((await raw.answer(1)).result).toBeDefined();
   expect((await raw.answer(2)).result).toBeDefined();
-  expect(raw.process.exitCode).toBe(0);
+  expect(child.exitCode).toBe(0);
 });

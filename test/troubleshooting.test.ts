@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
 import { createServer } from 'node:net';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Fault, SandboxDocument, SandboxOptions } from '../src/sandbox/server.ts';
+import { readCommand } from '../src/config.ts';
+import type { Fault, SandboxDocument } from '../src/sandbox/server.ts';
 import { CLI, type Harness, Stops, startHarness, startHttp } from './harness.ts';
+import { initialize, send } from './rpc.ts';
 
 /* Triggers every message that docs/troubleshooting.md quotes, and checks that it contains the quote. */
 
@@ -30,14 +31,8 @@ const KEY = 'fini_5ecretWorkspaceKey0123456789';
 const stops = new Stops();
 afterAll(() => stops.run());
 
-async function start(
-  options: SandboxOptions = {},
-  environment: Record<string, string> = {},
-): Promise<Harness> {
-  const harness = await startHarness(options, environment);
-  stops.add(() => harness.close());
-  return harness;
-}
+const start = async (...settings: Parameters<typeof startHarness>): Promise<Harness> =>
+  stops.use(await startHarness(...settings));
 
 /** Makes a value once and shares it. */
 function shared<Value>(make: () => Promise<Value>): () => Promise<Value> {
@@ -58,7 +53,7 @@ async function withFault(
 ): Promise<string> {
   // A short timeout only where no answer comes, so that a slow machine does not fail the test.
   const early: Record<string, string> =
-    fault.action.kind === 'hang' ? { FINI_REQUEST_TIMEOUT_MS: '500' } : {};
+    fault.action.kind === 'hang' ? { FINI_REQUEST_TIMEOUT_MS: '1000' } : {};
   // What never ends is tried again until the call's time is over.
   const brief: Record<string, string> =
     fault.times === Number.POSITIVE_INFINITY ? { FINI_WAIT_TIMEOUT_SECONDS: '1' } : {};
@@ -81,9 +76,18 @@ async function ofPage(path: string): Promise<string> {
   return (await call('ingest_and_wait', { documentIdsToAdd: [url] })).text;
 }
 
-/** What the server says when it must refuse to start. */
-async function startupFault(args: string[], env: Record<string, string> = {}): Promise<string> {
-  const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+/** What the server says of a command line that makes no sense. */
+function faultsOf(args: string[], env: Record<string, string> = {}): Promise<string> {
+  const command = readCommand(args, env);
+  return Promise.resolve(command.kind === 'faults' ? command.faults.join('\n') : command.kind);
+}
+
+/** What the built server says when it must refuse to start. */
+async function startupFault(args: string[]): Promise<string> {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    env: {},
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   stops.add(() => child.kill('SIGKILL'));
   let stderr = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -122,30 +126,18 @@ async function refusedCall(
   return answer.then(JSON.stringify, (error: Error) => error.message);
 }
 
-/** Starts the built server over HTTP, and gives a function that sends it a bare request. */
+/** Starts a server over HTTP, and gives a function that sends it a bare request. */
 async function askHttp(flags: string[] = [], environment: Record<string, string> = {}) {
   const { url } = await startHttp(stops, environment, ['--sandbox', ...flags]);
   return async (
     status: number,
     { method = 'POST', path = '/mcp', headers = {}, rpc = 'initialize' } = {},
   ): Promise<string> => {
-    const accept = 'application/json, text/event-stream';
-    const request = httpRequest(new URL(path, url), {
-      method,
-      headers: { 'content-type': 'application/json', accept, ...headers },
-    });
-    const params = {
-      protocolVersion: '2025-06-18',
-      capabilities: {},
-      clientInfo: { name: 't', version: '1' },
-    };
-    if (method !== 'POST') request.end();
-    else request.end(JSON.stringify({ jsonrpc: '2.0', id: 1, method: rpc, params }));
-    const [response] = await once(request, 'response');
-    let text = '';
-    for await (const chunk of response) text += chunk;
-    expect(response.statusCode).toBe(status);
-    return status === 200 ? text : JSON.parse(text).error.message;
+    const body = { ...initialize, method: rpc };
+    const target = new URL(path, url).href;
+    const answer = await send(target, { method, headers, ...(method === 'POST' && { body }) });
+    expect(answer.status).toBe(status);
+    return status === 200 ? answer.text : JSON.parse(answer.text).error.message;
   };
 }
 
@@ -159,21 +151,20 @@ const status = (code: number): Fault => ({
 /** By the first text that an entry quotes: triggers it, and gives what was said. */
 const causes: Record<string, () => Promise<string>> = {
   // The server does not start
-  'is not a flag of fini-mcp; see --help': () => startupFault(['--api-key=x']),
+  'is not a flag of fini-mcp; see --help': () => faultsOf(['--api-key=x']),
   'FINI_API_KEY has characters that no key has': () =>
-    startupFault([], { FINI_API_KEY: `Bearer ${KEY}` }),
-  'FINI_API_KEY is the placeholder of the README': () =>
-    startupFault([], { FINI_API_KEY: 'fini_...' }),
-  'is not a URL; write it as https://host': () => startupFault(['--base-url', 'usefini.com']),
+    faultsOf([], { FINI_API_KEY: `Bearer ${KEY}` }),
+  'FINI_API_KEY is the placeholder of the README': () => faultsOf([], { FINI_API_KEY: 'fini_...' }),
+  'is not a URL; write it as https://host': () => faultsOf(['--base-url', 'usefini.com']),
   'must be https (http only on loopback)': () =>
-    startupFault([], { FINI_BASE_URL: 'http://fini.example.com' }),
+    faultsOf([], { FINI_BASE_URL: 'http://fini.example.com' }),
   'exclude each other': async () => {
-    const first = await startupFault(['--sandbox', '--base-url', 'https://usefini.com']);
+    const first = await faultsOf(['--sandbox', '--base-url', 'https://usefini.com']);
     expect(first).toContain('exclude each other');
-    return startupFault(['--read-only', '--allow-delete']);
+    return faultsOf(['--read-only', '--allow-delete']);
   },
-  'needs --http': () => startupFault(['--port', '8080']),
-  'so FINI_MCP_AUTH_TOKEN must be set': () => startupFault(['--http', '--host', '0.0.0.0']),
+  'needs --http': () => faultsOf(['--port', '8080']),
+  'so FINI_MCP_AUTH_TOKEN must be set': () => faultsOf(['--http', '--host', '0.0.0.0']),
   'fini-mcp: cannot listen on': async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
@@ -348,7 +339,7 @@ test('all entries but one quote a message, and each of those is triggered here',
   expect(quoting.map(({ quotes: [first] }) => first).sort()).toEqual(Object.keys(causes).sort());
 });
 
-describe.concurrent('the page quotes the real messages', () => {
+describe('the page quotes the real messages', () => {
   test.each(quoting)('$heading', async ({ quotes }) => {
     const said = await causes[quotes[0] ?? '']?.();
     for (const quote of quotes) expect(said).toContain(quote);

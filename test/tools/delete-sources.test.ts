@@ -1,17 +1,13 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, expect, test } from 'vitest';
-import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
-import { CLI, environmentFor, readAnswer } from '../harness.ts';
+import type { Sandbox } from '../../src/sandbox/server.ts';
+import { Stops, startHarness } from '../harness.ts';
 
-const stops: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const stop of stops.splice(0)) await stop();
-});
+const stops = new Stops();
+afterEach(() => stops.run());
 
 async function start(flags: string[], answer?: 'accept' | 'decline' | 'cancel' | 'fault' | 'page') {
-  const sandbox = await startSandbox();
   const client = new Client(
     { name: 'test', version: '1' },
     answer === undefined
@@ -26,15 +22,8 @@ async function start(flags: string[], answer?: 'accept' | 'decline' | 'cancel' |
       return { action: answer, content: {} };
     });
   }
-  const server = { command: process.execPath, args: [CLI, ...flags], env: environmentFor(sandbox) };
-  await client.connect(new StdioClientTransport(server));
-  stops.push(
-    () => client.close(),
-    () => sandbox.close(),
-  );
+  const { call, sandbox } = stops.use(await startHarness({}, {}, flags, { client }));
   const names = (await client.listTools()).tools.map(({ name }) => name);
-  const call = async (name: string, input: Record<string, unknown>) =>
-    readAnswer(await client.callTool({ name, arguments: input }));
   return { sandbox, names, questions, call };
 }
 

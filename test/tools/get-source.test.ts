@@ -117,12 +117,6 @@ describe('a long text', () => {
   });
 });
 
-test('a source that does not exist says how to find the right one', async () => {
-  const { isError, text } = await get('3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51');
-  expect(isError).toBe(true);
-  expect(text).toMatch(/HTTP 404.*no such source in this workspace.*list_sources/);
-});
-
 test.each<[what: string, fields: object]>([
   ['missing', {}],
   [

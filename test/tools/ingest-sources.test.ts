@@ -53,22 +53,6 @@ test('the same page twice is one item', async () => {
   expect(structured.message).not.toMatch(/not queued/);
 });
 
-test.each<[what: string, fault: Parameters<Harness['sandbox']['script']>[0]['action']]>([
-  ['a 500', { kind: 'status', status: 500 }],
-  ['a reset', { kind: 'reset', when: 'after' }],
-  ['a cut answer', { kind: 'cut' }],
-  ['a login page', { kind: 'html' }],
-])('after %s it is sent once, and the error says how to find out', async (_what, action) => {
-  const before = ingestRequests(harness.sandbox).length;
-  harness.sandbox.script({ method: 'POST', action });
-  const { isError, text } = await harness.call('ingest_sources', {
-    documentIdsToAdd: ['https://a.example/unsure'],
-  });
-  expect(isError).toBe(true);
-  expect(text).toMatch(/may have been queued all the same.*First call list_sources with \{/);
-  expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
-});
-
 test('an ID that Fini does not have is refused in its own words', async () => {
   const { isError, text } = await harness.call('ingest_sources', {
     source: 'zendesk',

@@ -1,7 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SandboxDocument } from '../../src/sandbox/server.ts';
-import { type Harness, startHarness } from '../harness.ts';
+import { type Harness, Stops, startHarness } from '../harness.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
+
+const stops = new Stops();
+afterEach(() => stops.run());
 
 type Filters = Record<string, string | boolean>;
 const filterNames = [
@@ -221,23 +224,21 @@ describe('an empty list says why', () => {
     ],
     ['the same on a read-only server', ['--read-only'], 'Fini has no sources yet.'],
   ])('%s', async (_what, flags, message) => {
-    const harness = await startHarness({}, {}, flags);
+    const harness = stops.use(await startHarness({}, {}, flags));
     const { structured, text } = await harness.call('list_sources');
     expect(structured).toMatchObject({ documents: [], message });
     expect(text).toContain(message);
     const filtered = await harness.call('list_sources', { changed: false });
     expect(filtered.structured.message).toBe('No source matches these filters.');
-    await harness.close();
   });
 
   test('filters that Fini ignores and that nothing matches, in a list of one page', async () => {
-    const harness = await startHarness({ ignoredFilters: filterNames });
+    const harness = stops.use(await startHarness({ ignoredFilters: filterNames }));
     const { id } = harness.sandbox.addDocument({ title: 'Refunds' });
     const first = await harness.call('list_sources', { changed: true });
     expect(first.structured.message).toBe('No source matches these filters.');
     const later = await harness.call('list_sources', { cursor: id });
     expect(later.structured).toMatchObject({ documents: [], message: 'That is all.' });
-    await harness.close();
   });
 });
 
@@ -521,10 +522,9 @@ describe('a workspace that is too large for one call', () => {
 });
 
 test('a summary counts by status and by kind, in the text too', async () => {
-  const harness = await startHarness();
+  const harness = stops.use(await startHarness());
   const records = fillByStatus(harness, 60);
   const { structured, text } = await harness.call('list_sources', { summary: true, limit: 1 });
-  await harness.close();
   const byStatus = { completed: 10, failed: 20, running: 20, never_ingested: 10 };
   expect(structured.totals).toEqual({
     total: records.length,
@@ -552,7 +552,7 @@ test('a summary counts by status and by kind, in the text too', async () => {
 });
 
 test('a search by title that finds nothing points to the URL, since what failed has no title', async () => {
-  const harness = await startHarness();
+  const harness = stops.use(await startHarness());
   const originalUrl = 'https://help.example/rewards';
   const { id } = harness.sandbox.addDocument({
     title: null,
@@ -564,11 +564,10 @@ test('a search by title that finds nothing points to the URL, since what failed 
   expect(byTitle.text).toMatch(/No source matches.*may have no title.*originalUrl/);
   const byUrl = await harness.call('list_sources', { originalUrl: 'rewards' });
   expect(byUrl.structured.documents).toMatchObject([{ id }]);
-  await harness.close();
 });
 
 test('a page that ignores limit is read in part, quickly, and the rest comes with the next call', async () => {
-  const harness = await startHarness();
+  const harness = stops.use(await startHarness());
   const records = Array.from({ length: 100_000 }, (_, index) => ({
     id: `3f2b8c1e-5d47-4a90-b6e1-${String(index).padStart(12, '0')}`,
   }));
@@ -585,11 +584,10 @@ test('a page that ignores limit is read in part, quickly, and the rest comes wit
   const broken = await harness.call('list_sources', { status: 'failed' });
   expect(performance.now() - startedAt).toBeLessThan(5_000);
   expect(broken.structured).toMatchObject({ documents: [], hasMore: true });
-  await harness.close();
 });
 
 test('each source has the status that its job came to, in the text too', async () => {
-  const harness = await startHarness();
+  const harness = stops.use(await startHarness());
   const states = fillByStatus(harness, STATUS_FIELDS.length);
   const { structured, text } = await harness.call('list_sources');
   for (const [status, id] of states) {
@@ -600,7 +598,6 @@ test('each source has the status that its job came to, in the text too', async (
     expect(one.text).toContain(`- ${id} ${status.replace('_', ' ')} `);
   }
   expect(text).toMatch(/ running \(PENDING\) .* failed \(COMPLETED\) /s);
-  await harness.close();
 });
 
 test.each([
@@ -612,13 +609,12 @@ test.each([
   ['error', 'failed'],
   ['COMPLETED', 'completed'],
 ])('status %j is read as %j', async (given, meant) => {
-  const harness = await startHarness();
+  const harness = stops.use(await startHarness());
   fillByStatus(harness, STATUS_FIELDS.length);
   const { structured } = await harness.call('list_sources', { status: given });
   const wanted = await harness.call('list_sources', { status: meant });
   expect(structured.documents.length).toBeGreaterThan(0);
   expect(structured.documents).toEqual(wanted.structured.documents);
-  await harness.close();
 });
 
 describe('a URL that is written otherwise than in Fini', () => {

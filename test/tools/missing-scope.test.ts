@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
-import { environmentFor, QUICK, Stops, startHttp } from '../harness.ts';
+import type { Sandbox } from '../../src/sandbox/server.ts';
+import { environmentFor, Stops, startHttp, startQuickSandbox } from '../harness.ts';
 import { connectHttp, connectRaw, type RpcClient, type Way } from '../rpc.ts';
 
 const PAGE = 'https://help.example/a';
@@ -26,8 +26,7 @@ async function tell(
 
 describe.each<Way>(['stdio', 'HTTP with sessions', 'stateless HTTP'])('over %s', (way) => {
   async function start(key?: string): Promise<{ client: RpcClient; sandbox: Sandbox; id: string }> {
-    const sandbox = await startSandbox(QUICK);
-    stops.add(() => sandbox.close());
+    const sandbox = stops.use(await startQuickSandbox());
     const client = await connectRaw(way, stops, {
       ...environmentFor(sandbox),
       FINI_API_KEY: key ?? sandbox.apiKey,
@@ -123,8 +122,7 @@ describe.each<Way>(['stdio', 'HTTP with sessions', 'stateless HTTP'])('over %s',
 });
 
 test('what one key lacks is not said of another', async () => {
-  const sandbox = await startSandbox();
-  stops.add(() => sandbox.close());
+  const sandbox = stops.use(await startQuickSandbox());
   const { url } = await startHttp(stops, environmentFor(sandbox));
   const as = (key: string) => connectHttp(url, { headers: { 'x-fini-api-key': key } });
   const [reader, both] = await Promise.all([as('fini_sandbox_read'), as('fini_sandbox')]);

@@ -227,7 +227,9 @@ describe('a call that asks for no progress', () => {
   let silent: Harness;
   beforeAll(async () => {
     const jobs = () => ({ pendingMs: 0, workingMs: 900 });
-    silent = await startHarness({ jobs }, {}, [], { silentCallSeconds: 0.3 });
+    silent = await startHarness({ jobs }, {}, [], {
+      dependencies: { silentCallSeconds: 0.3 },
+    });
   });
   afterAll(() => silent.close());
 
