@@ -6,5 +6,8 @@ export default defineConfig({
     testTimeout: 20_000,
     // Three for two cores, since tests mostly wait.
     maxWorkers: 3,
+    // No module keeps state, so files can share what is loaded: loading it again for each of them
+    // takes longer than most of their tests.
+    isolate: false,
   },
 });

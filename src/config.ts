@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { isLoopback } from './hosts.ts';
 import { LOG_LEVELS } from './log.ts';
 import { maskKeys } from './secrets.ts';
-import { quoted } from './text.ts';
+import { parsedUrl, quoted } from './text.ts';
 
 /** The URL of the Fini API (fini-api.md). */
 const PRODUCTION = 'https://api-prod.usefini.com';
@@ -37,7 +37,7 @@ const proxySchema = z
   .string()
   .transform((text) => (text.includes('://') ? text : `http://${text}`))
   .refine(
-    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+    (text) => /^https?:$/.test(parsedUrl(text)?.protocol ?? ''),
     'is not the URL of an HTTP proxy; write it as http://host:port',
   );
 
@@ -394,13 +394,13 @@ function asciiHost(host: string): string {
 
 /** Whether a text is an origin, of a web server or of a program with a scheme of its own. */
 function isOrigin(text: string): boolean {
-  if (/^https?:/.test(text)) return URL.canParse(text) && new URL(text).origin === text;
+  if (/^https?:/.test(text)) return parsedUrl(text)?.origin === text;
   return /^[a-z][a-z0-9+.-]*:\/\/([^\s/?#*,]+|\*)$/.test(text);
 }
 
 function baseUrlFault(text: string): string | null {
-  if (!URL.canParse(text)) return 'is not a URL; write it as https://host';
-  const url = new URL(text);
+  const url = parsedUrl(text);
+  if (url === null) return 'is not a URL; write it as https://host';
   if (url.username !== '' || url.password !== '') return 'must not contain credentials';
   if (url.search !== '' || url.hash !== '') return 'must not have a query or a fragment';
   if (url.protocol === 'https:') return null;

@@ -1,3 +1,5 @@
+import { parsedUrl } from './text.ts';
+
 /*
  * What a host may be called, as settings and requests have it.
  */
@@ -19,5 +21,5 @@ export function nameOf(host: string): string | null {
 
 /** The host of a URL, in lower case; null where it has none. */
 export function hostnameOf(url: string): string | null {
-  return URL.canParse(url) ? new URL(url).hostname.toLowerCase() || null : null;
+  return parsedUrl(url)?.hostname.toLowerCase() || null;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bounded, hasUnseen, quoted, seenUrl, tidied } from '../src/text.ts';
+import { bounded, hasUnseen, parsedUrl, quoted, seenUrl, tidied } from '../src/text.ts';
 
 /** Every character that a reader does not see, or that breaks a line or a client. */
 const UNSEEN = Array.from({ length: 0x11_0000 }, (_, code) => String.fromCodePoint(code)).filter(
@@ -49,4 +49,12 @@ test('a value that is refused shows which characters it has', () => {
   expect(quoted('a\nb\u2800\u{e0100}c')).toBe('"a\\nb\\u{2800}\\u{e0100}c"');
   expect(hasUnseen('https://a.example/ü b')).toBe(false);
   for (const character of UNSEEN) expect(hasUnseen(`a${character}`)).toBe(true);
+});
+
+test('a URL with letters beyond ASCII is one, however many were read before', () => {
+  const isUrl = (text: string) => parsedUrl(text) !== null;
+  // Until V8 has optimised it.
+  for (let count = 0; count < 200_000; count += 1) isUrl(`https://help.example/${count % 100}`);
+  expect(isUrl('https://bücher.example/café')).toBe(true);
+  expect(['café', 'https://', 'a b:c'].some(isUrl)).toBe(false);
 });

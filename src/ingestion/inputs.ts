@@ -1,5 +1,5 @@
 import type { IngestRequest, IngestSource } from '../fini/client.ts';
-import { hasUnseen } from '../text.ts';
+import { hasUnseen, parsedUrl } from '../text.ts';
 import { inputKey } from './matching.ts';
 
 /*
@@ -50,8 +50,8 @@ export function webUrlFault(text: string, purpose: UrlPurpose = 'ingest'): strin
       return 'URLs with invisible characters: remove them, or percent-encode those you need';
     if (text.includes('\\'))
       return 'URLs with a backslash: write "/", or %5C if you mean a backslash';
-    if (!URL.canParse(text)) return 'not valid URLs: check the host and the port';
-    const url = new URL(text);
+    const url = parsedUrl(text);
+    if (url === null) return 'not valid URLs: check the host and the port';
     if (url.username !== '' || url.password !== '') {
       return 'URLs with credentials: remove the part before "@". Fini must be able to read the page without it';
     }

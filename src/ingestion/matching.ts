@@ -1,4 +1,5 @@
 import type { FiniDocument } from '../fini/documents.ts';
+import { parsedUrl } from '../text.ts';
 
 /*
  * When an input, a record and another input mean the same source: the same ID, or the same kind and
@@ -10,7 +11,8 @@ import type { FiniDocument } from '../fini/documents.ts';
  * slash makes another page.
  */
 export function inputKey(input: string): string {
-  return URL.canParse(input) ? normalisedUrl(input) : input.toLowerCase();
+  const url = parsedUrl(input);
+  return url === null ? input.toLowerCase() : normalised(url);
 }
 
 /** An escape in lower case, or one of a character that needs none: letters, digits, "-", ".", "_", "~". */
@@ -22,7 +24,11 @@ const LOOSE_ESCAPE = /%(?:[a-f]|[0-9A-F][a-f]|2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9
  * names a place in a page, but for those of sites that keep their paths there ("#/", "#!").
  */
 export function normalisedUrl(text: string): string {
-  const url = new URL(text);
+  return normalised(new URL(text));
+}
+
+/** The same for a URL that is read already, which it changes. */
+function normalised(url: URL): string {
   if (!/^#[/!]/.test(url.hash)) url.hash = '';
   // Most URLs come out of the parser as they should be, and each is looked at many times.
   if (!LOOSE_ESCAPE.test(url.href)) return url.href;

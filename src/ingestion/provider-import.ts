@@ -3,7 +3,7 @@ import type { FiniClient } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
-import { bounded, searchKey, TITLE_LENGTH } from '../text.ts';
+import { bounded, parsedUrl, searchKey, TITLE_LENGTH } from '../text.ts';
 import type { Report } from './account.ts';
 import { type Ingestion, IngestionError } from './ingestion.ts';
 import { inputKey } from './matching.ts';
@@ -237,8 +237,9 @@ function nameKey(name: string): string {
 
 /** The ID in a link that was copied from Notion, Zendesk or Confluence, whatever its query; or null. */
 function linkedId(link: string): string | null {
-  if (!/^https?:/i.test(link) || !URL.canParse(link)) return null;
-  const { hostname, pathname, searchParams } = new URL(link);
+  const url = /^https?:/i.test(link) ? parsedUrl(link) : null;
+  if (url === null) return null;
+  const { hostname, pathname, searchParams } = url;
   if (/(^|\.)notion\.(so|site|com)$/.test(hostname)) {
     // A page that is open beside another one is in the query.
     const page = /^[0-9a-f]{32}$/i.exec(searchParams.get('p') ?? '') ?? NOTION_PAGE.exec(pathname);

@@ -1,6 +1,6 @@
 import type { Call } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
-import { URL_LENGTH } from '../text.ts';
+import { parsedUrl, URL_LENGTH } from '../text.ts';
 import { matchGlobs } from './globs.ts';
 import { isWebUrl } from './inputs.ts';
 import { normalisedUrl } from './matching.ts';
@@ -102,9 +102,8 @@ function linkFault(link: string): string {
   if (link === '') return 'empty';
   if (!/^https?:\/\//i.test(link)) return 'not an http(s) URL';
   if (/\s/.test(link)) return 'contains a space';
-  if (!URL.canParse(link)) return 'not a valid URL';
-  const { username, password } = new URL(link);
-  return username === '' && password === ''
+  const url = parsedUrl(link);
+  return url === null || (url.username === '' && url.password === '')
     ? 'not a valid URL'
     : 'contains a user name or password';
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { FiniError, type Operation, type Scope } from '../fini/errors.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
 import { WaitEnded } from '../ingestion/wait.ts';
-import { bounded, counted, ERROR_LENGTH, jsonText } from '../text.ts';
+import { bounded, counted, ERROR_LENGTH, jsonText, parsedUrl } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';
 import { queuedAfterInput } from './fields.ts';
 import { RAW_FILE_HINT } from './hints.ts';
@@ -124,7 +124,7 @@ function explainFate(error: IngestionError, cause: string): string {
 
 function howToFind(items: readonly string[]): string {
   const first = items[0] ?? '';
-  return URL.canParse(first)
+  return parsedUrl(first) !== null
     ? `list_sources with ${jsonText({ originalUrl: first })}`
     : `get_source with ${jsonText({ id: first })}`;
 }
