@@ -10,6 +10,8 @@ const PAGE = 'https://help.example/a';
 const RESOURCE = { externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'text/html' };
 /** No error that concerns a single item is longer, whatever Fini says. */
 const LONGEST_ERROR = 1_500;
+/** A read that fails in passing is tried again for as long as the call lasts. */
+const BRIEF = { FINI_WAIT_TIMEOUT_SECONDS: '2' };
 
 /** Inputs that are as they should be, for this page or for the source with this ID. */
 const right = {
@@ -57,20 +59,22 @@ const wrong: [tool: string, input: Record<string, unknown>, says: RegExp][] = [
 ];
 
 let harness: Harness;
+let brief: Harness;
 let hasty: Harness;
 let unreachable: Harness;
 let names: string[];
 beforeAll(async () => {
   const flags = ['--allow-delete'];
-  [harness, hasty, unreachable] = await Promise.all([
+  [harness, brief, hasty, unreachable] = await Promise.all([
     startHarness({}, { FINI_REQUEST_TIMEOUT_MS: '3000' }, flags),
-    startHarness({}, { FINI_REQUEST_TIMEOUT_MS: '500' }, flags),
+    startHarness({}, BRIEF, flags),
+    startHarness({}, { ...BRIEF, FINI_REQUEST_TIMEOUT_MS: '500' }, flags),
     // Nothing listens there.
     startHarness({}, { FINI_BASE_URL: 'http://127.0.0.1:9' }, flags),
   ]);
   names = (await harness.client.listTools()).tools.map(({ name }) => name);
 });
-afterAll(() => Promise.all([harness, hasty, unreachable].map((one) => one.close())));
+afterAll(() => Promise.all([harness, brief, hasty, unreachable].map((one) => one.close())));
 
 /** Expects an error's text in bounds that names only tools there are, for each of these reasons. */
 function expectError({ text, isError }: ToolAnswer, says: readonly RegExp[]): void {
@@ -183,10 +187,19 @@ const ways: [tool: Named, method: string, unsure: RegExp][] = [
 ];
 const SURE = ['400', '401', '403', '404', '429'];
 
+/** The server for a failure. What is the same for others is not closed with it. */
+async function harnessFor(kind: string, action: FaultAction): Promise<Harness> {
+  // Fini's limit holds back all other calls too.
+  if (kind === '429') return startHarness({}, BRIEF, ['--allow-delete']);
+  const close = () => Promise.resolve();
+  // A slow machine must not be taken for a Fini that does not answer.
+  if (action.kind === 'hang') return { ...hasty, close };
+  return { ...(['500', 'a reset'].includes(kind) ? brief : harness), close };
+}
+
 describe.each(failures)('%s: what happened, why, what next', (kind, action, says) => {
   test.each(ways)('%s', async (tool, method, unsure) => {
-    // A slow machine must not be taken for a Fini that does not answer.
-    const { call, sandbox } = action.kind === 'hang' ? hasty : harness;
+    const { call, sandbox, close } = await harnessFor(kind, action);
     sandbox.script({ method, times: Number.POSITIVE_INFINITY, action });
     // Each time another page: what may have been queued before would be joined.
     const page = `https://help.example/${encodeURIComponent(kind)}/${tool}`;
@@ -195,6 +208,7 @@ describe.each(failures)('%s: what happened, why, what next', (kind, action, says
     sandbox.clearFaults();
     expectError(answer, SURE.includes(kind) ? says : [...says, unsure]);
     if (SURE.includes(kind)) expect(answer.text).not.toMatch(/may have been/);
+    await close();
   });
 });
 
