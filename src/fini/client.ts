@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { CallOptions } from './call-options.ts';
+import { createCheckedRequest } from './checked-request.ts';
 import {
   crawlSchema,
   type DeletedDocuments,
@@ -11,8 +12,8 @@ import {
   queuedSchema,
   refreshedSchema,
 } from './documents.ts';
-import { FiniError, type Operation, type Scope } from './errors.ts';
-import type { Http, HttpRequest } from './http.ts';
+import { FiniError } from './errors.ts';
+import type { Http } from './http.ts';
 import {
   flattenProviderTree,
   type Provider,
@@ -100,14 +101,6 @@ const DOCUMENTS = '/v2/documents/public';
 /** How many records of one page are read, of an API that ignores `limit`: far more than it gives. */
 const MAXIMUM_RECORDS = 1_000;
 
-/** One route's request, without what every request has. */
-interface RouteRequest extends Pick<HttpRequest, 'method' | 'body'> {
-  /** The path below the sources' own. */
-  readonly path?: string;
-  /** It names sources, which may be another workspace's. */
-  readonly namesSources?: boolean;
-}
-
 /** The API's own default, which it surely takes; the largest page is not documented. */
 const SAFE_PAGE = 50;
 
@@ -116,72 +109,59 @@ const SAFE_PAGE = 50;
  * that a page was too large.
  */
 export function createFiniClient(http: Http): FiniClient {
-  const missingScopes = new Set<Scope>();
+  const request = createCheckedRequest(http);
   let largestPage = Number.POSITIVE_INFINITY;
-
-  /** Sends a request and gives its answer, checked against the schema. */
-  async function request<Schema extends z.ZodType>(
-    operation: Operation,
-    schema: Schema,
-    { method, path = '', body, namesSources = false }: RouteRequest,
-    options: CallOptions | undefined,
-  ): Promise<z.output<Schema>> {
-    const scope: Scope = method === 'GET' ? 'read' : 'write';
-    const sent = { ...options, operation, method, path: DOCUMENTS + path, body };
-    const answer = await http(sent).catch((error: unknown) => {
-      throw withMissingScope(error, scope, namesSources);
-    });
-    missingScopes.delete(scope);
-    const parsed = schema.safeParse(answer);
-    if (parsed.success) return parsed.data;
-    const message = `Fini's answer has an unexpected format.`;
-    throw new FiniError(message, { operation, failure: 'unreadable', cause: parsed.error });
-  }
-
-  /** A 403 has two reasons, a missing scope or a foreign ID; without IDs it can only be the scope. */
-  function withMissingScope(error: unknown, scope: Scope, namesSources: boolean): unknown {
-    if (!(error instanceof FiniError) || error.status !== 403) return error;
-    // A 403 of a proxy or a firewall says nothing of the key.
-    if (!namesSources && error.isExplained) missingScopes.add(scope);
-    if (!missingScopes.has(scope)) return error;
-    return new FiniError(error.message, { ...error, missingScope: scope, cause: error });
-  }
 
   return {
     crawlLinks: (links, limit, options) =>
       request(
-        'crawl links',
+        {
+          operation: 'crawl links',
+          method: 'POST',
+          path: `${DOCUMENTS}/deep-crawl/links`,
+          body: { links, limit },
+        },
         crawlSchema,
-        { method: 'POST', path: '/deep-crawl/links', body: { links, limit } },
         options,
       ),
 
     async listProviderResources(provider, options) {
-      const route = { method: 'GET', path: `/resources/${provider}` } as const;
-      const tree = await request('list provider resources', z.unknown(), route, options);
-      return flattenProviderTree(provider, tree);
+      const path = `${DOCUMENTS}/resources/${provider}`;
+      const route = { operation: 'list provider resources', method: 'GET', path } as const;
+      return flattenProviderTree(provider, await request(route, z.unknown(), options));
     },
 
     registerProviderResources(provider, resources, options) {
+      const path = `${DOCUMENTS}/resources/${provider}`;
+      const route = { operation: 'register provider resources', method: 'POST', path } as const;
       // `path` is ours: it tells a reader where a resource stands, and means nothing to Fini.
       const body = { resources: resources.map(({ path: _path, ...resource }) => resource) };
-      const route = { method: 'POST', path: `/resources/${provider}`, body } as const;
-      return request('register provider resources', queuedSchema, route, options);
+      return request({ ...route, body }, queuedSchema, options);
     },
 
     ingestSources: (body, options) =>
       request(
-        'ingest sources',
+        {
+          operation: 'ingest sources',
+          method: 'POST',
+          path: DOCUMENTS,
+          body,
+          namesRecords: body.source !== 'web',
+        },
         queuedSchema,
-        { method: 'POST', body, namesSources: body.source !== 'web' },
         options,
       ),
 
     refreshSources: (ids, options) =>
       request(
-        'refresh sources',
+        {
+          operation: 'refresh sources',
+          method: 'POST',
+          path: `${DOCUMENTS}/refresh`,
+          body: { documentIds: ids },
+          namesRecords: true,
+        },
         refreshedSchema,
-        { method: 'POST', path: '/refresh', body: { documentIds: ids }, namesSources: true },
         options,
       ),
 
@@ -189,9 +169,10 @@ export function createFiniClient(http: Http): FiniClient {
       let limit = Math.min(filters.limit, largestPage);
       let refusal: FiniError | undefined;
       for (;;) {
-        const route = { method: 'GET', path: `?${queryOf({ ...filters, limit })}` } as const;
+        const path = `${DOCUMENTS}?${queryOf({ ...filters, limit })}`;
+        const route = { operation: 'list sources', method: 'GET', path } as const;
         try {
-          const page = await request('list sources', documentPageSchema, route, options);
+          const page = await request(route, documentPageSchema, options);
           if (refusal !== undefined) largestPage = SAFE_PAGE;
           return readPage(page, limit, filters.direction === 'previous');
         } catch (error) {
@@ -206,19 +187,22 @@ export function createFiniClient(http: Http): FiniClient {
       }
     },
 
-    getSource: (id, options) =>
-      request(
-        'get source',
-        documentSchema,
-        { method: 'GET', path: `/${encodeURIComponent(id)}`, namesSources: true },
-        options,
-      ),
+    getSource(id, options) {
+      const path = `${DOCUMENTS}/${encodeURIComponent(id)}`;
+      const route = { operation: 'get source', method: 'GET', path, namesRecords: true } as const;
+      return request(route, documentSchema, options);
+    },
 
     deleteSources: (ids, deleteArticles, options) =>
       request(
-        'delete sources',
+        {
+          operation: 'delete sources',
+          method: 'DELETE',
+          path: DOCUMENTS,
+          body: { documentIds: ids, deleteArticles },
+          namesRecords: true,
+        },
         deletedSchema,
-        { method: 'DELETE', body: { documentIds: ids, deleteArticles }, namesSources: true },
         options,
       ),
   };

@@ -31,6 +31,8 @@ export interface HttpRequest extends CallOptions {
   readonly path: string;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** It changes nothing, as is sure of a `GET` without this, and so it can be sent again. */
+  readonly reads?: boolean | undefined;
 }
 
 /** Sends a request and gives its answer's JSON. */
@@ -62,7 +64,7 @@ const errorEnvelope = z.object({
 /**
  * Makes the function through which every request to Fini goes. It keeps `Authorization` to the
  * base URL's origin, follows no redirect, bounds an attempt in time and its body in size, and
- * retries what can be retried without risk: a `GET` after a passing failure, anything else only
+ * retries what can be retried without risk: a read after a passing failure, anything else only
  * where Fini surely did not carry it out (connection refused, 429). It does so until the call ends,
  * and waits as long as Fini asks; where that is longer than the call, it gives up at once.
  *
@@ -80,7 +82,7 @@ export function createHttp(options: HttpOptions): Http {
   const pathPrefix = base.pathname.replace(/\/+$/, '');
 
   return async (request) => {
-    const { method, signal, endsAt, onPause } = request;
+    const { signal, endsAt, onPause } = request;
     const retryUntil = endsAt ?? performance.now() + options.requestTimeoutMs;
     const maximumRetries = endsAt === undefined ? MAXIMUM_RETRIES : Number.POSITIVE_INFINITY;
     let stubborn = 0;
@@ -93,7 +95,7 @@ export function createHttp(options: HttpOptions): Http {
         const delay = retryDelay(error, retries, options.retryDelayMs);
         const isLate = performance.now() + delay > retryUntil;
         // What never left, or is a read that the call's end cut short, says less than the one before.
-        const isCutShort = method === 'GET' && error.failure === 'timed_out' && isLate;
+        const isCutShort = isRead(request) && error.failure === 'timed_out' && isLate;
         const saysLess = error.failure === 'not_sent' || (isCutShort && endsAt !== undefined);
         last = saysLess ? (last ?? error) : error;
         if (isStubborn(error)) stubborn += 1;
@@ -220,7 +222,11 @@ function roundedSeconds(milliseconds: number): number {
 
 function mayRetry(request: HttpRequest, error: FiniError): boolean {
   if (!error.isPassing) return false;
-  return request.method === 'GET' || error.surelyNotCarriedOut;
+  return isRead(request) || error.surelyNotCarriedOut;
+}
+
+function isRead({ method, reads = method === 'GET' }: HttpRequest): boolean {
+  return reads;
 }
 
 /** It may pass, but more often it stays until somebody changes something: a login page, no network. */

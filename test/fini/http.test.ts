@@ -71,6 +71,13 @@ test.each<[string, Fault['action']]>([
   expect(sandbox.requests).toHaveLength(11);
 });
 
+test('a POST that only reads is tried again like a GET', async () => {
+  const { sandbox, send } = await start();
+  sandbox.script({ times: 5, action: status(502) });
+  await send({ ...CRAWL, reads: true, endsAt: within(30_000) });
+  expect(sandbox.requests).toHaveLength(6);
+});
+
 test('without an end, a read is tried again three times', async () => {
   const { sandbox, failure } = await start();
   sandbox.script({ times: ALWAYS, action: status(502) });
