@@ -14,6 +14,7 @@ import {
 } from './documents.ts';
 import { FiniError } from './errors.ts';
 import type { Http } from './http.ts';
+import { createKnowledgeClient, type KnowledgeClient } from './knowledge-client.ts';
 import {
   flattenProviderTree,
   type Provider,
@@ -72,8 +73,8 @@ export interface DocumentPage {
   readonly limit: number;
 }
 
-/** The eight routes of the Fini sources API, typed. Each throws {@link FiniError}. */
-export interface FiniClient {
+/** The routes of the Fini API, typed. Each throws {@link FiniError}. */
+export interface FiniClient extends KnowledgeClient {
   crawlLinks(
     links: readonly string[],
     limit: number,
@@ -113,6 +114,8 @@ export function createFiniClient(http: Http): FiniClient {
   let largestPage = Number.POSITIVE_INFINITY;
 
   return {
+    ...createKnowledgeClient(request),
+
     crawlLinks: (links, limit, options) =>
       request(
         {

@@ -1,30 +1,7 @@
 import * as z from 'zod';
-import { bounded, seenUrl, WORD_LENGTH } from '../text.ts';
+import { flag, id, ids, optionalId, status, strings, text, url } from './wire-fields.ts';
 
-/*
- * The contract's records and answers (fini-api.md, "Document" and the table of routes), read
- * tolerantly: unknown fields are dropped, and null, missing or odd ones become null or empty.
- */
-
-const text = z.string().nullable().catch(null);
-/** One word, so that no URL can pass for more than that, wherever it is shown. */
-const url = z.string().overwrite(seenUrl).nullable().catch(null);
-/** Fini's IDs are UUIDs; another comes as far as it can be shown, or counts as missing. */
-const id = z
-  .string()
-  .overwrite((given) => bounded(given, WORD_LENGTH))
-  .min(1);
-const flag = z.boolean().nullable().catch(null);
-const strings = z
-  .array(z.unknown())
-  .catch([])
-  .transform((items) => items.filter((item) => typeof item === 'string'));
-
-/** A list of IDs; what is none is left out. */
-const ids = z
-  .array(z.unknown())
-  .catch([])
-  .transform((items) => items.flatMap((item) => id.safeParse(item).data ?? []));
+/* The contract's records and answers of sources (fini-api.md, "Document" and the table of routes). */
 
 /** A source as Fini records it. Fini's wire calls it a document. */
 const recordSchema = z.object({
@@ -51,7 +28,7 @@ const recordSchema = z.object({
   mimeType: text,
   linkedJobId: text,
   /** `PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, or one that this server does not know. */
-  linkedJobStatus: text.transform((status) => status?.toUpperCase() ?? null),
+  linkedJobStatus: status,
   /** Set once the source has been linked to an article of Knowledge. */
   linkedKnowledgeId: text,
   /** `ADD_ARTICLE_TO_FOLDER`, `UPDATE_ARTICLE` or `DO_NOTHING`. */
@@ -111,9 +88,7 @@ export const crawlSchema = z.object({ data: strings, message: text });
 export const deletedSchema = z.object({
   // Without this list nobody knows what was deleted, so there is no default for it.
   deletedDocuments: z.array(z.object({ id, title: text, originalUrl: url })),
-  deletedArticles: z
-    .array(z.object({ id, title: text, parentFolderId: id.nullable().catch(null) }))
-    .catch([]),
+  deletedArticles: z.array(z.object({ id, title: text, parentFolderId: optionalId })).catch([]),
 });
 
 /** What delete answers. */

@@ -28,7 +28,14 @@ export type Operation =
   | 'refresh sources'
   | 'list sources'
   | 'get source'
-  | 'delete sources';
+  | 'delete sources'
+  | 'generate knowledge'
+  | 'get knowledge jobs'
+  | 'list articles'
+  | 'get articles'
+  | 'publish article'
+  | 'get folder tree'
+  | 'list agents';
 
 /** What a workspace key may do. */
 export type Scope = 'read' | 'write';

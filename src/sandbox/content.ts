@@ -1,4 +1,4 @@
-import type { Provider } from './requests.ts';
+import { isWebUrl, type Provider } from './requests.ts';
 
 /** The web site the sandbox knows by heart. Its links can be crawled and its pages ingested. */
 export const siteOrigin = 'https://help.larkspur.example';
@@ -386,6 +386,26 @@ export function crawlFrom(url: string): string[] {
   const names =
     'overview installation configuration billing account security teams api errors contact';
   return [url, ...names.split(' ').map((name) => `${seed}/${name}`)];
+}
+
+/** The one page from which no article can be generated. */
+const unwritable = `${siteOrigin}/billing/late-return-fees`;
+
+/** Why generation fails for a page with this URL; null where it does not. */
+export function generationFailure(url: string | null): string | null {
+  return url !== null && isWebUrl(url) && comparableUrl(url) === unwritable
+    ? 'Generation failed: the draft contradicted its source in two amounts'
+    : null;
+}
+
+/** Whether the page only leads on to others, so that there is nothing in it to write about. */
+export function isOverview(url: string | null): boolean {
+  if (url === null || !isWebUrl(url)) return false;
+  const address = comparableUrl(url);
+  if (knownOrigins.includes(new URL(url).origin)) {
+    return knownPages.some((page) => page.url.startsWith(`${address}/`));
+  }
+  return /\/overview$/.test(address);
 }
 
 function madeUpContent(address: string): Content {

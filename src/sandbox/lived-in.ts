@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   companyOrigin,
   companyPages,
@@ -8,6 +7,7 @@ import {
 } from './content.ts';
 import { newDocument, type SandboxDocument } from './documents.ts';
 import type { Provider } from './requests.ts';
+import { stableId } from './stable-id.ts';
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -119,7 +119,7 @@ export function livedIn(now: number): SandboxDocument[] {
     return { ...document, ...fields, ...jobFields({ paragraphs, ...special }, originalUrl) };
   });
   const uploads = files.map(([source, title, mimeType, daysAgo, special = {}]) => {
-    const externalId = uuidOf(`${source} ${title}`);
+    const externalId = stableId(`${source} ${title}`);
     const url =
       source === 'files'
         ? `https://storage.fini.example/uploads/${encodeURIComponent(title)}`
@@ -147,7 +147,7 @@ function pageRecord(page: WebPage, at: number, special: Special): SandboxDocumen
 
 function recordOf(source: string, url: string, at: number): SandboxDocument {
   const document = newDocument(source, url, at - DAYS_BEFORE * DAY_MS);
-  return { ...document, id: uuidOf(url), updatedAt: new Date(at).toISOString() };
+  return { ...document, id: stableId(url), updatedAt: new Date(at).toISOString() };
 }
 
 /** What hangs has done so for most of an hour. */
@@ -161,7 +161,7 @@ function jobFields(
   url: string,
 ): Partial<SandboxDocument> {
   if (neverIngested) return {};
-  const linkedJobId = uuidOf(`job ${url}`);
+  const linkedJobId = stableId(`job ${url}`);
   if (stuck) return { linkedJobId, linkedJobStatus: 'PENDING' };
   if (failure) {
     const { status: linkedJobStatus, error } = failure;
@@ -173,21 +173,14 @@ function jobFields(
     linkedJobStatus: 'COMPLETED',
     success: true,
     error: '',
-    storageUrl: `https://storage.fini.example/${uuidOf(url)}.json`,
+    storageUrl: `https://storage.fini.example/${stableId(url)}.json`,
     paragraphs,
     oldParagraphs: isChanged ? [before] : [],
-    linkedKnowledgeId: linked || isChanged ? uuidOf(`article ${url}`) : null,
+    linkedKnowledgeId: linked || isChanged ? stableId(`article ${url}`) : null,
     linkedOperation: isChanged ? 'UPDATE_ARTICLE' : 'ADD_ARTICLE_TO_FOLDER',
     linkedReason: isChanged
       ? 'The source was ingested before'
       : 'No article covers this source yet',
     changed: isChanged,
   };
-}
-
-/** The same ID for the same text, so that it can be used again after the next start. */
-function uuidOf(text: string): string {
-  const hex = createHash('sha256').update(text).digest('hex');
-  const parts = [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`];
-  return [...parts, `8${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-');
 }

@@ -66,6 +66,45 @@ export const deleteRequest = z.object({
   deleteArticles: z.boolean().default(false),
 });
 
+/** What generation may be held to. */
+const generationOperation = z.enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING']);
+
+/** Body of a generation from sources. */
+export const generateRequest = z.object({
+  documentIds: z.array(z.guid()).min(1),
+  origin: z.literal('sources'),
+  restrictedOps: z.array(generationOperation).default([]),
+  instructions: z.string().optional(),
+  botId: z.string().optional(),
+  isDraft: z.boolean().default(true),
+});
+
+/** Body of a look at jobs of generation. */
+export const jobsRequest = z.object({ jobIds: z.array(z.guid()).min(1) });
+
+/** Query of a list of articles. */
+export const articlesQuery = z.object({ type: z.enum(['live', 'draft']).optional() });
+
+/** Body of a look at single articles. */
+export const articlesRequest = z.object({ articleIds: z.array(z.guid()).min(1) });
+
+/** Body of publishing: the article as it is to be live. */
+export const publishRequest = z.object({
+  title: z.string().min(1),
+  mainKnowledge: z.string().min(1),
+  agentInstruction: z.string(),
+  questions: z.array(z.string()).min(1),
+  keywords: z.array(z.string()).min(1),
+  escalation: z.string(),
+  parentFolderId: z.guid(),
+  active: z.boolean().optional(),
+  public: z.boolean().optional(),
+  origin: z.string().optional(),
+});
+
+/** Query of the folder tree. */
+export const foldersQuery = z.object({ botId: z.string().optional() });
+
 /** Query of a list: paging and filters. Parameters it does not know are ignored. */
 export const listQuery = z.object({
   limit: z.coerce.number().int().min(1).default(50),

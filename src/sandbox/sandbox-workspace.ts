@@ -19,6 +19,7 @@ import {
   RefusedRequest,
   type registerRequest,
 } from './requests.ts';
+import { type Schedule, varied } from './schedule.ts';
 
 /** How one job is to go, in place of what the content says. Times are exact milliseconds. */
 export type JobScript = {
@@ -66,28 +67,19 @@ export type WorkspaceSettings = {
 
 type Flags = { english?: boolean; baser?: boolean };
 type Job = { id: string; documentId: string; script: JobScript; flags: Flags };
-type Step = { at: number; run: (at: number) => void };
 
-/** The records of one workspace and the jobs that move them; no timers, see `advance`. */
+/** The records of one workspace and the jobs that move them; no timers, see `Schedule`. */
 export class SandboxWorkspace {
   readonly #settings: WorkspaceSettings;
   readonly #documents = new Map<string, SandboxDocument>();
-  readonly #steps: Step[] = [];
+  readonly #schedule: Schedule;
   readonly #waiting: Job[] = [];
   #working = 0;
 
-  /** Takes every setting. */
-  constructor(settings: WorkspaceSettings) {
+  /** Takes every setting, and where the jobs' steps go. */
+  constructor(settings: WorkspaceSettings, schedule: Schedule) {
     this.#settings = settings;
-  }
-
-  /** Carries out the steps that have come due, in their order. Call it before each look. */
-  advance(): void {
-    const now = this.#settings.now();
-    for (let step = this.#steps[0]; step && step.at <= now; step = this.#steps[0]) {
-      this.#steps.shift();
-      step.run(step.at);
-    }
+    this.#schedule = schedule;
   }
 
   /** Every record, oldest first. */
@@ -207,6 +199,19 @@ export class SandboxWorkspace {
     return document;
   }
 
+  /** The record with this ID; undefined where there is none. */
+  find(id: string): SandboxDocument | undefined {
+    return this.#documents.get(id);
+  }
+
+  /** Changes a record for a reason other than a job of its own, at this time. */
+  update(id: string, fields: Partial<SandboxDocument>, at: number): void {
+    const document = this.#documents.get(id);
+    if (!document) return;
+    const updatedAt = new Date(at).toISOString();
+    this.#documents.set(id, { ...document, ...fields, updatedAt });
+  }
+
   /** Takes the records out, and says which there were. Unknown IDs are passed over. */
   delete({ documentIds, deleteArticles }: z.infer<typeof deleteRequest>) {
     const gone = documentIds.flatMap((id) => this.#documents.get(id) ?? []);
@@ -228,7 +233,7 @@ export class SandboxWorkspace {
   /** The IDs come back reversed, since the contract promises no order. */
   #queueAll(documents: SandboxDocument[], flags: Flags): string[] {
     const queued = documents.filter((document) => this.#queue(document, flags));
-    this.advance();
+    this.#schedule.advance(this.#settings.now());
     return queued.map(({ id }) => id).reverse();
   }
 
@@ -242,7 +247,7 @@ export class SandboxWorkspace {
     if (this.#documents.has(id)) {
       // Nothing tells of the new job at first: the old status and job stay for a while.
       const linger = script.lingerMs ?? this.#settings.lingerMs;
-      this.#schedule(now + linger, (at) => this.#becomePending(job, at));
+      this.#schedule.add(now + linger, (at) => this.#becomePending(job, at));
     } else {
       this.#documents.set(id, document);
       this.#becomePending(job, now);
@@ -255,8 +260,10 @@ export class SandboxWorkspace {
     if (!document) return;
     this.#documents.set(document.id, { ...document, linkedJobId: job.id });
     this.#change(job, at, { ...job.flags, linkedJobStatus: 'PENDING' });
-    const pending = job.script.pendingMs ?? varied(this.#settings.pendingMs, document, 'pending');
-    this.#schedule(at + pending, (ready) => {
+    const pending =
+      job.script.pendingMs ??
+      varied(this.#settings.pendingMs, `pending ${document.originalUrl ?? document.id}`);
+    this.#schedule.add(at + pending, (ready) => {
       this.#waiting.push(job);
       this.#startWaiting(ready);
     });
@@ -271,8 +278,10 @@ export class SandboxWorkspace {
       if (!document) continue;
       this.#working += 1;
       if (job.script.never) continue;
-      const working = job.script.workingMs ?? varied(this.#settings.workingMs, document, 'working');
-      this.#schedule(at + working, (end) => {
+      const working =
+        job.script.workingMs ??
+        varied(this.#settings.workingMs, `working ${document.originalUrl ?? document.id}`);
+      this.#schedule.add(at + working, (end) => {
         this.#finish(job, end);
         this.#working -= 1;
         this.#startWaiting(end);
@@ -303,11 +312,6 @@ export class SandboxWorkspace {
     if (connected.includes(source)) return content;
     const error = `The ${source} connection has expired or lost its permission to this resource`;
     return { ...content, failure: { status: 'FAILED', error } };
-  }
-
-  #schedule(at: number, run: Step['run']): void {
-    const after = this.#steps.findLastIndex((step) => step.at <= at);
-    this.#steps.splice(after + 1, 0, { at, run });
   }
 }
 
@@ -344,13 +348,4 @@ function outcome(
     linkedReason: first ? 'No article covers this source yet' : 'The source was ingested before',
     changed: changed && !first,
   };
-}
-
-/** The time, half of it more or less by a hash (FNV-1a) of the record's URL. */
-function varied(milliseconds: number, document: SandboxDocument, salt: string): number {
-  let hash = 0x811c9dc5;
-  for (const character of `${salt} ${document.originalUrl ?? document.id}`) {
-    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
-  }
-  return Math.round(milliseconds * (0.5 + (hash >>> 0) / 2 ** 32));
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { SandboxArticle } from './articles.ts';
 import type { SandboxDocument } from './documents.ts';
 import {
   type Answer,
@@ -10,31 +11,27 @@ import {
   FaultScript,
   send,
 } from './faults.ts';
+import { knownFolders } from './folders.ts';
+import { type KnowledgeSettings, type SandboxAgent, SandboxKnowledge } from './knowledge.ts';
+import { knowledgeRoutes } from './knowledge-routes.ts';
 import { livedIn } from './lived-in.ts';
+import { livedInKnowledge } from './lived-in-knowledge.ts';
 import { RateLimit } from './rate-limit.ts';
-import {
-  crawlRequest,
-  deleteRequest,
-  ingestRequest,
-  listQuery,
-  type Provider,
-  parse,
-  providers,
-  RefusedRequest,
-  refreshRequest,
-  registerRequest,
-} from './requests.ts';
+import { providers, RefusedRequest } from './requests.ts';
+import type { Route, Scope } from './route.ts';
 import { SandboxWorkspace, type WorkspaceSettings } from './sandbox-workspace.ts';
+import { Schedule } from './schedule.ts';
+import { sourceRoutes } from './source-routes.ts';
 
+export type { SandboxArticle } from './articles.ts';
 export type { SandboxDocument } from './documents.ts';
 export type { Fault, FaultAction } from './faults.ts';
+export type { KnowledgeJobScript, KnowledgeSettings, SandboxAgent } from './knowledge.ts';
+export type { Scope } from './route.ts';
 export type { JobScript, WorkspaceSettings } from './sandbox-workspace.ts';
 
-/** What a workspace key may do. */
-export type Scope = 'read' | 'write';
-
 /** What a sandbox can be started with. */
-export type SandboxOptions = Partial<WorkspaceSettings> & {
+export type SandboxOptions = Partial<WorkspaceSettings & KnowledgeSettings> & {
   /** Port to listen at on 127.0.0.1; default 0, any free one. */
   port?: number;
   /** The keys there are and their scopes; see `defaultKeys`. */
@@ -47,6 +44,10 @@ export type SandboxOptions = Partial<WorkspaceSettings> & {
   retryAfter?: 'seconds' | 'none';
   /** What the workspace begins with: nothing (the default), or what a year of use leaves behind. */
   content?: 'empty' | 'lived-in';
+  /** Whether the workspace has a folder tree, without which nothing can be generated; default: if it is lived-in. */
+  folders?: boolean;
+  /** The agents; default: two if it is lived-in, and else none. */
+  agents?: readonly SandboxAgent[];
 };
 
 /** The keys of a sandbox that was given none: both scopes, and each alone. */
@@ -93,18 +94,14 @@ export type Sandbox = {
   documents: () => SandboxDocument[];
   /** Adds a record: an ingested web page, but for what is given. */
   addDocument: (given: Partial<SandboxDocument>) => SandboxDocument;
+  /** Every article as it is now, live ones and drafts. */
+  articles: () => SandboxArticle[];
+  /** Adds an article: a live one, but for what is given, and a draft with `isDraftPublished: false`. */
+  addArticle: (given: Partial<SandboxArticle>) => SandboxArticle;
   /** How many sockets are open now. */
   connections: () => number;
   /** Ends it at once, with its open sockets. */
   close: () => Promise<void>;
-};
-
-type Exchange = { parameter: string; query: Record<string, string>; body: unknown };
-type Route = {
-  method: string;
-  path: RegExp;
-  scope: Scope;
-  answer: (exchange: Exchange) => unknown;
 };
 
 /** Starts an embedded Fini on loopback that behaves as the API's contract says. */
@@ -116,9 +113,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     content = 'empty',
     requestsPerMinute = 100,
     retryAfter = 'seconds',
+    folders = content === 'lived-in',
+    agents,
     ...given
   } = options;
-  const settings: WorkspaceSettings = {
+  const settings: WorkspaceSettings & KnowledgeSettings = {
     pendingMs: 400,
     workingMs: 900,
     parallelJobs: 8,
@@ -127,13 +126,24 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     connectedProviders: providers,
     now: Date.now,
     jobs: () => undefined,
+    knowledgeJobs: () => undefined,
+    knowledgeRewritesJobs: false,
     ...given,
   };
-  const workspace = new SandboxWorkspace(settings);
-  if (content === 'lived-in') {
-    for (const document of livedIn(settings.now())) workspace.addDocument(document);
-  }
-  const routes = routesOf(workspace, settings, ignoredFilters);
+  const schedule = new Schedule();
+  const advance = () => schedule.advance(settings.now());
+  const workspace = new SandboxWorkspace(settings, schedule);
+  const documents = content === 'lived-in' ? livedIn(settings.now()) : [];
+  for (const document of documents) workspace.addDocument(document);
+  const begun = livedInKnowledge(documents, folders ? knownFolders : [], settings.now());
+  const knowledge = new SandboxKnowledge(settings, schedule, workspace, {
+    ...begun,
+    agents: agents ?? (content === 'lived-in' ? begun.agents : []),
+  });
+  const routes = [
+    ...sourceRoutes(workspace, knowledge, settings, ignoredFilters),
+    ...knowledgeRoutes(knowledge),
+  ];
   const faults = new FaultScript();
   const rateLimit = new RateLimit(requestsPerMinute);
   const requests: RecordedRequest[] = [];
@@ -155,7 +165,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     // Node's own `Date` would not follow a clock that was passed in.
     response.setHeader('date', new Date(at).toUTCString());
     const carryOut = (target = path): Answer => {
-      workspace.advance();
+      advance();
       const answer = answerOf(routes, keys, { method, path: target, body, authorization });
       record.status = answer.status;
       return answer;
@@ -197,10 +207,15 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     script: (...added) => faults.add(added),
     clearFaults: () => faults.clear(),
     documents: () => {
-      workspace.advance();
+      advance();
       return workspace.documents();
     },
     addDocument: (fields) => workspace.addDocument(fields),
+    articles: () => {
+      advance();
+      return knowledge.articles();
+    },
+    addArticle: (fields) => knowledge.addArticle(fields),
     connections: () => [...sockets].filter((socket) => !socket.destroyed).length,
     close: () =>
       new Promise((resolve) => {
@@ -208,49 +223,6 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
         for (const socket of sockets) socket.destroy();
       }),
   };
-}
-
-function routesOf(
-  workspace: SandboxWorkspace,
-  settings: WorkspaceSettings,
-  ignoredFilters: readonly string[],
-): Route[] {
-  const base = '/v2/documents/public';
-  const route = (method: string, path: string, scope: Scope, answer: Route['answer']): Route => ({
-    method,
-    path: new RegExp(`^${base}${path}$`),
-    scope,
-    answer,
-  });
-  const connected = (name: string): Provider => {
-    const provider = providers.find((known) => known === name);
-    if (!provider) throw new RefusedRequest(400, `Provider ${name} is not supported`);
-    if (settings.connectedProviders.includes(provider)) return provider;
-    throw new RefusedRequest(400, `Provider ${name} is not connected. Connect it in the dashboard`);
-  };
-  return [
-    route('POST', '/deep-crawl/links', 'write', ({ body }) =>
-      workspace.crawl(parse(crawlRequest, body)),
-    ),
-    route('GET', '/resources/([^/]+)', 'read', ({ parameter }) =>
-      workspace.resources(connected(parameter)),
-    ),
-    route('POST', '/resources/([^/]+)', 'write', ({ parameter, body }) =>
-      workspace.register(connected(parameter), parse(registerRequest, body)),
-    ),
-    route('POST', '/refresh', 'write', ({ body }) =>
-      workspace.refresh(parse(refreshRequest, body).documentIds),
-    ),
-    route('POST', '', 'write', ({ body }) => workspace.ingest(parse(ingestRequest, body))),
-    route('DELETE', '', 'write', ({ body }) => workspace.delete(parse(deleteRequest, body))),
-    route('GET', '', 'read', ({ query }) => {
-      const heeded = Object.entries(query).filter(([name]) => !ignoredFilters.includes(name));
-      const filters = parse(listQuery, Object.fromEntries(heeded));
-      if (filters.limit <= settings.maximumLimit) return workspace.list(filters);
-      throw new RefusedRequest(400, [`limit must not be greater than ${settings.maximumLimit}`]);
-    }),
-    route('GET', '/([^/]+)', 'read', ({ parameter }) => workspace.get(parameter)),
-  ];
 }
 
 function answerOf(

@@ -1,0 +1,99 @@
+/** An article of the help centre, live or a draft, with every field of the contract. */
+export type SandboxArticle = {
+  /** Article ID, a UUID. A draft's is not that of the article it becomes. */
+  id: string;
+  title: string;
+  /** The text that agents answer from. */
+  mainKnowledge: string;
+  /** How agents are to answer from it. */
+  agentInstruction: string;
+  /** What customers ask. */
+  questions: string[];
+  keywords: string[];
+  /** When agents hand over to a person. */
+  escalation: string;
+  /** The folder it is in, or would be in; null in a workspace without folders. */
+  parentFolderId: string | null;
+  active: boolean;
+  /** Whether the help centre shows it. */
+  public: boolean;
+  origin: string;
+  /** 1 for a new one; each published update adds 1. */
+  version: number;
+  /** The live article that this draft updates; null for any other. */
+  originalArticleId: string | null;
+  /** That article's version when the draft was made. */
+  originalArticleVersion: number | null;
+  /** Whether this draft was published; null for a live article. */
+  isDraftPublished: boolean | null;
+};
+
+/** What an article's text says, without where it stands and what it came from. */
+type Written = Pick<
+  SandboxArticle,
+  'title' | 'mainKnowledge' | 'agentInstruction' | 'questions' | 'keywords' | 'escalation'
+>;
+
+const IMPERATIVES =
+  /^(adjust|book|cancel|choose|find|give|move|oil|pause|replace|report|reset|switch)\b/i;
+const MINOR_WORDS = new Set(
+  'about after again before between could every first other should their there these those until which while within would'.split(
+    ' ',
+  ),
+);
+
+/** Writes an article from a source's title and text. */
+export function writeArticle(title: string, paragraphs: readonly string[]): Written {
+  const text = paragraphs.join('\n\n');
+  const topic = title.charAt(0).toLowerCase() + title.slice(1).replace(/\byour\b/g, 'my');
+  const money = /[€$£]/.test(text) ? 'a charge or a price' : 'what applies to them';
+  return {
+    title,
+    mainKnowledge: text,
+    agentInstruction: `Answer questions about ${topic.replace(/\bmy\b/g, 'the')} from this article only, in two or three sentences.`,
+    questions: questionsOf(topic, text),
+    keywords: keywordsOf(`${title} ${text}`),
+    escalation: `Hand over to a person if the customer disputes ${money}.`,
+  };
+}
+
+/** Where an article stands that was generated from a source, as an update or as a new one. */
+export function standing(parentFolderId: string | null, original: SandboxArticle | null) {
+  return {
+    parentFolderId,
+    active: original?.active ?? true,
+    public: original?.public ?? false,
+    origin: 'sources',
+    version: 1,
+    originalArticleId: original?.id ?? null,
+    originalArticleVersion: original?.version ?? null,
+  };
+}
+
+function questionsOf(topic: string, text: string): string[] {
+  const [, how = IMPERATIVES.test(topic) ? topic : undefined] = /^how to (.*)/.exec(topic) ?? [];
+  const questions = [
+    how === undefined
+      ? `What do I need to know about ${topic}?`
+      : `How do I ${how.replace(/\byour\b/g, 'my')}?`,
+  ];
+  if (/[€$£]/.test(text)) questions.push('How much does it cost?');
+  if (/\b(hours?|days?|weeks?|months?)\b/.test(text)) questions.push('How long does it take?');
+  if (/\bapp\b/.test(text)) questions.push('Where do I find this in the app?');
+  return questions;
+}
+
+/** The longer words, the most frequent first. */
+function keywordsOf(text: string): string[] {
+  const counts = new Map<string, number>();
+  for (const word of wordsOf(text)) {
+    if (word.length > 4 && !MINOR_WORDS.has(word)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  const words = [...counts].sort(([, one], [, other]) => other - one).map(([word]) => word);
+  return words.length > 0 ? words.slice(0, 6) : ['general'];
+}
+
+/** The words of a text, in lower case. */
+export function wordsOf(text: string): string[] {
+  return text.toLowerCase().match(/\p{L}{3,}/gu) ?? [];
+}

@@ -1,0 +1,338 @@
+import { randomUUID } from 'node:crypto';
+import type * as z from 'zod';
+import { type SandboxArticle, standing, writeArticle } from './articles.ts';
+import { generationFailure, isOverview } from './content.ts';
+import type { SandboxDocument } from './documents.ts';
+import { bestFolder, type SandboxFolder } from './folders.ts';
+import { type generateRequest, type publishRequest, RefusedRequest } from './requests.ts';
+import type { SandboxWorkspace, WorkspaceSettings } from './sandbox-workspace.ts';
+import { type Schedule, varied } from './schedule.ts';
+import { stableId } from './stable-id.ts';
+
+/** How one job of generation is to go, in place of what the source says. Times are exact milliseconds. */
+export type KnowledgeJobScript = {
+  /** From PENDING until IN_PROGRESS. */
+  pendingMs?: number;
+  /** From IN_PROGRESS until its end. */
+  workingMs?: number;
+  /** Final status, one of Fini's or an unknown one. Only COMPLETED makes an article. */
+  status?: string;
+  /** Null: it ends COMPLETED and has made nothing. */
+  hcArticleId?: null;
+  /** Ends it FAILED, unless a status is given, with this in its `error`. */
+  error?: string;
+  /** Accepted, but no job comes back for this source and nothing is queued. */
+  drop?: true;
+  /** Stays IN_PROGRESS forever. */
+  never?: true;
+};
+
+/** What generation can be set to. */
+export type KnowledgeSettings = Pick<WorkspaceSettings, 'pendingMs' | 'workingMs' | 'now'> & {
+  /** Scripts single jobs of generation, asked whenever one is queued; default none. */
+  knowledgeJobs: (source: {
+    url: string | null;
+    id: string;
+    title: string;
+  }) => KnowledgeJobScript | undefined;
+  /** Whether such a job overwrites its source's `linkedJobId` and `linkedJobStatus`; default false. */
+  knowledgeRewritesJobs: boolean;
+};
+
+/** Somebody, or something, that answers customers from folders. */
+export type SandboxAgent = {
+  /** Agent ID. */
+  id: string;
+  name: string;
+  /** ISO 8601. */
+  createdAt: string;
+  /** Titles of the top folders assigned to it; default all. */
+  folders?: string[];
+};
+
+/** What a workspace's knowledge begins with. */
+export type KnowledgeContent = {
+  folders: readonly SandboxFolder[];
+  agents: readonly SandboxAgent[];
+  articles: readonly SandboxArticle[];
+  /** Which source each draft was made from, by their IDs. */
+  draftSources?: ReadonlyMap<string, string>;
+};
+
+type GenerateRequest = z.infer<typeof generateRequest>;
+type Job = {
+  id: string;
+  documentId: string;
+  request: GenerateRequest;
+  script: KnowledgeJobScript;
+  /** What the API tells of it. */
+  told: Record<string, string | null>;
+};
+
+/** The articles, folders and agents of one workspace, and the jobs that write drafts from sources. */
+export class SandboxKnowledge {
+  readonly #settings: KnowledgeSettings;
+  readonly #schedule: Schedule;
+  readonly #sources: SandboxWorkspace;
+  readonly #folders: readonly SandboxFolder[];
+  readonly #agents: readonly SandboxAgent[];
+  readonly #live = new Map<string, SandboxArticle>();
+  readonly #drafts = new Map<string, SandboxArticle>();
+  /** The source of each draft, by their IDs. */
+  readonly #draftSources: Map<string, string>;
+  readonly #jobs = new Map<string, Job>();
+  readonly #startedAt: string;
+
+  /** Takes every setting, where the jobs' steps go, the sources, and what there is at first. */
+  constructor(
+    settings: KnowledgeSettings,
+    schedule: Schedule,
+    sources: SandboxWorkspace,
+    content: KnowledgeContent,
+  ) {
+    this.#settings = settings;
+    this.#schedule = schedule;
+    this.#sources = sources;
+    this.#folders = content.folders;
+    this.#agents = content.agents;
+    this.#draftSources = new Map(content.draftSources);
+    this.#startedAt = new Date(settings.now()).toISOString();
+    for (const article of content.articles) this.addArticle(article);
+  }
+
+  /** Every article, live ones first, oldest first. */
+  articles(): SandboxArticle[] {
+    return [...this.#live.values(), ...this.#drafts.values()];
+  }
+
+  /** Adds an article: a live one, but for what is given. It is a draft if `isDraftPublished` is no null. */
+  addArticle(given: Partial<SandboxArticle>): SandboxArticle {
+    const number = this.articles().length + 1;
+    const { title = `Article ${number}`, mainKnowledge } = given;
+    const article = {
+      id: randomUUID(),
+      ...writeArticle(title, [mainKnowledge ?? `The text of article ${number}.`]),
+      ...standing(this.#folders[0]?.id ?? null, null),
+      isDraftPublished: null,
+      ...given,
+    };
+    (article.isDraftPublished === null ? this.#live : this.#drafts).set(article.id, article);
+    return article;
+  }
+
+  /** Queues a job for each source, and gives them in another order. */
+  generate(request: GenerateRequest): { jobs: object[] } {
+    if (request.botId !== undefined) this.#agent(request.botId);
+    const documents = [...new Set(request.documentIds)].map((id) => {
+      const document = this.#sources.find(id);
+      if (document) return document;
+      throw new RefusedRequest(400, `Document does not exist: ${id}`);
+    });
+    const jobs = documents.flatMap((document) => this.#queue(document, request) ?? []);
+    this.#schedule.advance(this.#settings.now());
+    return {
+      jobs: jobs.map(({ id, documentId }) => ({ documentId, backgroundJobId: id })).reverse(),
+    };
+  }
+
+  /** What the API tells of these jobs. One that is none of generation fails the whole request. */
+  jobs(ids: readonly string[]): { jobs: object[] } {
+    const jobs = ids.map((id) => {
+      const job = this.#jobs.get(id);
+      if (job) return job.told;
+      const isSources = this.#sources.documents().some(({ linkedJobId }) => linkedJobId === id);
+      if (isSources) throw new RefusedRequest(400, `Job ${id} is not a knowledge job`);
+      throw new RefusedRequest(404, `Job ${id} not found`);
+    });
+    return { jobs };
+  }
+
+  /** The articles of this type, newest first. A published draft stays among the drafts. */
+  list(type?: 'live' | 'draft'): SandboxArticle[] {
+    const live = type === 'draft' ? [] : [...this.#live.values()];
+    const drafts = type === 'live' ? [] : [...this.#drafts.values()];
+    return [...live, ...drafts].reverse();
+  }
+
+  /** Those of these that there are. */
+  get(ids: readonly string[]): SandboxArticle[] {
+    return [...new Set(ids)].flatMap((id) => this.#live.get(id) ?? this.#drafts.get(id) ?? []);
+  }
+
+  /** Makes a draft live with what is given: its original's next version, or a new article. */
+  publish(draftId: string, article: z.infer<typeof publishRequest>): SandboxArticle {
+    const draft = this.#drafts.get(draftId);
+    if (!draft || draft.isDraftPublished) {
+      throw new RefusedRequest(404, `Draft ${draftId} not found`);
+    }
+    if (!this.#folders.some(({ id }) => id === article.parentFolderId)) {
+      throw new RefusedRequest(404, `Folder ${article.parentFolderId} not found`);
+    }
+    return this.#makeLive({ ...draft, ...article });
+  }
+
+  /** The folders, or those assigned to one agent, with the live articles in them. */
+  tree(botId?: string): object {
+    const folders = this.#foldersOf(botId);
+    const nodes = (parent: string | null): object[] =>
+      folders
+        .filter(({ parentFolderId }) => parentFolderId === parent)
+        .map(({ id, title, description }) => ({
+          id,
+          title,
+          description,
+          children: nodes(id),
+          articles: [...this.#live.values()]
+            .filter(({ parentFolderId }) => parentFolderId === id)
+            .map((article) => ({ id: article.id, title: article.title })),
+        }));
+    return {
+      id: stableId('folder tree'),
+      createdAt: this.#startedAt,
+      updatedAt: this.#startedAt,
+      snapshotObjV2: nodes(null),
+    };
+  }
+
+  /** The agents, newest first. */
+  agents(): object[] {
+    return this.#agents
+      .map(({ id, name, createdAt }) => ({ id, name, createdAt }))
+      .sort((one, other) => other.createdAt.localeCompare(one.createdAt));
+  }
+
+  /** Deletes articles, and says how they stood; those that are not known, as they are given. */
+  takeOut<Given extends { id: string }>(articles: readonly Given[]): object[] {
+    return articles.map((given) => {
+      const known = this.#live.get(given.id);
+      this.#live.delete(given.id);
+      return known
+        ? { id: known.id, title: known.title, parentFolderId: known.parentFolderId }
+        : given;
+    });
+  }
+
+  #agent(botId: string): SandboxAgent {
+    const agent = this.#agents.find(({ id }) => id === botId);
+    if (agent) return agent;
+    throw new RefusedRequest(404, `Bot ${botId} not found`);
+  }
+
+  #foldersOf(botId: string | undefined): readonly SandboxFolder[] {
+    const assigned = botId === undefined ? undefined : this.#agent(botId).folders;
+    return this.#folders.filter(({ root }) => assigned?.includes(root) ?? true);
+  }
+
+  #queue(document: SandboxDocument, request: GenerateRequest): Job | null {
+    const { id: documentId, originalUrl: url, title } = document;
+    const script =
+      this.#settings.knowledgeJobs({ url, id: documentId, title: title ?? 'Untitled' }) ?? {};
+    if (script.drop) return null;
+    const now = this.#settings.now();
+    const id = randomUUID();
+    const createdAt = new Date(now).toISOString();
+    const told = { id, jobStatus: 'PENDING', createdAt, hcArticleId: null };
+    const job = { id, documentId, request, script, told };
+    this.#jobs.set(id, job);
+    this.#rewriteSource(job, now);
+    const salt = `knowledge ${url ?? documentId}`;
+    const pending = script.pendingMs ?? varied(this.#settings.pendingMs, `pending ${salt}`);
+    const working = script.workingMs ?? varied(this.#settings.workingMs, `working ${salt}`);
+    this.#schedule.add(now + pending, (at) => {
+      const startedAt = new Date(at).toISOString();
+      this.#tell(job, at, { jobStatus: 'IN_PROGRESS', startedAt });
+      if (!script.never) this.#schedule.add(at + working, (end) => this.#finish(job, end));
+    });
+    return job;
+  }
+
+  #finish(job: Job, at: number): void {
+    const { script, request } = job;
+    const document = this.#sources.find(job.documentId);
+    const isScripted = script.status !== undefined || script.hcArticleId === null;
+    const error = script.error ?? (isScripted ? null : failureOf(document));
+    const jobStatus = script.status ?? (error === null ? 'COMPLETED' : 'FAILED');
+    const makesOne = jobStatus === 'COMPLETED' && script.hcArticleId !== null;
+    const draft = document && makesOne ? this.#write(document, request) : null;
+    const article = draft && !request.isDraft ? this.#makeLive(draft) : draft;
+    this.#tell(job, at, {
+      jobStatus,
+      completedAt: new Date(at).toISOString(),
+      hcArticleId: article?.id ?? null,
+      ...(error !== null && { error }),
+    });
+  }
+
+  /** The draft that a source comes to; null where it comes to none. */
+  #write(document: SandboxDocument, { restrictedOps, botId }: GenerateRequest) {
+    const folders = this.#foldersOf(botId);
+    const { id, paragraphs } = document;
+    const title = document.title ?? 'Untitled';
+    const may = (operation: GenerateRequest['restrictedOps'][number]) =>
+      restrictedOps.length === 0 || restrictedOps.includes(operation);
+    const original = may('UPDATE_ARTICLE') ? this.#covering(document) : undefined;
+    const folder = bestFolder(folders, title, paragraphs);
+    if (folder === undefined) return null;
+    if (!original && !may('ADD_ARTICLE_TO_FOLDER')) return null;
+    if (!original && may('DO_NOTHING') && isOverview(document.originalUrl)) return null;
+    const draft = this.addArticle({
+      ...writeArticle(original?.title ?? title, paragraphs),
+      ...standing(original?.parentFolderId ?? folder.id, original ?? null),
+      isDraftPublished: false,
+    });
+    this.#draftSources.set(draft.id, id);
+    return draft;
+  }
+
+  /** The live article that a source is linked to, or that has its title. */
+  #covering({ linkedKnowledgeId, title }: SandboxDocument): SandboxArticle | undefined {
+    const linked = this.#live.get(linkedKnowledgeId ?? '');
+    return linked ?? [...this.#live.values()].find((article) => article.title === title);
+  }
+
+  #makeLive(draft: SandboxArticle): SandboxArticle {
+    const original = this.#live.get(draft.originalArticleId ?? '');
+    const live = {
+      ...draft,
+      id: original?.id ?? randomUUID(),
+      version: (original?.version ?? 0) + 1,
+      originalArticleId: null,
+      originalArticleVersion: null,
+      isDraftPublished: null,
+    };
+    this.#live.set(live.id, live);
+    const kept = this.#drafts.get(draft.id) ?? draft;
+    this.#drafts.set(draft.id, { ...kept, isDraftPublished: true });
+    const linked = {
+      linkedKnowledgeId: live.id,
+      linkedOperation: original ? 'UPDATE_ARTICLE' : 'ADD_ARTICLE_TO_FOLDER',
+      changed: false,
+    };
+    const source = this.#draftSources.get(draft.id) ?? '';
+    this.#sources.update(source, linked, this.#settings.now());
+    return live;
+  }
+
+  #tell(job: Job, at: number, fields: Job['told']): void {
+    job.told = { ...job.told, ...fields };
+    this.#rewriteSource(job, at);
+  }
+
+  /** Overwrites the source's job, if that is set, but not one that still runs. */
+  #rewriteSource({ id, documentId, told }: Job, at: number): void {
+    const document = this.#sources.find(documentId);
+    const isOther = document?.linkedJobId !== id;
+    const isBusy = ['PENDING', 'IN_PROGRESS'].includes(document?.linkedJobStatus ?? '');
+    const mayTake = told.jobStatus === 'PENDING' ? !isBusy : !isOther;
+    if (!this.#settings.knowledgeRewritesJobs || !mayTake) return;
+    const linkedJobStatus = told.jobStatus ?? null;
+    this.#sources.update(documentId, { linkedJobId: id, linkedJobStatus }, at);
+  }
+}
+
+/** Why nothing can be generated from this source; null where it can. */
+function failureOf(document: SandboxDocument | undefined): string | null {
+  if (!document) return 'The source was deleted';
+  if (document.paragraphs.length === 0) return 'The source holds no usable content';
+  return generationFailure(document.originalUrl);
+}

@@ -1,0 +1,29 @@
+type Step = { at: number; run: (at: number) => void };
+
+/** What is still to happen, in its order. There are no timers: steps run when somebody looks. */
+export class Schedule {
+  readonly #steps: Step[] = [];
+
+  /** Adds a step, behind those due at the same time. It is told when it was due. */
+  add(at: number, run: Step['run']): void {
+    const after = this.#steps.findLastIndex((step) => step.at <= at);
+    this.#steps.splice(after + 1, 0, { at, run });
+  }
+
+  /** Carries out the steps that have come due, in their order. */
+  advance(now: number): void {
+    for (let step = this.#steps[0]; step && step.at <= now; step = this.#steps[0]) {
+      this.#steps.shift();
+      step.run(step.at);
+    }
+  }
+}
+
+/** The time, half of it more or less by a hash (FNV-1a) of the text. */
+export function varied(milliseconds: number, text: string): number {
+  let hash = 0x811c9dc5;
+  for (const character of text) {
+    hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  }
+  return Math.round(milliseconds * (0.5 + (hash >>> 0) / 2 ** 32));
+}
