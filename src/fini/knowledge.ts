@@ -20,7 +20,7 @@ const articleFields = z.object({
    * When agents hand over to a person. Its type is open in the contract, and publishing needs it as
    * it came, so it is left as it is; null where it is missing.
    */
-  escalation: z.unknown().transform((value) => value ?? null),
+  escalation: z.unknown().default(null),
   parentFolderId: optionalId,
   active: flag,
   /** Whether it is shown in the help centre. */

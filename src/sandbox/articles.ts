@@ -45,15 +45,17 @@ const MINOR_WORDS = new Set(
 /** Writes an article from a source's title and text. */
 export function writeArticle(title: string, paragraphs: readonly string[]): Written {
   const text = paragraphs.join('\n\n');
-  const topic = title.charAt(0).toLowerCase() + title.slice(1).replace(/\byour\b/g, 'my');
-  const money = /[€$£]/.test(text) ? 'a charge or a price' : 'what applies to them';
+  const topic = (title.charAt(0).toLowerCase() + title.slice(1)).replace(/\byour\b/g, 'my');
   return {
     title,
     mainKnowledge: text,
-    agentInstruction: `Answer questions about ${topic.replace(/\bmy\b/g, 'the')} from this article only, in two or three sentences.`,
-    questions: questionsOf(topic, text),
+    agentInstruction:
+      'Answer from this article only, in two or three sentences. Begin with what the customer has to do.',
+    questions: questionsOf(title, topic, text),
     keywords: keywordsOf(`${title} ${text}`),
-    escalation: `Hand over to a person if the customer disputes ${money}.`,
+    escalation: /[€$£]/.test(text)
+      ? 'Hand over to a person if the customer disputes a charge or a price.'
+      : 'Hand over to a person if the article does not answer the question.',
   };
 }
 
@@ -70,12 +72,14 @@ export function standing(parentFolderId: string | null, original: SandboxArticle
   };
 }
 
-function questionsOf(topic: string, text: string): string[] {
+function questionsOf(title: string, topic: string, text: string): string[] {
   const [, how = IMPERATIVES.test(topic) ? topic : undefined] = /^how to (.*)/.exec(topic) ?? [];
   const questions = [
-    how === undefined
-      ? `What do I need to know about ${topic}?`
-      : `How do I ${how.replace(/\byour\b/g, 'my')}?`,
+    how !== undefined
+      ? `How do I ${how}?`
+      : / not | than |^before /.test(topic)
+        ? `${title}: what should I do?`
+        : `What do I need to know about ${topic}?`,
   ];
   if (/[€$£]/.test(text)) questions.push('How much does it cost?');
   if (/\b(hours?|days?|weeks?|months?)\b/.test(text)) questions.push('How long does it take?');
