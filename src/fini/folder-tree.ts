@@ -48,19 +48,17 @@ export function readFolderTree(answer: unknown): FolderTree {
   let unreadable = 0;
   let left = MAXIMUM_NODES;
 
-  /** Whether there is room for another node. */
-  const takes = (): boolean => {
-    left -= 1;
-    return left >= 0;
-  };
-  const bounded = (values: readonly unknown[]): readonly unknown[] => {
-    unreadable += Math.max(0, values.length - MAXIMUM_NODES);
-    return values.slice(0, MAXIMUM_NODES);
+  /** Those of a list that there is still room for. */
+  const taken = (values: readonly unknown[]): readonly unknown[] => {
+    const first = values.slice(0, left);
+    left -= first.length;
+    unreadable += values.length - first.length;
+    return first;
   };
 
   const readFolders = (values: readonly unknown[], depth: number): KnowledgeFolder[] =>
-    bounded(values).flatMap((value) => {
-      const node = takes() && depth <= MAXIMUM_DEPTH ? asFields(value) : null;
+    taken(values).flatMap((value) => {
+      const node = depth <= MAXIMUM_DEPTH ? asFields(value) : null;
       if (node === null) {
         unreadable += 1;
         return [];
@@ -76,11 +74,10 @@ export function readFolderTree(answer: unknown): FolderTree {
     });
 
   const readArticles = (values: readonly unknown[]): FolderArticle[] =>
-    bounded(values).flatMap((value) => {
-      const isTaken = takes();
+    taken(values).flatMap((value) => {
       const node = asFields(value);
       const article = { id: idOf(node?.id ?? value), title: node && titleOf(node) };
-      if (isTaken && (article.id ?? article.title) !== null) return [article];
+      if ((article.id ?? article.title) !== null) return [article];
       unreadable += 1;
       return [];
     });

@@ -168,7 +168,7 @@ export class SandboxKnowledge {
     if (!this.#folders.some(({ id }) => id === article.parentFolderId)) {
       throw new RefusedRequest(404, `Folder ${article.parentFolderId} not found`);
     }
-    return this.#makeLive({ ...draft, ...article });
+    return this.#makeLive({ ...draft, ...article }, this.#settings.now());
   }
 
   /** The folders, or those assigned to one agent, with the live articles in them. */
@@ -254,7 +254,7 @@ export class SandboxKnowledge {
     const jobStatus = script.status ?? (error === null ? 'COMPLETED' : 'FAILED');
     const makesOne = jobStatus === 'COMPLETED' && script.hcArticleId !== null;
     const draft = document && makesOne ? this.#write(document, request) : null;
-    const article = draft && !request.isDraft ? this.#makeLive(draft) : draft;
+    const article = draft && !request.isDraft ? this.#makeLive(draft, at) : draft;
     this.#tell(job, at, {
       jobStatus,
       completedAt: new Date(at).toISOString(),
@@ -290,7 +290,7 @@ export class SandboxKnowledge {
     return linked ?? [...this.#live.values()].find((article) => article.title === title);
   }
 
-  #makeLive(draft: SandboxArticle): SandboxArticle {
+  #makeLive(draft: SandboxArticle, at: number): SandboxArticle {
     const original = this.#live.get(draft.originalArticleId ?? '');
     const live = {
       ...draft,
@@ -309,7 +309,7 @@ export class SandboxKnowledge {
       changed: false,
     };
     const source = this.#draftSources.get(draft.id) ?? '';
-    this.#sources.update(source, linked, this.#settings.now());
+    this.#sources.update(source, linked, at);
     return live;
   }
 

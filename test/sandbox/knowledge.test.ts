@@ -407,6 +407,13 @@ describe('what there is at first', () => {
     expect(linked.length).toBeGreaterThan(5);
     expect(new Set(linked)).toEqual(ids);
     for (const { id } of live) expect(JSON.stringify(roots)).toContain(id);
+    // Where a source has changed, its article still says what it said before.
+    for (const { linkedKnowledgeId, changed, paragraphs, oldParagraphs } of documents()) {
+      const article = live.find(({ id }) => id === linkedKnowledgeId);
+      if (article === undefined) continue;
+      const text = changed ? oldParagraphs : paragraphs;
+      expect(article.mainKnowledge).toBe(text.join('\n\n'));
+    }
     const drafts = articles().filter(({ isDraftPublished }) => isDraftPublished === false);
     expect(drafts.map(({ originalArticleId }) => ids.has(originalArticleId ?? ''))).toEqual([
       false,
