@@ -3,13 +3,8 @@ import { createFiniClient, type FiniClient } from '../../src/fini/client.ts';
 import { Connections } from '../../src/fini/connections.ts';
 import { FiniError } from '../../src/fini/errors.ts';
 import { createHttp } from '../../src/fini/http.ts';
-import {
-  type Fault,
-  type Sandbox,
-  type SandboxOptions,
-  startSandbox,
-} from '../../src/sandbox/server.ts';
-import { QUICK, Stops } from '../harness.ts';
+import type { Fault, Sandbox, SandboxOptions } from '../../src/sandbox/server.ts';
+import { Stops, startQuickSandbox } from '../harness.ts';
 
 /* The client's routes of knowledge: against the sandbox, and against odd answers. */
 
@@ -21,7 +16,7 @@ async function start(
   options: SandboxOptions = {},
   apiKey?: string,
 ): Promise<{ sandbox: Sandbox; fini: FiniClient }> {
-  const sandbox = await startSandbox({ ...QUICK, folders: true, ...options });
+  const sandbox = await startQuickSandbox({ folders: true, ...options });
   const connections = new Connections(sandbox.url);
   stops.add(() => sandbox.close());
   stops.add(() => connections.destroy());
