@@ -4,14 +4,15 @@ import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/docu
 import { FiniError } from '../fini/errors.ts';
 import type { Processing, Report } from './account.ts';
 import { Changes } from './changes.ts';
+import { LAST_ANSWER_MS, WaitEnded } from './deadline.ts';
 import { recordsById } from './freshness.ts';
 import { inputsOf, only, thereOf, withoutDuplicates, withoutRepetitions } from './inputs.ts';
 import { type Look, Looks } from './look.ts';
 import { inputKey } from './matching.ts';
-import { orAborted, withResolvers } from './promises.ts';
 import { Recent } from './recent.ts';
+import { Reservations } from './reservations.ts';
 import { hasNoJob, isInFlight } from './states.ts';
-import { type Fate, LAST_ANSWER_MS, Wait, WaitEnded, type WaitOptions } from './wait.ts';
+import { type Fate, Wait, type WaitOptions } from './wait.ts';
 
 /**
  * A wait that ended without a report, with what is true of its items: which sources this call
@@ -69,8 +70,8 @@ export class Ingestion {
   readonly #looks: Looks;
   readonly #changes: Changes;
   readonly #recent: Recent;
-  /** By input: the requests under way, since two calls at once must not queue the same twice. */
-  readonly #beingQueued = new Map<string, Promise<unknown>>();
+  /** Two calls at once must not queue the same twice. */
+  readonly #reservations = new Reservations(inputKey);
 
   /**
    * @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds.
@@ -138,9 +139,7 @@ export class Ingestion {
   #wasNeverQueued(document: FiniDocument): boolean {
     if (!hasNoJob(document) || this.#recent.mayHaveQueued(document)) return false;
     const { id, originalUrl } = document;
-    return [id, originalUrl].every(
-      (name) => name === null || !this.#beingQueued.has(inputKey(name)),
-    );
+    return [id, originalUrl].every((name) => name === null || !this.#reservations.has(name));
   }
 
   /** Does a call's work and reports on it; where that fails, with what is true of the items. */
@@ -199,7 +198,7 @@ export class Ingestion {
     call: TimedCall,
     processing?: Processing,
   ): Promise<{ queued: Answer; queuedAfter: number | null }> {
-    const release = await this.#reserve(inputs, call.signal);
+    const release = await this.#reservations.take(inputs, call.signal);
     try {
       const look = await this.#lookIfAllowed(there, call);
       // Where the list cannot be read, nothing on it can be told from what was there before.
@@ -239,7 +238,7 @@ export class Ingestion {
   ): Promise<void> {
     wait.progress('checking');
     // Until another call is done with an input, nobody can say whether it is queued.
-    const release = await this.#reserve(inputs, wait.signal, (busy) => wait.doubt(busy));
+    const release = await this.#reservations.take(inputs, wait.signal, (busy) => wait.doubt(busy));
     try {
       const there = [...thereOf(request), ...this.#recent.idsToLookAt(inputs)];
       const look = await this.#looks.look({ mayRun: inputs, there }, wait.preparing);
@@ -282,33 +281,6 @@ export class Ingestion {
     const baseline = { newestChange: look.newestChange, records: recordsById(ended) };
     wait.queued(inputs, ids, baseline);
     this.#recent.remember(inputs, ids, baseline, request);
-  }
-
-  /**
-   * Waits until no other call queues one of these inputs, and makes others wait until the answer is
-   * called.
-   */
-  async #reserve(
-    inputs: readonly string[],
-    signal: AbortSignal,
-    onBusy: (inputs: readonly string[]) => void = () => undefined,
-  ): Promise<() => void> {
-    const keys = inputs.map(inputKey);
-    for (;;) {
-      const underWay = keys.map((key) => this.#beingQueued.get(key));
-      const busy = inputs.filter((_, index) => underWay[index] !== undefined);
-      if (busy.length === 0) break;
-      onBusy(busy);
-      await orAborted(Promise.all(underWay), signal);
-    }
-    const { promise: reservation, resolve: release } = withResolvers();
-    for (const key of keys) this.#beingQueued.set(key, reservation);
-    return () => {
-      for (const key of keys) {
-        if (this.#beingQueued.get(key) === reservation) this.#beingQueued.delete(key);
-      }
-      release();
-    };
   }
 
   async #watch(

@@ -1,5 +1,4 @@
-import { setMaxListeners } from 'node:events';
-import type { Call, CallOptions } from '../fini/call-options.ts';
+import type { CallOptions, TimedCall } from '../fini/call-options.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
 import {
@@ -12,13 +11,9 @@ import {
   reportedState,
   type TrackedSource,
 } from './account.ts';
+import { Deadline } from './deadline.ts';
 import { type Baseline, isNews, isOlder } from './freshness.ts';
 import type { JoinableGroup } from './recent.ts';
-
-/** Why a wait came to its end by its own rules, in words: its time ran out, or it may not continue. */
-export class WaitEnded extends Error {
-  override readonly name = 'WaitEnded';
-}
 
 /** What is true of a wait's items at some moment; each input counts in one of these. */
 export interface Fate {
@@ -63,20 +58,9 @@ export interface WaitOptions {
   readonly onChange?: (document: FiniDocument, before: string | null) => void;
 }
 
-/** What is left for waiting where what came before has taken all the time. */
-const SHORTEST_WAIT_MS = 1_000;
-/**
- * How long queueing, and the check before it, may continue after the wait's time is over. A report of
- * what is queued is worth it, and without this a call of too little time could be repeated forever.
- */
-export const LAST_ANSWER_MS = 5_000;
-
 /** What one call is waiting for, and how it stands. */
 export class Wait {
-  /** Aborted by the caller, or by the time-out. */
-  readonly signal: AbortSignal;
-  /** For requests before the waiting: they may take some seconds longer. */
-  readonly preparing: Call;
+  readonly #deadline: Deadline;
   readonly #inputs: readonly string[];
   readonly #options: WaitOptions;
   readonly #asked: Processing | null;
@@ -86,8 +70,6 @@ export class Wait {
   readonly #queued: Queued[] = [];
   readonly #doubtful = new Set<string>();
   #heldSeconds = 0;
-  readonly #startedAt: number;
-  readonly #timers: readonly NodeJS.Timeout[];
   #trouble: FiniError | null = null;
 
   /** @param asked How the call wants its items processed; null where it queues nothing. */
@@ -95,26 +77,17 @@ export class Wait {
     this.#inputs = inputs;
     this.#asked = asked;
     this.#options = options;
-    const now = performance.now();
-    this.#startedAt = options.startedAt;
-    const total = options.timeoutSeconds * 1000;
-    const left = Math.max(this.#startedAt + total - now, Math.min(total, SHORTEST_WAIT_MS));
-    const timeout = new AbortController();
-    const lastAnswer = new AbortController();
-    const abort = (controller: AbortController) =>
-      controller.abort(new WaitEnded(`The wait timed out after ${options.timeoutSeconds} s.`));
-    this.#timers = [
-      setTimeout(abort, left, timeout),
-      setTimeout(abort, left + LAST_ANSWER_MS, lastAnswer),
-    ];
-    this.signal = AbortSignal.any([options.signal, timeout.signal]);
-    this.preparing = {
-      signal: AbortSignal.any([options.signal, lastAnswer.signal]),
-      endsAt: now + left + LAST_ANSWER_MS,
-      onPause: options.onPause,
-    };
-    // Several requests listen to them at once, by design.
-    setMaxListeners(0, this.signal, this.preparing.signal);
+    this.#deadline = new Deadline(options);
+  }
+
+  /** Aborted by the caller, or by the time-out. */
+  get signal(): AbortSignal {
+    return this.#deadline.signal;
+  }
+
+  /** For requests before the waiting: they may take some seconds longer. */
+  get preparing(): TimedCall {
+    return this.#deadline.preparing;
   }
 
   /** The caller's signal, whose end is no end of the wait's own. */
@@ -244,7 +217,7 @@ export class Wait {
   }
 
   report(queuedAfter: number | null): Report {
-    const elapsedSeconds = Math.round((performance.now() - this.#startedAt) / 100) / 10;
+    const elapsedSeconds = Math.round((performance.now() - this.#options.startedAt) / 100) / 10;
     const items = {
       inputs: this.#inputs,
       asked: this.#asked,
@@ -258,6 +231,6 @@ export class Wait {
   }
 
   end(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#deadline.end();
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { FiniError, type Operation, type Scope } from '../fini/errors.ts';
+import { WaitEnded } from '../ingestion/deadline.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
-import { WaitEnded } from '../ingestion/wait.ts';
 import { bounded, counted, ERROR_LENGTH, jsonText, parsedUrl } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';
 import { queuedAfterInput } from './fields.ts';
