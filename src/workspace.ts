@@ -6,12 +6,15 @@ import { Connections } from './fini/connections.ts';
 import { createHttp } from './fini/http.ts';
 import { Ingestion } from './ingestion/ingestion.ts';
 import { Recent } from './ingestion/recent.ts';
+import { Generation } from './knowledge/generation.ts';
+import { RecentJobs } from './knowledge/recent-jobs.ts';
 import { Secrets } from './secrets.ts';
 
 /** One Fini workspace, as the tools see it. */
 export interface Workspace {
   readonly fini: FiniClient;
   readonly ingestion: Ingestion;
+  readonly generation: Generation;
   /** How long a wait lasts where a call does not say, in seconds. */
   readonly waitTimeoutSeconds: number;
 }
@@ -37,6 +40,7 @@ const REMEMBERED_CHARACTERS = 32_000_000;
 /** What outlives the use of a key, by its digest: the same client may come back in a moment. */
 interface Kept {
   readonly recent: Recent;
+  readonly recentJobs: RecentJobs;
   readonly connections: Connections;
   readonly budget: Budget;
   users: number;
@@ -111,6 +115,7 @@ export class Workspaces {
     const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
     const kept = this.#kept.get(digestOf(apiKey)) ?? {
       recent: new Recent(),
+      recentJobs: new RecentJobs(),
       connections: new Connections(new URL(baseUrl).origin, this.#config),
       budget: new Budget(this.#config.requestsPerMinute),
       users: 0,
@@ -123,7 +128,8 @@ export class Workspaces {
     });
     const fini = createFiniClient(http);
     const ingestion = new Ingestion(fini, pollIntervalMs, kept.recent);
-    return { workspace: { fini, ingestion, waitTimeoutSeconds }, kept };
+    const generation = new Generation(fini, pollIntervalMs, kept.recentJobs);
+    return { workspace: { fini, ingestion, generation, waitTimeoutSeconds }, kept };
   }
 
   #leave(apiKey: string, kept: Kept): void {
@@ -147,10 +153,12 @@ export class Workspaces {
     const unused = [...this.#kept].filter(([, { users }]) => users === 0);
     // Keys of which there is nothing to remember go first: anybody can make up as many as they like.
     const [empty, remembered] = [true, false].map((isEmpty) =>
-      unused.filter(([, { recent }]) => recent.isEmpty === isEmpty),
+      unused.filter(
+        ([, { recent, recentJobs }]) => (recent.isEmpty && recentJobs.isEmpty) === isEmpty,
+      ),
     );
     let tooMany = unused.length - REMEMBERED_KEYS;
-    for (const [digest, { recent, connections, budget, unusedSince }] of [
+    for (const [digest, { recent, recentJobs, connections, budget, unusedSince }] of [
       ...(empty ?? []),
       ...(remembered ?? []),
     ]) {
@@ -159,7 +167,8 @@ export class Workspaces {
       tooMany -= 1;
       // Nothing waits for it: how its last requests ended no longer matters.
       connections.close().catch(() => undefined);
-      if (isOver || (recent.isEmpty && budget.isIdle)) this.#kept.delete(digest);
+      const isNothing = recent.isEmpty && recentJobs.isEmpty && budget.isIdle;
+      if (isOver || isNothing) this.#kept.delete(digest);
     }
     this.#forgetMost();
   }

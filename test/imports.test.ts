@@ -40,6 +40,7 @@ const rooms = [
   /^server\.ts$/,
   /^(tools\/|resources\/|prompts\/|protocol-error\.ts)/,
   /^workspace\.ts$/,
+  /^knowledge\//,
   /^ingestion\//,
   /^fini\//,
   /^config\.ts$/,
@@ -108,10 +109,11 @@ test('only files that speak MCP import its SDK, and no tool, prompt or resource 
 test.each<[folder: string, allowed: RegExp]>([
   ['fini/', /^(fini\/|(text|secrets)\.ts)/],
   ['ingestion/', /^(ingestion\/|fini\/|text\.ts)/],
-  ['workspace.ts', /^(ingestion\/|fini\/|(config|secrets)\.ts)/],
+  ['knowledge/', /^(knowledge\/|ingestion\/|fini\/)/],
+  ['workspace.ts', /^(knowledge\/|ingestion\/|fini\/|(config|secrets)\.ts)/],
   [
     'tools/',
-    /^(tools\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|resources\/source-(text|uri)\.ts)/,
+    /^(tools\/|knowledge\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|resources\/source-(text|uri)\.ts)/,
   ],
   [
     'resources/',

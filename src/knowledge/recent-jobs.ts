@@ -44,6 +44,13 @@ export class RecentJobs {
     this.#bySource.delete(documentId);
   }
 
+  /** Whether there is nothing left to remember. */
+  get isEmpty(): boolean {
+    const now = performance.now();
+    for (const [id, { until }] of this.#bySource) if (until < now) this.#bySource.delete(id);
+    return this.#bySource.size === 0;
+  }
+
   #keep(documentId: string, job: RecentJob): void {
     this.#bySource.delete(documentId);
     this.#bySource.set(documentId, job);

@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { FiniError, type Operation, type Scope } from '../fini/errors.ts';
 import { WaitEnded } from '../ingestion/deadline.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
+import { GenerationError, SourcesNotReady } from '../knowledge/generation.ts';
 import { bounded, counted, ERROR_LENGTH, jsonText, parsedUrl } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';
 import { queuedAfterInput } from './fields.ts';
 import { RAW_FILE_HINT } from './hints.ts';
 import { toolsFor } from './index.ts';
-import { ingestCall, waitCall } from './next-calls.ts';
+import { generateCall, ingestCall, waitCall } from './next-calls.ts';
 import type { ServerKind, ToolDependencies } from './tool.ts';
 
 const KEY = 'workspace key (it starts with "fini_"; create one in the Fini dashboard)';
@@ -37,6 +38,8 @@ const AFTER_UNCERTAIN_WRITE: Readonly<Partial<Record<Operation, string>>> = {
     'The jobs may have been queued all the same, so do not simply call again. First call list_sources with {"originalUrl":"ONE OF THE URLS"}, or get_source with {"id":"ONE OF THE IDS"}. If linkedJobStatus is PENDING or IN_PROGRESS, they are queued: call wait_for_sources with {"ids":["THEIR IDS"]}. If not, call again. ingest_and_wait does this check itself.',
   'refresh sources':
     'The jobs may have been queued all the same, so do not simply call again. First check one of the sources: call get_source with {"id":"ITS ID"}. If linkedJobStatus is PENDING or IN_PROGRESS, they are queued: call wait_for_sources with {"ids":["THEIR IDS"]}.',
+  'generate knowledge':
+    'Drafts may be generated all the same. In a few minutes, call list_articles with {"type":"draft"}.',
   'delete sources':
     'The sources may have been deleted all the same. Before calling again, call get_source with {"id":"ONE OF THE IDS"}.',
 };
@@ -51,6 +54,11 @@ export function explainError(error: unknown, kind: ServerKind): string | null {
   if (error instanceof IngestionError) {
     const cause = explainCause(error, kind);
     return cause === null ? null : explainFate(error, cause);
+  }
+  if (error instanceof SourcesNotReady) return notReady(error);
+  if (error instanceof GenerationError) {
+    const cause = causeOf(error, kind);
+    return cause === null ? null : explainGeneration(error, cause);
   }
   if (error instanceof MissingKeyError) return missingKey(kind);
   if (error instanceof FiniError)
@@ -78,6 +86,7 @@ export function failureText(
 function explainFault(error: unknown, reference: string): string {
   const cause = `Something went wrong inside fini-mcp. The input did not cause it. The server's log on stderr has the details under the reference ${reference}.`;
   if (error instanceof IngestionError) return explainFate(error, cause);
+  if (error instanceof GenerationError) return explainGeneration(error, cause);
   return `${cause} Try again. If it fails again, report it with that log.`;
 }
 
@@ -87,6 +96,53 @@ function explainCause({ cause, stage }: IngestionError, kind: ServerKind): strin
   const next = stage === 'maybe_queued' ? '' : undefined;
   if (cause instanceof FiniError) return explainFiniError(cause, kind, next).trim();
   return cause instanceof WaitEnded ? cause.message : null;
+}
+
+/** Why a generation has failed; null where that is a fault of this server. */
+function causeOf({ cause, doubtful }: GenerationError, kind: ServerKind): string | null {
+  // Where it is uncertain, the sources say what to do.
+  const next = doubtful.length > 0 ? '' : undefined;
+  if (cause instanceof FiniError) return explainFiniError(cause, kind, next).trim();
+  return cause instanceof WaitEnded ? cause.message : null;
+}
+
+/** What is true of the sources of a generation that failed, and how to continue. */
+function explainGeneration({ queued, doubtful }: GenerationError, cause: string): string {
+  const running =
+    queued.length === 0
+      ? ''
+      : ` ${counted(queued.length, 'job')} ${queued.length === 1 ? 'continues' : 'continue'} at Fini. Once the cause is fixed, ${generateCall(queued)} It joins jobs that are running.`;
+  if (doubtful.length > 0) {
+    return `Fini did not confirm that drafts are being generated from ${counted(doubtful.length, 'source')}. ${cause} They may be generated all the same. To check, call list_articles with {"type":"draft"} in a few minutes. If there are no new drafts, ${generateCall(doubtful)}${running}`;
+  }
+  return queued.length > 0
+    ? `The wait ended early. ${cause}${running}`
+    : `Nothing was queued. ${cause}`;
+}
+
+/** What to do about sources from which nothing can be generated. */
+function notReady({ reasons }: SourcesNotReady): string {
+  const idsOf = (reason: string) =>
+    [...reasons].flatMap(([id, theirs]) => (theirs === reason ? [id] : []));
+  const [absent, failed, running, never] = [
+    idsOf('absent'),
+    idsOf('failed'),
+    idsOf('running'),
+    idsOf('never_ingested'),
+  ];
+  const parts = [
+    absent.length === 0
+      ? ''
+      : `Not in this workspace: ${absent.join(', ')}. list_sources shows the IDs.`,
+    failed.length === 0
+      ? ''
+      : `Failed to be ingested: ${failed.join(', ')}. list_sources with status "failed" shows why.`,
+    running.length === 0 ? '' : `Still running: first ${waitCall(running)}`,
+    never.length === 0
+      ? ''
+      : `Never ingested: first call refresh_sources with ${jsonText({ documentIds: never })}, and wait.`,
+  ].filter((part) => part !== '');
+  return `Nothing was queued. Drafts can only be generated from sources that were ingested successfully, and ${counted(reasons.size, 'source')} ${reasons.size === 1 ? 'was' : 'were'} not. ${parts.join(' ')} Leave ${reasons.size === 1 ? 'it' : 'them'} out to generate from the others.`;
 }
 
 /** What is true of the items of a wait that failed, and how to continue with each. */

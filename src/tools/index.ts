@@ -1,5 +1,6 @@
 import { deepCrawlLinks } from './deep-crawl-links.ts';
 import { deleteSources } from './delete-sources.ts';
+import { generateKnowledge } from './generate-knowledge.ts';
 import { getSource } from './get-source.ts';
 import { importProviderResources } from './import-provider-resources.ts';
 import { ingestAndWait } from './ingest-and-wait.ts';
@@ -25,6 +26,7 @@ export const tools: readonly Tool[] = [
   refreshSources,
   listSources,
   getSource,
+  generateKnowledge,
   deleteSources,
 ];
 

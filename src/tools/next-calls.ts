@@ -28,6 +28,11 @@ export function ingestCall(items: readonly string[], request: IngestRequest | nu
   return `call ingest_and_wait with ${jsonText(input)}.${others(items, named)}`;
 }
 
+/** The call that generates drafts from these, as a sentence that can be pasted. */
+export function generateCall(documentIds: readonly string[], options: object = {}): string {
+  return `call generate_knowledge with ${jsonText({ documentIds, ...options })}.`;
+}
+
 function others(items: readonly string[], named: readonly string[]): string {
   const more = items.length - named.length;
   return more > 0 ? ` Then do the same with the ${more} others.` : '';

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createFiniClient, type FiniClient } from '../../src/fini/client.ts';
 import { createHttp } from '../../src/fini/http.ts';
 import { Ingestion } from '../../src/ingestion/ingestion.ts';
+import { Generation } from '../../src/knowledge/generation.ts';
 import { startSandbox } from '../../src/sandbox/server.ts';
 import { createServer } from '../../src/server.ts';
 import { callNamed } from '../following.ts';
@@ -348,7 +349,9 @@ describe('a fault of our own', () => {
     const fini = { ...sound, ...wrap(sound) };
     const logged: string[] = [];
     const kind = { readOnly: false, allowDelete: false, sandbox: false, http: false };
-    const workspace = { fini, ingestion: new Ingestion(fini, 5), waitTimeoutSeconds: 10 };
+    const ingestion = new Ingestion(fini, 5);
+    const generation = new Generation(fini, 5);
+    const workspace = { fini, ingestion, generation, waitTimeoutSeconds: 10 };
     const server = createServer('0.0.0', kind, {
       workspace: () => workspace,
       onUnexpectedError: (reference, error) => logged.push(`${reference} ${inspect(error)}`),
