@@ -316,7 +316,8 @@ const usual: Row[] = [
       {
         tool: 'ingest_and_wait',
         input: { documentIdsToAdd: ['https://live.example/'] },
-        shows: /Completed is not yet live.*Knowledge in the Fini dashboard/,
+        shows:
+          /Completed is not yet live.*Knowledge.*generate_knowledge with \{"documentIds".*dashboard/,
       },
       {
         tool: 'list_sources',

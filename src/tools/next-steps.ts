@@ -20,6 +20,8 @@ import { adviceOn, isBlank, isLost } from './reported-source.ts';
 export const IDS_IN_A_CALL = 1_000;
 /** How many lost jobs a next step names; sources tell of each. */
 const LOST_IN_A_STEP = 10;
+/** How many sources a next step names for generating drafts. */
+const DRAFTED_IN_A_STEP = 10;
 /** How much of a report the items to try again may take, in bytes. */
 const RETRIED_BYTES = 16_000;
 
@@ -56,11 +58,23 @@ export function nextSteps(report: Report, canWrite: boolean): string[] {
   if (neverIngested.length > 0) steps.push(howToIngest(neverIngested, canWrite));
   if (canWrite) steps.push(...stepsAfterJoining(sources));
   if (counts.completed > 0) {
+    const next = canWrite ? howToGenerate(sources) : '';
     steps.push(
-      'Completed is not yet live: the content must still go through Knowledge in the Fini dashboard (generation, review, publishing, assignment) before agents answer from it.',
+      `Completed is not yet live: the content must still go through Knowledge (generation, review, publishing, assignment) before agents answer from it.${next} Publishing and assignment are done in the Fini dashboard.`,
     );
   }
   return steps;
+}
+
+/** How to generate drafts from what is completed. */
+function howToGenerate(sources: readonly ReportedSource[]): string {
+  const completed = sources.filter(({ state }) => state === 'completed');
+  const documentIds = [...new Set(completed.map(({ id }) => id))];
+  const input =
+    documentIds.length <= DRAFTED_IN_A_STEP
+      ? jsonText({ documentIds })
+      : 'documentIds set to the IDs of completed sources, at most 100 at once (list_sources with status "completed" shows them)';
+  return ` To generate draft articles, call generate_knowledge with ${input}.`;
 }
 
 /** How to ingest sources that were never ingested, of any kind. */
