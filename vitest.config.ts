@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
+    // Hooks start processes.
+    hookTimeout: 30_000,
     // Three for two cores, since tests mostly wait.
     maxWorkers: 3,
     // No module keeps state, so files can share what is loaded: loading it again for each of them

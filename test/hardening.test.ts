@@ -745,7 +745,9 @@ describe('a fuzz', () => {
     { minLength: 1, maxLength: 6 },
   );
 
-  test('whatever two tenants send, a third is answered and nothing crosses over', async () => {
+  test('whatever two tenants send, a third is answered and nothing crosses over', {
+    timeout: 60_000,
+  }, async () => {
     const workspaces: Record<string, Sandbox> = {};
     for (const [key, name] of Object.entries({ ...tenants, [BYSTANDER]: 'bystander' })) {
       const sandbox = await sandboxFor({ keys: { [key]: both } });
@@ -797,8 +799,10 @@ describe('a fuzz', () => {
       await Promise.all(answers);
       expect(process.memoryUsage().heapUsed - memoryBefore).toBeLessThan(300 * MEGABYTE);
     });
-    await fc.assert(property, { interruptAfterTimeLimit: 5_000, numRuns: 1_000 });
-    expect(asked).toBeGreaterThan(10);
+    // A busy machine does less within the same time.
+    while (asked <= 10) {
+      await fc.assert(property, { interruptAfterTimeLimit: 5_000, numRuns: 1_000 });
+    }
     for (const key of [A, B, BYSTANDER]) expect(stderr()).not.toContain(key);
   });
 });

@@ -29,6 +29,8 @@ export interface Watch {
   readonly ids: Iterable<string>;
   /** The oldest change that may matter, in milliseconds since 1970; without it, any. */
   readonly since?: number;
+  /** All of it was queued a moment ago, so nothing can have ended yet. */
+  readonly isNew: boolean;
   /** Takes a record's news; the answer is whether the source needs no more watching. */
   readonly isSettled: (document: FiniDocument) => boolean;
   /** Called when the source no longer exists in Fini. */
@@ -116,9 +118,8 @@ export class Changes {
     this.#watches.add(active);
     // What another wait has seen was not told to this one.
     for (const id of pending) this.#sightings.delete(id);
+    if (watch.isNew) active.dueAt += this.#pauseFor(active, pending.size / LARGE_PAGE);
     if (since !== undefined) {
-      // What was queued before may have ended; what was queued a moment ago has not.
-      active.dueAt += this.#pauseFor(active, pending.size / LARGE_PAGE);
       active.isCovered = covers(this.#keptSince, since);
       if (!active.isCovered) this.#readUpTo = Math.min(this.#readUpTo, since);
       for (const id of active.isCovered ? [...pending] : []) {

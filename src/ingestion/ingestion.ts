@@ -293,6 +293,7 @@ export class Ingestion {
       await this.#changes.watch({
         ids: wait.ids,
         ...(since === null ? {} : { since }),
+        isNew: wait.hasQueuedAll,
         isSettled: (document) => {
           this.#recent.learn(document);
           return wait.take(document, wasNeverQueued(document));

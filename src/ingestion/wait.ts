@@ -99,6 +99,11 @@ export class Wait {
     return this.#options.onPause;
   }
 
+  /** Whether all that it waits for was queued by this very call. */
+  get hasQueuedAll(): boolean {
+    return this.#known.size === 0 && this.#queued.every(({ joined }) => !joined);
+  }
+
   get ids(): string[] {
     return [...this.#sources.keys()];
   }

@@ -146,7 +146,7 @@ Damage by your own fault costs at most €90 an event.
 Change your name, address, language and how we reach you in the app under Account.
 Your e-mail address is also your login.
 # /account/reset-password | Reset your password
-Ask for a link on the login page. It holds for 30 minutes and can be used once.
+Ask for a link on the login page. It is valid for 30 minutes and can be used once.
 No mail? Look into the spam folder, then check that you use the address that your invoices go to.
 # /account/rewards | Your rewards
 ! FAILED Page requires authentication: redirected to https://help.larkspur.example/login
@@ -210,7 +210,7 @@ Riding > Electric bikes > Range is less than expected | Cold, soft tyres and the
 Money > Charges > A charge I do not recognise | Charges appear as LARKSPUR BV. Compare the amount with the invoice of the same day before you dispute it.
 Money > Charges > Charged twice | A pending and a booked charge can show at once. The pending one vanishes within five working days.
 Money > Vouchers > My voucher does not work | Vouchers are for new subscriptions only, and capital letters matter.
-Money > Vouchers > Give a voucher | Gift vouchers come for three, six or twelve months and hold for three years.`;
+Money > Vouchers > Give a voucher | Gift vouchers are available for three, six or twelve months and are valid for three years.`;
 
 const confluenceText = `
 Operations > Workshop handbook | The rules that all city workshops share. City pages may add to them and never take away.

@@ -5,6 +5,7 @@ import type {
   Server,
   ServerContext,
 } from '@modelcontextprotocol/server';
+import type { TimedCall } from '../fini/call-options.ts';
 import type { ClientLog } from './client-log.ts';
 import { askPerson, QuestionAsked } from './confirm.ts';
 import { explainError, failureText } from './errors.ts';
@@ -50,14 +51,16 @@ export async function answerCall(
   try {
     const workspace = dependencies.workspace();
     const longest = longestSeconds(token !== undefined, dependencies);
+    const callFrom = (from: number): TimedCall => ({
+      signal,
+      endsAt: from + Math.min(workspace.waitTimeoutSeconds, longest) * 1000,
+      onPause: ({ seconds }) => progress.paused(seconds),
+    });
     const { output, text, isError } = await call.run({
       ...workspace,
       startedAt,
-      call: {
-        signal,
-        endsAt: startedAt + Math.min(workspace.waitTimeoutSeconds, longest) * 1000,
-        onPause: ({ seconds }) => progress.paused(seconds),
-      },
+      call: callFrom(startedAt),
+      renewCall: () => callFrom(performance.now()),
       progress,
       longestSeconds: longest,
       canWrite: !kind.readOnly,

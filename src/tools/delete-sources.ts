@@ -54,7 +54,7 @@ export const deleteSources = defineTool({
       )
       .describe('The deleted Knowledge articles.'),
   }),
-  async handler({ documentIds, deleteArticles }, { fini, call, confirm }) {
+  async handler({ documentIds, deleteArticles }, { fini, call, renewCall, confirm }) {
     const ids = [...new Set(documentIds)];
     const known = await readKnown(ids, fini, call);
     if (ids.every((id) => known.get(id) === 'unknown')) {
@@ -78,7 +78,7 @@ export const deleteSources = defineTool({
             : 'The client could not ask the person, or got no answer in time, so nothing was deleted. Ask the person in the chat whether to try again.',
       };
     }
-    const deleted = await fini.deleteSources(ids, deleteArticles, call);
+    const deleted = await fini.deleteSources(ids, deleteArticles, renewCall());
     const gone = new Set(deleted.deletedDocuments.map(({ id }) => id));
     const notDeleted = ids.filter((id) => !gone.has(id));
     const left =

@@ -74,7 +74,7 @@ function failureAdvice(document: FiniDocument): Advice {
   }
   if (document.linkedJobStatus === 'COMPLETED') {
     return {
-      hint: 'The page gave no usable content: check that it has text without scripts or a login, then ingest it again.',
+      hint: 'The page gave no usable content: check that its text appears without scripts or a login, then ingest it again.',
       mayPass: true,
     };
   }

@@ -38,6 +38,8 @@ export interface ToolContext extends Workspace {
   readonly startedAt: number;
   /** For requests to Fini: until when they are tried, and the signal that the client's cancel aborts. */
   readonly call: TimedCall;
+  /** The same with its whole time again, for after a person was asked: they may think for long. */
+  readonly renewCall: () => TimedCall;
   readonly progress: ProgressReporter;
   /** How long the call may last, whatever it asks for, in seconds. */
   readonly longestSeconds: number;

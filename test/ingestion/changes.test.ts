@@ -146,6 +146,21 @@ test('a wait is looked at on time, however many others begin meanwhile', async (
   await Promise.all(calls);
 });
 
+test('wait_for_sources looks at once, however long the polling interval is', async () => {
+  const { call, sandbox } = await start({}, { FINI_POLL_INTERVAL_MS: '60000' });
+  const documentIdsToAdd = [1, 2, 3].map(page);
+  const { structured } = await call('ingest_sources', { documentIdsToAdd });
+  await eventually(() => {
+    for (const { linkedJobStatus } of sandbox.documents())
+      expect(linkedJobStatus).toBe('COMPLETED');
+  });
+  const { addedDocumentIds: ids, queuedAfter } = structured;
+  for (const since of [{}, { queuedAfter: queuedAfter ?? new Date(0).toISOString() }]) {
+    const waited = await call('wait_for_sources', { ids, ...since, timeoutSeconds: 5 });
+    expect(waited.structured.outcome).toBe('completed');
+  }
+});
+
 test('a call that waits for a source that another one has seen hears of it too', async () => {
   const { call, sandbox } = await start({ workingMs: 60_000, parallelJobs: 1_000 });
   const documentIdsToAdd = [1, 2, 3, 4].map(page);

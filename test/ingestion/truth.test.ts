@@ -190,7 +190,7 @@ describe('what runs is joined only where it is the same source', () => {
   });
 
   test('a trailing slash makes another page', async () => {
-    const harness = await start({ workingMs: 400 });
+    const harness = await start({ workingMs: 1_500 });
     const { call, sandbox } = harness;
     await call('ingest_sources', { documentIdsToAdd: [page('guide')] });
     const given = { documentIdsToAdd: [page('guide/')] };
@@ -201,7 +201,7 @@ describe('what runs is joined only where it is the same source', () => {
   });
 
   test('another spelling of the same page is joined, and named as it was given', async () => {
-    const { call, sandbox } = await start({ workingMs: 300 });
+    const { call, sandbox } = await start({ workingMs: 1_500 });
     await call('ingest_sources', { documentIdsToAdd: ['https://d.example/caf%C3%A9'] });
     const spelled = 'HTTPS://D.EXAMPLE:443/caf%c3%a9#menu';
     const answer = await call('ingest_and_wait', { documentIdsToAdd: [spelled] });
@@ -425,7 +425,7 @@ describe('a joined job that does otherwise than asked', () => {
     ['english', { english: false }],
     ['baser', { baser: true }],
   ])('%s is said not to be applied, and how to get it', async (name, asked) => {
-    const { call, sandbox } = await start({ workingMs: 300 });
+    const { call, sandbox } = await start({ workingMs: 1_500 });
     const documentIdsToAdd = [page('a')];
     await call('ingest_sources', { documentIdsToAdd });
     const answer = await call('ingest_and_wait', { documentIdsToAdd, ...asked });
@@ -453,7 +453,7 @@ describe('a joined job that does otherwise than asked', () => {
   });
 
   test('where all is as asked, nothing is said', async () => {
-    const { call } = await start({ workingMs: 300 });
+    const { call } = await start({ workingMs: 1_500 });
     const input = { documentIdsToAdd: [page('a')], english: false };
     await call('ingest_sources', input);
     const { structured } = await call('ingest_and_wait', input);
@@ -492,8 +492,8 @@ test('a call cancelled in the pause before a retry ends as cancelled, not as ref
 test('of two pages whose records show no URL yet, neither is reported as the other', async () => {
   const jobs = ({ url }: { url: string | null }) =>
     url === page('a')
-      ? { status: 'FAILED', error: 'HTTP 500 for A', workingMs: 300 }
-      : { workingMs: 300 };
+      ? { status: 'FAILED', error: 'HTTP 500 for A', workingMs: 1_500 }
+      : { workingMs: 1_500 };
   const { call, sandbox } = await start({ jobs });
   const hideUrls = (body: unknown) =>
     JSON.parse(JSON.stringify(body).replace(/"originalUrl":"[^"]*"/g, '"originalUrl":null'));

@@ -150,7 +150,7 @@ function rewriteRecords(answer: unknown, fields: object): unknown {
 
 test('the same call made again while its jobs run queues nothing, and marks them joined', async () => {
   const urls = pages(8);
-  const { call, sandbox } = await start({ workingMs: 300 });
+  const { call, sandbox } = await start({ workingMs: 1_500 });
   const input = { documentIdsToAdd: urls };
   const first = call('ingest_and_wait', input);
   await until(() => ingestRequests(sandbox).length === 1);
@@ -185,7 +185,7 @@ test('a cancelled refresh that is called again before its job shows is not queue
 
 test('two calls at once for overlapping items queue each item once', async () => {
   const urls = pages(6);
-  const { call, sandbox } = await start({ workingMs: 150 });
+  const { call, sandbox } = await start({ workingMs: 1_500 });
   const answers = await Promise.all([
     call('ingest_and_wait', { documentIdsToAdd: urls.slice(0, 4) }),
     call('ingest_and_wait', { documentIdsToAdd: urls.slice(2) }),
@@ -459,7 +459,7 @@ test('hundreds of sources: every one is in the text and in the structured conten
 
 test('the same call again while the young records show no URL queues nothing', async () => {
   const urls = pages(3);
-  const { call, sandbox } = await start({ workingMs: 400 });
+  const { call, sandbox } = await start({ workingMs: 1_500 });
   sandbox.script({
     method: 'GET',
     times: 12,

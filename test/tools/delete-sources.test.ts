@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, expect, test } from 'vitest';
@@ -7,7 +8,11 @@ import { Stops, startHarness } from '../harness.ts';
 const stops = new Stops();
 afterEach(() => stops.run());
 
-async function start(flags: string[], answer?: 'accept' | 'decline' | 'cancel' | 'fault' | 'page') {
+async function start(
+  flags: string[],
+  answer?: 'accept' | 'decline' | 'cancel' | 'fault' | 'page',
+  { thinksMs = 0, silentCallSeconds = 50 } = {},
+) {
   const client = new Client(
     { name: 'test', version: '1' },
     answer === undefined
@@ -16,13 +21,15 @@ async function start(flags: string[], answer?: 'accept' | 'decline' | 'cancel' |
   );
   const questions: string[] = [];
   if (answer !== undefined) {
-    client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+    client.setRequestHandler(ElicitRequestSchema, async ({ params }) => {
       questions.push(params.message);
+      await sleep(thinksMs);
       if (answer === 'fault' || answer === 'page') throw new Error('nobody there');
       return { action: answer, content: {} };
     });
   }
-  const { call, sandbox } = stops.use(await startHarness({}, {}, flags, { client }));
+  const dependencies = { silentCallSeconds };
+  const { call, sandbox } = stops.use(await startHarness({}, {}, flags, { client, dependencies }));
   const names = (await client.listTools()).tools.map(({ name }) => name);
   return { sandbox, names, questions, call };
 }
@@ -61,6 +68,15 @@ test('without elicitation it deletes what it is told to, and accounts for each I
   expect(again.structured.message).toMatch(
     /^Nothing was deleted: Fini does not have these 2 sources\./,
   );
+  expect(sandbox.documents()).toEqual([]);
+});
+
+test('a person may think for longer than a call lasts', async () => {
+  const slow = { thinksMs: 900, silentCallSeconds: 0.5 };
+  const { call, sandbox } = await start(['--allow-delete'], 'accept', slow);
+  const { id } = sandbox.addDocument({});
+  const { structured } = await call('delete_sources', { documentIds: [id] });
+  expect(structured.deletedDocuments).toMatchObject([{ id }]);
   expect(sandbox.documents()).toEqual([]);
 });
 

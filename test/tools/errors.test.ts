@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { FaultAction } from '../../src/sandbox/server.ts';
 import { toolsNamed } from '../following.ts';
 import { type Harness, startHarness, type ToolAnswer } from '../harness.ts';
@@ -66,13 +66,16 @@ let names: string[];
 beforeAll(async () => {
   const flags = ['--allow-delete'];
   [harness, brief, hasty, unreachable] = await Promise.all([
-    startHarness({}, { FINI_REQUEST_TIMEOUT_MS: '3000' }, flags),
+    startHarness({}, {}, flags),
     startHarness({}, BRIEF, flags),
     startHarness({}, { ...BRIEF, FINI_REQUEST_TIMEOUT_MS: '500' }, flags),
     // Nothing listens there.
     startHarness({}, { FINI_BASE_URL: 'http://127.0.0.1:9' }, flags),
   ]);
   names = (await harness.client.listTools()).tools.map(({ name }) => name);
+});
+afterEach(() => {
+  for (const { sandbox } of [harness, brief, hasty]) sandbox.clearFaults();
 });
 afterAll(() => Promise.all([harness, brief, hasty, unreachable].map((one) => one.close())));
 
