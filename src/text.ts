@@ -8,6 +8,8 @@ export const ERROR_LENGTH = 400;
 const VALUE_LENGTH = 120;
 /** How long a URL may be where a model reads it, in characters: longer ones are not used. */
 export const URL_LENGTH = 2_000;
+/** Stands between the titles of a path where it is shown. */
+export const PATH_SEPARATOR = ' › ';
 
 /** Characters that look like a blank, and are none to `\s`: Hangul fillers, braille and the like. */
 const FILLER = /[\u115f\u1160\u2800\u3164\uffa0\u{1d159}\u{16fe4}]/gu;

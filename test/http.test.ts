@@ -45,7 +45,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     const { url } = await startBuilt(['--sandbox', ...flags]);
     const { client, call } = await connect(url);
     const { tools } = await client.listTools();
-    expect(tools).toHaveLength(11);
+    expect(tools).toHaveLength(15);
     const crawl = await call('deep_crawl_links', {
       links: ['https://help.larkspur.example/billing'],
     });
@@ -138,7 +138,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
   test('without any key the server starts and lists, and a call says what to set', async () => {
     const { url } = await start(flags);
     const { client, call } = await connect(url);
-    expect((await client.listTools()).tools).toHaveLength(11);
+    expect((await client.listTools()).tools).toHaveLength(15);
     const { text } = await call('list_sources');
     expect(text).toMatch(/X-Fini-Api-Key header.*FINI_API_KEY in the server's environment/);
     expect(text).not.toContain('"env"');

@@ -234,6 +234,10 @@ const causes: Record<string, () => Promise<string>> = {
   },
   'There is no such source in this workspace.': async () =>
     (await (await plain()).call('get_source', { id: SOURCE_ID })).text,
+  'there is no such agent in this workspace': async () =>
+    (await (await plain()).call('get_knowledge_tree', { botId: SOURCE_ID })).text,
+  'This workspace has no folder tree.': async () =>
+    (await (await plain()).call('get_knowledge_tree')).text,
   "Fini's rate limit was reached": () => withFault(status(429)),
   "Fini's rate limit is reached, and the next request can be sent in": async () => {
     const { call } = await start({}, { FINI_REQUESTS_PER_MINUTE: '1' });

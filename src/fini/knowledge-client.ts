@@ -3,10 +3,10 @@ import type { CallOptions } from './call-options.ts';
 import type { CheckedRequest } from './checked-request.ts';
 import { type FolderTree, readFolderTree } from './folder-tree.ts';
 import {
+  type AgentList,
   type ArticleList,
   agentListSchema,
   articleListSchema,
-  type FiniAgent,
   type FiniArticle,
   type GenerateAnswer,
   generateAnswerSchema,
@@ -85,7 +85,7 @@ export interface KnowledgeClient {
   /** Gets the folders, or one agent's. An API may ignore `botId`. */
   folderTree(botId?: string, options?: CallOptions): Promise<FolderTree>;
   /** Lists the agents, newest first. */
-  listAgents(options?: CallOptions): Promise<readonly FiniAgent[]>;
+  listAgents(options?: CallOptions): Promise<AgentList>;
 }
 
 const KNOWLEDGE = '/v2/knowledge/public';

@@ -108,9 +108,17 @@ const agentSchema = z.object({
 /** An agent. Fini's wire calls it a bot. */
 export type FiniAgent = z.infer<typeof agentSchema>;
 
-/** What the list of agents answers, newest first. */
+/** Agents as an answer gives them. */
+export interface AgentList extends PagingHints {
+  /** Newest first. */
+  readonly agents: readonly FiniAgent[];
+  /** How many had no ID and had to be left out. */
+  readonly unreadable: number;
+}
+
+/** What the list of agents answers. */
 export const agentListSchema = listSchema(['bots', 'agents'], agentSchema).transform(
-  ({ records }): FiniAgent[] => records,
+  ({ records, unreadable, hints }): AgentList => ({ agents: records, unreadable, ...hints }),
 );
 
 /** An answer that is a list of records, or an object that holds one. What is no record is counted. */

@@ -3,7 +3,7 @@ import type { FiniClient } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
-import { bounded, parsedUrl, searchKey, TITLE_LENGTH } from '../text.ts';
+import { bounded, PATH_SEPARATOR, parsedUrl, searchKey, TITLE_LENGTH } from '../text.ts';
 import type { Report } from './account.ts';
 import { type Ingestion, IngestionError } from './ingestion.ts';
 import { inputKey } from './matching.ts';
@@ -69,9 +69,6 @@ const UUID_OR_ITS_DIGITS = /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i;
 const NOTION_PAGE = /[0-9a-f]{32}$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** The number of a Zendesk article or a Confluence page, with or without its title after it. */
 const ARTICLE_NUMBER = /\/(?:articles|pages)\/(\d+)(?:[-/]|$)/;
-
-/** Stands between the titles of a path where it is shown. */
-const PATH_SEPARATOR = ' › ';
 
 /** An item, as far as a search looks at it. */
 type Searched = Pick<ProviderResource, 'title' | 'path' | 'originalUrl'>;

@@ -44,6 +44,15 @@ const AFTER_UNCERTAIN_WRITE: Readonly<Partial<Record<Operation, string>>> = {
     'The sources may have been deleted all the same. Before calling again, call get_source with {"id":"ONE OF THE IDS"}.',
 };
 
+const NO_SUCH_ADDRESS = 'The Fini API was not found at this address: check FINI_BASE_URL.';
+
+/** What a 404 means where it may be for an ID, by the operation's name. */
+const NOT_FOUND: Readonly<Partial<Record<Operation, string>>> = {
+  'get source': 'There is no such source in this workspace. Find the right ID with list_sources.',
+  'get articles': `There are no such articles in this workspace: list_articles shows the IDs. If it fails in the same way: ${NO_SUCH_ADDRESS}`,
+  'get folder tree': `With botId: there is no such agent in this workspace, list_agents shows the IDs. Without: ${NO_SUCH_ADDRESS}`,
+};
+
 /**
  * What went wrong, why and what to do next, for a model or a person: the one place in which errors
  * become text. Null for an error that is not ours, and for a wait that such an error has ended.
@@ -241,9 +250,7 @@ function explainStatus(error: FiniError, kind: ServerKind, said: string, next: s
       return `${start} To ${operation}, the API key needs the ${scope} scope, and every ID must belong to the key's workspace. Ask the person for a key with that scope. Calling again with this key will not help.`;
     }
     case 404:
-      return operation === 'get source'
-        ? `${start} There is no such source in this workspace. Find the right ID with list_sources.`
-        : `${start} The Fini API was not found at this address: check FINI_BASE_URL.`;
+      return `${start} ${NOT_FOUND[operation] ?? NO_SUCH_ADDRESS}`;
     case 429: {
       return `${start} Fini's rate limit was reached, so nothing was carried out. Call again in ${pauseOf(error)}.`;
     }

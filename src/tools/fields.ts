@@ -92,6 +92,32 @@ const listedId = idText.superRefine((id, context) => {
 /** One or more source IDs. */
 export const sourceIds = listOf(listedId, 1);
 
+/** An article ID as Fini has it, also where it arrives in capitals. */
+const articleId = trimmed
+  .overwrite((id) => (isSourceId(id) ? id.toLowerCase() : id))
+  .superRefine((id, context) => {
+    if (isSourceId(id)) return;
+    context.addIssue('These are not article IDs (UUIDs): list_articles shows the IDs');
+  })
+  .register(textMeanings, {
+    kind: 'name',
+    one: 'an article ID (a UUID)',
+    many: 'article IDs (UUIDs)',
+  });
+
+/** How many articles one call takes. */
+const MAXIMUM_ARTICLES = 20;
+
+/** One or more article IDs. */
+export const articleIds = listOf(articleId, 1).max(MAXIMUM_ARTICLES);
+
+/** An agent's ID; Fini's wire calls an agent a bot. Of what form it is, the contract does not say. */
+export const agentId = trimmed.min(1).register(textMeanings, {
+  kind: 'name',
+  one: "an agent's ID",
+  many: "agents' IDs",
+});
+
 const startUrl = trimmed
   .superRefine((url, context) => {
     const fault = webUrlFault(url, 'crawl');

@@ -1,11 +1,15 @@
 import { deepCrawlLinks } from './deep-crawl-links.ts';
 import { deleteSources } from './delete-sources.ts';
 import { generateKnowledge } from './generate-knowledge.ts';
+import { getArticles } from './get-articles.ts';
+import { getKnowledgeTree } from './get-knowledge-tree.ts';
 import { getSource } from './get-source.ts';
 import { importProviderResources } from './import-provider-resources.ts';
 import { ingestAndWait } from './ingest-and-wait.ts';
 import { ingestSite } from './ingest-site.ts';
 import { ingestSources } from './ingest-sources.ts';
+import { listAgents } from './list-agents.ts';
+import { listArticles } from './list-articles.ts';
 import { listProviderResources } from './list-provider-resources.ts';
 import { listSources } from './list-sources.ts';
 import { refreshSources } from './refresh-sources.ts';
@@ -27,6 +31,10 @@ export const tools: readonly Tool[] = [
   listSources,
   getSource,
   generateKnowledge,
+  listArticles,
+  getArticles,
+  listAgents,
+  getKnowledgeTree,
   deleteSources,
 ];
 

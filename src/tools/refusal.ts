@@ -41,6 +41,8 @@ const NAMES_ALIKE: readonly (readonly string[])[] = [
     'uuids',
     'uuid',
   ],
+  ['articleIds', 'articleId', 'ids', 'id', 'draftIds', 'draftId', 'uuids', 'uuid'],
+  ['botId', 'agentId', 'bot', 'agent', 'id'],
   ['externalIds', 'pageIds', 'articleIds', 'resourceIds', 'items', 'pages'],
   ['externalIds', 'url', 'urls', 'link', 'pageUrl', 'pageUrls'],
   ['resources', 'items', 'pages', 'articles'],
@@ -134,6 +136,14 @@ function faultsOf(
           break;
         }
         faults.add(path, `must be ${expected(at)}`);
+        break;
+      case 'too_big':
+        faults.add(
+          issue.origin === 'array' ? [] : path,
+          Array.isArray(value)
+            ? `${pathText(path)} has ${value.length} items; at most ${issue.maximum} are allowed: pass fewer at once.`
+            : `must be ${expected(at)}`,
+        );
         break;
       default:
         if (isMissing(value) && typeof path.at(-1) !== 'number') {
@@ -303,7 +313,7 @@ function unknownNames(
   const faults = names.slice(0, MAXIMUM_NAMED).map((name) => {
     const meant = fieldsMeant(name, schema);
     return meant.length === 0
-      ? `${owner} has no ${quoted(name)}: it takes ${Object.keys(schema.shape).join(', ')}.`
+      ? `${owner} has no ${quoted(name)}: it takes ${Object.keys(schema.shape).join(', ') || 'no input'}.`
       : `${owner} has no ${quoted(name)}: use ${meant.join(' or ')}.`;
   });
   const more = names.length - MAXIMUM_NAMED;

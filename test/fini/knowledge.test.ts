@@ -95,7 +95,7 @@ describe('against the sandbox', () => {
 
   test('generates drafts from sources, whatever else', async () => {
     const { sandbox, fini } = await start({ content: 'lived-in' });
-    const [agent] = await fini.listAgents();
+    const [agent] = (await fini.listAgents()).agents;
     const [document] = sandbox.documents();
     const request = {
       documentIds: [document?.id ?? ''],
@@ -143,7 +143,7 @@ describe('against the sandbox', () => {
       folders: [{ title: 'Discounts and vouchers', folders: [] }],
       articles: [{ id: expect.any(String), title: 'Plans and prices' }, {}],
     });
-    const [agent] = await fini.listAgents();
+    const [agent] = (await fini.listAgents()).agents;
     expect(agent).toEqual({
       ...{ id: expect.any(String), name: 'Team assistant', createdAt: expect.any(String) },
     });
@@ -155,7 +155,7 @@ describe('against the sandbox', () => {
   test('a workspace without folders, agents and articles', async () => {
     const { fini } = await start({ folders: false });
     expect(await fini.folderTree()).toMatchObject({ folders: [], unreadable: 0 });
-    expect(await fini.listAgents()).toEqual([]);
+    expect((await fini.listAgents()).agents).toEqual([]);
     expect(await fini.listArticles()).toEqual({
       ...{ articles: [], unreadable: 0, hasMore: null, nextCursor: null },
     });
@@ -448,6 +448,11 @@ describe('a list of agents', () => {
     ['with fields missing', [{ id: 'b', name: 5 }], [{ id: 'b', name: null, createdAt: null }]],
     ['with what is none', [null, {}, { name: 'x' }, agent], [agent]],
   ])('%s', async (_what, body, agents) => {
-    expect(await (await answered(body)).listAgents()).toEqual(agents);
+    expect((await (await answered(body)).listAgents()).agents).toEqual(agents);
+  });
+
+  test('says what of it is missing', async () => {
+    const list = await (await answered({ bots: [null, {}, agent], hasMore: true })).listAgents();
+    expect(list).toMatchObject({ agents: [agent], unreadable: 2, hasMore: true });
   });
 });

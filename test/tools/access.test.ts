@@ -17,6 +17,10 @@ const calls: [tool: string, scope: 'read' | 'write', input: object][] = [
   ['refresh_sources', 'write', { documentIds: [ID] }],
   ['list_sources', 'read', {}],
   ['get_source', 'read', { id: ID }],
+  ['list_articles', 'read', {}],
+  ['get_articles', 'read', { articleIds: [ID] }],
+  ['list_agents', 'read', {}],
+  ['get_knowledge_tree', 'read', {}],
   ['delete_sources', 'write', { documentIds: [ID] }],
 ];
 

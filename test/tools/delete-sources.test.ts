@@ -47,8 +47,10 @@ test('by default there is no tool that deletes', async () => {
 
 test('with --read-only there are only the tools that read', async () => {
   const { names } = await start(['--read-only']);
-  const reads = ['get_source', 'list_provider_resources', 'list_sources', 'wait_for_sources'];
-  expect(names.sort()).toEqual(reads);
+  expect(names.sort()).toEqual([
+    ...['get_articles', 'get_knowledge_tree', 'get_source', 'list_agents', 'list_articles'],
+    ...['list_provider_resources', 'list_sources', 'wait_for_sources'],
+  ]);
 });
 
 test('without elicitation it deletes what it is told to, and accounts for each ID', async () => {

@@ -55,6 +55,10 @@ const wrong: [tool: string, input: Record<string, unknown>, says: RegExp][] = [
   ['refresh_sources', { documentIds: [PAGE] }, /documentIds: \[0\].*are URLs.*list_sources/],
   ['list_sources', { limit: 1_000 }, /limit must be a whole number from 1 to 100 \(given: 1000\)/],
   ['get_source', { id: PAGE }, /is not a source ID \(a UUID\): list_sources.*originalUrl/],
+  ['list_articles', { type: 'old' }, /type must be one of "live", "draft" \(given: "old"\)/],
+  ['get_articles', { articleIds: [PAGE] }, /articleIds: \[0\].*not article IDs.*list_articles/],
+  ['list_agents', { limit: 5 }, /list_agents has no "limit": it takes no input/],
+  ['get_knowledge_tree', { agentId: 'x' }, /no "agentId": use botId/],
   ['delete_sources', { documentIds: [] }, /documentIds is empty: pass a list of source IDs/],
 ];
 
@@ -218,6 +222,20 @@ describe.each(failures)('%s: what happened, why, what next', (kind, action, says
 test('a source that is not there: where to find the right ID', async () => {
   const says = [/HTTP 404/, /no such source in this workspace/, /list_sources/];
   expectError(await harness.call('get_source', { id: ID }), says);
+});
+
+test('an agent or articles that are not there: where to find the right ID', async () => {
+  const noAgent = [/HTTP 404/, /no such agent in this workspace/, /list_agents/, /FINI_BASE_URL/];
+  expectError(await harness.call('get_knowledge_tree', { botId: ID }), noAgent);
+  const action = { kind: 'status', status: 404 } as const;
+  harness.sandbox.script({ path: /hc-articles/, action });
+  const noArticles = [/HTTP 404/, /no such articles.*list_articles/, /check FINI_BASE_URL/];
+  expectError(await harness.call('get_articles', { articleIds: [ID] }), noArticles);
+  for (const tool of ['list_articles', 'list_agents']) {
+    harness.sandbox.script({ times: Number.POSITIVE_INFINITY, action });
+    expectError(await harness.call(tool), [/HTTP 404/, /was not found at this address/]);
+    harness.sandbox.clearFaults();
+  }
 });
 
 test('an answer that is too large: ask for less', async () => {

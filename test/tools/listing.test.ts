@@ -30,6 +30,7 @@ interface Schema {
   readonly minimum?: number | undefined;
   readonly maximum?: number | undefined;
   readonly minItems?: number | undefined;
+  readonly maxItems?: number | undefined;
   readonly additionalProperties?: false | undefined;
 }
 
@@ -49,6 +50,7 @@ const schemaSchema: z.ZodType<Schema> = z.strictObject({
   minimum: z.number().optional(),
   maximum: z.number().optional(),
   minItems: z.number().optional(),
+  maxItems: z.number().optional(),
   additionalProperties: z.literal(false).optional(),
 });
 
@@ -84,8 +86,9 @@ function typeOf({ type, items, enum: values = [] }: Schema): string {
   return inner.includes(' | ') ? `(${inner})[]` : `${inner}[]`;
 }
 
-function limitsOf({ minimum, maximum, minItems, default: initial }: Schema): string {
-  const limits = Object.entries({ minimum, maximum, minItems, default: initial });
+function limitsOf(schema: Schema): string {
+  const { minimum, maximum, minItems, maxItems, default: initial } = schema;
+  const limits = Object.entries({ minimum, maximum, minItems, maxItems, default: initial });
   return limits
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
@@ -130,11 +133,13 @@ function section(tool: Tool): string {
     `### ${name}`,
     `${title}. ${counted(sizeOf(tool))} bytes. ${hints.join(', ')}.`,
     quoted(escaped(description)),
-    [
-      '| Input | Type | Required | Limits | Description |',
-      '| --- | --- | --- | --- | --- |',
-      ...input,
-    ].join('\n'),
+    input.length === 0
+      ? 'It takes no input.'
+      : [
+          '| Input | Type | Required | Limits | Description |',
+          '| --- | --- | --- | --- | --- |',
+          ...input,
+        ].join('\n'),
     'Output:',
     fenced(shape(schemaSchema.parse(tool.outputSchema)), 'ts'),
   ].join('\n\n');

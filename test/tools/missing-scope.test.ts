@@ -5,7 +5,7 @@ import { connectHttp, connectRaw, type RpcClient, type Way } from '../rpc.ts';
 
 const PAGE = 'https://help.example/a';
 const READ_ONLY =
-  /HTTP 403.*lacks the write scope, which is needed to .*\. It is read-only, so only list_provider_resources, wait_for_sources, list_sources and get_source work with it.*key with both scopes.*will not help/;
+  /HTTP 403.*lacks the write scope, which is needed to .*\. It is read-only, so only list_provider_resources, wait_for_sources, list_sources, get_source, list_articles, get_articles, list_agents and get_knowledge_tree work with it.*key with both scopes.*will not help/;
 const WRITE_ONLY =
   /HTTP 403.*lacks the read scope, which is needed to .*\. It is write-only, so only deep_crawl_links, register_provider_resources, ingest_sources and refresh_sources work with it.*will not help/;
 const EITHER = /HTTP 403.*needs the write scope, and every ID must belong to the key's workspace/;
@@ -44,6 +44,10 @@ describe.each<Way>(['stdio', 'HTTP with sessions', 'stateless HTTP'])('over %s',
       ['get_source', { id }],
       ['wait_for_sources', { ids: [id] }],
       ['list_provider_resources', { provider: 'notion' }],
+      ['list_articles', {}],
+      ['get_articles', { articleIds: [id] }],
+      ['list_agents', {}],
+      ['get_knowledge_tree', {}],
     ] as const) {
       expect(await tell(client, name, input)).toMatchObject({ isError: false });
     }

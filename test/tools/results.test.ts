@@ -63,6 +63,10 @@ describe('every tool', () => {
     ['refresh_sources', (id) => ({ documentIds: [id] })],
     ['list_sources', () => ({})],
     ['get_source', (id) => ({ id })],
+    ['list_articles', () => ({})],
+    ['get_articles', (id) => ({ articleIds: [id] })],
+    ['list_agents', () => ({})],
+    ['get_knowledge_tree', () => ({})],
     ['list_provider_resources', () => ({ provider: 'notion' })],
     ['import_provider_resources', () => ({ provider: 'notion', all: true, dryRun: true })],
     ['import_provider_resources', () => ({ provider: 'zendesk', search: 'voucher' })],
@@ -94,6 +98,11 @@ describe('every tool', () => {
     ]);
     const listed = await keys('list_provider_resources', { provider: 'confluence', limit: 1 });
     expect(listed).toEqual(['message', 'total', 'nextOffset', 'resources']);
+    const articles = await keys('list_articles', { limit: 1 });
+    expect(articles).toEqual(['message', 'total', 'articles']);
+    expect(await keys('get_knowledge_tree', {})).toEqual([
+      ...['message', 'total', 'updatedAt', 'folders'],
+    ]);
     const waited = await keys('ingest_and_wait', { documentIdsToAdd: pages(1, 'login') });
     expect(waited).toEqual([
       'outcome',

@@ -1,0 +1,104 @@
+import * as z from 'zod';
+import type { FolderTree } from '../fini/folder-tree.ts';
+import { type PlacedFolder, placedFolders } from '../knowledge/folders.ts';
+import {
+  counted,
+  fitting,
+  PATH_SEPARATOR,
+  paragraph,
+  shown,
+  TITLE_LENGTH,
+  WORD_LENGTH,
+} from '../text.ts';
+import { agentId } from './fields.ts';
+import { defineTool } from './tool.ts';
+
+/** How many folders are shown at once, and how much they may take, in bytes. */
+const MAXIMUM_FOLDERS = 200;
+const PAGE_BYTES = 50_000;
+
+/** Where articles are, and which of them an agent answers from (fini-api.md, "folder tree"). */
+export const getKnowledgeTree = defineTool({
+  name: 'get_knowledge_tree',
+  title: 'Get the folders of Knowledge',
+  description:
+    'Shows the folders that Knowledge articles are in, as a flat list with the path to each: of the whole workspace, or with botId (from list_agents) those assigned to one agent. Use list_articles for the articles. It is a snapshot, which may be stale.',
+  kind: 'reads',
+  scope: 'read',
+  idempotent: true,
+  openWorld: false,
+  inputSchema: z.strictObject({
+    botId: agentId
+      .optional()
+      .describe("An agent's ID, from list_agents: only the folders assigned to it."),
+    /** How many folders to pass over. */
+    offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
+  }),
+  outputSchema: z.object({
+    message: z.string().describe('What was found, and what to do next.'),
+    total: z.int().describe('How many folders there are.'),
+    updatedAt: z.string().optional().describe('Of when the snapshot is (ISO 8601).'),
+    nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
+    folders: z
+      .array(
+        z.object({
+          id: z.string().optional().describe('Folder ID: parentFolderId of its articles.'),
+          path: z.string().describe('Its title after those of the folders it is in.'),
+          articleCount: z.int().describe('Articles in it, without those in its own folders.'),
+        }),
+      )
+      .describe('The folders, each before those in it.'),
+  }),
+  async handler({ botId, offset }, { fini, call }) {
+    const tree = await fini.folderTree(botId, call);
+    const all = placedFolders(tree.folders);
+    const asked = all.slice(offset, offset + MAXIMUM_FOLDERS).map(folderOutput);
+    const folders = fitting(asked, PAGE_BYTES);
+    const end = offset + folders.length;
+    const hasNext = folders.length > 0 && end < all.length;
+    const updatedAt = shown(tree.updatedAt, WORD_LENGTH);
+    const parts = [
+      all.length === 0
+        ? nothingThere(tree, botId !== undefined)
+        : `${counted(all.length, 'folder')}${botId === undefined ? '' : ' assigned to this agent'}. This is a snapshot${updatedAt === undefined ? '' : ` of ${updatedAt}`}, which may be stale.`,
+      all.length > 0 && folders.length === 0
+        ? `Offset ${offset} is past the end: use an offset below ${all.length}.`
+        : '',
+      hasNext
+        ? `${counted(all.length - end, 'more folder')}: call again with offset ${end}, the rest unchanged.`
+        : '',
+      tree.unreadable > 0
+        ? `${counted(tree.unreadable, 'part')} of the tree could not be read and ${tree.unreadable === 1 ? 'is' : 'are'} left out.`
+        : '',
+    ];
+    return {
+      message: paragraph(...parts),
+      total: all.length,
+      updatedAt,
+      nextOffset: hasNext ? end : undefined,
+      folders,
+    };
+  },
+  text({ message, folders }) {
+    const lines = folders.map(({ id, path, articleCount }) => {
+      // In quotes, so that a title cannot pass for what this server says.
+      const name = JSON.stringify(path);
+      return `- ${id ?? 'no ID'}: ${name} (${counted(articleCount, 'article')})`;
+    });
+    return [message, ...lines].join('\n');
+  },
+});
+
+function folderOutput({ id, path, articleCount }: PlacedFolder) {
+  const titles = path.map((title) => shown(title, TITLE_LENGTH) ?? 'untitled');
+  return { id: id ?? undefined, path: titles.join(PATH_SEPARATOR), articleCount };
+}
+
+function nothingThere({ unreadable }: FolderTree, isOfAgent: boolean): string {
+  if (unreadable > 0) {
+    return "No folder can be shown, but there may be some: look under Knowledge in Fini's dashboard.";
+  }
+  return isOfAgent
+    ? "No folder is assigned to this agent, so it has no articles to answer from. Call again without botId to see whether there are folders. Folders are assigned in Fini's dashboard."
+    : "This workspace has no folder tree. Generating articles from sources needs one first, or it makes nothing: create folders under Knowledge in Fini's dashboard.";
+}
