@@ -506,7 +506,15 @@ describe('between tenants', () => {
     for (const one of filling) one.abort();
     await Promise.all(hung);
     // One that was sent stays in doubt.
-    const sent = await hasty(write).catch((error: unknown) => error);
+    const slow = createHttp({
+      baseUrl,
+      apiKey: A,
+      // Time enough to send it, whatever else the machine does.
+      requestTimeoutMs: 2_000,
+      retryDelayMs: 1,
+      connections,
+    });
+    const sent = await slow(write).catch((error: unknown) => error);
     expect(sent).toMatchObject({ failure: 'timed_out', surelyNotCarriedOut: false });
   });
 
