@@ -39,7 +39,7 @@ export const generateKnowledge = defineTool({
   name: 'generate_knowledge',
   title: 'Generate draft articles',
   description:
-    'Generates draft articles of Knowledge from ingested sources, waits and reports each source: the draft, or that nothing was made and why. Use it after ingest_and_wait, or for sources that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, the same call joins running jobs.',
+    'Generates draft articles of Knowledge from ingested sources, waits and reports each source: the draft, or that nothing was made and why. Use it after ingest_and_wait, or for sources that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, the same call joins running jobs; after they have ended, it makes further drafts.',
   kind: 'writes',
   scope: 'read and write',
   idempotent: false,

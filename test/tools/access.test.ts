@@ -18,13 +18,19 @@ const calls: [tool: string, scope: 'read' | 'write', input: object][] = [
   ['list_sources', 'read', {}],
   ['get_source', 'read', { id: ID }],
   ['list_articles', 'read', {}],
+  ['generate_knowledge', 'write', { documentIds: [ID] }],
   ['get_articles', 'read', { articleIds: [ID] }],
   ['list_agents', 'read', {}],
   ['get_knowledge_tree', 'read', {}],
   ['delete_sources', 'write', { documentIds: [ID] }],
 ];
 
-const needingBoth = ['ingest_site', 'import_provider_resources', 'ingest_and_wait'];
+const needingBoth = [
+  'generate_knowledge',
+  'ingest_site',
+  'import_provider_resources',
+  'ingest_and_wait',
+];
 
 const keys = {
   'an empty key': '',

@@ -56,6 +56,7 @@ const wrong: [tool: string, input: Record<string, unknown>, says: RegExp][] = [
   ['list_sources', { limit: 1_000 }, /limit must be a whole number from 1 to 100 \(given: 1000\)/],
   ['get_source', { id: PAGE }, /is not a source ID \(a UUID\): list_sources.*originalUrl/],
   ['list_articles', { type: 'old' }, /type must be one of "live", "draft" \(given: "old"\)/],
+  ['generate_knowledge', { documentIds: [PAGE] }, /documentIds: \[0\].*are URLs/],
   ['get_articles', { articleIds: [PAGE] }, /articleIds: \[0\].*not article IDs.*list_articles/],
   ['list_agents', { limit: 5 }, /list_agents has no "limit": it takes no input/],
   ['get_knowledge_tree', { agentId: 'x' }, /no "agentId": use botId/],

@@ -29,6 +29,7 @@ interface Schema {
   readonly default?: unknown;
   readonly minimum?: number | undefined;
   readonly maximum?: number | undefined;
+  readonly maxLength?: number | undefined;
   readonly minItems?: number | undefined;
   readonly maxItems?: number | undefined;
   readonly additionalProperties?: false | undefined;
@@ -49,6 +50,7 @@ const schemaSchema: z.ZodType<Schema> = z.strictObject({
   default: z.unknown().optional(),
   minimum: z.number().optional(),
   maximum: z.number().optional(),
+  maxLength: z.number().optional(),
   minItems: z.number().optional(),
   maxItems: z.number().optional(),
   additionalProperties: z.literal(false).optional(),
@@ -87,8 +89,11 @@ function typeOf({ type, items, enum: values = [] }: Schema): string {
 }
 
 function limitsOf(schema: Schema): string {
-  const { minimum, maximum, minItems, maxItems, default: initial } = schema;
-  const limits = Object.entries({ minimum, maximum, minItems, maxItems, default: initial });
+  const { minimum, maximum, maxLength, minItems, maxItems, default: initial } = schema;
+  const limits = Object.entries({
+    ...{ minimum, maximum, maxLength, minItems, maxItems },
+    default: initial,
+  });
   return limits
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name} ${JSON.stringify(value)}`)

@@ -63,6 +63,7 @@ describe('every tool', () => {
     ['refresh_sources', (id) => ({ documentIds: [id] })],
     ['list_sources', () => ({})],
     ['get_source', (id) => ({ id })],
+    ['generate_knowledge', (id) => ({ documentIds: [id] })],
     ['list_articles', () => ({})],
     ['get_articles', (id) => ({ articleIds: [id] })],
     ['list_agents', () => ({})],
@@ -77,7 +78,8 @@ describe('every tool', () => {
     const { id } = harness.sandbox.addDocument({ title: null, linkedJobStatus: null });
     const { sandbox, client } = harness;
     sandbox.addDocument({ title: 'Page' });
-    const given = input(name === 'wait_for_sources' ? sandbox.addDocument({}).id : id);
+    const isIngested = ['wait_for_sources', 'generate_knowledge'].includes(name);
+    const given = input(isIngested ? sandbox.addDocument({}).id : id);
     const answer = await client.callTool({ name, arguments: given });
     expect(answer.content).toMatchObject([{ type: 'text' }]);
     expect(answer.content).toHaveLength(1);
