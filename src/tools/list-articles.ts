@@ -15,6 +15,8 @@ import { defineTool } from './tool.ts';
 
 /** How much a page may take, in bytes: clients hide longer results from their model. */
 const PAGE_BYTES = 50_000;
+/** How much of a title is searched, in characters: of thousands of titles, each costs time. */
+const SEARCHED_LENGTH = 1_000;
 /** How many titles a search that finds nothing names. */
 const NAMED_TITLES = 10;
 
@@ -100,9 +102,9 @@ function titleMatcher(search: string): (listed: ListedArticle) => boolean {
   return (listed) => matches(searchedTitle(listed));
 }
 
-/** An article as searches and titles go by it. */
+/** An article as searches and titles go by it; of a very long title the beginning. */
 function searchedTitle({ article }: ListedArticle) {
-  return { title: article.title ?? '', path: [], originalUrl: '' };
+  return { title: (article.title ?? '').slice(0, SEARCHED_LENGTH), path: [], originalUrl: '' };
 }
 
 const NOUNS: Readonly<Record<ArticleState, [noun: string, after: string]>> = {
