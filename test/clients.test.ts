@@ -105,7 +105,7 @@ describe.concurrent.each([
     const listed = await call('list_sources', { source: provider, limit: 2 });
     const source = await call('get_source', { id: ids[0] });
 
-    expect(toolNames).toHaveLength(11);
+    expect(toolNames).toHaveLength(15);
     expect(urls).toEqual([`${siteOrigin}/billing`, `${siteOrigin}/billing/payment-methods`]);
     expect(ids).toHaveLength(2);
     expect(report).toMatchObject({ outcome: 'completed', counts: { completed: 2 } });

@@ -163,7 +163,7 @@ async function connect(name: string): Promise<Client> {
   expect(listed.tools.map((tool) => tool.name)).toEqual(
     tools.filter(({ kind }) => kind !== 'deletes').map((tool) => tool.name),
   );
-  expect(listed.tools).toHaveLength(11);
+  expect(listed.tools).toHaveLength(15);
   return client;
 }
 
