@@ -11,6 +11,9 @@ export const URL_LENGTH = 2_000;
 /** Stands between the titles of a path where it is shown. */
 export const PATH_SEPARATOR = ' › ';
 
+/** How many times as many characters are looked at as are shown. */
+const LOOKED_AT = 100;
+
 /** Characters that look like a blank, and are none to `\s`: Hangul fillers, braille and the like. */
 const FILLER = /[\u115f\u1160\u2800\u3164\uffa0\u{1d159}\u{16fe4}]/gu;
 /** The ends of lines, as all kinds of systems have them. */
@@ -35,12 +38,16 @@ export function tidied(text: string): string {
 
 /**
  * The same on one line, cut at `length` characters. It stays data: nothing in it is acted upon.
+ *
+ * A text may have millions of characters, so only as many are looked at as are likely to fill it.
  */
 export function bounded(text: string, length: number): string {
-  const line = tidied(text.replace(/[\p{Cc}\p{Cs}]/gu, ' '))
+  const beginning = text.slice(0, LOOKED_AT * length);
+  const line = tidied(beginning.replace(/[\p{Cc}\p{Cs}]/gu, ' '))
     .replace(/\s+/g, ' ')
     .trim();
-  return line.length > length ? `${cut(line, length - 1)}…` : line;
+  const isWhole = beginning.length === text.length && line.length <= length;
+  return isWhole || line === '' ? line : `${cut(line, length - 1)}…`;
 }
 
 /**

@@ -7,7 +7,7 @@ import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/clien
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { siteOrigin } from '../src/sandbox/content.ts';
-import { CLI, readAnswer, type ToolAnswer } from './harness.ts';
+import { CLI, LISTED_TOOLS, readAnswer, type ToolAnswer } from './harness.ts';
 import { RawClient } from './rpc.ts';
 
 const environment = { FINI_POLL_INTERVAL_MS: '50' };
@@ -105,7 +105,7 @@ describe.concurrent.each([
     const listed = await call('list_sources', { source: provider, limit: 2 });
     const source = await call('get_source', { id: ids[0] });
 
-    expect(toolNames).toHaveLength(11);
+    expect(toolNames).toHaveLength(LISTED_TOOLS);
     expect(urls).toEqual([`${siteOrigin}/billing`, `${siteOrigin}/billing/payment-methods`]);
     expect(ids).toHaveLength(2);
     expect(report).toMatchObject({ outcome: 'completed', counts: { completed: 2 } });

@@ -8,7 +8,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { tools } from '../src/tools/index.ts';
-import { readAnswer } from './harness.ts';
+import { LISTED_TOOLS, readAnswer } from './harness.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SITE = 'https://help.larkspur.example';
@@ -163,7 +163,7 @@ async function connect(name: string): Promise<Client> {
   expect(listed.tools.map((tool) => tool.name)).toEqual(
     tools.filter(({ kind }) => kind !== 'deletes').map((tool) => tool.name),
   );
-  expect(listed.tools).toHaveLength(11);
+  expect(listed.tools).toHaveLength(LISTED_TOOLS);
   return client;
 }
 

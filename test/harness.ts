@@ -17,6 +17,7 @@ import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/
 import { Secrets } from '../src/secrets.ts';
 import { connectServer, createServer, guarded } from '../src/server.ts';
 import { bounded, ERROR_LENGTH } from '../src/text.ts';
+import { toolsFor } from '../src/tools/index.ts';
 import type { ToolDependencies } from '../src/tools/tool.ts';
 import { serveHttp } from '../src/transports/http.ts';
 import { StdioTransport } from '../src/transports/stdio.ts';
@@ -267,6 +268,11 @@ async function connectHarness(
     },
   };
 }
+
+/** How many tools a server without flags lists. */
+export const LISTED_TOOLS = toolsFor({
+  ...{ readOnly: false, allowDelete: false, sandbox: false, http: false },
+}).length;
 
 /** Collects what must be stopped at the end of a test. */
 export class Stops {

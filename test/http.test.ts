@@ -11,6 +11,7 @@ import {
   environmentFor,
   eventually,
   ingestRequests,
+  LISTED_TOOLS,
   Stops,
   startHttp,
   startHttpProcess,
@@ -45,7 +46,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     const { url } = await startBuilt(['--sandbox', ...flags]);
     const { client, call } = await connect(url);
     const { tools } = await client.listTools();
-    expect(tools).toHaveLength(15);
+    expect(tools).toHaveLength(LISTED_TOOLS);
     const crawl = await call('deep_crawl_links', {
       links: ['https://help.larkspur.example/billing'],
     });
@@ -138,7 +139,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
   test('without any key the server starts and lists, and a call says what to set', async () => {
     const { url } = await start(flags);
     const { client, call } = await connect(url);
-    expect((await client.listTools()).tools).toHaveLength(15);
+    expect((await client.listTools()).tools).toHaveLength(LISTED_TOOLS);
     const { text } = await call('list_sources');
     expect(text).toMatch(/X-Fini-Api-Key header.*FINI_API_KEY in the server's environment/);
     expect(text).not.toContain('"env"');

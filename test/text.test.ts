@@ -33,6 +33,15 @@ test.each<[what: string, text: string, shown: string]>([
   expect(bounded(text, 100)).toBe(shown);
 });
 
+test('of a text that is far too long only the beginning is looked at', () => {
+  const hidden = (count: number) => '\u200b'.repeat(count);
+  expect(bounded(`${hidden(5_000)}a`, 100)).toBe('a');
+  expect(bounded(`a${hidden(1_000_000)}b`, 100)).toBe('a…');
+  expect(bounded(`${hidden(1_000_000)}b`, 100)).toBe('');
+  expect(bounded('a'.repeat(1_000_000), 100)).toBe(`${'a'.repeat(99)}…`);
+  expect(bounded(`a${hidden(1_000_000)}b`, Number.POSITIVE_INFINITY)).toBe('ab');
+});
+
 test('a text of several lines keeps its lines and tabs', () => {
   expect(tidied('a\tb\r\nc\rd\u2028e\u2029f\u0085g\n\nh\u200b')).toBe('a\tb\nc\nd\ne\nf\ng\n\nh');
 });

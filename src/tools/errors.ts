@@ -49,8 +49,10 @@ const NO_SUCH_ADDRESS = 'The Fini API was not found at this address: check FINI_
 /** What a 404 means where it may be for an ID, by the operation's name. */
 const NOT_FOUND: Readonly<Partial<Record<Operation, string>>> = {
   'get source': 'There is no such source in this workspace. Find the right ID with list_sources.',
-  'get articles': `There are no such articles in this workspace: list_articles shows the IDs. If it fails in the same way: ${NO_SUCH_ADDRESS}`,
-  'get folder tree': `With botId: there is no such agent in this workspace, list_agents shows the IDs. Without: ${NO_SUCH_ADDRESS}`,
+  'get articles':
+    'Either there are no such articles in this workspace (list_articles shows the IDs), or the Fini API was not found at this address (check FINI_BASE_URL).',
+  'get folder tree':
+    'Either there is no such agent in this workspace (list_agents shows the IDs), or the Fini API was not found at this address (check FINI_BASE_URL).',
 };
 
 /**

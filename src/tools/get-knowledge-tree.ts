@@ -20,34 +20,32 @@ const PAGE_BYTES = 50_000;
 /** Where articles are, and which of them an agent answers from (fini-api.md, "folder tree"). */
 export const getKnowledgeTree = defineTool({
   name: 'get_knowledge_tree',
-  title: 'Get the folders of Knowledge',
+  title: 'Get Knowledge folders',
   description:
-    'Shows the folders that Knowledge articles are in, as a flat list with the path to each: of the whole workspace, or with botId (from list_agents) those assigned to one agent. Use list_articles for the articles. It is a snapshot, which may be stale.',
+    'Shows the folders of Knowledge articles as a flat list with the path to each: those of the whole workspace or, with botId, those assigned to one agent. For the articles use list_articles, for the agents list_agents. The tree is a snapshot and may be stale.',
   kind: 'reads',
   scope: 'read',
   idempotent: true,
   openWorld: false,
   inputSchema: z.strictObject({
-    botId: agentId
-      .optional()
-      .describe("An agent's ID, from list_agents: only the folders assigned to it."),
+    botId: agentId.optional().describe("An agent's ID: only the folders assigned to it."),
     /** How many folders to pass over. */
     offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
     message: z.string().describe('What was found, and what to do next.'),
     total: z.int().describe('How many folders there are.'),
-    updatedAt: z.string().optional().describe('Of when the snapshot is (ISO 8601).'),
+    updatedAt: z.string().optional().describe('When the snapshot was last updated (ISO 8601).'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     folders: z
       .array(
         z.object({
           id: z.string().optional().describe('Folder ID: parentFolderId of its articles.'),
-          path: z.string().describe('Its title after those of the folders it is in.'),
-          articleCount: z.int().describe('Articles in it, without those in its own folders.'),
+          path: z.string().describe('Titles from the top folder down, separated by ›.'),
+          articleCount: z.int().describe('Articles directly in it, not in its subfolders.'),
         }),
       )
-      .describe('The folders, each before those in it.'),
+      .describe('The folders, each before its subfolders.'),
   }),
   async handler({ botId, offset }, { fini, call }) {
     const tree = await fini.folderTree(botId, call);
@@ -60,7 +58,7 @@ export const getKnowledgeTree = defineTool({
     const parts = [
       all.length === 0
         ? nothingThere(tree, botId !== undefined)
-        : `${counted(all.length, 'folder')}${botId === undefined ? '' : ' assigned to this agent'}. This is a snapshot${updatedAt === undefined ? '' : ` of ${updatedAt}`}, which may be stale.`,
+        : `${counted(all.length, 'folder')}${botId === undefined ? '' : ' assigned to this agent'}. This is a snapshot${updatedAt === undefined ? '' : ` of ${updatedAt}`} and may be stale.`,
       all.length > 0 && folders.length === 0
         ? `Offset ${offset} is past the end: use an offset below ${all.length}.`
         : '',
@@ -99,6 +97,6 @@ function nothingThere({ unreadable }: FolderTree, isOfAgent: boolean): string {
     return "No folder can be shown, but there may be some: look under Knowledge in Fini's dashboard.";
   }
   return isOfAgent
-    ? "No folder is assigned to this agent, so it has no articles to answer from. Call again without botId to see whether there are folders. Folders are assigned in Fini's dashboard."
-    : "This workspace has no folder tree. Generating articles from sources needs one first, or it makes nothing: create folders under Knowledge in Fini's dashboard.";
+    ? "No folder is assigned to this agent. The tree is a snapshot, so recent changes may be missing. To see all folders, call again without botId. Folders are assigned in Fini's dashboard."
+    : "This workspace has no folder tree. Generating articles from sources needs one first: create folders under Knowledge in Fini's dashboard. The tree is a snapshot, so folders just created may be missing.";
 }

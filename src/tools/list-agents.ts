@@ -10,7 +10,7 @@ export const listAgents = defineTool({
   name: 'list_agents',
   title: 'List agents',
   description:
-    "Lists the workspace's agents, which answer customers from the folders of articles assigned to them. Fini's API calls an agent a bot. Pass an ID as botId to get_knowledge_tree to see the folders of an agent.",
+    "Lists the workspace's agents, which answer customers from the folders of articles assigned to them (Fini's API calls an agent a bot). To see an agent's folders, pass its ID as botId to get_knowledge_tree.",
   kind: 'reads',
   scope: 'read',
   idempotent: true,
@@ -46,11 +46,11 @@ export const listAgents = defineTool({
           ? "There are no agents yet. They are created in Fini's dashboard."
           : 'No agents can be shown.',
       agents.length < all.length
-        ? `Only the first ${agents.length} are listed; the others are in Fini's dashboard.`
+        ? `Only the first ${agents.length} are listed: the others are only in Fini's dashboard.`
         : '',
       unreadable > 0 ? `${counted(unreadable, 'agent')} without an ID left out.` : '',
       hasMore === true
-        ? "Fini did not return all agents in one answer, so there are more than these. They are in Fini's dashboard."
+        ? "Fini did not return all agents in one answer: the others are only in Fini's dashboard."
         : '',
     ];
     return { message: paragraph(...parts), agents };

@@ -15,6 +15,8 @@ import { defineTool } from './tool.ts';
 
 /** How much a page may take, in bytes: clients hide longer results from their model. */
 const PAGE_BYTES = 50_000;
+/** How much of a title is searched, in characters: of thousands of titles, each costs time. */
+const SEARCHED_LENGTH = 1_000;
 /** How many titles a search that finds nothing names. */
 const NAMED_TITLES = 10;
 
@@ -26,7 +28,7 @@ export const listArticles = defineTool({
   name: 'list_articles',
   title: 'List Knowledge articles',
   description:
-    "Lists the workspace's Knowledge articles, without their text: drafts that wait for a review, live articles, and drafts that were published. Use it to find an article by title or to see what waits; to read an article, use get_articles. Agents answer from live articles only. For sources use list_sources.",
+    "Lists the workspace's Knowledge articles, without their text: drafts waiting for review, live articles, and drafts already published. Use it to find an article by title or to see what is waiting; to read one, use get_articles. Agents answer only from live articles. For sources use list_sources.",
   kind: 'reads',
   scope: 'read',
   idempotent: true,
@@ -36,7 +38,7 @@ export const listArticles = defineTool({
       .enum(ARTICLE_TYPES)
       .register(choiceWords, TYPE_WORDS)
       .optional()
-      .describe('Only live articles, or only drafts. Both if left out.'),
+      .describe('Only live articles or only drafts. Default: both.'),
     /** A part of the title, compared like that of a provider's item. */
     search: z.string().trim().optional().describe('Part of the title, ignoring case.'),
     limit: z
@@ -54,7 +56,7 @@ export const listArticles = defineTool({
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     articles: z
       .array(z.object(articleShape))
-      .describe('Drafts that wait for a review first, then live articles, then published drafts.'),
+      .describe('Drafts waiting for review first, then live articles, then published drafts.'),
   }),
   async handler({ type, search, limit, offset }, { fini, call }) {
     const list = await readArticles(fini, type, call);
@@ -80,7 +82,7 @@ export const listArticles = defineTool({
         : '',
       list.unreadable > 0 ? `${counted(list.unreadable, 'article')} without an ID left out.` : '',
       list.hasMore
-        ? "Fini did not return all articles in one answer, so there are more than these. They are in Fini's dashboard."
+        ? "Fini did not return all articles in one answer: the others are only in Fini's dashboard."
         : '',
     ];
     return {
@@ -100,9 +102,9 @@ function titleMatcher(search: string): (listed: ListedArticle) => boolean {
   return (listed) => matches(searchedTitle(listed));
 }
 
-/** An article as searches and titles go by it. */
+/** An article as searches and titles go by it; of a very long title the beginning. */
 function searchedTitle({ article }: ListedArticle) {
-  return { title: article.title ?? '', path: [], originalUrl: '' };
+  return { title: (article.title ?? '').slice(0, SEARCHED_LENGTH), path: [], originalUrl: '' };
 }
 
 const NOUNS: Readonly<Record<ArticleState, [noun: string, after: string]>> = {
@@ -128,7 +130,7 @@ function nothingListed(type: ArticleType | undefined, list: ListedArticles): str
     case 'draft':
       return 'There are no drafts.';
     case 'live':
-      return 'There are no live articles, so agents have nothing to answer from.';
+      return 'There are no live articles.';
     default:
       return "There are no articles yet. They are generated from completed sources, under Knowledge in Fini's dashboard.";
   }

@@ -117,6 +117,17 @@ describe('a long text', () => {
     expectFitToShow(answer, 80_000);
   });
 
+  test('of an instruction, a question or an escalation is shown by its beginning', async () => {
+    const long = 'word '.repeat(200_000);
+    const { id } = add({ agentInstruction: long, escalation: long, questions: [long] });
+    const answer = await get([id]);
+    const [{ agentInstruction, escalation, questions }] = answer.structured.articles;
+    for (const text of [agentInstruction, escalation, questions[0]]) {
+      expect(text).toMatch(/^(word )+(word|wor|wo|w)?…$/);
+    }
+    expectFitToShow(answer, 10_000);
+  });
+
   test('gives nothing beyond its end', async () => {
     const { id } = add({ mainKnowledge: 'Short.' });
     const { structured, text } = await get([id], 6);

@@ -31,7 +31,7 @@ test('the folders with their paths, each before those in it, in the text too', a
   ]);
   expect(paths).toContain('Billing › Payments › Refunds');
   expect(structured.message).toBe(
-    `${structured.total} folders. This is a snapshot of ${structured.updatedAt}, which may be stale.`,
+    `${structured.total} folders. This is a snapshot of ${structured.updatedAt} and may be stale.`,
   );
   const live = harness.sandbox.articles().filter((one) => one.isDraftPublished === null);
   for (const { id, articleCount } of structured.folders) {
@@ -67,7 +67,7 @@ describe('without folders', () => {
     expect(isError).toBe(false);
     expect(structured).toMatchObject({ total: 0, folders: [] });
     expect(structured.message).toMatch(
-      /^This workspace has no folder tree\. Generating articles from sources needs one first.*dashboard\.$/,
+      /^This workspace has no folder tree\. Generating articles from sources needs one first: create folders .* dashboard\. The tree is a snapshot/,
     );
     expect(text).toBe(structured.message);
   });
@@ -76,7 +76,7 @@ describe('without folders', () => {
     const body = { snapshotObjV2: [] };
     harness.sandbox.script({ action: { kind: 'status', status: 200, body } });
     expect((await get({ botId: 'b' })).structured.message).toMatch(
-      /^No folder is assigned to this agent.*Call again without botId/,
+      /^No folder is assigned to this agent\. The tree is a snapshot.* call again without botId/,
     );
   });
 
@@ -101,7 +101,7 @@ describe('odd answers', () => {
     answerWith({ snapshotObjV2: [node] });
     const { structured } = await get();
     expect(structured.folders).toMatchObject([folder]);
-    expect(structured.message).toBe('1 folder. This is a snapshot, which may be stale.');
+    expect(structured.message).toBe('1 folder. This is a snapshot and may be stale.');
   });
 
   test('what could not be read is counted', async () => {
