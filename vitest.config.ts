@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 20_000,
+    // Many times what any takes: the machine may be busy with others.
+    testTimeout: 40_000,
     // Hooks start processes.
     hookTimeout: 30_000,
     // Three for two cores, since tests mostly wait.
