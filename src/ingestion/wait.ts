@@ -211,8 +211,10 @@ export class Wait {
     const source = this.#sources.get(document.id);
     if (source === undefined) return true;
     const news = isNews(document, source.baseline);
-    // A slow answer may tell of the old job last. A new job counts whatever Fini's clocks say.
-    if (!news && isOlder(document, source.document)) return isSettled(source);
+    // A slow answer may tell of the old job last. A new job counts whatever Fini's clocks say, but
+    // without a baseline nothing else tells which of two records is the newer.
+    const isSure = news && source.baseline !== null;
+    if (!isSure && isOlder(document, source.document)) return isSettled(source);
     // Reports count paragraphs and never show them, so a long wait need not hold on to them.
     const before = source.fresh ? (source.document?.linkedJobStatus ?? null) : null;
     source.document = { ...document, paragraphs: [] };
