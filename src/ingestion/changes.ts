@@ -45,8 +45,8 @@ export interface Watch {
 
 interface ActiveWatch extends Watch {
   readonly pending: Set<string>;
-  /** Aborted once nothing is pending. */
-  readonly settled: AbortController;
+  /** Aborted once nothing is pending, or with the error that ends this watch alone. */
+  readonly ended: AbortController;
   /** When the next round is due, by `performance.now()`. */
   dueAt: number;
   /** The pause between rounds, in milliseconds: it grows while nothing changes. */
@@ -106,7 +106,7 @@ export class Changes {
     const active: ActiveWatch = {
       ...watch,
       pending: new Set(watch.ids),
-      settled: new AbortController(),
+      ended: new AbortController(),
       dueAt: startedAt,
       interval: this.#pollIntervalMs,
       silentRounds: 0,
@@ -127,22 +127,27 @@ export class Changes {
         if (document !== undefined) this.#deliver(document);
       }
     }
-    const until = AbortSignal.any([signal, active.settled.signal]);
+    const ended = active.ended.signal;
+    const until = AbortSignal.any([signal, ended]);
     try {
-      while (pending.size > 0) {
+      while (!ended.aborted) {
         const left = Math.max(active.dueAt, this.#patientUntil) - performance.now();
         if (left > 0) {
           // Meanwhile another wait may poll, which is as good: the poll says when the next is due.
           await sleep(left, undefined, { signal: until }).catch(() => undefined);
           signal.throwIfAborted();
         } else {
-          await this.#polls.join({ signal, onPause: watch.onPause }, startedAt);
+          await this.#polls.join({ signal: until, onPause: watch.onPause }, startedAt);
         }
       }
+    } catch (error) {
+      // The rest of a round is for others.
+      if (!ended.aborted || signal.aborted) throw error;
     } finally {
       this.#watches.delete(active);
       this.#forget();
     }
+    if (pending.size > 0) throw ended.reason;
   }
 
   /** One round for all who wait. Its end says when each of them is due for the next. */
@@ -258,10 +263,17 @@ export class Changes {
       try {
         this.#deliver(await this.#fini.getSource(id, options));
       } catch (error) {
-        if (!(error instanceof FiniError) || error.status !== 404) throw error;
-        this.#deliverNotFound(id);
+        if (!(error instanceof FiniError)) throw error;
+        if (error.status === 404) this.#deliverNotFound(id);
+        else if (error.status === 403) this.#deliverDenied(id, error);
+        else throw error;
       }
     });
+  }
+
+  /** The ID may be another workspace's, which concerns nobody else who waits. */
+  #deliverDenied(id: string, error: FiniError): void {
+    for (const { pending, ended } of this.#watches) if (pending.has(id)) ended.abort(error);
   }
 
   /** Passes a record to every watch that waits for it. */
@@ -290,9 +302,9 @@ export class Changes {
     }
   }
 
-  #settle({ pending, settled }: ActiveWatch, id: string): void {
+  #settle({ pending, ended }: ActiveWatch, id: string): void {
     pending.delete(id);
-    if (pending.size === 0) settled.abort();
+    if (pending.size === 0) ended.abort();
   }
 
   /** Forgets the sources that nobody waits for any more. */

@@ -243,3 +243,53 @@ describe('where a knowledge job rewrites the job of a source', () => {
     expect((await given).structured).toMatchObject({ outcome: 'completed' });
   });
 });
+
+describe('waits that share their polls', () => {
+  const running = { linkedJobStatus: 'IN_PROGRESS', success: null };
+
+  test('one is told of its end though the answer for another does not come', async () => {
+    const { call, sandbox } = await start(
+      {},
+      { FINI_REQUEST_TIMEOUT_MS: '60000', FINI_POLL_INTERVAL_MS: '300' },
+    );
+    const ended = sandbox.addDocument({ originalUrl: page('a'), ...running });
+    const other = sandbox.addDocument({ originalUrl: page('b'), ...running });
+    const cancel = new AbortController();
+    const hanging = call('wait_for_sources', { ids: [other.id] }, { signal: cancel.signal });
+    const given = call('wait_for_sources', { ids: [ended.id] });
+    const looksAt = ({ id }: { id: string }) =>
+      sandbox.requests.filter(({ path }) => path.endsWith(id)).length;
+    await eventually(() => {
+      expect(looksAt(ended)).toBeGreaterThan(0);
+      expect(looksAt(other)).toBeGreaterThan(1);
+    });
+    const path = new RegExp(other.id);
+    sandbox.script({ method: 'GET', path, times: 9, action: { kind: 'hang' } });
+    const updatedAt = new Date().toISOString();
+    sandbox.addDocument({ ...ended, linkedJobStatus: 'COMPLETED', success: true, updatedAt });
+    expect((await given).structured.outcome).toBe('completed');
+    cancel.abort();
+    await hanging.catch(() => undefined);
+  });
+
+  test('an ID of another workspace ends the wait for it, and no other', async () => {
+    const { call, sandbox } = await start();
+    const ids = [1, 2, 3, 4].map(
+      (name) => sandbox.addDocument({ originalUrl: page(name), ...running }).id,
+    );
+    const foreign = '00000000-0000-4000-8000-000000000000';
+    const path = new RegExp(foreign);
+    const action = { kind: 'status', status: 403 } as const;
+    sandbox.script({ method: 'GET', path, times: Number.POSITIVE_INFINITY, action });
+    const given = call('wait_for_sources', { ids, timeoutSeconds: 2 });
+    await eventually(() => expect(sandbox.requests.length).toBeGreaterThan(2));
+    // So slow that the next poll of the one falls into that of the other.
+    const slow = { kind: 'slow', milliseconds: 400 } as const;
+    sandbox.script({ method: 'GET', path: /\?/, times: 3, action: slow });
+    const { isError, text } = await call('wait_for_sources', { ids: [foreign] });
+    expect(isError).toBe(true);
+    expect(text).toContain('403');
+    const { structured } = await given;
+    expect(structured).toMatchObject({ outcome: 'timed_out', counts: { unfinished: 4 } });
+  });
+});
