@@ -244,18 +244,28 @@ export class Changes {
    * odd order, a lost cursor).
    */
   #hidden(watches: readonly ActiveWatch[]): string[] {
+    const first = this.#round % watches.length;
+    const lists = [...watches.slice(first), ...watches.slice(0, first)].map((watch) =>
+      this.#hiddenOf(watch),
+    );
+    const longest = Math.max(...lists.map(({ length }) => length));
     const hidden = new Set<string>();
-    const roundOf = (id: string) => this.#sightings.get(id)?.round ?? 0;
-    for (const { pending, isCovered, silentRounds } of watches) {
-      const ids = [...pending];
-      const unseen = isCovered ? [] : ids.filter((id) => !this.#sightings.has(id));
-      for (const id of unseen.slice(0, READ_BY_ID)) hidden.add(id);
-      for (const id of ids) if (this.#sightings.get(id)?.roundsNotFound) hidden.add(id);
-      if (silentRounds < SILENT_ROUNDS) continue;
-      const silent = ids.toSorted((one, other) => roundOf(one) - roundOf(other));
-      for (const id of silent.slice(0, Math.ceil(ids.length / SILENT_PART))) hidden.add(id);
+    // By turns, so that a wait for many holds up none for few.
+    for (let turn = 0; turn < longest && hidden.size < READ_BY_ID; turn += 1) {
+      for (const list of lists) for (const id of list.slice(turn, turn + 1)) hidden.add(id);
     }
     return [...hidden].slice(0, READ_BY_ID);
+  }
+
+  #hiddenOf({ pending, isCovered, silentRounds }: ActiveWatch): string[] {
+    const ids = [...pending];
+    const unseen = isCovered ? [] : ids.filter((id) => !this.#sightings.has(id));
+    const notFound = ids.filter((id) => this.#sightings.get(id)?.roundsNotFound);
+    const hidden = [...unseen.slice(0, READ_BY_ID), ...notFound];
+    if (silentRounds < SILENT_ROUNDS) return hidden;
+    const roundOf = (id: string) => this.#sightings.get(id)?.round ?? 0;
+    const silent = ids.toSorted((one, other) => roundOf(one) - roundOf(other));
+    return [...hidden, ...silent.slice(0, Math.ceil(ids.length / SILENT_PART))];
   }
 
   async #readById(ids: readonly string[], options: CallOptions): Promise<void> {

@@ -293,3 +293,22 @@ describe('waits that share their polls', () => {
     expect(structured).toMatchObject({ outcome: 'timed_out', counts: { unfinished: 4 } });
   });
 });
+
+test('a wait for a thousand old sources does not hold up one for three', async () => {
+  const { call, sandbox } = await start();
+  for (let index = 0; index < 1_500; index += 1) {
+    const updatedAt = new Date(Date.now() - (1_500 - index) * 60_000).toISOString();
+    sandbox.addDocument({ originalUrl: page(index), updatedAt });
+  }
+  const old = sandbox.documents().map(({ id }) => id);
+  const many = new Set(old.slice(0, 1_000));
+  const cancel = new AbortController();
+  const other = call('wait_for_sources', { ids: [...many] }, { signal: cancel.signal });
+  await eventually(() => expect(sandbox.requests.length).toBeGreaterThan(5));
+  const { structured } = await call('wait_for_sources', { ids: old.slice(1_010, 1_013) });
+  expect(structured.outcome).toBe('completed');
+  const read = sandbox.requests.filter(({ path }) => many.has(path.split('/').at(-1) ?? ''));
+  expect(read.length).toBeLessThan(500);
+  cancel.abort();
+  await other.catch(() => undefined);
+});
