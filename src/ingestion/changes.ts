@@ -78,6 +78,8 @@ export class Changes {
   readonly #sightings = new Map<string, Sighting>();
   /** Every change before this has been read, in milliseconds since 1970. */
   #readUpTo = Number.POSITIVE_INFINITY;
+  /** The newest change that the latest poll of the list has read, in the same way. */
+  #newestRead = Number.POSITIVE_INFINITY;
   /** The newest records as polls have read them, without their text: every one that changed since `#keptSince`. */
   readonly #kept = new Map<string, FiniDocument>();
   #keptSince = Number.POSITIVE_INFINITY;
@@ -220,12 +222,26 @@ export class Changes {
       if (this.#pages >= 10 + Math.ceil((4 * pending.size) / page.limit)) break;
       if (page.oldestChange < readUpTo && !(foundUnseen && unseen.size > 0)) break;
     }
+    // Once nobody waits any more, nothing is to be remembered.
+    options.signal?.throwIfAborted();
+    if (coveredSince >= this.#newestRead) this.#doubtSightings(watches, read);
     this.#keep(read, coveredSince, coveredSince < readUpTo);
     for (const watch of watches) {
       if (watch.since !== undefined) watch.isCovered ||= covers(coveredSince, watch.since);
     }
     // A watch that began meanwhile may have asked for older changes: those are still to be read.
-    if (Number.isFinite(newest) && this.#readUpTo === readUpTo) this.#readUpTo = newest;
+    if (!Number.isFinite(newest)) return;
+    this.#newestRead = newest;
+    if (this.#readUpTo === readUpTo) this.#readUpTo = newest;
+  }
+
+  /** Changes between two polls went unread: what the second did not show may be among them. */
+  #doubtSightings(watches: readonly ActiveWatch[], read: readonly FiniDocument[]): void {
+    const shown = new Set(read.map(({ id }) => id));
+    for (const [id, { roundsNotFound }] of this.#sightings) {
+      if (roundsNotFound === 0 && !shown.has(id)) this.#sightings.delete(id);
+    }
+    for (const watch of watches) watch.isCovered = false;
   }
 
   /** Keeps what a poll has read, behind what was kept if the poll has read down to that. */
@@ -325,6 +341,7 @@ export class Changes {
     this.#kept.clear();
     this.#keptSince = Number.POSITIVE_INFINITY;
     this.#readUpTo = Number.POSITIVE_INFINITY;
+    this.#newestRead = Number.POSITIVE_INFINITY;
     this.#patientUntil = Number.NEGATIVE_INFINITY;
   }
 }

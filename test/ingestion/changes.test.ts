@@ -312,3 +312,29 @@ test('a wait for a thousand old sources does not hold up one for three', async (
   cancel.abort();
   await other.catch(() => undefined);
 });
+
+test('ends between two polls are found, also below more changes than a poll reads', async () => {
+  const { call, sandbox } = await start(
+    { jobs: () => ({ never: true }), parallelJobs: 100 },
+    { FINI_POLL_INTERVAL_MS: '100' },
+  );
+  for (let index = 0; index < 3_000; index += 1) {
+    const updatedAt = new Date(Date.now() - (3_000 - index) * 60_000).toISOString();
+    sandbox.addDocument({ originalUrl: page(`old/${index}`), updatedAt });
+  }
+  const old = sandbox.documents();
+  const documentIdsToAdd = Array.from({ length: 20 }, (_, index) => page(index));
+  const messages: string[] = [];
+  const onprogress = ({ message = '' }: Progress) => messages.push(message);
+  const given = call('ingest_and_wait', { documentIdsToAdd }, { onprogress });
+  await eventually(() => expect(messages.join()).toContain('20 in progress'));
+  const requests = sandbox.requests.length;
+  const ended = { linkedJobStatus: 'COMPLETED', success: true };
+  for (const document of sandbox.documents().slice(old.length)) {
+    sandbox.addDocument({ ...document, ...ended, updatedAt: new Date().toISOString() });
+  }
+  const updatedAt = new Date(Date.now() + 5).toISOString();
+  for (const document of old) sandbox.addDocument({ ...document, updatedAt });
+  expect((await given).structured.counts).toMatchObject({ submitted: 20, completed: 20 });
+  expect(sandbox.requests.length - requests).toBeLessThan(60);
+});
