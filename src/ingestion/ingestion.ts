@@ -320,7 +320,8 @@ export class Ingestion {
     try {
       await this.#changes.watch({
         ids: wait.ids,
-        ...(since === null ? {} : { since }),
+        // What was queued before this call may have ended before it, too.
+        ...(since === null || wait.hasUnshown ? {} : { since }),
         isNew: wait.hasQueuedAll,
         isSettled: (document) => {
           this.#recent.learn(document);

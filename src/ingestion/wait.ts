@@ -131,6 +131,15 @@ export class Wait {
     return this.#known.size === 0 && this.#queued.every(({ joined }) => !joined);
   }
 
+  /** Whether it waits for jobs that were queued before, whose records it has not been shown. */
+  get hasUnshown(): boolean {
+    const joined = [
+      ...[...this.#known.values()].flatMap(({ id, joined }) => (joined ? [id] : [])),
+      ...this.#queued.flatMap(({ ids, joined }) => (joined ? ids : [])),
+    ];
+    return joined.some((id) => this.#sources.get(id)?.document === null);
+  }
+
   get ids(): string[] {
     return [...this.#sources.keys()];
   }

@@ -338,3 +338,24 @@ test('ends between two polls are found, also below more changes than a poll read
   expect((await given).structured.counts).toMatchObject({ submitted: 20, completed: 20 });
   expect(sandbox.requests.length - requests).toBeLessThan(60);
 });
+
+test('joined jobs that ended before the call, and below what its look reads, are read by ID', async () => {
+  const { call, sandbox } = await start({ parallelJobs: 100 });
+  for (let index = 0; index < 1_500; index += 1) {
+    const updatedAt = new Date(Date.now() - (1_500 - index) * 100).toISOString();
+    sandbox.addDocument({ originalUrl: page(`old/${index}`), updatedAt });
+  }
+  const old = sandbox.documents();
+  const documentIdsToAdd = Array.from({ length: 30 }, (_, index) => page(index));
+  await call('ingest_sources', { documentIdsToAdd });
+  await eventually(() => {
+    for (const { linkedJobStatus } of sandbox.documents().slice(old.length))
+      expect(linkedJobStatus).toBe('COMPLETED');
+  });
+  const updatedAt = new Date(Date.now() + 5).toISOString();
+  for (const document of old) sandbox.addDocument({ ...document, updatedAt });
+  const requests = sandbox.requests.length;
+  const { structured } = await call('ingest_and_wait', { documentIdsToAdd });
+  expect(structured.counts).toMatchObject({ submitted: 30, completed: 30 });
+  expect(sandbox.requests.length - requests).toBeLessThan(90);
+});
