@@ -528,3 +528,25 @@ test.each(['lost', 'cancelled'])(
     expect(ingestRequests(sandbox)).toHaveLength(2);
   },
 );
+
+test.each([
+  ['look', { documentIdsToRefresh: pages(20) }],
+  ['queueing', { documentIdsToAdd: pages(1) }],
+])('ingest_sources ends on time, though the %s of a longer call does not', async (_, input) => {
+  harness = await startHarness({}, { FINI_REQUEST_TIMEOUT_MS: '60000' }, [], {
+    dependencies: { silentCallSeconds: 1 },
+  });
+  const { call, sandbox } = harness;
+  sandbox.script({ method: 'GET', times: 9, action: { kind: 'hang' } });
+  const cancel = new AbortController();
+  // A call with progress may last longer.
+  const options = { signal: cancel.signal, onprogress: () => undefined };
+  const longer = { documentIdsToAdd: pages(1), timeoutSeconds: 600 };
+  const other = call('ingest_and_wait', longer, options);
+  await until(() => sandbox.requests.length > 0);
+  const { isError, text } = await call('ingest_sources', input);
+  if (isError) expect(text).toMatch(/Another call was still queueing.*Nothing was carried out/);
+  expect(ingestRequests(sandbox)).toHaveLength(isError ? 0 : 1);
+  cancel.abort();
+  await other.catch(() => undefined);
+});
