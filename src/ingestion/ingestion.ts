@@ -346,7 +346,10 @@ export class Ingestion {
           this.#recent.learn(document);
           return wait.take(document, wasNeverQueued(document));
         },
-        onGone: (id) => wait.lose(id),
+        onGone: (id) => {
+          this.#recent.lose(id);
+          wait.lose(id);
+        },
         onRound: (trouble) => wait.endRound(trouble),
         onPause: wait.onPause,
         signal: wait.signal,

@@ -13,6 +13,8 @@ interface Queueing {
   readonly ids: readonly string[] | null;
   /** By the key of an input: the source that it has turned out to mean. */
   readonly idOf: Map<string, string>;
+  /** Sources of it that no longer exist. */
+  readonly gone: Set<string>;
   /** The request may reach Fini yet. */
   readonly mayComeLate: boolean;
   readonly baseline: Baseline;
@@ -109,6 +111,11 @@ export class Recent {
     }
   }
 
+  /** Notes that a source no longer exists, so that its job is over too. */
+  lose(id: string): void {
+    this.#bySource.get(inputKey(id))?.gone.add(id);
+  }
+
   /**
    * Which of a call's inputs run already, or may run: by their records, by what was queued lately and
    * has not shown yet, and by requests that had no answer.
@@ -167,19 +174,17 @@ export class Recent {
 
   /** Of what was queued together: the sources whose job has not ended, and those of them without a name. */
   #stillOpen(
-    { idOf, baseline }: Queueing,
+    { idOf, gone, baseline }: Queueing,
     ids: readonly string[],
     { records, absent, shownSince }: Look,
   ): { open: ReadonlySet<string>; nameless: readonly string[] } {
     const named = new Set(idOf.values());
-    const isShown = (id: string) =>
-      shownSince === Number.NEGATIVE_INFINITY ||
-      // A new source stands on the list since it was queued.
-      (shownSince < baseline.newestChange && !baseline.records.has(id));
+    const isWhole = shownSince === Number.NEGATIVE_INFINITY;
     const open = ids.filter((id) => {
       const document = records.get(id);
       if (document !== undefined) return isInFlight(document) || !isFresh(document, baseline);
-      return !absent.has(id) && !isShown(id);
+      // What the list does not show may be new, or of old, with a job that has not started.
+      return !isWhole && !absent.has(id) && !gone.has(id);
     });
     return { open: new Set(open), nameless: open.filter((id) => !named.has(id)) };
   }
@@ -267,11 +272,12 @@ export class Recent {
     }
   }
 
-  #add(queueing: Omit<Queueing, 'until' | 'idOf'>, milliseconds: number): void {
+  #add(queueing: Omit<Queueing, 'until' | 'idOf' | 'gone'>, milliseconds: number): void {
     this.#prune();
     const until = performance.now() + milliseconds;
     this.#until = Math.max(this.#until, until);
-    const remembered = { ...queueing, idOf: new Map<string, string>(), until };
+    const memory = { idOf: new Map<string, string>(), gone: new Set<string>() };
+    const remembered = { ...queueing, ...memory, until };
     const sources = new Set(queueing.ids?.map(inputKey));
     for (const key of queueing.inputs.map(inputKey)) {
       if (sources.has(key)) remembered.idOf.set(key, key);

@@ -550,3 +550,29 @@ test.each([
   cancel.abort();
   await other.catch(() => undefined);
 });
+
+describe('the same call again before a new job shows, in a workspace of many sources', () => {
+  const MANY = 1_500;
+
+  async function startLarge(changesApartMs: number) {
+    const { call, sandbox } = await start({ lingerMs: 15_000 });
+    const now = Date.now();
+    pages(MANY).forEach((originalUrl, index) => {
+      const updatedAt = new Date(now - (MANY - index) * changesApartMs).toISOString();
+      sandbox.addDocument({ originalUrl, updatedAt });
+    });
+    return { call, sandbox };
+  }
+
+  test.each([100, 60_000])(
+    'pages that no look reaches, with a change every %i ms, are joined',
+    async (changesApartMs) => {
+      const { call, sandbox } = await startLarge(changesApartMs);
+      const input = { documentIdsToAdd: pages(30), timeoutSeconds: 1 };
+      await call('ingest_and_wait', input);
+      const { structured } = await call('ingest_and_wait', input);
+      expect(structured.counts).toMatchObject({ submitted: 30, unfinished: 30 });
+      expect(ingestRequests(sandbox)).toHaveLength(1);
+    },
+  );
+});
