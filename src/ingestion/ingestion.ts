@@ -260,7 +260,7 @@ export class Ingestion {
     // Until another call is done with an input, nobody can say whether it is queued.
     const release = await this.#reserve(inputs, wait.signal, (busy) => wait.doubt(busy));
     try {
-      const there = [...thereOf(request), ...this.#recent.idsToLookAt(inputs)];
+      const there = [...thereOf(request), ...this.#recent.toLookAt(inputs)];
       const look = await this.#looks.look({ mayRun: inputs, there }, wait.preparing);
       queuedAt.queuedAfter = afterChange(look);
       const { joined, groups, held, heldSeconds } = this.#recent.findRunning(inputs, look);

@@ -95,9 +95,10 @@ export class Recent {
     return [id, originalUrl].some((name) => name !== null && isRemembered(inputKey(name)));
   }
 
-  /** The sources queued lately for these inputs: their records tell what became of them. */
-  idsToLookAt(inputs: readonly string[]): string[] {
-    return [...this.#of(inputs)].flatMap(({ ids }) => ids ?? []);
+  /** What was queued lately for these inputs, or may have been: the records tell what became of it. */
+  toLookAt(inputs: readonly string[]): string[] {
+    const isInDoubt = (input: string) => this.#byInput.get(inputKey(input))?.ids === null;
+    return [...[...this.#of(inputs)].flatMap(({ ids }) => ids ?? []), ...inputs.filter(isInDoubt)];
   }
 
   /** Remembers which input a source is, once its record shows it. */

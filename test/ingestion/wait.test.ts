@@ -564,6 +564,17 @@ describe('the same call again before a new job shows, in a workspace of many sou
     return { call, sandbox };
   }
 
+  test('after a 500: a page that is not on the first of the list is held', async () => {
+    const { call, sandbox } = await startLarge(60_000);
+    sandbox.script({ method: 'POST', action: { kind: 'status', status: 500 } });
+    const input = { documentIdsToAdd: pages(1) };
+    expect((await call('ingest_and_wait', input)).isError).toBe(true);
+    const { structured } = await call('ingest_and_wait', input);
+    expect(structured).toMatchObject({ sources: [], unqueued: pages(1) });
+    expect(structured.nextSteps).toMatch(/may already be queued/);
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  });
+
   test.each([100, 60_000])(
     'pages that no look reaches, with a change every %i ms, are joined',
     async (changesApartMs) => {
