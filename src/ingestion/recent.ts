@@ -3,7 +3,7 @@ import { FiniError } from '../fini/errors.ts';
 import type { Processing } from './account.ts';
 import { type Baseline, isFresh } from './freshness.ts';
 import type { Look } from './look.ts';
-import { inputKey, matchRecords, namesOf } from './matching.ts';
+import { inputKey, looseKey, matchRecords, namesOf } from './matching.ts';
 import { isInFlight } from './states.ts';
 
 /** What one call queued, remembered so that the same call made again queues nothing. */
@@ -159,9 +159,14 @@ export class Recent {
         else if (open.has(id)) join(input, id, look.records.get(id) ?? null);
       }
       const all = queueing.inputs.filter((input) => !queueing.idOf.has(inputKey(input)));
-      // Where Fini gave an ID for fewer, some were surely not queued, and nobody knows which.
-      if (unnamed.length === 0 || nameless.length < all.length) continue;
-      if (unnamed.length === all.length) {
+      if (nameless.length === 0) {
+        // Fini gave them no ID, or that of a page which they are another spelling of.
+        const alike = new Map([...queueing.idOf].map(([key, id]) => [looseKey(key), id]));
+        for (const input of unnamed) {
+          const id = alike.get(looseKey(input));
+          if (id !== undefined && open.has(id)) join(input, id, look.records.get(id) ?? null);
+        }
+      } else if (unnamed.length > 0 && unnamed.length === all.length) {
         const { baseline, processing } = queueing;
         groups.push({ inputs: unnamed, ids: nameless, baseline, processing });
       } else {

@@ -587,3 +587,35 @@ describe('the same call again before a new job shows, in a workspace of many sou
     },
   );
 });
+
+describe('where Fini gave fewer IDs than it got pages', () => {
+  test.each([[[0, 1, 2]], [[1, 2]]])(
+    'and records show no URL yet, pages %j are not queued again',
+    async (again) => {
+      const urls = pages(3);
+      const jobs = ({ url }: { url: string | null }) =>
+        url === urls[2] ? ({ drop: true } as const) : { workingMs: 1_500 };
+      const { call, sandbox } = await start({ jobs });
+      await call('ingest_sources', { documentIdsToAdd: urls });
+      const rewrite = (answer: unknown) => rewriteRecords(answer, { originalUrl: null });
+      sandbox.script({ method: 'GET', times: 2, action: { kind: 'rewrite', rewrite } });
+      const chosen = urls.filter((_, index) => again.includes(index));
+      const { structured } = await call('ingest_and_wait', { documentIdsToAdd: chosen });
+      expect(structured.counts.submitted).toBe(chosen.length);
+      expect(ingestRequests(sandbox)).toHaveLength(1);
+    },
+  );
+
+  test('and one is another spelling of another, both are joined', async () => {
+    const urls = ['https://docs.example.com/a', 'https://docs.example.com/a/'];
+    const jobs = ({ url }: { url: string | null }) =>
+      url === urls[1] ? ({ drop: true } as const) : { workingMs: 1_500 };
+    const { call, sandbox } = await start({ jobs });
+    const first = call('ingest_and_wait', { documentIdsToAdd: urls });
+    await until(() => sandbox.documents().length === 1);
+    const second = await call('ingest_and_wait', { documentIdsToAdd: urls });
+    expect((await first).structured.counts).toMatchObject({ submitted: 2, completed: 2 });
+    expect(second.structured.counts).toMatchObject({ submitted: 2, completed: 2 });
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  });
+});
