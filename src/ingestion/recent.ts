@@ -152,11 +152,19 @@ export class Recent {
         continue;
       }
       const { open, nameless } = this.#stillOpen(queueing, queueing.ids, look);
+      // Where the list could not be read before, nothing tells the new job's end from the old one's.
+      const mayTell = queueing.baseline.newestChange < Number.POSITIVE_INFINITY;
+      const hold = (input: string) => {
+        held.add(input);
+        const seconds = mayTell ? UNNAMED_SECONDS : (queueing.until - performance.now()) / 1000;
+        heldSeconds = Math.max(heldSeconds, seconds);
+      };
       const unnamed: string[] = [];
       for (const input of left) {
         const id = queueing.idOf.get(inputKey(input));
         if (id === undefined) unnamed.push(input);
-        else if (open.has(id)) join(input, id, look.records.get(id) ?? null);
+        else if (open.has(id) && mayTell) join(input, id, look.records.get(id) ?? null);
+        else if (open.has(id)) hold(input);
       }
       const all = queueing.inputs.filter((input) => !queueing.idOf.has(inputKey(input)));
       if (nameless.length === 0) {
@@ -166,12 +174,11 @@ export class Recent {
           const id = alike.get(looseKey(input));
           if (id !== undefined && open.has(id)) join(input, id, look.records.get(id) ?? null);
         }
-      } else if (unnamed.length > 0 && unnamed.length === all.length) {
+      } else if (unnamed.length > 0 && unnamed.length === all.length && mayTell) {
         const { baseline, processing } = queueing;
         groups.push({ inputs: unnamed, ids: nameless, baseline, processing });
       } else {
-        for (const input of unnamed) held.add(input);
-        heldSeconds = Math.max(heldSeconds, UNNAMED_SECONDS);
+        unnamed.forEach(hold);
       }
     }
     this.#resolveDoubts(joined);
@@ -223,8 +230,9 @@ export class Recent {
       records: new Map(before.map((record) => [record.id, record])),
     };
     const processing = asked && { english: asked.english, baser: asked.baser };
-    this.#add({ inputs, ids, baseline, processing, mayComeLate: false }, QUEUEING_REMEMBERED_MS);
-    for (const record of before) this.learn(record);
+    const isUnread = newestChange === Number.POSITIVE_INFINITY;
+    const milliseconds = isUnread ? DOUBT_REMEMBERED_MS : QUEUEING_REMEMBERED_MS;
+    this.#add({ inputs, ids, baseline, processing, mayComeLate: false }, milliseconds);
   }
 
   /**

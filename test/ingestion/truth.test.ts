@@ -527,3 +527,18 @@ test('a joined job is not reported with what another wait had read before it', a
   cancel.abort();
   await other.catch(() => undefined);
 });
+
+test('what was queued while the list could not be read is held, not taken for done', async () => {
+  const harness = await start({ lingerMs: 700 });
+  const { call, sandbox } = harness;
+  const updatedAt = new Date(Date.now() - 1_000).toISOString();
+  const { id } = sandbox.addDocument({ source: 'notion', updatedAt });
+  sandbox.script({ method: 'GET', times: 8, action: { kind: 'html', status: 200 } });
+  expect((await call('refresh_sources', { documentIds: [id] })).isError).toBe(false);
+  sandbox.clearFaults();
+  const input = { source: 'notion', documentIdsToRefresh: [id] };
+  const { structured } = await call('ingest_and_wait', input);
+  expect(structured).toMatchObject({ sources: [], unqueued: [id] });
+  expect(structured.nextSteps).toMatch(/may already be queued.*In [1-6]?\d s/);
+  expect(posts(harness)).toHaveLength(1);
+});
