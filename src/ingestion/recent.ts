@@ -296,7 +296,16 @@ export class Recent {
     for (const key of queueing.inputs.map(inputKey)) {
       if (sources.has(key)) remembered.idOf.set(key, key);
     }
-    this.#keep(this.#byInput, queueing.inputs, remembered);
+    // By whatever name the next call has for it.
+    const names = [...queueing.inputs];
+    for (const record of queueing.baseline.records.values()) {
+      for (const name of namesOf(record)) {
+        if (name === null) continue;
+        names.push(name);
+        remembered.idOf.set(inputKey(name), record.id);
+      }
+    }
+    this.#keep(this.#byInput, names, remembered);
     // In doubt, the records that were there before: a wait for them must not take the old job's end.
     const ids = queueing.ids ?? [...queueing.baseline.records.keys()];
     this.#keep(this.#bySource, ids, remembered);

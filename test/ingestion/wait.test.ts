@@ -619,3 +619,21 @@ describe('where Fini gave fewer IDs than it got pages', () => {
     expect(ingestRequests(sandbox)).toHaveLength(1);
   });
 });
+
+test.each(['answered', 'lost'])(
+  'a page is not queued again by its URL after a refresh by its ID, %s',
+  async (how) => {
+    const [url] = pages(1);
+    const { call, sandbox } = await start({ lingerMs: 700 });
+    const updatedAt = new Date(Date.now() - 1_000).toISOString();
+    const { id, linkedJobId } = sandbox.addDocument({ originalUrl: url, updatedAt });
+    const isLost = how === 'lost';
+    if (isLost) sandbox.script({ method: 'POST', action: { kind: 'reset', when: 'after' } });
+    await call('refresh_sources', { documentIds: [id] });
+    const { structured } = await call('ingest_and_wait', { documentIdsToRefresh: [url] });
+    expect(ingestRequests(sandbox)).toHaveLength(0);
+    if (isLost) expect(structured).toMatchObject({ sources: [], unqueued: [url] });
+    else expect(structured.sources).toMatchObject([{ id, joined: true, status: 'completed' }]);
+    for (const { jobId } of structured.sources) expect(jobId).not.toBe(linkedJobId);
+  },
+);
