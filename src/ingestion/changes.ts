@@ -45,8 +45,8 @@ export interface Watch {
 
 interface ActiveWatch extends Watch {
   readonly pending: Set<string>;
-  /** Aborted once nothing is pending. */
-  readonly settled: AbortController;
+  /** Aborted once nothing is pending, or with the error that ends this watch alone. */
+  readonly ended: AbortController;
   /** When the next round is due, by `performance.now()`. */
   dueAt: number;
   /** The pause between rounds, in milliseconds: it grows while nothing changes. */
@@ -78,6 +78,8 @@ export class Changes {
   readonly #sightings = new Map<string, Sighting>();
   /** Every change before this has been read, in milliseconds since 1970. */
   #readUpTo = Number.POSITIVE_INFINITY;
+  /** The newest change that the latest poll of the list has read, in the same way. */
+  #newestRead = Number.POSITIVE_INFINITY;
   /** The newest records as polls have read them, without their text: every one that changed since `#keptSince`. */
   readonly #kept = new Map<string, FiniDocument>();
   #keptSince = Number.POSITIVE_INFINITY;
@@ -106,7 +108,7 @@ export class Changes {
     const active: ActiveWatch = {
       ...watch,
       pending: new Set(watch.ids),
-      settled: new AbortController(),
+      ended: new AbortController(),
       dueAt: startedAt,
       interval: this.#pollIntervalMs,
       silentRounds: 0,
@@ -127,22 +129,27 @@ export class Changes {
         if (document !== undefined) this.#deliver(document);
       }
     }
-    const until = AbortSignal.any([signal, active.settled.signal]);
+    const ended = active.ended.signal;
+    const until = AbortSignal.any([signal, ended]);
     try {
-      while (pending.size > 0) {
+      while (!ended.aborted) {
         const left = Math.max(active.dueAt, this.#patientUntil) - performance.now();
         if (left > 0) {
           // Meanwhile another wait may poll, which is as good: the poll says when the next is due.
           await sleep(left, undefined, { signal: until }).catch(() => undefined);
           signal.throwIfAborted();
         } else {
-          await this.#polls.join({ signal, onPause: watch.onPause }, startedAt);
+          await this.#polls.join({ signal: until, onPause: watch.onPause }, startedAt);
         }
       }
+    } catch (error) {
+      // The rest of a round is for others.
+      if (!ended.aborted || signal.aborted) throw error;
     } finally {
       this.#watches.delete(active);
       this.#forget();
     }
+    if (pending.size > 0) throw ended.reason;
   }
 
   /** One round for all who wait. Its end says when each of them is due for the next. */
@@ -215,12 +222,26 @@ export class Changes {
       if (this.#pages >= 10 + Math.ceil((4 * pending.size) / page.limit)) break;
       if (page.oldestChange < readUpTo && !(foundUnseen && unseen.size > 0)) break;
     }
+    // Once nobody waits any more, nothing is to be remembered.
+    options.signal?.throwIfAborted();
+    if (coveredSince >= this.#newestRead) this.#doubtSightings(watches, read);
     this.#keep(read, coveredSince, coveredSince < readUpTo);
     for (const watch of watches) {
       if (watch.since !== undefined) watch.isCovered ||= covers(coveredSince, watch.since);
     }
     // A watch that began meanwhile may have asked for older changes: those are still to be read.
-    if (Number.isFinite(newest) && this.#readUpTo === readUpTo) this.#readUpTo = newest;
+    if (!Number.isFinite(newest)) return;
+    this.#newestRead = newest;
+    if (this.#readUpTo === readUpTo) this.#readUpTo = newest;
+  }
+
+  /** Changes between two polls went unread: what the second did not show may be among them. */
+  #doubtSightings(watches: readonly ActiveWatch[], read: readonly FiniDocument[]): void {
+    const shown = new Set(read.map(({ id }) => id));
+    for (const [id, { roundsNotFound }] of this.#sightings) {
+      if (roundsNotFound === 0 && !shown.has(id)) this.#sightings.delete(id);
+    }
+    for (const watch of watches) watch.isCovered = false;
   }
 
   /** Keeps what a poll has read, behind what was kept if the poll has read down to that. */
@@ -239,18 +260,28 @@ export class Changes {
    * odd order, a lost cursor).
    */
   #hidden(watches: readonly ActiveWatch[]): string[] {
+    const first = this.#round % watches.length;
+    const lists = [...watches.slice(first), ...watches.slice(0, first)].map((watch) =>
+      this.#hiddenOf(watch),
+    );
+    const longest = Math.max(...lists.map(({ length }) => length));
     const hidden = new Set<string>();
-    const roundOf = (id: string) => this.#sightings.get(id)?.round ?? 0;
-    for (const { pending, isCovered, silentRounds } of watches) {
-      const ids = [...pending];
-      const unseen = isCovered ? [] : ids.filter((id) => !this.#sightings.has(id));
-      for (const id of unseen.slice(0, READ_BY_ID)) hidden.add(id);
-      for (const id of ids) if (this.#sightings.get(id)?.roundsNotFound) hidden.add(id);
-      if (silentRounds < SILENT_ROUNDS) continue;
-      const silent = ids.toSorted((one, other) => roundOf(one) - roundOf(other));
-      for (const id of silent.slice(0, Math.ceil(ids.length / SILENT_PART))) hidden.add(id);
+    // By turns, so that a wait for many holds up none for few.
+    for (let turn = 0; turn < longest && hidden.size < READ_BY_ID; turn += 1) {
+      for (const list of lists) for (const id of list.slice(turn, turn + 1)) hidden.add(id);
     }
     return [...hidden].slice(0, READ_BY_ID);
+  }
+
+  #hiddenOf({ pending, isCovered, silentRounds }: ActiveWatch): string[] {
+    const ids = [...pending];
+    const unseen = isCovered ? [] : ids.filter((id) => !this.#sightings.has(id));
+    const notFound = ids.filter((id) => this.#sightings.get(id)?.roundsNotFound);
+    const hidden = [...unseen.slice(0, READ_BY_ID), ...notFound];
+    if (silentRounds < SILENT_ROUNDS) return hidden;
+    const roundOf = (id: string) => this.#sightings.get(id)?.round ?? 0;
+    const silent = ids.toSorted((one, other) => roundOf(one) - roundOf(other));
+    return [...hidden, ...silent.slice(0, Math.ceil(ids.length / SILENT_PART))];
   }
 
   async #readById(ids: readonly string[], options: CallOptions): Promise<void> {
@@ -258,10 +289,17 @@ export class Changes {
       try {
         this.#deliver(await this.#fini.getSource(id, options));
       } catch (error) {
-        if (!(error instanceof FiniError) || error.status !== 404) throw error;
-        this.#deliverNotFound(id);
+        if (!(error instanceof FiniError)) throw error;
+        if (error.status === 404) this.#deliverNotFound(id);
+        else if (error.status === 403) this.#deliverDenied(id, error);
+        else throw error;
       }
     });
+  }
+
+  /** The ID may be another workspace's, which concerns nobody else who waits. */
+  #deliverDenied(id: string, error: FiniError): void {
+    for (const { pending, ended } of this.#watches) if (pending.has(id)) ended.abort(error);
   }
 
   /** Passes a record to every watch that waits for it. */
@@ -290,9 +328,9 @@ export class Changes {
     }
   }
 
-  #settle({ pending, settled }: ActiveWatch, id: string): void {
+  #settle({ pending, ended }: ActiveWatch, id: string): void {
     pending.delete(id);
-    if (pending.size === 0) settled.abort();
+    if (pending.size === 0) ended.abort();
   }
 
   /** Forgets the sources that nobody waits for any more. */
@@ -303,6 +341,7 @@ export class Changes {
     this.#kept.clear();
     this.#keptSince = Number.POSITIVE_INFINITY;
     this.#readUpTo = Number.POSITIVE_INFINITY;
+    this.#newestRead = Number.POSITIVE_INFINITY;
     this.#patientUntil = Number.NEGATIVE_INFINITY;
   }
 }

@@ -1,7 +1,8 @@
+import { setMaxListeners } from 'node:events';
 import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient, IngestRequest } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
-import { FiniError } from '../fini/errors.ts';
+import { FiniError, type Operation } from '../fini/errors.ts';
 import type { Processing, Report } from './account.ts';
 import { Changes } from './changes.ts';
 import { LAST_ANSWER_MS, WaitEnded } from './deadline.ts';
@@ -62,6 +63,15 @@ export class IngestionError extends Error implements Fate {
 /** When a call queued, as a report gives it: known once the list has been looked at. */
 interface QueuedAt {
   queuedAfter: number | null;
+}
+
+/** What a call queues without waiting. */
+interface QueuedAtOnce {
+  readonly inputs: readonly string[];
+  /** Those of them that Fini should have already. */
+  readonly there: readonly string[];
+  /** Undefined where the request does not say. */
+  readonly processing?: Processing;
 }
 
 /** Queueing, watching and accounting for the sources of one workspace. */
@@ -174,7 +184,8 @@ export class Ingestion {
   ): Promise<{ queued: QueuedDocuments; queuedAfter: number | null }> {
     const wanted = withoutRepetitions(request);
     const send = () => this.#fini.ingestSources(wanted, withGrace(call));
-    return this.#queueAtOnce(inputsOf(wanted), thereOf(wanted), send, queuedIds, call, wanted);
+    const items = { inputs: inputsOf(wanted), there: thereOf(wanted), processing: wanted };
+    return this.#queueAtOnce('ingest sources', items, send, queuedIds, call);
   }
 
   /**
@@ -187,20 +198,27 @@ export class Ingestion {
     call: TimedCall,
   ): Promise<{ queued: readonly string[]; queuedAfter: number | null }> {
     const send = () => this.#fini.refreshSources(ids, withGrace(call));
-    return this.#queueAtOnce(ids, ids, send, (queued) => queued, call);
+    const items = { inputs: ids, there: ids };
+    return this.#queueAtOnce('refresh sources', items, send, (queued) => queued, call);
   }
 
   async #queueAtOnce<Answer>(
-    inputs: readonly string[],
-    there: readonly string[],
+    operation: Operation,
+    { inputs, there, processing }: QueuedAtOnce,
     send: () => Promise<Answer>,
     idsOf: (answer: Answer) => readonly string[],
     call: TimedCall,
-    processing?: Processing,
   ): Promise<{ queued: Answer; queuedAfter: number | null }> {
-    const release = await this.#reservations.take(inputs, call.signal);
+    // Another call may last longer, and both its queueing and a look with it are waited for.
+    const timeout = new AbortController();
+    const left = Math.max(0, call.endsAt - performance.now());
+    const timer = setTimeout(() => timeout.abort(stillBusy(operation)), left);
+    const signal = AbortSignal.any([call.signal, timeout.signal]);
+    setMaxListeners(0, signal);
+    let release: () => void = () => undefined;
     try {
-      const look = await this.#lookIfAllowed(there, call);
+      release = await this.#reservations.take(inputs, signal);
+      const look = await this.#lookIfAllowed(there, { ...call, signal });
       // Where the list cannot be read, nothing on it can be told from what was there before.
       const newestChange = look === null ? Number.POSITIVE_INFINITY : afterChange(look);
       const baseline = { newestChange, records: look?.records ?? new Map() };
@@ -214,6 +232,7 @@ export class Ingestion {
       this.#recent.remember(inputs, idsOf(queued), baseline, processing);
       return { queued, queuedAfter: Number.isFinite(newestChange) ? newestChange : null };
     } finally {
+      clearTimeout(timer);
       release();
     }
   }
@@ -240,7 +259,7 @@ export class Ingestion {
     // Until another call is done with an input, nobody can say whether it is queued.
     const release = await this.#reservations.take(inputs, wait.signal, (busy) => wait.doubt(busy));
     try {
-      const there = [...thereOf(request), ...this.#recent.idsToLookAt(inputs)];
+      const there = [...thereOf(request), ...this.#recent.toLookAt(inputs)];
       const look = await this.#looks.look({ mayRun: inputs, there }, wait.preparing);
       queuedAt.queuedAfter = afterChange(look);
       const { joined, groups, held, heldSeconds } = this.#recent.findRunning(inputs, look);
@@ -292,13 +311,17 @@ export class Ingestion {
     try {
       await this.#changes.watch({
         ids: wait.ids,
-        ...(since === null ? {} : { since }),
+        // What was queued before this call may have ended before it, too.
+        ...(since === null || wait.hasUnshown ? {} : { since }),
         isNew: wait.hasQueuedAll,
         isSettled: (document) => {
           this.#recent.learn(document);
           return wait.take(document, wasNeverQueued(document));
         },
-        onGone: (id) => wait.lose(id),
+        onGone: (id) => {
+          this.#recent.lose(id);
+          wait.lose(id);
+        },
         onRound: (trouble) => wait.endRound(trouble),
         onPause: wait.onPause,
         signal: wait.signal,
@@ -312,6 +335,12 @@ export class Ingestion {
 /** The fate of a queueing request is worth some seconds more than the call has. */
 function withGrace(call: TimedCall): TimedCall {
   return { ...call, endsAt: call.endsAt + LAST_ANSWER_MS };
+}
+
+/** What ends a call that waited for another one all its time. */
+function stillBusy(operation: Operation): FiniError {
+  const message = 'Another call was still queueing some of the same items.';
+  return new FiniError(message, { operation, failure: 'not_sent' });
 }
 
 /** The earliest change that is later than the newest one seen. */

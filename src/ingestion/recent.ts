@@ -3,7 +3,7 @@ import { FiniError } from '../fini/errors.ts';
 import type { Processing } from './account.ts';
 import { type Baseline, isFresh } from './freshness.ts';
 import type { Look } from './look.ts';
-import { inputKey, matchRecords, namesOf } from './matching.ts';
+import { inputKey, looseKey, matchRecords, namesOf } from './matching.ts';
 import { isInFlight } from './states.ts';
 
 /** What one call queued, remembered so that the same call made again queues nothing. */
@@ -13,6 +13,8 @@ interface Queueing {
   readonly ids: readonly string[] | null;
   /** By the key of an input: the source that it has turned out to mean. */
   readonly idOf: Map<string, string>;
+  /** Sources of it that no longer exist. */
+  readonly gone: Set<string>;
   /** The request may reach Fini yet. */
   readonly mayComeLate: boolean;
   readonly baseline: Baseline;
@@ -93,9 +95,10 @@ export class Recent {
     return [id, originalUrl].some((name) => name !== null && isRemembered(inputKey(name)));
   }
 
-  /** The sources queued lately for these inputs: their records tell what became of them. */
-  idsToLookAt(inputs: readonly string[]): string[] {
-    return [...this.#of(inputs)].flatMap(({ ids }) => ids ?? []);
+  /** What was queued lately for these inputs, or may have been: the records tell what became of it. */
+  toLookAt(inputs: readonly string[]): string[] {
+    const isInDoubt = (input: string) => this.#byInput.get(inputKey(input))?.ids === null;
+    return [...[...this.#of(inputs)].flatMap(({ ids }) => ids ?? []), ...inputs.filter(isInDoubt)];
   }
 
   /** Remembers which input a source is, once its record shows it. */
@@ -107,6 +110,11 @@ export class Recent {
       const key = inputKey(name);
       if (this.#byInput.get(key) === queueing) queueing.idOf.set(key, document.id);
     }
+  }
+
+  /** Notes that a source no longer exists, so that its job is over too. */
+  lose(id: string): void {
+    this.#bySource.get(inputKey(id))?.gone.add(id);
   }
 
   /**
@@ -144,21 +152,33 @@ export class Recent {
         continue;
       }
       const { open, nameless } = this.#stillOpen(queueing, queueing.ids, look);
+      // Where the list could not be read before, nothing tells the new job's end from the old one's.
+      const mayTell = queueing.baseline.newestChange < Number.POSITIVE_INFINITY;
+      const hold = (input: string) => {
+        held.add(input);
+        const seconds = mayTell ? UNNAMED_SECONDS : (queueing.until - performance.now()) / 1000;
+        heldSeconds = Math.max(heldSeconds, seconds);
+      };
       const unnamed: string[] = [];
       for (const input of left) {
         const id = queueing.idOf.get(inputKey(input));
         if (id === undefined) unnamed.push(input);
-        else if (open.has(id)) join(input, id, look.records.get(id) ?? null);
+        else if (open.has(id) && mayTell) join(input, id, look.records.get(id) ?? null);
+        else if (open.has(id)) hold(input);
       }
       const all = queueing.inputs.filter((input) => !queueing.idOf.has(inputKey(input)));
-      // Where Fini gave an ID for fewer, some were surely not queued, and nobody knows which.
-      if (unnamed.length === 0 || nameless.length < all.length) continue;
-      if (unnamed.length === all.length) {
+      if (nameless.length === 0) {
+        // Fini gave them no ID, or that of a page which they are another spelling of.
+        const alike = new Map([...queueing.idOf].map(([key, id]) => [looseKey(key), id]));
+        for (const input of unnamed) {
+          const id = alike.get(looseKey(input));
+          if (id !== undefined && open.has(id)) join(input, id, look.records.get(id) ?? null);
+        }
+      } else if (unnamed.length > 0 && unnamed.length === all.length && mayTell) {
         const { baseline, processing } = queueing;
         groups.push({ inputs: unnamed, ids: nameless, baseline, processing });
       } else {
-        for (const input of unnamed) held.add(input);
-        heldSeconds = Math.max(heldSeconds, UNNAMED_SECONDS);
+        unnamed.forEach(hold);
       }
     }
     this.#resolveDoubts(joined);
@@ -167,19 +187,17 @@ export class Recent {
 
   /** Of what was queued together: the sources whose job has not ended, and those of them without a name. */
   #stillOpen(
-    { idOf, baseline }: Queueing,
+    { idOf, gone, baseline }: Queueing,
     ids: readonly string[],
     { records, absent, shownSince }: Look,
   ): { open: ReadonlySet<string>; nameless: readonly string[] } {
     const named = new Set(idOf.values());
-    const isShown = (id: string) =>
-      shownSince === Number.NEGATIVE_INFINITY ||
-      // A new source stands on the list since it was queued.
-      (shownSince < baseline.newestChange && !baseline.records.has(id));
+    const isWhole = shownSince === Number.NEGATIVE_INFINITY;
     const open = ids.filter((id) => {
       const document = records.get(id);
       if (document !== undefined) return isInFlight(document) || !isFresh(document, baseline);
-      return !absent.has(id) && !isShown(id);
+      // What the list does not show may be new, or of old, with a job that has not started.
+      return !isWhole && !absent.has(id) && !gone.has(id);
     });
     return { open: new Set(open), nameless: open.filter((id) => !named.has(id)) };
   }
@@ -212,8 +230,9 @@ export class Recent {
       records: new Map(before.map((record) => [record.id, record])),
     };
     const processing = asked && { english: asked.english, baser: asked.baser };
-    this.#add({ inputs, ids, baseline, processing, mayComeLate: false }, QUEUEING_REMEMBERED_MS);
-    for (const record of before) this.learn(record);
+    const isUnread = newestChange === Number.POSITIVE_INFINITY;
+    const milliseconds = isUnread ? DOUBT_REMEMBERED_MS : QUEUEING_REMEMBERED_MS;
+    this.#add({ inputs, ids, baseline, processing, mayComeLate: false }, milliseconds);
   }
 
   /**
@@ -267,16 +286,26 @@ export class Recent {
     }
   }
 
-  #add(queueing: Omit<Queueing, 'until' | 'idOf'>, milliseconds: number): void {
+  #add(queueing: Omit<Queueing, 'until' | 'idOf' | 'gone'>, milliseconds: number): void {
     this.#prune();
     const until = performance.now() + milliseconds;
     this.#until = Math.max(this.#until, until);
-    const remembered = { ...queueing, idOf: new Map<string, string>(), until };
+    const memory = { idOf: new Map<string, string>(), gone: new Set<string>() };
+    const remembered = { ...queueing, ...memory, until };
     const sources = new Set(queueing.ids?.map(inputKey));
     for (const key of queueing.inputs.map(inputKey)) {
       if (sources.has(key)) remembered.idOf.set(key, key);
     }
-    this.#keep(this.#byInput, queueing.inputs, remembered);
+    // By whatever name the next call has for it.
+    const names = [...queueing.inputs];
+    for (const record of queueing.baseline.records.values()) {
+      for (const name of namesOf(record)) {
+        if (name === null) continue;
+        names.push(name);
+        remembered.idOf.set(inputKey(name), record.id);
+      }
+    }
+    this.#keep(this.#byInput, names, remembered);
     // In doubt, the records that were there before: a wait for them must not take the old job's end.
     const ids = queueing.ids ?? [...queueing.baseline.records.keys()];
     this.#keep(this.#bySource, ids, remembered);

@@ -104,6 +104,15 @@ export class Wait {
     return this.#known.size === 0 && this.#queued.every(({ joined }) => !joined);
   }
 
+  /** Whether it waits for jobs that were queued before, whose records it has not been shown. */
+  get hasUnshown(): boolean {
+    const joined = [
+      ...[...this.#known.values()].flatMap(({ id, joined }) => (joined ? [id] : [])),
+      ...this.#queued.flatMap(({ ids, joined }) => (joined ? ids : [])),
+    ];
+    return joined.some((id) => this.#sources.get(id)?.document === null);
+  }
+
   get ids(): string[] {
     return [...this.#sources.keys()];
   }
@@ -184,8 +193,10 @@ export class Wait {
     const source = this.#sources.get(document.id);
     if (source === undefined) return true;
     const news = isNews(document, source.baseline);
-    // A slow answer may tell of the old job last. A new job counts whatever Fini's clocks say.
-    if (!news && isOlder(document, source.document)) return isSettled(source);
+    // A slow answer may tell of the old job last. A new job counts whatever Fini's clocks say, but
+    // without a baseline nothing else tells which of two records is the newer.
+    const isSure = news && source.baseline !== null;
+    if (!isSure && isOlder(document, source.document)) return isSettled(source);
     // Reports count paragraphs and never show them, so a long wait need not hold on to them.
     const before = source.fresh ? (source.document?.linkedJobStatus ?? null) : null;
     source.document = { ...document, paragraphs: [] };

@@ -243,3 +243,119 @@ describe('where a knowledge job rewrites the job of a source', () => {
     expect((await given).structured).toMatchObject({ outcome: 'completed' });
   });
 });
+
+describe('waits that share their polls', () => {
+  const running = { linkedJobStatus: 'IN_PROGRESS', success: null };
+
+  test('one is told of its end though the answer for another does not come', async () => {
+    const { call, sandbox } = await start(
+      {},
+      { FINI_REQUEST_TIMEOUT_MS: '60000', FINI_POLL_INTERVAL_MS: '300' },
+    );
+    const ended = sandbox.addDocument({ originalUrl: page('a'), ...running });
+    const other = sandbox.addDocument({ originalUrl: page('b'), ...running });
+    const cancel = new AbortController();
+    const hanging = call('wait_for_sources', { ids: [other.id] }, { signal: cancel.signal });
+    const given = call('wait_for_sources', { ids: [ended.id] });
+    const looksAt = ({ id }: { id: string }) =>
+      sandbox.requests.filter(({ path }) => path.endsWith(id)).length;
+    await eventually(() => {
+      expect(looksAt(ended)).toBeGreaterThan(0);
+      expect(looksAt(other)).toBeGreaterThan(1);
+    });
+    const path = new RegExp(other.id);
+    sandbox.script({ method: 'GET', path, times: 9, action: { kind: 'hang' } });
+    const updatedAt = new Date().toISOString();
+    sandbox.addDocument({ ...ended, linkedJobStatus: 'COMPLETED', success: true, updatedAt });
+    expect((await given).structured.outcome).toBe('completed');
+    cancel.abort();
+    await hanging.catch(() => undefined);
+  });
+
+  test('an ID of another workspace ends the wait for it, and no other', async () => {
+    const { call, sandbox } = await start();
+    const ids = [1, 2, 3, 4].map(
+      (name) => sandbox.addDocument({ originalUrl: page(name), ...running }).id,
+    );
+    const foreign = '00000000-0000-4000-8000-000000000000';
+    const path = new RegExp(foreign);
+    const action = { kind: 'status', status: 403 } as const;
+    sandbox.script({ method: 'GET', path, times: Number.POSITIVE_INFINITY, action });
+    const given = call('wait_for_sources', { ids, timeoutSeconds: 2 });
+    await eventually(() => expect(sandbox.requests.length).toBeGreaterThan(2));
+    // So slow that the next poll of the one falls into that of the other.
+    const slow = { kind: 'slow', milliseconds: 400 } as const;
+    sandbox.script({ method: 'GET', path: /\?/, times: 3, action: slow });
+    const { isError, text } = await call('wait_for_sources', { ids: [foreign] });
+    expect(isError).toBe(true);
+    expect(text).toContain('403');
+    const { structured } = await given;
+    expect(structured).toMatchObject({ outcome: 'timed_out', counts: { unfinished: 4 } });
+  });
+});
+
+test('a wait for a thousand old sources does not hold up one for three', async () => {
+  const { call, sandbox } = await start();
+  for (let index = 0; index < 1_500; index += 1) {
+    const updatedAt = new Date(Date.now() - (1_500 - index) * 60_000).toISOString();
+    sandbox.addDocument({ originalUrl: page(index), updatedAt });
+  }
+  const old = sandbox.documents().map(({ id }) => id);
+  const many = new Set(old.slice(0, 1_000));
+  const cancel = new AbortController();
+  const other = call('wait_for_sources', { ids: [...many] }, { signal: cancel.signal });
+  await eventually(() => expect(sandbox.requests.length).toBeGreaterThan(5));
+  const { structured } = await call('wait_for_sources', { ids: old.slice(1_010, 1_013) });
+  expect(structured.outcome).toBe('completed');
+  const read = sandbox.requests.filter(({ path }) => many.has(path.split('/').at(-1) ?? ''));
+  expect(read.length).toBeLessThan(500);
+  cancel.abort();
+  await other.catch(() => undefined);
+});
+
+test('ends between two polls are found, also below more changes than a poll reads', async () => {
+  const { call, sandbox } = await start(
+    { jobs: () => ({ never: true }), parallelJobs: 100 },
+    { FINI_POLL_INTERVAL_MS: '100' },
+  );
+  for (let index = 0; index < 3_000; index += 1) {
+    const updatedAt = new Date(Date.now() - (3_000 - index) * 60_000).toISOString();
+    sandbox.addDocument({ originalUrl: page(`old/${index}`), updatedAt });
+  }
+  const old = sandbox.documents();
+  const documentIdsToAdd = Array.from({ length: 20 }, (_, index) => page(index));
+  const messages: string[] = [];
+  const onprogress = ({ message = '' }: Progress) => messages.push(message);
+  const given = call('ingest_and_wait', { documentIdsToAdd }, { onprogress });
+  await eventually(() => expect(messages.join()).toContain('20 in progress'));
+  const requests = sandbox.requests.length;
+  const ended = { linkedJobStatus: 'COMPLETED', success: true };
+  for (const document of sandbox.documents().slice(old.length)) {
+    sandbox.addDocument({ ...document, ...ended, updatedAt: new Date().toISOString() });
+  }
+  const updatedAt = new Date(Date.now() + 5).toISOString();
+  for (const document of old) sandbox.addDocument({ ...document, updatedAt });
+  expect((await given).structured.counts).toMatchObject({ submitted: 20, completed: 20 });
+  expect(sandbox.requests.length - requests).toBeLessThan(60);
+});
+
+test('joined jobs that ended before the call, and below what its look reads, are read by ID', async () => {
+  const { call, sandbox } = await start({ parallelJobs: 100 });
+  for (let index = 0; index < 1_500; index += 1) {
+    const updatedAt = new Date(Date.now() - (1_500 - index) * 100).toISOString();
+    sandbox.addDocument({ originalUrl: page(`old/${index}`), updatedAt });
+  }
+  const old = sandbox.documents();
+  const documentIdsToAdd = Array.from({ length: 30 }, (_, index) => page(index));
+  await call('ingest_sources', { documentIdsToAdd });
+  await eventually(() => {
+    for (const { linkedJobStatus } of sandbox.documents().slice(old.length))
+      expect(linkedJobStatus).toBe('COMPLETED');
+  });
+  const updatedAt = new Date(Date.now() + 5).toISOString();
+  for (const document of old) sandbox.addDocument({ ...document, updatedAt });
+  const requests = sandbox.requests.length;
+  const { structured } = await call('ingest_and_wait', { documentIdsToAdd });
+  expect(structured.counts).toMatchObject({ submitted: 30, completed: 30 });
+  expect(sandbox.requests.length - requests).toBeLessThan(90);
+});

@@ -507,3 +507,41 @@ test('of two pages whose records show no URL yet, neither is reported as the oth
   expect(structured).toMatchObject({ outcome: 'completed', sources: [{ originalUrl: page('b') }] });
   expect(ingestRequests(sandbox)).toHaveLength(1);
 });
+
+test('a joined job is not reported with what another wait had read before it', async () => {
+  const { call, sandbox } = await start({}, { FINI_POLL_INTERVAL_MS: '60000' });
+  const updatedAt = new Date(Date.now() - 1_000).toISOString();
+  const running = { linkedJobStatus: 'IN_PROGRESS', success: null };
+  const ids = ['a', 'b', 'c'].map(
+    (name) => sandbox.addDocument({ originalUrl: page(name), ...running }).id,
+  );
+  const old = sandbox.addDocument({ originalUrl: page('x'), linkedJobId: 'old', updatedAt });
+  const cancel = new AbortController();
+  const other = call('wait_for_sources', { ids }, { signal: cancel.signal });
+  await eventually(() => expect(sandbox.requests).toHaveLength(1));
+  // It has read the list by the time that a later call is answered.
+  await call('list_sources');
+  // Another process refreshes the page.
+  const job = { linkedJobId: 'new', linkedJobStatus: 'PENDING' };
+  sandbox.addDocument({ ...old, ...job, updatedAt: new Date().toISOString() });
+  const input = { documentIdsToAdd: [page('x')], timeoutSeconds: 1 };
+  const { structured } = await call('ingest_and_wait', input);
+  expect(structured.sources).toMatchObject([{ status: 'unfinished', jobId: 'new' }]);
+  cancel.abort();
+  await other.catch(() => undefined);
+});
+
+test('what was queued while the list could not be read is held, not taken for done', async () => {
+  const harness = await start({ lingerMs: 700 });
+  const { call, sandbox } = harness;
+  const updatedAt = new Date(Date.now() - 1_000).toISOString();
+  const { id } = sandbox.addDocument({ source: 'notion', updatedAt });
+  sandbox.script({ method: 'GET', times: 8, action: { kind: 'html', status: 200 } });
+  expect((await call('refresh_sources', { documentIds: [id] })).isError).toBe(false);
+  sandbox.clearFaults();
+  const input = { source: 'notion', documentIdsToRefresh: [id] };
+  const { structured } = await call('ingest_and_wait', input);
+  expect(structured).toMatchObject({ sources: [], unqueued: [id] });
+  expect(structured.nextSteps).toMatch(/may already be queued.*In [1-6]?\d s/);
+  expect(posts(harness)).toHaveLength(1);
+});

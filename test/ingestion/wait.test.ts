@@ -528,3 +528,112 @@ test.each(['lost', 'cancelled'])(
     expect(ingestRequests(sandbox)).toHaveLength(2);
   },
 );
+
+test.each([
+  ['look', { documentIdsToRefresh: pages(20) }],
+  ['queueing', { documentIdsToAdd: pages(1) }],
+])('ingest_sources ends on time, though the %s of a longer call does not', async (_, input) => {
+  harness = await startHarness({}, { FINI_REQUEST_TIMEOUT_MS: '60000' }, [], {
+    dependencies: { silentCallSeconds: 1 },
+  });
+  const { call, sandbox } = harness;
+  sandbox.script({ method: 'GET', times: 9, action: { kind: 'hang' } });
+  const cancel = new AbortController();
+  // A call with progress may last longer.
+  const options = { signal: cancel.signal, onprogress: () => undefined };
+  const longer = { documentIdsToAdd: pages(1), timeoutSeconds: 600 };
+  const other = call('ingest_and_wait', longer, options);
+  await until(() => sandbox.requests.length > 0);
+  const { isError, text } = await call('ingest_sources', input);
+  if (isError) expect(text).toMatch(/Another call was still queueing.*Nothing was carried out/);
+  expect(ingestRequests(sandbox)).toHaveLength(isError ? 0 : 1);
+  cancel.abort();
+  await other.catch(() => undefined);
+});
+
+describe('the same call again before a new job shows, in a workspace of many sources', () => {
+  const MANY = 1_500;
+
+  async function startLarge(changesApartMs: number) {
+    const { call, sandbox } = await start({ lingerMs: 15_000 });
+    const now = Date.now();
+    pages(MANY).forEach((originalUrl, index) => {
+      const updatedAt = new Date(now - (MANY - index) * changesApartMs).toISOString();
+      sandbox.addDocument({ originalUrl, updatedAt });
+    });
+    return { call, sandbox };
+  }
+
+  test('after a 500: a page that is not on the first of the list is held', async () => {
+    const { call, sandbox } = await startLarge(60_000);
+    sandbox.script({ method: 'POST', action: { kind: 'status', status: 500 } });
+    const input = { documentIdsToAdd: pages(1) };
+    expect((await call('ingest_and_wait', input)).isError).toBe(true);
+    const { structured } = await call('ingest_and_wait', input);
+    expect(structured).toMatchObject({ sources: [], unqueued: pages(1) });
+    expect(structured.nextSteps).toMatch(/may already be queued/);
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  });
+
+  test.each([100, 60_000])(
+    'pages that no look reaches, with a change every %i ms, are joined',
+    async (changesApartMs) => {
+      const { call, sandbox } = await startLarge(changesApartMs);
+      const input = { documentIdsToAdd: pages(30), timeoutSeconds: 1 };
+      await call('ingest_and_wait', input);
+      const { structured } = await call('ingest_and_wait', input);
+      expect(structured.counts).toMatchObject({ submitted: 30, unfinished: 30 });
+      expect(ingestRequests(sandbox)).toHaveLength(1);
+    },
+  );
+});
+
+describe('where Fini gave fewer IDs than it got pages', () => {
+  test.each([[[0, 1, 2]], [[1, 2]]])(
+    'and records show no URL yet, pages %j are not queued again',
+    async (again) => {
+      const urls = pages(3);
+      const jobs = ({ url }: { url: string | null }) =>
+        url === urls[2] ? ({ drop: true } as const) : { workingMs: 1_500 };
+      const { call, sandbox } = await start({ jobs });
+      await call('ingest_sources', { documentIdsToAdd: urls });
+      const rewrite = (answer: unknown) => rewriteRecords(answer, { originalUrl: null });
+      sandbox.script({ method: 'GET', times: 2, action: { kind: 'rewrite', rewrite } });
+      const chosen = urls.filter((_, index) => again.includes(index));
+      const { structured } = await call('ingest_and_wait', { documentIdsToAdd: chosen });
+      expect(structured.counts.submitted).toBe(chosen.length);
+      expect(ingestRequests(sandbox)).toHaveLength(1);
+    },
+  );
+
+  test('and one is another spelling of another, both are joined', async () => {
+    const urls = ['https://docs.example.com/a', 'https://docs.example.com/a/'];
+    const jobs = ({ url }: { url: string | null }) =>
+      url === urls[1] ? ({ drop: true } as const) : { workingMs: 1_500 };
+    const { call, sandbox } = await start({ jobs });
+    const first = call('ingest_and_wait', { documentIdsToAdd: urls });
+    await until(() => sandbox.documents().length === 1);
+    const second = await call('ingest_and_wait', { documentIdsToAdd: urls });
+    expect((await first).structured.counts).toMatchObject({ submitted: 2, completed: 2 });
+    expect(second.structured.counts).toMatchObject({ submitted: 2, completed: 2 });
+    expect(ingestRequests(sandbox)).toHaveLength(1);
+  });
+});
+
+test.each(['answered', 'lost'])(
+  'a page is not queued again by its URL after a refresh by its ID, %s',
+  async (how) => {
+    const [url] = pages(1);
+    const { call, sandbox } = await start({ lingerMs: 700 });
+    const updatedAt = new Date(Date.now() - 1_000).toISOString();
+    const { id, linkedJobId } = sandbox.addDocument({ originalUrl: url, updatedAt });
+    const isLost = how === 'lost';
+    if (isLost) sandbox.script({ method: 'POST', action: { kind: 'reset', when: 'after' } });
+    await call('refresh_sources', { documentIds: [id] });
+    const { structured } = await call('ingest_and_wait', { documentIdsToRefresh: [url] });
+    expect(ingestRequests(sandbox)).toHaveLength(0);
+    if (isLost) expect(structured).toMatchObject({ sources: [], unqueued: [url] });
+    else expect(structured.sources).toMatchObject([{ id, joined: true, status: 'completed' }]);
+    for (const { jobId } of structured.sources) expect(jobId).not.toBe(linkedJobId);
+  },
+);
