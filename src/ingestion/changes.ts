@@ -150,6 +150,8 @@ export class Changes {
       this.#forget();
     }
     if (pending.size > 0) throw ended.reason;
+    // It may have ended in the middle of a round, whose end it does not wait for.
+    watch.onRound(null);
   }
 
   /** One round for all who wait. Its end says when each of them is due for the next. */

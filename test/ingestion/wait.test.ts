@@ -234,6 +234,7 @@ test('progress strictly increases, keeps its total, speaks, and reaches the tota
     { onprogress: (one) => seen.push(one) },
   );
   expect(seen.length).toBeGreaterThan(4);
+  expect(seen.at(-1)?.message).toMatch(/^12 of 12 done/);
   for (const [index, { progress, total, message }] of seen.entries()) {
     expect(progress).toBeGreaterThan(seen[index - 1]?.progress ?? 0);
     expect(total).toBe(12);
