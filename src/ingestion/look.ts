@@ -100,8 +100,8 @@ export class Looks {
     if (missing.size <= LOOK_REQUESTS - pages && Number.isFinite(coveredSince)) {
       await forEachAtOnce([...missing.values()], async (input) => {
         const document = await this.#lookUp(input, user);
-        if (document !== undefined) found.push(document);
-        else if (isSourceId(input)) absent.add(input);
+        if (document) found.push(document);
+        else if (document === null) absent.add(input);
       });
     }
     const { newestChange, shownSince } = top;
@@ -139,8 +139,8 @@ export class Looks {
     return { documents, newestChange, shownSince, coveredSince, pages };
   }
 
-  /** The record of one input; undefined where Fini has none, or shows none that can be read. */
-  async #lookUp(input: string, options: CallOptions): Promise<FiniDocument | undefined> {
+  /** The record of one input; null where Fini says that there is none, undefined where it shows none. */
+  async #lookUp(input: string, options: CallOptions): Promise<FiniDocument | null | undefined> {
     try {
       if (isSourceId(input)) return await this.#fini.getSource(input, options);
       const request = { source: 'web', originalUrl: input, limit: RECORDS_ALIKE };
@@ -151,7 +151,8 @@ export class Looks {
       );
     } catch (error) {
       if (!(error instanceof FiniError) || error.isPassing || error.status === 401) throw error;
-      return undefined;
+      // Only this says that there is none; any other refusal says nothing.
+      return error.status === 404 && isSourceId(input) ? null : undefined;
     }
   }
 }

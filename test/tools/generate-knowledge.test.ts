@@ -115,6 +115,18 @@ test('sources that are not ready are named with why before anything is sent', as
   expect(queueings(harness)).toHaveLength(0);
 });
 
+test('a source that the key may not read is not said to be absent', async () => {
+  const harness = await start();
+  const [id = ''] = sourcesIn(harness, 1);
+  // The list's newest record is another, so that the source is looked up by its ID.
+  harness.sandbox.addDocument({ updatedAt: new Date(Date.now() + 1_000).toISOString() });
+  const action = { kind: 'status', status: 403 } as const;
+  harness.sandbox.script({ method: 'GET', path: new RegExp(id), action });
+  const { structured, text } = await harness.call('generate_knowledge', { documentIds: [id] });
+  expect(text).not.toContain('Not in this workspace');
+  expect(structured.outcome).toBe('completed');
+});
+
 test('URLs are refused, and more than a report can name', async () => {
   const harness = await start();
   const url = await harness.call('generate_knowledge', { documentIds: ['https://d.example/'] });
