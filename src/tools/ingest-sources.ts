@@ -3,7 +3,7 @@ import { queuedIds } from '../fini/documents.ts';
 import { inputsOf, withoutRepetitions } from '../ingestion/inputs.ts';
 import { counted } from '../text.ts';
 import { ingestShape, refuseIngestFaults } from './fields.ts';
-import { aboutOrder, howToWait, queuedShape, unnamedIds } from './queued.ts';
+import { queuedMessage, queuedShape, unnamedIds } from './queued.ts';
 import { defineTool } from './tool.ts';
 
 /** Queues jobs and returns at once (fini-api.md, "ingest sources"). */
@@ -25,13 +25,7 @@ export const ingestSources = defineTool({
     const request = withoutRepetitions(input);
     const { queued, queuedAfter } = await ingestion.ingest(request, call);
     const ids = queuedIds(queued);
-    const items = inputsOf(request).length;
-    const fewer =
-      ids.length < items
-        ? ` Fini returned ${ids.length} IDs for ${items} items, so some were not queued.`
-        : '';
-    const message = `Queued, not done.${fewer}${aboutOrder(ids)} ${howToWait(ids, queuedAfter)}`;
-    return { ...queued, message };
+    return { ...queued, message: queuedMessage(ids, inputsOf(request).length, queuedAfter) };
   },
   text({ message, ...queued }) {
     const { addedDocumentIds, updatedDocumentIds } = queued;

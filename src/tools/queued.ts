@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { counted } from '../text.ts';
 import { queuedAfterInput } from './fields.ts';
 
 /* What the tools that do not wait say of what they queued or registered. */
@@ -31,7 +32,7 @@ export function unnamedIds(ids: readonly string[]): string[] {
  *
  * @param queuedAfter As {@link Ingestion.ingest} gives it.
  */
-export function howToWait(ids: readonly string[], queuedAfter: number | null): string {
+function howToWait(ids: readonly string[], queuedAfter: number | null): string {
   const since = queuedAfterInput(queuedAfter);
   const when =
     queuedAfter === null
@@ -42,4 +43,24 @@ export function howToWait(ids: readonly string[], queuedAfter: number | null): s
       ? JSON.stringify({ ids, ...since })
       : `ids set to these IDs${queuedAfter === null ? '' : `, and ${JSON.stringify(since)}`}`;
   return `${when} call wait_for_sources with ${input}.`;
+}
+
+/**
+ * What came of a request that queues: that it is not done yet, and how to continue.
+ *
+ * @param items How many were passed.
+ */
+export function queuedMessage(
+  ids: readonly string[],
+  items: number,
+  queuedAfter: number | null,
+): string {
+  if (ids.length === 0) {
+    return 'Nothing is known to be queued, because Fini returned no ID. Check the items with list_sources before you call again.';
+  }
+  const fewer =
+    ids.length < items
+      ? ` Fini returned ${counted(ids.length, 'ID')} for ${counted(items, 'item')}, so some were not queued.`
+      : '';
+  return `Queued, not done.${fewer}${aboutOrder(ids)} ${howToWait(ids, queuedAfter)}`;
 }

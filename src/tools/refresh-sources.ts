@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { counted } from '../text.ts';
 import { sourceIds } from './fields.ts';
-import { aboutOrder, howToWait, unnamedIds } from './queued.ts';
+import { queuedMessage, unnamedIds } from './queued.ts';
 import { defineTool } from './tool.ts';
 
 /** Queues sources to be ingested again, by ID (fini-api.md, "refresh sources"). */
@@ -28,14 +28,8 @@ export const refreshSources = defineTool({
     const ids = [...new Set(documentIds)];
     const { queued, queuedAfter } = await ingestion.refresh(ids, call);
     const queuedDocumentIds = [...new Set(queued)];
-    const fewer =
-      queuedDocumentIds.length < ids.length
-        ? ` Fini returned ${queuedDocumentIds.length} IDs for ${counted(ids.length, 'source')}, so some were not queued.`
-        : '';
-    return {
-      queuedDocumentIds,
-      message: `Queued, not done.${fewer}${aboutOrder(queuedDocumentIds)} ${howToWait(queuedDocumentIds, queuedAfter)}`,
-    };
+    const message = queuedMessage(queuedDocumentIds, ids.length, queuedAfter);
+    return { queuedDocumentIds, message };
   },
   text({ queuedDocumentIds, message }) {
     const first = `${counted(queuedDocumentIds.length, 'source')} to be refreshed. ${message}`;

@@ -26,6 +26,15 @@ test('pages are queued and the IDs come back at once, before any job has ended',
   expect(harness.sandbox.requests.map(({ method }) => method)).toEqual(['GET', 'POST']);
 });
 
+test('where Fini gives no ID, no call is named that would be refused', async () => {
+  const input = { documentIdsToAdd: ['https://a.example/dropped'] };
+  const { structured, text } = await harness.call('ingest_sources', input);
+  expect(structured.message).toMatch(
+    /^Nothing is known to be queued.*returned no ID.*list_sources/,
+  );
+  expect(text).not.toContain('[]');
+});
+
 test('known pages and source IDs are queued again', async () => {
   const url = 'https://a.example/known';
   const web = harness.sandbox.addDocument({ originalUrl: url });
