@@ -114,6 +114,13 @@ test.each(uses)('%s leads to a call that works (%#)', async (name, given, tool, 
   expect(isError, text).toBe(false);
 });
 
+test('refresh_stale_sources goes on to drafts, after asking', async () => {
+  const text = await textOf('refresh_stale_sources', { source: 'web' });
+  expect(text).toMatch(
+    /ingest_and_wait.*list_sources with \{"source":"web","changed":true\} again.*linkedKnowledgeId.*Ask me.*generate_knowledge/,
+  );
+});
+
 test('explain_failed_source leads to a call that shows the error', async () => {
   const text = await textOf('explain_failed_source', { source: failed.id });
   const named = callIn(text);

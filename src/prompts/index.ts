@@ -121,7 +121,7 @@ export const prompts: readonly Prompt[] = [
     text: ({ source }) => {
       const filter = source ? { source } : {};
       const old = { ...filter, status: 'completed', limit: 100 };
-      return `Find the stale sources in Fini and refresh them. Call list_sources with ${JSON.stringify({ ...filter, changed: true })} for those that have changed. Then call list_sources with ${JSON.stringify(old)}, read on with nextCursor to the end, and take those whose updatedAt is more than 90 days ago. Show me both lists. Leave out raw files (source "files"), which cannot be refreshed. Once I agree, refresh the rest with ingest_and_wait, one call for each kind: for web pages, pass their URLs as documentIdsToRefresh; for any other kind, set source to that kind and pass the source IDs as documentIdsToRefresh. ${THEN_REPORT}`;
+      return `Find the stale sources in Fini and refresh them. Call list_sources with ${JSON.stringify({ ...filter, changed: true })} for those that have changed. Then call list_sources with ${JSON.stringify(old)}, read on with nextCursor to the end, and take those whose updatedAt is more than 90 days ago. Show me both lists. Leave out raw files (source "files"), which cannot be refreshed. Once I agree, refresh the rest with ingest_and_wait, one call for each kind: for web pages, pass their URLs as documentIdsToRefresh; for any other kind, set source to that kind and pass the source IDs as documentIdsToRefresh. ${THEN_REPORT} Last, call list_sources with ${JSON.stringify({ ...filter, changed: true })} again: of these, the sources with a linkedKnowledgeId have articles that may be out of date. Ask me whether to generate drafts from them, and if I agree, call generate_knowledge with their IDs.`;
     },
   },
   {
