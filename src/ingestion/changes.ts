@@ -5,6 +5,7 @@ import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { recordsById } from './freshness.ts';
 import { LARGE_PAGE, pagesOf } from './pages.ts';
+import { PollInterval } from './polling.ts';
 import { forEachAtOnce } from './promises.ts';
 import { SharedRun } from './shared-run.ts';
 
@@ -17,11 +18,8 @@ const SILENT_ROUNDS = 3;
 const SILENT_PART = 100;
 /** A source is gone after this many rounds in a row did not find it: new ones may be late. */
 const NOT_FOUND_ROUNDS = 3;
-/** The longest pause, in polling intervals. */
-const LONGEST_PAUSE = 10;
 /** How many of the records that polls have read are kept for waits that begin later. */
 const KEPT_RECORDS = 2_000;
-const INTERVAL_GROWTH = 1.25;
 
 /** What one wait watches. */
 export interface Watch {
@@ -49,8 +47,7 @@ interface ActiveWatch extends Watch {
   readonly ended: AbortController;
   /** When the next round is due, by `performance.now()`. */
   dueAt: number;
-  /** The pause between rounds, in milliseconds: it grows while nothing changes. */
-  interval: number;
+  readonly interval: PollInterval;
   /** Rounds in a row that brought no news. */
   silentRounds: number;
   hasNews: boolean;
@@ -110,7 +107,7 @@ export class Changes {
       pending: new Set(watch.ids),
       ended: new AbortController(),
       dueAt: startedAt,
-      interval: this.#pollIntervalMs,
+      interval: new PollInterval(this.#pollIntervalMs),
       silentRounds: 0,
       hasNews: false,
       isCovered: false,
@@ -120,7 +117,7 @@ export class Changes {
     this.#watches.add(active);
     // What another wait has seen was not told to this one.
     for (const id of pending) this.#sightings.delete(id);
-    if (watch.isNew) active.dueAt += this.#pauseFor(active, pending.size / LARGE_PAGE);
+    if (watch.isNew) active.dueAt += active.interval.pauseMs(pending.size / LARGE_PAGE);
     if (since !== undefined) {
       active.isCovered = covers(this.#keptSince, since);
       if (!active.isCovered) this.#readUpTo = Math.min(this.#readUpTo, since);
@@ -175,21 +172,12 @@ export class Changes {
       trouble = null;
     }
     for (const watch of watches) {
-      watch.interval = watch.hasNews ? this.#pollIntervalMs : watch.interval * INTERVAL_GROWTH;
+      watch.interval.note(watch.hasNews);
       watch.silentRounds = watch.hasNews ? 0 : watch.silentRounds + 1;
       watch.hasNews = false;
-      watch.dueAt = now + this.#pauseFor(watch, this.#pages);
+      watch.dueAt = now + watch.interval.pauseMs(this.#pages);
       if (this.#watches.has(watch)) watch.onRound(trouble);
     }
-  }
-
-  /**
-   * A round of many pages is followed, and one that will have many begun, by a pause as many times as
-   * long, so that there is about one request an interval however much changes.
-   */
-  #pauseFor({ interval }: ActiveWatch, pages: number): number {
-    const longest = this.#pollIntervalMs * LONGEST_PAUSE;
-    return Math.min(interval * Math.max(pages, 1), longest) * (0.9 + Math.random() * 0.2);
   }
 
   async #readNews(watches: readonly ActiveWatch[], options: CallOptions): Promise<void> {

@@ -7,6 +7,7 @@ import type { KnowledgeJob } from '../fini/knowledge.ts';
 import type { GenerateRequest } from '../fini/knowledge-client.ts';
 import { Deadline, WaitEnded } from '../ingestion/deadline.ts';
 import { Looks } from '../ingestion/look.ts';
+import { PollInterval } from '../ingestion/polling.ts';
 import { Reservations } from '../ingestion/reservations.ts';
 import { isInFlight, stateOf } from '../ingestion/states.ts';
 import type { WaitOptions } from '../ingestion/wait.ts';
@@ -15,9 +16,6 @@ import { RecentJobs } from './recent-jobs.ts';
 
 /** How many jobs one request asks after. */
 const JOBS_A_REQUEST = 100;
-/** The longest pause between requests, in polling intervals. */
-const LONGEST_PAUSE = 10;
-const INTERVAL_GROWTH = 1.25;
 
 /** Why nothing can be generated from a source yet. */
 export type Unreadiness = 'absent' | 'failed' | 'running' | 'never_ingested';
@@ -184,14 +182,13 @@ export class Generation {
   /** Asks after the jobs until all have ended or the time is over. */
   async #watch(run: Run): Promise<void> {
     const { deadline, options } = run;
-    let interval = this.#pollIntervalMs;
+    const interval = new PollInterval(this.#pollIntervalMs);
     let patienceMs = 0;
     tell(run, 'waiting');
     for (;;) {
       const pending = pendingOf(run);
       if (pending.length === 0) return;
-      const pause = Math.min(interval, this.#pollIntervalMs * LONGEST_PAUSE);
-      const milliseconds = Math.max(pause * (0.9 + Math.random() * 0.2), patienceMs);
+      const milliseconds = Math.max(interval.pauseMs(), patienceMs);
       await sleep(milliseconds, undefined, { signal: deadline.signal }).catch(() => undefined);
       options.signal.throwIfAborted();
       if (deadline.signal.aborted) return;
@@ -208,8 +205,7 @@ export class Generation {
         run.trouble = error;
         patienceMs = (error.retryAfterSeconds ?? 0) * 1000;
       }
-      const hasNews = pendingOf(run).length < pending.length;
-      interval = hasNews ? this.#pollIntervalMs : interval * INTERVAL_GROWTH;
+      interval.note(pendingOf(run).length < pending.length);
       tell(run, 'waiting');
     }
   }
