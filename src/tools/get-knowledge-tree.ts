@@ -1,16 +1,9 @@
 import * as z from 'zod';
 import type { FolderTree } from '../fini/folder-tree.ts';
 import { type PlacedFolder, placedFolders } from '../knowledge/folders.ts';
-import {
-  counted,
-  fitting,
-  PATH_SEPARATOR,
-  paragraph,
-  shown,
-  TITLE_LENGTH,
-  WORD_LENGTH,
-} from '../text.ts';
+import { counted, PATH_SEPARATOR, paragraph, shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 import { agentId } from './fields.ts';
+import { pageOf } from './list-page.ts';
 import { defineTool } from './tool.ts';
 
 /** How many folders are shown at once, and how much they may take, in bytes. */
@@ -50,21 +43,15 @@ export const getKnowledgeTree = defineTool({
   async handler({ botId, offset }, { fini, call }) {
     const tree = await fini.folderTree(botId, call);
     const all = placedFolders(tree.folders);
-    const asked = all.slice(offset, offset + MAXIMUM_FOLDERS).map(folderOutput);
-    const folders = fitting(asked, PAGE_BYTES);
-    const end = offset + folders.length;
-    const hasNext = folders.length > 0 && end < all.length;
+    const range = { offset, limit: MAXIMUM_FOLDERS, bytes: PAGE_BYTES };
+    const { items: folders, nextOffset, pastEnd, more } = pageOf(all, range, folderOutput);
     const updatedAt = shown(tree.updatedAt, WORD_LENGTH);
     const parts = [
       all.length === 0
         ? nothingThere(tree, botId !== undefined)
         : `${counted(all.length, 'folder')}${botId === undefined ? '' : ' assigned to this agent'}. This is a snapshot${updatedAt === undefined ? '' : ` of ${updatedAt}`} and may be stale.`,
-      all.length > 0 && folders.length === 0
-        ? `Offset ${offset} is past the end: use an offset below ${all.length}.`
-        : '',
-      hasNext
-        ? `${counted(all.length - end, 'more folder')}: call again with offset ${end}, the rest unchanged.`
-        : '',
+      pastEnd,
+      more('folder'),
       tree.unreadable > 0
         ? `${counted(tree.unreadable, 'part')} of the tree could not be read and ${tree.unreadable === 1 ? 'is' : 'are'} left out.`
         : '',
@@ -73,7 +60,7 @@ export const getKnowledgeTree = defineTool({
       message: paragraph(...parts),
       total: all.length,
       updatedAt,
-      nextOffset: hasNext ? end : undefined,
+      nextOffset,
       folders,
     };
   },

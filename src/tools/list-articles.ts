@@ -8,8 +8,9 @@ import {
   type ListedArticles,
   listArticles as readArticles,
 } from '../knowledge/articles.ts';
-import { counted, fitting, paragraph, quoted } from '../text.ts';
+import { counted, paragraph, quoted } from '../text.ts';
 import { articleLine, articleOutput, articleShape } from './article.ts';
+import { pageOf } from './list-page.ts';
 import { choiceWords } from './read-input.ts';
 import { defineTool } from './tool.ts';
 
@@ -61,12 +62,10 @@ export const listArticles = defineTool({
   async handler({ type, search, limit, offset }, { fini, call }) {
     const list = await readArticles(fini, type, call);
     const matching = search ? list.articles.filter(titleMatcher(search)) : list.articles;
-    const asked = matching
-      .slice(offset, offset + limit)
-      .map(({ article, state }) => articleOutput(article, state));
-    const page = fitting(asked, PAGE_BYTES);
-    const end = offset + page.length;
-    const hasNext = page.length > 0 && end < matching.length;
+    const range = { offset, limit, bytes: PAGE_BYTES };
+    const { items, nextOffset, pastEnd, more } = pageOf(matching, range, ({ article, state }) =>
+      articleOutput(article, state),
+    );
     const isNone = list.articles.length === 0;
     const parts = [
       isNone
@@ -74,12 +73,8 @@ export const listArticles = defineTool({
         : matching.length === 0
           ? nothingFound(search ?? '', list.articles)
           : `${countsOf(matching)}.`,
-      matching.length > 0 && page.length === 0
-        ? `Offset ${offset} is past the end: use an offset below ${matching.length}.`
-        : '',
-      hasNext
-        ? `${counted(matching.length - end, 'more article')}: call again with offset ${end}, the rest unchanged.`
-        : '',
+      pastEnd,
+      more('article'),
       list.unreadable > 0 ? `${counted(list.unreadable, 'article')} without an ID left out.` : '',
       list.hasMore
         ? "Fini did not return all articles in one answer: the others are only in Fini's dashboard."
@@ -88,8 +83,8 @@ export const listArticles = defineTool({
     return {
       message: paragraph(...parts),
       total: matching.length,
-      nextOffset: hasNext ? end : undefined,
-      articles: page,
+      nextOffset,
+      articles: items,
     };
   },
   text({ articles, message }) {

@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { searchMatcher, shownTitle } from '../ingestion/provider-import.ts';
-import { counted, fitting, jsonText, quoted } from '../text.ts';
+import { counted, jsonText, quoted } from '../text.ts';
 import { provider } from './fields.ts';
+import { pageOf } from './list-page.ts';
 import { boundedResource, resourceShape } from './resource.ts';
 import { defineTool } from './tool.ts';
 
@@ -47,9 +48,8 @@ export const listProviderResources = defineTool({
   async handler({ provider, search, limit, offset }, { fini, call, canWrite }) {
     const { resources, unreadable } = await fini.listProviderResources(provider, call);
     const matching = search ? resources.filter(searchMatcher(search)) : resources;
-    const asked = matching.slice(offset, offset + limit).map(boundedResource);
-    const page = fitting(asked, PAGE_BYTES);
-    const end = offset + page.length;
+    const range = { offset, limit, bytes: PAGE_BYTES };
+    const { items, nextOffset, pastEnd } = pageOf(matching, range, boundedResource);
     const left =
       unreadable === 0
         ? ''
@@ -59,14 +59,12 @@ export const listProviderResources = defineTool({
         ? nothingListed(provider, unreadable)
         : matching.length === 0
           ? nothingFound(search ?? '', resources)
-          : page.length === 0
-            ? `Offset ${offset} is past the end: use an offset below ${matching.length}.`
-            : howToImport(canWrite);
+          : pastEnd || howToImport(canWrite);
     return {
       message: `${next}${left}`,
       total: matching.length,
-      nextOffset: page.length > 0 && end < matching.length ? end : undefined,
-      resources: page,
+      nextOffset,
+      resources: items,
     };
   },
   text({ resources, total, nextOffset, message }) {
