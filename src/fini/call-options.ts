@@ -9,7 +9,7 @@ export interface CallOptions {
   readonly endsAt?: number | undefined;
   /** Polls wait for what people called. Default `call`. */
   readonly priority?: 'call' | 'poll' | undefined;
-  /** Told when a request has to wait because of Fini's limit: why, and when it goes on. */
+  /** Told when a request has to wait because of Fini's limit: why, and for how long. */
   readonly onPause?: ((pause: Pause) => void) | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface TimedCall extends Call {
   readonly endsAt: number;
 }
 
-/** Why a request waits, and in how many seconds it goes on as far as is known. */
+/** Why a request waits, and for how many seconds, as far as is known. */
 export interface Pause {
   readonly reason: 'limit';
   readonly seconds: number;

@@ -135,10 +135,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const workspace = new SandboxWorkspace(settings, schedule);
   const documents = content === 'lived-in' ? livedIn(settings.now()) : [];
   for (const document of documents) workspace.addDocument(document);
-  const begun = livedInKnowledge(documents, folders ? knownFolders : [], settings.now());
+  const initial = livedInKnowledge(documents, folders ? knownFolders : [], settings.now());
   const knowledge = new SandboxKnowledge(settings, schedule, workspace, {
-    ...begun,
-    agents: agents ?? (content === 'lived-in' ? begun.agents : []),
+    ...initial,
+    agents: agents ?? (content === 'lived-in' ? initial.agents : []),
   });
   const routes = [
     ...sourceRoutes(workspace, knowledge, settings, ignoredFilters),

@@ -81,7 +81,7 @@ export class McpEndpoint {
     await this.#pass({ request, response, apiKey, body });
   }
 
-  /** Opens no more sessions; what runs goes on. */
+  /** Opens no more sessions; those that run continue. */
   stop(): void {
     this.#sessions.stop();
   }

@@ -12,9 +12,7 @@ async function start(
   options: SandboxOptions = {},
   environment: Record<string, string> = {},
 ): Promise<Harness> {
-  const harness = await startHarness(options, environment);
-  stops.add(() => harness.close());
-  return harness;
+  return stops.use(await startHarness(options, environment));
 }
 
 const page = (name: string | number) => `https://d.example/${name}`;
