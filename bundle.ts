@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type McpbManifestAny, packExtension } from '@anthropic-ai/mcpb';
 import packageJson from './package.json' with { type: 'json' };
 import { configSchema } from './src/config.ts';
-import { tools } from './src/tools/index.ts';
+import { toolsFor } from './src/tools/index.ts';
 
 const ROOT = fileURLToPath(new URL('.', import.meta.url));
 
@@ -40,10 +40,8 @@ export const manifest = {
       },
     },
   },
-  // Deleting is listed only to who asks for it with a flag, which a bundle's settings cannot give.
-  tools: tools
-    .filter(({ kind }) => kind !== 'deletes')
-    .map(({ name, title }) => ({ name, description: title })),
+  // A bundle's settings give no flags, so it lists what a server without flags does.
+  tools: toolsFor(defaults).map(({ name, title }) => ({ name, description: title })),
   prompts_generated: true,
   keywords: packageJson.keywords,
   license: packageJson.license,

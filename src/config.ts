@@ -64,6 +64,28 @@ const originSchema = z
     'must be one origin: scheme, host and port, without a path (https://host, chrome-extension://id, vscode-webview://*)',
   );
 
+/** The groups of tools that a server can list: one for each step from a page to an answer. */
+export const TOOL_GROUPS = ['sources', 'knowledge'] as const;
+
+/** A group of tools. */
+export type ToolGroup = (typeof TOOL_GROUPS)[number];
+
+/** Groups, several in one text or in one each. */
+const toolGroupsSchema = z
+  .array(z.string())
+  .transform((texts) => [
+    ...new Set(
+      texts.flatMap((text) =>
+        text
+          .toLowerCase()
+          .split(',')
+          .map((name) => name.trim()),
+      ),
+    ),
+  ])
+  .pipe(z.array(z.enum(TOOL_GROUPS, `must be one or both of ${TOOL_GROUPS.join(', ')}`)))
+  .default([...TOOL_GROUPS]);
+
 const flagSchema = z.boolean().default(false);
 
 /** A number within bounds, given as text. */
@@ -169,6 +191,18 @@ const settings = {
     description:
       'Also list delete_sources. It asks the person each time, if the client supports it (and, for clients of protocol 2025, the server keeps sessions).',
     schema: flagSchema,
+  },
+  allowPublish: {
+    flag: 'allow-publish',
+    description:
+      'Also list publish_articles, which changes what customers are told. It asks the person each time, if the client supports it.',
+    schema: flagSchema,
+  },
+  toolGroups: {
+    flag: 'tools',
+    description:
+      'Which groups of tools to list, separated by commas. Tools that read sources are in both.',
+    schema: toolGroupsSchema,
   },
   http: {
     flag: 'http',
@@ -365,8 +399,14 @@ function conflicts(config: Config, flags: Flags): string[] {
       `--host ${shown(config.host)} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set`,
     );
   }
-  if (config.readOnly && config.allowDelete) {
-    faults.push('--read-only and --allow-delete exclude each other');
+  const optional = [
+    { flag: 'allow-delete', isSet: config.allowDelete, group: 'sources' },
+    { flag: 'allow-publish', isSet: config.allowPublish, group: 'knowledge' },
+  ] as const;
+  for (const { flag, isSet, group } of optional) {
+    if (!isSet) continue;
+    if (config.readOnly) faults.push(`--read-only and --${flag} exclude each other`);
+    if (!config.toolGroups.includes(group)) faults.push(`--${flag} needs --tools ${group}`);
   }
   if (!config.http) {
     for (const { flag, needsHttp } of rows) {
@@ -413,8 +453,9 @@ export function helpText(version: string): string {
   const lines = rows.map(({ flag, environment, description, initial }) => {
     const value = typeof initial === 'boolean' ? '' : ' <value>';
     const names = [flag === undefined ? [] : `--${flag}${value}`, environment ?? []].flat();
-    const hasDefault = typeof initial === 'string' || typeof initial === 'number';
-    return `  ${names.join(', ')}\n      ${description}${hasDefault ? ` Default: ${initial}.` : ''}`;
+    // Of a switch, or where there is none, nothing need be said.
+    const standard = typeof initial === 'boolean' ? '' : `${initial ?? ''}`;
+    return `  ${names.join(', ')}\n      ${description}${standard === '' ? '' : ` Default: ${standard}.`}`;
   });
   return `fini-mcp ${version}: a Model Context Protocol server for Fini's sources, over stdio or HTTP.
 

@@ -142,6 +142,25 @@ const faults: [what: string, args: string[], env: Record<string, string>, says: 
     [/exclude each other/],
   ],
   [
+    'a group of tools that there is not',
+    ['--tools', 'sources,agents'],
+    {},
+    [/--tools must be one or both of sources, knowledge/],
+  ],
+  ['no group of tools', ['--tools', ','], {}, [/--tools must be one or both of/]],
+  [
+    'a tool that its group leaves out',
+    ['--tools', 'sources', '--allow-publish'],
+    {},
+    [/--allow-publish needs --tools knowledge/],
+  ],
+  [
+    'publishing on a server that only reads',
+    ['--read-only', '--allow-publish'],
+    {},
+    [/--read-only and --allow-publish exclude each other/],
+  ],
+  [
     'an interval that is no number',
     [],
     { FINI_POLL_INTERVAL_MS: 'soon' },
@@ -250,6 +269,21 @@ test('whatever flag or variable is given a key or a token, no fault repeats it',
     expect(commands.length).toBeGreaterThan(flags.length * 2);
     expect(JSON.stringify(commands), secret).not.toContain(KEY);
   }
+});
+
+test.each([
+  [[], ['sources', 'knowledge']],
+  [['--tools', 'knowledge'], ['knowledge']],
+  [
+    ['--tools', ' Sources, knowledge,sources'],
+    ['sources', 'knowledge'],
+  ],
+  [
+    ['--tools', 'knowledge', '--tools', 'sources'],
+    ['knowledge', 'sources'],
+  ],
+])('%s chooses groups of tools', (args, toolGroups) => {
+  expect(readCommand(args, {})).toMatchObject({ kind: 'serve', config: { toolGroups } });
 });
 
 describe.concurrent('settings', () => {

@@ -731,7 +731,7 @@ const reading: Row[] = [
       {
         tool: 'wait_for_sources',
         input: (done) => ({ ids: [listed(done)] }),
-        shows: /This server is read-only/,
+        shows: /This server has no tools that ingest/,
         fails: true,
       },
       {

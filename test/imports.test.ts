@@ -114,7 +114,7 @@ test.each<[folder: string, allowed: RegExp]>([
   ['workspace.ts', /^(knowledge\/|ingestion\/|fini\/|(config|secrets)\.ts)/],
   [
     'tools/',
-    /^(tools\/|knowledge\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|resources\/source-(text|uri)\.ts)/,
+    /^(tools\/|knowledge\/|ingestion\/|fini\/|(config|text|workspace|protocol-error)\.ts|resources\/source-(text|uri)\.ts)/,
   ],
   [
     'resources/',
@@ -122,7 +122,7 @@ test.each<[folder: string, allowed: RegExp]>([
   ],
   [
     'prompts/',
-    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/tool\.ts)/,
+    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/(index|tool)\.ts)/,
   ],
 ])('%s imports to the right only', (folder, allowed) => {
   const inside = [...graph].filter(([name]) => name.startsWith(folder));

@@ -11,8 +11,8 @@ import * as z from 'zod';
 import packageJson from '../package.json' with { type: 'json' };
 import serverJson from '../server.json' with { type: 'json' };
 import { helpText } from '../src/config.ts';
-import { tools } from '../src/tools/index.ts';
-import { readAnswer } from './harness.ts';
+import { toolsFor } from '../src/tools/index.ts';
+import { configFor, readAnswer } from './harness.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const UNPACKED_LIMIT = 3_000_000;
@@ -95,7 +95,7 @@ describe('the installed bin', () => {
     onTestFinished(() => client.close());
     await client.connect(transport);
     const listed = (await client.listTools()).tools.map(({ name }) => name);
-    const usual = tools.filter(({ kind }) => kind !== 'deletes').map(({ name }) => name);
+    const usual = toolsFor(configFor([])).map(({ name }) => name);
     expect(listed).toEqual(usual);
     const answer = readAnswer(
       await client.callTool({

@@ -164,6 +164,7 @@ const causes: Record<string, () => Promise<string>> = {
     return faultsOf(['--read-only', '--allow-delete']);
   },
   'needs --http': () => faultsOf(['--port', '8080']),
+  'must be one or both of sources, knowledge': () => faultsOf(['--tools', 'ingest_site']),
   'so FINI_MCP_AUTH_TOKEN must be set': () => faultsOf(['--http', '--host', '0.0.0.0']),
   'fini-mcp: cannot listen on': async () => {
     const other = createServer().listen(0, '127.0.0.1');
@@ -190,7 +191,8 @@ const causes: Record<string, () => Promise<string>> = {
   },
   'delete_sources is off': async () => {
     const { client } = await plain();
-    return refusedCall(client, 'delete_sources', { documentIds: [SOURCE_ID] });
+    const publishing = await refusedCall(client, 'publish_articles', { articleIds: [SOURCE_ID] });
+    return `${publishing} ${await refusedCall(client, 'delete_sources', { documentIds: [SOURCE_ID] })}`;
   },
 
   // The key

@@ -14,8 +14,10 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
     // The SDK would convert every schema again for each client that asks.
     const { listing, readOnlyListing } = await import('./listing.ts');
     const names = new Set(toolsFor(kind).map(({ name }) => name));
-    const all = kind.readOnly ? readOnlyListing : listing;
-    return { tools: all.filter(({ name }) => names.has(name)) };
+    const listed = listing.filter(({ name }) => names.has(name));
+    if (names.has('ingest_and_wait')) return { tools: listed };
+    const reading = new Map(readOnlyListing.map((tool) => [tool.name, tool]));
+    return { tools: listed.map((tool) => reading.get(tool.name) ?? tool) };
   });
   server.setRequestHandler('tools/list', listTools);
   server.setRequestHandler('tools/call', ({ params }, extra) => {
