@@ -169,9 +169,13 @@ describe.each(WAYS)('over %s', (way) => {
   describe.each(CLIENTS)('%s', (kind: Kind) => {
     let client: AnyClient;
     let questions: string[];
+    let whenAsked: () => void = () => undefined;
     beforeAll(async () => {
       questions = [];
-      client = await connect(way, kind, (message) => questions.push(message));
+      client = await connect(way, kind, (message) => {
+        questions.push(message);
+        whenAsked();
+      });
     });
     afterAll(() => client.close());
 
@@ -213,6 +217,27 @@ describe.each(WAYS)('over %s', (way) => {
       expect(questions.slice(before)).toHaveLength(isAsked ? 1 : 0);
       if (isAsked) expect(questions.at(-1)).toContain(published.structured.articles[0].id);
     });
+
+    // Without sessions nobody can ask a client of 2025.
+    const canAsk = way !== 'HTTP without sessions' || /auto|pinned/.test(kind);
+    if (canAsk) {
+      test('asks again about a draft that changed while the person was thinking', async () => {
+        const draft = sandbox.addArticle({ title: 'Before', isDraftPublished: false });
+        whenAsked = () => {
+          sandbox.addArticle({ ...draft, title: 'After' });
+          whenAsked = () => undefined;
+        };
+        const before = questions.length;
+        const published = await client.call('publish_articles', { articleIds: [draft.id] });
+        expect(questions.slice(before)).toEqual([
+          expect.stringContaining('"Before"'),
+          expect.stringContaining('"After"'),
+        ]);
+        expect(published.structured.articles).toMatchObject([
+          { status: 'published', title: 'After' },
+        ]);
+      });
+    }
 
     test('ends the requests to Fini by cancelling', async () => {
       const { id } = sandbox.addDocument({ linkedJobStatus: 'IN_PROGRESS' });
