@@ -295,7 +295,7 @@ function schemasOf(table: Record<string, Setting>): Record<string, z.ZodType> {
 
 /** What the command line asks for. */
 export type Command =
-  | { readonly kind: 'serve'; readonly config: Config }
+  | { readonly kind: 'serve' | 'check'; readonly config: Config }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
@@ -335,7 +335,8 @@ export function readCommand(
     return { kind: 'faults', faults };
   }
   faults.push(...conflicts(parsed.data, flags));
-  return faults.length > 0 ? { kind: 'faults', faults } : { kind: 'serve', config: parsed.data };
+  if (faults.length > 0) return { kind: 'faults', faults };
+  return { kind: flags.has('check') ? 'check' : 'serve', config: parsed.data };
 }
 
 const SHORT_FLAGS = new Map([
@@ -349,6 +350,7 @@ function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } 
   const flags = new Map<string, string | true | readonly string[]>();
   const faults: string[] = [];
   const initials = new Map<string, unknown>([
+    ['check', false],
     ['help', false],
     ['version', false],
   ]);
@@ -462,6 +464,9 @@ export function helpText(version: string): string {
 Usage: fini-mcp [flags]
 
 ${lines.join('\n')}
+  --check
+      Check the key, the network and the proxy by one request that reads, say what is wrong, and exit
+      with 0 or 1.
   --help, --version
       Print this help, or the version, and exit.
 `;

@@ -73,6 +73,7 @@ describe.concurrent('flags that say something and end', () => {
       'FINI_REQUESTS_PER_MINUTE',
       'FINI_WAIT_TIMEOUT_SECONDS',
       '--base-url',
+      '--check',
       '--sandbox',
       '--help',
       '--version',
@@ -332,6 +333,26 @@ describe.concurrent('settings', () => {
       { FINI_BASE_URL: url, FINI_API_KEY: '' },
     ];
     expect(await reaches(settings)).toBe(false);
+  });
+});
+
+// Only there is a program that starts another at a terminal.
+describe.runIf(process.platform === 'linux')('started by hand at a terminal', () => {
+  test('it says what it waits for, and how to check the settings', async () => {
+    const command = `"${process.execPath}" "${CLI}" --sandbox`;
+    const child = spawn('script', ['--quiet', '--command', command, '/dev/null']);
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk;
+    });
+    await until(() => said.includes('Ctrl+C'));
+    expect(said).toMatch(/is waiting for an MCP client on stdin.*README.*--check/);
+    child.kill('SIGKILL');
+  });
+
+  test('a client that starts it hears nothing of that', async () => {
+    const { stderr } = await run(['--sandbox']);
+    expect(stderr).toBe('');
   });
 });
 

@@ -37,6 +37,7 @@ const importing = (pattern: RegExp) =>
 const rooms = [
   /^cli\.ts$/,
   /^main\.ts$/,
+  /^check\.ts$/,
   /^transports\//,
   /^server\.ts$/,
   /^(tools\/|resources\/|prompts\/|protocol-error\.ts)/,
