@@ -217,7 +217,7 @@ function explainFiniError(
     case 'unreadable':
       return `Fini's answer to "${task}" could not be read: ${said}. A proxy or a login page may be in the way. If this happens again, check FINI_BASE_URL. ${next}`;
     case 'too_large':
-      return `Fini's answer to "${task}" is too large: ${said}. Request less, for example with a smaller limit. ${next}`;
+      return `Fini's answer to "${task}" is too large: ${said}. Request less: fewer items, a filter or a smaller limit. ${next}`;
     case 'timed_out':
       return `Fini did not finish the request to ${task} in time: ${said}. ${next} To allow more time, set FINI_REQUEST_TIMEOUT_MS.`;
     case 'interrupted':
