@@ -1,6 +1,9 @@
 import type { FiniArticle } from '../fini/knowledge.ts';
 
-/** What publishing a draft changes in one part of its live article. */
+/**
+ * What publishing a draft changes in one part of its live article. Where nothing goes and nothing
+ * comes, only the order of its items or the spacing of its text changes.
+ */
 export interface Difference {
   readonly part:
     | 'title'
@@ -18,16 +21,18 @@ export interface Difference {
   readonly added: readonly string[];
 }
 
-/** What differs between a live article and a draft of it. Where an item stands does not matter. */
+/** What differs between a live article and a draft of it. */
 export function differencesBetween(live: FiniArticle, draft: FiniArticle): Difference[] {
   // A field that the draft lacks is not sent, so it stays as it is.
   const same = { active: draft.active ?? live.active, public: draft.public ?? live.public };
   const parts = partsOf({ ...draft, ...same });
-  return partsOf(live).flatMap(({ part, items }) => {
-    const others = parts.find((one) => one.part === part)?.items ?? [];
+  return partsOf(live).flatMap(({ part, items, whole }) => {
+    const other = parts.find((one) => one.part === part);
+    if (whole === other?.whole) return [];
+    const others = other?.items ?? [];
     const removed = without(items, others);
     const added = without(others, items);
-    return removed.length === 0 && added.length === 0 ? [] : [{ part, removed, added }];
+    return [{ part, removed, added }];
   });
 }
 
@@ -36,12 +41,20 @@ export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }
 
-function partsOf(article: FiniArticle): { part: Difference['part']; items: readonly string[] }[] {
+/** A part of an article. */
+interface Part {
+  readonly part: Difference['part'];
+  readonly items: readonly string[];
+  /** The same for two parts only if they are the same in everything. */
+  readonly whole: string;
+}
+
+function partsOf(article: FiniArticle): Part[] {
   const { title, mainKnowledge, agentInstruction, questions, keywords, escalation } = article;
   const { parentFolderId, active } = article;
   const one = (value: unknown) => (value === null || value === '' ? [] : [textOf(value)]);
   const paragraphs = (mainKnowledge ?? '').split('\n').map((line) => line.trim());
-  return [
+  const parts: Omit<Part, 'whole'>[] = [
     { part: 'title', items: one(title) },
     { part: 'folder', items: one(parentFolderId) },
     { part: 'text', items: paragraphs.filter((line) => line !== '') },
@@ -52,6 +65,10 @@ function partsOf(article: FiniArticle): { part: Difference['part']; items: reado
     { part: 'active', items: one(active) },
     { part: 'in the help center', items: one(article.public) },
   ];
+  return parts.map(({ part, items }) => ({
+    ...{ part, items },
+    whole: part === 'text' ? (mainKnowledge ?? '') : JSON.stringify(items),
+  }));
 }
 
 /** The items without those of another list, each taken out once. */

@@ -23,9 +23,11 @@ export type RequiredField =
  * - `live`: it is no draft;
  * - `published`: it has been published already;
  * - `incomplete`: Fini would refuse it, because of `missing`;
- * - `sent`: a request that had no answer may have published it.
+ * - `sent`: a request that had no answer may have published it;
+ * - `same_original`: another draft of the same call updates the same live article, and whichever came
+ *   last would undo the other.
  */
-export type Obstacle = 'not_found' | 'live' | 'published' | 'incomplete' | 'sent';
+export type Obstacle = 'not_found' | 'live' | 'published' | 'incomplete' | 'sent' | 'same_original';
 
 /** A draft that somebody wants to publish, as it stands before. */
 export interface DraftToPublish {
@@ -83,14 +85,15 @@ export class Publishing {
     const drafts = await this.#articles(ids, call);
     const states = await this.#statesOf([...drafts.values()], call);
     const updated = [...drafts.values()].flatMap(
-      ({ originalArticleId }) => originalArticleId ?? [],
+      ({ originalArticleId }) => originalArticleId?.toLowerCase() ?? [],
     );
     const originals =
       updated.length === 0 ? drafts : await this.#articles([...new Set(updated)], call);
-    return ids.map((id) => {
+    const read = ids.map((id): DraftToPublish => {
       const draft = drafts.get(id) ?? null;
       const originalId = draft?.originalArticleId ?? null;
-      const original = originalId === null ? null : (originals.get(originalId) ?? null);
+      const original =
+        originalId === null ? null : (originals.get(originalId.toLowerCase()) ?? null);
       const sent = this.#recent.of(id);
       const missing = draft === null ? [] : missingFields(draft);
       const obstacle = obstacleOf(draft, states.get(id), sent, missing);
@@ -101,6 +104,9 @@ export class Publishing {
         liveId: sent?.answer ?? (obstacle === 'published' ? originalId : null),
       };
     });
+    return read.map((one) =>
+      hasRival(one, read) ? { ...one, obstacle: 'same_original', article: null } : one,
+    );
   }
 
   /**
@@ -222,6 +228,16 @@ function obstacleOf(
   if (state === 'live') return 'live';
   if (sent !== undefined) return 'sent';
   return missing.length > 0 ? 'incomplete' : null;
+}
+
+/** Whether another of these drafts that could be published updates the same live article. */
+function hasRival(one: DraftToPublish, all: readonly DraftToPublish[]): boolean {
+  const originalOf = ({ draft, obstacle }: DraftToPublish) =>
+    obstacle === null ? draft?.originalArticleId?.toLowerCase() : undefined;
+  const original = originalOf(one);
+  return (
+    original !== undefined && all.some((other) => other !== one && originalOf(other) === original)
+  );
 }
 
 /** What Fini demands, and has a 400 for where it is empty. */

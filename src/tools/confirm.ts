@@ -46,14 +46,15 @@ const envelopeSchema = z.object({ [CLIENT_CAPABILITIES_META_KEY]: elicitationSch
  * Asks the person, on the call's own stream: over HTTP a client need not have another open.
  *
  * @param again Makes the question again after the person has agreed, who may have thought for long: if
- *   its subject is another one by then, the person is asked about that.
+ *   its subject is another one by then, the person is asked about that. Null where nothing is left to
+ *   ask about.
  * @throws {QuestionAsked} where the client asks before it makes the call again.
  */
 export async function askPerson(
   server: Server,
   { mcpReq }: ServerContext,
   question: Question,
-  again: () => Promise<Question> = async () => question,
+  again: () => Promise<Question | null> = async () => question,
 ): Promise<Confirmation> {
   const { envelope, inputResponses, send, signal } = mcpReq;
   const isModern = envelope !== undefined;
@@ -86,7 +87,7 @@ export async function askPerson(
       return 'unanswered';
     }
     const now = await again();
-    if (digestOf(now.subject) === digestOf(asked.subject)) return 'agreed';
+    if (now === null || digestOf(now.subject) === digestOf(asked.subject)) return 'agreed';
     asked = now;
   }
 }

@@ -17,7 +17,7 @@ const SHOWING = `Shows what is in Fini, the customer-support AI, and what could 
 const DRAFTING = `Turns sources in Fini, the customer-support AI, into articles that its agents answer from. ${DOCUMENTS}`;
 
 const READ_ONLY =
-  'This server was started with --read-only: it cannot ingest, refresh or delete anything. If the person wants that, say that the server must be started without --read-only.';
+  'This server was started with --read-only: it cannot ingest, refresh or delete sources, or generate or publish articles. If the person wants that, say that the server must be started without --read-only.';
 const ONLY_KNOWLEDGE = `This server was started with --tools knowledge: it cannot ingest, refresh or delete sources. If the person wants that, say that the server must be started with --tools ${TOOL_GROUPS.join(',')}.`;
 
 const SOURCES =

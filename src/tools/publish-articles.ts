@@ -42,6 +42,11 @@ const publication = z.object({
     .optional()
     .describe('The ID of the live article; for a new article it differs from that of the draft.'),
   title: z.string().optional(),
+  isNew: z.boolean().optional().describe('It becomes a new live article.'),
+  visibility: z
+    .string()
+    .optional()
+    .describe('Of a new article: if it is inactive, and if the help center shows it.'),
   folder: z.string().optional().describe('Titles from the top folder down, or the ID.'),
   updates: z
     .string()
@@ -104,11 +109,13 @@ export const publishArticles = defineTool({
     }
     const ask = (): Question => ({
       message: question(ready(), folders),
-      subject: ready().map(({ article, original }) => ({ article, original })),
+      subject: ready().map(({ id, article, original, conflict }) => {
+        return { id, article, original, conflict };
+      }),
     });
     const answer = await confirm(ask(), async () => {
       drafts = await publishing.read(ids, renewCall());
-      return ask();
+      return ready().length === 0 ? null : ask();
     });
     if (answer === 'declined' || answer === 'unanswered') {
       const why =
@@ -149,21 +156,33 @@ function show(
   const { id, obstacle, liveId, original } = draft;
   const isReady = obstacle === null;
   const isUnknown = obstacle === 'sent';
+  const isNew =
+    draft.draft !== null && draft.draft.originalArticleId === null && obstacle !== 'live';
   const update = isReady && original !== null ? changesOf(draft, folders, count) : undefined;
   return {
     status: isReady ? 'would_publish' : isUnknown ? 'unknown' : 'not_published',
     id,
     articleId: liveId ?? undefined,
     title: shown(draft.draft?.title, TITLE_LENGTH),
+    isNew: isNew || undefined,
+    visibility: isNew ? visibilityOf(draft) : undefined,
     folder: folderName(draft.draft?.parentFolderId ?? null, folders),
     updates: draft.draft?.originalArticleId ?? undefined,
     changes: update,
     reason: isReady
       ? draft.conflict === null
         ? undefined
-        : conflictReason(draft)
+        : `${conflictWords(draft)} It is published only if the client can ask the person about it. Otherwise, publish it in the Fini dashboard, or generate a new draft with generate_knowledge.`
       : obstacleReason(draft),
   };
+}
+
+/** Where a new article will not, or will, be seen, as far as its draft says. */
+function visibilityOf({ draft }: DraftToPublish): string | undefined {
+  const inactive = draft?.active === false ? ['inactive'] : [];
+  const isPublic = draft?.public ?? null;
+  const help = isPublic === null ? [] : [`${isPublic ? '' : 'not '}shown in the help center`];
+  return [...inactive, ...help].join(', ') || undefined;
 }
 
 const FIELD_NAMES: Readonly<Record<RequiredField, string>> = {
@@ -192,17 +211,22 @@ function obstacleReason({
       const names = new Intl.ListFormat('en').format(missing.map((field) => FIELD_NAMES[field]));
       return `Fini publishes no article without ${names}. Add what is missing to the draft in the Fini dashboard.`;
     }
+    case 'same_original':
+      return 'Another draft in this call updates the same live article, and publishing both would undo one of them. Let the person choose one, and call again without the other. If its content is needed too, generate a new draft from its source afterwards with generate_knowledge.';
     default:
       return 'An earlier call sent it and got no answer, so it may be published. This call did not send it again. In a minute, check it with get_articles: published_draft means that it is published.';
   }
 }
 
-function conflictReason({ conflict, original }: DraftToPublish): string {
-  const what =
-    conflict === 'original_gone'
-      ? 'The live article that it updates is not in Fini any more.'
-      : `The live article has changed since this draft was made (now version ${original?.version}), and publishing would undo that.`;
-  return `${what} Only a person can decide this: publish it in the Fini dashboard, or generate a new draft with generate_knowledge.`;
+function conflictWords({ conflict, original }: DraftToPublish): string {
+  return conflict === 'original_gone'
+    ? 'The live article that it updates is not in Fini any more.'
+    : `The live article has changed since this draft was made (now version ${original?.version}), and publishing would undo that.`;
+}
+
+/** Why a draft was not sent that only a person can want to be published. */
+function conflictReason(draft: DraftToPublish): string {
+  return `${conflictWords(draft)} Only a person can decide this: publish it in the Fini dashboard, or generate a new draft with generate_knowledge.`;
 }
 
 /** What became of a draft that was to be published. */
@@ -241,7 +265,7 @@ function summaryOf(articles: readonly Publication[]) {
     `${counted(published, 'draft')} published${unknown === 0 ? '' : `, ${unknown} unknown`}${others === 0 ? '' : `, ${others} not published`}.`,
     published === 0
       ? ''
-      : "Agents answer from a live article if its folder is assigned to them: get_knowledge_tree with an agent's botId (list_agents) shows which folders are.",
+      : "Agents answer from a live article if it is active and its folder is assigned to them: get_knowledge_tree with an agent's botId (list_agents) shows which folders are.",
     published === articles.length
       ? ''
       : published === 0
@@ -287,6 +311,7 @@ function changesOf(
   const changes = differencesBetween(original, draft).map((difference) => {
     const { part, removed, added } = difference;
     const [from, to] = [removed[0], added[0]];
+    if (removed.length === 0 && added.length === 0) return `${part}: only its order or spacing`;
     const isOne = removed.length === 1 && added.length === 1 && part !== 'text';
     if (isOne && from !== undefined && to !== undefined)
       return `${part}: ${name(difference, from)} → ${name(difference, to)}`;
@@ -312,12 +337,17 @@ function folderName(
 }
 
 /** A draft, where it goes and what it changes. What a page chose stands in quotes. */
-function updateText({ id, title, folder, updates, changes = [] }: Publication): string {
-  const name = title === undefined ? 'untitled' : JSON.stringify(title);
+function updateText(publication: Publication): string {
+  const { id, title, folder, updates, isNew, visibility, changes = [] } = publication;
+  const isDraft = isNew || updates !== undefined;
+  const untitled = isDraft ? ' untitled' : '';
+  const name = title === undefined ? untitled : ` ${JSON.stringify(title)}`;
   const where = folder === undefined ? '' : ` in folder ${JSON.stringify(folder)}`;
-  const what = updates === undefined ? 'a new article' : `an update of ${updates}`;
+  const update = updates === undefined ? '' : `, an update of ${updates}`;
+  const what = isNew ? ', a new article' : update;
+  const seen = visibility === undefined ? '' : `, ${visibility}`;
   const changed = changes.length === 0 ? '' : `, changing ${changes.join('; ')}`;
-  return `${id} ${name}, ${what}${where}${changed}`;
+  return `${id}${name}${what}${where}${seen}${changed}`;
 }
 
 function lineOf(article: Publication): string {

@@ -60,7 +60,10 @@ export interface ToolContext extends Workspace {
   /** Tells the client what happens, where it asked for that level. */
   readonly log: (level: ClientLogLevel, data: Record<string, unknown>) => void;
   /** Asks the person, where the client can (MCP's elicitation); see `askPerson`. */
-  readonly confirm: (question: Question, again?: () => Promise<Question>) => Promise<Confirmation>;
+  readonly confirm: (
+    question: Question,
+    again?: () => Promise<Question | null>,
+  ) => Promise<Confirmation>;
   /** Says what went wrong and what to do, for an answer that is not only an error; see `explainError`. */
   readonly explain: (error: unknown) => string | null;
 }

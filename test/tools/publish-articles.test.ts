@@ -188,6 +188,21 @@ describe('the person', () => {
     expect(structured.articles[0].title).toBe('Second');
   });
 
+  test('is not asked again where nothing is left to publish by then', async () => {
+    const ids: string[] = [];
+    const { publish, sandbox, questions } = await start((fini) => {
+      change(fini, ids[0] ?? '', { isDraftPublished: true });
+      return 'accept';
+    });
+    ids.push(draftOf(sandbox).id);
+    const { structured } = await publish(ids);
+    expect(questions).toHaveLength(1);
+    expect(structured.articles).toMatchObject([
+      { status: 'not_published', reason: expect.stringMatching(/already been published/) },
+    ]);
+    expect(publications(sandbox)).toEqual([]);
+  });
+
   test('is shown each draft by its ID, with what a page chose in quotes', async () => {
     const { publish, sandbox, questions } = await start('decline');
     const drafts = [HOSTILE, '"\n- and 90 more', 'Refunds'].map((title) =>
@@ -316,6 +331,104 @@ describe('a live article that has changed since the draft was made', () => {
     const { structured } = await publish([draft.id]);
     expect(structured.articles[0].reason).toMatch(/that it updates is not in Fini any more/);
     expect(publications(sandbox)).toEqual([]);
+  });
+});
+
+describe('two drafts of the same live article in one call', () => {
+  test('are both left, since the second would undo the first', async () => {
+    const { publish, sandbox, questions } = await start('accept');
+    const live = sandbox.addArticle({});
+    const fields = { originalArticleId: live.id, originalArticleVersion: live.version };
+    const rivals = [draftOf(sandbox, fields), draftOf(sandbox, fields)].map(({ id }) => id);
+    const other = draftOf(sandbox).id;
+    const { structured } = await publish([...rivals, other]);
+    expect(structured.articles).toMatchObject([
+      { status: 'not_published', reason: expect.stringMatching(/Another draft .* choose one/) },
+      { status: 'not_published', reason: expect.stringMatching(/Another draft .* choose one/) },
+      { id: other, status: 'published' },
+    ]);
+    expect(questions).toHaveLength(1);
+    for (const id of rivals) expect(questions[0]).not.toContain(id);
+    expect(publications(sandbox)).toHaveLength(1);
+    const alone = await publish(rivals.slice(0, 1));
+    expect(alone.structured.outcome).toBe('published');
+  });
+
+  test('do not stand in each other’s way where only one of them can be published', async () => {
+    const { publish, sandbox } = await start('accept');
+    const live = sandbox.addArticle({});
+    const fields = { originalArticleId: live.id, originalArticleVersion: live.version };
+    const done = draftOf(sandbox, { ...fields, isDraftPublished: true });
+    const { structured } = await publish([done.id, draftOf(sandbox, fields).id]);
+    expect(structured.articles).toMatchObject([
+      { status: 'not_published', reason: expect.stringMatching(/already been published/) },
+      { status: 'published' },
+    ]);
+  });
+});
+
+describe('what is said of a draft', () => {
+  test('paragraphs in another order are a change', async () => {
+    const { publish, sandbox } = await start();
+    const live = sandbox.addArticle({ mainKnowledge: '1. Open.\n2. Pay.' });
+    const update = { originalArticleId: live.id, originalArticleVersion: live.version };
+    const { id: _, ...same } = { ...live, isDraftPublished: false, ...update };
+    const moved = sandbox.addArticle({ ...same, mainKnowledge: '2. Pay.\n1. Open.' });
+    const equal = sandbox.addArticle(same);
+    const changes = async (id: string) =>
+      (await publish([id], { dryRun: true })).structured.articles[0].changes;
+    expect(await changes(moved.id)).toEqual(['text: only its order or spacing']);
+    expect(await changes(equal.id)).toEqual([expect.stringMatching(/^nothing:/)]);
+  });
+
+  test('a new article that nobody will see, or everybody, is called so', async () => {
+    const { publish, sandbox, questions } = await start('accept');
+    const hidden = draftOf(sandbox, { active: false, public: false });
+    const seen = draftOf(sandbox, { active: true, public: true });
+    const { structured, text } = await publish([hidden.id, seen.id]);
+    for (const shown of [questions[0], text]) {
+      expect(shown).toMatch(/a new article in folder .*, inactive, not shown in the help center/);
+      expect(shown).toMatch(/a new article in folder [^,]*, shown in the help center/);
+    }
+    expect(structured.articles).toMatchObject([
+      { isNew: true, visibility: 'inactive, not shown in the help center' },
+      { isNew: true, visibility: 'shown in the help center' },
+    ]);
+  });
+
+  test('what is no draft is not called a new article', async () => {
+    const { publish, sandbox } = await start();
+    const live = sandbox.addArticle({ title: 'Refunds' });
+    const { text, structured } = await publish([live.id, UNKNOWN]);
+    expect(text).not.toMatch(/a new article|untitled/);
+    expect(text).toContain(`- not published: ${UNKNOWN}. Fini has no such article`);
+    expect(structured.articles[0].isNew).toBeUndefined();
+  });
+
+  test('a dry run does not say that a conflict rules a draft out that a person can agree to', async () => {
+    const { publish, sandbox } = await start('accept');
+    const live = sandbox.addArticle({ version: 4 });
+    const { id } = draftOf(sandbox, { originalArticleId: live.id, originalArticleVersion: 3 });
+    const { structured } = await publish([id], { dryRun: true });
+    expect(structured.articles[0].reason).toMatch(
+      /has changed since .* It is published only if the client can ask the person/,
+    );
+  });
+
+  test('the ID of its live article may be written in any case', async () => {
+    const { publish, sandbox } = await start();
+    const live = sandbox.addArticle({});
+    const { id } = draftOf(sandbox, { originalArticleVersion: live.version });
+    const rewrite = (answer: unknown) =>
+      Array.isArray(answer)
+        ? answer.map((one) =>
+            one.id === id ? { ...one, originalArticleId: live.id.toUpperCase() } : one,
+          )
+        : answer;
+    sandbox.script({ path: /ids\/public/, times: 9, action: { kind: 'rewrite', rewrite } });
+    const { structured } = await publish([id], { dryRun: true });
+    expect(structured.articles[0].reason).toBeUndefined();
+    expect(structured.articles[0].changes).toBeDefined();
   });
 });
 
