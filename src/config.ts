@@ -408,7 +408,7 @@ function conflicts(config: Config, flags: Flags): string[] {
   for (const { flag, isSet, group } of optional) {
     if (!isSet) continue;
     if (config.readOnly) faults.push(`--read-only and --${flag} exclude each other`);
-    if (!config.toolGroups.includes(group)) faults.push(`--${flag} needs --tools ${group}`);
+    if (!config.toolGroups.includes(group)) faults.push(`--${flag} needs ${group} in --tools`);
   }
   if (!config.http) {
     for (const { flag, needsHttp } of rows) {

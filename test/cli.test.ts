@@ -153,7 +153,7 @@ const faults: [what: string, args: string[], env: Record<string, string>, says: 
     'a tool that its group leaves out',
     ['--tools', 'sources', '--allow-publish'],
     {},
-    [/--allow-publish needs --tools knowledge/],
+    [/--allow-publish needs knowledge in --tools/],
   ],
   [
     'publishing on a server that only reads',

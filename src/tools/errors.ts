@@ -254,7 +254,7 @@ function explainStatus(error: FiniError, kind: ServerKind, said: string, next: s
       if (error.missingScope !== undefined)
         return `${start} ${withoutScope(operation, error.missingScope, kind)}`;
       const scope = /^(list|get)/.test(operation) ? 'read' : 'write';
-      return `${start} To ${operation}, the API key needs the ${scope} scope, and every ID must belong to the key's workspace. Ask the person for a key with that scope. Calling again with this key will not help.`;
+      return `${start} To ${operation}, the API key needs the ${scope} scope, and every ID must belong to the key's workspace. Ask the person to ${setKey(kind, 'a key with that scope')}. Calling again with this key will not help.`;
     }
     case 404:
       return `${start} ${NOT_FOUND[operation] ?? NO_SUCH_ADDRESS}`;

@@ -25,8 +25,9 @@ export function findTool(name: string, kind: ServerKind): Tool | string {
 
 function whyOff(tool: Tool, kind: ServerKind): string {
   const barriers = barriersTo(tool, kind);
-  const why = barriers.map(({ started }) => started).join(' and ');
-  const changes = barriers.map(({ wanted }) => wanted).join(' and ');
+  const list = new Intl.ListFormat('en');
+  const why = list.format(barriers.map(({ started }) => started));
+  const changes = list.format(barriers.map(({ wanted }) => wanted));
   return `${tool.name} is off: this server was started ${why}. If the person wants it, say that the server must be started ${changes}.`;
 }
 

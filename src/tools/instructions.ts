@@ -13,7 +13,7 @@ Notion, Zendesk, Confluence: import_provider_resources does it in one call (firs
 URL or ID: with source "web", every item is a URL. With any other source, every item is a source ID (UUID), never a provider's own ID.
 A wait that ends with timed_out is not an error: call wait_for_sources as its nextSteps say. Calling ingest_and_wait again joins running jobs, and ingests the items of finished ones again.`;
 
-const SHOWING = `Shows what is in Fini, the customer-support AI, and what could be added. ${DOCUMENTS}`;
+const SHOWING = 'Shows what is in Fini, the customer-support AI';
 const DRAFTING = `Turns sources in Fini, the customer-support AI, into articles that its agents answer from. ${DOCUMENTS}`;
 
 const READ_ONLY =
@@ -46,7 +46,7 @@ export function instructionsFor(kind: ServerKind): string {
   const canIngest = names.has('ingest_and_wait');
   const canGenerate = names.has('generate_knowledge');
   const parts = [
-    canIngest ? INGESTING : canGenerate ? DRAFTING : SHOWING,
+    canIngest ? INGESTING : canGenerate ? DRAFTING : showing(names.has('list_provider_resources')),
     canIngest ? '' : `\n${kind.readOnly ? READ_ONLY : ONLY_KNOWLEDGE}`,
     canIngest ? '' : `${SOURCES}${names.has('list_provider_resources') ? UNREGISTERED : ''}.`,
     canGenerate ? (names.has('publish_articles') ? THEN_PUBLISH : THEN_DRAFTS) : THEN_KNOWLEDGE,
@@ -70,4 +70,8 @@ function offText({ readOnly, allowDelete, allowPublish, toolGroups }: ServerKind
   );
   if (lines.length === 0) return '';
   return `${lines.join(' ')} If the person wants it, say that the server must be started with that flag.`;
+}
+
+function showing(canListProviders: boolean): string {
+  return `${SHOWING}${canListProviders ? ', and what could be added' : ''}. ${DOCUMENTS}`;
 }

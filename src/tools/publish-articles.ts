@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import { withoutDuplicates } from '../ingestion/inputs.ts';
-import { type Difference, differencesBetween } from '../knowledge/differences.ts';
 import type { PlacedFolder } from '../knowledge/folders.ts';
 import {
   type DraftToPublish,
@@ -8,24 +7,10 @@ import {
   type RequiredField,
   readFolders,
 } from '../knowledge/publishing.ts';
-import {
-  bounded,
-  counted,
-  jsonText,
-  PATH_SEPARATOR,
-  paragraph,
-  shown,
-  TITLE_LENGTH,
-} from '../text.ts';
+import { counted, jsonText, paragraph, shown, TITLE_LENGTH } from '../text.ts';
+import { changesOf, folderName } from './article-changes.ts';
 import { articleIds, dryRun } from './fields.ts';
 import { defineTool, type Question, type ToolContext } from './tool.ts';
-
-/** How many items of a part are shown of what goes, and of what comes. */
-const SHOWN_ITEMS = 2;
-/** How long each may be, in characters; and shorter where many drafts are shown at once. */
-const ITEM_LENGTH = 160;
-const SHORT_ITEM_LENGTH = 40;
-const FEW_DRAFTS = 5;
 
 const OUTCOMES = ['published', 'partial', 'not_published', 'declined', 'dry_run'] as const;
 
@@ -34,7 +19,7 @@ type Outcome = (typeof OUTCOMES)[number];
 
 const publication = z.object({
   status: z
-    .enum(['published', 'not_published', 'unknown', 'would_publish'])
+    .enum(['published', 'already_published', 'not_published', 'unknown', 'would_publish'])
     .describe('unknown: Fini did not confirm it.'),
   id: z.string().describe('The ID of the draft.'),
   articleId: z
@@ -95,11 +80,15 @@ export const publishArticles = defineTool({
     const off = (reason: string) => (draft: DraftToPublish) =>
       draft.obstacle === null ? { status: 'not_published' as const, reason } : {};
 
-    if (ready().length === 0 || dryRun) {
+    if (!dryRun && ready().length === 0) {
+      const articles = showAll(() => ({}));
+      return { ...summaryOf(articles), articles };
+    }
+    if (dryRun) {
       const count = counted(ready().length, 'draft');
       const again = jsonText({ articleIds: ready().map(({ id }) => id) });
       return {
-        outcome: dryRun ? 'dry_run' : 'not_published',
+        outcome: 'dry_run',
         message:
           ready().length === 0
             ? 'Nothing can be published. Each has a reason.'
@@ -155,12 +144,11 @@ function show(
 ): Publication {
   const { id, obstacle, liveId, original } = draft;
   const isReady = obstacle === null;
-  const isUnknown = obstacle === 'sent';
   const isNew =
     draft.draft !== null && draft.draft.originalArticleId === null && obstacle !== 'live';
   const update = isReady && original !== null ? changesOf(draft, folders, count) : undefined;
   return {
-    status: isReady ? 'would_publish' : isUnknown ? 'unknown' : 'not_published',
+    status: statusBefore(obstacle),
     id,
     articleId: liveId ?? undefined,
     title: shown(draft.draft?.title, TITLE_LENGTH),
@@ -175,6 +163,20 @@ function show(
         : `${conflictWords(draft)} It is published only if the client can ask the person about it. Otherwise, publish it in the Fini dashboard, or generate a new draft with generate_knowledge.`
       : obstacleReason(draft),
   };
+}
+
+/** How a draft stands that nothing was done with yet. */
+function statusBefore(obstacle: DraftToPublish['obstacle']): Publication['status'] {
+  switch (obstacle) {
+    case null:
+      return 'would_publish';
+    case 'published':
+      return 'already_published';
+    case 'sent':
+      return 'unknown';
+    default:
+      return 'not_published';
+  }
 }
 
 /** Where a new article will not, or will, be seen, as far as its draft says. */
@@ -254,15 +256,17 @@ function outcomeOf(
 function summaryOf(articles: readonly Publication[]) {
   const count = (status: Publication['status']) =>
     articles.filter((article) => article.status === status).length;
-  const [published, unknown, others] = [
-    count('published'),
-    count('unknown'),
-    count('not_published'),
-  ];
+  const published = count('published');
+  const isLive = published + count('already_published');
   const outcome =
-    published === articles.length ? 'published' : published > 0 ? 'partial' : 'not_published';
+    isLive === articles.length ? 'published' : isLive > 0 ? 'partial' : 'not_published';
+  const others = [
+    { number: count('already_published'), words: 'published before' },
+    { number: count('unknown'), words: 'unknown' },
+    { number: count('not_published'), words: 'not published' },
+  ].map(({ number, words }) => (number === 0 ? '' : `, ${number} ${words}`));
   const message = paragraph(
-    `${counted(published, 'draft')} published${unknown === 0 ? '' : `, ${unknown} unknown`}${others === 0 ? '' : `, ${others} not published`}.`,
+    `${counted(published, 'draft')} published${others.join('')}.`,
     published === 0
       ? ''
       : "Agents answer from a live article if it is active and its folder is assigned to them: get_knowledge_tree with an agent's botId (list_agents) shows which folders are.",
@@ -296,44 +300,6 @@ function question(
     `Publish ${counted(drafts.length, 'draft')} in Fini? Agents will answer customers from ${drafts.length === 1 ? 'it' : 'them'}.`,
     ...lines,
   ].join('\n');
-}
-
-/** What changes in the live article, in a text for each part. */
-function changesOf(
-  { draft, original }: DraftToPublish,
-  folders: ReadonlyMap<string, PlacedFolder>,
-  count: number,
-): string[] {
-  if (draft === null || original === null) return [];
-  const length = count <= FEW_DRAFTS ? ITEM_LENGTH : SHORT_ITEM_LENGTH;
-  const name = ({ part }: Difference, item: string) =>
-    JSON.stringify(part === 'folder' ? (folderName(item, folders) ?? item) : bounded(item, length));
-  const changes = differencesBetween(original, draft).map((difference) => {
-    const { part, removed, added } = difference;
-    const [from, to] = [removed[0], added[0]];
-    if (removed.length === 0 && added.length === 0) return `${part}: only its order or spacing`;
-    const isOne = removed.length === 1 && added.length === 1 && part !== 'text';
-    if (isOne && from !== undefined && to !== undefined)
-      return `${part}: ${name(difference, from)} → ${name(difference, to)}`;
-    const list = (items: readonly string[], verb: string) => {
-      if (items.length === 0) return [];
-      const named = items.slice(0, SHOWN_ITEMS).map((item) => name(difference, item));
-      const more = items.length > named.length ? ' and others' : '';
-      return [`${items.length} ${verb} (${named.join(', ')}${more})`];
-    };
-    const noun = part === 'text' ? 'text, by paragraph' : part;
-    return `${noun}: ${[...list(removed, 'removed'), ...list(added, 'added')].join(', ')}`;
-  });
-  return changes.length > 0 ? changes : ['nothing: it says the same as the live article'];
-}
-
-function folderName(
-  id: string | null,
-  folders: ReadonlyMap<string, PlacedFolder>,
-): string | undefined {
-  const path = id === null ? undefined : folders.get(id)?.path;
-  const titles = path?.map((title) => shown(title, TITLE_LENGTH) ?? 'untitled');
-  return titles?.join(PATH_SEPARATOR) ?? id ?? undefined;
 }
 
 /** A draft, where it goes and what it changes. What a page chose stands in quotes. */

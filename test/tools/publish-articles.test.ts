@@ -198,7 +198,7 @@ describe('the person', () => {
     const { structured } = await publish(ids);
     expect(questions).toHaveLength(1);
     expect(structured.articles).toMatchObject([
-      { status: 'not_published', reason: expect.stringMatching(/already been published/) },
+      { status: 'already_published', reason: expect.stringMatching(/already been published/) },
     ]);
     expect(publications(sandbox)).toEqual([]);
   });
@@ -235,7 +235,6 @@ describe('what is not published, and why', () => {
     ['no title', { title: ' ' }, /without a title\. Add/],
     ['no text', { mainKnowledge: '' }, /without a text \(mainKnowledge\)/],
     ['no folder', { parentFolderId: null }, /without a folder \(parentFolderId\)/],
-    ['published before', { isDraftPublished: true }, /has already been published/],
     ['live', { isDraftPublished: null }, /is a live article already/],
   ];
   test.each(cases)('%s', async (_what, fields, reason) => {
@@ -259,6 +258,25 @@ describe('what is not published, and why', () => {
       { id: good.id, status: 'published' },
     ]);
     expect(questions[0]).not.toContain(bad.id);
+    expect(publications(sandbox)).toHaveLength(1);
+  });
+
+  test('what was published before, which is no failure', async () => {
+    const { publish, sandbox, questions } = await start('accept');
+    const before = draftOf(sandbox, { isDraftPublished: true });
+    const alone = await publish([before.id]);
+    expect(alone.isError).toBe(false);
+    expect(alone.structured).toMatchObject({
+      outcome: 'published',
+      message: '0 drafts published, 1 published before. Each has a reason.',
+      articles: [{ status: 'already_published', reason: 'It has already been published.' }],
+    });
+    const both = await publish([before.id, draftOf(sandbox).id]);
+    expect(both.structured).toMatchObject({
+      outcome: 'published',
+      articles: [{ status: 'already_published' }, { status: 'published' }],
+    });
+    expect(questions).toHaveLength(1);
     expect(publications(sandbox)).toHaveLength(1);
   });
 
@@ -361,7 +379,7 @@ describe('two drafts of the same live article in one call', () => {
     const done = draftOf(sandbox, { ...fields, isDraftPublished: true });
     const { structured } = await publish([done.id, draftOf(sandbox, fields).id]);
     expect(structured.articles).toMatchObject([
-      { status: 'not_published', reason: expect.stringMatching(/already been published/) },
+      { status: 'already_published', reason: expect.stringMatching(/already been published/) },
       { status: 'published' },
     ]);
   });
@@ -484,7 +502,7 @@ describe('a request without an answer', () => {
     const again = await publish([id]);
     expect(again.structured.articles).toMatchObject([
       {
-        status: 'not_published',
+        status: 'already_published',
         articleId,
         reason: expect.stringMatching(/already been published as/),
       },
@@ -543,6 +561,20 @@ describe('what the contract leaves open', () => {
     const { structured } = await publish([id]);
     expect(structured.articles).toMatchObject([{ status: 'published', folder: parentFolderId }]);
   });
+});
+
+test('a long text that differs late is shown from there on', async () => {
+  const { publish, sandbox } = await start();
+  const same = 'Answer kindly. '.repeat(40);
+  const live = sandbox.addArticle({ agentInstruction: `${same}Offer a refund.` });
+  const draft = draftOf(sandbox, {
+    ...{ ...live, id: crypto.randomUUID(), agentInstruction: `${same}Offer a voucher.` },
+    ...{ isDraftPublished: false, originalArticleId: live.id, originalArticleVersion: 1 },
+  });
+  const { structured } = await publish([draft.id], { dryRun: true });
+  expect(structured.articles[0].changes).toEqual([
+    'agent instruction: "…wer kindly. Offer a refund." → "…wer kindly. Offer a voucher."',
+  ]);
 });
 
 test('twenty drafts with long texts stay within what a client shows a model', async () => {
