@@ -5,7 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
 import { helpText, readCommand } from '../src/config.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, eventually, startHarness, startProcess } from './harness.ts';
+import {
+  CLI,
+  environmentFor,
+  eventually,
+  HAS_SIGNALS,
+  startHarness,
+  startProcess,
+} from './harness.ts';
 import { initializeParams } from './rpc.ts';
 
 const KEY = 'fini_5ecretWorkspaceKey0123456789';
@@ -366,9 +373,13 @@ describe.concurrent('the process ends when nobody is there any more', () => {
   const ends: [what: string, end: (child: Running['child']) => void][] = [
     ['stdin ends', (child) => child.stdin.end()],
     ['stdin breaks', (child) => child.stdin.destroy()],
-    ['SIGTERM comes', (child) => child.kill('SIGTERM')],
-    ['SIGINT comes', (child) => child.kill('SIGINT')],
   ];
+  if (HAS_SIGNALS) {
+    ends.push(
+      ['SIGTERM comes', (child) => child.kill('SIGTERM')],
+      ['SIGINT comes', (child) => child.kill('SIGINT')],
+    );
+  }
 
   test.each(ends.filter((_, index) => index % 2 === 0))('at rest, when %s', async (_what, end) => {
     const { child, ended, stdout } = start([], environmentFor(sandbox));

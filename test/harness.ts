@@ -31,6 +31,8 @@ import { Workspaces } from '../src/workspace.ts';
 
 /** The built server, which people run. */
 export const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+/** Whether a process can act on a signal of another one: on Windows it ends at once. */
+export const HAS_SIGNALS = process.platform !== 'win32';
 const CLIENT = { name: 'test', version: '1' };
 /** The version that a server in this process says. */
 const VERSION = '0.0.0';
