@@ -16,7 +16,7 @@ import {
 } from './harness.ts';
 import { initialize, send } from './rpc.ts';
 
-/* Uses the client configurations that the README shows. */
+/* Uses the client configurations that the README and docs/clients.md show. */
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 const sectionOf = (heading: string) =>
@@ -55,34 +55,109 @@ function linkTo(label: string): URL {
   return new URL(found);
 }
 
+/** The sections of docs/clients.md by their headings. */
+const clientSections = new Map(
+  readFileSync(new URL('../docs/clients.md', import.meta.url), 'utf8')
+    .split(/^## /m)
+    .slice(1)
+    .map((text) => [text.slice(0, text.indexOf('\n')), text]),
+);
+const clientSection = (client: string) => clientSections.get(client) ?? '';
+
+const fence = '```';
+const fenced = (text: string, language: string) =>
+  new RegExp(`^${fence}${language}\n(.*?)^${fence}$`, 'ms').exec(text)?.[1] ?? '';
+
+/**
+ * Reads the tables of Codex's configuration. Node has no parser for TOML, so this one takes only
+ * what the examples use: strings, arrays of them, and inline tables on one line.
+ */
+function readCodexEntry(text: string): unknown {
+  const [header, ...lines] = text.trim().split('\n');
+  expect(header).toBe('[mcp_servers.fini]');
+  const values = lines.map((line) => {
+    const [, key = '', value = ''] = /^(\w+) = (.*)$/.exec(line) ?? [];
+    const json = value.replace(/([{,] )(\w+) = /g, '$1"$2": ');
+    return [key, JSON.parse(json)];
+  });
+  return Object.fromEntries(values);
+}
+
+type ServerCommand = z.infer<typeof serverSchema>;
+
+const openCodeSchema = z.strictObject({
+  $schema: z.literal('https://opencode.ai/config.json'),
+  mcp: z.strictObject({
+    fini: z
+      .strictObject({
+        type: z.literal('local'),
+        command: z.tuple([z.string()], z.string()),
+        environment: z.record(z.string(), z.string()),
+      })
+      .transform(({ command: [command, ...args], environment: env }) => ({ command, args, env })),
+  }),
+});
+
+/** The command that the file of a client gives, in that client's format. */
+function serverInFile(client: string): ServerCommand {
+  const text = clientSection(client);
+  if (client === 'Codex') return serverSchema.parse(readCodexEntry(fenced(text, 'toml')));
+  const json: unknown = JSON.parse(fenced(text, 'json'));
+  if (client === 'OpenCode') return openCodeSchema.parse(json).mcp.fini;
+  const snippet = snippetSchema.parse(json);
+  const key = { 'VS Code': 'servers', Zed: 'context_servers' } as const;
+  const form = client === 'VS Code' || client === 'Zed' ? key[client] : 'mcpServers';
+  return serverSchema.parse(snippet[form]?.fini);
+}
+
+/** The command that a line such as `claude mcp add` stores: what follows from `node` on, and the variables. */
+function serverInLine(line: string): ServerCommand {
+  const words = line.split(' ');
+  const [command = '', ...args] = words.slice(words.indexOf('node'));
+  const env = words.flatMap((word, index) =>
+    words[index - 1] === '--env' ? [word.split('=')] : [],
+  );
+  return serverSchema.parse({ command, args, env: Object.fromEntries(env) });
+}
+
+/** The lines in a section that add the server from a terminal. */
+const addLines = (client: string) =>
+  [...clientSection(client).matchAll(/(?:^|`)(\w+ mcp add [^`\n]*)/gm)].map(
+    ([, line = '']) => line,
+  );
+
+/** Starts the server as a client would, and calls a tool. */
+async function tryServer({ command, args, env }: ServerCommand): Promise<void> {
+  const sandbox = stops.use(await startSandbox());
+  // What a person fills in, or a client after asking for it.
+  const filled = new Map([
+    ['/path/to/fini-mcp/dist/cli.js', CLI],
+    ['$' + '{input:fini-path}', CLI],
+    ['$' + '{input:fini-key}', sandbox.apiKey],
+    ['fini_...', sandbox.apiKey],
+  ]);
+  const fill = (text: string) => filled.get(text) ?? text;
+  const own = Object.entries(env).map(([name, value]) => [name, fill(value)]);
+  const { FINI_BASE_URL } = environmentFor(sandbox);
+  const { PATH } = process.env;
+  const transport = new StdioClientTransport({
+    command,
+    args: args.map(fill),
+    env: Object.fromEntries([['PATH', PATH], ['FINI_BASE_URL', FINI_BASE_URL], ...own]),
+  });
+  const client = new Client({ name: 'test', version: '1' });
+  stops.use(client);
+  await client.connect(transport);
+  const answer = await client.callTool({ name: 'list_sources', arguments: {} });
+  expect(readAnswer(answer).isError).toBe(false);
+}
+
 const stops = new Stops();
 afterEach(() => stops.run());
 
 describe('the snippets', () => {
   test.each(Object.entries(byForm))('%s starts a server that works', async (_form, server) => {
-    const { command, args, env } = serverSchema.parse(server);
-    const sandbox = stops.use(await startSandbox());
-    // What a person fills in, or a client after asking for it.
-    const filled = new Map([
-      ['/path/to/fini-mcp/dist/cli.js', CLI],
-      ['$' + '{input:fini-path}', CLI],
-      ['$' + '{input:fini-key}', sandbox.apiKey],
-      ['fini_...', sandbox.apiKey],
-    ]);
-    const fill = (text: string) => filled.get(text) ?? text;
-    const own = Object.entries(env).map(([name, value]) => [name, fill(value)]);
-    const { FINI_BASE_URL } = environmentFor(sandbox);
-    const { PATH } = process.env;
-    const transport = new StdioClientTransport({
-      command,
-      args: args.map(fill),
-      env: Object.fromEntries([['PATH', PATH], ['FINI_BASE_URL', FINI_BASE_URL], ...own]),
-    });
-    const client = new Client({ name: 'test', version: '1' });
-    stops.use(client);
-    await client.connect(transport);
-    const answer = await client.callTool({ name: 'list_sources', arguments: {} });
-    expect(readAnswer(answer).isError).toBe(false);
+    await tryServer(serverSchema.parse(server));
   });
 
   test('ask for exactly the inputs that they use', () => {
@@ -96,6 +171,83 @@ describe('the snippets', () => {
     const variables = Object.entries(env).map(([name, value]) => `--env ${name}=${value}`);
     const line = `claude mcp add fini ${variables.join(' ')} -- ${command} ${args.join(' ')}`;
     expect(section).toContain(`\n${line}\n`);
+  });
+});
+
+describe('docs/clients.md', () => {
+  const inFiles = ['Claude Desktop', 'Codex', 'Cursor', 'VS Code', 'OpenCode', 'Windsurf', 'Zed'];
+  const inTerminal = ['Claude Code', 'Codex', 'Gemini CLI', 'OpenCode'];
+
+  test('has a section for each client that these tests know', () => {
+    const others = ['HTTP', 'What each client supports'];
+    const known = new Set([...inFiles, ...inTerminal, ...others]);
+    expect([...clientSections.keys()].sort()).toEqual([...known].sort());
+  });
+
+  test.each(inFiles)('the file of %s starts a server that works', async (client) => {
+    await tryServer(serverInFile(client));
+  });
+
+  test.each(inTerminal)('the command line of %s starts a server that works', async (client) => {
+    const [line = '', ...others] = addLines(client);
+    expect(others).toEqual([]);
+    await tryServer(serverInLine(line));
+  });
+
+  test.each(['Claude Desktop', 'Codex', 'OpenCode'])(
+    '%s takes the sandbox as the text says',
+    async (client) => {
+      const { command, args } = serverInFile(client);
+      await tryServer({ command, args: [...args, '--sandbox'], env: {} });
+    },
+  );
+
+  test('asks in VS Code for exactly the inputs that it uses', () => {
+    const text = fenced(clientSection('VS Code'), 'json');
+    const { inputs: asked = [] } = snippetSchema.parse(JSON.parse(text));
+    const used = [...text.matchAll(/\$\{input:([^}]+)\}/g)];
+    expect(asked.map(({ id }) => id).sort()).toEqual(used.map(([, id]) => id).sort());
+  });
+});
+
+describe('the entries for HTTP in docs/clients.md', () => {
+  const text = clientSection('HTTP');
+  const entrySchema = z.strictObject({
+    type: z.enum(['http', 'remote']).optional(),
+    url: z.string().optional(),
+    serverUrl: z.string().optional(),
+    headers: z.strictObject({ Authorization: z.string() }),
+  });
+  const codexSchema = z
+    .strictObject({ url: z.string(), http_headers: entrySchema.shape.headers })
+    .transform(({ url, http_headers: headers }) => ({ url, headers }));
+  const rows = [...text.matchAll(/^\| ([^|]+) \| `(\{.*\})` \|$/gm)]
+    .map(([, name = '', json = '']) => ({ name, json: JSON.parse(json) }))
+    .filter(({ json }) => json.command === undefined)
+    .map(({ name, json }) => ({ name, entry: entrySchema.parse(json) }));
+  const codex = codexSchema.parse(readCodexEntry(fenced(text, 'toml')));
+  const token = 'a-token-of-the-team-0123456789';
+
+  test.each([...rows, { name: 'Codex', entry: { ...codex, serverUrl: undefined } }])(
+    'work for $name',
+    async ({ entry }) => {
+      const server = await startHttpProcess(stops, { FINI_MCP_AUTH_TOKEN: token }, ['--sandbox']);
+      const url = new URL(entry.url ?? entry.serverUrl ?? '');
+      expect(url.href).toBe('http://127.0.0.1:3333/mcp');
+      url.port = new URL(server.url).port;
+      const headers = { Authorization: entry.headers.Authorization.replace('...', token) };
+      const { client } = await connectClient(stops, url, headers);
+      expect((await client.listTools()).tools).not.toHaveLength(0);
+    },
+  );
+
+  test('have the address and the header of the command lines', () => {
+    const lines = fenced(text, 'sh').trim().split('\n');
+    expect(lines).toHaveLength(3);
+    for (const line of lines) {
+      expect(line).toContain(` ${codex.url}`);
+      expect(line).toMatch(/ --header "Authorization(: |=)Bearer \.\.\."/);
+    }
   });
 });
 
