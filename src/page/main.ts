@@ -71,9 +71,9 @@ function start(): void {
     const actions = [
       { calls: wait, label: `Keep waiting for ${count(wait)}`, doing: 'Waiting' },
       {
-        calls: retry,
-        label: `Try ${count(retry)} again`,
-        doing: `Ingesting ${count(retry)} again`,
+        calls: plan === null ? [] : [plan],
+        label: `Ingest ${pages(countsOf(now).selected ?? 0)}`,
+        doing: 'Ingesting',
       },
       {
         calls: generate === null ? [] : [generate],
@@ -81,16 +81,16 @@ function start(): void {
         doing: 'Generating drafts',
       },
       {
-        calls: plan === null ? [] : [plan],
-        label: `Ingest ${pages(countsOf(now).selected ?? 0)}`,
-        doing: 'Ingesting',
+        calls: retry,
+        label: `Try ${count(retry)} again`,
+        doing: `Ingesting ${count(retry)} again`,
       },
     ];
     return actions
       .filter(({ calls }) => calls.length > 0)
       .map(({ calls, label, doing }, index) => ({
         label,
-        isMain: index === 0,
+        isMain: index === 0 && calls !== retry,
         run: () => void carryOut(calls, doing),
       }));
   }

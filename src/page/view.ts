@@ -40,7 +40,7 @@ export class View {
   readonly #events: ViewEvents;
   #outcome: Outcome | null = null;
   #opensLinks = false;
-  #choice: Choice = { state: null, search: '', sorting: null };
+  #choice: Choice = { state: null, search: '', sorting: { column: 'state', up: true } };
   #clock: number | undefined;
 
   constructor(events: ViewEvents) {

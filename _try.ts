@@ -1,0 +1,16 @@
+import { launchChromium, serve, show } from './test/page/browser.ts';
+const browser = await launchChromium();
+const served = await serve({ content: 'lived-in' });
+const shown = await show(browser, served.client, { context: { theme: 'light' } });
+const crawl = await served.client.callTool({ name: 'deep_crawl_links', arguments: { links: ['https://help.larkspur.example'] } });
+const { urls } = crawl.structuredContent as { urls: string[] };
+await shown.call('ingest_and_wait', { documentIdsToAdd: urls });
+await shown.page.waitForTimeout(300);
+console.log(shown.requests, shown.faults, await shown.view.locator('main').innerText());
+await shown.page.screenshot({ path: '/tmp/p1.png', fullPage: true });
+await shown.bridge.setHostContext({ theme: 'dark' });
+await shown.page.waitForTimeout(200);
+await shown.page.setViewportSize({ width: 420, height: 700 });
+await shown.page.waitForTimeout(200);
+await shown.page.screenshot({ path: '/tmp/p2.png', fullPage: true });
+await shown.close(); await browser.close(); await served.close();
