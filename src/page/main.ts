@@ -130,7 +130,10 @@ function start(): void {
         return;
       }
     }
-    view.showNotice(outcome === null ? '' : `Done: ${headlineOf(outcome)}.`);
+    if (outcome === null) return;
+    const { unfinished = 0 } = countsOf(outcome);
+    const ending = unfinished === 0 ? 'Done' : `${pages(unfinished)} still running`;
+    view.showNotice(`${ending}: ${headlineOf(outcome)}.`);
   }
 
   watchSize(byId('page'), (width, height) => host.resized(width, height));

@@ -51,9 +51,14 @@ export function nameOfRow({ title, url, input, id }: Row): string {
   return title ?? url ?? input ?? id ?? '';
 }
 
+/** A URL as the table shows it. */
+export function withoutScheme(url: string): string {
+  return url.replace(/^https?:\/\//i, '');
+}
+
 function keyOf(row: Row, column: NonNullable<Sorting>['column']): string {
   if (column === 'state') return String(STATES.indexOf(row.state));
-  return column === 'page' ? nameOfRow(row) : (row.reason ?? '');
+  return column === 'page' ? withoutScheme(nameOfRow(row)) : (row.reason ?? '');
 }
 
 /** The call that generates drafts from what is completed; null where there is none to make. */
@@ -108,6 +113,7 @@ export function afterCall(before: Outcome, call: ToolCall, result: Outcome): Out
     rows: [...rows, ...left],
     unlisted: sumOf(before.unlisted, result.unlisted),
     nextSteps: result.nextSteps,
+    elapsedSeconds: Math.round((before.elapsedSeconds + result.elapsedSeconds) * 10) / 10,
     offers: {
       wait: [...without(before.offers.wait), ...result.offers.wait],
       retry: [...without(before.offers.retry), ...result.offers.retry],

@@ -7,6 +7,7 @@ import {
   nameOfRow,
   pages,
   type Sorting,
+  withoutScheme,
 } from './table.ts';
 import { type Outcome, type Row, type RowState, STATES } from './tool-result.ts';
 
@@ -74,7 +75,11 @@ export class View {
     this.#opensLinks = opensLinks;
     const { elapsedSeconds, message, nextSteps, rows } = outcome;
     const elapsed = elapsedSeconds > 0 ? `Took ${elapsedSeconds.toLocaleString('en-US')} s` : '';
-    this.#showHead(headlineOf(outcome), elapsed, withoutInputs(message) || aboutLive(outcome));
+    this.#showHead(
+      headlineOf(outcome),
+      elapsed,
+      [withoutInputs(message), aboutLive(outcome)].filter(Boolean).join(' '),
+    );
     this.#showBar(outcome);
     byId('list').hidden = rows.length === 0;
     byId('next').hidden = nextSteps === '';
@@ -231,7 +236,7 @@ export class View {
   }
 
   #link(url: string): HTMLElement {
-    const path = url.replace(/^https?:\/\//i, '');
+    const path = withoutScheme(url);
     if (!this.#opensLinks || path === url) return element('span', 'url', url);
     const link = element('a', 'url', path);
     link.href = url;
