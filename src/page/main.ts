@@ -1,6 +1,6 @@
 import { applyContext, watchSize } from './appearance.ts';
 import { Host } from './host.ts';
-import { type Fields, fieldsOf, listOf, textOf } from './narrowing.ts';
+import { type Fields, listOf, textOf } from './narrowing.ts';
 import type { ToolCall } from './offered-calls.ts';
 import {
   afterCall,
@@ -26,7 +26,6 @@ const REPEATABLE = [
 
 /** Follows the call for which the host shows this page, and makes calls for who looks at it. */
 function start(): void {
-  let context: Fields = {};
   let input: Fields = {};
   let outcome: Outcome | null = null;
 
@@ -36,15 +35,12 @@ function start(): void {
     },
   });
   const host = new Host({
-    onContext(now) {
-      context = now;
-      applyContext(now);
-    },
+    onContext: applyContext,
     onToolInput(given) {
       input = given;
       outcome = null;
       view.showNotice('');
-      view.showRunning(runningHeadline(toolName(context)), aboutInput(given));
+      view.showRunning(runningHeadline(given), aboutInput(given));
     },
     onToolResult(result) {
       view.showNotice('');
@@ -147,14 +143,13 @@ function tellingOf({ tool }: ToolCall, outcome: Outcome, result: unknown): strin
   return `In the report page, the person called ${tool}. All pages now: ${headlineOf(outcome)}. Its answer: ${text.slice(0, TOLD_LENGTH)}${end}`;
 }
 
-function toolName({ toolInfo }: Fields): string | undefined {
-  return textOf(fieldsOf(fieldsOf(toolInfo).tool).name);
-}
-
-function runningHeadline(tool: string | undefined): string {
-  if (tool === 'generate_knowledge') return 'Generating drafts…';
-  if (tool === 'wait_for_sources') return 'Waiting for pages…';
-  return tool === undefined ? 'Running…' : 'Ingesting pages…';
+/** What a call does, by what it was given: a host need not name the tool. */
+function runningHeadline(input: Fields): string {
+  if (input.dryRun === true) return 'Looking for pages…';
+  if ('links' in input) return 'Finding and ingesting pages…';
+  if ('provider' in input) return 'Importing pages…';
+  if ('documentIds' in input) return 'Generating drafts…';
+  return 'ids' in input ? 'Waiting for pages…' : 'Ingesting pages…';
 }
 
 /** What was asked for, in a line. */

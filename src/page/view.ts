@@ -3,6 +3,7 @@ import {
   type Choice,
   chosenRows,
   countsOf,
+  generateCall,
   headlineOf,
   nameOfRow,
   pages,
@@ -229,7 +230,10 @@ export class View {
       page.append(element('span', 'input', `Given as ${row.input}`));
     }
     const reason = cell('reason');
-    if (row.reason !== undefined) reason.append(element('span', 'why', row.reason));
+    if (row.reason !== undefined) {
+      const isTrouble = row.state === 'failed' || row.state === 'unqueued';
+      reason.append(element('span', isTrouble ? 'trouble' : 'quiet', row.reason));
+    }
     if (row.hint !== undefined) reason.append(element('span', 'hint', row.hint));
     line.append(state, page, reason);
     return line;
@@ -238,7 +242,9 @@ export class View {
   #link(url: string): HTMLElement {
     const path = withoutScheme(url);
     if (!this.#opensLinks || path === url) return element('span', 'url', url);
-    const link = element('a', 'url', path);
+    const link = element('a', 'url');
+    // It breaks where its parts end, not within words.
+    for (const part of path.split(/(?<=[/?&])/)) link.append(part, element('wbr'));
     link.href = url;
     link.title = url;
     link.rel = 'noreferrer';
@@ -253,12 +259,15 @@ export class View {
 /** What completed means, which people take for live. */
 function aboutLive(outcome: Outcome): string {
   const { completed = 0, drafted = 0 } = countsOf(outcome);
+  // A long report names its completed pages by URL alone.
+  const isLong = completed > 0 && outcome.offers.generate && generateCall(outcome) === null;
   if (drafted > 0) {
     return 'Drafts are not live yet: review and publish them in the Fini dashboard.';
   }
-  return completed > 0
-    ? 'Completed pages are not live yet: they still go through Knowledge in Fini, where drafts are made, reviewed and published.'
-    : '';
+  if (completed === 0) return '';
+  const live =
+    'Completed pages are not live yet: they still go through Knowledge in Fini, where drafts are made, reviewed and published.';
+  return isLong ? `${live} To generate drafts from so many, ask the assistant.` : live;
 }
 
 function countsInOrder(outcome: Outcome): { state: RowState; count: number }[] {

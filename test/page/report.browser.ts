@@ -192,7 +192,7 @@ describe('a result', () => {
 test('while a call runs, the page says what was asked for, and then that it was cancelled', async () => {
   const { bridge, headline, view } = await start();
   await bridge.sendToolInput({ arguments: { documentIdsToAdd: [...PAGES, LOGIN] } });
-  await reads(headline, 'Running');
+  await reads(headline, 'Ingesting pages');
   await reads(view.locator('#about'), /billing\/refunds.* and 1 more/);
   expect(await view.locator('#bar').getAttribute('class')).toBe('running');
   await bridge.sendToolCancelled({ reason: 'user action' });
@@ -332,7 +332,7 @@ describe('the table', () => {
     });
     await call('wait_for_sources', { ids: [good.id, bad.id] });
     await reads(row('Completed').locator('.title'), title);
-    await reads(row('Failed').locator('.why'), error);
+    await reads(row('Failed').locator('.trouble'), error);
     expect(await view.locator('img, b:not(#filters b), tbody script').count()).toBe(0);
     expect(await view.getByRole('link', { name: 'alert(1)' }).getAttribute('onclick')).toBe(null);
   });
