@@ -21,6 +21,7 @@ test('a call in a text is found with its input, whatever stands in it', () => {
 
 test.each([
   ['an error in quotes', JSON.stringify('call refresh_sources with {"documentIds":["x"]}')],
+  ['a call in quotes that needs none itself', '"call refresh_sources with {}"'],
   ['a call that is cut off', 'call refresh_sources with {"documentIds":["x"'],
   ['what is no JSON', 'call refresh_sources with {documentIds: x}'],
   ['a call without an input', 'call ingest_and_wait with them again.'],

@@ -91,12 +91,13 @@ test('generating drafts from what an import completed keeps what it was', async 
 test('what was never ingested is not offered as another try', async () => {
   const harness = await start();
   const { id } = harness.sandbox.addDocument({
-    ...{ source: 'notion', originalUrl: null, linkedJobId: null, linkedJobStatus: null },
+    // Of a kind that only refresh_sources takes, as another try would.
+    ...{ source: 'wiki', originalUrl: null, linkedJobId: null, linkedJobStatus: null },
     ...{ success: null, paragraphs: [] },
   });
   const outcome = await outcomeOf(harness, 'wait_for_sources', { ids: [id] });
   expect(countsOf(outcome)).toEqual({ unqueued: 1 });
-  expect(outcome.nextSteps).toContain(id);
+  expect(outcome.nextSteps).toContain(`refresh_sources with {"documentIds":["${id}"]}`);
   expect(outcome.offers.retry).toEqual([]);
 });
 
