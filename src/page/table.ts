@@ -35,7 +35,7 @@ export function chosenRows(rows: readonly Row[], { state, search, sorting }: Cho
     return words.every((word) => text.includes(word));
   });
   if (sorting === null) return chosen;
-  const { compare } = new Intl.Collator(undefined, { numeric: true });
+  const { compare } = new Intl.Collator('en');
   const keyed = chosen.map((row) => ({ row, key: keyOf(row, sorting.column) }));
   const sign = sorting.up ? 1 : -1;
   keyed.sort(({ key: one }, { key: other }) => {
@@ -58,7 +58,9 @@ export function withoutScheme(url: string): string {
 
 function keyOf(row: Row, column: NonNullable<Sorting>['column']): string {
   if (column === 'state') return String(STATES.indexOf(row.state));
-  return column === 'page' ? withoutScheme(nameOfRow(row)) : (row.reason ?? '');
+  const text = column === 'page' ? withoutScheme(nameOfRow(row)) : (row.reason ?? '');
+  // So that 2 comes before 10. A collator can do that too, but takes ten times as long.
+  return text.replace(/\d+/g, (digits) => digits.padStart(8, '0'));
 }
 
 /** The call that generates drafts from what is completed; null where there is none to make. */

@@ -114,6 +114,7 @@ export class View {
   showNotice(text: string, { isBusy = false, isError = false } = {}): void {
     const notice = byId('notice');
     notice.textContent = text;
+    byId('status').hidden = text === '';
     notice.className = isError ? 'error' : '';
     byId('page').ariaBusy = String(isBusy);
     // Not disabled, since a disabled button loses the focus.

@@ -153,7 +153,10 @@ export async function show(
     told.push(content.map((part) => (part.type === 'text' ? part.text : '')).join('\n'));
     return {};
   };
-  bridge.onsizechange = ({ height }) => void page.evaluate(`view.style.height = '${height}px'`);
+  bridge.onsizechange = ({ height }) => {
+    // The last one may come while the page closes.
+    page.evaluate(`view.style.height = '${height}px'`).catch(() => undefined);
+  };
   const ready = new Promise<void>((resolve) => {
     bridge.oninitialized = () => resolve();
   });

@@ -141,7 +141,7 @@ describe('a result', () => {
       requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - startedAt)));
     })`);
     await annotate(`1,000 rows sorted and drawn in ${took?.toFixed(0)} ms`);
-    expect(took).toBeLessThan(1_500);
+    expect(took).toBeLessThan(1_000);
     await button(/^Failed/).click();
     expect(await rows.count()).toBe(200);
     await view.getByRole('searchbox').fill('page-95');
