@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { build, type Plugin } from 'esbuild';
+import { html } from './src/page/html.ts';
 import * as listings from './src/tools/listing.ts';
 
 /*
@@ -40,6 +41,17 @@ const convertSchemas: Plugin = {
   },
 };
 
+/** The page that hosts show as one text, made before. */
+const bundlePage: Plugin = {
+  name: 'bundle-page',
+  setup(plugin) {
+    plugin.onLoad({ filter: /\/src\/page\/html\.ts$/ }, () => ({
+      contents: `export const html = ${JSON.stringify(html)};`,
+      loader: 'js',
+    }));
+  },
+};
+
 await rm('dist', { recursive: true, force: true });
 await build({
   // The bin, and the sandbox for whoever tests a program of their own against it.
@@ -60,7 +72,7 @@ await build({
   sourcesContent: false,
   legalComments: 'none',
   logOverride: { 'import-is-undefined': 'silent' },
-  plugins: [leaveOut, convertSchemas],
+  plugins: [leaveOut, convertSchemas, bundlePage],
   // Bundled CommonJS packages call require for Node's own modules.
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",

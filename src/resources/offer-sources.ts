@@ -10,31 +10,36 @@ import { protocolError } from '../protocol-error.ts';
 import { bounded, ERROR_LENGTH, URL_LENGTH } from '../text.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { MissingKeyError } from '../workspace.ts';
+import { showsPages } from './page-clients.ts';
+import { REPORT_PAGE, readReportPage } from './report-page.ts';
 import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from './source-uri.ts';
 
 const GONE_CURSOR =
   'The source at the end of the previous page may have been deleted. To start again, leave out the cursor.';
 
-/** Offers the sources' texts as resources. */
+/** Offers the sources' texts as resources, and the page that hosts show. */
 export function offerSources(
   server: Server,
   dependencies: ToolDependencies,
   kind: ServerKind,
 ): void {
   const { workspace } = dependencies;
-  server.setRequestHandler('resources/list', async ({ params }, { mcpReq: { signal } }) => {
+  server.setRequestHandler('resources/list', async ({ params }, context) => {
     const cursor = params?.cursor;
     if (cursor !== undefined && !isSourceId(cursor)) {
       const given = JSON.stringify(bounded(cursor, ERROR_LENGTH));
       const message = `${given} is not a cursor of this server. To start again, leave it out.`;
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, message);
     }
+    const pages = cursor === undefined && showsPages(server, context) ? [REPORT_PAGE] : [];
     try {
       const { listSourceResources } = await import('./sources.ts');
-      return await listSourceResources(workspace().fini, cursor, signal);
+      const { signal } = context.mcpReq;
+      const listed = await listSourceResources(workspace().fini, cursor, signal);
+      return { ...listed, resources: [...pages, ...listed.resources] };
     } catch (error) {
       // Clients list at their start: without a key there is nothing to list, and a tool says why.
-      if (error instanceof MissingKeyError) return { resources: [] };
+      if (error instanceof MissingKeyError) return { resources: pages };
       if (cursor !== undefined && error instanceof FiniError && error.status === 400) {
         throw new ProtocolError(ProtocolErrorCode.InvalidParams, GONE_CURSOR);
       }
@@ -62,6 +67,7 @@ export function offerSources(
   }));
   server.setRequestHandler('resources/read', async ({ params }, { mcpReq: { signal } }) => {
     const { uri } = params;
+    if (uri === REPORT_PAGE.uri) return { contents: [await readReportPage()] };
     const named = parseSourceUri(uri);
     if (named === null) {
       const message = `${JSON.stringify(bounded(uri, ERROR_LENGTH))} is not a resource of this server. Resources are ${SOURCE_TEMPLATE}, with a source ID (UUID).`;

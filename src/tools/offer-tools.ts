@@ -1,5 +1,7 @@
-import type { Server } from '@modelcontextprotocol/server';
+import type { Server, ServerContext } from '@modelcontextprotocol/server';
 import { explaining } from '../protocol-error.ts';
+import { showsPages } from '../resources/page-clients.ts';
+import { withPage } from '../resources/report-page.ts';
 import { answerCall, errorResult } from './call.ts';
 import { offerLog } from './client-log.ts';
 import { findTool } from './find-tool.ts';
@@ -10,14 +12,16 @@ import type { ServerKind, ToolDependencies } from './tool.ts';
 export function offerTools(server: Server, dependencies: ToolDependencies, kind: ServerKind): void {
   const connection = { server, kind, dependencies, log: offerLog(server) };
   const explained = explaining(dependencies, kind);
-  const listTools = explained(async () => {
+  const listTools = explained(async (_request: unknown, context: ServerContext) => {
     // The SDK would convert every schema again for each client that asks.
     const { listing, readOnlyListing } = await import('./listing.ts');
     const names = new Set(toolsFor(kind).map(({ name }) => name));
-    const listed = listing.filter(({ name }) => names.has(name));
-    if (names.has('ingest_and_wait')) return { tools: listed };
     const reading = new Map(readOnlyListing.map((tool) => [tool.name, tool]));
-    return { tools: listed.map((tool) => reading.get(tool.name) ?? tool) };
+    // What only reads is described by what else there is.
+    const tools = listing
+      .filter(({ name }) => names.has(name))
+      .map((tool) => (names.has('ingest_and_wait') ? tool : (reading.get(tool.name) ?? tool)));
+    return { tools: showsPages(server, context) ? tools.map(withPage) : tools };
   });
   server.setRequestHandler('tools/list', listTools);
   server.setRequestHandler('tools/call', ({ params }, extra) => {

@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build, transformSync } from 'esbuild';
+
+/*
+ * The page as one file, from its parts in this folder. This is for the build, which replaces this
+ * module by what it comes to, and for tests, which run from the sources.
+ */
+
+const { outputFiles } = await build({
+  entryPoints: [fileURLToPath(new URL('main.ts', import.meta.url))],
+  bundle: true,
+  write: false,
+  format: 'iife',
+  platform: 'browser',
+  target: ['chrome111', 'firefox121', 'safari17.5'],
+  minify: true,
+  legalComments: 'none',
+  tsconfigRaw: { compilerOptions: { target: 'es2023' } },
+});
+const script = (outputFiles[0]?.text ?? '').trim();
+const style = transformSync(part('page.css'), { loader: 'css', minify: true }).code.trim();
+
+/**
+ * Nothing is loaded and nothing runs but the page's own script. Styles are free, because hosts add
+ * theirs.
+ */
+const policy = [
+  "default-src 'none'",
+  `script-src 'sha256-${createHash('sha256').update(script).digest('base64')}'`,
+  "style-src 'unsafe-inline'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+/** The whole page: HTML with its style and its script in it, and nothing to load. */
+export const html: string = [
+  ['content=""', `content="${policy}"`],
+  ['<style></style>', `<style>${style}</style>`],
+  ['<script></script>', `<script>${script}</script>`],
+].reduce((page, [empty = '', full = '']) => {
+  if (!page.includes(empty)) throw new Error(`page.html has no ${empty}`);
+  // By a function, since a script may hold what means something in a replacement.
+  return page.replace(empty, () => full);
+}, part('page.html'));
+
+function part(name: string): string {
+  return readFileSync(new URL(name, import.meta.url), 'utf8');
+}

@@ -1,0 +1,477 @@
+import type { Browser, Locator } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { JobScript, Sandbox, SandboxOptions } from '../../src/sandbox/server.ts';
+import {
+  type HostOptions,
+  launchChromium,
+  type Served,
+  type Shown,
+  serve,
+  show,
+} from './browser.ts';
+
+/* The page in Chromium, with the library's own host, the built server and the sandbox. */
+
+const SITE = 'https://help.larkspur.example';
+const LOGIN = `${SITE}/account/rewards`;
+const PAGES = [`${SITE}/billing/refunds`, `${SITE}/billing/invoices`, `${SITE}/bikes/brakes`];
+const SYSTEM_FONT = expect.stringMatching(/^system-ui/);
+const HOST_CALLS_NOTHING = { openLinks: {} };
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser.close());
+
+let served: Served | undefined;
+let shown: Shown | undefined;
+afterEach(async () => {
+  // Whatever a test does, nothing leaves the page and nothing in it fails.
+  const { requests, faults } = shown ?? { requests: [], faults: [] };
+  await shown?.close();
+  await served?.close();
+  [shown, served] = [undefined, undefined];
+  expect(requests).toEqual([]);
+  expect(faults).toEqual([]);
+});
+
+/** A page in its host, in front of a server with a sandbox of its own. */
+async function start(options: SandboxOptions = {}, host: HostOptions = {}) {
+  served = await serve({ folders: true, ...options });
+  shown = await show(browser, served.client, host);
+  const { view } = shown;
+  return {
+    ...served,
+    ...shown,
+    headline: view.locator('#headline'),
+    notice: view.locator('#notice'),
+    rows: view.locator('tbody tr'),
+    row: (text: string) => view.locator('tbody tr', { hasText: text }),
+    button: (name: string | RegExp) => view.getByRole('button', { name }),
+  };
+}
+
+const reads = async (locator: Locator, text: string | RegExp) => {
+  await expect.poll(() => locator.innerText(), { timeout: 20_000 }).toMatch(text);
+};
+const statesOf = (rows: Locator) => rows.locator('.badge').allInnerTexts();
+const queued = (sandbox: Sandbox) =>
+  sandbox.requests.filter(
+    ({ method, path }) => method === 'POST' && path === '/v2/documents/public',
+  );
+
+/** Jobs that do this the first time, and then what the content says. */
+function firstTime(script: JobScript): SandboxOptions {
+  const seen = new Set<string>();
+  return {
+    jobs({ id }) {
+      if (seen.has(id)) return undefined;
+      seen.add(id);
+      return script;
+    },
+  };
+}
+
+describe('a result', () => {
+  test('that is completed', async () => {
+    const { call, headline, rows, row, view } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    await reads(headline, 'All 3 pages completed');
+    expect(await statesOf(rows)).toEqual(['Completed', 'Completed', 'Completed']);
+    await reads(row('billing/refunds'), /Refunds/);
+    expect(await view.locator('#bar').getAttribute('aria-label')).toBe('3 completed');
+    expect(await view.locator('#about').innerText()).toContain('not live yet');
+    // With nothing to give a reason for, there is no such column.
+    expect(await view.getByRole('columnheader').allInnerTexts()).toEqual(['State', 'Page']);
+  });
+
+  test('that is partial shows failures first, with reason and hint', async () => {
+    const { call, headline, rows, row, view, button } = await start();
+    await call('ingest_site', { links: [SITE] });
+    await reads(headline, '34 of 38 pages completed');
+    expect((await statesOf(rows)).slice(0, 5)).toEqual([
+      ...['Failed', 'Failed', 'Failed', 'Failed'],
+      'Completed',
+    ]);
+    const login = row('account/rewards');
+    await reads(login, /Page requires authentication/);
+    await reads(login, /make it public, or leave it out/);
+    expect(await view.locator('#about').innerText()).toMatch(/38 pages found, 38 selected/);
+    // Of four that failed, one may pass next time.
+    expect(await button(/again/).allInnerTexts()).toEqual(['Try 1 page again']);
+  });
+
+  test('that failed offers no other try where none would help', async () => {
+    const { call, headline, button } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: [LOGIN] });
+    await reads(headline, '0 of 1 page completed');
+    expect(await button(/again|drafts|waiting/).count()).toBe(0);
+  });
+
+  test('that is an error', async () => {
+    const { call, headline, view } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: ['not a URL'] });
+    await reads(headline, 'The call failed');
+    await reads(view.locator('#about'), 'not a URL');
+  });
+
+  test('of a thousand pages is whole and quick', async ({ annotate }) => {
+    const { call, headline, rows, view, page, button } = await start({
+      parallelJobs: 1_000,
+      jobs: ({ url }) =>
+        /[05]$/.test(url ?? '')
+          ? { pendingMs: 1, workingMs: 1, error: 'No usable content' }
+          : { pendingMs: 1, workingMs: 1 },
+    });
+    const documentIdsToAdd = Array.from(
+      { length: 1_000 },
+      (_, index) => `https://many.example/page-${index}`,
+    );
+    await call('ingest_and_wait', { documentIdsToAdd });
+    await reads(headline, '800 of 1,000 pages completed');
+    expect(await rows.count()).toBe(1_000);
+    // A hint that many share is said once in the report, and at each row here.
+    await reads(rows.first(), /The page gave no usable content/);
+    const frame = page.frames()[1];
+    // Reversing the order draws every row again, up to the next picture on the screen.
+    const took = await frame?.evaluate<number>(`new Promise((resolve) => {
+      const startedAt = performance.now();
+      document.querySelector('th[data-column=page] button').click();
+      requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - startedAt)));
+    })`);
+    await annotate(`1,000 rows sorted and drawn in ${took?.toFixed(0)} ms`);
+    expect(took).toBeLessThan(1_000);
+    await button(/^Failed/).click();
+    expect(await rows.count()).toBe(200);
+    await view.getByRole('searchbox').fill('page-95');
+    // 95, 950 and 955.
+    expect(await rows.count()).toBe(3);
+    await reads(view.locator('#shown'), '3 of 1,000 pages shown');
+  });
+
+  test('of a dry run, which the page can carry out', async () => {
+    const { call, headline, rows, button, sandbox } = await start();
+    await call('ingest_site', { links: [SITE], include: ['/billing/**'], dryRun: true });
+    await reads(headline, /^\d+ pages selected, nothing queued yet/);
+    const count = await rows.count();
+    expect(new Set(await statesOf(rows))).toEqual(new Set(['Selected']));
+    expect(queued(sandbox)).toEqual([]);
+    await button(`Ingest ${count} pages`).click();
+    await reads(headline, `${count} pages completed`);
+    expect(queued(sandbox)).toHaveLength(1);
+  });
+
+  test('of a dry run at a provider', async () => {
+    const { call, headline, rows, button } = await start();
+    await call('import_provider_resources', { provider: 'zendesk', all: true, dryRun: true });
+    await reads(headline, 'selected, nothing queued yet');
+    await button(/^Ingest \d+ pages/).click();
+    await reads(headline, /completed/);
+    expect(await statesOf(rows)).not.toContain('Selected');
+  });
+
+  test('of generating drafts', async () => {
+    const { call, client, headline, rows, row } = await start({
+      knowledgeJobs: ({ url }) =>
+        url?.endsWith('invoices')
+          ? { error: 'The model was overloaded' }
+          : url?.endsWith('brakes')
+            ? { hcArticleId: null }
+            : undefined,
+    });
+    const documentIds = await ingested(client);
+    await call('generate_knowledge', { documentIds });
+    await reads(headline, '1 of 3 pages drafted');
+    expect(await statesOf(rows)).toEqual(['Failed', 'No draft', 'Drafted']);
+    await reads(row('billing/refunds'), /Draft article [0-9a-f-]{36}/);
+    await reads(row('billing/invoices'), /No draft was made: The model was overloaded/);
+  });
+});
+
+test('while a call runs, the page says what was asked for, and then that it was cancelled', async () => {
+  const { bridge, headline, view } = await start();
+  await bridge.sendToolInput({ arguments: { documentIdsToAdd: [...PAGES, LOGIN] } });
+  await reads(headline, 'Ingesting pages');
+  await reads(view.locator('#about'), /billing\/refunds.* and 1 more/);
+  expect(await view.locator('#bar').getAttribute('class')).toBe('running');
+  await bridge.sendToolCancelled({ reason: 'user action' });
+  await reads(headline, /Cancelled \(user action\)/);
+});
+
+describe('a button', () => {
+  test('goes on waiting after a timeout, and the model is told', async () => {
+    const { call, headline, rows, button, sandbox, told } = await start({
+      jobs: ({ url }) => (url === PAGES[0] ? { pendingMs: 1, workingMs: 1 } : { workingMs: 1_800 }),
+    });
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES, timeoutSeconds: 1 });
+    await reads(headline, '1 of 3 pages completed');
+    expect(await statesOf(rows)).toEqual(['Running', 'Running', 'Completed']);
+    await button('Keep waiting for 2 pages').click();
+    await reads(headline, 'All 3 pages completed');
+    expect(await rows.count()).toBe(3);
+    expect(queued(sandbox)).toHaveLength(1);
+    await expect.poll(() => told).toHaveLength(1);
+    expect(told[0]).toMatch(/called wait_for_sources. All pages now: All 3 pages completed/);
+    expect(await button(/waiting/).count()).toBe(0);
+  });
+
+  test('tries again what may pass, and leaves the rest as it is', async () => {
+    const { call, headline, row, rows, notice, button, sandbox } = await start(
+      firstTime({ error: 'Timeout while loading the page' }),
+    );
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    await reads(headline, '0 of 3 pages completed');
+    await button('Try 3 pages again').click();
+    await reads(headline, 'All 3 pages completed');
+    await reads(notice, 'Done: All 3 pages completed');
+    expect(await rows.count()).toBe(3);
+    await reads(row('billing/refunds'), /Completed/);
+    expect(queued(sandbox)).toHaveLength(2);
+  });
+
+  test('refreshes what is no web page, and then offers to wait', async () => {
+    const { call, headline, rows, button } = await start(firstTime({ error: 'Timeout' }));
+    await call('import_provider_resources', { provider: 'zendesk', search: 'charged twice' });
+    await reads(headline, '0 of 1 page completed');
+    await button('Try 1 page again').click();
+    await button('Keep waiting for 1 page').click();
+    await reads(headline, '1 page completed');
+    expect(await statesOf(rows)).toEqual(['Completed']);
+  });
+
+  test('generates drafts from what is completed', async () => {
+    const { call, headline, rows, row, button, sandbox } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: [...PAGES, LOGIN] });
+    await button('Generate drafts from 3 pages').click();
+    await reads(headline, '3 of 4 pages completed, 3 drafted');
+    expect(await statesOf(rows)).toEqual(['Failed', 'Drafted', 'Drafted', 'Drafted']);
+    await reads(row('billing/refunds'), /Draft article/);
+    expect(sandbox.articles()).toHaveLength(3);
+    expect(await button(/drafts/).count()).toBe(0);
+  });
+
+  test('says what the host said where there is no result, and makes no drafts twice', async () => {
+    const { call, bridge, notice, button, sandbox } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    bridge.oncalltool = async () => {
+      throw new Error('The person said no.');
+    };
+    await button('Generate drafts from 3 pages').click();
+    await reads(notice, /The person said no/);
+    expect(await button(/drafts/).count()).toBe(0);
+    expect(sandbox.articles()).toEqual([]);
+  });
+
+  test('says the error of a call that is refused, and stays', async () => {
+    const { call, bridge, notice, button } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    bridge.oncalltool = async () => ({
+      content: [{ type: 'text', text: 'The key lacks scope write.' }],
+      isError: true,
+    });
+    await button('Generate drafts from 3 pages').click();
+    await reads(notice, 'The key lacks scope write.');
+    expect(await button('Generate drafts from 3 pages').getAttribute('aria-disabled')).toBe(
+      'false',
+    );
+  });
+
+  test('is not there where the host calls no tools', async () => {
+    const { call, headline, view } = await start({}, { capabilities: HOST_CALLS_NOTHING });
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    await reads(headline, 'All 3 pages completed');
+    expect(await view.locator('#actions button').count()).toBe(0);
+  });
+});
+
+describe('the table', () => {
+  test('filters, searches and sorts', async () => {
+    const { call, rows, view, button } = await start();
+    await call('ingest_site', { links: [SITE] });
+    await button(/^Failed/).click();
+    expect(await rows.count()).toBe(4);
+    expect(await button(/^Failed/).getAttribute('aria-pressed')).toBe('true');
+    await button(/^All/).click();
+    await view.getByRole('searchbox').fill('BIKES brakes');
+    expect(await rows.count()).toBe(1);
+    await view.getByRole('searchbox').fill('');
+    const header = view.getByRole('columnheader', { name: 'Page' });
+    await button(/^Page$/).click();
+    expect(await header.getAttribute('aria-sort')).toBe('ascending');
+    const up = await view.locator('td.page').allInnerTexts();
+    await button(/^Page$/).click();
+    expect(await header.getAttribute('aria-sort')).toBe('descending');
+    expect(await view.locator('td.page').allInnerTexts()).toEqual(up.toReversed());
+    expect(up).toEqual(up.toSorted(new Intl.Collator(undefined, { numeric: true }).compare));
+  });
+
+  test('opens a page through the host', async () => {
+    const { call, view, links, page } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    await view.getByRole('link', { name: 'billing/refunds' }).click();
+    await expect.poll(() => links).toEqual([PAGES[0]]);
+    expect(page.context().pages()).toHaveLength(1);
+  });
+
+  test('has no links where the host opens none', async () => {
+    const { call, view, rows } = await start({}, { capabilities: { serverTools: {} } });
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    await expect.poll(() => rows.count()).toBe(3);
+    expect(await view.getByRole('link').count()).toBe(0);
+  });
+
+  test('shows HTML in a title, a reason or a URL as the text that it is', async () => {
+    const title = '<img src="https://evil.example/x.png" onerror="document.title=1"><b>Refunds</b>';
+    const error = '<script>document.title = 2</script>';
+    const { call, sandbox, row, view } = await start();
+    const good = sandbox.addDocument({ title });
+    const url = 'https://seed.example/"onclick="alert(1)';
+    const bad = sandbox.addDocument({
+      ...{ title: null, originalUrl: url, error, success: false },
+    });
+    await call('wait_for_sources', { ids: [good.id, bad.id] });
+    await reads(row('Completed').locator('.title'), title);
+    await reads(row('Failed').locator('.trouble'), error);
+    expect(await view.locator('img, b:not(#filters b), tbody script').count()).toBe(0);
+    expect(await view.getByRole('link', { name: 'alert(1)' }).getAttribute('onclick')).toBe(null);
+  });
+
+  test('stays a table for whoever does not see it, at any width', async () => {
+    const { call, view, page } = await start({}, { width: 400 });
+    await call('ingest_and_wait', { documentIdsToAdd: [...PAGES, LOGIN] });
+    await expect.poll(() => view.locator('tbody tr').count()).toBe(4);
+    const session = await page.context().newCDPSession(page.frames()[1] ?? page);
+    const { nodes } = await session.send('Accessibility.getFullAXTree');
+    const count = (role: string) =>
+      nodes.filter((node) => node.role?.value === role && node.ignored === false).length;
+    expect([count('table'), count('row'), count('columnheader')]).toEqual([1, 5, 3]);
+    expect(count('cell') + count('gridcell')).toBe(12);
+    // Nothing sticks out sideways.
+    const widths = await page
+      .frames()[1]
+      ?.evaluate<number[]>(
+        '[document.documentElement.scrollWidth, scroller.scrollWidth - scroller.clientWidth]',
+      );
+    expect(widths).toEqual([400, 0]);
+  });
+});
+
+test('everything can be done by keyboard, with the focus in sight', async () => {
+  const { call, page, view, headline, rows, links } = await start(firstTime({ error: 'Timeout' }));
+  await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+  await reads(headline, '0 of 3 pages completed');
+  const frame = page.frames()[1];
+  const focused = () =>
+    frame?.evaluate<string>(`document.activeElement.ariaLabel ?? document.activeElement.innerText`);
+  const outline = () =>
+    frame?.evaluate<string>('getComputedStyle(document.activeElement).outlineStyle');
+  const tabTo = async (name: RegExp) => {
+    for (let step = 0; step < 20; step += 1) {
+      await page.keyboard.press('Tab');
+      if (name.test((await focused()) ?? '')) {
+        expect(await outline()).toBe('solid');
+        return;
+      }
+    }
+    throw new Error(`The focus never came to ${name}.`);
+  };
+  await tabTo(/^Try 3 pages again/);
+  await page.keyboard.press('Enter');
+  await reads(headline, 'All 3 pages completed');
+  // The pressed button is gone; the focus is on the next one.
+  await expect.poll(focused).toBe('Generate drafts from 3 pages');
+  await tabTo(/^Completed/);
+  await page.keyboard.press('Space');
+  await expect.poll(focused).toMatch(/^Completed/);
+  await tabTo(/^Search pages/);
+  await page.keyboard.type('refunds');
+  await expect.poll(() => rows.count()).toBe(1);
+  await tabTo(/^Page/);
+  await page.keyboard.press('Enter');
+  expect(await view.getByRole('columnheader', { name: 'Page' }).getAttribute('aria-sort')).toBe(
+    'ascending',
+  );
+  await tabTo(/refunds/);
+  await page.keyboard.press('Enter');
+  await expect.poll(() => links).toEqual([PAGES[0]]);
+});
+
+describe('the look', () => {
+  const colours = (page: Shown['page']) =>
+    page.frames()[1]?.evaluate<string[]>(
+      `[document.body, headline].flatMap((part) => {
+        const { backgroundColor, color, fontFamily } = getComputedStyle(part);
+        return [backgroundColor, color, fontFamily];
+      }).slice(0, 3)`,
+    );
+
+  test('is light or dark as the host is, and changes with it', async () => {
+    const { page, bridge } = await start({}, { context: { theme: 'dark' } });
+    expect(await colours(page)).toEqual(['rgb(22, 24, 28)', 'rgb(230, 232, 235)', SYSTEM_FONT]);
+    bridge.setHostContext({ theme: 'light' });
+    await expect
+      .poll(() => colours(page))
+      .toEqual(['rgb(255, 255, 255)', 'rgb(27, 31, 36)', SYSTEM_FONT]);
+  });
+
+  test('is the host’s, where it gives its colours and fonts', async () => {
+    const variables = {
+      '--color-background-primary': 'light-dark(#fefefe, #010101)',
+      '--font-sans': 'Georgia, serif',
+    };
+    const context = {
+      theme: 'dark' as const,
+      styles: { variables, css: { fonts: "@import url('https://fonts.example/x.css');" } },
+    };
+    const { page } = await start({}, { context: Object(context) });
+    expect(await colours(page)).toMatchObject([
+      'rgb(1, 1, 1)',
+      expect.any(String),
+      'Georgia, serif',
+    ]);
+  });
+
+  test('tells its height, and fills the one that it is given', async () => {
+    const { call, page, view, headline, bridge } = await start();
+    await call('ingest_site', { links: [SITE] });
+    await reads(headline, '34 of 38');
+    const height = () => page.locator('iframe').evaluate('view.offsetHeight');
+    const content = () =>
+      view.locator('main').evaluate('Math.ceil(page.getBoundingClientRect().height)');
+    await expect.poll(async () => (await height()) === (await content())).toBe(true);
+    expect(await height()).toBeLessThan(700);
+    bridge.setHostContext({ containerDimensions: { height: 800, width: 760 } });
+    await page.evaluate(`view.style.height = '800px'`);
+    await expect.poll(content).toBe(800);
+  });
+});
+
+test('the page cannot ask anybody for anything', async () => {
+  const { page, requests, faults, sandbox } = await start();
+  const blocked: (string | undefined)[] = [];
+  page.on('requestfailed', (request) => blocked.push(request.failure()?.errorText));
+  const tried = await page.frames()[1]?.evaluate<string>(`
+    new Image().src = '${sandbox.url}/image';
+    const script = document.createElement('script');
+    script.textContent = 'window.ran = true';
+    document.body.append(script);
+    fetch('${sandbox.url}/fetch').then(() => 'fetched', () => 'refused ' + window.ran);
+  `);
+  expect(tried).toBe('refused undefined');
+  await expect.poll(() => faults.length).toBeGreaterThanOrEqual(3);
+  for (const fault of faults.splice(0)) expect(fault).toMatch(/Content Security Policy/);
+  // Chromium names the image that it was not allowed to ask for.
+  expect(requests.splice(0)).toEqual([`${sandbox.url}/image`]);
+  expect(blocked).toEqual(['csp']);
+  expect(sandbox.requests).toEqual([]);
+});
+
+/** Ingests the pages, and gives their IDs. */
+async function ingested(client: Served['client']): Promise<string[]> {
+  const { structuredContent } = await client.callTool({
+    name: 'ingest_and_wait',
+    arguments: { documentIdsToAdd: PAGES },
+  });
+  return Object(structuredContent).sources.map(({ id }: { id: string }) => id);
+}

@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config';
+
+/** The tests that take a browser; .ci/page runs them where there is one. */
+export default defineConfig({
+  test: {
+    include: ['test/page/**/*.browser.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+});
