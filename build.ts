@@ -31,7 +31,8 @@ const leaveOut: Plugin = {
 const convertSchemas: Plugin = {
   name: 'convert-schemas',
   setup(plugin) {
-    plugin.onLoad({ filter: /\/src\/tools\/listing\.ts$/ }, () => ({
+    // Paths have backslashes on Windows.
+    plugin.onLoad({ filter: /[\\/]src[\\/]tools[\\/]listing\.ts$/ }, () => ({
       contents: Object.entries(listings)
         .map(([name, listing]) => `export const ${name} = ${JSON.stringify(listing)};`)
         .join('\n'),

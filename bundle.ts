@@ -1,13 +1,16 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type McpbManifestAny, packExtension } from '@anthropic-ai/mcpb';
+import { promisify } from 'node:util';
+import type { McpbManifestAny } from '@anthropic-ai/mcpb';
 import packageJson from './package.json' with { type: 'json' };
 import { configSchema } from './src/config.ts';
-import { tools } from './src/tools/index.ts';
+import { toolsFor } from './src/tools/index.ts';
 
 const ROOT = fileURLToPath(new URL('.', import.meta.url));
+const PACKER = join(ROOT, 'node_modules/@anthropic-ai/mcpb/dist/cli/cli.js');
 
 /** What holds where nobody sets anything. */
 const defaults = configSchema.parse({});
@@ -40,10 +43,8 @@ export const manifest = {
       },
     },
   },
-  // Deleting is listed only to who asks for it with a flag, which a bundle's settings cannot give.
-  tools: tools
-    .filter(({ kind }) => kind !== 'deletes')
-    .map(({ name, title }) => ({ name, description: title })),
+  // A bundle's settings give no flags, so it lists what a server without flags does.
+  tools: toolsFor(defaults).map(({ name, title }) => ({ name, description: title })),
   prompts_generated: true,
   keywords: packageJson.keywords,
   license: packageJson.license,
@@ -77,7 +78,7 @@ export const manifest = {
 } satisfies McpbManifestAny;
 
 /** Packs what was built into a bundle. The packer checks the manifest, and leaves out source maps. */
-export async function packBundle(output: string, silent = false): Promise<void> {
+export async function packBundle(output: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'fini-mcp-bundle-'));
   try {
     await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2));
@@ -86,14 +87,18 @@ export async function packBundle(output: string, silent = false): Promise<void> 
       await cp(join(ROOT, name), join(folder, name), { recursive: true });
     }
     await rm(join(folder, 'dist', 'types'), { recursive: true });
-    if (!(await packExtension({ extensionPath: folder, outputPath: output, silent }))) {
-      throw new Error('The bundle cannot be packed; why is said above.');
-    }
+    // As a process, since it warns of an icon that is as it should be: it is heard only if it fails.
+    await promisify(execFile)(process.execPath, [PACKER, 'pack', folder, output]);
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await packBundle(join(ROOT, 'fini-mcp.mcpb'));
+  const name = 'fini-mcp.mcpb';
+  await packBundle(join(ROOT, name));
+  const { size } = await stat(join(ROOT, name));
+  process.stdout.write(
+    `${name}: ${Math.round(size / 1000)} kB, for clients that install bundles.\n`,
+  );
 }

@@ -64,6 +64,28 @@ const originSchema = z
     'must be one origin: scheme, host and port, without a path (https://host, chrome-extension://id, vscode-webview://*)',
   );
 
+/** The groups of tools that a server can list: one for each step from a page to an answer. */
+export const TOOL_GROUPS = ['sources', 'knowledge'] as const;
+
+/** A group of tools. */
+export type ToolGroup = (typeof TOOL_GROUPS)[number];
+
+/** Groups, several in one text or in one each. */
+const toolGroupsSchema = z
+  .array(z.string())
+  .transform((texts) => [
+    ...new Set(
+      texts.flatMap((text) =>
+        text
+          .toLowerCase()
+          .split(',')
+          .map((name) => name.trim()),
+      ),
+    ),
+  ])
+  .pipe(z.array(z.enum(TOOL_GROUPS, `must be one or both of ${TOOL_GROUPS.join(', ')}`)))
+  .default([...TOOL_GROUPS]);
+
 const flagSchema = z.boolean().default(false);
 
 /** A number within bounds, given as text. */
@@ -170,6 +192,18 @@ const settings = {
       'Also list delete_sources. It asks the person each time, if the client supports it (and, for clients of protocol 2025, the server keeps sessions).',
     schema: flagSchema,
   },
+  allowPublish: {
+    flag: 'allow-publish',
+    description:
+      'Also list publish_articles, which changes what customers are told. It asks the person each time, if the client supports it.',
+    schema: flagSchema,
+  },
+  toolGroups: {
+    flag: 'tools',
+    description:
+      'Which groups of tools to list, separated by commas. Tools that read sources are in both.',
+    schema: toolGroupsSchema,
+  },
   http: {
     flag: 'http',
     description: 'Serve Streamable HTTP at /mcp instead of stdio, for a team.',
@@ -261,7 +295,7 @@ function schemasOf(table: Record<string, Setting>): Record<string, z.ZodType> {
 
 /** What the command line asks for. */
 export type Command =
-  | { readonly kind: 'serve'; readonly config: Config }
+  | { readonly kind: 'serve' | 'check'; readonly config: Config }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
@@ -301,7 +335,8 @@ export function readCommand(
     return { kind: 'faults', faults };
   }
   faults.push(...conflicts(parsed.data, flags));
-  return faults.length > 0 ? { kind: 'faults', faults } : { kind: 'serve', config: parsed.data };
+  if (faults.length > 0) return { kind: 'faults', faults };
+  return { kind: flags.has('check') ? 'check' : 'serve', config: parsed.data };
 }
 
 const SHORT_FLAGS = new Map([
@@ -315,6 +350,7 @@ function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } 
   const flags = new Map<string, string | true | readonly string[]>();
   const faults: string[] = [];
   const initials = new Map<string, unknown>([
+    ['check', false],
     ['help', false],
     ['version', false],
   ]);
@@ -365,8 +401,14 @@ function conflicts(config: Config, flags: Flags): string[] {
       `--host ${shown(config.host)} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set`,
     );
   }
-  if (config.readOnly && config.allowDelete) {
-    faults.push('--read-only and --allow-delete exclude each other');
+  const optional = [
+    { flag: 'allow-delete', isSet: config.allowDelete, group: 'sources' },
+    { flag: 'allow-publish', isSet: config.allowPublish, group: 'knowledge' },
+  ] as const;
+  for (const { flag, isSet, group } of optional) {
+    if (!isSet) continue;
+    if (config.readOnly) faults.push(`--read-only and --${flag} exclude each other`);
+    if (!config.toolGroups.includes(group)) faults.push(`--${flag} needs ${group} in --tools`);
   }
   if (!config.http) {
     for (const { flag, needsHttp } of rows) {
@@ -413,14 +455,18 @@ export function helpText(version: string): string {
   const lines = rows.map(({ flag, environment, description, initial }) => {
     const value = typeof initial === 'boolean' ? '' : ' <value>';
     const names = [flag === undefined ? [] : `--${flag}${value}`, environment ?? []].flat();
-    const hasDefault = typeof initial === 'string' || typeof initial === 'number';
-    return `  ${names.join(', ')}\n      ${description}${hasDefault ? ` Default: ${initial}.` : ''}`;
+    // Of a switch, or where there is none, nothing need be said.
+    const standard = typeof initial === 'boolean' ? '' : `${initial ?? ''}`;
+    return `  ${names.join(', ')}\n      ${description}${standard === '' ? '' : ` Default: ${standard}.`}`;
   });
   return `fini-mcp ${version}: a Model Context Protocol server for Fini's sources, over stdio or HTTP.
 
 Usage: fini-mcp [flags]
 
 ${lines.join('\n')}
+  --check
+      Check the key, the network and the proxy by one request that reads, say what is wrong, and exit
+      with 0 or 1.
   --help, --version
       Print this help, or the version, and exit.
 `;

@@ -14,12 +14,15 @@ import { Workspaces } from './workspace.ts';
 const BAD_SETTINGS = 2;
 /** After stdin's end, for answers under way: without any, the process ends at once. */
 const LAST_ANSWERS_MS = 2_000;
-/** The exit code after a fault that nobody caught. */
+/** The exit code after a fault that nobody caught, and after a check that found one. */
 const FAULT = 1;
 /** What running HTTP calls get after SIGTERM. */
 const LAST_CALLS_MS = 5_000;
 
 const { version } = packageJson;
+
+/** For a person who starts it at a terminal, where nothing else would be seen. */
+const STARTED_BY_HAND = `fini-mcp ${version} is waiting for an MCP client on stdin. A client starts it by itself: add it to the client's configuration, as the README shows. To check your settings, run it with --check. To stop it, press Ctrl+C.`;
 
 /** Reads the command line and the environment, and serves. */
 export async function main(): Promise<void> {
@@ -37,6 +40,15 @@ export async function main(): Promise<void> {
       for (const fault of command.faults) process.stderr.write(`fini-mcp: ${fault}\n`);
       process.exitCode = BAD_SETTINGS;
       return;
+    case 'check': {
+      const { check } = await import('./check.ts');
+      const { config } = command;
+      const checked = config.sandbox ? await withSandbox(config) : config;
+      const { isRight, text } = await check(checked, version);
+      // The sandbox would go on serving.
+      process.stdout.write(`${text}\n`, () => process.exit(isRight ? 0 : FAULT));
+      return;
+    }
     case 'serve': {
       // A server lives as long as its client, mostly idle and beside others: memory matters more
       // than the last bit of speed, so garbage is given back early.
@@ -68,6 +80,7 @@ async function serveOverStdio(config: Config): Promise<void> {
   });
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
+  if (process.stdin.isTTY) process.stderr.write(`${STARTED_BY_HAND}\n`);
   const dependencies = {
     workspace: lease.workspace,
     onUnexpectedError: (reference: string, error: unknown) => {

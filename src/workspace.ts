@@ -7,7 +7,8 @@ import { createHttp } from './fini/http.ts';
 import { Ingestion } from './ingestion/ingestion.ts';
 import { Recent } from './ingestion/recent.ts';
 import { Generation } from './knowledge/generation.ts';
-import { RecentJobs } from './knowledge/recent-jobs.ts';
+import { Publishing } from './knowledge/publishing.ts';
+import { RecentRequests } from './knowledge/recent-requests.ts';
 import { Secrets } from './secrets.ts';
 
 /** One Fini workspace, as the tools see it. */
@@ -15,6 +16,7 @@ export interface Workspace {
   readonly fini: FiniClient;
   readonly ingestion: Ingestion;
   readonly generation: Generation;
+  readonly publishing: Publishing;
   /** How long a wait lasts where a call does not say, in seconds. */
   readonly waitTimeoutSeconds: number;
 }
@@ -40,7 +42,8 @@ const REMEMBERED_CHARACTERS = 32_000_000;
 /** What outlives the use of a key, by its digest: the same client may come back in a moment. */
 interface Kept {
   readonly recent: Recent;
-  readonly recentJobs: RecentJobs;
+  readonly generated: RecentRequests;
+  readonly published: RecentRequests;
   readonly connections: Connections;
   readonly budget: Budget;
   users: number;
@@ -115,7 +118,8 @@ export class Workspaces {
     const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
     const kept = this.#kept.get(digestOf(apiKey)) ?? {
       recent: new Recent(),
-      recentJobs: new RecentJobs(),
+      generated: new RecentRequests(),
+      published: new RecentRequests(),
       connections: new Connections(new URL(baseUrl).origin, this.#config),
       budget: new Budget(this.#config.requestsPerMinute),
       users: 0,
@@ -128,8 +132,9 @@ export class Workspaces {
     });
     const fini = createFiniClient(http);
     const ingestion = new Ingestion(fini, pollIntervalMs, kept.recent);
-    const generation = new Generation(fini, pollIntervalMs, kept.recentJobs);
-    return { workspace: { fini, ingestion, generation, waitTimeoutSeconds }, kept };
+    const generation = new Generation(fini, pollIntervalMs, kept.generated);
+    const publishing = new Publishing(fini, kept.published);
+    return { workspace: { fini, ingestion, generation, publishing, waitTimeoutSeconds }, kept };
   }
 
   #leave(apiKey: string, kept: Kept): void {
@@ -153,21 +158,17 @@ export class Workspaces {
     const unused = [...this.#kept].filter(([, { users }]) => users === 0);
     // Keys of which there is nothing to remember go first: anybody can make up as many as they like.
     const [empty, remembered] = [true, false].map((isEmpty) =>
-      unused.filter(
-        ([, { recent, recentJobs }]) => (recent.isEmpty && recentJobs.isEmpty) === isEmpty,
-      ),
+      unused.filter(([, kept]) => remembersNothing(kept) === isEmpty),
     );
     let tooMany = unused.length - REMEMBERED_KEYS;
-    for (const [digest, { recent, recentJobs, connections, budget, unusedSince }] of [
-      ...(empty ?? []),
-      ...(remembered ?? []),
-    ]) {
+    for (const [digest, kept] of [...(empty ?? []), ...(remembered ?? [])]) {
+      const { connections, budget, unusedSince } = kept;
       const isOver = tooMany > 0;
       if (!isOver && performance.now() - unusedSince < LINGER_MS) continue;
       tooMany -= 1;
       // Nothing waits for it: how its last requests ended no longer matters.
       connections.close().catch(() => undefined);
-      const isNothing = recent.isEmpty && recentJobs.isEmpty && budget.isIdle;
+      const isNothing = remembersNothing(kept) && budget.isIdle;
       if (isOver || isNothing) this.#kept.delete(digest);
     }
     this.#forgetMost();
@@ -184,6 +185,10 @@ export class Workspaces {
       sum -= before - most.characters;
     }
   }
+}
+
+function remembersNothing({ recent, generated, published }: Kept): boolean {
+  return recent.isEmpty && generated.isEmpty && published.isEmpty;
 }
 
 function digestOf(apiKey: string): string {

@@ -12,7 +12,7 @@ const PAGE = 'https://help.example/a';
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({}, {}, ['--allow-delete'], { asIs: true });
+  harness = await startHarness({}, {}, ['--allow-delete', '--allow-publish'], { asIs: true });
 });
 afterAll(() => harness.close());
 
@@ -105,6 +105,7 @@ const fields: Field[] = listing.flatMap(({ name: tool, inputSchema }) => {
     resources: [],
     ids: [UUID],
     documentIds: [UUID],
+    articleIds: [UUID],
     id: UUID,
   };
   return Object.entries(properties).map(([name, schema]) => {

@@ -23,7 +23,7 @@ beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), 'fini-mcp-test-'));
   unpacked = join(work, 'unpacked');
   const mcpbPath = join(work, 'fini-mcp.mcpb');
-  await packBundle(mcpbPath, true);
+  await packBundle(mcpbPath);
   expect((await stat(mcpbPath)).size).toBeLessThan(MEGABYTE);
   expect(await unpackExtension({ mcpbPath, outputDir: unpacked, silent: true })).toBe(true);
 });

@@ -5,7 +5,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
 import { helpText, readCommand } from '../src/config.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
-import { CLI, environmentFor, eventually, startHarness, startProcess } from './harness.ts';
+import {
+  CLI,
+  environmentFor,
+  eventually,
+  HAS_SIGNALS,
+  startHarness,
+  startProcess,
+} from './harness.ts';
 import { initializeParams } from './rpc.ts';
 
 const KEY = 'fini_5ecretWorkspaceKey0123456789';
@@ -73,6 +80,7 @@ describe.concurrent('flags that say something and end', () => {
       'FINI_REQUESTS_PER_MINUTE',
       'FINI_WAIT_TIMEOUT_SECONDS',
       '--base-url',
+      '--check',
       '--sandbox',
       '--help',
       '--version',
@@ -140,6 +148,25 @@ const faults: [what: string, args: string[], env: Record<string, string>, says: 
     ['--sandbox', '--base-url', 'https://usefini.com'],
     {},
     [/exclude each other/],
+  ],
+  [
+    'a group of tools that there is not',
+    ['--tools', 'sources,agents'],
+    {},
+    [/--tools must be one or both of sources, knowledge/],
+  ],
+  ['no group of tools', ['--tools', ','], {}, [/--tools must be one or both of/]],
+  [
+    'a tool that its group leaves out',
+    ['--tools', 'sources', '--allow-publish'],
+    {},
+    [/--allow-publish needs knowledge in --tools/],
+  ],
+  [
+    'publishing on a server that only reads',
+    ['--read-only', '--allow-publish'],
+    {},
+    [/--read-only and --allow-publish exclude each other/],
   ],
   [
     'an interval that is no number',
@@ -252,6 +279,21 @@ test('whatever flag or variable is given a key or a token, no fault repeats it',
   }
 });
 
+test.each([
+  [[], ['sources', 'knowledge']],
+  [['--tools', 'knowledge'], ['knowledge']],
+  [
+    ['--tools', ' Sources, knowledge,sources'],
+    ['sources', 'knowledge'],
+  ],
+  [
+    ['--tools', 'knowledge', '--tools', 'sources'],
+    ['knowledge', 'sources'],
+  ],
+])('%s chooses groups of tools', (args, toolGroups) => {
+  expect(readCommand(args, {})).toMatchObject({ kind: 'serve', config: { toolGroups } });
+});
+
 describe.concurrent('settings', () => {
   /** Calls list_sources once with these settings and says whether the sandbox was asked. */
   async function reaches(
@@ -301,6 +343,26 @@ describe.concurrent('settings', () => {
   });
 });
 
+// Only there is a program that starts another at a terminal.
+describe.runIf(process.platform === 'linux')('started by hand at a terminal', () => {
+  test('it says what it waits for, and how to check the settings', async () => {
+    const command = `"${process.execPath}" "${CLI}" --sandbox`;
+    const child = spawn('script', ['--quiet', '--command', command, '/dev/null']);
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk;
+    });
+    await until(() => said.includes('Ctrl+C'));
+    expect(said).toMatch(/is waiting for an MCP client on stdin.*README.*--check/);
+    child.kill('SIGKILL');
+  });
+
+  test('a client that starts it hears nothing of that', async () => {
+    const { stderr } = await run(['--sandbox']);
+    expect(stderr).toBe('');
+  });
+});
+
 describe.concurrent('the process ends when nobody is there any more', () => {
   let sandbox: Sandbox;
   beforeAll(async () => {
@@ -311,9 +373,13 @@ describe.concurrent('the process ends when nobody is there any more', () => {
   const ends: [what: string, end: (child: Running['child']) => void][] = [
     ['stdin ends', (child) => child.stdin.end()],
     ['stdin breaks', (child) => child.stdin.destroy()],
-    ['SIGTERM comes', (child) => child.kill('SIGTERM')],
-    ['SIGINT comes', (child) => child.kill('SIGINT')],
   ];
+  if (HAS_SIGNALS) {
+    ends.push(
+      ['SIGTERM comes', (child) => child.kill('SIGTERM')],
+      ['SIGINT comes', (child) => child.kill('SIGINT')],
+    );
+  }
 
   test.each(ends.filter((_, index) => index % 2 === 0))('at rest, when %s', async (_what, end) => {
     const { child, ended, stdout } = start([], environmentFor(sandbox));

@@ -4,7 +4,6 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
-import { helpText } from '../src/config.ts';
 import { startSandbox } from '../src/sandbox/server.ts';
 import {
   CLI,
@@ -16,13 +15,23 @@ import {
 } from './harness.ts';
 import { initialize, send } from './rpc.ts';
 
-/* Uses the client configurations that the README shows. */
+/* Uses the client configurations that the README and docs/clients.md show. */
 
-const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-const sectionOf = (heading: string) =>
-  readme.split(/^## /m).find((text) => text.startsWith(heading)) ?? '';
-const section = sectionOf('Add it to your client');
-const teamSection = sectionOf('One server for a team');
+const pageOf = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
+const readme = pageOf('README.md');
+const team = pageOf('docs/team.md');
+
+/** What the README says of each client, by its name. */
+const clientSections = new Map(
+  [...readme.matchAll(/<summary>(.*?)<\/summary>\n(.*?)<\/details>/gs)].map(
+    ([, name = '', text = '']) => [name, text],
+  ),
+);
+const clientSection = (client: string) => clientSections.get(client) ?? '';
+const httpSection =
+  pageOf('docs/clients.md')
+    .split(/^## /m)
+    .find((text) => text.startsWith('HTTP')) ?? '';
 
 const serverSchema = z.strictObject({
   type: z.literal('stdio').optional(),
@@ -38,124 +47,177 @@ const snippetSchema = z.strictObject({
   context_servers: z.strictObject({ fini: serverSchema }).optional(),
 });
 
-const snippets = [...section.matchAll(/^```json\n(.*?)^```$/gms)].map(([, text = '']) =>
-  snippetSchema.parse(JSON.parse(text)),
-);
-const byForm = {
-  mcpServers: snippets.find((snippet) => snippet.mcpServers)?.mcpServers?.fini,
-  servers: snippets.find((snippet) => snippet.servers)?.servers?.fini,
-  context_servers: snippets.find((snippet) => snippet.context_servers)?.context_servers?.fini,
-};
-const inputs = snippets.find((snippet) => snippet.servers)?.inputs ?? [];
-
-/** The target of a link, by its label. */
+/** The target of a link of the README, by its label. */
 function linkTo(label: string): URL {
-  const found = new RegExp(`^\\[${label}\\]: (\\S+)$`, 'm').exec(section)?.[1] ?? '';
-  expect(section).toContain(`][${label}]`);
+  const found = new RegExp(`^\\[${label}\\]: (\\S+)$`, 'm').exec(readme)?.[1] ?? '';
+  expect(readme).toContain(`][${label}]`);
   return new URL(found);
+}
+
+const fence = '```';
+const fenced = (text: string, language: string) =>
+  new RegExp(`^${fence}${language}\n(.*?)^${fence}$`, 'ms').exec(text)?.[1] ?? '';
+
+/**
+ * Reads the tables of Codex's configuration. Node has no parser for TOML, so this one takes only
+ * what the examples use: strings, arrays of them, and inline tables on one line.
+ */
+function readCodexEntry(text: string): unknown {
+  const [header, ...lines] = text.trim().split('\n');
+  expect(header).toBe('[mcp_servers.fini]');
+  const values = lines.map((line) => {
+    const [, key = '', value = ''] = /^(\w+) = (.*)$/.exec(line) ?? [];
+    const json = value.replace(/([{,] )(\w+) = /g, '$1"$2": ');
+    return [key, JSON.parse(json)];
+  });
+  return Object.fromEntries(values);
+}
+
+type ServerCommand = z.infer<typeof serverSchema>;
+
+const openCodeSchema = z.strictObject({
+  $schema: z.literal('https://opencode.ai/config.json'),
+  mcp: z.strictObject({
+    fini: z
+      .strictObject({
+        type: z.literal('local'),
+        command: z.tuple([z.string()], z.string()),
+        environment: z.record(z.string(), z.string()),
+      })
+      .transform(({ command: [command, ...args], environment: env }) => ({ command, args, env })),
+  }),
+});
+
+/** The command that the file of a client gives, in that client's format. */
+function serverInFile(client: string): ServerCommand {
+  const own = clientSection(client);
+  const text = own.includes('the JSON of Claude Desktop') ? clientSection('Claude Desktop') : own;
+  if (client === 'Codex') return serverSchema.parse(readCodexEntry(fenced(text, 'toml')));
+  const json: unknown = JSON.parse(fenced(text, 'json'));
+  if (client === 'OpenCode') return openCodeSchema.parse(json).mcp.fini;
+  const snippet = snippetSchema.parse(json);
+  const key = { 'VS Code': 'servers', Zed: 'context_servers' } as const;
+  const form = client === 'VS Code' || client === 'Zed' ? key[client] : 'mcpServers';
+  return serverSchema.parse(snippet[form]?.fini);
+}
+
+/** The command that a line such as `claude mcp add` stores: what follows from `node` on, and the variables. */
+function serverInLine(line: string): ServerCommand {
+  const words = line.split(' ');
+  const [command = '', ...args] = words.slice(words.indexOf('node'));
+  const env = words.flatMap((word, index) =>
+    words[index - 1] === '--env' ? [word.split('=')] : [],
+  );
+  return serverSchema.parse({ command, args, env: Object.fromEntries(env) });
+}
+
+/** The lines in a section that add the server from a terminal. */
+const addLines = (client: string) =>
+  [...clientSection(client).matchAll(/(?:^|`)(\w+ mcp add [^`\n]*)/gm)].map(
+    ([, line = '']) => line,
+  );
+
+/** Starts the server as a client would, and calls a tool. */
+async function tryServer({ command, args, env }: ServerCommand): Promise<void> {
+  const sandbox = stops.use(await startSandbox());
+  // What a person fills in, or a client after asking for it.
+  const filled = new Map([
+    ['/path/to/fini-mcp/dist/cli.js', CLI],
+    ['$' + '{input:fini-path}', CLI],
+    ['$' + '{input:fini-key}', sandbox.apiKey],
+    ['fini_...', sandbox.apiKey],
+  ]);
+  const fill = (text: string) => filled.get(text) ?? text;
+  const own = Object.entries(env).map(([name, value]) => [name, fill(value)]);
+  const { FINI_BASE_URL } = environmentFor(sandbox);
+  const { PATH } = process.env;
+  const transport = new StdioClientTransport({
+    command,
+    args: args.map(fill),
+    env: Object.fromEntries([['PATH', PATH], ['FINI_BASE_URL', FINI_BASE_URL], ...own]),
+  });
+  const client = new Client({ name: 'test', version: '1' });
+  stops.use(client);
+  await client.connect(transport);
+  const answer = await client.callTool({ name: 'list_sources', arguments: {} });
+  expect(readAnswer(answer).isError).toBe(false);
 }
 
 const stops = new Stops();
 afterEach(() => stops.run());
 
-describe('the snippets', () => {
-  test.each(Object.entries(byForm))('%s starts a server that works', async (_form, server) => {
-    const { command, args, env } = serverSchema.parse(server);
-    const sandbox = stops.use(await startSandbox());
-    // What a person fills in, or a client after asking for it.
-    const filled = new Map([
-      ['/path/to/fini-mcp/dist/cli.js', CLI],
-      ['$' + '{input:fini-path}', CLI],
-      ['$' + '{input:fini-key}', sandbox.apiKey],
-      ['fini_...', sandbox.apiKey],
-    ]);
-    const fill = (text: string) => filled.get(text) ?? text;
-    const own = Object.entries(env).map(([name, value]) => [name, fill(value)]);
-    const { FINI_BASE_URL } = environmentFor(sandbox);
-    const { PATH } = process.env;
-    const transport = new StdioClientTransport({
-      command,
-      args: args.map(fill),
-      env: Object.fromEntries([['PATH', PATH], ['FINI_BASE_URL', FINI_BASE_URL], ...own]),
-    });
-    const client = new Client({ name: 'test', version: '1' });
-    stops.use(client);
-    await client.connect(transport);
-    const answer = await client.callTool({ name: 'list_sources', arguments: {} });
-    expect(readAnswer(answer).isError).toBe(false);
+describe('the README', () => {
+  const inFiles = ['Claude Desktop', 'Codex', 'Cursor', 'VS Code', 'OpenCode', 'Windsurf', 'Zed'];
+  const inTerminal = ['Claude Code', 'Codex', 'Gemini CLI'];
+
+  test('has a section for each client that these tests know', () => {
+    const known = new Set([...inFiles, ...inTerminal]);
+    const [other, ...named] = [...clientSections.keys()].reverse();
+    expect(other).toMatch(/^Another client/);
+    expect(named.sort()).toEqual([...known].sort());
   });
 
-  test('ask for exactly the inputs that they use', () => {
-    const used = [...JSON.stringify(byForm.servers).matchAll(/\$\{input:([^}]+)\}/g)];
-    expect(inputs.map(({ id }) => id).sort()).toEqual(used.map(([, id]) => id).sort());
-    expect(inputs.find(({ id }) => id === 'fini-key')).toMatchObject({ password: true });
+  test.each(inFiles)('the file of %s starts a server that works', async (client) => {
+    await tryServer(serverInFile(client));
   });
 
-  test('agree with the command for Claude Code', () => {
-    const { command, args, env } = serverSchema.parse(byForm.mcpServers);
-    const variables = Object.entries(env).map(([name, value]) => `--env ${name}=${value}`);
-    const line = `claude mcp add fini ${variables.join(' ')} -- ${command} ${args.join(' ')}`;
-    expect(section).toContain(`\n${line}\n`);
+  test.each(inTerminal)('the command line of %s starts a server that works', async (client) => {
+    const [line = '', ...others] = addLines(client);
+    expect(others).toEqual([]);
+    await tryServer(serverInLine(line));
+  });
+
+  test.each(['Claude Desktop', 'Codex', 'OpenCode'])(
+    '%s takes the sandbox as the text says',
+    async (client) => {
+      const { command, args } = serverInFile(client);
+      await tryServer({ command, args: [...args, '--sandbox'], env: {} });
+    },
+  );
+
+  test('asks in VS Code for exactly the inputs that it uses', () => {
+    const text = fenced(clientSection('VS Code'), 'json');
+    const { inputs: asked = [] } = snippetSchema.parse(JSON.parse(text));
+    const used = [...text.matchAll(/\$\{input:([^}]+)\}/g)];
+    expect(asked.map(({ id }) => id).sort()).toEqual(used.map(([, id]) => id).sort());
   });
 });
 
-describe('the links', () => {
-  test('for Cursor contains the common snippet', () => {
-    const { origin, pathname, searchParams } = linkTo('cursor');
-    expect(origin + pathname).toBe('https://cursor.com/en/install-mcp');
-    expect(searchParams.get('name')).toBe('fini');
-    const config = Buffer.from(searchParams.get('config') ?? '', 'base64').toString();
-    expect(JSON.parse(config)).toEqual(byForm.mcpServers);
-  });
-
-  test.each([
-    ['vscode', 'vscode:'],
-    ['insiders', 'vscode-insiders:'],
-  ])('for %s contains the snippet for VS Code', (label, scheme) => {
-    const { origin, pathname, searchParams } = linkTo(label);
-    expect(origin + pathname).toBe('https://insiders.vscode.dev/redirect');
-    const link = new URL(searchParams.get('url') ?? '');
-    expect(link.protocol + link.pathname).toBe(`${scheme}mcp/install`);
-    const config: unknown = JSON.parse(decodeURIComponent(link.search.slice(1)));
-    expect(config).toEqual({ name: 'fini', ...byForm.servers, inputs });
-  });
-});
-
-describe('the entries for HTTP', () => {
+describe('the entries for HTTP in docs/clients.md', () => {
+  const text = httpSection;
   const entrySchema = z.strictObject({
-    type: z.literal('http').optional(),
+    type: z.enum(['http', 'remote']).optional(),
     url: z.string().optional(),
     serverUrl: z.string().optional(),
     headers: z.strictObject({ Authorization: z.string() }),
   });
-  const rows = [...section.matchAll(/^\| ([^|]+) \| `(\{.*\})` \|$/gm)].map(
-    ([, name = '', text = '']) => ({ name, json: JSON.parse(text) }),
-  );
-  const entries = rows
+  const codexSchema = z
+    .strictObject({ url: z.string(), http_headers: entrySchema.shape.headers })
+    .transform(({ url, http_headers: headers }) => ({ url, headers }));
+  const rows = [...text.matchAll(/^\| ([^|]+) \| `(\{.*\})` \|$/gm)]
+    .map(([, name = '', json = '']) => ({ name, json: JSON.parse(json) }))
     .filter(({ json }) => json.command === undefined)
     .map(({ name, json }) => ({ name, entry: entrySchema.parse(json) }));
+  const codex = codexSchema.parse(readCodexEntry(fenced(text, 'toml')));
   const token = 'a-token-of-the-team-0123456789';
 
-  test('are there for each kind of client, at the default address', () => {
-    const port = /--port <value>\n.*Default: (\d+)/.exec(helpText(''))?.[1];
-    expect(entries).toHaveLength(3);
-    for (const { entry } of entries) {
-      expect(entry.url ?? entry.serverUrl).toBe(`http://127.0.0.1:${port}/mcp`);
-    }
-  });
-
-  test.each(entries)('work for $name', async ({ entry }) => {
-    const server = await startHttpProcess(stops, { FINI_MCP_AUTH_TOKEN: token }, ['--sandbox']);
-    const url = new URL(entry.url ?? entry.serverUrl ?? '');
-    url.port = new URL(server.url).port;
-    const headers = { Authorization: entry.headers.Authorization.replace('...', token) };
-    const { client } = await connectClient(stops, url, headers);
-    expect((await client.listTools()).tools).not.toHaveLength(0);
-  });
+  test.each([...rows, { name: 'Codex', entry: { ...codex, serverUrl: undefined } }])(
+    'work for $name',
+    async ({ entry }) => {
+      const server = await startHttpProcess(stops, { FINI_MCP_AUTH_TOKEN: token }, ['--sandbox']);
+      const url = new URL(entry.url ?? entry.serverUrl ?? '');
+      expect(url.href).toBe('http://127.0.0.1:3333/mcp');
+      url.port = new URL(server.url).port;
+      const headers = { Authorization: entry.headers.Authorization.replace('...', token) };
+      const { client } = await connectClient(stops, url, headers);
+      expect((await client.listTools()).tools).not.toHaveLength(0);
+    },
+  );
 
   test('agree with the bridge for Claude Desktop', () => {
-    const bridge = serverSchema.parse(rows.find(({ json }) => json.command !== undefined)?.json);
-    const [{ entry } = { entry: undefined }] = entries;
+    const [, , json = ''] = /^\| (Claude Desktop[^|]*) \| `(\{.*\})` \|$/m.exec(text) ?? [];
+    const bridge = serverSchema.parse(JSON.parse(json));
+    const [{ entry } = { entry: undefined }] = rows;
     expect([bridge.command, ...bridge.args]).toEqual([
       'npx',
       '-y',
@@ -168,27 +230,47 @@ describe('the entries for HTTP', () => {
     expect(bridge.env).toEqual({ TOKEN: entry?.headers.Authorization });
   });
 
-  test('agree with the command for Claude Code', () => {
-    const [{ entry } = { entry: undefined }] = entries;
-    const header = `--header "Authorization: ${entry?.headers.Authorization}"`;
-    expect(section).toContain(`\nclaude mcp add --transport http fini ${entry?.url} ${header}\n`);
-  });
-
   test('can send a workspace key, as the section for teams shows', async () => {
     const sandbox = stops.use(await startSandbox());
     const { FINI_BASE_URL = '' } = environmentFor(sandbox);
     const server = await startHttpProcess(stops, { FINI_BASE_URL, FINI_MCP_AUTH_TOKEN: token });
-    const text = /`"headers": (\{.*?\})`/.exec(teamSection)?.[1] ?? '';
+    const text = /`"headers": (\{.*?\})`/.exec(team)?.[1] ?? '';
     const headers = JSON.parse(
       text.replace('Bearer ...', `Bearer ${token}`).replace('fini_...', sandbox.apiKey),
     );
     const { call } = await connectClient(stops, server.url, headers);
     expect((await call('list_sources')).isError).toBe(false);
   });
+
+  test('have the address and the header of the command lines', () => {
+    const lines = fenced(text, 'sh').trim().split('\n');
+    expect(lines).toHaveLength(3);
+    for (const line of lines) {
+      expect(line).toContain(` ${codex.url}`);
+      expect(line).toMatch(/ --header "Authorization(: |=)Bearer \.\.\."/);
+    }
+  });
+});
+
+describe('the links', () => {
+  test.each([
+    ['vscode', 'vscode:'],
+    ['insiders', 'vscode-insiders:'],
+  ])('for %s contains the snippet for VS Code', (label, scheme) => {
+    const { origin, pathname, searchParams } = linkTo(label);
+    expect(origin + pathname).toBe('https://insiders.vscode.dev/redirect');
+    const link = new URL(searchParams.get('url') ?? '');
+    expect(link.protocol + link.pathname).toBe(`${scheme}mcp/install`);
+    const config: unknown = JSON.parse(decodeURIComponent(link.search.slice(1)));
+    const { inputs, servers } = snippetSchema.parse(
+      JSON.parse(fenced(clientSection('VS Code'), 'json')),
+    );
+    expect(config).toEqual({ name: 'fini', ...servers?.fini, inputs });
+  });
 });
 
 describe('the command for a team', () => {
-  const command = /^export FINI_API_KEY.*?^node dist\/cli\.js (.*?)$/ms.exec(teamSection);
+  const command = /^export FINI_API_KEY.*?^node dist\/cli\.js (.*?)$/ms.exec(team);
   const flags = command?.[1]?.split(' ') ?? [];
 
   test('creates a token that the server accepts', () => {
@@ -204,7 +286,7 @@ describe('the command for a team', () => {
       const headers = { host: `${host}:${port}`, authorization };
       return (await send(`http://127.0.0.1:${port}/mcp`, { headers, body: initialize })).status;
     };
-    expect(teamSection).toContain('`http://fini-mcp.example.com:3333/mcp`');
+    expect(team).toContain('`http://fini-mcp.example.com:3333/mcp`');
     expect(await ask('fini-mcp.example.com', `Bearer ${token}`)).toBe(200);
     expect(await ask('fini-mcp.example.com', 'Bearer another')).toBe(401);
     expect(await ask('other.example.com', `Bearer ${token}`)).toBe(403);

@@ -109,29 +109,39 @@ async function run(cli: string, env: Record<string, string>, args: string[] = []
 
 const canCache = 'enableCompileCache' in module;
 
+/** The variables that name the temporary folder, on each system. */
+const temporaryAt = (folder: string) => ({ TMPDIR: folder, TEMP: folder, TMP: folder });
+
+/** The variables that name the home folder and the cache home, on each system. */
+const homeAt = (home: string) => ({ HOME: home, XDG_CACHE_HOME: home, LOCALAPPDATA: home });
+
 test('the server keeps its cache in the cache home, and nothing in the temporary folder', async () => {
-  const [TMPDIR, XDG_CACHE_HOME] = [temporaryFolder(), temporaryFolder()];
-  const ended = await run(CLI, { TMPDIR, XDG_CACHE_HOME, HOME: TMPDIR }, ['--sandbox'], 1_500);
+  const [temporary, home] = [temporaryFolder(), temporaryFolder()];
+  const environment = { ...temporaryAt(temporary), ...homeAt(home) };
+  const ended = await run(CLI, environment, ['--sandbox'], 1_500);
   expect(ended).toEqual({ code: 0, stdout: '', stderr: '' });
-  expect(readdirSync(TMPDIR)).toEqual([]);
-  expect(readdirSync(XDG_CACHE_HOME)).toEqual(canCache ? ['fini-mcp'] : []);
+  expect(readdirSync(temporary)).toEqual([]);
+  const cache = cacheFolder(process.platform, environment, home) ?? '';
+  expect(cache.startsWith(home)).toBe(true);
+  expect(existsSync(cache)).toBe(canCache);
 });
 
 test('a cache that cannot be made stops nothing and says nothing', async () => {
-  const TMPDIR = temporaryFolder();
-  const XDG_CACHE_HOME = join(TMPDIR, 'file');
-  writeFileSync(XDG_CACHE_HOME, '');
-  const ended = await run(CLI, { TMPDIR, XDG_CACHE_HOME }, ['--version']);
+  const temporary = temporaryFolder();
+  const file = join(temporary, 'file');
+  writeFileSync(file, '');
+  const environment = { ...temporaryAt(temporary), ...homeAt(file) };
+  const ended = await run(CLI, environment, ['--version']);
   expect(ended).toMatchObject({ code: 0, stderr: '' });
-  expect(readdirSync(TMPDIR)).toEqual(['file']);
+  expect(readdirSync(temporary)).toEqual(['file']);
 });
 
 if (canCache)
   test('NODE_COMPILE_CACHE is respected', async () => {
-    const [NODE_COMPILE_CACHE, XDG_CACHE_HOME] = [temporaryFolder(), temporaryFolder()];
-    await run(CLI, { NODE_COMPILE_CACHE, XDG_CACHE_HOME }, ['--version']);
+    const [NODE_COMPILE_CACHE, home] = [temporaryFolder(), temporaryFolder()];
+    await run(CLI, { NODE_COMPILE_CACHE, ...homeAt(home) }, ['--version']);
     expect(readdirSync(NODE_COMPILE_CACHE)).not.toEqual([]);
-    expect(readdirSync(XDG_CACHE_HOME)).toEqual([]);
+    expect(readdirSync(home)).toEqual([]);
   });
 
 if (canCache)
@@ -177,9 +187,8 @@ if (canCache)
     await eventually(() => expect(existsSync(proof)).toBe(true));
     rmSync(proof);
 
-    const ended = await run(cli, { TMPDIR: shared, XDG_CACHE_HOME: join(folder, 'own') }, [
-      '--version',
-    ]);
+    const environment = { ...temporaryAt(shared), ...homeAt(join(folder, 'own')) };
+    const ended = await run(cli, environment, ['--version']);
     expect(ended.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
     expect(existsSync(proof)).toBe(false);
   });

@@ -24,6 +24,8 @@ import {
 
 const SITE = 'https://help.larkspur.example';
 const MODERN = '2026-07-28';
+/** The flags with which all tools are listed. */
+const OPTIONAL = ['--allow-delete', '--allow-publish'];
 const WAYS = ['stdio', 'HTTP', 'HTTP without sessions'] as const;
 const CLIENTS = [
   'the v1 SDK',
@@ -49,17 +51,24 @@ interface AnyClient {
 }
 
 const implementation = { name: 'test', version: '1' };
-const capabilities = { elicitation: { form: {} } };
+
+/** Told of each question, which is answered with yes; null for a client that cannot ask. */
+type OnQuestion = (message: string) => void;
+
+const capabilitiesFor = (onQuestion: OnQuestion | null) =>
+  onQuestion === null ? {} : { elicitation: { form: {} } };
 
 async function connectV1(
   target: { url: string } | StdioServer,
-  onQuestion: (message: string) => void,
+  onQuestion: OnQuestion | null,
 ): Promise<AnyClient> {
-  const client = new ClientV1(implementation, { capabilities });
-  client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
-    onQuestion(params.message);
-    return { action: 'accept', content: {} };
-  });
+  const client = new ClientV1(implementation, { capabilities: capabilitiesFor(onQuestion) });
+  if (onQuestion !== null) {
+    client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+      onQuestion(params.message);
+      return { action: 'accept', content: {} };
+    });
+  }
   const transport = 'url' in target ? new HttpV1(new URL(target.url)) : new StdioV1(target);
   await client.connect(transport);
   return {
@@ -73,14 +82,19 @@ async function connectV1(
 
 async function connectV2(
   target: { url: string } | StdioServer,
-  onQuestion: (message: string) => void,
+  onQuestion: OnQuestion | null,
   mode: 'legacy' | 'auto' | { pin: string },
 ): Promise<AnyClient> {
-  const client = new ClientV2(implementation, { capabilities, versionNegotiation: { mode } });
-  client.setRequestHandler('elicitation/create', ({ params }) => {
-    onQuestion(params.message);
-    return { action: 'accept', content: {} };
+  const client = new ClientV2(implementation, {
+    capabilities: capabilitiesFor(onQuestion),
+    versionNegotiation: { mode },
   });
+  if (onQuestion !== null) {
+    client.setRequestHandler('elicitation/create', ({ params }) => {
+      onQuestion(params.message);
+      return { action: 'accept', content: {} };
+    });
+  }
   const transport = 'url' in target ? new HttpV2(new URL(target.url)) : new StdioV2(target);
   await client.connect(transport);
   return {
@@ -109,37 +123,59 @@ let sandbox: Sandbox;
 const urls = new Map<Way, string>();
 
 beforeAll(async () => {
-  sandbox = stops.use(await startQuickSandbox());
+  sandbox = stops.use(await startQuickSandbox({ folders: true }));
   for (const [way, flags] of [
     ['HTTP', []],
     ['HTTP without sessions', ['--stateless']],
   ] as const) {
-    const { url } = await startHttpProcess(stops, environmentFor(sandbox), [
-      ...flags,
-      '--allow-delete',
-    ]);
+    const { url } = await startHttpProcess(stops, environmentFor(sandbox), [...flags, ...OPTIONAL]);
     urls.set(way, url);
   }
 });
 afterAll(() => stops.run());
 
+function connect(way: Way, kind: Kind, onQuestion: OnQuestion | null): Promise<AnyClient> {
+  const url = urls.get(way);
+  const args = [CLI, ...OPTIONAL];
+  const target =
+    url === undefined ? { command: process.execPath, args, env: environmentFor(sandbox) } : { url };
+  return kind === 'the v1 SDK'
+    ? connectV1(target, onQuestion)
+    : connectV2(target, onQuestion, MODES[kind]);
+}
+
+/** From a site to answers in one conversation, each call as the answer before it says. */
+async function fromSiteToAnswers(client: AnyClient): Promise<ToolAnswer> {
+  const follow = (answer: ToolAnswer, tool: string) => {
+    const json = new RegExp(`${tool} with (\\{.*?\\})\\.`).exec(answer.text)?.[1] ?? '';
+    return client.call(tool, JSON.parse(json), { onprogress: () => undefined });
+  };
+  const ingested = await client.call(
+    'ingest_site',
+    { links: [SITE], include: ['/billing/refunds'] },
+    { onprogress: () => undefined },
+  );
+  expect(ingested.structured.report, ingested.text).toMatchObject({ outcome: 'completed' });
+  const drafted = await follow(ingested, 'generate_knowledge');
+  expect(drafted.structured, drafted.text).toMatchObject({ outcome: 'completed' });
+  const read = await follow(drafted, 'get_articles');
+  const [draft] = read.structured.articles;
+  expect(draft, read.text).toMatchObject({ state: 'draft' });
+  const shown = await client.call('publish_articles', { articleIds: [draft.id], dryRun: true });
+  return follow(shown, 'publish_articles');
+}
+
 describe.each(WAYS)('over %s', (way) => {
   describe.each(CLIENTS)('%s', (kind: Kind) => {
     let client: AnyClient;
     let questions: string[];
+    let whenAsked: () => void = () => undefined;
     beforeAll(async () => {
       questions = [];
-      const url = urls.get(way);
-      const args = [CLI, '--allow-delete'];
-      const target =
-        url === undefined
-          ? { command: process.execPath, args, env: environmentFor(sandbox) }
-          : { url };
-      const onQuestion = (message: string) => questions.push(message);
-      client =
-        kind === 'the v1 SDK'
-          ? await connectV1(target, onQuestion)
-          : await connectV2(target, onQuestion, MODES[kind]);
+      client = await connect(way, kind, (message) => {
+        questions.push(message);
+        whenAsked();
+      });
     });
     afterAll(() => client.close());
 
@@ -171,6 +207,38 @@ describe.each(WAYS)('over %s', (way) => {
       if (isAsked) expect(questions[0]).toContain(id);
     });
 
+    test('goes from a site to answers, and the person is asked', async () => {
+      const before = questions.length;
+      const published = await fromSiteToAnswers(client);
+      expect(published.structured, published.text).toMatchObject({
+        ...{ outcome: 'published', articles: [{ status: 'published' }] },
+      });
+      const isAsked = way !== 'HTTP without sessions' || client.version() === MODERN;
+      expect(questions.slice(before)).toHaveLength(isAsked ? 1 : 0);
+      if (isAsked) expect(questions.at(-1)).toContain(published.structured.articles[0].id);
+    });
+
+    // Without sessions nobody can ask a client of 2025.
+    const canAsk = way !== 'HTTP without sessions' || /auto|pinned/.test(kind);
+    if (canAsk) {
+      test('asks again about a draft that changed while the person was thinking', async () => {
+        const draft = sandbox.addArticle({ title: 'Before', isDraftPublished: false });
+        whenAsked = () => {
+          sandbox.addArticle({ ...draft, title: 'After' });
+          whenAsked = () => undefined;
+        };
+        const before = questions.length;
+        const published = await client.call('publish_articles', { articleIds: [draft.id] });
+        expect(questions.slice(before)).toEqual([
+          expect.stringContaining('"Before"'),
+          expect.stringContaining('"After"'),
+        ]);
+        expect(published.structured.articles).toMatchObject([
+          { status: 'published', title: 'After' },
+        ]);
+      });
+    }
+
     test('ends the requests to Fini by cancelling', async () => {
       const { id } = sandbox.addDocument({ linkedJobStatus: 'IN_PROGRESS' });
       const cancel = new AbortController();
@@ -196,4 +264,14 @@ describe.each(WAYS)('over %s', (way) => {
       });
     });
   });
+
+  test.each(['the v1 SDK', 'the v2 SDK pinned to 2026-07-28'] as const)(
+    '%s, which cannot ask, goes from a site to answers, too',
+    async (kind) => {
+      const client = await connect(way, kind, null);
+      stops.add(() => client.close());
+      const published = await fromSiteToAnswers(client);
+      expect(published.structured).toMatchObject({ outcome: 'published' });
+    },
+  );
 });

@@ -709,6 +709,77 @@ const deleting: Row[] = [
   },
 ];
 
+/** A draft, as somebody made it before. */
+const addDraft = (sandbox: Sandbox, title: string) =>
+  void sandbox.addArticle({ title, isDraftPublished: false });
+/** The first article of the last answer. */
+const listedArticle = (done: readonly Done[]) => last(done).answer.structured.articles[0].id;
+
+const publishing: Row[] = [
+  {
+    says: 'Publish the draft about returns',
+    given: (sandbox) => addDraft(sandbox, 'Returns'),
+    steps: [
+      { tool: 'list_articles', input: { type: 'draft', search: 'returns' }, shows: /1 draft wait/ },
+      {
+        tool: 'publish_articles',
+        input: (done) => ({ articleIds: [listedArticle(done)], dryRun: true }),
+        shows: /Nothing was published yet\. 1 draft can be.*would publish: .*"Returns"/s,
+      },
+      { tool: 'publish_articles', input: named, shows: /published: 1 draft published/ },
+      {
+        tool: 'publish_articles',
+        input: (done) => ({ articleIds: [last(done).answer.structured.articles[0].id] }),
+        shows: /0 drafts published, 1 published before.*already been published as/s,
+      },
+    ],
+  },
+  {
+    says: 'Make the refunds page live, from the page to the answer',
+    steps: [
+      {
+        tool: 'ingest_and_wait',
+        input: { documentIdsToAdd: [`${SITE}/billing/refunds`] },
+        shows: /not yet live.*generate_knowledge with \{.*publish_articles publishes them/,
+      },
+      { tool: 'generate_knowledge', input: named, shows: /1 of 1 drafted.*get_articles with \{/s },
+      { tool: 'get_articles', input: named, shows: /Refunds/ },
+      {
+        tool: 'publish_articles',
+        input: (done) => ({ articleIds: [listedArticle(done)] }),
+        shows: /1 draft published/,
+      },
+    ],
+  },
+];
+
+const onlyKnowledge: Row[] = [
+  {
+    says: 'Draft articles from what has changed',
+    given: (sandbox) =>
+      void sandbox.addDocument({ title: 'Changed', changed: true, paragraphs: ['The new text.'] }),
+    steps: [
+      { tool: 'list_sources', input: { changed: true }, shows: /Changed/ },
+      {
+        tool: 'generate_knowledge',
+        input: (done) => ({ documentIds: [listed(done)] }),
+        shows: /1 of 1 drafted/,
+      },
+    ],
+  },
+  {
+    says: 'Ingest the help centre (only Knowledge is on)',
+    steps: [
+      {
+        tool: 'ingest_site',
+        input: { links: [SITE] },
+        shows: /ingest_site is off: .* started with --tools knowledge.*--tools sources,knowledge/,
+        fails: true,
+      },
+    ],
+  },
+];
+
 const reading: Row[] = [
   {
     says: 'Ingest the help centre (the server is read-only)',
@@ -731,7 +802,7 @@ const reading: Row[] = [
       {
         tool: 'wait_for_sources',
         input: (done) => ({ ids: [listed(done)] }),
-        shows: /This server is read-only/,
+        shows: /This server has no tools that ingest/,
         fails: true,
       },
       {
@@ -859,6 +930,8 @@ const servers: Record<
 > = {
   'as usual': { rows: usual },
   'with --allow-delete': { rows: deleting, flags: ['--allow-delete'] },
+  'with --allow-publish': { rows: publishing, flags: ['--allow-publish'] },
+  'with --tools knowledge': { rows: onlyKnowledge, flags: ['--tools', 'knowledge'] },
   'with --read-only': { rows: reading, flags: ['--read-only'] },
   'without a key': { rows: keyless, environment: { FINI_API_KEY: '' } },
   'with a read key': { rows: readKey, environment: { FINI_API_KEY: 'fini_sandbox_read' } },
@@ -875,7 +948,11 @@ describe.each(Object.entries(servers))('%s', (_name, { rows, environment, flags 
   let harness: Harness;
   let tools: Map<string, Tool>;
   beforeAll(async () => {
-    harness = await startHarness({ parallelJobs: 50, jobs: jobScripts() }, environment, flags);
+    harness = await startHarness(
+      { parallelJobs: 50, folders: true, jobs: jobScripts() },
+      environment,
+      flags,
+    );
     tools = new Map((await harness.client.listTools()).tools.map((tool) => [tool.name, tool]));
   });
   afterAll(() => harness.close());

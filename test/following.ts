@@ -14,7 +14,9 @@ export interface Done {
 }
 
 /** Words with an underscore that are not tools. */
-const NO_TOOLS = new Set(['timed_out', 'never_ingested']);
+const NO_TOOLS = new Set([
+  ...['timed_out', 'never_ingested', 'dry_run', 'not_published', 'published_draft'],
+]);
 
 /** The tools that a text names. Text in quotes and URLs is data. */
 export function toolsNamed(text: string): string[] {

@@ -86,32 +86,36 @@ async function open(url: string, key?: string, agent?: Agent) {
 }
 
 describe('descriptors', () => {
-  test('a hundred idle strangers at a low limit break nothing that stays broken', async () => {
-    const sandbox = await sandboxFor();
-    const { url, stderr } = await startBounded(60, environmentFor(sandbox));
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    stops.add(() => agent.destroy());
-    const client = await open(url, undefined, agent);
-    const strangers = Array.from({ length: 100 }, () => stranger(url));
-    await sleep(300);
-    // Each of these needs what a server for one client loads when it is first asked.
-    const uses = [
-      call(2, 'list_sources'),
-      rpc(3, 'tools/list'),
-      rpc(4, 'prompts/list'),
-      rpc(5, 'resources/list'),
-    ];
-    for (const use of uses) await client.post(use).catch(() => undefined);
-    for (const socket of strangers) socket.destroy();
-    await eventually(() => post(url, rpc(9, 'ping')));
-    for (const use of uses) {
-      const { status, text } = await client.post(use);
-      expect([status, text]).toEqual([200, expect.stringContaining('"result"')]);
-      expect(text).not.toContain('"isError":true');
-    }
-    expect(stderr()).toContain('connections were refused');
-    expect(stderr().match(/connections were refused/g)?.length).toBeLessThan(3);
-  });
+  // Windows has no such limit.
+  test.skipIf(process.platform === 'win32')(
+    'a hundred idle strangers at a low limit break nothing that stays broken',
+    async () => {
+      const sandbox = await sandboxFor();
+      const { url, stderr } = await startBounded(60, environmentFor(sandbox));
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      stops.add(() => agent.destroy());
+      const client = await open(url, undefined, agent);
+      const strangers = Array.from({ length: 100 }, () => stranger(url));
+      await sleep(300);
+      // Each of these needs what a server for one client loads when it is first asked.
+      const uses = [
+        call(2, 'list_sources'),
+        rpc(3, 'tools/list'),
+        rpc(4, 'prompts/list'),
+        rpc(5, 'resources/list'),
+      ];
+      for (const use of uses) await client.post(use).catch(() => undefined);
+      for (const socket of strangers) socket.destroy();
+      await eventually(() => post(url, rpc(9, 'ping')));
+      for (const use of uses) {
+        const { status, text } = await client.post(use);
+        expect([status, text]).toEqual([200, expect.stringContaining('"result"')]);
+        expect(text).not.toContain('"isError":true');
+      }
+      expect(stderr()).toContain('connections were refused');
+      expect(stderr().match(/connections were refused/g)?.length).toBeLessThan(3);
+    },
+  );
 
   test('strangers who stay and say nothing are let go', async () => {
     const server = await serve(environmentFor(await sandboxFor()));

@@ -11,7 +11,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { JSONRPCMessage, Progress } from '@modelcontextprotocol/sdk/types.js';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { vi } from 'vitest';
-import { type Config, readCommand } from '../src/config.ts';
+import { type Config, readCommand, TOOL_GROUPS } from '../src/config.ts';
 import { createLog, type Log } from '../src/log.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';
@@ -31,6 +31,8 @@ import { Workspaces } from '../src/workspace.ts';
 
 /** The built server, which people run. */
 export const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
+/** Whether a process can act on a signal of another one: on Windows it ends at once. */
+export const HAS_SIGNALS = process.platform !== 'win32';
 const CLIENT = { name: 'test', version: '1' };
 /** The version that a server in this process says. */
 const VERSION = '0.0.0';
@@ -271,7 +273,8 @@ async function connectHarness(
 
 /** How many tools a server without flags lists. */
 export const LISTED_TOOLS = toolsFor({
-  ...{ readOnly: false, allowDelete: false, sandbox: false, http: false },
+  ...{ readOnly: false, allowDelete: false, allowPublish: false },
+  ...{ toolGroups: TOOL_GROUPS, sandbox: false, http: false },
 }).length;
 
 /** Collects what must be stopped at the end of a test. */

@@ -10,6 +10,7 @@ import {
   connectClient,
   environmentFor,
   eventually,
+  HAS_SIGNALS,
   ingestRequests,
   LISTED_TOOLS,
   Stops,
@@ -225,8 +226,11 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
       const headers = { host, authorization: `Bearer ${TOKEN}` };
       return (await send(url, { headers, body: initialize })).status;
     };
-    expect(await statusFor(hostname(), `${hostname()}:3333`)).toBe(200);
-    expect(await statusFor(hostname(), 'evil.example')).toBe(403);
+    // Elsewhere the machine's name may stand for a link-local address, which no URL can name.
+    if (process.platform === 'linux') {
+      expect(await statusFor(hostname(), `${hostname()}:3333`)).toBe(200);
+      expect(await statusFor(hostname(), 'evil.example')).toBe(403);
+    }
     expect(await statusFor('::ffff:127.0.0.1', '[::ffff:7f00:1]:3333')).toBe(200);
     expect(await statusFor('0.0.0.0', '0.0.0.0:3333')).toBe(403);
     expect(await statusFor('0', '0.0.0.0:3333')).toBe(403);
@@ -244,17 +248,23 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     expect(named.stderr()).not.toContain('--allowed-host');
   });
 
-  test('SIGTERM: a running call gets its answer, then the process ends with 0', async () => {
-    const sandbox = await startSandboxForTest({ workingMs: 600 });
-    const server = await startBuilt(flags, environmentFor(sandbox));
-    const { call } = await connect(server.url);
-    const given = call('ingest_and_wait', { documentIdsToAdd: pages(3) });
-    await eventually(() => expect(ingestRequests(sandbox)).toHaveLength(1));
-    server.process.kill('SIGTERM');
-    const [code] = await Promise.all([once(server.process, 'exit').then(([exit]) => exit), given]);
-    expect(code).toBe(0);
-    expect((await given).structured.outcome).toBe('completed');
-  });
+  test.runIf(HAS_SIGNALS)(
+    'SIGTERM: a running call gets its answer, then the process ends with 0',
+    async () => {
+      const sandbox = await startSandboxForTest({ workingMs: 600 });
+      const server = await startBuilt(flags, environmentFor(sandbox));
+      const { call } = await connect(server.url);
+      const given = call('ingest_and_wait', { documentIdsToAdd: pages(3) });
+      await eventually(() => expect(ingestRequests(sandbox)).toHaveLength(1));
+      server.process.kill('SIGTERM');
+      const [code] = await Promise.all([
+        once(server.process, 'exit').then(([exit]) => exit),
+        given,
+      ]);
+      expect(code).toBe(0);
+      expect((await given).structured.outcome).toBe('completed');
+    },
+  );
 
   test('an access line a request: method, tool, status, time, and no secret', async () => {
     const server = await start(['--sandbox', ...flags]);

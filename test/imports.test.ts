@@ -37,6 +37,7 @@ const importing = (pattern: RegExp) =>
 const rooms = [
   /^cli\.ts$/,
   /^main\.ts$/,
+  /^check\.ts$/,
   /^transports\//,
   /^server\.ts$/,
   /^(tools\/|resources\/|prompts\/|protocol-error\.ts)/,
@@ -123,7 +124,7 @@ test.each<[folder: string, allowed: RegExp]>([
   ['workspace.ts', /^(knowledge\/|ingestion\/|fini\/|(config|secrets)\.ts)/],
   [
     'tools/',
-    /^(tools\/|knowledge\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|resources\/(source-text|source-uri|report-page|page-clients)\.ts)/,
+    /^(tools\/|knowledge\/|ingestion\/|fini\/|(config|text|workspace|protocol-error)\.ts|resources\/(source-text|source-uri|report-page|page-clients)\.ts)/,
   ],
   [
     'resources/',
@@ -131,7 +132,7 @@ test.each<[folder: string, allowed: RegExp]>([
   ],
   [
     'prompts/',
-    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/tool\.ts)/,
+    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/(index|tool)\.ts)/,
   ],
 ])('%s imports to the right only', (folder, allowed) => {
   const inside = [...graph].filter(([name]) => name.startsWith(folder));

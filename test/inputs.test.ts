@@ -885,6 +885,7 @@ describe('a refusal says what would be right', () => {
     ['ingest', /did you mean ingest_site or ingest_and_wait or ingest_sources\?/],
     ['wombat', /There is no tool "wombat"\. There are ingest_site, .*get_knowledge_tree\.$/],
     ['delete_sources', /is off: .*started without --allow-delete.*started with --allow-delete\./],
+    ['publish_articles', /started without --allow-publish.*started with --allow-publish\./],
     ['deleteSources', /There is no tool "deleteSources"\. delete_sources is off/],
     ['__proto__', /There is no tool "__proto__"/],
   ])('there is no tool %s', async (name, says) => {

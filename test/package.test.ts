@@ -1,5 +1,5 @@
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { exec, execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,13 +11,20 @@ import * as z from 'zod';
 import packageJson from '../package.json' with { type: 'json' };
 import serverJson from '../server.json' with { type: 'json' };
 import { helpText } from '../src/config.ts';
-import { tools } from '../src/tools/index.ts';
-import { readAnswer } from './harness.ts';
+import { toolsFor } from '../src/tools/index.ts';
+import { configFor, readAnswer } from './harness.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const UNPACKED_LIMIT = 3_000_000;
 
 const run = promisify(execFile);
+
+/** Runs npm, or what it installs: scripts on Windows, where only a shell finds and starts those. */
+const runScript = (words: readonly string[], cwd: string) =>
+  // Not each word in quotes: npm's script on Windows does not find itself by a quoted name.
+  promisify(exec)(words.map((word) => (/[^\w.-]/.test(word) ? `"${word}"` : word)).join(' '), {
+    cwd,
+  });
 
 /** What npm says about the package. */
 const packedSchema = z.tuple([
@@ -36,12 +43,12 @@ beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), 'fini-mcp-test-'));
   // Without prepack, which would rebuild while other tests run.
   const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', work];
-  [packed] = packedSchema.parse(JSON.parse((await run('npm', pack, { cwd: ROOT })).stdout));
+  [packed] = packedSchema.parse(JSON.parse((await runScript(['npm', ...pack], ROOT)).stdout));
   await writeFile(join(work, 'package.json'), '{ "private": true, "type": "module" }');
   const install = ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund'];
-  await run('npm', [...install, join(work, packed.filename)], { cwd: work });
+  await runScript(['npm', ...install, join(work, packed.filename)], work);
   bin = join(work, 'node_modules', '.bin', 'fini-mcp');
-}, 30_000);
+}, 60_000);
 afterAll(() => rm(work, { recursive: true }));
 
 describe('the package', () => {
@@ -72,6 +79,12 @@ describe('the package', () => {
     expect(installed).toEqual(['', 'node_modules/fini-mcp']);
   });
 
+  it('carries the lists of tools as data, so that no start converts schemas', async () => {
+    const chunks = join(work, 'node_modules/fini-mcp/dist/chunks');
+    const [name = ''] = (await readdir(chunks)).filter((file) => /^listing-.*\.js$/.test(file));
+    expect(await readFile(join(chunks, name), 'utf8')).toContain('inputSchema:{type:"object",');
+  });
+
   it('carries the licence that it names', async () => {
     const text = await readFile(join(work, 'node_modules/fini-mcp/LICENSE'), 'utf8');
     expect(text.startsWith(`${packageJson.license} License\n`)).toBe(true);
@@ -80,11 +93,11 @@ describe('the package', () => {
 
 describe('the installed bin', () => {
   it.each(['--version', '-v'])('prints its version with %s', async (flag) => {
-    expect((await run(bin, [flag])).stdout).toBe(`${packageJson.version}\n`);
+    expect((await runScript([bin, flag], work)).stdout).toBe(`${packageJson.version}\n`);
   });
 
   it('prints its help with --help', async () => {
-    expect((await run(bin, ['--help'])).stdout).toBe(helpText(packageJson.version));
+    expect((await runScript([bin, '--help'], work)).stdout).toBe(helpText(packageJson.version));
   });
 
   it('serves its sandbox from a folder with nothing in it', async () => {
@@ -95,7 +108,7 @@ describe('the installed bin', () => {
     onTestFinished(() => client.close());
     await client.connect(transport);
     const listed = (await client.listTools()).tools.map(({ name }) => name);
-    const usual = tools.filter(({ kind }) => kind !== 'deletes').map(({ name }) => name);
+    const usual = toolsFor(configFor([])).map(({ name }) => name);
     expect(listed).toEqual(usual);
     const answer = readAnswer(
       await client.callTool({

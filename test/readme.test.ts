@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { helpText } from '../src/config.ts';
 import { tools } from '../src/tools/index.ts';
@@ -13,9 +13,12 @@ const blocks = [...readme.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(
   ([, language = '', text = '']) => ({ language, text }),
 );
 
+const pageOf = (name: string) =>
+  readFileSync(new URL(`../docs/${name}.md`, import.meta.url), 'utf8');
+
 /** The cells of every row of the table below a heading, without the header row. */
-function tableBelow(heading: string): string[][] {
-  const section = readme.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
+function tableBelow(heading: string, text = readme): string[][] {
+  const section = text.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
   const rows = section.split('\n').filter((line) => line.startsWith('|'));
   return rows.slice(2).map((row) =>
     row
@@ -32,12 +35,6 @@ describe('the commands', () => {
       expect(blocks.map(({ text }) => text)).toContain(`${command}\n`);
     },
   );
-
-  it('has JSON that can be copied', () => {
-    const json = blocks.filter(({ language }) => language === 'json');
-    expect(json).toHaveLength(3);
-    for (const { text } of json) expect(() => JSON.parse(text)).not.toThrow();
-  });
 });
 
 describe('the configuration table', () => {
@@ -48,7 +45,8 @@ describe('the configuration table', () => {
       initial: / Default: (.*)\.$/.exec(description)?.[1],
     }),
   );
-  const rows = tableBelow('Configuration');
+  // What only matters over HTTP is on the page for teams.
+  const rows = [...tableBelow('Configuration'), ...tableBelow('Settings', pageOf('team'))];
 
   it('has one row for each setting', () => {
     expect(rows).toHaveLength(settings.length);
@@ -85,7 +83,7 @@ describe('the tools table', () => {
 
 describe('the list of dependencies', () => {
   it('names each', () => {
-    const section = readme.slice(readme.indexOf('## Dependencies'));
+    const section = pageOf('architecture').split('## Dependencies')[1] ?? '';
     for (const name of Object.keys(packageJson.devDependencies)) {
       expect(section).toContain(`\`${name}\``);
     }
@@ -96,8 +94,7 @@ describe('the list of dependencies', () => {
 describe('the table of errors', () => {
   const quotesIn = (text: string) =>
     [...text.matchAll(/`([^`]+)`/g)].map(([, quote = '']) => quote);
-  const page = readFileSync(new URL('../docs/troubleshooting.md', import.meta.url), 'utf8');
-  const messages = (page.match(/^### .*$/gm) ?? []).map(quotesIn);
+  const messages = (pageOf('troubleshooting').match(/^### .*$/gm) ?? []).map(quotesIn);
   const rows = tableBelow('When something goes wrong').map(([seen = '']) => seen);
   const quoting = rows.filter((seen) => seen.startsWith('`'));
 
@@ -111,5 +108,15 @@ describe('the table of errors', () => {
     const isIn = (message: string[]) =>
       parts.every((part) => message.some((quote) => quote.includes(part)));
     expect(messages.filter(isIn), seen).not.toEqual([]);
+  });
+});
+
+describe('the links and pictures', () => {
+  const targets = [...readme.matchAll(/(?:\]\(|src=")([^)"#]+)/g)]
+    .map(([, target = '']) => target)
+    .filter((target) => !target.startsWith('http'));
+
+  it.each(targets)('%s is there', (target) => {
+    expect(existsSync(new URL(`../${target}`, import.meta.url))).toBe(true);
   });
 });

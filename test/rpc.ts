@@ -78,7 +78,8 @@ export interface HttpAnswer {
 }
 
 /**
- * Sends one request. Unlike fetch, it can set Host and Origin.
+ * Sends one request. Unlike fetch, it can set Host and Origin. Where a server listens on every address,
+ * it is reached on loopback: Windows connects to no 0.0.0.0.
  *
  * @param request.headers Beside the usual ones; undefined leaves one out.
  * @param request.body A message, or a text that may be none.
@@ -101,7 +102,7 @@ export async function send(
   } = {},
 ): Promise<HttpAnswer> {
   const given = Object.entries({ ...JSON_HEADERS, ...headers });
-  const request = httpRequest(url, {
+  const request = httpRequest(url.replace('//0.0.0.0:', '//127.0.0.1:'), {
     method,
     headers: Object.fromEntries(given.filter(([, value]) => value !== undefined)),
     ...(path !== undefined && { path }),

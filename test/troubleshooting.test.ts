@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { pathToFileURL } from 'node:url';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -164,6 +165,7 @@ const causes: Record<string, () => Promise<string>> = {
     return faultsOf(['--read-only', '--allow-delete']);
   },
   'needs --http': () => faultsOf(['--port', '8080']),
+  'must be one or both of sources, knowledge': () => faultsOf(['--tools', 'ingest_site']),
   'so FINI_MCP_AUTH_TOKEN must be set': () => faultsOf(['--http', '--host', '0.0.0.0']),
   'fini-mcp: cannot listen on': async () => {
     const other = createServer().listen(0, '127.0.0.1');
@@ -177,12 +179,13 @@ const causes: Record<string, () => Promise<string>> = {
   },
 
   // The client does not get through to the server
-  'spawn node ENOENT': () => clientFault('node', [CLI], ''),
-  'spawn npx ENOENT': () => clientFault('npx', ['-y', 'fini-mcp'], ''),
+  'spawn node ENOENT': () => clientFault('node', [CLI], '/nowhere'),
+  'spawn npx ENOENT': () => clientFault('npx', ['-y', 'fini-mcp'], '/nowhere'),
   'Cannot find module': () => clientFault(process.execPath, ['/nowhere/fini-mcp/dist/cli.js']),
   'is not valid JSON': () => {
-    const script = `echo '> fini-mcp@0.1.0 start'; exec "${process.execPath}" "${CLI}" --sandbox`;
-    return clientFault('sh', ['-c', script]);
+    const server = JSON.stringify(pathToFileURL(CLI).href);
+    const script = `console.log('> fini-mcp@0.1.0 start'); await import(${server});`;
+    return clientFault(process.execPath, ['--input-type=module', '--eval', script]);
   },
   'Request timed out': async () => {
     const { client } = await start({ jobs: () => ({ never: true }) });
@@ -190,7 +193,8 @@ const causes: Record<string, () => Promise<string>> = {
   },
   'delete_sources is off': async () => {
     const { client } = await plain();
-    return refusedCall(client, 'delete_sources', { documentIds: [SOURCE_ID] });
+    const publishing = await refusedCall(client, 'publish_articles', { articleIds: [SOURCE_ID] });
+    return `${publishing} ${await refusedCall(client, 'delete_sources', { documentIds: [SOURCE_ID] })}`;
   },
 
   // The key

@@ -33,7 +33,7 @@ export type Operation =
   | 'get knowledge jobs'
   | 'list articles'
   | 'get articles'
-  | 'publish article'
+  | 'publish articles'
   | 'get folder tree'
   | 'list agents';
 

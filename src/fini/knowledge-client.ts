@@ -42,10 +42,10 @@ export interface ArticleToPublish {
   readonly title: string;
   readonly mainKnowledge: string;
   readonly agentInstruction: string;
-  /** Not empty. */
-  readonly questions: readonly string[];
-  /** Not empty. */
-  readonly keywords: readonly string[];
+  /** Not empty; as the draft has them. */
+  readonly questions: readonly unknown[];
+  /** Not empty; as the draft has them. */
+  readonly keywords: readonly unknown[];
   /** As the draft has it. */
   readonly escalation: unknown;
   readonly parentFolderId: string;
@@ -152,7 +152,7 @@ export function createKnowledgeClient(request: CheckedRequest): KnowledgeClient 
       const given = optional.filter(([, value]) => value !== null && value !== undefined);
       return request(
         {
-          operation: 'publish article',
+          operation: 'publish articles',
           method: 'POST',
           path: `${ARTICLES}/${encodeURIComponent(draftId)}/publish/public`,
           body: { ...required, ...Object.fromEntries(given) },

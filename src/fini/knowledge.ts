@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { findList, findRecord, type PagingHints, pagingHints } from './envelope.ts';
-import { flag, id, optionalId, status, strings, text } from './wire-fields.ts';
+import { flag, id, list, optionalId, status, text } from './wire-fields.ts';
 
 /* The contract's records and answers of "Knowledge, the step after ingestion", read tolerantly. */
 
@@ -13,13 +13,13 @@ const articleFields = z.object({
   mainKnowledge: text,
   /** How agents are to answer from it. */
   agentInstruction: text,
-  /** What customers ask. */
-  questions: strings,
-  keywords: strings,
   /**
-   * When agents hand over to a person. Its type is open in the contract, and publishing needs it as
-   * it came, so it is left as it is; null where it is missing.
+   * What customers ask. What types these and what follows are made of is open in the contract, and
+   * publishing needs them as they came, so they are left as they are.
    */
+  questions: list,
+  keywords: list,
+  /** When agents hand over to a person; null where it is missing. */
   escalation: z.unknown().default(null),
   parentFolderId: optionalId,
   active: flag,

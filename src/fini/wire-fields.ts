@@ -24,11 +24,11 @@ export const optionalId = id.nullable().catch(null);
 /** True or false, where Fini says. */
 export const flag = z.boolean().nullable().catch(null);
 
+/** A list of anything. */
+export const list = z.array(z.unknown()).catch([]);
+
 /** A list of texts; what is none is left out. */
-export const strings = z
-  .array(z.unknown())
-  .catch([])
-  .transform((items) => items.filter((item) => typeof item === 'string'));
+export const strings = list.transform((items) => items.filter((item) => typeof item === 'string'));
 
 /** A list of IDs; what is none is left out. */
 export const ids = z

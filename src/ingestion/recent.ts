@@ -62,6 +62,50 @@ export interface Running {
   readonly heldSeconds: number;
 }
 
+/** What is found to run, or may run, of a call's inputs. */
+class Findings implements Running {
+  readonly joined = new Map<string, Joinable>();
+  readonly groups: JoinableGroup[] = [];
+  readonly held: string[] = [];
+  heldSeconds = 0;
+  readonly #queuedAs: (id: string) => Pick<Joinable, 'baseline' | 'processing'>;
+
+  /** @param queuedAs What this process knows of how a source was queued. */
+  constructor(queuedAs: (id: string) => Pick<Joinable, 'baseline' | 'processing'>) {
+    this.#queuedAs = queuedAs;
+  }
+
+  join(input: string, id: string, document: FiniDocument | null): void {
+    this.joined.set(input, { id, document, ...this.#queuedAs(id) });
+  }
+
+  hold(input: string, seconds: number): void {
+    this.held.push(input);
+    this.heldSeconds = Math.max(this.heldSeconds, seconds);
+  }
+}
+
+/** Finds what became of inputs whose request had no answer. */
+function findDoubtful(
+  found: Findings,
+  inputs: readonly string[],
+  queueing: Queueing,
+  records: readonly FiniDocument[],
+): void {
+  const shown = shownSince(inputs, queueing, records);
+  for (const [input, document] of shown) found.join(input, document.id, document);
+  const known = matchRecords(inputs, records);
+  for (const input of inputs) {
+    const mayRun = queueing.mayComeLate || known.has(input);
+    if (mayRun && !shown.has(input)) found.hold(input, secondsLeft(queueing));
+  }
+}
+
+/** How long a queueing is remembered, in seconds. */
+function secondsLeft({ until }: Queueing): number {
+  return (until - performance.now()) / 1000;
+}
+
 /**
  * What this process queued lately in one workspace. A record may not show a new job until that
  * starts, so queueing and waiting alike go by what is remembered here.
@@ -124,65 +168,58 @@ export class Recent {
   findRunning(inputs: readonly string[], look: Look): Running {
     const records = [...look.records.values()];
     for (const record of records) this.learn(record);
-    const joined = new Map<string, Joinable>();
-    const join = (input: string, id: string, document: FiniDocument | null) => {
-      const queueing = this.#bySource.get(inputKey(id));
-      const baseline = this.baselineOf(id, null);
-      joined.set(input, { id, document, baseline, processing: queueing?.processing });
-    };
+    const found = new Findings((id) => {
+      const processing = this.#bySource.get(inputKey(id))?.processing;
+      return { baseline: this.baselineOf(id, null), processing };
+    });
     for (const [input, document] of matchRecords(inputs, records.filter(isInFlight))) {
-      join(input, document.id, document);
+      found.join(input, document.id, document);
     }
-    const groups: JoinableGroup[] = [];
-    const held = new Set<string>();
-    let heldSeconds = 0;
     for (const queueing of this.#of(inputs)) {
       const left = inputs.filter(
-        (input) => !joined.has(input) && this.#byInput.get(inputKey(input)) === queueing,
+        (input) => !found.joined.has(input) && this.#byInput.get(inputKey(input)) === queueing,
       );
-      if (queueing.ids === null) {
-        const shown = shownSince(left, queueing, records);
-        for (const [input, document] of shown) join(input, document.id, document);
-        const known = matchRecords(left, records);
-        for (const input of left) {
-          if (shown.has(input) || !(queueing.mayComeLate || known.has(input))) continue;
-          held.add(input);
-          heldSeconds = Math.max(heldSeconds, (queueing.until - performance.now()) / 1000);
-        }
-        continue;
-      }
-      const { open, nameless } = this.#stillOpen(queueing, queueing.ids, look);
-      // Where the list could not be read before, nothing tells the new job's end from the old one's.
-      const mayTell = queueing.baseline.newestChange < Number.POSITIVE_INFINITY;
-      const hold = (input: string) => {
-        held.add(input);
-        const seconds = mayTell ? UNNAMED_SECONDS : (queueing.until - performance.now()) / 1000;
-        heldSeconds = Math.max(heldSeconds, seconds);
-      };
-      const unnamed: string[] = [];
-      for (const input of left) {
-        const id = queueing.idOf.get(inputKey(input));
-        if (id === undefined) unnamed.push(input);
-        else if (open.has(id) && mayTell) join(input, id, look.records.get(id) ?? null);
-        else if (open.has(id)) hold(input);
-      }
-      const all = queueing.inputs.filter((input) => !queueing.idOf.has(inputKey(input)));
-      if (nameless.length === 0) {
-        // Fini gave them no ID, or that of a page which they are another spelling of.
-        const alike = new Map([...queueing.idOf].map(([key, id]) => [looseKey(key), id]));
-        for (const input of unnamed) {
-          const id = alike.get(looseKey(input));
-          if (id !== undefined && open.has(id)) join(input, id, look.records.get(id) ?? null);
-        }
-      } else if (unnamed.length > 0 && unnamed.length === all.length && mayTell) {
-        const { baseline, processing } = queueing;
-        groups.push({ inputs: unnamed, ids: nameless, baseline, processing });
-      } else {
-        unnamed.forEach(hold);
-      }
+      if (queueing.ids === null) findDoubtful(found, left, queueing, records);
+      else this.#findQueued(found, left, queueing, queueing.ids, look);
     }
-    this.#resolveDoubts(joined);
-    return { joined, groups, held: [...held], heldSeconds };
+    this.#resolveDoubts(found.joined);
+    return found;
+  }
+
+  /** Finds what runs, or may, of inputs that were queued together. */
+  #findQueued(
+    found: Findings,
+    inputs: readonly string[],
+    queueing: Queueing,
+    ids: readonly string[],
+    look: Look,
+  ): void {
+    const { open, nameless } = this.#stillOpen(queueing, ids, look);
+    const { baseline, processing, idOf } = queueing;
+    // Where the list could not be read before, nothing tells the new job's end from the old one's.
+    const mayTell = baseline.newestChange < Number.POSITIVE_INFINITY;
+    const hold = (input: string) =>
+      found.hold(input, mayTell ? UNNAMED_SECONDS : secondsLeft(queueing));
+    const unnamed: string[] = [];
+    for (const input of inputs) {
+      const id = idOf.get(inputKey(input));
+      if (id === undefined) unnamed.push(input);
+      else if (open.has(id) && mayTell) found.join(input, id, look.records.get(id) ?? null);
+      else if (open.has(id)) hold(input);
+    }
+    if (nameless.length === 0) {
+      // Fini gave them no ID, or that of a page which they are another spelling of.
+      const alike = new Map([...idOf].map(([key, id]) => [looseKey(key), id]));
+      for (const input of unnamed) {
+        const id = alike.get(looseKey(input));
+        if (id !== undefined && open.has(id)) found.join(input, id, look.records.get(id) ?? null);
+      }
+      return;
+    }
+    const all = queueing.inputs.filter((input) => !idOf.has(inputKey(input)));
+    if (unnamed.length > 0 && unnamed.length === all.length && mayTell) {
+      found.groups.push({ inputs: unnamed, ids: nameless, baseline, processing });
+    } else unnamed.forEach(hold);
   }
 
   /** Of what was queued together: the sources whose job has not ended, and those of them without a name. */

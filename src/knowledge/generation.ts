@@ -12,7 +12,7 @@ import { Reservations } from '../ingestion/reservations.ts';
 import { isInFlight, stateOf } from '../ingestion/states.ts';
 import type { WaitOptions } from '../ingestion/wait.ts';
 import { accountForGeneration, type GenerationReport, type SourceOfDraft } from './account.ts';
-import { RecentJobs } from './recent-jobs.ts';
+import { RecentRequests } from './recent-requests.ts';
 
 /** How many jobs one request asks after. */
 const JOBS_A_REQUEST = 100;
@@ -56,7 +56,7 @@ export class GenerationError extends Error {
 export class Generation {
   readonly #fini: FiniClient;
   readonly #pollIntervalMs: number;
-  readonly #recent: RecentJobs;
+  readonly #recent: RecentRequests;
   readonly #looks: Looks;
   /** Two calls at once must not queue the same twice. */
   readonly #reservations = new Reservations((id) => id);
@@ -65,7 +65,7 @@ export class Generation {
    * @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds.
    * @param recent What was queued in this workspace before.
    */
-  constructor(fini: FiniClient, pollIntervalMs: number, recent = new RecentJobs()) {
+  constructor(fini: FiniClient, pollIntervalMs: number, recent = new RecentRequests()) {
     this.#fini = fini;
     this.#pollIntervalMs = pollIntervalMs;
     this.#recent = recent;
@@ -115,12 +115,12 @@ export class Generation {
     for (const source of sources.values()) {
       const job = this.#recent.of(source.id);
       if (job === undefined) continue;
-      if (job.jobId === null) {
+      if (!job.isAnswered) {
         source.state = 'held';
         run.heldSeconds = Math.max(run.heldSeconds, (job.until - performance.now()) / 1000);
       } else {
         source.state = 'queued';
-        source.jobId = job.jobId;
+        source.jobId = job.answer;
         source.joined = true;
       }
     }

@@ -28,11 +28,14 @@ export interface Prompt {
   readonly name: string;
   readonly title: string;
   readonly description: string;
-  /** Whether it leads to tools that change something. */
-  readonly needsWrite: boolean;
+  /** The tool without which it leads nowhere. */
+  readonly needs: string;
   readonly arguments: Readonly<Record<string, PromptArgument>>;
-  /** What the person says, with the arguments in it. */
-  readonly text: (given: Readonly<Record<string, string | undefined>>) => string;
+  /** What the person says, with the arguments in it. It names only tools that can be called. */
+  readonly text: (
+    given: Readonly<Record<string, string | undefined>>,
+    canCall: (tool: string) => boolean,
+  ) => string;
 }
 
 const oneOf =
@@ -55,7 +58,7 @@ const SOURCES = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as con
 const LONGEST_TEXT = 200;
 
 const THEN_REPORT =
-  'If the outcome is timed_out, continue with wait_for_sources as nextSteps says. At the end, tell me what worked and what failed and why, and remind me that completed sources must still go through Knowledge in the Fini dashboard.';
+  'If the outcome is timed_out, continue with wait_for_sources as nextSteps says. At the end, tell me what worked and what failed and why, and remind me that completed sources must still go through Knowledge before agents answer from them.';
 
 /** Every prompt, in the order in which they are listed. */
 export const prompts: readonly Prompt[] = [
@@ -63,7 +66,7 @@ export const prompts: readonly Prompt[] = [
     name: 'ingest_documentation_site',
     title: 'Ingest a documentation site',
     description: 'Finds the pages of a site, shows them to you, ingests them and reports.',
-    needsWrite: true,
+    needs: 'ingest_site',
     arguments: {
       url: {
         description: "The site's URL, with https://.",
@@ -88,7 +91,7 @@ export const prompts: readonly Prompt[] = [
     title: 'Import from Notion, Zendesk or Confluence',
     description:
       'Shows what a connected provider has that is not in Fini yet, imports it and reports.',
-    needsWrite: true,
+    needs: 'import_provider_resources',
     arguments: {
       provider: {
         description: `The provider: ${PROVIDERS.join(', ')}.`,
@@ -110,7 +113,7 @@ export const prompts: readonly Prompt[] = [
     title: 'Refresh stale sources',
     description:
       'Finds sources that have changed or are older than 90 days, refreshes them and reports.',
-    needsWrite: true,
+    needs: 'ingest_and_wait',
     arguments: {
       source: {
         description: `Only sources of this kind: ${SOURCES.join(', ')}.`,
@@ -118,17 +121,20 @@ export const prompts: readonly Prompt[] = [
         complete: oneOf(SOURCES),
       },
     },
-    text: ({ source }) => {
+    text: ({ source }, canCall) => {
+      const drafts = canCall('generate_knowledge')
+        ? ' Ask me whether to generate drafts from them, and if I agree, call generate_knowledge with their IDs.'
+        : '';
       const filter = source ? { source } : {};
       const old = { ...filter, status: 'completed', limit: 100 };
-      return `Find the stale sources in Fini and refresh them. Call list_sources with ${JSON.stringify({ ...filter, changed: true })} for those that have changed. Then call list_sources with ${JSON.stringify(old)}, read on with nextCursor to the end, and take those whose updatedAt is more than 90 days ago. Show me both lists. Leave out raw files (source "files"), which cannot be refreshed. Once I agree, refresh the rest with ingest_and_wait, one call for each kind: for web pages, pass their URLs as documentIdsToRefresh; for any other kind, set source to that kind and pass the source IDs as documentIdsToRefresh. ${THEN_REPORT} Last, call list_sources with ${JSON.stringify({ ...filter, changed: true })} again: of these, the sources with a linkedKnowledgeId have articles that may be out of date. Ask me whether to generate drafts from them, and if I agree, call generate_knowledge with their IDs.`;
+      return `Find the stale sources in Fini and refresh them. Call list_sources with ${JSON.stringify({ ...filter, changed: true })} for those that have changed. Then call list_sources with ${JSON.stringify(old)}, read on with nextCursor to the end, and take those whose updatedAt is more than 90 days ago. Show me both lists. Leave out raw files (source "files"), which cannot be refreshed. Once I agree, refresh the rest with ingest_and_wait, one call for each kind: for web pages, pass their URLs as documentIdsToRefresh; for any other kind, set source to that kind and pass the source IDs as documentIdsToRefresh. ${THEN_REPORT} Last, call list_sources with ${JSON.stringify({ ...filter, changed: true })} again: of these, the sources with a linkedKnowledgeId have articles that may be out of date.${drafts}`;
     },
   },
   {
     name: 'explain_failed_source',
     title: 'Explain why a source failed',
     description: 'Finds out why a source failed, and what to do about it.',
-    needsWrite: false,
+    needs: 'get_source',
     arguments: {
       source: {
         description: "A source ID or the page's URL.",

@@ -9,6 +9,7 @@ import { FiniError } from '../fini/errors.ts';
 import { explaining } from '../protocol-error.ts';
 import { SOURCE_TEMPLATE } from '../resources/source-uri.ts';
 import { bounded, ERROR_LENGTH, quoted } from '../text.ts';
+import { toolsFor } from '../tools/index.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { MissingKeyError } from '../workspace.ts';
 
@@ -24,9 +25,11 @@ export function offerPrompts(
 ): void {
   const { workspace } = dependencies;
   const explained = explaining(dependencies, kind);
+  const names = new Set(toolsFor(kind).map(({ name }) => name));
+  const canCall = (tool: string) => names.has(tool);
   const load = async () => {
     const { prompts } = await import('./index.ts');
-    return prompts.filter(({ needsWrite }) => !(kind.readOnly && needsWrite));
+    return prompts.filter(({ needs }) => canCall(needs));
   };
   const find = async (name: string) => {
     const prompts = await load();
@@ -73,7 +76,7 @@ export function offerPrompts(
     }
     if (faults.length > 0)
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, faults.join('\n'));
-    const content = { type: 'text' as const, text: prompt.text(values) };
+    const content = { type: 'text' as const, text: prompt.text(values, canCall) };
     return { description: prompt.description, messages: [{ role: 'user' as const, content }] };
   });
   const completion = explained(async ({ params }: CompleteRequest, signal: AbortSignal) => {

@@ -9,6 +9,7 @@ import type { TimedCall } from '../fini/call-options.ts';
 import type { ClientLog } from './client-log.ts';
 import { askPerson, QuestionAsked } from './confirm.ts';
 import { explainError, failureText } from './errors.ts';
+import { toolsFor } from './index.ts';
 import { ProgressReporter } from './progress.ts';
 import type { ServerKind, Tool, ToolDependencies } from './tool.ts';
 
@@ -37,6 +38,7 @@ export async function answerCall(
 ): Promise<CallToolResult | InputRequiredResult> {
   const call = tool.read(given);
   if ('refusal' in call) return errorResult(call.refusal);
+  const listed = toolsFor(kind);
   const startedAt = performance.now();
   const { signal, _meta, notify } = extra.mcpReq;
   // Several requests and pauses of one call listen to it at once.
@@ -63,9 +65,9 @@ export async function answerCall(
       renewCall: () => callFrom(performance.now()),
       progress,
       longestSeconds: longest,
-      canWrite: !kind.readOnly,
+      canCall: (name) => listed.some((one) => one.name === name),
       log: (level, data) => log(extra, level, data),
-      confirm: (question) => askPerson(server, extra, question),
+      confirm: (question, again) => askPerson(server, extra, question, again),
       explain: (error) => explainError(error, kind),
     });
     return { content: [{ type: 'text', text }], structuredContent: output, isError };

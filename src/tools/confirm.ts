@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   CLIENT_CAPABILITIES_META_KEY,
   type InputRequiredResult,
@@ -7,7 +8,7 @@ import {
   type ServerContext,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import type { Confirmation } from './tool.ts';
+import type { Confirmation, Question } from './tool.ts';
 
 /** How long a person has to answer a question. */
 const QUESTION_TIMEOUT_MS = 10 * 60_000;
@@ -17,17 +18,20 @@ const QUESTION = 'confirmation';
 
 /**
  * Ends a call with a question: a client of 2026 asks the person and makes the call again, with the
- * answer.
+ * answer, and with the digest of what the person was asked about.
  */
 export class QuestionAsked extends Error {
   override readonly name = 'QuestionAsked';
   readonly result: InputRequiredResult;
 
-  constructor(message: string) {
+  constructor({ message, subject }: Question) {
     super(message);
     const requestedSchema = { type: 'object' as const, properties: {} };
     const question = inputRequired.elicit({ mode: 'form', message, requestedSchema });
-    this.result = inputRequired({ inputRequests: { [QUESTION]: question } });
+    this.result = inputRequired({
+      inputRequests: { [QUESTION]: question },
+      requestState: digestOf(subject),
+    });
   }
 }
 
@@ -41,14 +45,18 @@ const envelopeSchema = z.object({ [CLIENT_CAPABILITIES_META_KEY]: elicitationSch
 /**
  * Asks the person, on the call's own stream: over HTTP a client need not have another open.
  *
- * @param question Makes the question, and only where it can be asked.
+ * @param again Makes the question again after the person has agreed, who may have thought for long: if
+ *   its subject is another one by then, the person is asked about that. Null where nothing is left to
+ *   ask about.
  * @throws {QuestionAsked} where the client asks before it makes the call again.
  */
 export async function askPerson(
   server: Server,
-  { mcpReq: { envelope, inputResponses, send, signal } }: ServerContext,
-  question: () => Promise<string>,
+  { mcpReq }: ServerContext,
+  question: Question,
+  again: () => Promise<Question | null> = async () => question,
 ): Promise<Confirmation> {
+  const { envelope, inputResponses, send, signal } = mcpReq;
   const isModern = envelope !== undefined;
   const { elicitation } = isModern
     ? envelopeSchema.parse(envelope)[CLIENT_CAPABILITIES_META_KEY]
@@ -58,19 +66,32 @@ export async function askPerson(
   if (elicitation.form === undefined && elicitation.url !== undefined) return 'unasked';
   if (isModern) {
     const response = inputResponse(inputResponses, QUESTION);
-    if (response.kind !== 'elicit') throw new QuestionAsked(await question());
-    return response.action === 'accept' ? 'agreed' : 'declined';
+    if (response.kind !== 'elicit') throw new QuestionAsked(question);
+    if (response.action !== 'accept') return 'declined';
+    // The client sends it back as it was, so a plain digest will do: it could as well answer for the
+    // person.
+    if (mcpReq.requestState() !== digestOf(question.subject)) throw new QuestionAsked(question);
+    return 'agreed';
   }
-  const message = await question();
-  try {
-    const requestedSchema = { type: 'object' as const, properties: {} };
-    const params = { mode: 'form' as const, message, requestedSchema };
-    // A person may take a while; the client decides how long it shows the question.
-    const options = { signal, timeout: QUESTION_TIMEOUT_MS };
-    const { action } = await send({ method: 'elicitation/create', params }, options);
-    return action === 'accept' ? 'agreed' : 'declined';
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return 'unanswered';
+  for (let asked = question; ; ) {
+    const { message } = asked;
+    try {
+      const requestedSchema = { type: 'object' as const, properties: {} };
+      const params = { mode: 'form' as const, message, requestedSchema };
+      // A person may take a while; the client decides how long it shows the question.
+      const options = { signal, timeout: QUESTION_TIMEOUT_MS };
+      const { action } = await send({ method: 'elicitation/create', params }, options);
+      if (action !== 'accept') return 'declined';
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return 'unanswered';
+    }
+    const now = await again();
+    if (now === null || digestOf(now.subject) === digestOf(asked.subject)) return 'agreed';
+    asked = now;
   }
+}
+
+function digestOf(subject: unknown): string {
+  return createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 }

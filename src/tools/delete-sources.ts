@@ -66,7 +66,10 @@ export const deleteSources = defineTool({
         message: `Nothing was deleted: Fini does not have ${these}. list_sources shows what it has.`,
       };
     }
-    const answer = await confirm(async () => question(ids, deleteArticles, known));
+    const answer = await confirm({
+      message: question(ids, deleteArticles, known),
+      subject: { ids, deleteArticles },
+    });
     if (answer === 'declined' || answer === 'unanswered') {
       return {
         deletedDocuments: [],

@@ -40,6 +40,8 @@ const AFTER_UNCERTAIN_WRITE: Readonly<Partial<Record<Operation, string>>> = {
     'The jobs may have been queued all the same, so do not simply call again. First check one of the sources: call get_source with {"id":"ITS ID"}. If linkedJobStatus is PENDING or IN_PROGRESS, they are queued: call wait_for_sources with {"ids":["THEIR IDS"]}.',
   'generate knowledge':
     'Drafts may be generated all the same. In a few minutes, call list_articles with {"type":"draft"}.',
+  'publish articles':
+    'It may be published all the same, and is not sent again for a minute. Then check it with get_articles: published_draft means that it is published.',
   'delete sources':
     'The sources may have been deleted all the same. Before calling again, call get_source with {"id":"ONE OF THE IDS"}.',
 };
@@ -51,6 +53,8 @@ const NOT_FOUND: Readonly<Partial<Record<Operation, string>>> = {
   'get source': 'There is no such source in this workspace. Find the right ID with list_sources.',
   'get articles':
     'Either there are no such articles in this workspace (list_articles shows the IDs), or the Fini API was not found at this address (check FINI_BASE_URL).',
+  'publish articles':
+    'Fini has no such draft any more, or not its folder (get_knowledge_tree shows the folders). Check the draft with get_articles.',
   'get folder tree':
     'Either there is no such agent in this workspace (list_agents shows the IDs), or the Fini API was not found at this address (check FINI_BASE_URL).',
 };
@@ -66,7 +70,7 @@ export function explainError(error: unknown, kind: ServerKind): string | null {
     const cause = explainCause(error, kind);
     return cause === null ? null : explainFate(error, cause);
   }
-  if (error instanceof SourcesNotReady) return notReady(error);
+  if (error instanceof SourcesNotReady) return notReady(error, kind);
   if (error instanceof GenerationError) {
     const cause = causeOf(error, kind);
     return cause === null ? null : explainGeneration(error, cause);
@@ -132,7 +136,8 @@ function explainGeneration({ queued, doubtful }: GenerationError, cause: string)
 }
 
 /** What to do about sources from which nothing can be generated. */
-function notReady({ reasons }: SourcesNotReady): string {
+function notReady({ reasons }: SourcesNotReady, kind: ServerKind): string {
+  const canRefresh = toolsFor(kind).some(({ name }) => name === 'refresh_sources');
   const idsOf = (reason: string) =>
     [...reasons].flatMap(([id, theirs]) => (theirs === reason ? [id] : []));
   const [absent, failed, running, never] = [
@@ -151,7 +156,7 @@ function notReady({ reasons }: SourcesNotReady): string {
     running.length === 0 ? '' : `Still running: first ${waitCall(running)}`,
     never.length === 0
       ? ''
-      : `Never ingested: first call refresh_sources with ${jsonText({ documentIds: never })}, and wait.`,
+      : `Never ingested: first ${canRefresh ? `call refresh_sources with ${jsonText({ documentIds: never })}, and wait` : `ingest ${never.join(', ')}, for which this server has no tool`}.`,
   ].filter((part) => part !== '');
   return `Nothing was queued. Drafts can only be generated from sources that were ingested successfully, and ${counted(reasons.size, 'source')} ${reasons.size === 1 ? 'was' : 'were'} not. ${parts.join(' ')} Leave ${reasons.size === 1 ? 'it' : 'them'} out to generate from the others.`;
 }
@@ -212,7 +217,7 @@ function explainFiniError(
     case 'unreadable':
       return `Fini's answer to "${task}" could not be read: ${said}. A proxy or a login page may be in the way. If this happens again, check FINI_BASE_URL. ${next}`;
     case 'too_large':
-      return `Fini's answer to "${task}" is too large: ${said}. Request less, for example with a smaller limit. ${next}`;
+      return `Fini's answer to "${task}" is too large: ${said}. Request less: fewer items, a filter or a smaller limit. ${next}`;
     case 'timed_out':
       return `Fini did not finish the request to ${task} in time: ${said}. ${next} To allow more time, set FINI_REQUEST_TIMEOUT_MS.`;
     case 'interrupted':
@@ -249,7 +254,7 @@ function explainStatus(error: FiniError, kind: ServerKind, said: string, next: s
       if (error.missingScope !== undefined)
         return `${start} ${withoutScope(operation, error.missingScope, kind)}`;
       const scope = /^(list|get)/.test(operation) ? 'read' : 'write';
-      return `${start} To ${operation}, the API key needs the ${scope} scope, and every ID must belong to the key's workspace. Ask the person for a key with that scope. Calling again with this key will not help.`;
+      return `${start} To ${operation}, the API key needs the ${scope} scope, and every ID must belong to the key's workspace. Ask the person to ${setKey(kind, 'a key with that scope')}. Calling again with this key will not help.`;
     }
     case 404:
       return `${start} ${NOT_FOUND[operation] ?? NO_SUCH_ADDRESS}`;
@@ -262,6 +267,9 @@ function explainStatus(error: FiniError, kind: ServerKind, said: string, next: s
       }
       if (operation === 'ingest sources') {
         return `${start} Nothing was carried out. Fix the input accordingly and call again. If an ID is a provider's own (Notion's look like source IDs), pass it to import_provider_resources as externalIds instead.`;
+      }
+      if (operation === 'publish articles') {
+        return `${start} Nothing was published. Correct the draft in the Fini dashboard, then call again.`;
       }
       if (operation === 'refresh sources') {
         return `${start} Nothing was carried out. Fix the input: leave out raw files (source "files") and IDs that Fini does not have (list_sources shows them all), then call again. ${RAW_FILE_HINT}`;

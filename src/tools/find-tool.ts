@@ -1,5 +1,5 @@
 import { quoted } from '../text.ts';
-import { tools, toolsFor } from './index.ts';
+import { barriersTo, tools, toolsFor } from './index.ts';
 import { folded } from './read-input.ts';
 import { isNear } from './refusal.ts';
 import type { ServerKind, Tool } from './tool.ts';
@@ -23,14 +23,12 @@ export function findTool(name: string, kind: ServerKind): Tool | string {
   return `${start}. There are ${listed.map((one) => one.name).join(', ')}.`;
 }
 
-function whyOff({ name, kind }: Tool, { readOnly }: ServerKind): string {
-  const isBarred = readOnly && kind !== 'reads';
-  const changes = [
-    isBarred ? 'without --read-only' : '',
-    kind === 'deletes' ? 'with --allow-delete' : '',
-  ].filter((change) => change !== '');
-  const why = isBarred ? 'started with --read-only' : 'started without --allow-delete';
-  return `${name} is off: this server was ${why}. If the person wants it, say that the server must be started ${changes.join(' and ')}.`;
+function whyOff(tool: Tool, kind: ServerKind): string {
+  const barriers = barriersTo(tool, kind);
+  const list = new Intl.ListFormat('en');
+  const why = list.format(barriers.map(({ started }) => started));
+  const changes = list.format(barriers.map(({ wanted }) => wanted));
+  return `${tool.name} is off: this server was started ${why}. If the person wants it, say that the server must be started ${changes}.`;
 }
 
 function toolsMeant(name: string): readonly Tool[] {

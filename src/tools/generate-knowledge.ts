@@ -39,7 +39,7 @@ export const generateKnowledge = defineTool({
   name: 'generate_knowledge',
   title: 'Generate draft articles',
   description:
-    'Generates draft articles of Knowledge from ingested sources, waits and reports each source: the draft, or that nothing was made and why. Use it after ingest_and_wait, or for sources that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, the same call joins running jobs; after they have ended, it makes further drafts.',
+    'Generates draft articles of Knowledge from ingested sources, waits and reports each source: the draft, or that nothing was made and why. Use it once sources are completed, or for those that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, the same call joins running jobs; after they have ended, it makes further drafts.',
   kind: 'writes',
   scope: 'read and write',
   idempotent: false,
@@ -92,7 +92,7 @@ export const generateKnowledge = defineTool({
     const { outcome, counts, elapsedSeconds } = report;
     return {
       ...{ outcome, counts, elapsedSeconds },
-      nextSteps: nextSteps(report, request),
+      nextSteps: nextSteps(report, request, context.canCall('publish_articles')),
       sources: report.sources.map(shownDraft),
     };
   },
@@ -134,6 +134,7 @@ function shownDraft({ id, document, jobId, job, joined, outcome }: ReportedDraft
 function nextSteps(
   { counts, sources, heldSeconds, trouble }: GenerationReport,
   { documentIds: _all, ...given }: GenerateRequest,
+  canPublish: boolean,
 ): string {
   const idsWhere = (isWanted: (source: ReportedDraft) => boolean) =>
     sources.filter(isWanted).map(({ id }) => id);
@@ -158,7 +159,7 @@ function nextSteps(
       : `Fini did not answer the last status check: ${JSON.stringify(bounded(trouble.message, ERROR_LENGTH))}.`,
     articleIds.length === 0
       ? ''
-      : `To read the drafts, call get_articles with ${jsonText({ articleIds: articleIds.slice(0, DRAFTS_READ) })}.${articleIds.length > DRAFTS_READ ? ' Then the others.' : ''} Drafts are not live: a person must review and publish them in the Fini dashboard.`,
+      : `To read the drafts, call get_articles with ${jsonText({ articleIds: articleIds.slice(0, DRAFTS_READ) })}.${articleIds.length > DRAFTS_READ ? ' Then the others.' : ''} Drafts are not live: a person must review ${canPublish ? 'them, and agree to publish_articles' : 'and publish them in the Fini dashboard'}.`,
     counts.nothing_made === 0
       ? ''
       : `${counted(counts.nothing_made, 'source')} made no draft. The usual causes: there is no folder tree (get_knowledge_tree shows it; folders are made in the Fini dashboard), or the source has nothing new.`,

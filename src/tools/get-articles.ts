@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { FiniArticle } from '../fini/knowledge.ts';
 import { withoutDuplicates } from '../ingestion/inputs.ts';
 import { articleStateOf } from '../knowledge/articles.ts';
+import { textOf } from '../knowledge/differences.ts';
 import {
   bounded,
   counted,
@@ -110,20 +111,14 @@ function showArticle(article: FiniArticle, offset: number, room: number): ShownA
   return {
     ...articleOutput(article, articleStateOf(article)),
     agentInstruction: shown(agentInstruction, INSTRUCTION_LENGTH),
-    escalation: shown(escalationText(escalation), INSTRUCTION_LENGTH),
-    questions: questions.slice(0, SHOWN_ITEMS).map((text) => bounded(text, TITLE_LENGTH)),
-    keywords: keywords.slice(0, SHOWN_ITEMS).map((text) => bounded(text, WORD_LENGTH)),
+    escalation: escalation === null ? undefined : shown(textOf(escalation), INSTRUCTION_LENGTH),
+    questions: questions.slice(0, SHOWN_ITEMS).map((item) => bounded(textOf(item), TITLE_LENGTH)),
+    keywords: keywords.slice(0, SHOWN_ITEMS).map((item) => bounded(textOf(item), WORD_LENGTH)),
     keywordCount: keywords.length,
     textLength: text.length,
     nextOffset: end < text.length ? end : undefined,
     mainKnowledge: tidied(part),
   };
-}
-
-/** An escalation as text. Of what type it is, the contract does not say. */
-function escalationText(escalation: unknown): string | null {
-  if (typeof escalation === 'string' || escalation === null) return escalation;
-  return JSON.stringify(escalation) ?? null;
 }
 
 /** An article as text, with everything from its page in quotes. */

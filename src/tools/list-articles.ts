@@ -59,7 +59,7 @@ export const listArticles = defineTool({
       .array(z.object(articleShape))
       .describe('Drafts waiting for review first, then live articles, then published drafts.'),
   }),
-  async handler({ type, search, limit, offset }, { fini, call }) {
+  async handler({ type, search, limit, offset }, { fini, call, canCall }) {
     const list = await readArticles(fini, type, call);
     const matching = search ? list.articles.filter(titleMatcher(search)) : list.articles;
     const range = { offset, limit, bytes: PAGE_BYTES };
@@ -69,7 +69,7 @@ export const listArticles = defineTool({
     const isNone = list.articles.length === 0;
     const parts = [
       isNone
-        ? nothingListed(type, list)
+        ? nothingListed(type, list, canCall('generate_knowledge'))
         : matching.length === 0
           ? nothingFound(search ?? '', list.articles)
           : `${countsOf(matching)}.`,
@@ -119,7 +119,11 @@ function countsOf(articles: readonly ListedArticle[]): string {
   return parts.filter((part) => part !== '').join(', ');
 }
 
-function nothingListed(type: ArticleType | undefined, list: ListedArticles): string {
+function nothingListed(
+  type: ArticleType | undefined,
+  list: ListedArticles,
+  canGenerate: boolean,
+): string {
   if (list.unreadable > 0 || list.hasMore) return 'No articles can be shown.';
   switch (type) {
     case 'draft':
@@ -127,7 +131,7 @@ function nothingListed(type: ArticleType | undefined, list: ListedArticles): str
     case 'live':
       return 'There are no live articles.';
     default:
-      return "There are no articles yet. They are generated from completed sources, under Knowledge in Fini's dashboard.";
+      return `There are no articles yet. They are generated from completed sources, ${canGenerate ? 'by generate_knowledge' : "under Knowledge in Fini's dashboard"}.`;
   }
 }
 

@@ -45,7 +45,7 @@ export const listProviderResources = defineTool({
       .array(z.object(resourceShape))
       .describe('The items, with everything that registering needs.'),
   }),
-  async handler({ provider, search, limit, offset }, { fini, call, canWrite }) {
+  async handler({ provider, search, limit, offset }, { fini, call, canCall }) {
     const { resources, unreadable } = await fini.listProviderResources(provider, call);
     const matching = search ? resources.filter(searchMatcher(search)) : resources;
     const range = { offset, limit, bytes: PAGE_BYTES };
@@ -59,7 +59,7 @@ export const listProviderResources = defineTool({
         ? nothingListed(provider, unreadable)
         : matching.length === 0
           ? nothingFound(search ?? '', resources)
-          : pastEnd || howToImport(canWrite);
+          : pastEnd || howToImport(canCall('import_provider_resources'));
     return {
       message: `${next}${left}`,
       total: matching.length,
@@ -75,8 +75,8 @@ export const listProviderResources = defineTool({
   },
 });
 
-function howToImport(canWrite: boolean): string {
-  return canWrite
+function howToImport(canImport: boolean): string {
+  return canImport
     ? 'Pass the chosen externalIds to import_provider_resources, or the items unchanged to register_provider_resources.'
     : 'This server is read-only, so they cannot be imported through it.';
 }

@@ -114,7 +114,7 @@ export const listSources = defineTool({
     documents: z.array(z.object(sourceShape)).describe('The sources, most recently changed first.'),
   }),
   async handler({ cursor, direction, limit, status, summary, ...filters }, context) {
-    const { fini, call, canWrite, progress, startedAt } = context;
+    const { fini, call, canCall, progress, startedAt } = context;
     // These may take several pages.
     if (summary || status !== undefined) progress.begin('Reading the list of sources');
     const list = await readSources(
@@ -147,7 +147,9 @@ export const listSources = defineTool({
             )
           ).documents;
     const parts = [
-      totals === undefined ? foundText(list, asked, canWrite) : countedText(list, asked),
+      totals === undefined
+        ? foundText(list, asked, canCall('ingest_site'))
+        : countedText(list, asked),
       nearlyText(nearly),
       list.unreadable === 0 ? '' : `${counted(list.unreadable, 'record')} without an ID left out.`,
       list.trouble === null ? '' : (context.explain(list.trouble) ?? ''),
@@ -182,7 +184,7 @@ interface Asked {
 }
 
 /** Why a list is empty; of one that is not, its lines tell. */
-function foundText(list: SourceList, asked: Asked, canWrite: boolean): string {
+function foundText(list: SourceList, asked: Asked, canIngest: boolean): string {
   if (list.documents.length > 0 || list.unreadable > 0) return '';
   const untitled = asked.byTitle
     ? ' A failed source may have no title: search for its URL with originalUrl.'
@@ -191,7 +193,7 @@ function foundText(list: SourceList, asked: Asked, canWrite: boolean): string {
   // A page after the first only shows that there are no more.
   if (list.hasMore || asked.isLater) return '';
   if (asked.isFiltered) return `No source matches these filters.${untitled}`;
-  return canWrite
+  return canIngest
     ? 'Fini has no sources yet: start with ingest_site or import_provider_resources.'
     : 'Fini has no sources yet.';
 }

@@ -35,7 +35,8 @@ function listed({ name, title, kind, scope, ...tool }: Tool, description: string
     outputSchema: jsonSchemaOf(tool.outputSchema),
     annotations: {
       readOnlyHint: kind === 'reads',
-      destructiveHint: kind === 'deletes',
+      // Publishing an update replaces what customers are told.
+      destructiveHint: kind === 'deletes' || kind === 'publishes',
       idempotentHint: tool.idempotent,
       openWorldHint: tool.openWorld,
     },
@@ -45,7 +46,7 @@ function listed({ name, title, kind, scope, ...tool }: Tool, description: string
 /** Every tool as clients list it. The build replaces this module by what it comes to. */
 export const listing = tools.map((tool) => listed(tool, tool.description));
 
-/** The same for a server that is read-only: only what reads, in words that name nothing else. */
+/** What only reads, for a server that cannot ingest: in words that name no tool that does. */
 export const readOnlyListing = tools
   .filter(({ kind }) => kind === 'reads')
   .map((tool) => listed(tool, tool.readOnlyDescription ?? tool.description));

@@ -15,6 +15,7 @@ import {
 import { queuedAfterInput } from './fields.ts';
 import { RAW_FILE_HINT } from './hints.ts';
 import { adviceOn, isBlank, isLost } from './reported-source.ts';
+import type { ToolContext } from './tool.ts';
 
 /** How many sources one call to wait for them names. */
 export const IDS_IN_A_CALL = 1_000;
@@ -28,9 +29,10 @@ const RETRIED_BYTES = 16_000;
 /**
  * What to do after a wait, a sentence or two for each thing, with the exact calls.
  *
- * @param canWrite Whether there are tools that write, so that only what is there is named.
+ * @param canCall Whether a tool is there, so that only such are named.
  */
-export function nextSteps(report: Report, canWrite: boolean): string[] {
+export function nextSteps(report: Report, canCall: ToolContext['canCall']): string[] {
+  const canIngest = canCall('ingest_and_wait');
   const { counts, sources, held, neverIngested, trouble } = report;
   const isExplained = new Set([...held, ...neverIngested.map(({ id }) => id)]);
   const unqueued = report.unqueued.filter((input) => !isExplained.has(input));
@@ -40,7 +42,7 @@ export function nextSteps(report: Report, canWrite: boolean): string[] {
     const error = JSON.stringify(bounded(trouble.message, ERROR_LENGTH));
     steps.push(`Fini did not answer the last status check: ${error}.`);
   }
-  if (counts.failed > 0) steps.push(...stepsAfterFailure(sources, canWrite));
+  if (counts.failed > 0) steps.push(...stepsAfterFailure(sources, canIngest));
   if (unqueued.length > 0) {
     const guess = report.unqueuedIsGuess
       ? ' Which ones is a guess, because some sources do not show their URL yet. Check with list_sources.'
@@ -55,12 +57,12 @@ export function nextSteps(report: Report, canWrite: boolean): string[] {
       `${counted(held.length, 'item')} (listed as not queued) may already be queued: an earlier call sent ${them}, and Fini does not show the result yet. This call did not queue ${them} again. In ${report.heldSeconds} s, call ingest_and_wait with ${them} again.`,
     );
   }
-  if (neverIngested.length > 0) steps.push(howToIngest(neverIngested, canWrite));
-  if (canWrite) steps.push(...stepsAfterJoining(sources));
+  if (neverIngested.length > 0) steps.push(howToIngest(neverIngested, canIngest));
+  if (canIngest) steps.push(...stepsAfterJoining(sources));
   if (counts.completed > 0) {
-    const next = canWrite ? howToGenerate(sources) : '';
+    const next = canCall('generate_knowledge') ? howToGenerate(sources) : '';
     steps.push(
-      `Completed is not yet live: the content must still go through Knowledge (generation, review, publishing, assignment) before agents answer from it.${next} Publishing and assignment are done in the Fini dashboard.`,
+      `Completed is not yet live: the content must still go through Knowledge (generation, review, publishing, assignment) before agents answer from it.${next} ${canCall('publish_articles') ? 'After the review, publish_articles publishes them; assignment is' : 'Publishing and assignment are'} done in the Fini dashboard.`,
     );
   }
   return steps;
@@ -78,9 +80,9 @@ function howToGenerate(sources: readonly ReportedSource[]): string {
 }
 
 /** How to ingest sources that were never ingested, of any kind. */
-function howToIngest(documents: readonly FiniDocument[], canWrite: boolean): string {
+function howToIngest(documents: readonly FiniDocument[], canIngest: boolean): string {
   const start = `${counted(documents.length, 'source')} (listed as not queued) ${documents.length === 1 ? 'was' : 'were'} never ingested, so there is no job to wait for.`;
-  if (!canWrite) return `${start} This server is read-only, so it cannot ingest.`;
+  if (!canIngest) return `${start} This server has no tools that ingest.`;
   const callOf = callsWithin(RETRIED_BYTES);
   const others = new Set(documents.map(({ id }) => id));
   const calls = INGEST_SOURCES.flatMap((source) => {
@@ -149,7 +151,7 @@ function howToContinue({ sources, queuedAfter }: Report): string[] {
 }
 
 /** What to do about failures. Another try is proposed only for what may then succeed. */
-function stepsAfterFailure(sources: readonly ReportedSource[], canWrite: boolean): string[] {
+function stepsAfterFailure(sources: readonly ReportedSource[], canIngest: boolean): string[] {
   const unique = [...new Map(sources.map((source) => [source.id, source])).values()];
   const failed = unique.filter(({ state }) => state === 'failed');
   const toTry = failed.filter((source) => adviceOn(source)?.mayPass);
@@ -161,8 +163,7 @@ function stepsAfterFailure(sources: readonly ReportedSource[], canWrite: boolean
       ? ''
       : ` ${toTry.length} of the ${failed.length} can succeed on another try`;
   const end = some === '' ? '' : '.';
-  if (!canWrite)
-    return [`${each}.${some}${end} This server is read-only, so it cannot ingest again.`];
+  if (!canIngest) return [`${each}.${some}${end} This server has no tools that ingest.`];
   const calls = retries(toTry);
   if (calls.length === 0) return [`${each}.${some}${end}`];
   const its = toTry.length === 1 ? 'its cause is' : 'their causes are';

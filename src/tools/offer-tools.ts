@@ -16,8 +16,11 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
     // The SDK would convert every schema again for each client that asks.
     const { listing, readOnlyListing } = await import('./listing.ts');
     const names = new Set(toolsFor(kind).map(({ name }) => name));
-    const all = kind.readOnly ? readOnlyListing : listing;
-    const tools = all.filter(({ name }) => names.has(name));
+    const listed = listing.filter(({ name }) => names.has(name));
+    const reading = new Map(readOnlyListing.map((tool) => [tool.name, tool]));
+    const tools = names.has('ingest_and_wait')
+      ? listed
+      : listed.map((tool) => reading.get(tool.name) ?? tool);
     return { tools: showsPages(server, context) ? tools.map(withPage) : tools };
   });
   server.setRequestHandler('tools/list', listTools);

@@ -112,15 +112,15 @@ type Omitted = NonNullable<ReportOutput['omitted']>;
  * Turns the account of a wait into what a tool returns. A long report has fewer details for each
  * source. Only an even longer one leaves sources out, completed ones first, and says so.
  *
- * @param context Tells whether there are tools that write, so that next steps name only what is there.
+ * @param context Tells which tools there are, so that next steps name only those.
  */
 export function reportOutput(
   report: Report,
-  { canWrite }: Pick<ToolContext, 'canWrite'>,
+  { canCall }: Pick<ToolContext, 'canCall'>,
 ): ReportOutput {
   const { outcome, counts, elapsedSeconds } = report;
   const unqueued = report.unqueued.map((input) => bounded(input, URL_LENGTH));
-  const steps = nextSteps(report, canWrite);
+  const steps = nextSteps(report, canCall);
   const head = { outcome, counts, elapsedSeconds, nextSteps: steps.join(' '), unqueued };
   if (report.sources.length <= IN_FULL_BYTES / SMALLEST_SOURCE_BYTES) {
     const sources = report.sources.filter((source) => !isBlank(source)).map(inFull);

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import type { ToolGroup } from '../config.ts';
 import type { TimedCall } from '../fini/call-options.ts';
 import type { Workspace } from '../workspace.ts';
 import type { ProgressReporter } from './progress.ts';
@@ -10,6 +11,10 @@ export interface ServerKind {
   readonly readOnly: boolean;
   /** Offers also those that destroy what cannot be brought back. */
   readonly allowDelete: boolean;
+  /** Offers also those that change what customers are told. */
+  readonly allowPublish: boolean;
+  /** Offers only the tools of these groups. */
+  readonly toolGroups: readonly ToolGroup[];
   /** The Fini behind it is made up. */
   readonly sandbox: boolean;
   /** Clients reach it over HTTP. */
@@ -32,6 +37,13 @@ export type ClientLogLevel = 'info' | 'warning';
 /** Whether the person agreed; `unasked` where the client cannot ask, `unanswered` where asking failed. */
 export type Confirmation = 'agreed' | 'declined' | 'unasked' | 'unanswered';
 
+/** What a person is asked. */
+export interface Question {
+  readonly message: string;
+  /** All that is agreed to, as JSON can have it: the message may show only a part of it. */
+  readonly subject: unknown;
+}
+
 /** What a tool's handler gets besides its input. */
 export interface ToolContext extends Workspace {
   /** When the call began, by `performance.now()`. */
@@ -43,12 +55,15 @@ export interface ToolContext extends Workspace {
   readonly progress: ProgressReporter;
   /** How long the call may last, whatever it asks for, in seconds. */
   readonly longestSeconds: number;
-  /** Whether tools that change something are listed too, so that next steps may name them. */
-  readonly canWrite: boolean;
+  /** Whether the client can call a tool here, so that next steps name only what is there. */
+  readonly canCall: (tool: string) => boolean;
   /** Tells the client what happens, where it asked for that level. */
   readonly log: (level: ClientLogLevel, data: Record<string, unknown>) => void;
-  /** Asks the person, where the client can (MCP's elicitation); only then is the question made. */
-  readonly confirm: (question: () => Promise<string>) => Promise<Confirmation>;
+  /** Asks the person, where the client can (MCP's elicitation); see `askPerson`. */
+  readonly confirm: (
+    question: Question,
+    again?: () => Promise<Question | null>,
+  ) => Promise<Confirmation>;
   /** Says what went wrong and what to do, for an answer that is not only an error; see `explainError`. */
   readonly explain: (error: unknown) => string | null;
 }
@@ -59,10 +74,10 @@ interface ToolFacts {
   readonly title: string;
   /** When to use it, when not, and what comes next. Its scope is added where it is listed. */
   readonly description: string;
-  /** The same for a server that lists only what reads, where `description` names other tools. */
+  /** The same for a server that cannot ingest, where `description` names tools that do. */
   readonly readOnlyDescription?: string;
   /** What it may do, which decides with which flags it is listed. */
-  readonly kind: 'reads' | 'writes' | 'deletes';
+  readonly kind: 'reads' | 'writes' | 'deletes' | 'publishes';
   /** What a key needs so that all of it works. */
   readonly scope: 'read' | 'write' | 'read and write';
   /** The same call again does no more than the first. */

@@ -326,13 +326,13 @@ describe('a list of articles', () => {
     expect(list).toMatchObject({ articles: [article], hasMore, nextCursor });
   });
 
-  test('has its odd fields emptied, and what has no ID counted', async () => {
+  test('has its odd fields emptied, its items as they came, and what has no ID counted', async () => {
     const odd = {
       ...{ id: 'a', title: 5, mainKnowledge: null, questions: ['Q', null, 5], keywords: 'k' },
       ...{ parentFolderId: 7, active: 'yes', version: '3', extra: true },
     };
     const list = await (await answered([odd, { title: 'T' }, null, { id: '' }])).listArticles();
-    expect(list.articles).toEqual([{ ...bare, id: 'a', questions: ['Q'] }]);
+    expect(list.articles).toEqual([{ ...bare, id: 'a', questions: ['Q', null, 5] }]);
     expect(list.unreadable).toBe(3);
   });
 

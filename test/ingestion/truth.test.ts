@@ -9,10 +9,12 @@ import { createFiniClient, type FiniClient } from '../../src/fini/client.ts';
 import { createHttp } from '../../src/fini/http.ts';
 import { Ingestion } from '../../src/ingestion/ingestion.ts';
 import { Generation } from '../../src/knowledge/generation.ts';
+import { Publishing } from '../../src/knowledge/publishing.ts';
 import { startSandbox } from '../../src/sandbox/server.ts';
 import { createServer } from '../../src/server.ts';
 import { callNamed } from '../following.ts';
 import {
+  configFor,
   eventually,
   type Harness,
   ingestRequests,
@@ -348,10 +350,11 @@ describe('a fault of our own', () => {
     const sound = createFiniClient(http);
     const fini = { ...sound, ...wrap(sound) };
     const logged: string[] = [];
-    const kind = { readOnly: false, allowDelete: false, sandbox: false, http: false };
+    const kind = configFor([]);
     const ingestion = new Ingestion(fini, 5);
     const generation = new Generation(fini, 5);
-    const workspace = { fini, ingestion, generation, waitTimeoutSeconds: 10 };
+    const publishing = new Publishing(fini);
+    const workspace = { fini, ingestion, generation, publishing, waitTimeoutSeconds: 10 };
     const server = createServer('0.0.0', kind, {
       workspace: () => workspace,
       onUnexpectedError: (reference, error) => logged.push(`${reference} ${inspect(error)}`),

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Harness, startHarness } from '../harness.ts';
 
 const ID = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
+/** A draft. */
+const ARTICLE = '0d9c8b7a-6f5e-4d3c-8b2a-190807060504';
 const PAGE = 'https://help.example/a';
 const resource = { externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'text/html' };
 
@@ -23,9 +25,11 @@ const calls: [tool: string, scope: 'read' | 'write', input: object][] = [
   ['list_agents', 'read', {}],
   ['get_knowledge_tree', 'read', {}],
   ['delete_sources', 'write', { documentIds: [ID] }],
+  ['publish_articles', 'write', { articleIds: [ARTICLE] }],
 ];
 
 const needingBoth = [
+  'publish_articles',
   'generate_knowledge',
   'ingest_site',
   'import_provider_resources',
@@ -46,8 +50,12 @@ const keys = {
 const harnesses = new Map<string, Harness>();
 beforeAll(async () => {
   const starts = Object.entries(keys).map(async ([name, key]) => {
-    const harness = await startHarness({}, { FINI_API_KEY: key }, ['--allow-delete']);
+    const harness = await startHarness({ folders: true }, { FINI_API_KEY: key }, [
+      '--allow-delete',
+      '--allow-publish',
+    ]);
     harness.sandbox.addDocument({ id: ID });
+    harness.sandbox.addArticle({ id: ARTICLE, isDraftPublished: false });
     harnesses.set(name, harness);
   });
   await Promise.all(starts);

@@ -18,6 +18,7 @@ const names = [
   'list_articles',
   'list_provider_resources',
   'list_sources',
+  'publish_articles',
   'refresh_sources',
   'register_provider_resources',
   'wait_for_sources',
@@ -30,6 +31,7 @@ const writing = [
   'ingest_and_wait',
   'ingest_site',
   'ingest_sources',
+  'publish_articles',
   'refresh_sources',
   'register_provider_resources',
 ];
@@ -47,8 +49,10 @@ const withinTheWorkspace = [
   'list_agents',
   'list_articles',
   'list_sources',
+  'publish_articles',
   'wait_for_sources',
 ];
+const optional = ['delete_sources', 'publish_articles'];
 const deleting = ['delete_sources'];
 const queueingAgain = ['ingest_sources', 'refresh_sources'];
 /** Once its jobs have ended, it makes further drafts. */
@@ -75,7 +79,7 @@ const FORBIDDEN_KEYWORDS = [
 let harness: Harness;
 let tools: Map<string, Tool>;
 beforeAll(async () => {
-  harness = await startHarness({}, {}, ['--allow-delete']);
+  harness = await startHarness({}, {}, ['--allow-delete', '--allow-publish']);
   tools = new Map((await harness.client.listTools()).tools.map((tool) => [tool.name, tool]));
 });
 afterAll(() => harness.close());
@@ -102,7 +106,7 @@ test('the tools are these and no others', () => {
 test('what a model is given of the tools stays near 17 kB', () => {
   // Output schemas are for clients, which check results against them.
   const given = [...tools.values()]
-    .filter(({ name }) => !deleting.includes(name))
+    .filter(({ name }) => !optional.includes(name))
     .map(({ name, description, inputSchema }) => ({
       name,
       description,
@@ -111,13 +115,28 @@ test('what a model is given of the tools stays near 17 kB', () => {
   expect(JSON.stringify(given).length).toBeLessThanOrEqual(17_000);
 });
 
-test('with --read-only no word of a tool leads to one that is not there', async () => {
-  const readOnly = await startHarness({}, {}, ['--read-only']);
-  const listed = (await readOnly.client.listTools()).tools;
-  const told = JSON.stringify([listed, readOnly.client.getInstructions()]);
-  await readOnly.close();
-  expect(listed).toHaveLength(8);
-  for (const name of writing) expect(told).not.toContain(name);
+test.each<[flags: string[], listed: number]>([
+  [['--read-only'], 8],
+  [['--tools', 'sources'], 11],
+  [['--tools', 'knowledge'], 8],
+  [['--tools', 'sources', '--read-only'], 4],
+  [['--tools=knowledge', '--read-only'], 7],
+  [['--tools', 'knowledge', '--allow-publish'], 9],
+  [['--tools', 'sources', '--allow-delete'], 12],
+])('with %s no word leads to a tool that is not there', async (flags, count) => {
+  const { client, close } = await startHarness({}, {}, flags);
+  const listed = (await client.listTools()).tools;
+  const { prompts } = await client.listPrompts();
+  const given = { url: 'https://a.example/', provider: 'notion', source: 'web' };
+  const texts = prompts.map(({ name }) => {
+    const source = name === 'explain_failed_source' ? given.url : given.source;
+    return client.getPrompt({ name, arguments: { ...given, source } });
+  });
+  const told = JSON.stringify([listed, client.getInstructions(), await Promise.all(texts)]);
+  await close();
+  expect(listed).toHaveLength(count);
+  const off = names.filter((name) => listed.every((tool) => tool.name !== name));
+  for (const name of off) expect(told).not.toContain(name);
 });
 
 test('the instructions name every flow', () => {
@@ -154,7 +173,8 @@ describe.each(names)('%s', (name) => {
     const { annotations, description } = toolNamed(name);
     expect(annotations).toEqual({
       readOnlyHint: !writing.includes(name),
-      destructiveHint: deleting.includes(name),
+      // Publishing an update replaces what customers are told.
+      destructiveHint: optional.includes(name),
       idempotentHint: !(queueingAgain.includes(name) || draftingAgain.includes(name)),
       openWorldHint: !withinTheWorkspace.includes(name),
     });

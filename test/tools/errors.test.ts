@@ -61,6 +61,7 @@ const wrong: [tool: string, input: Record<string, unknown>, says: RegExp][] = [
   ['list_agents', { limit: 5 }, /list_agents has no "limit": it takes no input/],
   ['get_knowledge_tree', { agentId: 'x' }, /no "agentId": use botId/],
   ['delete_sources', { documentIds: [] }, /documentIds is empty: pass a list of source IDs/],
+  ['publish_articles', { draftIds: [PAGE] }, /no "draftIds": use articleIds/],
 ];
 
 let harness: Harness;
@@ -69,7 +70,7 @@ let hasty: Harness;
 let unreachable: Harness;
 let names: string[];
 beforeAll(async () => {
-  const flags = ['--allow-delete'];
+  const flags = ['--allow-delete', '--allow-publish'];
   [harness, brief, hasty, unreachable] = await Promise.all([
     startHarness({}, {}, flags),
     startHarness({}, BRIEF, flags),
@@ -198,7 +199,7 @@ const SURE = ['400', '401', '403', '404', '429'];
 /** The server for a failure. What is the same for others is not closed with it. */
 async function harnessFor(kind: string, action: FaultAction): Promise<Harness> {
   // Fini's limit holds back all other calls too.
-  if (kind === '429') return startHarness({}, BRIEF, ['--allow-delete']);
+  if (kind === '429') return startHarness({}, BRIEF, ['--allow-delete', '--allow-publish']);
   const close = () => Promise.resolve();
   // A slow machine must not be taken for a Fini that does not answer.
   if (action.kind === 'hang') return { ...hasty, close };

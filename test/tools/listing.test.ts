@@ -188,6 +188,9 @@ test('docs/tools.md is what clients are told', async () => {
     ...usual.tools.map(section),
     difference('With `--read-only`', await told('--read-only'), usual),
     difference('With `--allow-delete`', await told('--allow-delete'), usual),
+    difference('With `--allow-publish`', await told('--allow-publish'), usual),
+    difference('With `--tools sources`', await told('--tools', 'sources'), usual),
+    difference('With `--tools knowledge`', await told('--tools', 'knowledge'), usual),
   ].join('\n\n');
   await expect(`${page}\n`).toMatchFileSnapshot('../../docs/tools.md');
 });

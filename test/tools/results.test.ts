@@ -27,7 +27,7 @@ beforeAll(async () => {
       },
     },
     {},
-    ['--allow-delete'],
+    ['--allow-delete', '--allow-publish'],
   );
 });
 afterEach(() => harness.sandbox.clearFaults());

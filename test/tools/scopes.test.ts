@@ -1,28 +1,49 @@
 import { afterEach, expect, test } from 'vitest';
+import type { ToolGroup } from '../../src/config.ts';
 import { tools, toolsFor } from '../../src/tools/index.ts';
-import { type Harness, startHarness } from '../harness.ts';
+import type { ServerKind, Tool } from '../../src/tools/tool.ts';
+import { configFor, type Harness, startHarness } from '../harness.ts';
 
 /* What a tool's kind and scope decide: where it is listed, what it says, and what an error says of it. */
 
 let harness: Harness | undefined;
 afterEach(() => harness?.close());
 
-const usual = { readOnly: false, allowDelete: false, sandbox: false, http: false };
+const usual = configFor([]);
 
 test('a tool’s kind decides with which flags it is listed, and its annotations', async () => {
-  const named = (kind: typeof usual) => toolsFor(kind).map(({ name }) => name);
-  const reading = tools.filter(({ kind }) => kind === 'reads').map(({ name }) => name);
+  const named = (kind: ServerKind) => toolsFor(kind).map(({ name }) => name);
+  const those = (isWanted: (tool: Tool) => boolean) =>
+    tools.filter(isWanted).map(({ name }) => name);
+  const reading = those(({ kind }) => kind === 'reads');
   expect(named({ ...usual, readOnly: true })).toEqual(reading);
-  expect(named({ ...usual, readOnly: true, allowDelete: true })).toEqual(reading);
-  expect(named({ ...usual, allowDelete: true })).toEqual(tools.map(({ name }) => name));
-  harness = await startHarness({}, {}, ['--allow-delete']);
+  expect(named({ ...usual, readOnly: true, allowDelete: true, allowPublish: true })).toEqual(
+    reading,
+  );
+  expect(named(usual)).toEqual(those(({ kind }) => kind === 'reads' || kind === 'writes'));
+  expect(named({ ...usual, allowDelete: true })).toEqual(those(({ kind }) => kind !== 'publishes'));
+  expect(named({ ...usual, allowPublish: true })).toEqual(those(({ kind }) => kind !== 'deletes'));
+  harness = await startHarness({}, {}, ['--allow-delete', '--allow-publish']);
   for (const { name, annotations } of (await harness.client.listTools()).tools) {
     const kind = tools.find((tool) => tool.name === name)?.kind;
     expect(annotations, name).toMatchObject({
       readOnlyHint: kind === 'reads',
-      destructiveHint: kind === 'deletes',
+      destructiveHint: kind === 'deletes' || kind === 'publishes',
     });
   }
+});
+
+test('every tool is in a group, and those that show sources are in both', () => {
+  const of = (...toolGroups: ToolGroup[]) =>
+    toolsFor({ ...usual, allowDelete: true, allowPublish: true, toolGroups }).map(
+      ({ name }) => name,
+    );
+  const [sources, knowledge] = [of('sources'), of('knowledge')];
+  expect(new Set([...sources, ...knowledge])).toEqual(new Set(tools.map(({ name }) => name)));
+  expect(sources.filter((name) => knowledge.includes(name))).toEqual([
+    ...['wait_for_sources', 'list_sources', 'get_source'],
+  ]);
+  expect(of('sources', 'knowledge')).toEqual(tools.map(({ name }) => name));
 });
 
 test('each description ends with the tool’s scope, whatever kind of server lists it', async () => {
