@@ -246,6 +246,8 @@ export class View {
     const link = element('a', 'url');
     // It breaks where its parts end, not within words.
     for (const part of path.split(/(?<=[/?&])/)) link.append(part, element('wbr'));
+    // In one piece for whoever hears it.
+    link.ariaLabel = path;
     link.href = url;
     link.title = url;
     link.rel = 'noreferrer';
