@@ -1,10 +1,11 @@
 /**
  * `npm run pictures`: takes the pictures of docs/pictures from the built server with its sandbox, in
- * Chromium: the page that hosts show, in each state, light and dark.
+ * Chromium: the page that hosts show, in each state, and the demo in a terminal. Needs Linux.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { crc32, deflateSync } from 'node:zlib';
+import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
 import type { SandboxOptions } from './src/sandbox/server.ts';
 import { launchChromium, type Shown, serve, show } from './test/page/browser.ts';
@@ -33,6 +34,8 @@ interface Picture {
 const site = (shown: Shown) => shown.call('ingest_site', { links: [SITE] });
 const billing = (shown: Shown, more = {}) =>
   shown.call('ingest_site', { links: [SITE], include: ['/billing/**'], ...more });
+
+const inTheDark: Picture = { name: 'partial', act: site };
 
 const pictures: readonly Picture[] = [
   { name: 'completed', act: billing },
@@ -104,73 +107,59 @@ async function take(browser: Browser, picture: Picture, theme: 'light' | 'dark')
     height = (await frame.boundingBox())?.height ?? 0;
     await content.evaluate('new Promise((resolve) => setTimeout(resolve, 100))');
   }
-  const screenshot = await shown.page.locator('body').screenshot();
-  await writeFile(`${FOLDER}${name}-${theme}.png`, await inFewColours(browser, screenshot));
+  const path = `${FOLDER}${name}${theme === 'dark' ? '-dark' : ''}.png`;
+  await shown.page.locator('body').screenshot({ path });
   await shown.close();
   await close();
 }
 
-/** The same picture in 256 colours, which is half as large and looks the same. */
-async function inFewColours(browser: Browser, png: Buffer): Promise<Buffer> {
-  const page = await browser.newPage();
-  const [width = 0, height = 0, ...numbers] = await page.evaluate<number[]>(`(async () => {
-    const image = new Image();
-    image.src = 'data:image/png;base64,${png.toString('base64')}';
-    await image.decode();
-    const { width, height } = image;
-    const context = Object.assign(document.createElement('canvas'), { width, height }).getContext('2d');
-    context.drawImage(image, 0, 0);
-    const { data } = context.getImageData(0, 0, width, height);
-    return [width, height, ...new Uint32Array(data.buffer).map((colour) => colour & 0xffffff)];
-  })()`);
+/** How many lines of the terminal's picture are of pages that completed. */
+const COMPLETED_LINES = 9;
+
+/** What `npm run demo` writes to a terminal: its lines, of the progress bar the one in the middle. */
+async function demoLines(): Promise<string[]> {
+  const command = `stty cols 96; "${process.execPath}" node_modules/tsx/dist/cli.mjs demo.ts`;
+  const { NO_COLOR: _colourful, ...environment } = process.env;
+  const options = { env: { ...environment, TERM: 'xterm-256color' } };
+  const args = ['--quiet', '--return', '--command', command, '/dev/null'];
+  const { stdout } = await promisify(execFile)('script', args, options);
+  const lines = stdout.replaceAll('\r\n', '\n').split('\n');
+  const end = lines.findIndex((line) => line.includes('Outcome'));
+  const shown = lines.slice(0, end + 1).map((line) => {
+    const frames = line.split('\r');
+    return frames[Math.floor(frames.length * 0.6)] ?? '';
+  });
+  const completed = shown.filter((line) => /^[^ ]*completed/.test(line));
+  const left = new Set(completed.slice(COMPLETED_LINES));
+  const last = completed[COMPLETED_LINES - 1];
+  return shown.flatMap((line) => (left.has(line) ? [] : line === last ? [line, '…'] : [line]));
+}
+
+/** The demo as a terminal shows it. */
+async function takeTerminal(browser: Browser): Promise<void> {
+  const page = await browser.newPage({ viewport: { width: WIDTH, height: 100 } });
+  const lines = await demoLines();
+  const html = lines
+    .join('\n')
+    .replaceAll('\u001b[K', '')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('\u001b', '^')
+    .replace(/\^\[(1|31|32)m/g, '<b class="_$1">')
+    .replace(/\^\[(22|39)m/g, '</b>');
+  await page.setContent(`<style>
+    body { margin: 0; padding: 18px 20px; background: #17191d; color: #d6d9de }
+    pre { margin: 0; font: 12px/1.5 "DejaVu Sans Mono", monospace; white-space: pre-wrap }
+    b { font-weight: inherit } ._1 { color: #fff; font-weight: bold }
+    ._31 { color: #ff7b72 } ._32 { color: #56d364 }
+  </style><pre>${html}</pre>`);
+  await page.locator('body').screenshot({ path: `${FOLDER}terminal.png` });
   await page.close();
-  const uses = new Map<number, number>();
-  for (const colour of numbers) uses.set(colour, (uses.get(colour) ?? 0) + 1);
-  const byUse = [...uses].sort(([, one], [, other]) => other - one).map(([colour]) => colour);
-  const palette = byUse.slice(0, 256);
-  const places = new Map(byUse.map((colour) => [colour, nearest(palette, colour)]));
-  // Each line begins with its filter, which is none.
-  const lines = Buffer.alloc((width + 1) * height);
-  for (const [index, colour] of numbers.entries()) {
-    lines[index + Math.floor(index / width) + 1] = places.get(colour) ?? 0;
-  }
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 3], 8);
-  return Buffer.concat([
-    Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]),
-    chunk('IHDR', header),
-    chunk('PLTE', Buffer.from(palette.flatMap(channels))),
-    chunk('IDAT', deflateSync(lines, { level: 9 })),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-function chunk(name: string, data: Buffer): Buffer {
-  const named = Buffer.concat([Buffer.from(name), data]);
-  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
-  length.writeUInt32BE(data.length);
-  sum.writeUInt32BE(crc32(named));
-  return Buffer.concat([length, named, sum]);
-}
-
-/** Red, green and blue. */
-function channels(colour: number): [number, number, number] {
-  return [colour & 255, (colour >> 8) & 255, (colour >> 16) & 255];
-}
-
-function nearest(palette: readonly number[], colour: number): number {
-  const wanted = channels(colour);
-  const distances = palette.map((other) =>
-    channels(other).reduce((sum, value, index) => sum + (value - (wanted[index] ?? 0)) ** 2, 0),
-  );
-  return distances.indexOf(Math.min(...distances));
 }
 
 await mkdir(FOLDER, { recursive: true });
 const browser = await launchChromium();
-for (const picture of pictures) {
-  for (const theme of ['light', 'dark'] as const) await take(browser, picture, theme);
-}
+for (const picture of pictures) await take(browser, picture, 'light');
+await take(browser, inTheDark, 'dark');
+await takeTerminal(browser);
 await browser.close();

@@ -214,12 +214,15 @@ function planned(content: Fields, message: string): Outcome {
       }),
     ),
   ];
+  // What names a tool is for the model; a person has the buttons.
+  const sentences = message.split(/(?<=\.) (?=[A-Z])/);
+  const isForModel = (sentence: string) => /\b[a-z]+_[a-z_]+\b/.test(sentence);
   return {
     kind: 'planned',
     rows,
     unlisted: unlistedOf({ selected: content.selected }, rows),
-    message,
-    nextSteps: '',
+    message: sentences.filter((sentence) => !isForModel(sentence)).join(' '),
+    nextSteps: sentences.filter(isForModel).join(' '),
     elapsedSeconds: 0,
     offers: NOTHING,
   };

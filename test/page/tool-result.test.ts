@@ -24,6 +24,19 @@ const urls = (count: number) =>
   Array.from({ length: count }, (_, index) => `https://many.example/page-${index}`);
 const QUICK = { pendingMs: 1, workingMs: 1 };
 
+test('of a dry run a person reads what was found, and the model what to call', async () => {
+  const input = {
+    links: ['https://help.larkspur.example'],
+    include: ['/billing/**'],
+    dryRun: true,
+  };
+  const { message, nextSteps } = await outcomeOf(await start(), 'ingest_site', input);
+  expect(message).toBe(
+    '38 pages found, 10 selected (28 match no include glob). Nothing is queued yet.',
+  );
+  expect(nextSteps).toMatch(/^To ingest all of these, call ingest_site again without dryRun\./);
+});
+
 test('every page of a report is one row, and the counts are those of the report', async () => {
   const harness = await start({
     jobs: ({ url }) => ({ ...QUICK, ...(url?.endsWith('0') && { error: 'No usable content' }) }),
