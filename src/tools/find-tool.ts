@@ -1,5 +1,5 @@
 import { quoted } from '../text.ts';
-import { barriersTo, tools, toolsFor } from './index.ts';
+import { barriersTo, lacksScope, tools, toolsFor } from './index.ts';
 import { folded } from './read-input.ts';
 import { isNear } from './refusal.ts';
 import type { ServerKind, Tool } from './tool.ts';
@@ -25,9 +25,19 @@ export function findTool(name: string, kind: ServerKind): Tool | string {
 
 function whyOff(tool: Tool, kind: ServerKind): string {
   const barriers = barriersTo(tool, kind);
-  const why = barriers.map(({ started }) => started).join(' and ');
-  const changes = barriers.map(({ wanted }) => wanted).join(' and ');
-  return `${tool.name} is off: this server was started ${why}. If the person wants it, say that the server must be started ${changes}.`;
+  const causes: string[] = [];
+  const remedies: string[] = [];
+  if (barriers.length > 0) {
+    causes.push(`this server was started ${barriers.map(({ started }) => started).join(' and ')}`);
+    remedies.push(
+      `the server must be started ${barriers.map(({ wanted }) => wanted).join(' and ')}`,
+    );
+  }
+  if (lacksScope(tool, kind)) {
+    causes.push(`the access token of this client lacks the scope ${kind.withoutScope}`);
+    remedies.push('the client must sign in again with that scope');
+  }
+  return `${tool.name} is off: ${causes.join(', and ')}. If the person wants it, say that ${remedies.join(', and ')}.`;
 }
 
 function toolsMeant(name: string): readonly Tool[] {
