@@ -145,7 +145,7 @@ async function discover(issuer: string, read: (url: URL) => Promise<unknown>): P
       const metadata = metadataSchema.parse(await read(url));
       if (metadata.issuer !== issuer) {
         const said = quoted(metadata.issuer);
-        throw new Error(`the issuer is ${said} there: set FINI_MCP_OAUTH_ISSUER to exactly that`);
+        throw new Error(`the issuer is ${said} there: set it to exactly that`);
       }
       const keys = parsedUrl(metadata.jwks_uri);
       const isSecure = keys?.protocol === 'https:' || isLoopback(keys?.hostname ?? '');
