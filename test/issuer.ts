@@ -73,7 +73,7 @@ export async function startIssuer(stops: Stops, path = ''): Promise<Issuer> {
     answers: new Map(),
     token: async (audience, { claims = {}, header = {}, key = issuer.keys[0] } = {}) => {
       if (key === undefined) throw new Error('no key');
-      const usual = { iss: issuer.url, aud: audience, sub: 'ada', scope: 'fini:read fini:write' };
+      const usual = { iss: issuer.url, aud: audience, sub: 'olga', scope: 'fini:read fini:write' };
       const payload = { ...usual, iat: now(), exp: now() + 300, ...claims };
       const { kid = '' } = key.publicJwk;
       return new SignJWT(payload)

@@ -72,7 +72,7 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 describe('a token', () => {
   const base64 = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claimsFor = ({ url: iss }: Issuer, aud: string) => ({
-    ...{ iss, aud, sub: 'ada', scope: 'fini:read', iat: now(), exp: now() + 300 },
+    ...{ iss, aud, sub: 'olga', scope: 'fini:read', iat: now(), exp: now() + 300 },
   });
   type Make = (given: { issuer: Issuer; audience: string }) => string | Promise<string>;
   const of =
@@ -493,16 +493,16 @@ test('a session is its person’s alone, with the same rights and the same key',
     const { headers: given } = await send(url, { body: initialize, headers });
     return String(given['mcp-session-id']);
   };
-  const ada = bearer(await token());
-  const id = await open(ada);
+  const olga = bearer(await token());
+  const id = await open(olga);
   const statusFor = async (headers: Record<string, string>, method = 'POST') => {
     const body = method === 'POST' ? { jsonrpc: '2.0', id: 2, method: 'tools/list' } : undefined;
     return (await send(url, { method, body, headers: { ...headers, 'mcp-session-id': id } }))
       .status;
   };
-  const withKey = { ...ada, 'x-fini-api-key': 'fini_of_ada_herself' };
+  const withKey = { ...olga, 'x-fini-api-key': 'fini_of_olga_herself' };
   for (const [headers, status] of [
-    [ada, 200],
+    [olga, 200],
     // The same person's next token.
     [bearer(await token({ claims: { jti: 'next' } })), 200],
     [bearer(await token({ claims: { sub: 'bob' } })), 404],
@@ -513,7 +513,7 @@ test('a session is its person’s alone, with the same rights and the same key',
     expect(await statusFor(headers)).toBe(status);
     if (status !== 200) expect(await statusFor(headers, 'DELETE')).toBe(status);
   }
-  expect(await statusFor(ada)).toBe(200);
+  expect(await statusFor(olga)).toBe(200);
 });
 
 test('sessions are shared out among people, whatever keys they bring', async () => {
@@ -523,7 +523,7 @@ test('sessions are shared out among people, whatever keys they bring', async () 
     return (await send(url, { body: initialize, headers })).status;
   };
   const statuses: number[] = [];
-  for (const index of [1, 2, 3, 4]) statuses.push(await open('ada', `fini_made_up_${index}`));
+  for (const index of [1, 2, 3, 4]) statuses.push(await open('olga', `fini_made_up_${index}`));
   expect(statuses).toEqual([200, 200, 503, 503]);
   for (const sub of ['b', 'c', 'd', 'e']) expect(await open(sub, 'fini_the_same')).toBe(200);
 });
@@ -568,7 +568,7 @@ test('a token goes to nobody: not to Fini, not into the log, and not into an ans
     for (const part of [head, payload.slice(0, 20), signature.slice(0, 20)]) {
       expect(stderr()).not.toContain(part);
     }
-    expect(stderr()).not.toContain('ada');
+    expect(stderr()).not.toContain('olga');
     expect(stderr()).toMatch(/"subject":"[0-9a-f]{8}"/);
   }
   const received: string[] = [];
@@ -786,7 +786,7 @@ describe('the keys of the issuer', () => {
 });
 
 test('200 clients of two people at once: each finds their own, in their own workspace', async () => {
-  const people = { ada: 'fini_workspace_of_ada', bob: 'fini_workspace_of_bob' };
+  const people = { olga: 'fini_workspace_of_olga', bob: 'fini_workspace_of_bob' };
   const both = ['read', 'write'] as const;
   const workspaces: Record<string, Sandbox> = {};
   for (const [name, key] of Object.entries(people)) {
@@ -802,7 +802,7 @@ test('200 clients of two people at once: each finds their own, in their own work
   });
   const clients = Array.from({ length: 200 }, async (_, index) => {
     const [name, key] =
-      index % 2 === 0 ? (['ada', people.ada] as const) : (['bob', people.bob] as const);
+      index % 2 === 0 ? (['olga', people.olga] as const) : (['bob', people.bob] as const);
     const token = await issuer.token(url, { claims: { sub: name, jti: `${index}` } });
     const headers = { ...bearer(token), 'x-fini-api-key': key };
     const opened = await send(url, { body: initialize, headers });
@@ -816,7 +816,7 @@ test('200 clients of two people at once: each finds their own, in their own work
   const found = await Promise.all(clients);
   expect(new Set(found.map(({ session }) => session)).size).toBe(200);
   for (const { name, text } of found) {
-    const other = name === 'ada' ? 'bob' : 'ada';
+    const other = name === 'olga' ? 'bob' : 'olga';
     expect(text).toContain(`Title of ${name}`);
     expect(text).toContain(`"id":"of ${name}"`);
     expect(text).not.toContain(other);
@@ -844,7 +844,7 @@ test('200 clients of two people at once: each finds their own, in their own work
     owners.set(session, (owners.get(session) ?? new Set()).add(subject));
   }
   for (const theirs of owners.values()) expect(theirs.size).toBe(1);
-  expect(stderr()).not.toMatch(/fini_workspace|eyJ|"(ada|bob)"/);
+  expect(stderr()).not.toMatch(/fini_workspace|eyJ|"(olga|bob)"/);
 });
 
 test('10,000 requests of any kind crash nothing, are no fault of the server, and learn nothing', {
@@ -1072,7 +1072,7 @@ describe('a person who signs in at an identity provider', () => {
     const [page] = own.pages;
     if (page === undefined) throw new Error('sent nowhere');
     expect(page.searchParams.get('resource')).toBe(url);
-    await first.finish(await provider.browse(page, 'ada', agreesTo));
+    await first.finish(await provider.browse(page, 'olga', agreesTo));
     const client = make(url, own);
     await client.connect();
     return { client, own };
@@ -1102,7 +1102,7 @@ describe('a person who signs in at an identity provider', () => {
     const page = own.pages[1];
     if (page === undefined) throw new Error('sent nowhere');
     expect(page.searchParams.get('scope')).toContain('fini:write');
-    await client.finish(await provider.browse(page, 'ada'));
+    await client.finish(await provider.browse(page, 'olga'));
     let stronger = client;
     if (name !== 'the v2 SDK for 2026-07-28') {
       // A session keeps the rights that it was opened with: the specification has clients open another.
