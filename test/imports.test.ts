@@ -101,7 +101,6 @@ test('only files that speak MCP import its SDK, and no tool, prompt or resource 
     'transports/mcp-servers.ts',
     'transports/messages.ts',
     'transports/modern-http.ts',
-    'transports/oauth.ts',
     'transports/sessions.ts',
     'transports/stateless.ts',
     'transports/stdio.ts',

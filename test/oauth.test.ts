@@ -103,7 +103,7 @@ describe('a token', () => {
   });
 
   test('is refused with its reason, whatever is wrong with it', async () => {
-    const { issuer, url } = await start();
+    const { issuer, url, stderr } = await start();
     const stranger = await makeKey('first');
     const table: [what: string, make: Make, status: number, error: string, reason: RegExp][] = [
       ['expired', claim({ exp: now() - 120 }), 401, 'invalid_token', /has expired/],
@@ -163,6 +163,11 @@ describe('a token', () => {
         401,
         'invalid_token',
         /signature .* is wrong/,
+      ],
+      [
+        'a key that it brings itself',
+        of({ key: stranger, header: { jwk: stranger.publicJwk, jku: 'https://evil.example' } }),
+        ...([401, 'invalid_token', /signature .* is wrong/] as const),
       ],
       [
         'an unknown key',
@@ -228,6 +233,11 @@ describe('a token', () => {
       expect(challenge, what).toContain(`error="${error}"`);
       expect(/error_description="([^"]*)"/.exec(challenge)?.[1], what).toMatch(reason);
       expect(JSON.parse(answer.text).error.message, what).toMatch(reason);
+      // Whoever sets the sign-in up is told too, since clients seldom show it.
+      await eventually(() => {
+        const line = JSON.parse(stderr().trim().split('\n').at(-1) ?? '');
+        expect([line.status, line.refused], what).toEqual([status, expect.stringMatching(reason)]);
+      });
     }
     // A key that nobody publishes is looked for, but not for each token.
     expect(issuer.requests.filter((path) => path === '/jwks').length).toBeLessThanOrEqual(2);
@@ -452,8 +462,7 @@ describe('without the write scope', () => {
     const reader = bearer(await token(READS));
     const writer = bearer(await token());
     const both = [toolCall('list_sources', {}, 1), toolCall('ingest_sources', {}, 'two')];
-    const modern = { ...toolCall('ingest_sources', {}, 'two') };
-    for (const body of [toolCall('ingest_sources', {}, 'two'), both, modern]) {
+    for (const body of [toolCall('ingest_sources', {}, 'two'), both]) {
       const answer = await send(url, { body, headers: reader });
       expect(answer.status).toBe(403);
       expect(challengeOf(answer)).toMatchObject({
@@ -658,8 +667,9 @@ describe('the keys of the issuer', () => {
     );
     issuer.isGone = true;
     expect((await send(url, { body: initialize, headers })).status).toBe(200);
+    // It may be the newest of the provider, which cannot be asked.
     const unknown = bearer(await token({ key: await makeKey('unknown') }));
-    expect((await send(url, { body: initialize, headers: unknown })).status).toBe(401);
+    expect((await send(url, { body: initialize, headers: unknown })).status).toBe(503);
     expect((await send(url, { body: initialize, headers })).status).toBe(200);
   });
 

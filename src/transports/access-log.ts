@@ -12,6 +12,8 @@ export interface Summary {
   tool?: string | undefined;
   /** A short hash of who asks, where there is a sign-in. */
   subject?: string;
+  /** Why its token was refused. */
+  refused?: string | undefined;
   /** Of a batch: what each message asks for, and how many ask for the same. */
   batch?: string[];
 }

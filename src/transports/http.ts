@@ -17,7 +17,7 @@ import { answerJson, answerRefusal, HttpRefusal } from './http-refusal.ts';
 import { pathOf } from './http-request.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
 import { McpServers, type McpServersOptions } from './mcp-servers.ts';
-import { METADATA_PATH, ResourceServer, type SignIn } from './oauth.ts';
+import { METADATA_PATH, pathnameOf, ResourceServer, type SignIn } from './oauth.ts';
 import type { SessionsOptions } from './sessions.ts';
 
 /** How the HTTP server runs. */
@@ -89,7 +89,9 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   ]);
   const named = [...routes.keys()];
   if (oauth !== undefined) {
-    const paths = ['', ENDPOINT, pathnameOf(options.publicUrl)];
+    const { publicUrl } = options;
+    // A proxy in front may cut the path of the public URL off, or not.
+    const paths = ['', ENDPOINT, publicUrl === undefined ? '' : pathnameOf(publicUrl)];
     for (const path of paths) {
       routes.set(`${METADATA_PATH}${path}`, (request, response) =>
         oauth.answerMetadata(request, response),
@@ -108,7 +110,10 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       if (route === undefined) throw notHere(path, named, options);
       await route(request, response, summary);
     } catch (error) {
-      if (error instanceof HttpRefusal) return answerRefusal(request, response, error);
+      if (error instanceof HttpRefusal) {
+        summary.refused = error.details.reason;
+        return answerRefusal(request, response, error);
+      }
       // The client disconnected, or the response has already started.
       if (request.errored !== null || response.headersSent) throw error;
       const text = failureText(error, servers, options);
@@ -178,11 +183,6 @@ function rulesOf({ host, publicUrl = '', ...rules }: HttpServerOptions): AccessR
   const names = [isWildcard(host) ? null : nameOf(host), hostnameOf(publicUrl)];
   const allowedHosts = [...rules.allowedHosts, ...names.filter((name) => name !== null)];
   return { ...rules, allowedHosts };
-}
-
-/** The path of a URL as `pathOf` has that of a request. */
-function pathnameOf(url: string | undefined): string {
-  return url === undefined ? '' : new URL(url).pathname.replace(/\/$/, '');
 }
 
 function urlOf(address: AddressInfo | string | null): string {

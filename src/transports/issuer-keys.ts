@@ -84,16 +84,24 @@ export class IssuerKeys {
     return this.#known.keySet;
   }
 
-  /** The keys after another look, where a token names one that is not among those given. */
+  /**
+   * The keys after another look, where a token names one that is not among those given.
+   *
+   * @throws {KeysUnavailable} where the last look failed, so that nobody knows whose key it is.
+   */
   async besides(given: KeySet): Promise<KeySet> {
     if (this.#reading !== undefined) await this.#reading;
     else if (this.#known?.keySet === given) {
       const now = this.#now();
-      if (now - this.#askedForUnknownAt < UNKNOWN_KEY_PAUSE_MS) return given;
-      this.#askedForUnknownAt = now;
-      await this.#read();
+      if (now - this.#askedForUnknownAt >= UNKNOWN_KEY_PAUSE_MS) {
+        this.#askedForUnknownAt = now;
+        await this.#read();
+      }
     }
-    return this.#known?.keySet ?? given;
+    if (this.#known === undefined || this.#failedAt >= this.#known.readAt) {
+      throw new KeysUnavailable();
+    }
+    return this.#known.keySet;
   }
 
   #age(): number {

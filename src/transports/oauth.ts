@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { getOAuthProtectedResourceMetadataUrl } from '@modelcontextprotocol/server';
 import type { ProxySettings } from '../fini/connections.ts';
 import type { Log } from '../log.ts';
 import { toolsFor } from '../tools/index.ts';
@@ -165,10 +164,21 @@ export class ResourceServer {
       realm: 'fini-mcp',
       ...(details !== undefined && { error: details.error, error_description: details.why }),
       scope: this.#scopes.join(' '),
-      resource_metadata: getOAuthProtectedResourceMetadataUrl(new URL(this.#options.url())),
+      resource_metadata: metadataUrlOf(this.#options.url()),
     };
     const list = Object.entries(parameters).map(([name, value]) => `${name}="${value}"`);
     const headers = { 'www-authenticate': `Bearer ${list.join(', ')}` };
-    return new HttpRefusal(status, text, { headers, id: details?.id });
+    return new HttpRefusal(status, text, { headers, id: details?.id, reason: details?.why });
   }
+}
+
+/** Where the metadata of a URL is: RFC 9728 inserts its path before that of the resource. */
+function metadataUrlOf(url: string): string {
+  const { origin } = new URL(url);
+  return `${origin}${METADATA_PATH}${pathnameOf(url)}`;
+}
+
+/** The path of a URL, without a slash at its end. */
+export function pathnameOf(url: string): string {
+  return new URL(url).pathname.replace(/\/$/, '');
 }
