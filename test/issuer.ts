@@ -16,7 +16,7 @@ export interface SigningKey {
 export interface TokenParts {
   readonly claims?: Record<string, unknown>;
   readonly header?: Record<string, unknown>;
-  readonly key?: SigningKey;
+  readonly key?: SigningKey | undefined;
 }
 
 /** An issuer on loopback. */
