@@ -538,7 +538,10 @@ test('sessions are shared out among people, whatever keys they bring', async () 
   const statuses: number[] = [];
   for (const index of [1, 2, 3, 4]) statuses.push(await open('olga', `fini_made_up_${index}`));
   expect(statuses).toEqual([200, 200, 503, 503]);
-  for (const sub of ['b', 'c', 'd', 'e']) expect(await open(sub, 'fini_the_same')).toBe(200);
+  // None are kept for people who are not known.
+  for (const sub of ['b', 'c', 'd', 'e', 'b', 'c', 'd', 'e']) {
+    expect(await open(sub, 'fini_the_same')).toBe(200);
+  }
 });
 
 test('a token goes to nobody: not to Fini, not into the log, and not into an answer', async () => {
@@ -718,6 +721,20 @@ describe('the keys of the issuer', () => {
     expect((await keys.current()).keys).toHaveLength(1);
   });
 
+  test('that cannot be read are told of once a minute', async () => {
+    const issuer = await startIssuer(stops);
+    issuer.isGone = true;
+    const clock = { ms: 0 };
+    const lines: string[] = [];
+    const keys = keysOf(issuer, clock, lines);
+    for (const second of [0, 5, 10, 59, 61, 65]) {
+      clock.ms = second * 1000;
+      await expect(keys.current()).rejects.toThrow();
+    }
+    expect(issuer.requests.length).toBeGreaterThan(6);
+    expect(lines).toHaveLength(2);
+  });
+
   test('are not looked up for every key that somebody makes up', async () => {
     const issuer = await startIssuer(stops);
     const clock = { ms: 0 };
@@ -745,9 +762,9 @@ describe('the keys of the issuer', () => {
       /jwks_uri is no https URL/,
     ],
     [
-      'a file for its keys',
+      'keys over ftp',
       '/.well-known/openid-configuration',
-      { issuer: 'SELF', jwks_uri: 'file://localhost/etc/passwd' },
+      { issuer: 'SELF', jwks_uri: 'ftp://127.0.0.1/jwks' },
       /jwks_uri is no https URL/,
     ],
     ['no JSON', '/jwks', '<html>', /is not valid JSON/],
