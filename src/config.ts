@@ -27,10 +27,27 @@ const tokenSchema = z
   .regex(TOKEN, 'has characters that no token has')
   .min(16, 'is too short: use 16 characters or more');
 
-const baseUrlSchema = z.string().superRefine((text, context) => {
-  const fault = baseUrlFault(text);
-  if (fault !== null) context.addIssue(fault);
-});
+/** A URL that is https, or http on loopback, as it was given: `why` says what plain http would give away. */
+function secureUrl(why: string) {
+  return z.string().superRefine((text, context) => {
+    const fault = secureUrlFault(text, why);
+    if (fault !== null) context.addIssue(fault);
+  });
+}
+
+const baseUrlSchema = secureUrl('every request carries the key');
+
+/** Compared letter by letter with what tokens and the provider's metadata say. */
+const issuerSchema = secureUrl('whoever can change its answers can sign in as anybody');
+
+/** As clients write it: normal, and without a slash at its end. */
+const publicUrlSchema = secureUrl('every request carries a token').transform((text) =>
+  new URL(text).href.replace(/(?<=[^/])\/$/, ''),
+);
+
+const scopeSchema = z
+  .string()
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be one scope, without spaces, quotes or backslashes');
 
 /** Where a proxy is: people leave its scheme out. */
 const proxySchema = z
@@ -213,7 +230,7 @@ const settings = {
     flag: 'host',
     needsHttp: true,
     description:
-      'The address to listen on. Anything other than loopback requires FINI_MCP_AUTH_TOKEN.',
+      'The address to listen on. Anything other than loopback requires FINI_MCP_AUTH_TOKEN or FINI_MCP_OAUTH_ISSUER.',
     schema: addressSchema.default('127.0.0.1'),
   },
   port: {
@@ -227,6 +244,35 @@ const settings = {
     description:
       'The token that every HTTP request must send as "Authorization: Bearer". At least 16 characters.',
     schema: tokenSchema.optional(),
+  },
+  publicUrl: {
+    environment: 'FINI_MCP_PUBLIC_URL',
+    flag: 'public-url',
+    needsHttp: true,
+    description:
+      "The URL of /mcp as clients reach it, for example https://fini-mcp.example.com/mcp. Its host is allowed like one of --allowed-host. On loopback it is the server's own address if not set.",
+    schema: publicUrlSchema.optional(),
+  },
+  oauthIssuer: {
+    environment: 'FINI_MCP_OAUTH_ISSUER',
+    description:
+      'The issuer URL of your identity provider, exactly as its tokens have it in "iss". Every HTTP request must then send one of its access tokens.',
+    schema: issuerSchema.optional(),
+  },
+  oauthAudience: {
+    environment: 'FINI_MCP_OAUTH_AUDIENCE',
+    description: 'What access tokens must have in "aud". If not set, the public URL.',
+    schema: z.string().optional(),
+  },
+  oauthReadScope: {
+    environment: 'FINI_MCP_OAUTH_READ_SCOPE',
+    description: 'The scope that every access token needs. It lists and runs the tools that read.',
+    schema: scopeSchema.default('fini:read'),
+  },
+  oauthWriteScope: {
+    environment: 'FINI_MCP_OAUTH_WRITE_SCOPE',
+    description: 'The scope that an access token needs as well for all other tools.',
+    schema: scopeSchema.default('fini:write'),
   },
   stateless: {
     flag: 'stateless',
@@ -396,11 +442,7 @@ export function shown(text: string): string {
 /** Settings that make no sense together. */
 function conflicts(config: Config, flags: Flags): string[] {
   const faults: string[] = [];
-  if (config.http && !isLoopback(config.host) && config.authToken === undefined) {
-    faults.push(
-      `--host ${shown(config.host)} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set`,
-    );
-  }
+  faults.push(...accessConflicts(config));
   const optional = [
     { flag: 'allow-delete', isSet: config.allowDelete, group: 'sources' },
     { flag: 'allow-publish', isSet: config.allowPublish, group: 'knowledge' },
@@ -414,6 +456,33 @@ function conflicts(config: Config, flags: Flags): string[] {
     for (const { flag, needsHttp } of rows) {
       if (needsHttp && flags.has(flag ?? '')) faults.push(`--${flag} needs --http`);
     }
+  }
+  return faults;
+}
+
+/** Settings that leave open who may ask, or let tokens travel where they can be read. */
+function accessConflicts(config: Config): string[] {
+  const { http, host, authToken, oauthIssuer, oauthAudience, publicUrl } = config;
+  if (oauthIssuer === undefined) {
+    if (oauthAudience !== undefined) {
+      return ['FINI_MCP_OAUTH_AUDIENCE needs FINI_MCP_OAUTH_ISSUER: without it nobody signs in'];
+    }
+    if (!http || isLoopback(host) || authToken !== undefined) return [];
+    return [
+      `--host ${shown(host)} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set (or FINI_MCP_OAUTH_ISSUER)`,
+    ];
+  }
+  const faults: string[] = [];
+  if (authToken !== undefined) {
+    faults.push(
+      'FINI_MCP_AUTH_TOKEN and FINI_MCP_OAUTH_ISSUER exclude each other: a request has one Authorization header, and behind the shared token everybody is the same person',
+    );
+  }
+  if (!http) faults.push('FINI_MCP_OAUTH_ISSUER needs --http: over stdio nobody signs in');
+  if (http && !isLoopback(host) && publicUrl?.startsWith('https:') !== true) {
+    faults.push(
+      `--host ${shown(host)} can be reached from other machines, so with FINI_MCP_OAUTH_ISSUER put a proxy with TLS in front, and set --public-url to its https URL`,
+    );
   }
   return faults;
 }
@@ -440,14 +509,14 @@ function isOrigin(text: string): boolean {
   return /^[a-z][a-z0-9+.-]*:\/\/([^\s/?#*,]+|\*)$/.test(text);
 }
 
-function baseUrlFault(text: string): string | null {
+function secureUrlFault(text: string, why: string): string | null {
   const url = parsedUrl(text);
   if (url === null) return 'is not a URL; write it as https://host';
   if (url.username !== '' || url.password !== '') return 'must not contain credentials';
   if (url.search !== '' || url.hash !== '') return 'must not have a query or a fragment';
   if (url.protocol === 'https:') return null;
   if (url.protocol === 'http:' && isLoopback(url.hostname)) return null;
-  return 'must be https (http only on loopback), because every request carries the key';
+  return `must be https (http only on loopback), because ${why}`;
 }
 
 /** The text of `--help`: every flag and every environment variable. */

@@ -99,7 +99,7 @@ async function serveOverStdio(config: Config): Promise<void> {
 
 async function serveOverHttp(config: Config): Promise<void> {
   const { serveHttp } = await import('./transports/http.ts');
-  await loadEverything();
+  await loadEverything(config);
   const secrets = new Secrets();
   const log = createLog(config.logLevel, secrets);
   endOnFault(log);
@@ -127,8 +127,9 @@ async function serveOverHttp(config: Config): Promise<void> {
  * Loads what else is loaded when it is first needed. A server for many must not need a file later:
  * strangers may have taken every descriptor by then, and Node never tries again what once failed.
  */
-async function loadEverything(): Promise<void> {
+async function loadEverything({ oauthIssuer }: Config): Promise<void> {
   await Promise.all([
+    oauthIssuer === undefined ? undefined : import('./transports/access-token.ts'),
     import('./fini/pool.ts'),
     import('./prompts/index.ts'),
     import('./resources/sources.ts'),

@@ -1,9 +1,10 @@
 /** What stands where a secret was. */
 const REPLACEMENT = '[secret]';
 
-/** Text in which whatever looks like a key of Fini's is masked. */
+/** Text in which whatever looks like a key of Fini's, or like a JWT or its beginning, is masked. */
 export function maskKeys(text: string): string {
-  return text.replace(/fini_[\w-]{4,}/gi, REPLACEMENT);
+  // A JWT begins with `{"` in base64url.
+  return text.replace(/fini_[\w-]{4,}|eyJ[\w-]{8,}[\w.-]*/gi, REPLACEMENT);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, createServer, request as httpRequest, type ServerResponse } from 'node:http';
+import { Agent, createServer, type ServerResponse } from 'node:http';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -28,6 +28,7 @@ import {
   ingestRequests,
   listening,
   Stops,
+  startFiniOf,
   startHttp,
   startHttpProcess,
   startQuickSandbox,
@@ -373,34 +374,6 @@ const A = 'fini_tenant_alpha';
 const B = 'fini_tenant_beta';
 const keys = { [A]: both, [B]: both };
 
-/** A Fini with a workspace for each key, and null for one that never answers. */
-async function finiFor(workspaces: Record<string, Sandbox | null>): Promise<string> {
-  const proxy = createServer((request, response) => {
-    const key = request.headers.authorization?.replace('Bearer ', '') ?? '';
-    const sandbox = workspaces[key];
-    if (sandbox === null) return;
-    if (sandbox === undefined) {
-      response.writeHead(401, { 'content-type': 'application/json' }).end('{"statusCode":401}');
-      return;
-    }
-    const target = new URL(request.url ?? '/', sandbox.url);
-    const passed = httpRequest(target, { method: request.method, headers: request.headers });
-    passed.on('error', () => response.destroy());
-    passed.on('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
-    response.on('close', () => passed.destroy());
-    request.pipe(passed);
-  }).listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  stops.add(() => proxy.close());
-  stops.add(() => proxy.closeAllConnections());
-  const address = proxy.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return `http://127.0.0.1:${address.port}`;
-}
-
 describe('between tenants', () => {
   test('another key’s arrival makes nobody forget what was queued', async () => {
     const sandbox = await sandboxFor({ keys, pendingMs: 60_000, lingerMs: 60_000 });
@@ -455,7 +428,7 @@ describe('between tenants', () => {
     const sandbox = await sandboxFor({ keys });
     const { url } = await serve({
       ...environmentFor(sandbox),
-      FINI_BASE_URL: await finiFor({ [A]: null, [B]: sandbox }),
+      FINI_BASE_URL: await startFiniOf(stops, { [A]: null, [B]: sandbox }),
     });
     const [hanging, reading] = await Promise.all([open(url, A), open(url, B)]);
     const hung = Array.from({ length: 150 }, (_, index) =>
@@ -473,7 +446,7 @@ describe('between tenants', () => {
 
   test('a write that waited for its turn was not sent, and says so', async () => {
     const sandbox = await sandboxFor({ keys });
-    const baseUrl = await finiFor({ [A]: null, [B]: sandbox });
+    const baseUrl = await startFiniOf(stops, { [A]: null, [B]: sandbox });
     const connections = new Connections(new URL(baseUrl).origin);
     stops.add(() => connections.destroy());
     const patient = createHttp({
@@ -768,7 +741,7 @@ describe('a fuzz', () => {
     }
     const { url, stderr } = await serve({
       FINI_API_KEY: BYSTANDER,
-      FINI_BASE_URL: await finiFor(workspaces),
+      FINI_BASE_URL: await startFiniOf(stops, workspaces),
       FINI_POLL_INTERVAL_MS: '20',
       FINI_REQUESTS_PER_MINUTE: '100000',
       FINI_WAIT_TIMEOUT_SECONDS: '1',

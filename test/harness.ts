@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer as createHttpServer, request as httpRequest } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -276,6 +278,37 @@ export const LISTED_TOOLS = toolsFor({
   ...{ readOnly: false, allowDelete: false, allowPublish: false },
   ...{ toolGroups: TOOL_GROUPS, sandbox: false, http: false },
 }).length;
+
+/** A Fini with a workspace for each key, and null for one that never answers. */
+export async function startFiniOf(
+  stops: Stops,
+  workspaces: Record<string, Sandbox | null>,
+): Promise<string> {
+  const proxy = createHttpServer((request, response) => {
+    const key = request.headers.authorization?.replace('Bearer ', '') ?? '';
+    const sandbox = workspaces[key];
+    if (sandbox === null) return;
+    if (sandbox === undefined) {
+      response.writeHead(401, { 'content-type': 'application/json' }).end('{"statusCode":401}');
+      return;
+    }
+    const target = new URL(request.url ?? '/', sandbox.url);
+    const passed = httpRequest(target, { method: request.method, headers: request.headers });
+    passed.on('error', () => response.destroy());
+    passed.on('response', (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    response.on('close', () => passed.destroy());
+    request.pipe(passed);
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  stops.add(() => proxy.close());
+  stops.add(() => proxy.closeAllConnections());
+  const address = proxy.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return `http://127.0.0.1:${address.port}`;
+}
 
 /** Collects what must be stopped at the end of a test. */
 export class Stops {

@@ -9,6 +9,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { readCommand } from '../src/config.ts';
 import type { Fault, SandboxDocument } from '../src/sandbox/server.ts';
 import { CLI, type Harness, Stops, startHarness, startHttp } from './harness.ts';
+import { startIssuer } from './issuer.ts';
 import { initialize, send } from './rpc.ts';
 
 /* Triggers every message that docs/troubleshooting.md quotes, and checks that it contains the quote. */
@@ -142,6 +143,24 @@ async function askHttp(flags: string[] = [], environment: Record<string, string>
   };
 }
 
+/** What a server behind a sign-in says of a token with these claims, which may be out of reach of its issuer. */
+async function ofToken(
+  status: number,
+  claims?: Record<string, unknown>,
+  isGone = false,
+): Promise<string> {
+  const issuer = await startIssuer(stops);
+  const send = await askHttp([], {
+    FINI_MCP_OAUTH_ISSUER: issuer.url,
+    FINI_MCP_OAUTH_AUDIENCE: 'fini',
+  });
+  issuer.isGone = isGone;
+  if (claims === undefined) return send(status);
+  return send(status, {
+    headers: { authorization: `Bearer ${await issuer.token('fini', { claims })}` },
+  });
+}
+
 const http = shared(() => askHttp(['--max-sessions', '1']));
 
 const status = (code: number): Fault => ({
@@ -167,6 +186,8 @@ const causes: Record<string, () => Promise<string>> = {
   'needs --http': () => faultsOf(['--port', '8080']),
   'must be one or both of sources, knowledge': () => faultsOf(['--tools', 'ingest_site']),
   'so FINI_MCP_AUTH_TOKEN must be set': () => faultsOf(['--http', '--host', '0.0.0.0']),
+  'put a proxy with TLS in front': () =>
+    faultsOf(['--http', '--host', '0.0.0.0'], { FINI_MCP_OAUTH_ISSUER: 'https://id.example' }),
   'fini-mcp: cannot listen on': async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
@@ -315,6 +336,10 @@ const causes: Record<string, () => Promise<string>> = {
     const send = await askHttp([], { FINI_MCP_AUTH_TOKEN: 'a-token-of-the-team-0123456789' });
     return send(401, { headers: { authorization: 'Bearer another-token-0123456789' } });
   },
+  'An access token is missing': () => ofToken(401),
+  'Sign in again.': () => ofToken(401, { exp: 1 }),
+  'Sign in again with that scope.': () => ofToken(403, { scope: 'openid' }),
+  'cannot be read now, so no token can be checked': () => ofToken(503, {}, true),
   'This session does not exist or has ended: initialize again.': async () =>
     (await http())(404, { rpc: 'tools/list', headers: { 'mcp-session-id': SOURCE_ID } }),
   'Mcp-Session-Id is missing': async () => (await http())(400, { rpc: 'tools/list' }),

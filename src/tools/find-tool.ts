@@ -1,5 +1,5 @@
 import { quoted } from '../text.ts';
-import { barriersTo, tools, toolsFor } from './index.ts';
+import { barriersTo, lacksScope, tools, toolsFor } from './index.ts';
 import { folded } from './read-input.ts';
 import { isNear } from './refusal.ts';
 import type { ServerKind, Tool } from './tool.ts';
@@ -26,9 +26,19 @@ export function findTool(name: string, kind: ServerKind): Tool | string {
 function whyOff(tool: Tool, kind: ServerKind): string {
   const barriers = barriersTo(tool, kind);
   const list = new Intl.ListFormat('en');
-  const why = list.format(barriers.map(({ started }) => started));
-  const changes = list.format(barriers.map(({ wanted }) => wanted));
-  return `${tool.name} is off: this server was started ${why}. If the person wants it, say that the server must be started ${changes}.`;
+  const causes: string[] = [];
+  const remedies: string[] = [];
+  if (barriers.length > 0) {
+    causes.push(`this server was started ${list.format(barriers.map(({ started }) => started))}`);
+    remedies.push(
+      `the server must be started ${list.format(barriers.map(({ wanted }) => wanted))}`,
+    );
+  }
+  if (lacksScope(tool, kind)) {
+    causes.push(`the access token of this client lacks the scope ${kind.withoutScope}`);
+    remedies.push('the client must sign in again with that scope');
+  }
+  return `${tool.name} is off: ${causes.join(', and ')}. If the person wants it, say that ${remedies.join(', and ')}.`;
 }
 
 function toolsMeant(name: string): readonly Tool[] {

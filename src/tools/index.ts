@@ -86,7 +86,12 @@ export function barriersTo(tool: Tool, kind: ServerKind): readonly Barrier[] {
   return barriers;
 }
 
+/** Whether a client's access token lacks the scope that a tool needs. */
+export function lacksScope(tool: Tool, { withoutScope }: ServerKind): boolean {
+  return withoutScope !== undefined && tool.kind !== 'reads';
+}
+
 /** The tools that a server of a kind lists: the others cannot be called either. */
 export function toolsFor(kind: ServerKind): readonly Tool[] {
-  return tools.filter((tool) => barriersTo(tool, kind).length === 0);
+  return tools.filter((tool) => barriersTo(tool, kind).length === 0 && !lacksScope(tool, kind));
 }

@@ -18,6 +18,8 @@ const DRAFTING = `Turns sources in Fini, the customer-support AI, into articles 
 
 const READ_ONLY =
   'This server was started with --read-only: it cannot ingest, refresh or delete sources, or generate or publish articles. If the person wants that, say that the server must be started without --read-only.';
+const withoutScope = (scope: string) =>
+  `The access token of this client lacks the scope ${scope}: it cannot ingest, refresh or delete sources, or generate or publish articles. If the person wants that, say that the client must sign in again with that scope.`;
 const ONLY_KNOWLEDGE = `This server was started with --tools knowledge: it cannot ingest, refresh or delete sources. If the person wants that, say that the server must be started with --tools ${TOOL_GROUPS.join(',')}.`;
 
 const SOURCES =
@@ -47,7 +49,7 @@ export function instructionsFor(kind: ServerKind): string {
   const canGenerate = names.has('generate_knowledge');
   const parts = [
     canIngest ? INGESTING : canGenerate ? DRAFTING : showing(names.has('list_provider_resources')),
-    canIngest ? '' : `\n${kind.readOnly ? READ_ONLY : ONLY_KNOWLEDGE}`,
+    canIngest ? '' : `\n${whyNoIngestion(kind)}`,
     canIngest ? '' : `${SOURCES}${names.has('list_provider_resources') ? UNREGISTERED : ''}.`,
     canGenerate ? (names.has('publish_articles') ? THEN_PUBLISH : THEN_DRAFTS) : THEN_KNOWLEDGE,
     names.has('list_articles') ? ARTICLES : '',
@@ -58,9 +60,19 @@ export function instructionsFor(kind: ServerKind): string {
   return parts.filter((part) => part !== '').join('\n');
 }
 
-/** What a flag would switch on. A server that only reads has said already that it changes nothing. */
-function offText({ readOnly, allowDelete, allowPublish, toolGroups }: ServerKind): string {
-  if (readOnly) return '';
+/** Everything that keeps a client from ingesting. */
+function whyNoIngestion(kind: ServerKind): string {
+  const reasons = [
+    kind.readOnly ? READ_ONLY : kind.toolGroups.includes('sources') ? '' : ONLY_KNOWLEDGE,
+    kind.withoutScope === undefined ? '' : withoutScope(kind.withoutScope),
+  ];
+  return reasons.filter((reason) => reason !== '').join('\n');
+}
+
+/** What a flag would switch on. A client that can only read has been told already that it changes nothing. */
+function offText(kind: ServerKind): string {
+  const { readOnly, allowDelete, allowPublish, toolGroups } = kind;
+  if (readOnly || kind.withoutScope !== undefined) return '';
   const off = [
     { what: 'Deleting sources', flag: '--allow-delete', isOff: !allowDelete, group: 'sources' },
     { what: 'Publishing', flag: '--allow-publish', isOff: !allowPublish, group: 'knowledge' },

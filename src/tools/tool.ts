@@ -19,6 +19,8 @@ export interface ServerKind {
   readonly sandbox: boolean;
   /** Clients reach it over HTTP. */
   readonly http: boolean;
+  /** The scope that the client's access token lacks: without it, only what changes nothing is offered. */
+  readonly withoutScope?: string | undefined;
 }
 
 /** What the server gives every tool. */

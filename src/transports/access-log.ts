@@ -10,6 +10,10 @@ import { fieldOf } from './message-bounds.ts';
 export interface Summary {
   method?: string | undefined;
   tool?: string | undefined;
+  /** A short hash of who asks, where there is a sign-in. */
+  subject?: string;
+  /** Why its token was refused. */
+  refused?: string | undefined;
   /** Of a batch: what each message asks for, and how many ask for the same. */
   batch?: string[];
 }

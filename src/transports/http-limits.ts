@@ -28,77 +28,83 @@ function descriptorLimit(): number | null {
 }
 
 /**
- * Shares out the sessions, so that no key takes them all. A key that a client brings gets a fifth
+ * Shares out the sessions, so that nobody takes them all. A key that a client brings gets a fifth
  * (at least one session). A fifth is kept for the clients without a key of their own, who use the
- * server's, and another for those with one.
+ * server's, and another for those with one. Where people sign in, each gets a fifth.
  */
 export class SessionShares {
   readonly #maximum: number;
-  readonly #byKey = new Map<string | undefined, number>();
+  readonly #hasSignIn: boolean;
+  readonly #byParty = new Map<string | undefined, number>();
   #total = 0;
 
-  /** @param maximum How many sessions there may be at once. */
-  constructor(maximum: number) {
+  /**
+   * @param maximum How many sessions there may be at once.
+   * @param hasSignIn Whether everybody is known, so that none need be kept for those who are not.
+   */
+  constructor(maximum: number, hasSignIn = false) {
     this.#maximum = maximum;
+    this.#hasSignIn = hasSignIn;
   }
 
-  /** Takes a session for a key, undefined for the server's own. Null where there is none to have. */
-  take(apiKey: string | undefined): (() => void) | null {
-    const used = this.#byKey.get(apiKey) ?? 0;
-    if (this.#total >= this.#maximum || used >= this.#shareOf(apiKey)) return null;
-    this.#change(apiKey, 1);
+  /** Takes a session for a subject or a key, undefined for the server's own. Null where there is none to have. */
+  take(party: string | undefined): (() => void) | null {
+    const used = this.#byParty.get(party) ?? 0;
+    if (this.#total >= this.#maximum || used >= this.#shareOf(party)) return null;
+    this.#change(party, 1);
     let isGivenBack = false;
     return () => {
       if (isGivenBack) return;
       isGivenBack = true;
-      this.#change(apiKey, -1);
+      this.#change(party, -1);
     };
   }
 
-  #shareOf(apiKey: string | undefined): number {
+  #shareOf(party: string | undefined): number {
     const part = Math.floor(this.#maximum * SESSIONS_PART);
-    const own = this.#byKey.get(undefined) ?? 0;
-    if (apiKey === undefined) return this.#maximum - part;
+    const own = this.#byParty.get(undefined) ?? 0;
+    if (party === undefined) return this.#maximum - part;
+    if (this.#hasSignIn) return Math.max(1, part);
     const isRoomForBrought = this.#total - own < this.#maximum - part;
     return isRoomForBrought ? Math.max(1, part) : 0;
   }
 
-  #change(apiKey: string | undefined, change: number): void {
+  #change(party: string | undefined, change: number): void {
     this.#total += change;
-    const left = (this.#byKey.get(apiKey) ?? 0) + change;
-    if (left === 0) this.#byKey.delete(apiKey);
-    else this.#byKey.set(apiKey, left);
+    const left = (this.#byParty.get(party) ?? 0) + change;
+    if (left === 0) this.#byParty.delete(party);
+    else this.#byParty.set(party, left);
   }
 }
 
-/** How much of requests may be under way at once, in bytes of their bodies: in all, and for one key of a client's own. */
+/** How much of requests may be under way at once, in bytes of their bodies: in all, and for one subject or key of a client's own. */
 const UNDER_WAY_BYTES = 32 * 1024 * 1024;
-const UNDER_WAY_BYTES_A_KEY = 16 * 1024 * 1024;
+const UNDER_WAY_BYTES_EACH = 16 * 1024 * 1024;
 
 /**
  * Bounds what is held for requests under way. A body is held several times over while it is read,
  * parsed and answered, so that a few large ones at once would fill the memory.
  */
 export class UnderWayBound {
-  readonly #byKey = new Map<string | undefined, number>();
+  readonly #byParty = new Map<string | undefined, number>();
   #total = 0;
 
   /** Takes room for a part of a body. False where there is none. */
-  take(apiKey: string | undefined, bytes: number): boolean {
-    const own = (this.#byKey.get(apiKey) ?? 0) + bytes;
-    const isTooMuchForKey = apiKey !== undefined && own > UNDER_WAY_BYTES_A_KEY;
-    if (isTooMuchForKey || this.#total + bytes > UNDER_WAY_BYTES) return false;
+  take(party: string | undefined, bytes: number): boolean {
+    const own = (this.#byParty.get(party) ?? 0) + bytes;
+    const isTooMuchForOne = party !== undefined && own > UNDER_WAY_BYTES_EACH;
+    if (isTooMuchForOne || this.#total + bytes > UNDER_WAY_BYTES) return false;
     this.#total += bytes;
-    this.#byKey.set(apiKey, own);
+    this.#byParty.set(party, own);
     return true;
   }
 
   /** Gives back what was taken. */
-  giveBack(apiKey: string | undefined, bytes: number): void {
+  giveBack(party: string | undefined, bytes: number): void {
     this.#total -= bytes;
-    const left = (this.#byKey.get(apiKey) ?? 0) - bytes;
-    if (left > 0) this.#byKey.set(apiKey, left);
-    else this.#byKey.delete(apiKey);
+    const left = (this.#byParty.get(party) ?? 0) - bytes;
+    if (left > 0) this.#byParty.set(party, left);
+    else this.#byParty.delete(party);
   }
 }
 

@@ -10,6 +10,8 @@ interface RefusalDetails {
   readonly headers?: Readonly<Record<string, string>>;
   /** The ID of the message that is at fault, where it is known. */
   readonly id?: string | number | undefined;
+  /** For the log: why a token was refused, without anything of it. */
+  readonly reason?: string | undefined;
 }
 
 /** A request that is turned away with an HTTP status. */

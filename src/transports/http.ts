@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
-import { isWildcard, nameOf } from '../hosts.ts';
+import type { ProxySettings } from '../fini/connections.ts';
+import { hostnameOf, isWildcard, nameOf } from '../hosts.ts';
 import { failureText } from '../tools/errors.ts';
 import { logAccess, logSeldom, type Summary } from './access-log.ts';
 import type { AccessRules } from './http-access.ts';
@@ -16,13 +17,21 @@ import { answerJson, answerRefusal, HttpRefusal } from './http-refusal.ts';
 import { pathOf } from './http-request.ts';
 import { McpEndpoint } from './mcp-endpoint.ts';
 import { McpServers, type McpServersOptions } from './mcp-servers.ts';
+import { METADATA_PATH, pathnameOf, ResourceServer, type SignIn } from './oauth.ts';
 import type { SessionsOptions } from './sessions.ts';
 
 /** How the HTTP server runs. */
-export interface HttpServerOptions extends AccessRules, SessionsOptions, McpServersOptions {
+export interface HttpServerOptions
+  extends AccessRules,
+    SessionsOptions,
+    McpServersOptions,
+    SignIn,
+    ProxySettings {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** The URL of `/mcp` as clients reach it; undefined for the one that is listened on. */
+  readonly publicUrl?: string | undefined;
   /** No sessions: any replica can answer any request. */
   readonly stateless: boolean;
   /** How long an idle connection is kept open, in seconds. */
@@ -44,6 +53,8 @@ type Route = (
   summary: Summary,
 ) => Promise<void> | void;
 
+/** The path of MCP's endpoint. */
+const ENDPOINT = '/mcp';
 /** What a client has for its headers, and for its whole request; and how often that is checked. */
 const TIMEOUTS = {
   headersTimeout: 10_000,
@@ -61,16 +72,32 @@ const STOP_INTERVAL_MS = 20;
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { log, version } = options;
   const servers = new McpServers(options);
+  const rules = rulesOf(options);
+  const { oauthIssuer } = options;
+  const url = () => options.publicUrl ?? `${urlOf(server.address())}${ENDPOINT}`;
+  const oauth =
+    oauthIssuer === undefined ? undefined : new ResourceServer({ ...options, oauthIssuer, url });
   const mcp = new McpEndpoint(servers, {
     ...options,
-    rules: rulesOf(options),
+    ...{ rules, oauth },
     onLetGo: logSeldom(log, 'clients that did not read were let go'),
   });
   /** Every path that there is. */
   const routes = new Map<string, Route>([
-    ['/mcp', (...given) => mcp.serve(...given)],
+    [ENDPOINT, (...given) => mcp.serve(...given)],
     ['/healthz', (_request, response) => answerJson(response, 200, { status: 'ok', version })],
   ]);
+  const named = [...routes.keys()];
+  if (oauth !== undefined) {
+    const { publicUrl } = options;
+    // A proxy in front may cut the path of the public URL off, or not.
+    const paths = ['', ENDPOINT, publicUrl === undefined ? '' : pathnameOf(publicUrl)];
+    for (const path of paths) {
+      routes.set(`${METADATA_PATH}${path}`, (request, response) =>
+        oauth.answerMetadata(request, response),
+      );
+    }
+  }
 
   /** One request, from the door to its access line. */
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -80,10 +107,13 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     try {
       const path = pathOf(request);
       const route = routes.get(path);
-      if (route === undefined) throw notHere(path, [...routes.keys()], options);
+      if (route === undefined) throw notHere(path, named, options);
       await route(request, response, summary);
     } catch (error) {
-      if (error instanceof HttpRefusal) return answerRefusal(request, response, error);
+      if (error instanceof HttpRefusal) {
+        summary.refused = error.details.reason;
+        return answerRefusal(request, response, error);
+      }
       // The client disconnected, or the response has already started.
       if (request.errored !== null || response.headersSent) throw error;
       const text = failureText(error, servers, options);
@@ -108,14 +138,14 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
   });
-  const url = urlOf(server.address());
-  log('info', 'listening', { url: `${url}/mcp` });
-  if (isWildcard(options.host) && options.allowedHosts.length === 0) {
+  const origin = urlOf(server.address());
+  log('info', 'listening', { url: `${origin}${ENDPOINT}`, publicUrl: options.publicUrl });
+  if (isWildcard(options.host) && rules.allowedHosts.length === 0) {
     log('info', 'only requests to a loopback name are answered: name others with --allowed-host');
   }
 
   return {
-    url,
+    url: origin,
     async stop(graceMs) {
       mcp.stop();
       server.close();
@@ -134,22 +164,25 @@ const SIGN_IN = /^\/(\.well-known\/|register$|authorize$|token$)/;
 function notHere(
   path: string,
   [first, ...others]: readonly string[],
-  { authToken }: AccessRules,
+  { authToken, oauthIssuer }: AccessRules & SignIn,
 ): HttpRefusal {
   const here = `There is only ${first} here, and ${others.join(', ')}.`;
+  if (!SIGN_IN.test(path)) return new HttpRefusal(404, here);
   // Clients show this in place of the refusal before it.
-  const why =
-    authToken !== undefined && SIGN_IN.test(path)
-      ? `${here} This server has no sign-in: the token is missing or wrong. Set "Authorization: Bearer" to the token that it was started with (FINI_MCP_AUTH_TOKEN).`
-      : here;
-  return new HttpRefusal(404, why);
+  const signIn =
+    oauthIssuer !== undefined
+      ? ` This server has no sign-in of its own: that is at ${oauthIssuer}, as ${METADATA_PATH} says.`
+      : authToken !== undefined
+        ? ' This server has no sign-in: the token is missing or wrong. Set "Authorization: Bearer" to the token that it was started with (FINI_MCP_AUTH_TOKEN).'
+        : '';
+  return new HttpRefusal(404, `${here}${signIn}`);
 }
 
-/** An address that was given as the one to listen on is a name that one may ask under, too. */
-function rulesOf({ host, ...rules }: HttpServerOptions): AccessRules {
-  if (isWildcard(host)) return rules;
-  const name = nameOf(host);
-  return name === null ? rules : { ...rules, allowedHosts: [...rules.allowedHosts, name] };
+/** The address to listen on and the public URL are names that one may ask under, too. */
+function rulesOf({ host, publicUrl = '', ...rules }: HttpServerOptions): AccessRules {
+  const names = [isWildcard(host) ? null : nameOf(host), hostnameOf(publicUrl)];
+  const allowedHosts = [...rules.allowedHosts, ...names.filter((name) => name !== null)];
+  return { ...rules, allowedHosts };
 }
 
 function urlOf(address: AddressInfo | string | null): string {

@@ -6,18 +6,22 @@ import {
   apiKeyOf,
   checkAccess,
   shareWithOrigin,
+  shortHash,
 } from './http-access.ts';
 import { UnderWayBound, UnreadBound } from './http-limits.ts';
 import { HttpRefusal, noRoom } from './http-refusal.ts';
 import { opensSession, readAccept, readBody, readJson } from './http-request.ts';
 import type { McpRequest, McpServers } from './mcp-servers.ts';
 import { ModernHttp } from './modern-http.ts';
+import type { ResourceServer } from './oauth.ts';
 import { Sessions, type SessionsOptions } from './sessions.ts';
 import { serveStateless } from './stateless.ts';
 
 /** How clients are served. */
 export interface McpEndpointOptions extends SessionsOptions {
   readonly rules: AccessRules;
+  /** Checks who asks, where there is a sign-in. */
+  readonly oauth: ResourceServer | undefined;
   /** No sessions: any replica can answer any request. */
   readonly stateless: boolean;
   /** Told of each client that is let go since it did not read. */
@@ -39,7 +43,8 @@ export class McpEndpoint {
   constructor(servers: McpServers, options: McpEndpointOptions) {
     this.#servers = servers;
     this.#options = options;
-    this.#sessions = new Sessions(servers, options);
+    const hasSignIn = options.oauth !== undefined;
+    this.#sessions = new Sessions(servers, { ...options, hasSignIn });
     this.#modern = new ModernHttp(servers);
     this.#unread = new UnreadBound(options.onLetGo);
   }
@@ -55,11 +60,13 @@ export class McpEndpoint {
    * @throws {HttpRefusal} where it is turned away.
    */
   async serve(request: IncomingMessage, response: ServerResponse, summary: Summary): Promise<void> {
-    const { rules, stateless } = this.#options;
+    const { rules, oauth, stateless } = this.#options;
     if (request.method === 'OPTIONS') return answerPreflight(request, response, rules);
     // Before any refusal, so that a page that may ask can read why it was refused.
     shareWithOrigin(request, response, rules);
     checkAccess(request, rules);
+    const caller = await oauth?.authorize(request);
+    if (caller !== undefined) summary.subject = shortHash(caller.subject);
     checkMethod(
       request,
       METHODS,
@@ -74,11 +81,12 @@ export class McpEndpoint {
     this.#unread.watch(response);
     let body: unknown;
     if (request.method === 'POST') {
-      const json = await readJson(request, this.#holdFor(apiKey, response));
+      const json = await readJson(request, this.#holdFor(caller?.subject ?? apiKey, response));
       Object.assign(summary, summarize(json));
       body = readBody(json);
+      if (caller !== undefined) oauth?.checkScopes(caller, body);
     }
-    await this.#pass({ request, response, apiKey, body });
+    await this.#pass({ request, response, apiKey, caller, body });
   }
 
   /** Opens no more sessions; those that run continue. */
@@ -110,12 +118,12 @@ export class McpEndpoint {
     });
   }
 
-  /** Holds room for a body until its response has ended. */
-  #holdFor(apiKey: string | undefined, response: ServerResponse): (bytes: number) => void {
+  /** Holds room for a body of somebody, by subject or key, until its response has ended. */
+  #holdFor(party: string | undefined, response: ServerResponse): (bytes: number) => void {
     let held = 0;
-    response.once('close', () => this.#underWay.giveBack(apiKey, held));
+    response.once('close', () => this.#underWay.giveBack(party, held));
     return (bytes) => {
-      if (!this.#underWay.take(apiKey, bytes)) {
+      if (!this.#underWay.take(party, bytes)) {
         const why =
           'Too much is under way at this server. Try again later, or pass fewer items at once.';
         throw noRoom(why);

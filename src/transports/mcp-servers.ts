@@ -7,6 +7,7 @@ import { connectServer, createServer, guarded } from '../server.ts';
 import type { ServerKind } from '../tools/tool.ts';
 import type { Lease, Workspaces } from '../workspace.ts';
 import { logged } from './access-log.ts';
+import type { Caller } from './oauth.ts';
 
 /** How often an open stream says that it is alive, in milliseconds. */
 export const KEEP_ALIVE_MS = 15_000;
@@ -17,9 +18,17 @@ export interface McpRequest {
   readonly response: ServerResponse;
   /** The workspace key that the client brought; undefined where it uses the server's. */
   readonly apiKey: string | undefined;
+  /** Who asks; undefined where there is no sign-in. */
+  readonly caller: Caller | undefined;
   /** Its message or batch; undefined where it has no body. */
   readonly body: unknown;
 }
+
+/** What of a request decides which server answers it. */
+export type ServerRequest = {
+  readonly apiKey: string | undefined;
+  readonly caller: Pick<Caller, 'scopes' | 'token'> | undefined;
+};
 
 /** What every MCP server over HTTP is made of. */
 export interface McpServersOptions extends ServerKind {
@@ -27,6 +36,8 @@ export interface McpServersOptions extends ServerKind {
   readonly version: string;
   readonly workspaces: Workspaces;
   readonly log: Log;
+  /** The scope of the tools that do not only read, where there is a sign-in. */
+  readonly oauthWriteScope: string;
 }
 
 /** Makes MCP servers: each client of 2025 gets one for its session, any other one for a request. */
@@ -40,6 +51,12 @@ export class McpServers {
   /** Opens the workspace of a key, or of the server's own. */
   lease(apiKey: string | undefined): Lease {
     return this.#options.workspaces.lease(apiKey);
+  }
+
+  /** The scope that a caller lacks for all that is here; undefined where there is no such. */
+  scopeMissing(caller: ServerRequest['caller']): string | undefined {
+    const { oauthWriteScope } = this.#options;
+    return caller?.scopes.includes(oauthWriteScope) === false ? oauthWriteScope : undefined;
   }
 
   /** Logs a fault of ours, under the reference that the client was given. */
@@ -56,18 +73,19 @@ export class McpServers {
   async connect(
     transport: NodeStreamableHTTPServerTransport,
     lease: Lease,
-    onClose: () => void,
+    { caller, onClose }: { caller: ServerRequest['caller']; onClose: () => void },
   ): Promise<void> {
-    const server = this.#create(lease);
+    const server = this.#create(lease, caller);
     server.onerror = this.onProtocolError;
     server.onclose = onClose;
     await connectServer(server, transport, lease.secrets);
   }
 
   /** Makes the server of a request of 2026, which the SDK connects. */
-  forRequest(apiKey: string | undefined): Server {
+  forRequest({ apiKey, caller }: ServerRequest): Server {
     const lease = this.lease(apiKey);
-    const server = this.#create(lease);
+    if (caller !== undefined) lease.secrets.add(caller.token);
+    const server = this.#create(lease, caller);
     // A subscription never fires onclose, but is closed; anything else does both.
     const close = server.close.bind(server);
     server.close = () => {
@@ -80,9 +98,9 @@ export class McpServers {
     return server;
   }
 
-  #create(lease: Lease): Server {
-    const { version } = this.#options;
+  #create({ workspace }: Lease, caller: ServerRequest['caller']): Server {
+    const kind = { ...this.#options, withoutScope: this.scopeMissing(caller) };
     const { onUnexpectedError } = this;
-    return createServer(version, this.#options, { workspace: lease.workspace, onUnexpectedError });
+    return createServer(kind.version, kind, { workspace, onUnexpectedError });
   }
 }

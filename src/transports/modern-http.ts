@@ -10,8 +10,10 @@ export class ModernHttp {
   constructor(servers: McpServers) {
     // The headers say whose workspace is meant.
     this.#handler = createMcpHandler(
-      ({ requestInfo }) =>
-        servers.forRequest(requestInfo?.headers.get('x-fini-api-key') ?? undefined),
+      ({ requestInfo, authInfo: caller }) => {
+        const apiKey = requestInfo?.headers.get('x-fini-api-key') ?? undefined;
+        return servers.forRequest({ apiKey, caller });
+      },
       {
         legacy: 'reject',
         // Always a stream: progress may come, and whether it does is known too late for the head.
@@ -29,11 +31,15 @@ export class ModernHttp {
   }
 
   /** Answers a request; the response's end is the end of the call. */
-  async serve({ request, response, body }: McpRequest): Promise<void> {
+  async serve({ request, response, caller, body }: McpRequest): Promise<void> {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const webRequest = await toWebRequest(request, body, { signal: gone.signal });
-    const answer = await this.#handler.fetch(webRequest, { parsedBody: body });
+    const answer = await this.#handler.fetch(webRequest, {
+      parsedBody: body,
+      // Which program asks makes no difference.
+      ...(caller && { authInfo: { ...caller, scopes: [...caller.scopes], clientId: '' } }),
+    });
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
     // The SDK's own adapter keeps the head back until the first event, which may take seconds.
     response.flushHeaders();

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
 import { NodeStreamableHTTPServerTransport } from '@modelcontextprotocol/node';
 import type { JSONRPCMessage } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import type { Secrets } from '../secrets.ts';
 import { EventLogs } from './event-log.ts';
 import { SessionShares } from './http-limits.ts';
 import { HttpRefusal, noRoom } from './http-refusal.ts';
@@ -16,10 +16,27 @@ export interface SessionsOptions {
   readonly sessionIdleSeconds: number;
 }
 
+/** The same, with what a session's owner can be told by. */
+interface SharedSessionsOptions extends SessionsOptions {
+  /** Whether everybody has signed in. */
+  readonly hasSignIn: boolean;
+}
+
+/** Whose a session is: nobody else gets in, nor the same person with other rights. */
+interface Owner {
+  /** The workspace key that opened it. */
+  readonly apiKey: string | undefined;
+  /** Who opened it, where there is a sign-in. */
+  readonly subject: string | undefined;
+  /** The scope that they lack. It decides what the session's server offers. */
+  readonly withoutScope: string | undefined;
+}
+
 interface Session {
   readonly transport: NodeStreamableHTTPServerTransport;
-  /** The workspace key that opened it; nobody else gets in. */
-  readonly apiKey: string | undefined;
+  readonly owner: Owner;
+  /** What must not go out to its client. */
+  readonly secrets: Secrets;
   /** IDs of requests whose response is not yet ended. */
   readonly underWay: Set<string | number>;
   /** Responses not yet ended, its streams included. */
@@ -40,10 +57,10 @@ const cancelSchema = z.object({
   params: z.object({ requestId }),
 });
 
-/** The sessions of clients of 2025, shared out among the keys that they bring. */
+/** The sessions of clients of 2025, shared out among their people, or among the keys that they bring. */
 export class Sessions {
   readonly #servers: McpServers;
-  readonly #options: SessionsOptions;
+  readonly #options: SharedSessionsOptions;
   readonly #shares: SessionShares;
   readonly #eventLogs = new EventLogs<JSONRPCMessage>();
   /** By ID. */
@@ -51,10 +68,10 @@ export class Sessions {
   readonly #sweep: NodeJS.Timeout;
   #isStopping = false;
 
-  constructor(servers: McpServers, options: SessionsOptions) {
+  constructor(servers: McpServers, options: SharedSessionsOptions) {
     this.#servers = servers;
     this.#options = options;
-    this.#shares = new SessionShares(options.maximumSessions);
+    this.#shares = new SessionShares(options.maximumSessions, options.hasSignIn);
     const idleMs = options.sessionIdleSeconds * 1000;
     this.#sweep = setInterval(() => this.#closeIdle(idleMs), idleMs / SWEEPS_PER_IDLE_TIME);
   }
@@ -69,14 +86,19 @@ export class Sessions {
    *
    * @throws {HttpRefusal} where there is no room for one.
    */
-  async open({ request, response, apiKey, body }: McpRequest): Promise<void> {
+  async open(given: McpRequest): Promise<void> {
     if (this.#isStopping) throw noRoom('This server is stopping.');
-    const giveBack = this.#shares.take(apiKey) ?? (await this.#takeIdleShare(apiKey));
+    const { request, response, apiKey, caller, body } = given;
+    const owner = this.#ownerOf(given);
+    const party = partyOf(owner);
+    const giveBack = this.#shares.take(party) ?? (await this.#takeIdleShare(party));
     if (giveBack === null) {
-      const why = `All that this key may have of the ${this.#options.maximumSessions} sessions of this server are in use. Try again later.`;
+      const whose = caller === undefined ? 'key' : 'person';
+      const why = `All that this ${whose} may have of the ${this.#options.maximumSessions} sessions of this server are in use. Try again later.`;
       throw noRoom(why);
     }
     const lease = this.#servers.lease(apiKey);
+    const { secrets } = lease;
     const eventStore = this.#eventLogs.open();
     let isOpen = false;
     const transport = new NodeStreamableHTTPServerTransport({
@@ -86,17 +108,18 @@ export class Sessions {
       onsessioninitialized: (id) => {
         isOpen = true;
         const underWay = new Set<string | number>();
-        const session = { transport, apiKey, underWay, open: 0, lastUsedAt: Date.now() };
+        const session = { transport, owner, secrets, underWay, open: 0, lastUsedAt: Date.now() };
         this.#sessions.set(id, session);
-        countResponse(session, response);
+        countResponse(session, given);
       },
     });
-    await this.#servers.connect(transport, lease, () => {
+    const onClose = () => {
       lease.release();
       giveBack();
       this.#eventLogs.close(eventStore);
       if (transport.sessionId !== undefined) this.#sessions.delete(transport.sessionId);
-    });
+    };
+    await this.#servers.connect(transport, lease, { caller, onClose });
     await transport.handleRequest(request, response, body);
     // An initialize that was refused leaves nothing behind.
     if (!isOpen) await transport.close();
@@ -107,9 +130,10 @@ export class Sessions {
    *
    * @throws {HttpRefusal} where it names none, or none that is its client's.
    */
-  async continue({ request, response, apiKey, body }: McpRequest): Promise<void> {
-    const session = this.#find(request.headers['mcp-session-id'], apiKey);
-    countResponse(session, response);
+  async continue(given: McpRequest): Promise<void> {
+    const { request, response, body } = given;
+    const session = this.#find(request.headers['mcp-session-id'], this.#ownerOf(given));
+    countResponse(session, given);
     const id = requestSchema.safeParse(body).data?.id;
     if (id !== undefined) {
       session.underWay.add(id);
@@ -139,32 +163,38 @@ export class Sessions {
     await Promise.all([...this.#sessions.values()].map(({ transport }) => transport.close()));
   }
 
-  #find(id: string | string[] | undefined, apiKey: string | undefined): Session {
+  #ownerOf({ apiKey, caller }: McpRequest): Owner {
+    const withoutScope = this.#servers.scopeMissing(caller);
+    return { apiKey, subject: caller?.subject, withoutScope };
+  }
+
+  #find(id: string | string[] | undefined, owner: Owner): Session {
     if (typeof id !== 'string') {
       throw new HttpRefusal(400, 'Mcp-Session-Id is missing: begin with an initialize request.');
     }
     const session = this.#sessions.get(id);
     // Somebody else's session is as unknown as none, so that IDs cannot be probed.
-    if (session === undefined || session.apiKey !== apiKey) {
+    if (session === undefined || !isSame(session.owner, owner)) {
       const why = 'This session does not exist or has ended: initialize again.';
       throw new HttpRefusal(404, why, { code: SESSION_NOT_FOUND });
     }
     return session;
   }
 
-  /** Makes room for a key that has no session: closes the longest-idle one of the key with the most. */
-  async #takeIdleShare(apiKey: string | undefined): Promise<(() => void) | null> {
+  /** Makes room for whoever has no session: closes the longest-idle one of whoever has the most. */
+  async #takeIdleShare(party: string | undefined): Promise<(() => void) | null> {
     const counts = new Map<string | undefined, number>();
-    for (const one of this.#sessions.values()) {
-      counts.set(one.apiKey, (counts.get(one.apiKey) ?? 0) + 1);
+    for (const { owner } of this.#sessions.values()) {
+      const theirs = partyOf(owner);
+      counts.set(theirs, (counts.get(theirs) ?? 0) + 1);
     }
-    if (counts.has(apiKey)) return null;
+    if (counts.has(party)) return null;
     const most = Math.max(...counts.values());
     const [idle] = [...this.#sessions.values()]
-      .filter((one) => one.open === 0 && counts.get(one.apiKey) === most)
+      .filter((one) => one.open === 0 && counts.get(partyOf(one.owner)) === most)
       .sort((one, other) => one.lastUsedAt - other.lastUsedAt);
     await idle?.transport.close();
-    return this.#shares.take(apiKey);
+    return this.#shares.take(party);
   }
 
   #closeIdle(idleMs: number): void {
@@ -174,11 +204,27 @@ export class Sessions {
   }
 }
 
-function countResponse(session: Session, response: ServerResponse): void {
+/** Among whom the sessions are shared out. Anybody can make up keys, but nobody a subject. */
+function partyOf({ subject, apiKey }: Owner): string | undefined {
+  return subject ?? apiKey;
+}
+
+function isSame(one: Owner, other: Owner): boolean {
+  return (
+    one.apiKey === other.apiKey &&
+    one.subject === other.subject &&
+    one.withoutScope === other.withoutScope
+  );
+}
+
+/** Counts a response until its end. As long, the token that came with its request goes out to nobody. */
+function countResponse(session: Session, { response, caller }: McpRequest): void {
+  const forget = caller === undefined ? undefined : session.secrets.add(caller.token);
   session.open += 1;
   session.lastUsedAt = Date.now();
   response.once('close', () => {
     session.open -= 1;
     session.lastUsedAt = Date.now();
+    forget?.();
   });
 }

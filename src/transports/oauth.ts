@@ -1,0 +1,184 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ProxySettings } from '../fini/connections.ts';
+import type { Log } from '../log.ts';
+import { toolsFor } from '../tools/index.ts';
+import type { ServerKind } from '../tools/tool.ts';
+import type { AccessToken, AccessTokens } from './access-token.ts';
+import { answerJson, HttpRefusal } from './http-refusal.ts';
+import { KeysUnavailable } from './issuer-keys.ts';
+import { fieldOf } from './message-bounds.ts';
+
+/** Who asks, as their access token says. */
+export interface Caller {
+  /** Whom the token stands for, with its issuer. */
+  readonly subject: string;
+  readonly scopes: readonly string[];
+  readonly token: string;
+}
+
+/** A sign-in in front of the server, and what it is called. */
+export interface SignIn {
+  readonly oauthIssuer?: string | undefined;
+  /** What tokens must have in `aud`; undefined for the public URL. */
+  readonly oauthAudience?: string | undefined;
+  /** What everything needs. */
+  readonly oauthReadScope: string;
+  /** What tools need as well that do not only read. */
+  readonly oauthWriteScope: string;
+}
+
+/** What a resource server is made of. */
+export interface ResourceServerOptions extends SignIn, ServerKind, ProxySettings {
+  readonly oauthIssuer: string;
+  /** Where clients reach the endpoint. It is known once the server listens. */
+  readonly url: () => string;
+  readonly log: Log;
+}
+
+/** Where the metadata of a protected resource is (RFC 9728), before its path. */
+export const METADATA_PATH = '/.well-known/oauth-protected-resource';
+const RETRY_AFTER_SECONDS = '5';
+
+/**
+ * The server as OAuth has it: a resource server, which checks the access tokens of an issuer and
+ * tells clients where to get them (RFC 6750, RFC 9728, MCP's authorization).
+ */
+export class ResourceServer {
+  readonly #options: ResourceServerOptions;
+  /** All that a client may ask for, since one that asks for less is never shown the rest. */
+  readonly #scopes: readonly string[];
+  /** The tools that are here, and need the write scope. */
+  readonly #writers: ReadonlySet<string>;
+  #tokens: Promise<AccessTokens> | undefined;
+
+  constructor(options: ResourceServerOptions) {
+    this.#options = options;
+    const { oauthReadScope, oauthWriteScope } = options;
+    const writers = toolsFor(options).filter(({ kind }) => kind !== 'reads');
+    this.#writers = new Set(writers.map(({ name }) => name));
+    this.#scopes = [
+      ...new Set(writers.length > 0 ? [oauthReadScope, oauthWriteScope] : [oauthReadScope]),
+    ];
+  }
+
+  /**
+   * Tells who asks.
+   *
+   * @throws {HttpRefusal} where the token is missing, wrong or not enough, or cannot be checked now.
+   */
+  async authorize({ headers: { authorization } }: IncomingMessage): Promise<Caller> {
+    const { oauthIssuer, oauthReadScope } = this.#options;
+    if (authorization === undefined || !/^Bearer( |$)/i.test(authorization)) {
+      const why = `An access token is missing: every request needs "Authorization: Bearer" with one of ${oauthIssuer}. A client that supports MCP's authorization signs in by itself.`;
+      throw this.#challenge(401, why);
+    }
+    const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
+    if (token === undefined) throw this.#invalid('The token is malformed.');
+    const { subject, scopes } = await this.#read(token);
+    if (!scopes.includes(oauthReadScope)) {
+      throw this.#insufficient(`The token lacks the scope ${oauthReadScope}.`);
+    }
+    return { subject: `${oauthIssuer} ${subject}`, scopes, token };
+  }
+
+  /**
+   * Lets messages pass for which the caller has the scopes.
+   *
+   * @param body A message, or a batch of them.
+   * @throws {HttpRefusal} so that the client can ask the person for more.
+   */
+  checkScopes({ scopes }: Caller, body: unknown): void {
+    const { oauthWriteScope } = this.#options;
+    if (scopes.includes(oauthWriteScope)) return;
+    for (const message of Array.isArray(body) ? body : [body]) {
+      if (fieldOf(message, 'method') !== 'tools/call') continue;
+      const name = fieldOf(fieldOf(message, 'params'), 'name');
+      if (typeof name !== 'string' || !this.#writers.has(name)) continue;
+      const id = fieldOf(message, 'id');
+      const known = typeof id === 'string' || typeof id === 'number' ? id : undefined;
+      throw this.#insufficient(`${name} needs the scope ${oauthWriteScope}.`, known);
+    }
+  }
+
+  /** Tells where to get a token (RFC 9728). Anybody may know, on whatever page they are. */
+  answerMetadata(request: IncomingMessage, response: ServerResponse): void {
+    response.setHeader('access-control-allow-origin', '*');
+    if (request.method === 'OPTIONS') {
+      response.setHeader('access-control-allow-methods', 'GET');
+      response.setHeader('access-control-allow-headers', '*');
+      response.writeHead(204).end();
+      return;
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      const headers = { allow: 'GET, HEAD' };
+      throw new HttpRefusal(405, 'There is only GET here.', { headers });
+    }
+    const { oauthIssuer, url } = this.#options;
+    answerJson(response, 200, {
+      resource: url(),
+      authorization_servers: [oauthIssuer],
+      scopes_supported: this.#scopes,
+      bearer_methods_supported: ['header'],
+      resource_name: 'Fini',
+    });
+  }
+
+  async #read(token: string): Promise<AccessToken> {
+    this.#tokens ??= this.#load();
+    const tokens = await this.#tokens;
+    try {
+      const read = await tokens.read(token);
+      if ('fault' in read) throw this.#invalid(read.fault);
+      return read;
+    } catch (error) {
+      if (!(error instanceof KeysUnavailable)) throw error;
+      const why = `The keys of the identity provider ${this.#options.oauthIssuer} cannot be read now, so no token can be checked. Try again later. The server's log has the reason.`;
+      throw new HttpRefusal(503, why, { headers: { 'retry-after': RETRY_AFTER_SECONDS } });
+    }
+  }
+
+  async #load(): Promise<AccessTokens> {
+    const { AccessTokens } = await import('./access-token.ts');
+    const { oauthIssuer: issuer, oauthAudience, url, log, ...proxy } = this.#options;
+    const own = url();
+    // People and providers write a URL with and without a slash at its end.
+    const audiences = oauthAudience === undefined ? [own, `${own}/`] : [oauthAudience];
+    return new AccessTokens({ issuer, audiences, proxy, log });
+  }
+
+  #invalid(why: string): HttpRefusal {
+    return this.#challenge(401, `${why} Sign in again.`, { error: 'invalid_token', why });
+  }
+
+  #insufficient(why: string, id?: string | number): HttpRefusal {
+    const text = `${why} Sign in again with that scope.`;
+    return this.#challenge(403, text, { error: 'insufficient_scope', why, id });
+  }
+
+  #challenge(
+    status: 401 | 403,
+    text: string,
+    details?: { error: string; why: string; id?: string | number | undefined },
+  ): HttpRefusal {
+    const parameters = {
+      realm: 'fini-mcp',
+      ...(details !== undefined && { error: details.error, error_description: details.why }),
+      scope: this.#scopes.join(' '),
+      resource_metadata: metadataUrlOf(this.#options.url()),
+    };
+    const list = Object.entries(parameters).map(([name, value]) => `${name}="${value}"`);
+    const headers = { 'www-authenticate': `Bearer ${list.join(', ')}` };
+    return new HttpRefusal(status, text, { headers, id: details?.id, reason: details?.why });
+  }
+}
+
+/** Where the metadata of a URL is: RFC 9728 inserts its path before that of the resource. */
+function metadataUrlOf(url: string): string {
+  const { origin } = new URL(url);
+  return `${origin}${METADATA_PATH}${pathnameOf(url)}`;
+}
+
+/** The path of a URL, without a slash at its end. */
+export function pathnameOf(url: string): string {
+  return new URL(url).pathname.replace(/\/$/, '');
+}
