@@ -51,7 +51,7 @@ export async function check(
     const milliseconds = Math.round(performance.now() - startedAt);
     return result(
       true,
-      `All is well: Fini answered in ${milliseconds} ms, and the key can read. Whether it can also write shows when something is ingested: a check changes nothing.`,
+      `All is well: Fini answered in ${milliseconds} ms, and the key can read. This check cannot tell whether it can also write.`,
     );
   } catch (error) {
     if (!(error instanceof FiniError)) throw error;
@@ -69,7 +69,7 @@ function proxyText(proxy: string | null, { noProxy, baseUrl }: Config): string {
 
 /** What is wrong, and what a person can do about it. */
 function faultText(error: FiniError, proxy: string | null): string {
-  const said = JSON.stringify(bounded(error.message, ERROR_LENGTH));
+  const said = JSON.stringify(bounded(error.message, ERROR_LENGTH).replace(/\.$/, ''));
   const network = `Check the network${proxy === null ? ' (if you need a proxy, set HTTPS_PROXY)' : ', the proxy'} and FINI_BASE_URL.`;
   switch (error.failure) {
     case 'refused':

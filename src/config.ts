@@ -212,7 +212,7 @@ const settings = {
   allowPublish: {
     flag: 'allow-publish',
     description:
-      'Also list publish_articles, which changes what customers are told. It asks the person each time, if the client supports it.',
+      'Also list publish_articles, which changes what your agents tell customers. It asks the person each time, as delete_sources does.',
     schema: flagSchema,
   },
   toolGroups: {
@@ -297,7 +297,8 @@ const settings = {
   maximumSessions: {
     flag: 'max-sessions',
     needsHttp: true,
-    description: 'The maximum number of HTTP sessions. Beyond that, a new one gets a 503.',
+    description:
+      'The maximum number of HTTP sessions. Beyond that, a new one gets a 503, or the place of an idle one.',
     schema: wholeNumber(1).default(1000),
   },
   sessionIdleSeconds: {
@@ -367,10 +368,18 @@ export function readCommand(
   if (flags.has('sandbox') && flags.has('base-url')) {
     faults.push('--sandbox and --base-url exclude each other: the sandbox is its own Fini');
   }
-  const given = rows.map(({ name, flag, environment: variable }) => [
-    name,
-    flags.get(flag ?? '') ?? environmentValue(environment, variable),
-  ]);
+  const given = rows
+    // The sandbox has a key of its own, and whoever tries it may have left the placeholder in.
+    .filter(({ name }) => !(name === 'apiKey' && flags.has('sandbox')))
+    .map(({ name, flag, environment: variable }) => [
+      name,
+      flags.get(flag ?? '') ?? environmentValue(environment, variable),
+    ]);
+  if (!flags.has('http')) {
+    for (const { flag, needsHttp } of rows) {
+      if (needsHttp && flags.has(flag ?? '')) faults.push(`--${flag} needs --http`);
+    }
+  }
   const parsed = configSchema.safeParse(Object.fromEntries(given));
   if (!parsed.success) {
     for (const issue of parsed.error.issues) {
@@ -380,7 +389,7 @@ export function readCommand(
     }
     return { kind: 'faults', faults };
   }
-  faults.push(...conflicts(parsed.data, flags));
+  faults.push(...conflicts(parsed.data));
   if (faults.length > 0) return { kind: 'faults', faults };
   return { kind: flags.has('check') ? 'check' : 'serve', config: parsed.data };
 }
@@ -440,7 +449,7 @@ export function shown(text: string): string {
 }
 
 /** Settings that make no sense together. */
-function conflicts(config: Config, flags: Flags): string[] {
+function conflicts(config: Config): string[] {
   const faults: string[] = [];
   faults.push(...accessConflicts(config));
   const optional = [
@@ -451,11 +460,6 @@ function conflicts(config: Config, flags: Flags): string[] {
     if (!isSet) continue;
     if (config.readOnly) faults.push(`--read-only and --${flag} exclude each other`);
     if (!config.toolGroups.includes(group)) faults.push(`--${flag} needs ${group} in --tools`);
-  }
-  if (!config.http) {
-    for (const { flag, needsHttp } of rows) {
-      if (needsHttp && flags.has(flag ?? '')) faults.push(`--${flag} needs --http`);
-    }
   }
   return faults;
 }
@@ -534,8 +538,8 @@ Usage: fini-mcp [flags]
 
 ${lines.join('\n')}
   --check
-      Check the key, the network and the proxy by one request that reads, say what is wrong, and exit
-      with 0 or 1.
+      Test the key, the network and the proxy with one read request, then exit: 0 if all is well, 1 if
+      not.
   --help, --version
       Print this help, or the version, and exit.
 `;

@@ -21,7 +21,7 @@ test('the right settings: what was checked, by one request that reads', async ()
   expect(isRight).toBe(true);
   expect(text).toMatch(/^fini-mcp 1\.2\.3, Node\.js \d+\..*\nFini: +http.*\nProxy: none\nKey: /);
   expect(text).toMatch(
-    /All is well: Fini answered in \d+ ms, and the key can read\. Whether it can/,
+    /All is well: Fini answered in \d+ ms, and the key can read\. This check cannot/,
   );
   expect(sandbox.requests).toHaveLength(1);
   expect(sandbox.requests[0]?.method).toBe('GET');

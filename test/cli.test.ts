@@ -150,6 +150,12 @@ const faults: [what: string, args: string[], env: Record<string, string>, says: 
     [/exclude each other/],
   ],
   [
+    'a flag of HTTP beside another fault',
+    ['--port', '4', '--tools', 'bar'],
+    {},
+    [/--port needs --http/, /--tools must be one or both/],
+  ],
+  [
     'a group of tools that there is not',
     ['--tools', 'sources,agents'],
     {},
@@ -292,6 +298,11 @@ test.each([
   ],
 ])('%s chooses groups of tools', (args, toolGroups) => {
   expect(readCommand(args, {})).toMatchObject({ kind: 'serve', config: { toolGroups } });
+});
+
+test('the sandbox has a key of its own, so that none that is given matters', () => {
+  const command = readCommand(['--sandbox'], { FINI_API_KEY: 'fini_...' });
+  expect(command).toMatchObject({ kind: 'serve', config: { sandbox: true } });
 });
 
 describe.concurrent('settings', () => {

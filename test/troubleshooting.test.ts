@@ -102,9 +102,13 @@ async function startupFault(args: string[]): Promise<string> {
 }
 
 /** What a client that starts the server with this command says, or the process on stderr. */
-async function clientFault(command: string, args: string[], path?: string): Promise<string> {
+async function clientFault(
+  command: string,
+  args: string[],
+  environment: Record<string, string> = {},
+): Promise<string> {
   const { PATH = '' } = process.env;
-  const env = { PATH: path ?? PATH };
+  const env = { PATH, ...environment };
   const transport = new StdioClientTransport({ command, args, env, stderr: 'pipe' });
   const client = new Client({ name: 'test', version: '1' });
   const said: string[] = [];
@@ -200,14 +204,15 @@ const causes: Record<string, () => Promise<string>> = {
   },
 
   // The client does not get through to the server
-  'spawn node ENOENT': () => clientFault('node', [CLI], '/nowhere'),
-  'spawn npx ENOENT': () => clientFault('npx', ['-y', 'fini-mcp'], '/nowhere'),
+  'spawn node ENOENT': () => clientFault('node', [CLI], { PATH: '/nowhere' }),
+  'spawn npx ENOENT': () => clientFault('npx', ['-y', 'fini-mcp'], { PATH: '/nowhere' }),
   'Cannot find module': () => clientFault(process.execPath, ['/nowhere/fini-mcp/dist/cli.js']),
   'is not valid JSON': () => {
     const server = JSON.stringify(pathToFileURL(CLI).href);
     const script = `console.log('> fini-mcp@0.1.0 start'); await import(${server});`;
     return clientFault(process.execPath, ['--input-type=module', '--eval', script]);
   },
+  'Connection closed': () => clientFault(process.execPath, [CLI], { FINI_API_KEY: 'fini_...' }),
   'Request timed out': async () => {
     const { client } = await start({ jobs: () => ({ never: true }) });
     return refusedCall(client, 'ingest_and_wait', { documentIdsToAdd: [PAGE] }, 100);

@@ -146,6 +146,7 @@ function nextSteps(
   });
   const held = idsWhere(({ state }) => state === 'held');
   const left = idsWhere(({ state }) => state === 'left');
+  const failed = idsWhere(({ outcome }) => outcome === 'failed');
   const articleIds = sources.flatMap(({ job }) => job?.hcArticleId ?? []);
   return paragraph(
     waiting.length === 0
@@ -162,10 +163,12 @@ function nextSteps(
       : `To read the drafts, call get_articles with ${jsonText({ articleIds: articleIds.slice(0, DRAFTS_READ) })}.${articleIds.length > DRAFTS_READ ? ' Then the others.' : ''} Drafts are not live: a person must review ${canPublish ? 'them, and agree to publish_articles' : 'and publish them in the Fini dashboard'}.`,
     counts.nothing_made === 0
       ? ''
-      : `${counted(counts.nothing_made, 'source')} made no draft. The usual causes: there is no folder tree (get_knowledge_tree shows it; folders are made in the Fini dashboard), or the source has nothing new.`,
+      : counts.drafted > 0
+        ? `${counted(counts.nothing_made, 'source')} made no draft. The usual cause: the source has nothing new for the articles.`
+        : `${counted(counts.nothing_made, 'source')} made no draft. The usual causes: there is no folder tree (get_knowledge_tree shows it; folders are made in the Fini dashboard), or the source has nothing new.`,
     counts.failed === 0
       ? ''
-      : `${counted(counts.failed, 'job')} failed. Check the sources with get_source, then try again.`,
+      : `${counted(counts.failed, 'job')} failed, each for the reason given. To try again, ${generateCall(failed, given)}`,
     held.length === 0
       ? ''
       : `An earlier call sent ${counted(held.length, 'source')} and got no answer, so drafts may already be generated from ${held.length === 1 ? 'it' : 'them'}. This call did not queue ${held.length === 1 ? 'it' : 'them'} again. To check, call list_articles with {"type":"draft"}. If there is none in ${Math.ceil(heldSeconds)} s, ${generateCall(held, given)}`,

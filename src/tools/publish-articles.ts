@@ -55,7 +55,7 @@ export const publishArticles = defineTool({
   name: 'publish_articles',
   title: 'Publish draft articles',
   description:
-    'Publishes drafts, so that agents answer customers from them: as new live articles, or as updates of existing ones. Use it only if the person asked for exactly that, after showing them each draft (get_articles) and what changes (dryRun). If the client supports it, the person is asked to confirm. To take an article back, use the Fini dashboard.',
+    'Publishes drafts, so that agents answer customers from them: as new live articles, or as updates of existing ones. Use it only if the person asked for exactly that, after showing them each draft (get_articles) and what changes (dryRun). If the client supports it, the person is asked to confirm (with --stateless, only clients of protocol 2026-07-28). To take an article back, use the Fini dashboard.',
   kind: 'publishes',
   scope: 'read and write',
   idempotent: true,

@@ -81,8 +81,10 @@ test('nothing made, failed and without a job: each source once, with its reason'
     'drafted',
   ]);
   expect(structured.sources[1].error).toBe('The model refused');
-  expect(structured.nextSteps).toMatch(/made no draft.*folder tree.*get_knowledge_tree/);
-  expect(callIn(structured.nextSteps, 'generate_knowledge')).toEqual({ documentIds: [ids[2]] });
+  expect(structured.nextSteps).toMatch(/made no draft\. The usual cause: the source has nothing/);
+  const [failed, unqueued] = structured.nextSteps.split('Fini returned no job');
+  expect(callIn(failed, 'generate_knowledge')).toEqual({ documentIds: [ids[1]] });
+  expect(callIn(unqueued, 'generate_knowledge')).toEqual({ documentIds: [ids[2]] });
   expect(text).toContain('"The model refused"');
 });
 
