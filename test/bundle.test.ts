@@ -9,7 +9,8 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { packBundle } from '../bundle.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import { configSchema, helpText } from '../src/config.ts';
+import { helpText } from '../src/command-line.ts';
+import { configSchema } from '../src/config.ts';
 import { startSandbox } from '../src/sandbox/server.ts';
 import { readAnswer } from './harness.ts';
 

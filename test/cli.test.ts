@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
-import { helpText, readCommand } from '../src/config.ts';
+import { helpText, readCommand } from '../src/command-line.ts';
 import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
 import {
   CLI,

@@ -45,6 +45,7 @@ const rooms = [
   /^knowledge\//,
   /^ingestion\//,
   /^fini\//,
+  /^command-line\.ts$/,
   /^config\.ts$/,
   /^log\.ts$/,
   /^(text|secrets|hosts|compile-cache)\.ts$/,

@@ -12,7 +12,7 @@ import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/s
 import fc from 'fast-check';
 import { type CryptoKey, exportSPKI, importJWK } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { readCommand } from '../src/config.ts';
+import { readCommand } from '../src/command-line.ts';
 import { createLog } from '../src/log.ts';
 import type { Sandbox } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import * as z from 'zod';
 import packageJson from '../package.json' with { type: 'json' };
 import serverJson from '../server.json' with { type: 'json' };
-import { helpText } from '../src/config.ts';
+import { helpText } from '../src/command-line.ts';
 import { toolsFor } from '../src/tools/index.ts';
 import { configFor, readAnswer } from './harness.ts';
 

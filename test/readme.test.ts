@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { helpText } from '../src/config.ts';
+import { helpText } from '../src/command-line.ts';
 import { tools } from '../src/tools/index.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');

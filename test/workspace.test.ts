@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest';
-import { readCommand } from '../src/config.ts';
+import { readCommand } from '../src/command-line.ts';
 import { startSandbox } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';
 import { Workspaces } from '../src/workspace.ts';

@@ -1,0 +1,184 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { type Config, configSchema, settingRows } from './config.ts';
+import { isLoopback } from './hosts.ts';
+import { maskKeys } from './secrets.ts';
+import { quoted } from './text.ts';
+
+/* How the settings are given: by flags and the environment. */
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: 'serve' | 'check'; readonly config: Config }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'faults'; readonly faults: readonly string[] };
+
+/**
+ * Reads the command line and the environment; a flag wins over the environment. Every fault is
+ * found at once, in a line of its own that never holds a value of the key.
+ */
+export function readCommand(
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): Command {
+  const { flags, faults } = readFlags(argv);
+  if (flags.has('help')) return { kind: 'help' };
+  if (flags.has('version')) return { kind: 'version' };
+  if (flags.has('sandbox') && flags.has('base-url')) {
+    faults.push('--sandbox and --base-url exclude each other: the sandbox is its own Fini');
+  }
+  const given = settingRows
+    // The sandbox has a key of its own, and whoever tries it may have left the placeholder in.
+    .filter(({ name }) => !(name === 'apiKey' && flags.has('sandbox')))
+    .map(({ name, flag, environment: variable }) => [
+      name,
+      flags.get(flag ?? '') ?? environmentValue(environment, variable),
+    ]);
+  if (!flags.has('http')) {
+    for (const { flag, needsHttp } of settingRows) {
+      if (needsHttp && flags.has(flag ?? '')) faults.push(`--${flag} needs --http`);
+    }
+  }
+  const parsed = configSchema.safeParse(Object.fromEntries(given));
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const row = settingRows.find(({ name }) => name === issue.path[0]);
+      const isFlag = row?.flag !== undefined && flags.has(row.flag);
+      faults.push(`${isFlag ? `--${row.flag}` : row?.environment} ${issue.message}`);
+    }
+    return { kind: 'faults', faults };
+  }
+  faults.push(...conflicts(parsed.data));
+  if (faults.length > 0) return { kind: 'faults', faults };
+  return { kind: flags.has('check') ? 'check' : 'serve', config: parsed.data };
+}
+
+const SHORT_FLAGS = new Map([
+  ['h', 'help'],
+  ['v', 'version'],
+]);
+
+type Flags = ReadonlyMap<string, string | true | readonly string[]>;
+
+function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } {
+  const flags = new Map<string, string | true | readonly string[]>();
+  const faults: string[] = [];
+  const initials = new Map<string, unknown>([
+    ['check', false],
+    ['help', false],
+    ['version', false],
+  ]);
+  for (const { flag, initial } of settingRows) if (flag !== undefined) initials.set(flag, initial);
+  const options: ParseArgsConfig['options'] = {};
+  for (const [flag, initial] of initials) {
+    options[flag] = { type: typeof initial === 'boolean' ? 'boolean' : 'string', multiple: true };
+  }
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
+  for (const token of tokens) {
+    if (token.kind === 'positional') faults.push(`${shown(token.value)} is not a flag; see --help`);
+    if (token.kind !== 'option') continue;
+    const { rawName, inlineValue } = token;
+    // What follows a flag and looks like one is a flag, not the value that was left out.
+    const isSwallowed = inlineValue === false && token.value?.startsWith('-') === true;
+    if (isSwallowed)
+      faults.push(`${rawName} needs a value, and ${shown(token.value ?? '')} is a flag`);
+    const value = isSwallowed ? undefined : token.value;
+    const name = SHORT_FLAGS.get(token.name) ?? token.name;
+    const initial = initials.get(name);
+    const before = flags.get(name);
+    if (!initials.has(name)) {
+      faults.push(`${shown(rawName).slice(1, -1)} is not a flag of fini-mcp; see --help`);
+    } else if (typeof initial === 'boolean') {
+      if (value === undefined) flags.set(name, true);
+      else faults.push(`${rawName} takes no value`);
+    } else if (!value) {
+      if (!isSwallowed) faults.push(`${rawName} needs a value`);
+    } else if (Array.isArray(initial)) {
+      flags.set(name, [...(Array.isArray(before) ? before : []), value]);
+    } else {
+      flags.set(name, value);
+    }
+  }
+  return { flags, faults };
+}
+
+/** What was given, on one line and without a key that was given in the wrong place. */
+export function shown(text: string): string {
+  return quoted(maskKeys(text));
+}
+
+/** Settings that make no sense together. */
+function conflicts(config: Config): string[] {
+  const faults: string[] = [];
+  faults.push(...accessConflicts(config));
+  const optional = [
+    { flag: 'allow-delete', isSet: config.allowDelete, group: 'sources' },
+    { flag: 'allow-publish', isSet: config.allowPublish, group: 'knowledge' },
+  ] as const;
+  for (const { flag, isSet, group } of optional) {
+    if (!isSet) continue;
+    if (config.readOnly) faults.push(`--read-only and --${flag} exclude each other`);
+    if (!config.toolGroups.includes(group)) faults.push(`--${flag} needs ${group} in --tools`);
+  }
+  return faults;
+}
+
+/** Settings that leave open who may ask, or let tokens travel where they can be read. */
+function accessConflicts(config: Config): string[] {
+  const { http, host, authToken, oauthIssuer, oauthAudience, publicUrl } = config;
+  if (oauthIssuer === undefined) {
+    if (oauthAudience !== undefined) {
+      return ['FINI_MCP_OAUTH_AUDIENCE needs FINI_MCP_OAUTH_ISSUER: without it nobody signs in'];
+    }
+    if (!http || isLoopback(host) || authToken !== undefined) return [];
+    return [
+      `--host ${shown(host)} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set (or FINI_MCP_OAUTH_ISSUER)`,
+    ];
+  }
+  const faults: string[] = [];
+  if (authToken !== undefined) {
+    faults.push(
+      'FINI_MCP_AUTH_TOKEN and FINI_MCP_OAUTH_ISSUER exclude each other: a request has one Authorization header, and behind the shared token everybody is the same person',
+    );
+  }
+  if (!http) faults.push('FINI_MCP_OAUTH_ISSUER needs --http: over stdio nobody signs in');
+  if (http && !isLoopback(host) && publicUrl?.startsWith('https:') !== true) {
+    faults.push(
+      `--host ${shown(host)} can be reached from other machines, so with FINI_MCP_OAUTH_ISSUER put a proxy with TLS in front, and set --public-url to its https URL`,
+    );
+  }
+  return faults;
+}
+
+/** An empty value, and a variable that a client did not expand, count as not set. */
+function environmentValue(
+  environment: Readonly<Record<string, string | undefined>>,
+  name: string | undefined,
+): string | undefined {
+  // The settings of the whole system have lower-case names too, which win, as in curl.
+  const given = name?.endsWith('_PROXY') ? environment[name.toLowerCase()] : undefined;
+  const value = name === undefined ? undefined : (given || environment[name])?.trim();
+  return value === undefined || value === '' || /^\$\{.*\}$/.test(value) ? undefined : value;
+}
+
+/** The text of `--help`: every flag and every environment variable. */
+export function helpText(version: string): string {
+  const lines = settingRows.map(({ flag, environment, description, initial }) => {
+    const value = typeof initial === 'boolean' ? '' : ' <value>';
+    const names = [flag === undefined ? [] : `--${flag}${value}`, environment ?? []].flat();
+    // Of a switch, or where there is none, nothing need be said.
+    const standard = typeof initial === 'boolean' ? '' : `${initial ?? ''}`;
+    return `  ${names.join(', ')}\n      ${description}${standard === '' ? '' : ` Default: ${standard}.`}`;
+  });
+  return `fini-mcp ${version}: a Model Context Protocol server for Fini's sources, over stdio or HTTP.
+
+Usage: fini-mcp [flags]
+
+${lines.join('\n')}
+  --check
+      Test the key, the network and the proxy with one read request, then exit: 0 if all is well, 1 if
+      not.
+  --help, --version
+      Print this help, or the version, and exit.
+`;
+}
