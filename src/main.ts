@@ -131,6 +131,7 @@ async function loadEverything({ oauthIssuer }: Config): Promise<void> {
   await Promise.all([
     oauthIssuer === undefined ? undefined : import('./transports/access-token.ts'),
     import('./fini/pool.ts'),
+    import('./page/html.ts'),
     import('./prompts/index.ts'),
     import('./resources/sources.ts'),
     import('./tools/listing.ts'),
