@@ -533,6 +533,11 @@ test('a session is its person’s alone, with the same rights and the same key',
   ] as const) {
     expect(await statusFor(headers)).toBe(status);
     if (status !== 200) expect(await statusFor(headers, 'DELETE')).toBe(status);
+    if (status !== 404) continue;
+    // To begin again is answered as if nobody had ever heard of the session that is named.
+    const named = { ...headers, 'mcp-session-id': id };
+    const { status: begun, headers: given } = await send(url, { body: initialize, headers: named });
+    expect([begun, given['mcp-session-id']]).toEqual([200, expect.not.stringContaining(id)]);
   }
   expect(await statusFor(olga)).toBe(200);
 });
