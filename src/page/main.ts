@@ -34,7 +34,10 @@ function start(): void {
 
   const view = new View({
     onOpen: (url) => {
-      host.openLink(url).catch((error) => view.showNotice(wordsOf(error), { isError: true }));
+      host.openLink(url).catch((error) => {
+        // A call that runs goes on.
+        view.showNotice(wordsOf(error), { isError: true, isBusy: view.isBusy });
+      });
     },
   });
   const host = new Host({

@@ -319,6 +319,18 @@ describe('a button', () => {
     expect(await statesOf(rows)).toEqual(['Drafted', 'Drafted', 'Drafted']);
   });
 
+  test('cannot be pressed again while its call runs, though a link cannot be opened meanwhile', async () => {
+    const { call, bridge, notice, button, view } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    bridge.oncalltool = () => new Promise(() => undefined);
+    bridge.onopenlink = async () => ({ isError: true });
+    const generate = button('Generate drafts from 3 pages');
+    await generate.click();
+    await view.getByRole('link', { name: 'billing/refunds' }).click();
+    await reads(notice, 'did not open the link');
+    expect(await generate.getAttribute('aria-disabled')).toBe('true');
+  });
+
   test('leaves the page to the call that the host shows next', async () => {
     const { call, client, bridge, headline, notice, button, told } = await start();
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
