@@ -4,6 +4,7 @@ import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import packageJson from '../package.json' with { type: 'json' };
 import { type Config, helpText, readCommand, shown } from './config.ts';
 import { createLog, type Log } from './log.ts';
+import { readReportPage } from './resources/report-page.ts';
 import { Secrets } from './secrets.ts';
 import { createServer, guarded } from './server.ts';
 import { bounded, ERROR_LENGTH } from './text.ts';
@@ -131,7 +132,7 @@ async function loadEverything({ oauthIssuer }: Config): Promise<void> {
   await Promise.all([
     oauthIssuer === undefined ? undefined : import('./transports/access-token.ts'),
     import('./fini/pool.ts'),
-    import('./page/html.ts'),
+    readReportPage(),
     import('./prompts/index.ts'),
     import('./resources/sources.ts'),
     import('./tools/listing.ts'),
