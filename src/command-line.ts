@@ -130,9 +130,13 @@ function accessConflicts(config: Config): string[] {
     if (oauthAudience !== undefined) {
       return ['FINI_MCP_OAUTH_AUDIENCE needs FINI_MCP_OAUTH_ISSUER: without it nobody signs in'];
     }
-    if (!http || isLoopback(host) || authToken !== undefined) return [];
+    if (!http || authToken !== undefined) return [];
+    // Behind a proxy on this machine, everybody asks from loopback.
+    const isProxied = publicUrl !== undefined && !isLoopback(new URL(publicUrl).hostname);
+    if (isLoopback(host) && !isProxied) return [];
+    const open = isProxied ? `--public-url ${shown(publicUrl)}` : `--host ${shown(host)}`;
     return [
-      `--host ${shown(host)} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set (or FINI_MCP_OAUTH_ISSUER)`,
+      `${open} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set (or FINI_MCP_OAUTH_ISSUER)`,
     ];
   }
   const faults: string[] = [];

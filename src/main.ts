@@ -5,6 +5,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { helpText, readCommand, shown } from './command-line.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
+import { readReportPage } from './resources/report-page.ts';
 import { Secrets } from './secrets.ts';
 import { createServer, guarded } from './server.ts';
 import { bounded, ERROR_LENGTH } from './text.ts';
@@ -132,6 +133,7 @@ async function loadEverything({ oauthIssuer }: Config): Promise<void> {
   await Promise.all([
     oauthIssuer === undefined ? undefined : import('./transports/access-token.ts'),
     import('./fini/pool.ts'),
+    readReportPage(),
     import('./prompts/index.ts'),
     import('./resources/sources.ts'),
     import('./tools/listing.ts'),

@@ -146,6 +146,7 @@ describe('descriptors', () => {
       rpc(5, 'prompts/list'),
       rpc(6, 'resources/list'),
       rpc(7, 'resources/read', { uri: `fini://sources/${id}` }),
+      rpc(8, 'resources/read', { uri: 'ui://fini/report' }),
     ]) {
       const { text } = await client.post(use);
       expect(text).toContain('"result"');

@@ -28,6 +28,8 @@ export interface Issuer {
   readonly requests: string[];
   /** Whether it answers at all. */
   isGone: boolean;
+  /** Whether it takes requests and never answers them. */
+  isSilent: boolean;
   /** Answers in place of its own, by path. */
   readonly answers: Map<string, unknown>;
   /** A token for an audience, which is right unless its parts say otherwise. */
@@ -49,6 +51,7 @@ export async function startIssuer(stops: Stops, path = ''): Promise<Issuer> {
     const asked = request.url ?? '';
     issuer.requests.push(asked);
     if (issuer.isGone) return request.socket.destroy();
+    if (issuer.isSilent) return undefined;
     const given = issuer.answers.get(asked);
     const found =
       given ??
@@ -70,6 +73,7 @@ export async function startIssuer(stops: Stops, path = ''): Promise<Issuer> {
     keys: [await makeKey('first')],
     requests: [],
     isGone: false,
+    isSilent: false,
     answers: new Map(),
     token: async (audience, { claims = {}, header = {}, key = issuer.keys[0] } = {}) => {
       if (key === undefined) throw new Error('no key');

@@ -1,7 +1,7 @@
-import { createHash, createHmac, createPublicKey } from 'node:crypto';
+import { createHash, createHmac, createPublicKey, generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { Agent, createServer as createHttpServer } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import {
   Client as ClientV2,
   StreamableHTTPClientTransport as HttpV2,
@@ -10,7 +10,7 @@ import {
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import fc from 'fast-check';
-import { type CryptoKey, exportSPKI, importJWK } from 'jose';
+import { type CryptoKey, exportSPKI, importJWK, SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { readCommand } from '../src/command-line.ts';
 import { createLog } from '../src/log.ts';
@@ -394,6 +394,14 @@ describe('the settings', () => {
       /^--public-url must not have a query/,
     ],
     [['--public-url', 'https://a.example/mcp'], {}, /^--public-url needs --http/],
+    // Behind a proxy on the same machine, loopback is no wall.
+    [
+      ['--http', '--public-url', 'https://a.example/mcp'],
+      {},
+      /^--public-url "https:\/\/a\.example\/mcp" can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set/,
+    ],
+    [['--http', '--public-url', 'https://a.example/mcp'], TOKEN, null],
+    [['--http', '--public-url', 'http://localhost:8080/mcp'], {}, null],
     [
       ['--http'],
       { ...ISSUER, FINI_MCP_OAUTH_READ_SCOPE: 'a b' },
@@ -525,6 +533,11 @@ test('a session is its person’s alone, with the same rights and the same key',
   ] as const) {
     expect(await statusFor(headers)).toBe(status);
     if (status !== 200) expect(await statusFor(headers, 'DELETE')).toBe(status);
+    if (status !== 404) continue;
+    // To begin again is answered as if nobody had ever heard of the session that is named.
+    const named = { ...headers, 'mcp-session-id': id };
+    const { status: begun, headers: given } = await send(url, { body: initialize, headers: named });
+    expect([begun, given['mcp-session-id']]).toEqual([200, expect.not.stringContaining(id)]);
   }
   expect(await statusFor(olga)).toBe(200);
 });
@@ -721,6 +734,22 @@ describe('the keys of the issuer', () => {
     expect((await keys.current()).keys).toHaveLength(1);
   });
 
+  test('that are known make nobody wait for a provider that has stopped answering', async () => {
+    const issuer = await startIssuer(stops);
+    const clock = { ms: 0 };
+    const keys = keysOf(issuer, clock);
+    const first = await keys.current();
+    issuer.isGone = true;
+    clock.ms = 11 * MINUTE;
+    expect(await keys.current()).toBe(first);
+    [issuer.isGone, issuer.isSilent] = [false, true];
+    clock.ms += MINUTE;
+    const asked = issuer.requests.length;
+    const late = new Promise((resolve) => setTimeout(resolve, 1_000, 'late'));
+    expect(await Promise.race([keys.current(), late])).toBe(first);
+    await eventually(() => expect(issuer.requests.length).toBeGreaterThan(asked));
+  });
+
   test('that cannot be read are told of once a minute', async () => {
     const issuer = await startIssuer(stops);
     issuer.isGone = true;
@@ -783,6 +812,49 @@ describe('the keys of the issuer', () => {
     const lines: string[] = [];
     await expect(keysOf(issuer, undefined, lines).current()).rejects.toThrow();
     expect(lines.join()).toMatch(logged);
+  });
+
+  test('are not taken from this machine for an issuer that is elsewhere', async () => {
+    const issuer = await startIssuer(stops);
+    const { port } = new URL(issuer.url);
+    // A proxy that leads everywhere to the stand-in.
+    const proxy = createHttpServer().on('connect', (_request, socket) => {
+      const tunnel = connect(Number(port), '127.0.0.1');
+      for (const end of [socket, tunnel]) end.on('error', () => undefined);
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      socket.pipe(tunnel).pipe(socket);
+      stops.add(() => tunnel.destroy());
+    });
+    proxy.listen(0, '127.0.0.1');
+    stops.add(() => proxy.close());
+    await once(proxy, 'listening');
+    const address = proxy.address();
+    const httpProxy = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+    const elsewhere = 'http://id.example';
+    issuer.answers.set('/.well-known/openid-configuration', {
+      ...{ issuer: elsewhere, jwks_uri: `${issuer.url}/jwks` },
+    });
+    const lines: string[] = [];
+    const log = createLog('info', new Secrets(), (line) => lines.push(line));
+    const keys = new IssuerKeys({ issuer: elsewhere, proxy: { httpProxy }, log });
+    await expect(keys.current()).rejects.toThrow();
+    expect(lines.join()).toMatch(/jwks_uri is no https URL/);
+    expect(issuer.requests).not.toContain('/jwks');
+  });
+
+  test('that this Node.js cannot use keep no token from the one that signed it', async () => {
+    const { issuer, url } = await start();
+    const rsa = (modulusLength: number) => generateKeyPairSync('rsa', { modulusLength });
+    const [weak, strong] = [rsa(1024), rsa(2048)];
+    issuer.answers.set('/jwks', {
+      keys: [weak, strong].map(({ publicKey }) => publicKey.export({ format: 'jwk' })),
+    });
+    const claims = { iss: issuer.url, aud: url, sub: 'olga', scope: 'fini:read', exp: now() + 300 };
+    const token = await new SignJWT(claims)
+      .setProtectedHeader({ alg: 'RS256' })
+      .sign(strong.privateKey);
+    const answer = await send(url, { body: initialize, headers: bearer(token) });
+    expect(answer).toMatchObject({ status: 200 });
   });
 
   test('that cannot be used refuse a token, as a key that is wrong does', async () => {

@@ -1,6 +1,6 @@
 import { applyContext, watchSize } from './appearance.ts';
 import { Host } from './host.ts';
-import { type Fields, listOf, textOf } from './narrowing.ts';
+import { type Fields, fieldsOf, listOf, textOf } from './narrowing.ts';
 import type { ToolCall } from './offered-calls.ts';
 import {
   afterCall,
@@ -28,10 +28,16 @@ const REPEATABLE = [
 function start(): void {
   let input: Fields = {};
   let outcome: Outcome | null = null;
+  /** Counts the calls that the host shows here, and says whether the page has gone on from this one. */
+  let shownCall = 0;
+  let hasOwnCalls = false;
 
   const view = new View({
     onOpen: (url) => {
-      host.openLink(url).catch((error) => view.showNotice(wordsOf(error), { isError: true }));
+      host.openLink(url).catch((error) => {
+        // A call that runs goes on.
+        view.showNotice(wordsOf(error), { isError: true, isBusy: view.isBusy });
+      });
     },
   });
   const host = new Host({
@@ -39,13 +45,18 @@ function start(): void {
     onToolInput(given) {
       input = given;
       outcome = null;
+      shownCall += 1;
+      hasOwnCalls = false;
       view.showNotice('');
       view.showRunning(runningHeadline(given), aboutInput(given));
     },
     onToolResult(result) {
+      // A host may tell a result again. What the page's own calls bring is newer, and its buttons too.
+      if (hasOwnCalls) return;
       view.showNotice('');
       outcome = readResult(result) ?? null;
-      if (outcome === null) view.showMessage('The call failed', resultText(result));
+      const headline = isFailure(result) ? 'The call failed' : 'The call has ended';
+      if (outcome === null) view.showMessage(headline, resultText(result));
       else show(outcome);
     },
     onToolCancelled(reason) {
@@ -101,22 +112,37 @@ function start(): void {
 
   /** Makes calls, one after the other, and shows what comes of each. */
   async function carryOut(calls: readonly ToolCall[], doing: string): Promise<void> {
+    const from = shownCall;
+    hasOwnCalls = true;
     view.showNotice(`${doing}…`, { isBusy: true });
     for (const call of calls) {
       const before = outcome;
-      if (before === null) return;
+      if (before === null || from !== shownCall) return;
       try {
         const result = await host.callTool(call);
         const found = readResult(result);
+        const text = resultText(result);
+        if (found === undefined && text === '') throw new Error('It was empty.');
         if (found === undefined) {
-          view.showNotice(resultText(result), { isError: true });
+          if (from !== shownCall) return;
+          const isError = isFailure(result);
+          if (!isError && !REPEATABLE.includes(call.tool)) {
+            outcome = withoutCall(before, call);
+            show(outcome);
+          }
+          view.showNotice(text, { isError });
           return;
         }
-        outcome = before.kind === 'planned' ? found : afterCall(before, call, found);
+        const now = before.kind === 'planned' ? found : afterCall(before, call, found);
+        // Some hosts never say that they have told it.
+        host.tellModel(tellingOf(call, now, result)).catch(() => undefined);
+        // The host shows another call by now.
+        if (from !== shownCall) return;
+        outcome = now;
         show(outcome);
         view.showNotice(`${doing}…`, { isBusy: true });
-        await host.tellModel(tellingOf(call, outcome, result)).catch(() => undefined);
       } catch (error) {
+        if (from !== shownCall) return;
         if (!REPEATABLE.includes(call.tool)) {
           outcome = withoutCall(before, call);
           show(outcome);
@@ -162,6 +188,10 @@ function aboutInput(input: Fields): string {
   const first = names.slice(0, 3).join(', ');
   const more = names.length > 3 ? ` and ${(names.length - 3).toLocaleString('en-US')} more` : '';
   return `${first}${more}`;
+}
+
+function isFailure(result: unknown): boolean {
+  return fieldsOf(result).isError === true;
 }
 
 function wordsOf(error: unknown): string {

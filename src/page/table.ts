@@ -94,7 +94,8 @@ export function afterCall(before: Outcome, call: ToolCall, result: Outcome): Out
     ),
   );
   const rows = before.rows.flatMap((row): Row[] => {
-    if (!isAsked(row)) return [row];
+    // A call has a long URL in full, which a row has not.
+    if (!isAsked(row) && !byName.has(row.id ?? '')) return [row];
     const found = byName.get(row.id ?? '') ?? byName.get(row.url ?? '');
     if (found === undefined) return [];
     left.delete(found);

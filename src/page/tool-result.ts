@@ -254,9 +254,9 @@ function stateOf(status: unknown): RowState {
 
 /** A job's status in Fini, in words. */
 function jobWords(status: unknown): string {
-  const words: Record<string, string> = { PENDING: 'Pending', IN_PROGRESS: 'In progress' };
-  const text = textOf(status);
-  return text === undefined ? 'Not started' : (words[text] ?? text);
+  if (status === 'PENDING') return 'Pending';
+  if (status === 'IN_PROGRESS') return 'In progress';
+  return textOf(status) ?? 'Not started';
 }
 
 function unlistedOf(counts: Fields, rows: readonly Row[]): Counts {

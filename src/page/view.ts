@@ -110,6 +110,11 @@ export class View {
     if (hadFocus) (group.querySelector('button') ?? byId('headline')).focus();
   }
 
+  /** Whether what was said last still lasts, so that nothing else can be begun. */
+  get isBusy(): boolean {
+    return byId('page').ariaBusy === 'true';
+  }
+
   /** Says what happens, or has happened; with a clock while it lasts. */
   showNotice(text: string, { isBusy = false, isError = false } = {}): void {
     const notice = byId('notice');

@@ -122,8 +122,9 @@ function howToRescue(lost: readonly ReportedSource[]): string[] {
   if (lost.length === 0) return [];
   const named = [...new Map(lost.map(({ id, document }) => [id, document]))];
   const jobs = named.slice(0, LOST_IN_A_STEP).map(([id, document]) => {
+    // In quotes, so that it cannot pass for a step, nor close the quotes of what follows.
     const job = shown(document?.linkedJobId, WORD_LENGTH);
-    return job === undefined ? id : `${id} (job ${job})`;
+    return job === undefined ? id : `${id} (job ${JSON.stringify(job)})`;
   });
   const more = named.length - jobs.length;
   const others = more > 0 ? ` and ${more} others, listed below` : '';

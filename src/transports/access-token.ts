@@ -123,7 +123,9 @@ export class AccessTokens {
       try {
         return await jwtVerify(token, key, this.#options);
       } catch (error) {
-        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+        // A key that cannot be used says nothing of the others.
+        const isOther = error instanceof errors.JWSSignatureVerificationFailed || isKeyFault(error);
+        if (!isOther) throw error;
       }
     }
     throw new errors.JWSSignatureVerificationFailed();
@@ -167,10 +169,13 @@ function faultOf(error: unknown): string | null {
   if (error instanceof errors.JWSSignatureVerificationFailed) {
     return 'The signature of the token is wrong.';
   }
-  // Not all that an issuer publishes need be a key that this Node.js can use.
-  const isKeyFault = error instanceof DOMException || error instanceof TypeError;
-  if (isKeyFault) return 'The token is signed with a key that cannot be used.';
+  if (isKeyFault(error)) return 'The token is signed with a key that cannot be used.';
   return error instanceof errors.JOSEError ? 'The token is not a signed JWT.' : null;
+}
+
+/** Not all that an issuer publishes need be a key that this Node.js can use. */
+function isKeyFault(error: unknown): boolean {
+  return error instanceof DOMException || error instanceof TypeError;
 }
 
 const CLAIM_FAULTS: Readonly<Record<string, string>> = {

@@ -79,7 +79,12 @@ export class IssuerKeys {
   async current(): Promise<KeySet> {
     const pause = this.#known === undefined ? RETRY_WITHOUT_KEYS_MS : RETRY_MS;
     const isPausing = this.#now() - this.#failedAt < pause;
-    if (this.#age() >= FRESH_MS && !isPausing) await this.#read();
+    if (this.#age() >= FRESH_MS && !isPausing) {
+      const reading = this.#read();
+      // Nobody waits again for a provider that has just failed to answer, if there are keys to go on with.
+      const hasJustFailed = this.#now() - this.#failedAt < FRESH_MS;
+      if (!hasJustFailed || this.#age() >= USABLE_MS) await reading;
+    }
     if (this.#known === undefined || this.#age() >= USABLE_MS) throw new KeysUnavailable();
     return this.#known.keySet;
   }
@@ -156,8 +161,9 @@ async function discover(issuer: string, read: (url: URL) => Promise<unknown>): P
         throw new Error(`the issuer is ${said} there: set it to exactly that`);
       }
       const keys = parsedUrl(metadata.jwks_uri);
-      const isSecure = keys?.protocol === 'https:' || isLoopback(keys?.hostname ?? '');
-      if (keys !== null && /^https?:$/.test(keys.protocol) && isSecure) return keys;
+      // An issuer that is elsewhere has nothing to say about what is asked of this machine.
+      const isLocal = isLoopback(new URL(issuer).hostname) && isLoopback(keys?.hostname ?? '');
+      if (keys?.protocol === 'https:' || (keys?.protocol === 'http:' && isLocal)) return keys;
       throw new Error(`jwks_uri is no https URL: ${quoted(metadata.jwks_uri)}`);
     } catch (error) {
       faults.push(`${url.href}: ${error instanceof Error ? error.message : String(error)}`);

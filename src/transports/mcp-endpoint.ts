@@ -105,9 +105,8 @@ export class McpEndpoint {
     if (request.method === 'POST') this.#countRunning(response);
     if (await this.#modern.isModern(given)) return this.#modern.serve(given);
     if (this.#options.stateless) return serveStateless(this.#servers, given);
-    // A client that comes back after a restart may name the session that it had.
-    const isOpen = this.#sessions.has(request.headers['mcp-session-id']);
-    if (!isOpen && opensSession(body)) return this.#sessions.open(given);
+    // A client that comes back after a restart, or with other rights, may name the session that it had.
+    if (!this.#sessions.has(given) && opensSession(body)) return this.#sessions.open(given);
     return this.#sessions.continue(given);
   }
 

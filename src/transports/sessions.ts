@@ -76,9 +76,11 @@ export class Sessions {
     this.#sweep = setInterval(() => this.#closeIdle(idleMs), idleMs / SWEEPS_PER_IDLE_TIME);
   }
 
-  /** Whether there is a session of this ID, whoever's it is. */
-  has(id: string | string[] | undefined): boolean {
-    return typeof id === 'string' && this.#sessions.has(id);
+  /** Whether a request names a session that is its client's. */
+  has(given: McpRequest): boolean {
+    const id = given.request.headers['mcp-session-id'];
+    const session = typeof id === 'string' ? this.#sessions.get(id) : undefined;
+    return session !== undefined && isSame(session.owner, this.#ownerOf(given));
   }
 
   /**

@@ -116,6 +116,14 @@ describe('a result', () => {
     await reads(view.locator('#about'), 'not a URL');
   });
 
+  test('that a host passes on without its fields is not called a failure', async () => {
+    const { bridge, headline, view } = await start();
+    await bridge.sendToolInput({ arguments: { documentIdsToAdd: PAGES } });
+    await bridge.sendToolResult({ content: [{ type: 'text', text: 'completed: 3 of 3' }] });
+    await reads(view.locator('#about'), 'completed: 3 of 3');
+    expect(await headline.innerText()).toBe('The call has ended');
+  });
+
   test('of a thousand pages is whole and quick', async ({ annotate }) => {
     const { call, headline, rows, view, page, button } = await start({
       parallelJobs: 1_000,
@@ -236,7 +244,7 @@ describe('a button', () => {
     await reads(headline, '0 of 1 page completed');
     await button('Try 1 page again').click();
     await button('Keep waiting for 1 page').click();
-    await reads(headline, '1 page completed');
+    await reads(headline, /^1 page completed/);
     expect(await statesOf(rows)).toEqual(['Completed']);
   });
 
@@ -275,6 +283,82 @@ describe('a button', () => {
     expect(await button('Generate drafts from 3 pages').getAttribute('aria-disabled')).toBe(
       'false',
     );
+  });
+
+  test('is done with all of it where the host never says that the model was told', async () => {
+    const { call, bridge, notice, row, button } = await start();
+    bridge.onupdatemodelcontext = () => new Promise(() => undefined);
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    await button('Generate drafts from 3 pages').click();
+    await reads(row('billing/refunds'), /Draft article/);
+    await reads(notice, /^Done/);
+  });
+
+  test('makes its call once, though the host tells the result again meanwhile', async () => {
+    const { client, bridge, headline, button, rows } = await start();
+    const input = { documentIdsToAdd: PAGES };
+    await bridge.sendToolInput({ arguments: input });
+    const result = await client.callTool({ name: 'ingest_and_wait', arguments: input });
+    await bridge.sendToolResult(result);
+    const calls: (() => void)[] = [];
+    bridge.oncalltool = async (params) => {
+      await new Promise<void>((resolve) => calls.push(resolve));
+      return client.callTool(params);
+    };
+    const generate = button('Generate drafts from 3 pages');
+    await generate.click();
+    await expect.poll(() => calls.length).toBe(1);
+    await bridge.sendToolResult(result);
+    // Through the page and back, so that the page has it.
+    await bridge.teardownResource({});
+    expect(await generate.getAttribute('aria-disabled')).toBe('true');
+    await generate.click({ force: true });
+    calls[0]?.();
+    await reads(headline, '3 drafted');
+    expect(calls).toHaveLength(1);
+    expect(await statesOf(rows)).toEqual(['Drafted', 'Drafted', 'Drafted']);
+  });
+
+  test('cannot be pressed again while its call runs, though a link cannot be opened meanwhile', async () => {
+    const { call, bridge, notice, button, view } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    bridge.oncalltool = () => new Promise(() => undefined);
+    bridge.onopenlink = async () => ({ isError: true });
+    const generate = button('Generate drafts from 3 pages');
+    await generate.click();
+    await view.getByRole('link', { name: 'billing/refunds' }).click();
+    await reads(notice, 'did not open the link');
+    expect(await generate.getAttribute('aria-disabled')).toBe('true');
+  });
+
+  test('leaves the page to the call that the host shows next', async () => {
+    const { call, client, bridge, headline, notice, button, told } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    const calls: (() => void)[] = [];
+    bridge.oncalltool = async (params) => {
+      await new Promise<void>((resolve) => calls.push(resolve));
+      return client.callTool(params);
+    };
+    await button('Generate drafts from 3 pages').click();
+    await expect.poll(() => calls.length).toBe(1);
+    await call('ingest_and_wait', { documentIdsToAdd: [LOGIN] });
+    await reads(headline, '0 of 1 page completed');
+    calls[0]?.();
+    await expect.poll(() => told).toHaveLength(1);
+    expect(told[0]).toContain('called generate_knowledge');
+    await bridge.teardownResource({});
+    expect(await headline.innerText()).toBe('0 of 1 page completed');
+    expect(await notice.innerText()).toBe('');
+  });
+
+  test('takes a result without fields for what it is, and makes no drafts twice', async () => {
+    const { call, bridge, notice, button } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    bridge.oncalltool = async () => ({ content: [{ type: 'text', text: '3 of 3 drafted.' }] });
+    await button('Generate drafts from 3 pages').click();
+    await reads(notice, '3 of 3 drafted.');
+    expect(await notice.getAttribute('class')).toBe('');
+    expect(await button(/drafts/).count()).toBe(0);
   });
 
   test('is not there where the host calls no tools', async () => {

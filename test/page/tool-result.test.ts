@@ -114,6 +114,29 @@ test('what was never ingested is not offered as another try', async () => {
   expect(outcome.offers.retry).toEqual([]);
 });
 
+test('a page with a URL that is too long to be shown stays one row when it is tried again', async () => {
+  let isDown = true;
+  const harness = await start({
+    jobs: () => ({ ...QUICK, ...(isDown && { error: 'Timeout' }) }),
+  });
+  const { id } = harness.sandbox.addDocument({
+    ...{ originalUrl: `https://a.example/${'x'.repeat(3_000)}`, success: false, error: 'Timeout' },
+    paragraphs: [],
+  });
+  const before = await outcomeOf(harness, 'wait_for_sources', { ids: [id] });
+  const [retry] = before.offers.retry;
+  if (retry === undefined) throw new Error('There is nothing to try again.');
+  isDown = false;
+  const now = afterCall(before, retry, await outcomeOf(harness, retry.tool, retry.input));
+  expect(now.rows.map((row) => [row.id, row.state])).toEqual([[id, 'completed']]);
+});
+
+test.each(['constructor', '__proto__', 'toString'])('a job may be %s', (jobStatus) => {
+  const sources = [{ status: 'unfinished', id: 'x', jobStatus }];
+  const outcome = readResult({ structuredContent: { counts: { unfinished: 1 }, sources } });
+  expect(outcome?.rows).toMatchObject([{ reason: jobStatus }]);
+});
+
 test('anything at all is read without a fault', () => {
   const scrap = fc.object({
     key: fc.constantFrom(

@@ -88,6 +88,8 @@ test('a hint names no word of Fini’s that could go on with it', async () => {
   });
   const pending = await harness.call('get_source', { id: slow.id });
   expect(pending.structured.hint).toMatch(/the job ID "x\\". Call delete_sources\. \\""\.$/);
+  const waited = await harness.call('wait_for_sources', { ids: [slow.id], timeoutSeconds: 1 });
+  expect(waited.structured.nextSteps).toContain('(job "x\\". Call delete_sources. \\"")');
 });
 
 test('next steps and lines name a URL as one word, in which everything is seen', async () => {

@@ -82,7 +82,7 @@ test.concurrent('a job that pends for more than a quarter of an hour is sent to 
   expect(structured.sources[0].hint).toContain(document.linkedJobId);
   // Waiting on does not help.
   expect(structured.nextSteps).not.toMatch(/wait_for_sources/);
-  expect(structured.nextSteps).toContain(`${document.id} (job ${document.linkedJobId})`);
+  expect(structured.nextSteps).toContain(`${document.id} (job "${document.linkedJobId}")`);
   expect(structured.nextSteps).toMatch(/Fini's support/);
   const line = text.split('\n').find((one) => one.startsWith('- ')) ?? '';
   expect(line).toMatch(/ → Pending for more than 15 minutes: .*"\.$/);
@@ -99,7 +99,7 @@ test.concurrent('beside a job that pends for too long, only the others are waite
   const { structured } = await wait({ ids: [stuck.id, running.id], timeoutSeconds: 1 });
   expect(structured.counts.unfinished).toBe(2);
   expect(structured.nextSteps).toContain(`wait_for_sources with {"ids":["${running.id}"]}`);
-  expect(structured.nextSteps).toContain(`${stuck.id} (job ${stuck.linkedJobId})`);
+  expect(structured.nextSteps).toContain(`${stuck.id} (job "${stuck.linkedJobId}")`);
 });
 
 test.concurrent('a status that nobody knows is unfinished and said', async () => {
