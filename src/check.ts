@@ -3,7 +3,7 @@ import { createFiniClient } from './fini/client.ts';
 import { Connections } from './fini/connections.ts';
 import { FiniError } from './fini/errors.ts';
 import { createHttp } from './fini/http.ts';
-import { bounded, ERROR_LENGTH } from './text.ts';
+import { bounded, quotedMessage } from './text.ts';
 
 /** How long a read that fails in passing is tried, in milliseconds: somebody watches. */
 const PATIENCE_MS = 10_000;
@@ -69,7 +69,7 @@ function proxyText(proxy: string | null, { noProxy, baseUrl }: Config): string {
 
 /** What is wrong, and what a person can do about it. */
 function faultText(error: FiniError, proxy: string | null): string {
-  const said = JSON.stringify(bounded(error.message, ERROR_LENGTH).replace(/\.$/, ''));
+  const said = quotedMessage(error);
   const network = `Check the network${proxy === null ? ' (if you need a proxy, set HTTPS_PROXY)' : ', the proxy'} and FINI_BASE_URL.`;
   switch (error.failure) {
     case 'refused':

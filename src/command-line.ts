@@ -28,7 +28,7 @@ export function readCommand(
     faults.push('--sandbox and --base-url exclude each other: the sandbox is its own Fini');
   }
   const given = settingRows
-    // The sandbox has a key of its own, and whoever tries it may have left the placeholder in.
+    // The sandbox has its own key, and people who try it may have left the placeholder in.
     .filter(({ name }) => !(name === 'apiKey' && flags.has('sandbox')))
     .map(({ name, flag, environment: variable }) => [
       name,

@@ -36,7 +36,7 @@ function secureUrl(why: string) {
 const baseUrlSchema = secureUrl('every request carries the key');
 
 /** Compared letter by letter with what tokens and the provider's metadata say. */
-const issuerSchema = secureUrl('whoever can change its answers can sign in as anybody');
+const issuerSchema = secureUrl('anyone who can change its responses can sign in as any user');
 
 /** As clients write it: normal, and without a slash at its end. */
 const publicUrlSchema = secureUrl('every request carries a token').transform((text) =>

@@ -44,9 +44,7 @@ export async function main(): Promise<void> {
       return;
     case 'check': {
       const { check } = await import('./check.ts');
-      const { config } = command;
-      const checked = config.sandbox ? await withSandbox(config) : config;
-      const { isRight, text } = await check(checked, version);
+      const { isRight, text } = await check(await withSandbox(command.config), version);
       // The sandbox would go on serving.
       process.stdout.write(`${text}\n`, () => process.exit(isRight ? 0 : FAULT));
       return;
@@ -55,14 +53,15 @@ export async function main(): Promise<void> {
       // A server lives as long as its client, mostly idle and beside others: memory matters more
       // than the last bit of speed, so garbage is given back early.
       setFlagsFromString('--optimize-for-size');
-      const config = command.config.sandbox ? await withSandbox(command.config) : command.config;
+      const config = await withSandbox(command.config);
       await (config.http ? serveOverHttp(config) : serveOverStdio(config));
     }
   }
 }
 
-/** Starts the embedded Fini and points the configuration at it. */
+/** The configuration, which with `--sandbox` points to an embedded Fini that is started for it. */
 async function withSandbox(config: Config): Promise<Config> {
+  if (!config.sandbox) return config;
   const { startSandbox } = await import('./sandbox/server.ts');
   const sandbox = await startSandbox({ content: 'lived-in' });
   return { ...config, baseUrl: sandbox.url, apiKey: sandbox.apiKey };

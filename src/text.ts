@@ -117,6 +117,11 @@ export function quoted(value: unknown): string {
   return json.replace(UNCLEAR, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
+/** An error's message in quotes, bounded, without the full stop that the sentence around it has. */
+export function quotedMessage({ message }: Error): string {
+  return JSON.stringify(bounded(message, ERROR_LENGTH).replace(/\.$/, ''));
+}
+
 /** A value as JSON on one line, which parses, and in which nothing is unseen. */
 export function jsonText(value: unknown): string {
   return seenJson(JSON.stringify(value));

@@ -20,6 +20,7 @@ export class Deadline {
   readonly signal: AbortSignal;
   /** For requests before the waiting: they may take some seconds longer. */
   readonly preparing: TimedCall;
+  readonly #startedAt: number;
   readonly #timers: readonly NodeJS.Timeout[];
 
   constructor({
@@ -34,6 +35,7 @@ export class Deadline {
     readonly signal: AbortSignal;
     readonly onPause?: CallOptions['onPause'];
   }) {
+    this.#startedAt = startedAt;
     const now = performance.now();
     const total = timeoutSeconds * 1000;
     const left = Math.max(startedAt + total - now, Math.min(total, SHORTEST_WAIT_MS));
@@ -53,6 +55,11 @@ export class Deadline {
     };
     // Several requests listen to them at once, by design.
     setMaxListeners(0, this.signal, this.preparing.signal);
+  }
+
+  /** How long the call has taken so far, in seconds, to a tenth. */
+  get elapsedSeconds(): number {
+    return Math.round((performance.now() - this.#startedAt) / 100) / 10;
   }
 
   /** Clears its timers. */

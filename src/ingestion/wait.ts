@@ -233,7 +233,7 @@ export class Wait {
   }
 
   report(queuedAfter: number | null): Report {
-    const elapsedSeconds = Math.round((performance.now() - this.#options.startedAt) / 100) / 10;
+    const { elapsedSeconds } = this.#deadline;
     const items = {
       inputs: this.#inputs,
       asked: this.#asked,

@@ -68,3 +68,8 @@ export async function listArticles(
   );
   return { articles, unreadable, hasMore };
 }
+
+/** A value of an open type as text: as it is where it is text, else as JSON. */
+export function fieldText(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+}

@@ -1,4 +1,5 @@
 import type { FiniArticle } from '../fini/knowledge.ts';
+import { fieldText } from './articles.ts';
 
 /**
  * What publishing a draft changes in one part of its live article. Where nothing goes and nothing
@@ -36,11 +37,6 @@ export function differencesBetween(live: FiniArticle, draft: FiniArticle): Diffe
   });
 }
 
-/** A value of an open type as text: as it is where it is text, else as JSON. */
-export function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
-}
-
 /** A part of an article. */
 interface Part {
   readonly part: Difference['part'];
@@ -52,15 +48,15 @@ interface Part {
 function partsOf(article: FiniArticle): Part[] {
   const { title, mainKnowledge, agentInstruction, questions, keywords, escalation } = article;
   const { parentFolderId, active } = article;
-  const one = (value: unknown) => (value === null || value === '' ? [] : [textOf(value)]);
+  const one = (value: unknown) => (value === null || value === '' ? [] : [fieldText(value)]);
   const paragraphs = (mainKnowledge ?? '').split('\n').map((line) => line.trim());
   const parts: Omit<Part, 'whole'>[] = [
     { part: 'title', items: one(title) },
     { part: 'folder', items: one(parentFolderId) },
     { part: 'text', items: paragraphs.filter((line) => line !== '') },
     { part: 'agent instruction', items: one(agentInstruction) },
-    { part: 'questions', items: questions.map(textOf) },
-    { part: 'keywords', items: keywords.map(textOf) },
+    { part: 'questions', items: questions.map(fieldText) },
+    { part: 'keywords', items: keywords.map(fieldText) },
     { part: 'escalation', items: one(escalation) },
     { part: 'active', items: one(active) },
     { part: 'in the help center', items: one(article.public) },

@@ -1,3 +1,6 @@
+import type { TimedCall } from '../fini/call-options.ts';
+import type { FiniClient } from '../fini/client.ts';
+import { FiniError } from '../fini/errors.ts';
 import type { KnowledgeFolder } from '../fini/folder-tree.ts';
 
 /** A folder, with where it is. */
@@ -18,4 +21,24 @@ export function placedFolders(
     const path = [...parents, title];
     return [{ id, path, articleCount: articles.length }, ...placedFolders(inner, path)];
   });
+}
+
+/**
+ * Finds the folder of an article by its ID; none where the tree, which is a snapshot, does not have
+ * it, or could not be read.
+ */
+export async function readFolders(
+  fini: FiniClient,
+  call: TimedCall,
+): Promise<ReadonlyMap<string, PlacedFolder>> {
+  try {
+    const { folders } = await fini.folderTree(undefined, call);
+    return new Map(
+      placedFolders(folders).flatMap((folder) => (folder.id === null ? [] : [[folder.id, folder]])),
+    );
+  } catch (error) {
+    // A title is worth less than the publication.
+    if (error instanceof FiniError && !call.signal.aborted) return new Map();
+    throw error;
+  }
 }

@@ -94,7 +94,7 @@ export class Generation {
         release();
       }
       await this.#watch(run);
-      const elapsedSeconds = Math.round((performance.now() - options.startedAt) / 100) / 10;
+      const { elapsedSeconds } = deadline;
       const { heldSeconds, trouble } = run;
       return accountForGeneration([...sources.values()], { elapsedSeconds, heldSeconds, trouble });
     } catch (error) {

@@ -5,7 +5,6 @@ import type { FiniArticle } from '../fini/knowledge.ts';
 import type { ArticleToPublish } from '../fini/knowledge-client.ts';
 import { Reservations } from '../ingestion/reservations.ts';
 import { articleStateOf, listArticles } from './articles.ts';
-import { type PlacedFolder, placedFolders } from './folders.ts';
 import { RecentRequests } from './recent-requests.ts';
 
 /** Fields that Fini wants to have something in before it publishes a draft. */
@@ -193,26 +192,6 @@ export class Publishing {
       }
     }
     return states;
-  }
-}
-
-/**
- * Finds the folder of an article by its ID; none where the tree, which is a snapshot, does not have
- * it, or could not be read.
- */
-export async function readFolders(
-  fini: FiniClient,
-  call: TimedCall,
-): Promise<ReadonlyMap<string, PlacedFolder>> {
-  try {
-    const { folders } = await fini.folderTree(undefined, call);
-    return new Map(
-      placedFolders(folders).flatMap((folder) => (folder.id === null ? [] : [[folder.id, folder]])),
-    );
-  } catch (error) {
-    // A title is worth less than the publication.
-    if (error instanceof FiniError && !call.signal.aborted) return new Map();
-    throw error;
   }
 }
 

@@ -35,7 +35,7 @@ function start(): void {
   const view = new View({
     onOpen: (url) => {
       host.openLink(url).catch((error) => {
-        // A call that runs goes on.
+        // A running call continues.
         view.showNotice(wordsOf(error), { isError: true, isBusy: view.isBusy });
       });
     },
@@ -61,7 +61,7 @@ function start(): void {
     },
     onToolCancelled(reason) {
       const why = reason === undefined ? '' : ` (${reason})`;
-      view.showMessage(`Cancelled${why}`, 'What was queued before that goes on at Fini.');
+      view.showMessage(`Cancelled${why}`, 'Jobs that were already queued continue at Fini.');
     },
   });
 
@@ -72,19 +72,19 @@ function start(): void {
 
   function actionsFor(now: Outcome): Action[] {
     const { wait, retry } = now.offers;
-    const generate = generateCall(now);
-    const plan = plannedCall(now);
+    const drafts = [generateCall(now) ?? []].flat();
+    const planned = [plannedCall(now) ?? []].flat();
     const count = (calls: readonly ToolCall[]) => pages(calls.flatMap(itemsOf).length);
     const actions = [
       { calls: wait, label: `Keep waiting for ${count(wait)}`, doing: 'Waiting' },
       {
-        calls: plan === null ? [] : [plan],
+        calls: planned,
         label: `Ingest ${pages(countsOf(now).selected ?? 0)}`,
         doing: 'Ingesting',
       },
       {
-        calls: generate === null ? [] : [generate],
-        label: `Generate drafts from ${count(generate === null ? [] : [generate])}`,
+        calls: drafts,
+        label: `Generate drafts from ${count(drafts)}`,
         doing: 'Generating drafts',
       },
       {

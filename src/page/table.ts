@@ -110,7 +110,6 @@ export function afterCall(before: Outcome, call: ToolCall, result: Outcome): Out
       },
     ];
   });
-  const without = (calls: readonly ToolCall[]) => calls.filter((other) => other !== call);
   return {
     ...before,
     rows: [...rows, ...left],
@@ -118,8 +117,8 @@ export function afterCall(before: Outcome, call: ToolCall, result: Outcome): Out
     nextSteps: result.nextSteps,
     elapsedSeconds: Math.round((before.elapsedSeconds + result.elapsedSeconds) * 10) / 10,
     offers: {
-      wait: [...without(before.offers.wait), ...result.offers.wait],
-      retry: [...without(before.offers.retry), ...result.offers.retry],
+      wait: [...withoutOne(before.offers.wait, call), ...result.offers.wait],
+      retry: [...withoutOne(before.offers.retry, call), ...result.offers.retry],
       generate: before.offers.generate || result.offers.generate,
     },
   };
@@ -128,12 +127,19 @@ export function afterCall(before: Outcome, call: ToolCall, result: Outcome): Out
 /** The same without a call that must not be made again. */
 export function withoutCall(outcome: Outcome, call: ToolCall): Outcome {
   const { wait, retry, generate } = outcome.offers;
-  const without = (calls: readonly ToolCall[]) => calls.filter((other) => other !== call);
   const isGeneration = call.tool === 'generate_knowledge';
   return {
     ...outcome,
-    offers: { wait: without(wait), retry: without(retry), generate: generate && !isGeneration },
+    offers: {
+      wait: withoutOne(wait, call),
+      retry: withoutOne(retry, call),
+      generate: generate && !isGeneration,
+    },
   };
+}
+
+function withoutOne(calls: readonly ToolCall[], call: ToolCall): ToolCall[] {
+  return calls.filter((other) => other !== call);
 }
 
 function sumOf(one: Counts, other: Counts): Counts {

@@ -107,12 +107,8 @@ function ingested(report: Fields): Outcome {
   ];
   const isNew = new Set(unqueued);
   return {
+    ...reported(report, rows),
     kind: 'ingested',
-    rows,
-    unlisted: unlistedOf(fieldsOf(report.counts), rows),
-    message: '',
-    nextSteps,
-    elapsedSeconds: countOf(report.elapsedSeconds),
     offers: {
       wait,
       // What was never ingested is offered in such calls too.
@@ -130,6 +126,17 @@ function ingested(report: Fields): Outcome {
   };
 }
 
+/** What every report has. */
+function reported(report: Fields, rows: readonly Row[]) {
+  return {
+    rows,
+    unlisted: unlistedOf(fieldsOf(report.counts), rows),
+    message: '',
+    nextSteps: textOf(report.nextSteps) ?? '',
+    elapsedSeconds: countOf(report.elapsedSeconds),
+  };
+}
+
 function sourceRow(source: Fields, hints: readonly Fields[]): Row {
   const error = textOf(source.error);
   const shared = hints.find((hint) => hint.error === error);
@@ -144,7 +151,6 @@ function sourceRow(source: Fields, hints: readonly Fields[]): Row {
 
 /** The report of generating drafts (src/tools/generate-knowledge.ts). */
 function generated(report: Fields): Outcome {
-  const nextSteps = textOf(report.nextSteps) ?? '';
   const rows = listOf(report.sources).map((each): Row => {
     const source = fieldsOf(each);
     const state = stateOf(source.status);
@@ -159,17 +165,14 @@ function generated(report: Fields): Outcome {
     return { state, ...nameOf(source), reason: reasons[state] };
   });
   const running = new Set(rows.filter(({ state }) => state === 'unfinished').map(({ id }) => id));
+  const answer = reported(report, rows);
   return {
+    ...answer,
     kind: 'generated',
-    rows,
-    unlisted: unlistedOf(fieldsOf(report.counts), rows),
-    message: '',
-    nextSteps,
-    elapsedSeconds: countOf(report.elapsedSeconds),
     offers: {
       ...NOTHING,
       // The same call joins what runs; for anything else it could make drafts twice.
-      wait: offeredCalls(nextSteps).filter(({ tool, input }) => {
+      wait: offeredCalls(answer.nextSteps).filter(({ tool, input }) => {
         const ids = textsOf(input.documentIds);
         return (
           tool === 'generate_knowledge' && ids.length > 0 && ids.every((id) => running.has(id))

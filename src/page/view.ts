@@ -106,11 +106,11 @@ export class View {
       }),
     );
     group.hidden = actions.length === 0;
-    // Whoever pressed a button by keyboard goes on from where it was.
+    // Keyboard users continue from where the button was.
     if (hadFocus) (group.querySelector('button') ?? byId('headline')).focus();
   }
 
-  /** Whether what was said last still lasts, so that nothing else can be begun. */
+  /** Whether a call is still running, so that no other can be started. */
   get isBusy(): boolean {
     return byId('page').ariaBusy === 'true';
   }
@@ -251,7 +251,7 @@ export class View {
     const link = element('a', 'url');
     // It breaks where its parts end, not within words.
     for (const part of path.split(/(?<=[/?&])/)) link.append(part, element('wbr'));
-    // In one piece for whoever hears it.
+    // One name for screen readers.
     link.ariaLabel = path;
     link.href = url;
     link.title = url;

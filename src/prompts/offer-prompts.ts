@@ -9,7 +9,7 @@ import { FiniError } from '../fini/errors.ts';
 import { explaining } from '../protocol-error.ts';
 import { SOURCE_TEMPLATE } from '../resources/source-uri.ts';
 import { bounded, ERROR_LENGTH, quoted } from '../text.ts';
-import { toolsFor } from '../tools/index.ts';
+import { listedNames } from '../tools/index.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { MissingKeyError } from '../workspace.ts';
 
@@ -25,8 +25,7 @@ export function offerPrompts(
 ): void {
   const { workspace } = dependencies;
   const explained = explaining(dependencies, kind);
-  const names = new Set(toolsFor(kind).map(({ name }) => name));
-  const canCall = (tool: string) => names.has(tool);
+  const canCall = (tool: string) => listedNames(kind).has(tool);
   const load = async () => {
     const { prompts } = await import('./index.ts');
     return prompts.filter(({ needs }) => canCall(needs));

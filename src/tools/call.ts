@@ -9,7 +9,7 @@ import type { TimedCall } from '../fini/call-options.ts';
 import type { ClientLog } from './client-log.ts';
 import { askPerson, QuestionAsked } from './confirm.ts';
 import { explainError, failureText } from './errors.ts';
-import { toolsFor } from './index.ts';
+import { listedNames } from './index.ts';
 import { ProgressReporter } from './progress.ts';
 import type { ServerKind, Tool, ToolDependencies } from './tool.ts';
 
@@ -38,7 +38,6 @@ export async function answerCall(
 ): Promise<CallToolResult | InputRequiredResult> {
   const call = tool.read(given);
   if ('refusal' in call) return errorResult(call.refusal);
-  const listed = toolsFor(kind);
   const startedAt = performance.now();
   const { signal, _meta, notify } = extra.mcpReq;
   // Several requests and pauses of one call listen to it at once.
@@ -65,7 +64,7 @@ export async function answerCall(
       renewCall: () => callFrom(performance.now()),
       progress,
       longestSeconds: longest,
-      canCall: (name) => listed.some((one) => one.name === name),
+      canCall: (name) => listedNames(kind).has(name),
       log: (level, data) => log(extra, level, data),
       confirm: (question, again) => askPerson(server, extra, question, again),
       explain: (error) => explainError(error, kind),

@@ -3,11 +3,11 @@ import { FiniError, type Operation, type Scope } from '../fini/errors.ts';
 import { WaitEnded } from '../ingestion/deadline.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
 import { GenerationError, SourcesNotReady } from '../knowledge/generation.ts';
-import { bounded, counted, ERROR_LENGTH, jsonText, parsedUrl } from '../text.ts';
+import { counted, jsonText, parsedUrl, quotedMessage } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';
 import { queuedAfterInput } from './fields.ts';
 import { RAW_FILE_HINT } from './hints.ts';
-import { toolsFor } from './index.ts';
+import { listedNames, toolsFor } from './index.ts';
 import { generateCall, ingestCall, waitCall } from './next-calls.ts';
 import type { ServerKind, ToolDependencies } from './tool.ts';
 
@@ -137,7 +137,7 @@ function explainGeneration({ queued, doubtful }: GenerationError, cause: string)
 
 /** What to do about sources from which nothing can be generated. */
 function notReady({ reasons }: SourcesNotReady, kind: ServerKind): string {
-  const canRefresh = toolsFor(kind).some(({ name }) => name === 'refresh_sources');
+  const canRefresh = listedNames(kind).has('refresh_sources');
   const idsOf = (reason: string) =>
     [...reasons].flatMap(([id, theirs]) => (theirs === reason ? [id] : []));
   const [absent, failed, running, never] = [
@@ -207,7 +207,7 @@ function explainFiniError(
   kind: ServerKind,
   next = 'Call again in a minute.',
 ): string {
-  const said = JSON.stringify(bounded(error.message, ERROR_LENGTH).replace(/\.$/, ''));
+  const said = quotedMessage(error);
   const task = error.operation;
   switch (error.failure) {
     case 'refused':

@@ -14,6 +14,7 @@ import {
 } from '../text.ts';
 import { sourceId, sourceIds, timeoutSeconds } from './fields.ts';
 import { generateCall } from './next-calls.ts';
+import { troubleStep } from './next-steps.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
@@ -155,9 +156,7 @@ function nextSteps(
     untold.length === 0
       ? ''
       : `Fini does not tell how ${counted(untold.length, 'job')} ended. To look for the drafts, call list_articles with {"type":"draft"}.`,
-    trouble === null
-      ? ''
-      : `Fini did not answer the last status check: ${JSON.stringify(bounded(trouble.message, ERROR_LENGTH))}.`,
+    trouble === null ? '' : troubleStep(trouble),
     articleIds.length === 0
       ? ''
       : `To read the drafts, call get_articles with ${jsonText({ articleIds: articleIds.slice(0, DRAFTS_READ) })}.${articleIds.length > DRAFTS_READ ? ' Then the others.' : ''} Drafts are not live: a person must review ${canPublish ? 'them, and agree to publish_articles' : 'and publish them in the Fini dashboard'}.`,

@@ -1,8 +1,7 @@
 import * as z from 'zod';
 import type { FiniArticle } from '../fini/knowledge.ts';
 import { withoutDuplicates } from '../ingestion/inputs.ts';
-import { articleStateOf } from '../knowledge/articles.ts';
-import { textOf } from '../knowledge/differences.ts';
+import { articleStateOf, fieldText } from '../knowledge/articles.ts';
 import {
   bounded,
   counted,
@@ -111,9 +110,11 @@ function showArticle(article: FiniArticle, offset: number, room: number): ShownA
   return {
     ...articleOutput(article, articleStateOf(article)),
     agentInstruction: shown(agentInstruction, INSTRUCTION_LENGTH),
-    escalation: escalation === null ? undefined : shown(textOf(escalation), INSTRUCTION_LENGTH),
-    questions: questions.slice(0, SHOWN_ITEMS).map((item) => bounded(textOf(item), TITLE_LENGTH)),
-    keywords: keywords.slice(0, SHOWN_ITEMS).map((item) => bounded(textOf(item), WORD_LENGTH)),
+    escalation: escalation === null ? undefined : shown(fieldText(escalation), INSTRUCTION_LENGTH),
+    questions: questions
+      .slice(0, SHOWN_ITEMS)
+      .map((item) => bounded(fieldText(item), TITLE_LENGTH)),
+    keywords: keywords.slice(0, SHOWN_ITEMS).map((item) => bounded(fieldText(item), WORD_LENGTH)),
     keywordCount: keywords.length,
     textLength: text.length,
     nextOffset: end < text.length ? end : undefined,

@@ -95,3 +95,8 @@ export function lacksScope(tool: Tool, { withoutScope }: ServerKind): boolean {
 export function toolsFor(kind: ServerKind): readonly Tool[] {
   return tools.filter((tool) => barriersTo(tool, kind).length === 0 && !lacksScope(tool, kind));
 }
+
+/** Their names, by which texts know what they may lead to. */
+export function listedNames(kind: ServerKind): ReadonlySet<string> {
+  return new Set(toolsFor(kind).map(({ name }) => name));
+}

@@ -1,5 +1,5 @@
 import { TOOL_GROUPS } from '../config.ts';
-import { toolsFor } from './index.ts';
+import { listedNames } from './index.ts';
 import type { ServerKind } from './tool.ts';
 
 /* What a server tells a model first: only what its tools can do. */
@@ -44,7 +44,7 @@ const IN_THE_SANDBOX =
 
 /** The instructions of a server. */
 export function instructionsFor(kind: ServerKind): string {
-  const names = new Set(toolsFor(kind).map(({ name }) => name));
+  const names = listedNames(kind);
   const canIngest = names.has('ingest_and_wait');
   const canGenerate = names.has('generate_knowledge');
   const parts = [

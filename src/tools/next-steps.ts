@@ -1,5 +1,6 @@
 import { INGEST_SOURCES } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
+import type { FiniError } from '../fini/errors.ts';
 import type { Report, ReportedSource } from '../ingestion/account.ts';
 import {
   bounded,
@@ -38,10 +39,7 @@ export function nextSteps(report: Report, canCall: ToolContext['canCall']): stri
   const unqueued = report.unqueued.filter((input) => !isExplained.has(input));
   const steps: string[] = [];
   if (counts.unfinished > 0) steps.push(...howToContinue(report));
-  if (trouble !== null) {
-    const error = JSON.stringify(bounded(trouble.message, ERROR_LENGTH));
-    steps.push(`Fini did not answer the last status check: ${error}.`);
-  }
+  if (trouble !== null) steps.push(troubleStep(trouble));
   if (counts.failed > 0) steps.push(...stepsAfterFailure(sources, canIngest));
   if (unqueued.length > 0) {
     const guess = report.unqueuedIsGuess
@@ -66,6 +64,11 @@ export function nextSteps(report: Report, canCall: ToolContext['canCall']): stri
     );
   }
   return steps;
+}
+
+/** What kept Fini from answering the last look at jobs. */
+export function troubleStep({ message }: FiniError): string {
+  return `Fini did not answer the last status check: ${JSON.stringify(bounded(message, ERROR_LENGTH))}.`;
 }
 
 /** How to generate drafts from what is completed. */

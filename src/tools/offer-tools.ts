@@ -5,7 +5,7 @@ import { withPage } from '../resources/report-page.ts';
 import { answerCall, errorResult } from './call.ts';
 import { offerLog } from './client-log.ts';
 import { findTool } from './find-tool.ts';
-import { toolsFor } from './index.ts';
+import { listedNames } from './index.ts';
 import type { ServerKind, ToolDependencies } from './tool.ts';
 
 /** Offers the tools that a server of this kind has, and MCP's log, in which they tell what happens. */
@@ -15,7 +15,7 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
   const listTools = explained(async (_request: unknown, context: ServerContext) => {
     // The SDK would convert every schema again for each client that asks.
     const { listing, readOnlyListing } = await import('./listing.ts');
-    const names = new Set(toolsFor(kind).map(({ name }) => name));
+    const names = listedNames(kind);
     const reading = new Map(readOnlyListing.map((tool) => [tool.name, tool]));
     // What only reads is described by what else there is.
     const tools = listing

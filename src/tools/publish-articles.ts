@@ -1,12 +1,7 @@
 import * as z from 'zod';
 import { withoutDuplicates } from '../ingestion/inputs.ts';
-import type { PlacedFolder } from '../knowledge/folders.ts';
-import {
-  type DraftToPublish,
-  type PublishedDraft,
-  type RequiredField,
-  readFolders,
-} from '../knowledge/publishing.ts';
+import { type PlacedFolder, readFolders } from '../knowledge/folders.ts';
+import type { DraftToPublish, PublishedDraft, RequiredField } from '../knowledge/publishing.ts';
 import { counted, jsonText, paragraph, shown, TITLE_LENGTH } from '../text.ts';
 import { changesOf, folderName } from './article-changes.ts';
 import { articleIds, dryRun } from './fields.ts';
@@ -75,13 +70,15 @@ export const publishArticles = defineTool({
     let drafts = await publishing.read(ids, call);
     const folders = await readFolders(fini, call);
     const ready = () => drafts.filter(({ obstacle }) => obstacle === null);
-    const showAll = (also: (draft: DraftToPublish) => Partial<Publication>) =>
-      drafts.map((draft) => ({ ...show(draft, folders, ids.length), ...also(draft) }));
-    const off = (reason: string) => (draft: DraftToPublish) =>
-      draft.obstacle === null ? { status: 'not_published' as const, reason } : {};
+    /** Each draft as it stands, and what there is to say of those that could be published. */
+    const showAll = (also: (draft: DraftToPublish) => Partial<Publication> = () => ({})) =>
+      drafts.map((draft) => ({
+        ...show(draft, folders, ids.length),
+        ...(draft.obstacle === null && also(draft)),
+      }));
 
     if (!dryRun && ready().length === 0) {
-      const articles = showAll(() => ({}));
+      const articles = showAll();
       return { ...summaryOf(articles), articles };
     }
     if (dryRun) {
@@ -93,7 +90,7 @@ export const publishArticles = defineTool({
           ready().length === 0
             ? 'Nothing can be published. Each has a reason.'
             : `Nothing was published yet. ${count} can be. Show the person what it means; if they agree, call publish_articles with ${again}.`,
-        articles: showAll(() => ({})),
+        articles: showAll(),
       };
     }
     const ask = (): Question => ({
@@ -114,7 +111,7 @@ export const publishArticles = defineTool({
       return {
         outcome: 'declined',
         message: why,
-        articles: showAll(off('Not agreed to.')),
+        articles: showAll(() => ({ status: 'not_published', reason: 'Not agreed to.' })),
       };
     }
     // Where nobody was asked, nobody has agreed to undo what others did.
@@ -123,10 +120,9 @@ export const publishArticles = defineTool({
     const outcomes = new Map(sent.map((one) => [one.id, one]));
     const articles = showAll((draft) => {
       const outcome = outcomes.get(draft.id);
-      if (outcome !== undefined) return outcomeOf(outcome, context);
-      return draft.obstacle === null
+      return outcome === undefined
         ? { status: 'not_published', reason: conflictReason(draft) }
-        : {};
+        : outcomeOf(outcome, context);
     });
     return { ...summaryOf(articles), articles };
   },

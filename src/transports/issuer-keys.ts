@@ -55,7 +55,7 @@ export interface IssuerOptions {
 
 /**
  * The keys of an issuer: discovered (RFC 8414, OpenID Connect Discovery), kept, and read again when
- * they are old or a token names another. While the provider is gone, those that are known serve on.
+ * they are old or a token names another. While the provider cannot be reached, known keys stay in use.
  */
 export class IssuerKeys {
   readonly #options: IssuerOptions;

@@ -183,7 +183,7 @@ export class Sessions {
     return session;
   }
 
-  /** Makes room for whoever has no session: closes the longest-idle one of whoever has the most. */
+  /** Makes room for a person or key without a session: closes the longest-idle one of those with the most. */
   async #takeIdleShare(party: string | undefined): Promise<(() => void) | null> {
     const counts = new Map<string | undefined, number>();
     for (const { owner } of this.#sessions.values()) {
