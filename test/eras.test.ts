@@ -9,6 +9,7 @@ import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/s
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sandbox } from '../src/sandbox/server.ts';
+import { inputNamed } from './following.ts';
 import {
   CLI,
   environmentFor,
@@ -146,10 +147,8 @@ function connect(way: Way, kind: Kind, onQuestion: OnQuestion | null): Promise<A
 
 /** From a site to answers in one conversation, each call as the answer before it says. */
 async function fromSiteToAnswers(client: AnyClient): Promise<ToolAnswer> {
-  const follow = (answer: ToolAnswer, tool: string) => {
-    const json = new RegExp(`${tool} with (\\{.*?\\})\\.`).exec(answer.text)?.[1] ?? '';
-    return client.call(tool, JSON.parse(json), { onprogress: () => undefined });
-  };
+  const follow = (answer: ToolAnswer, tool: string) =>
+    client.call(tool, inputNamed(answer.text, tool), { onprogress: () => undefined });
   const ingested = await client.call(
     'ingest_site',
     { links: [SITE], include: ['/billing/refunds'] },

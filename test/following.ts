@@ -62,6 +62,17 @@ function listOf(tool: Tool): string {
 }
 
 /**
+ * The input of the first call of a tool that a text gives as `tool with {…}`.
+ *
+ * @throws where the text gives none.
+ */
+export function inputNamed(text: string, tool: string): Input {
+  const [named] = new RegExp(`(?<!\\w)${tool} with (?=\\{)`).exec(text) ?? [];
+  if (named === undefined) throw new Error(`no call of ${tool} in: ${text}`);
+  return Object(jsonAt(text, text.indexOf(named) + named.length));
+}
+
+/**
  * The call of a tool that an answer tells to make: `tool with {…}`, `tool with ids […]`, or
  * `tool, these IDs`, which stand in the answer's last list.
  *
@@ -73,7 +84,7 @@ export function callNamed({ text }: ToolAnswer, tool: Tool): Input {
   );
   if (at < 0) throw new Error(`no call of ${tool.name} in: ${text}`);
   const rest = text.slice(at + tool.name.length);
-  if (rest.startsWith(' with {')) return Object(jsonAt(rest, ' with '.length));
+  if (rest.startsWith(' with {')) return inputNamed(text.slice(at), tool.name);
   const input = inputsIn(rest, tool);
   const list = listOf(tool);
   if (list !== '' && !(list in input) && /\b(?:these|those) IDs\b/.test(text)) {

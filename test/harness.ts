@@ -10,7 +10,11 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
-import type { JSONRPCMessage, Progress } from '@modelcontextprotocol/sdk/types.js';
+import {
+  ElicitRequestSchema,
+  type JSONRPCMessage,
+  type Progress,
+} from '@modelcontextprotocol/sdk/types.js';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { vi } from 'vitest';
 import { readCommand } from '../src/command-line.ts';
@@ -272,6 +276,40 @@ async function connectHarness(
       await sandbox.close();
     },
   };
+}
+
+/** What a person answers to a question, or that the client cannot show it. */
+export type PersonAnswer = 'accept' | 'decline' | 'cancel' | 'fault';
+
+/** A client of the v1 SDK whose person answers questions. */
+export function clientWithPerson(
+  answer: (question: string) => PersonAnswer | Promise<PersonAnswer>,
+  shows: 'form' | 'url' = 'form',
+): Client {
+  const client = new Client(CLIENT, { capabilities: { elicitation: { [shows]: {} } } });
+  client.setRequestHandler(ElicitRequestSchema, async ({ params }) => {
+    const action = await answer(params.message);
+    if (action === 'fault') throw new Error('nobody there');
+    return { action, content: {} };
+  });
+  return client;
+}
+
+/** Asks a sandbox's API, below `/v2`, as a program would. */
+export async function askSandbox(
+  sandbox: Sandbox | undefined,
+  method: string,
+  path: string,
+  body?: unknown,
+  key = 'fini_sandbox',
+) {
+  const response = await fetch(`${sandbox?.url}/v2${path}`, {
+    method,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const answer: unknown = await response.json();
+  return { status: response.status, answer, date: response.headers.get('date') };
 }
 
 /** How many tools a server without flags lists. */

@@ -7,6 +7,7 @@ import {
   type SandboxOptions,
   startSandbox,
 } from '../../src/sandbox/server.ts';
+import { askSandbox } from '../harness.ts';
 
 const UNKNOWN = '5d9f67a8-d853-4af4-b7ce-23ebba1245e5';
 const generated = z.object({
@@ -43,15 +44,8 @@ async function start(options: SandboxOptions = {}): Promise<Sandbox> {
   return sandbox;
 }
 
-async function call(method: string, path: string, body?: unknown, key = 'fini_sandbox') {
-  const response = await fetch(`${sandbox?.url}/v2${path}`, {
-    method,
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  const answer: unknown = await response.json();
-  return { status: response.status, answer };
-}
+const call = (method: string, path: string, body?: unknown, key?: string) =>
+  askSandbox(sandbox, method, path, body, key);
 
 /** A source with the text of a page of the help centre. */
 function addPage(path: string): string {

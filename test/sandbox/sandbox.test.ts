@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { providerContent, siteOrigin, webPages } from '../../src/sandbox/content.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/server.ts';
+import { askSandbox } from '../harness.ts';
 
 const queued = z.object({
   addedDocumentIds: z.array(z.guid()),
@@ -31,15 +32,8 @@ async function start(options: SandboxOptions = {}): Promise<Sandbox> {
   return sandbox;
 }
 
-async function call(method: string, path: string, body?: unknown, key = 'fini_sandbox') {
-  const response = await fetch(`${sandbox?.url}/v2/documents/public${path}`, {
-    method,
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  const answer: unknown = await response.json();
-  return { status: response.status, answer, date: response.headers.get('date') };
-}
+const call = (method: string, path: string, body?: unknown, key?: string) =>
+  askSandbox(sandbox, method, `/documents/public${path}`, body, key);
 
 async function ingest(body: unknown) {
   return queued.parse((await call('POST', '', body)).answer);

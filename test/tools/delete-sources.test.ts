@@ -1,36 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, expect, test } from 'vitest';
 import type { Sandbox } from '../../src/sandbox/server.ts';
-import { Stops, startHarness } from '../harness.ts';
+import { clientWithPerson, type PersonAnswer, Stops, startHarness } from '../harness.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
 
 async function start(
   flags: string[],
-  answer?: 'accept' | 'decline' | 'cancel' | 'fault' | 'page',
+  answer?: PersonAnswer | 'page',
   { thinksMs = 0, silentCallSeconds = 50 } = {},
 ) {
-  const client = new Client(
-    { name: 'test', version: '1' },
-    answer === undefined
-      ? {}
-      : { capabilities: { elicitation: answer === 'page' ? { url: {} } : { form: {} } } },
-  );
   const questions: string[] = [];
-  if (answer !== undefined) {
-    client.setRequestHandler(ElicitRequestSchema, async ({ params }) => {
-      questions.push(params.message);
+  const client = clientWithPerson(
+    async (question) => {
+      questions.push(question);
       await sleep(thinksMs);
-      if (answer === 'fault' || answer === 'page') throw new Error('nobody there');
-      return { action: answer, content: {} };
-    });
-  }
+      return answer === undefined || answer === 'page' ? 'fault' : answer;
+    },
+    answer === 'page' ? 'url' : 'form',
+  );
   const dependencies = { silentCallSeconds };
-  const { call, sandbox } = stops.use(await startHarness({}, {}, flags, { client, dependencies }));
-  const names = (await client.listTools()).tools.map(({ name }) => name);
+  const {
+    call,
+    sandbox,
+    client: connected,
+  } = stops.use(
+    await startHarness({}, {}, flags, { ...(answer !== undefined && { client }), dependencies }),
+  );
+  const names = (await connected.listTools()).tools.map(({ name }) => name);
   return { sandbox, names, questions, call };
 }
 

@@ -1,6 +1,7 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/server.ts';
+import { inputNamed } from '../following.ts';
 import { eventually, type Harness, Stops, startHarness } from '../harness.ts';
 
 const stops = new Stops();
@@ -28,11 +29,6 @@ function sourcesIn({ sandbox }: Harness, count: number, given: object = {}): str
 }
 
 /** The call that an answer names. */
-function callIn(text: string, tool: string) {
-  const [, named = ''] = new RegExp(`${tool} with (\\{.*?\\})\\.`).exec(text) ?? [];
-  return JSON.parse(named);
-}
-
 test('makes drafts, names each, and says how to read them and that they are not live', async () => {
   const harness = await start();
   const ids = sourcesIn(harness, 3);
@@ -47,7 +43,7 @@ test('makes drafts, names each, and says how to read them and that they are not 
   const drafts = harness.sandbox.articles().filter((one) => one.isDraftPublished === false);
   const articleIds = structured.sources.map((one: { articleId: string }) => one.articleId);
   expect(articleIds.toSorted()).toEqual(drafts.map(({ id }) => id).toSorted());
-  expect(callIn(structured.nextSteps, 'get_articles')).toEqual({ articleIds });
+  expect(inputNamed(structured.nextSteps, 'get_articles')).toEqual({ articleIds });
   expect(text).toMatch(/^completed: 3 of 3 drafted/);
   expect(text).toMatch(/Drafts are not live/);
   for (const id of [...ids, ...articleIds]) expect(text).toContain(id);
@@ -83,8 +79,8 @@ test('nothing made, failed and without a job: each source once, with its reason'
   expect(structured.sources[1].error).toBe('The model refused');
   expect(structured.nextSteps).toMatch(/made no draft\. The usual cause: the source has nothing/);
   const [failed, unqueued] = structured.nextSteps.split('Fini returned no job');
-  expect(callIn(failed, 'generate_knowledge')).toEqual({ documentIds: [ids[1]] });
-  expect(callIn(unqueued, 'generate_knowledge')).toEqual({ documentIds: [ids[2]] });
+  expect(inputNamed(failed, 'generate_knowledge')).toEqual({ documentIds: [ids[1]] });
+  expect(inputNamed(unqueued, 'generate_knowledge')).toEqual({ documentIds: [ids[2]] });
   expect(text).toContain('"The model refused"');
 });
 
@@ -111,7 +107,7 @@ test('sources that are not ready are named with why before anything is sent', as
   expect(text).toMatch(/^Nothing was queued\./);
   expect(text).toContain(`Not in this workspace: ${absent}`);
   expect(text).toContain(`Failed to be ingested: ${failed}`);
-  expect(callIn(text, 'wait_for_sources')).toEqual({ ids: [running] });
+  expect(inputNamed(text, 'wait_for_sources')).toEqual({ ids: [running] });
   expect(text).toContain(`refresh_sources with {"documentIds":["${never}"]}`);
   expect(text).not.toContain(ready);
   expect(queueings(harness)).toHaveLength(0);
@@ -146,7 +142,7 @@ describe('the same call again', () => {
     const input = { documentIds, instructions: 'Be brief.', timeoutSeconds: 1 };
     const first = await harness.call('generate_knowledge', input);
     expect(first.structured.outcome).toBe('timed_out');
-    const next = callIn(first.structured.nextSteps, 'generate_knowledge');
+    const next = inputNamed(first.structured.nextSteps, 'generate_knowledge');
     expect(next).toEqual({ documentIds, instructions: 'Be brief.' });
     const { structured } = await harness.call('generate_knowledge', next);
     expect(structured.counts).toMatchObject({ submitted: 2, drafted: 2 });
@@ -199,7 +195,7 @@ describe('the same call again', () => {
     const first = await harness.call('generate_knowledge', { documentIds });
     expect(first.isError).toBe(true);
     expect(first.text).toMatch(/did not confirm.*2 sources.*list_articles with \{"type":"draft"\}/);
-    expect(callIn(first.text, 'generate_knowledge')).toEqual({ documentIds });
+    expect(inputNamed(first.text, 'generate_knowledge')).toEqual({ documentIds });
     const again = await harness.call('generate_knowledge', { documentIds });
     expect(again.structured.counts).toMatchObject({ submitted: 2, unqueued: 2 });
     expect(again.structured.nextSteps).toMatch(/got no answer.*If there is none in [1-6]?\d s/);

@@ -1,45 +1,31 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Sandbox, SandboxArticle } from '../../src/sandbox/server.ts';
-import { type Harness, Stops, startHarness } from '../harness.ts';
+import { clientWithPerson, type PersonAnswer, Stops, startHarness } from '../harness.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
 
-type Answer = 'accept' | 'decline' | 'cancel' | 'fault';
-
 /** A server that can publish, with a client that answers its questions, if it can be asked. */
 async function start(
-  answer?: Answer | ((sandbox: Sandbox, question: string) => Answer | Promise<Answer>),
+  answer?:
+    | PersonAnswer
+    | ((sandbox: Sandbox, question: string) => PersonAnswer | Promise<PersonAnswer>),
   environment: Record<string, string> = {},
   { silentCallSeconds = 50 } = {},
 ) {
-  const client = new Client(
-    { name: 'test', version: '1' },
-    answer === undefined ? {} : { capabilities: { elicitation: { form: {} } } },
-  );
   const questions: string[] = [];
-  const started: Harness[] = [];
-  if (answer !== undefined) {
-    client.setRequestHandler(ElicitRequestSchema, async ({ params }) => {
-      questions.push(params.message);
-      const [harness] = started;
-      if (harness === undefined) throw new Error('asked too early');
-      const action =
-        typeof answer === 'string' ? answer : await answer(harness.sandbox, params.message);
-      if (action === 'fault') throw new Error('nobody there');
-      return { action, content: {} };
-    });
-  }
+  const client = clientWithPerson((question) => {
+    questions.push(question);
+    if (answer === undefined) return 'fault';
+    return typeof answer === 'string' ? answer : answer(sandbox, question);
+  });
   const harness = await startHarness({ folders: true }, environment, ['--allow-publish'], {
-    client,
+    ...(answer !== undefined && { client }),
     dependencies: { silentCallSeconds },
   });
   stops.use(harness);
-  started.push(harness);
   const { sandbox } = harness;
   const publish = (articleIds: string[], more: object = {}) =>
     harness.call('publish_articles', { articleIds, ...more });
@@ -317,7 +303,7 @@ describe('what is not published, and why', () => {
 });
 
 describe('a live article that has changed since the draft was made', () => {
-  async function startWithConflict(answer?: Answer) {
+  async function startWithConflict(answer?: PersonAnswer) {
     const started = await start(answer);
     const live = started.sandbox.addArticle({ version: 4 });
     const draft = draftOf(started.sandbox, {
@@ -565,7 +551,7 @@ describe('what the contract leaves open', () => {
 
 test('a long text that differs late is shown from there on', async () => {
   const { publish, sandbox } = await start();
-  const same = 'Answer kindly. '.repeat(40);
+  const same = 'PersonAnswer kindly. '.repeat(40);
   const live = sandbox.addArticle({ agentInstruction: `${same}Offer a refund.` });
   const draft = draftOf(sandbox, {
     ...{ ...live, id: crypto.randomUUID(), agentInstruction: `${same}Offer a voucher.` },
