@@ -27,10 +27,13 @@ async function longestSilence(run: () => Promise<unknown>): Promise<number> {
   };
   let longest = 0;
   let last = computed();
+  let heardAt = performance.now();
   const listen = () => {
     const now = computed();
-    longest = Math.max(longest, now - last);
+    // Threads that collect garbage beside the loop compute too, but nobody waits longer than the clock.
+    longest = Math.max(longest, Math.min(now - last, performance.now() - heardAt));
     last = now;
+    heardAt = performance.now();
   };
   const timer = setInterval(listen, 5);
   await run();
