@@ -1,6 +1,6 @@
 import { asWireObject, type WireObject, wireFields } from './schemas.ts';
 
-/** A folder of articles and what is in it. */
+/** A folder with its folders and articles. */
 export interface KnowledgeFolder {
   readonly id: string | null;
   readonly title: string | null;
@@ -23,7 +23,7 @@ export interface FolderTree {
   /** ISO 8601: how old the snapshot is. */
   readonly updatedAt: string | null;
   readonly folders: readonly KnowledgeFolder[];
-  /** How many nodes had to be left out: they were no folders, too deep, or too many. */
+  /** The number of nodes left out because they were no folders, too deep, or too many. */
   readonly unreadable: number;
 }
 

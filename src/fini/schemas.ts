@@ -111,9 +111,9 @@ export const deletedSchema = z.object({
 
 const articleFields = z.object({
   title: text,
-  /** What agents answer from. */
+  /** The text that agents answer from. */
   mainKnowledge: text,
-  /** How agents are to answer from it. */
+  /** Instructions for answering from it. */
   agentInstruction: text,
   /** Questions that customers ask. Publishing needs this and the next two exactly as they came. */
   questions: list,

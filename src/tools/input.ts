@@ -97,7 +97,7 @@ function withOwnNames(
   return meant.size === 0 ? null : Object.fromEntries(fields);
 }
 
-/** What is wrong: a sentence, or an item of a list, of which those that are alike make a sentence. */
+/** A fault: a sentence, or an item of a list. Items with the same fault share a sentence. */
 type Fault = string | { readonly list: string; readonly item: string; readonly why: string };
 
 function faultsOf(

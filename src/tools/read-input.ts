@@ -10,7 +10,7 @@ import { isSourceId } from '../ingestion/inputs.ts';
 
 /** The meaning of a text, in addition to its schema. */
 export interface TextMeaning {
-  /** How several in one text are told apart, and that quotes and the like around one are dropped. */
+  /** The kind decides how several in one text are told apart; each loses quotes around it. */
   readonly kind: 'name' | 'externalId' | 'glob';
   /** For a refusal: "a source ID (a UUID)". */
   readonly one: string;
