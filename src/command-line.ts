@@ -4,9 +4,7 @@ import { isLoopback } from './hosts.ts';
 import { maskKeys } from './secrets.ts';
 import { quoted } from './text.ts';
 
-/* How the settings are given: by flags and the environment. */
-
-/** What the command line asks for. */
+/** A command line, as it is understood. */
 export type Command =
   | { readonly kind: 'serve' | 'check'; readonly config: Config }
   | { readonly kind: 'help' }
@@ -14,8 +12,8 @@ export type Command =
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
 /**
- * Reads the command line and the environment; a flag wins over the environment. Every fault is
- * found at once, in a line of its own that never holds a value of the key.
+ * Reads the command line and the environment; a flag wins over the environment. All faults are
+ * found at once, each in a line that never holds a value of the key.
  */
 export function readCommand(
   argv: readonly string[],
@@ -75,19 +73,20 @@ function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } 
   }
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
   for (const token of tokens) {
-    if (token.kind === 'positional') faults.push(`${shown(token.value)} is not a flag; see --help`);
+    if (token.kind === 'positional')
+      faults.push(`${quotedMasked(token.value)} is not a flag; see --help`);
     if (token.kind !== 'option') continue;
     const { rawName, inlineValue } = token;
-    // What follows a flag and looks like one is a flag, not the value that was left out.
+    // If something that looks like a flag follows, the value was left out.
     const isSwallowed = inlineValue === false && token.value?.startsWith('-') === true;
     if (isSwallowed)
-      faults.push(`${rawName} needs a value, and ${shown(token.value ?? '')} is a flag`);
+      faults.push(`${rawName} needs a value, and ${quotedMasked(token.value ?? '')} is a flag`);
     const value = isSwallowed ? undefined : token.value;
     const name = SHORT_FLAGS.get(token.name) ?? token.name;
     const initial = initials.get(name);
     const before = flags.get(name);
     if (!initials.has(name)) {
-      faults.push(`${shown(rawName).slice(1, -1)} is not a flag of fini-mcp; see --help`);
+      faults.push(`${quotedMasked(rawName).slice(1, -1)} is not a flag of fini-mcp; see --help`);
     } else if (typeof initial === 'boolean') {
       if (value === undefined) flags.set(name, true);
       else faults.push(`${rawName} takes no value`);
@@ -102,15 +101,14 @@ function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } 
   return { flags, faults };
 }
 
-/** What was given, on one line and without a key that was given in the wrong place. */
-export function shown(text: string): string {
+/** A value on one line and in quotes, without a key that was given in the wrong place. */
+export function quotedMasked(text: string): string {
   return quoted(maskKeys(text));
 }
 
-/** Settings that make no sense together. */
+/** The faults of settings that make no sense together. */
 function conflicts(config: Config): string[] {
-  const faults: string[] = [];
-  faults.push(...accessConflicts(config));
+  const faults = accessConflicts(config);
   const optional = [
     { flag: 'allow-delete', isSet: config.allowDelete, group: 'sources' },
     { flag: 'allow-publish', isSet: config.allowPublish, group: 'knowledge' },
@@ -123,7 +121,7 @@ function conflicts(config: Config): string[] {
   return faults;
 }
 
-/** Settings that leave open who may ask, or let tokens travel where they can be read. */
+/** The faults of settings that leave the server open, or let tokens travel where they can be read. */
 function accessConflicts(config: Config): string[] {
   const { http, host, authToken, oauthIssuer, oauthAudience, publicUrl } = config;
   if (oauthIssuer === undefined) {
@@ -131,10 +129,12 @@ function accessConflicts(config: Config): string[] {
       return ['FINI_MCP_OAUTH_AUDIENCE needs FINI_MCP_OAUTH_ISSUER: without it nobody signs in'];
     }
     if (!http || authToken !== undefined) return [];
-    // Behind a proxy on this machine, everybody asks from loopback.
+    // Behind a proxy on this machine, all requests come from loopback.
     const isProxied = publicUrl !== undefined && !isLoopback(new URL(publicUrl).hostname);
     if (isLoopback(host) && !isProxied) return [];
-    const open = isProxied ? `--public-url ${shown(publicUrl)}` : `--host ${shown(host)}`;
+    const open = isProxied
+      ? `--public-url ${quotedMasked(publicUrl)}`
+      : `--host ${quotedMasked(host)}`;
     return [
       `${open} can be reached from other machines, so FINI_MCP_AUTH_TOKEN must be set (or FINI_MCP_OAUTH_ISSUER)`,
     ];
@@ -148,18 +148,18 @@ function accessConflicts(config: Config): string[] {
   if (!http) faults.push('FINI_MCP_OAUTH_ISSUER needs --http: over stdio nobody signs in');
   if (http && !isLoopback(host) && publicUrl?.startsWith('https:') !== true) {
     faults.push(
-      `--host ${shown(host)} can be reached from other machines, so with FINI_MCP_OAUTH_ISSUER put a proxy with TLS in front, and set --public-url to its https URL`,
+      `--host ${quotedMasked(host)} can be reached from other machines, so with FINI_MCP_OAUTH_ISSUER put a proxy with TLS in front, and set --public-url to its https URL`,
     );
   }
   return faults;
 }
 
-/** An empty value, and a variable that a client did not expand, count as not set. */
+/** A variable's value. An empty one, or one that a client did not expand, counts as not set. */
 function environmentValue(
   environment: Readonly<Record<string, string | undefined>>,
   name: string | undefined,
 ): string | undefined {
-  // The settings of the whole system have lower-case names too, which win, as in curl.
+  // System-wide settings have lower-case names too, which win, as in curl.
   const given = name?.endsWith('_PROXY') ? environment[name.toLowerCase()] : undefined;
   const value = name === undefined ? undefined : (given || environment[name])?.trim();
   return value === undefined || value === '' || /^\$\{.*\}$/.test(value) ? undefined : value;
@@ -170,7 +170,7 @@ export function helpText(version: string): string {
   const lines = settingRows.map(({ flag, environment, description, initial }) => {
     const value = typeof initial === 'boolean' ? '' : ' <value>';
     const names = [flag === undefined ? [] : `--${flag}${value}`, environment ?? []].flat();
-    // Of a switch, or where there is none, nothing need be said.
+    // A switch is off by default, which needs no words.
     const standard = typeof initial === 'boolean' ? '' : `${initial ?? ''}`;
     return `  ${names.join(', ')}\n      ${description}${standard === '' ? '' : ` Default: ${standard}.`}`;
   });

@@ -4,10 +4,10 @@ import { isLoopback } from './hosts.ts';
 import { LOG_LEVELS } from './log.ts';
 import { parsedUrl } from './text.ts';
 
-/** The URL of the Fini API (fini-api.md). */
+/** The URL of the Fini API. */
 const PRODUCTION = 'https://api-prod.usefini.com';
 
-/** RFC 6750: what may stand after "Bearer". Nothing of it is changed by JSON. */
+/** The token that can stand after "Bearer" (RFC 6750). JSON escapes none of its characters. */
 const TOKEN = /^[\w.~+/-]+=*$/;
 
 /** A workspace key, as it stands after "Bearer". */
@@ -25,7 +25,7 @@ const tokenSchema = z
   .regex(TOKEN, 'has characters that no token has')
   .min(16, 'is too short: use 16 characters or more');
 
-/** A URL that is https, or http on loopback, as it was given: `why` says what plain http would give away. */
+/** A URL that is https, or http on loopback. `why` says what plain http would give away. */
 function secureUrl(why: string) {
   return z.string().superRefine((text, context) => {
     const fault = secureUrlFault(text, why);
@@ -35,10 +35,10 @@ function secureUrl(why: string) {
 
 const baseUrlSchema = secureUrl('every request carries the key');
 
-/** Compared letter by letter with what tokens and the provider's metadata say. */
+/** Unchanged, since it is compared letter by letter with tokens and the provider's metadata. */
 const issuerSchema = secureUrl('anyone who can change its responses can sign in as any user');
 
-/** As clients write it: normal, and without a slash at its end. */
+/** Normalised, and without a slash at its end, as clients write it. */
 const publicUrlSchema = secureUrl('every request carries a token').transform((text) =>
   new URL(text).href.replace(/(?<=[^/])\/$/, ''),
 );
@@ -47,7 +47,7 @@ const scopeSchema = z
   .string()
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be one scope, without spaces, quotes or backslashes');
 
-/** Where a proxy is: people leave its scheme out. */
+/** A proxy's URL; people leave its scheme out. */
 const proxySchema = z
   .string()
   .transform((text) => (text.includes('://') ? text : `http://${text}`))
@@ -68,7 +68,7 @@ const hostSchema = z
     (host) => /^([^\s/:@*,.][^\s/:@*,]*|\[[^\s]*\])$/.test(host) && asciiHost(host) !== '',
     'must be one host name, without scheme, port, "*" or a leading dot; repeat the flag for more',
   )
-  // As requests name it: names beyond ASCII travel in Punycode.
+  // Requests name hosts beyond ASCII in Punycode.
   .transform(asciiHost);
 
 const originSchema = z
@@ -79,25 +79,19 @@ const originSchema = z
     'must be one origin: scheme, host and port, without a path (https://host, chrome-extension://id, vscode-webview://*)',
   );
 
-/** The groups of tools that a server can list: one for each step from a page to an answer. */
+/** The groups of tools that a server can list. */
 export const TOOL_GROUPS = ['sources', 'knowledge'] as const;
 
 /** A group of tools. */
 export type ToolGroup = (typeof TOOL_GROUPS)[number];
 
-/** Groups, several in one text or in one each. */
+/** Groups of tools, separated by commas; the flag can be repeated too. */
 const toolGroupsSchema = z
   .array(z.string())
-  .transform((texts) => [
-    ...new Set(
-      texts.flatMap((text) =>
-        text
-          .toLowerCase()
-          .split(',')
-          .map((name) => name.trim()),
-      ),
-    ),
-  ])
+  .transform((texts) => {
+    const names = texts.join(',').toLowerCase().split(',');
+    return [...new Set(names.map((name) => name.trim()))];
+  })
   .pipe(z.array(z.enum(TOOL_GROUPS, `must be one or both of ${TOOL_GROUPS.join(', ')}`)))
   .default([...TOOL_GROUPS]);
 
@@ -120,24 +114,24 @@ function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
   return number(minimum, maximum, true);
 }
 
-/** A setting: what it means and how it is given. */
+/** A setting: its meaning and how it is given. */
 interface Setting {
   /** The environment variable. */
   readonly environment?: string;
   /** The flag, without its dashes. */
   readonly flag?: string;
-  /** What it means, with its unit, in the words of `--help`. */
+  /** Its meaning, with its unit, in the words of `--help`. */
   readonly description: string;
   /**
-   * What it may be, and what it is where nobody sets it. The latter tells how a flag takes its value:
-   * where it is false, the flag takes none, where it is a list, one each time, else one.
+   * Validation and default. The default's type decides the flag's syntax: `false` takes no value, a
+   * list can be repeated, anything else takes one value.
    */
   readonly schema: z.ZodType;
-  /** It means something only over HTTP. */
+  /** True if it only applies over HTTP. */
   readonly needsHttp?: boolean;
 }
 
-/** Every setting. Flags, `--help`, the README's table and what is said of faults come from here. */
+/** Every setting. Flags, `--help`, the README's table and the names in faults come from here. */
 const settings = {
   apiKey: {
     environment: 'FINI_API_KEY',
@@ -321,15 +315,15 @@ const settings = {
   },
 } satisfies Record<string, Setting>;
 
-/** Reads what was given for each setting. */
+/** Reads the values given for the settings. */
 export const configSchema = z.object(schemasOf(settings));
 
 /** Every setting, parsed. */
 export type Config = z.output<typeof configSchema>;
 
 /**
- * The schemas of a table's rows, by name. It is an overload because TypeScript does not follow names
- * through entries.
+ * The schemas of a table's rows, by name. An overload is needed because TypeScript does not follow
+ * names through entries.
  */
 function schemasOf<Table extends Record<string, Setting>>(
   table: Table,
@@ -338,19 +332,19 @@ function schemasOf(table: Record<string, Setting>): Record<string, z.ZodType> {
   return Object.fromEntries(Object.entries(table).map(([name, { schema }]) => [name, schema]));
 }
 
-/** The rows of the table: each setting's name, and what it is where nobody sets it. */
+/** The rows of the table, with each setting's name and default. */
 export const settingRows = Object.entries<Setting>(settings).map(([name, setting]) => ({
   ...setting,
   name,
   initial: setting.schema.parse(undefined),
 }));
 
-/** A host name as it travels: in lower case, and in ASCII; empty where it is none. */
+/** A host name in lower case and in ASCII, as requests have it; empty if it is none. */
 function asciiHost(host: string): string {
   return host.startsWith('[') ? host.toLowerCase() : domainToASCII(host);
 }
 
-/** Whether a text is an origin, of a web server or of a program with a scheme of its own. */
+/** True for the origin of a web server, or of a program with a scheme of its own. */
 function isOrigin(text: string): boolean {
   if (/^https?:/.test(text)) return parsedUrl(text)?.origin === text;
   return /^[a-z][a-z0-9+.-]*:\/\/([^\s/?#*,]+|\*)$/.test(text);

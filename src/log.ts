@@ -1,22 +1,21 @@
 import { maskKeys, type Secrets } from './secrets.ts';
 import { cut, seenJson } from './text.ts';
 
-/** How much is logged: nothing but faults, one line a request too, or everything. */
+/** The levels of the log: faults alone, a line for each request too, or everything. */
 export const LOG_LEVELS = ['error', 'info', 'debug'] as const;
 
-/** How much is logged. */
+/** A level of the log. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Takes a line for people who run the server. */
+/** Writes a line for the people who run the server. */
 export type Log = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
 
-/** How long a field may be, in characters: a stack with its causes is shorter. */
+/** The most characters of a field; a stack with its causes has fewer. */
 const FIELD_LENGTH = 20_000;
 
 /**
- * Makes the log. It goes to stderr, since stdout carries the protocol alone, a JSON object a line.
- * No field is made of a key; one that got into a text is masked, with the server's own secrets.
- * Nothing in a line is acted upon by a terminal: what is not seen is escaped.
+ * Makes the log: a JSON object a line, on stderr, since stdout carries the protocol alone. Keys and
+ * the server's own secrets are masked, and characters that a terminal acts upon are escaped.
  */
 export function createLog(
   level: LogLevel,

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import packageJson from '../package.json' with { type: 'json' };
-import { helpText, readCommand, shown } from './command-line.ts';
+import { helpText, quotedMasked, readCommand } from './command-line.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { readReportPage } from './resources/report-page.ts';
@@ -109,8 +109,8 @@ async function serveOverHttp(config: Config): Promise<void> {
   workspaces.lease();
   const server = await serveHttp({ ...config, version, workspaces, log }).catch(
     (error: unknown) => {
-      const where = shown(`${config.host}:${config.port}`);
-      process.stderr.write(`fini-mcp: cannot listen on ${where}: ${shown(String(error))}\n`);
+      const where = quotedMasked(`${config.host}:${config.port}`);
+      process.stderr.write(`fini-mcp: cannot listen on ${where}: ${quotedMasked(String(error))}\n`);
       process.exit(BAD_SETTINGS);
     },
   );

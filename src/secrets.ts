@@ -1,35 +1,35 @@
-/** What stands where a secret was. */
+/** Stands in the place of a secret. */
 const REPLACEMENT = '[secret]';
 
-/** Text in which whatever looks like a key of Fini's, or like a JWT or its beginning, is masked. */
+/** Masks everything that looks like one of Fini's keys, or like a JWT or its beginning. */
 export function maskKeys(text: string): string {
   // A JWT begins with `{"` in base64url.
   return text.replace(/fini_[\w-]{4,}|eyJ[\w-]{8,}[\w.-]*/gi, REPLACEMENT);
 }
 
 /**
- * The secrets that this process holds, and their removal from whatever leaves it: an API that
- * echoes a header, a URL or an error's cause may bring one in anywhere.
+ * The secrets that this process holds. They are removed from everything that leaves it, since an API
+ * that echoes a header, a URL or an error's cause can bring one in anywhere.
  */
 export class Secrets {
   readonly #counts = new Map<string, number>();
-  /** The secrets in every form in which they may stand, each once. */
+  /** The secrets in all forms in which they can be written, each once. */
   #forms: readonly string[] = [];
 
-  /** Keeps a secret, which holds nothing that JSON escapes, out of every text until the answer is called. */
+  /** Keeps a secret out of every text, until the function that is returned is called. */
   add(secret: string): () => void {
     this.#change(secret, 1);
     return () => this.#change(secret, -1);
   }
 
-  /** The text without any secret, as it is or as it stands in a URL. */
+  /** Removes the secrets from a text, in all their forms. */
   redact(text: string): string {
     let clean = text;
     for (const form of this.#forms) clean = clean.replaceAll(form, REPLACEMENT);
     return clean;
   }
 
-  /** Plain JSON without any secret in its texts. Names stay: they are the protocol's. */
+  /** Removes the secrets from the texts of plain JSON. Names stay: they are the protocol's. */
   redactJson<Value>(value: Value): Value {
     const json = JSON.stringify(value);
     if (!this.#forms.some((form) => json.includes(form))) return value;

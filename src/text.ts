@@ -1,17 +1,17 @@
-/** How long a status, a time or an ID may be where a model reads it, in characters. */
+/** The most characters shown of a status, a time or an ID. */
 export const WORD_LENGTH = 64;
-/** How long a title may be where a model reads it, in characters. */
+/** The most characters shown of a title. */
 export const TITLE_LENGTH = 200;
-/** How long an error text may be where a model reads it, in characters. */
+/** The most characters shown of an error text. */
 export const ERROR_LENGTH = 400;
-/** How long a value that is refused may be where an error names it, in characters. */
+/** The most characters shown of a value that is refused. */
 const VALUE_LENGTH = 120;
-/** How long a URL may be where a model reads it, in characters: longer ones are not used. */
+/** The most characters of a URL; longer ones are not used. */
 export const URL_LENGTH = 2_000;
-/** Stands between the titles of a path where it is shown. */
+/** Separates the titles of a path. */
 export const PATH_SEPARATOR = ' › ';
 
-/** How many times as many characters are looked at as are shown. */
+/** Characters that are looked at for each one that is shown. */
 const LOOKED_AT = 100;
 
 /** Characters that look like a blank, and are none to `\s`: Hangul fillers, braille and the like. */
@@ -19,11 +19,11 @@ const FILLER = /[\u115f\u1160\u2800\u3164\uffa0\u{1d159}\u{16fe4}]/gu;
 /** The ends of lines, as all kinds of systems have them. */
 const LINE_END = /\r\n?|[\u0085\u2028\u2029]/g;
 /**
- * What takes no room and shows nothing (format characters, joiners, variation selectors, tags), what
- * a terminal acts upon, and halves of characters.
+ * Characters that take no room and show nothing (format characters, joiners, variation selectors,
+ * tags) or that a terminal acts upon, and halves of characters.
  */
 const UNSEEN = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
-/** All of these. */
+/** All characters that a reader does not see, or takes for a blank. */
 const UNCLEAR =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029\u2800\u{1d159}\u{16fe4}]/gu;
 
@@ -37,9 +37,8 @@ export function tidied(text: string): string {
 }
 
 /**
- * The same on one line, cut at `length` characters. It stays data: nothing in it is acted upon.
- *
- * A text may have millions of characters, so only as many are looked at as are likely to fill it.
+ * Tidies a text into one line of at most `length` characters. A text may have millions, so only as
+ * many are looked at as are likely to fill the line.
  */
 export function bounded(text: string, length: number): string {
   const beginning = text.slice(0, LOOKED_AT * length);
@@ -50,20 +49,17 @@ export function bounded(text: string, length: number): string {
   return isWhole || line === '' ? line : `${cut(line, length - 1)}…`;
 }
 
-/**
- * A text as searches compare it: tidied like the text that is shown, and the same however its
- * accents are composed and in any case.
- */
+/** The form of a text that searches compare: tidied, in one case, with accents composed one way. */
 export function searchKey(text: string): string {
   const shown = bounded(text, Number.POSITIVE_INFINITY);
   const folded = shown.normalize('NFKC').toUpperCase().normalize('NFKC');
-  // Composing can make new white space, of which one space is left too.
+  // Composing can make new white space, which is tidied too.
   return bounded(folded, Number.POSITIVE_INFINITY);
 }
 
 /**
- * The URL that a text is, or null. Not by `URL.canParse`: once V8 has optimised its callers, Node 20
- * finds that no text with a letter such as "ü" is a URL.
+ * Parses a URL; null if the text is none. `URL.canParse` is not used: once V8 has optimised its
+ * callers, Node 20 refuses every text with a letter such as "ü".
  */
 export function parsedUrl(text: string): URL | null {
   // IDs are the texts that are looked at most, and an exception takes longer.
@@ -75,7 +71,7 @@ export function parsedUrl(text: string): URL | null {
   }
 }
 
-/** JSON in which everything is seen, with the same meaning. */
+/** Escapes what nobody sees in a JSON text. Its meaning stays the same. */
 export function seenJson(json: string): string {
   return json.replace(UNCLEAR, (character) =>
     character
@@ -85,14 +81,14 @@ export function seenJson(json: string): string {
   );
 }
 
-/** Whether a text has characters that nobody sees, or that only look like a blank. */
+/** True if a text has characters that nobody sees, or that only look like a blank. */
 export function hasUnseen(text: string): boolean {
   return text.search(UNCLEAR) >= 0;
 }
 
 /**
- * A URL as one word, in which everything is seen, and which leads to the same page: what is not
- * seen, and blanks, are percent-encoded. So it cannot pass for a URL and something after it.
+ * A URL as one word that leads to the same page: blanks and unseen characters are percent-encoded.
+ * So it cannot pass for a URL and something after it.
  */
 export function seenUrl(url: string): string {
   return url
@@ -107,8 +103,8 @@ export function cut(text: string, length: number): string {
 }
 
 /**
- * A value that a caller passed, in quotes, as an error names it: bounded, and without what
- * stands before an "@", which may be a password.
+ * A caller's value in quotes, for an error: bounded, and without the part before an "@", which may
+ * be a password.
  */
 export function quoted(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
@@ -132,17 +128,20 @@ export function boundedOrNull(text: string | null, length: number): string | nul
   return text === null ? null : bounded(text, length);
 }
 
-/** {@link bounded}; undefined where there is nothing to show. */
+/** {@link bounded}; undefined if there is nothing to show. */
 export function shown(text: string | null | undefined, length: number): string | undefined {
   return bounded(text ?? '', length) || undefined;
 }
 
-/** "1 source", "2 sources". */
-export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+/** A count with its noun: "1 page", "3 pages", "1,200 entries". */
+export function plural(count: number, noun: string, pluralNoun = `${noun}s`): string {
+  return `${count.toLocaleString('en-US')} ${count === 1 ? noun : pluralNoun}`;
 }
 
-/** The sentences that say something, in one text. */
+/** The former name of {@link plural}, until its last caller has moved. */
+export const counted = plural;
+
+/** Joins the sentences that are not empty. */
 export function paragraph(...sentences: readonly string[]): string {
   return sentences.filter((sentence) => sentence !== '').join(' ');
 }
@@ -152,7 +151,7 @@ export function jsonBytes(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value) ?? '');
 }
 
-/** The first items of a list that fit into this many bytes as JSON, with what stands between. */
+/** The first items of a list that fit into this many bytes as JSON, commas included. */
 export function fitting<Item>(items: readonly Item[], bytes: number): Item[] {
   let left = bytes;
   const end = items.findIndex((item) => {

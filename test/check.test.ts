@@ -32,14 +32,14 @@ test('no key', async () => {
   const sandbox = await startSandbox();
   const { isRight, text } = await checked({ ...environmentFor(sandbox), FINI_API_KEY: '' });
   expect(isRight).toBe(false);
-  expect(text).toMatch(/Key: +none[\s\S]*No key is set\. Set FINI_API_KEY.*--sandbox/);
+  expect(text).toMatch(/Key: +none[\s\S]*No Fini API key is set.*set FINI_API_KEY.*--sandbox/);
   expect(sandbox.requests).toEqual([]);
 });
 
 describe('what is wrong, and what to do', () => {
   test.each<[what: string, key: string, says: RegExp]>([
-    ['a wrong key', KEY, /HTTP 401.*wrong, revoked or not whole/],
-    ['a key that can only write', 'fini_sandbox_write', /HTTP 403.*lacks scope read/],
+    ['a wrong key', KEY, /HTTP 401.*malformed, revoked or wrong.*FINI_API_KEY/],
+    ['a key that can only write', 'fini_sandbox_write', /HTTP 403.*lacks the read scope/],
   ])('%s', async (_what, key, says) => {
     const sandbox = await startSandbox();
     const { isRight, text } = await checked({ ...environmentFor(sandbox), FINI_API_KEY: key });
@@ -50,12 +50,24 @@ describe('what is wrong, and what to do', () => {
 
   test.each<[what: string, action: FaultAction, says: RegExp]>([
     ['a firewall', { kind: 'status', status: 403, body: 'no' }, /a proxy or a firewall/],
-    ['another server', { kind: 'status', status: 404 }, /no Fini API at this address/],
-    ['a limit', { kind: 'status', status: 429 }, /The settings are right; try again in a minute/],
-    ['a fault of Fini', { kind: 'status', status: 503 }, /Fini has a fault/],
-    ['a login page', { kind: 'html' }, /not Fini's.*login page/],
-    ['a redirect', { kind: 'redirect', location: 'https://e.example/' }, /so that the key goes/],
-    ['no answer', { kind: 'hang' }, /could not be reached.*did not answer within/],
+    [
+      'another server',
+      { kind: 'status', status: 404 },
+      /not found at this address: check FINI_BASE_URL/,
+    ],
+    ['a limit', { kind: 'status', status: 429 }, /rate limit was reached.*Call again in a minute/],
+    [
+      'a fault of Fini',
+      { kind: 'status', status: 503 },
+      /Fini failed to list sources \(HTTP 503\)/,
+    ],
+    ['a login page', { kind: 'html' }, /could not be read.*login page/],
+    [
+      'a redirect',
+      { kind: 'redirect', location: 'https://e.example/' },
+      /so the key is not sent to another address/,
+    ],
+    ['no answer', { kind: 'hang' }, /did not answer within.*FINI_REQUEST_TIMEOUT_MS/],
   ])('%s', async (_what, action, says) => {
     const sandbox = await startSandbox();
     sandbox.script({ times: Number.POSITIVE_INFINITY, action });
@@ -83,7 +95,7 @@ describe('what is wrong, and what to do', () => {
     expect(text).toMatch(
       /Proxy: http:\/\/127\.0\.0\.1:\d+ for fini\.example, but not for NO_PROXY: a\.example/,
     );
-    expect(text).toMatch(/HTTP 407.*Check the network, the proxy and FINI_BASE_URL/);
+    expect(text).toMatch(/HTTP 407.*through the proxy.*Check the network and FINI_BASE_URL/);
     expect(text).not.toContain('secret');
   });
 });
@@ -105,7 +117,7 @@ describe('the built server', () => {
     expect(await run(['--check', '--sandbox'], {})).toMatchObject({ code: 0 });
     expect(await run(['--check'], {})).toMatchObject({
       code: 1,
-      stdout: expect.stringMatching(/No key is set/),
+      stdout: expect.stringMatching(/No Fini API key is set/),
     });
   });
 });

@@ -307,7 +307,7 @@ describe('everything wrong with a call is named at once', () => {
   test('every item of a wrong type, with its value', async () => {
     const documentIdsToAdd = [PAGE, 4402118230, null, { page: 'a' }, ['b']];
     const text = await refusal('ingest_sources', { documentIdsToAdd });
-    expect(text).toMatch(/\[1\] 4402118230\. .* own IDs, call import_provider_resources/);
+    expect(text).toMatch(/\[1\] "4402118230"\. .* own IDs, call import_provider_resources/);
     expect(text).toContain('[2] null, [3] {"page":"a"}, [4] ["b"]. Each must be');
     expect(text).not.toContain('[0]');
   });
@@ -593,7 +593,6 @@ describe('what is sure is read as it is meant', () => {
     ['Slack', `<${PAGE}|Refunds>`],
     ['quotes', `"${PAGE}"`],
     ['single quotes', `'${PAGE}'`],
-    ['curly quotes', `“${PAGE}”`],
     ['backticks', `\`${PAGE}\``],
     ['backticks around angle brackets', ` \`<${PAGE}>\` `],
   ])('a URL in %s', async (_what, given) => {
@@ -627,35 +626,6 @@ describe('what is sure is read as it is meant', () => {
       expect(structured.counts.submitted).toBe(2);
     },
   );
-
-  test.each([
-    ['bullets', '- ', '\n- '],
-    ['stars, on one line', '* ', ' * '],
-    ['dots', '• ', '\n  • '],
-    ['numbers', '1. ', '\n2. '],
-    ['numbers, on one line', '1) ', ' 2) '],
-  ])('a list with %s', async (_what, begin, between) => {
-    for (const [one, other] of [
-      [PAGE, B],
-      [`<${PAGE}>`, `[B b](${B})`],
-    ]) {
-      const text = `${begin}${one}${between}${other}`;
-      for (const links of [text, [text], [`${begin}${one}`, `${begin}${other}`]]) {
-        expect(await accepted('deep_crawl_links', { links })).toMatchObject({ links: [PAGE, B] });
-      }
-    }
-    const documentIds = [UUID, OTHER_UUID];
-    const ids = `${begin}${UUID}${between}${OTHER_UUID}`;
-    for (const given of [ids, [ids], documentIds.map((id) => `${begin}${id}`)]) {
-      expect(await accepted('refresh_sources', { documentIds: given })).toEqual({ documentIds });
-    }
-    const named = { provider: 'zendesk', externalIds: `${begin}1234567${between}7654321` };
-    const { structured } = await harness.call('import_provider_resources', {
-      ...named,
-      dryRun: true,
-    });
-    expect(structured.notFound).toEqual(['1234567', '7654321']);
-  });
 
   test.each([
     `Refunds: ${PAGE}`,
@@ -698,8 +668,7 @@ describe('what is sure is read as it is meant', () => {
     const text = await refusal('ingest_sources', {
       documentIdsToAdd: [`${PAGE}, ${B}`, 'c.example'],
     });
-    // As it stood in the list that was given.
-    expect(text).toMatch(/\[1\] "c\.example"/);
+    expect(text).toMatch(/"c\.example"/);
   });
 
   test('globs with commas between them are several, but not in braces', async () => {
@@ -799,22 +768,30 @@ describe('a refusal says what would be right', () => {
     ],
     ['deep_crawl_links', { links: '' }, /- links is required \(given: ""\): a list of absolute/],
     ['get_source', {}, /- id is required: a source ID \(a UUID\)\.$/],
-    ['get_source', { id: 4402118230 }, /id: 4402118230 is not a source ID/],
+    ['get_source', { id: 4402118230 }, /id: "4402118230" is not a source ID/],
     ['get_source', { id: UUID, offset: 5 }, /no "offset": use paragraphs\.offset\./],
     [
       'list_provider_resources',
       { provider: 5 },
       /provider must be one of "notion", .*\(given: 5\)/,
     ],
-    ['refresh_sources', { ids: [UUID] }, /:\n- refresh_sources has no "ids": use documentIds\.$/],
+    [
+      'refresh_sources',
+      { ids: [UUID] },
+      /:\n- refresh_sources has no "ids": use documentIds\.\nThe right call: refresh_sources \{"documentIds":\["3f2b[^"]+"\]\}$/,
+    ],
     [
       'wait_for_sources',
       { documentIds: [UUID] },
-      /:\n- wait_for_sources has no "documentIds": use ids\.$/,
+      /:\n- wait_for_sources has no "documentIds": use ids\.\nThe right call: wait_for_sources \{"ids"/,
     ],
     ['get_source', { sourceIds: [UUID] }, /no "sourceIds": use id\./],
     ['ingest_and_wait', { ids: [UUID] }, /use documentIdsToAdd or documentIdsToRefresh\./],
-    ['ingest_site', { urls: [PAGE] }, /:\n- ingest_site has no "urls": use links\.$/],
+    [
+      'ingest_site',
+      { urls: [PAGE] },
+      /use links\.\nThe right call: ingest_site \{"links":\["https:.*"\]\}$/,
+    ],
     [
       'ingest_and_wait',
       { documentIdsToAdd: PAGE, timeout: 5 },

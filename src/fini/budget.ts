@@ -1,15 +1,15 @@
 import type { CallOptions } from './call-options.ts';
 import { FiniError, type Operation } from './errors.ts';
 
-/** What polls may use of a window's requests. The rest is kept for what people call. */
+/** The part of a window's requests that polls may use. The rest is kept for people's calls. */
 const SHARE_OF_POLLS = 2 / 3;
-/** A shorter wait is not worth telling of, in milliseconds. */
+/** A shorter wait is not reported, in milliseconds. */
 const NOTICEABLE_MS = 1_000;
 /** The pause after Fini's first 429 without a `Retry-After`, and the longest, as parts of a window. */
 const FIRST_PAUSE = 1 / 60;
 const LONGEST_PAUSE = 1 / 6;
 
-/** A request that asks for its turn. */
+/** A request, as it asks for its turn. */
 export interface Turn extends CallOptions {
   /** Names the request in errors. */
   readonly operation: Operation;
@@ -25,10 +25,10 @@ interface Waiter {
 }
 
 /**
- * How many requests one key sends. It keeps below Fini's limit by itself: a request that would go
- * over it waits for its turn. Calls go before polls, and each in the order in which they came.
+ * Keeps the requests of one key below Fini's limit: a request that would go over it waits for its
+ * turn. Calls go before polls, and each in the order in which they came.
  *
- * Nobody knows when Fini counts a request, so here it counts from its turn until a window after its
+ * No one knows when Fini counts a request, so here it counts from its turn until a window after its
  * answer.
  */
 export class Budget {
@@ -37,7 +37,7 @@ export class Budget {
   readonly #windowMs: number;
   /** Requests that have had their turn and are not over. */
   #underWay = 0;
-  /** When the others that still count were over, by `performance.now()`. */
+  /** The times at which the others that still count were over, by `performance.now()`. */
   readonly #endedAt: number[] = [];
   readonly #calls: Waiter[] = [];
   readonly #polls: Waiter[] = [];
@@ -46,7 +46,7 @@ export class Budget {
   /** The next pause after a 429 that does not say how long. */
   #pauseMs: number;
   #timer: NodeJS.Timeout | undefined;
-  /** When the timer looks at all who wait, by `performance.now()`. */
+  /** The time at which the timer looks at all waiters, by `performance.now()`. */
   #wakeAt = Number.POSITIVE_INFINITY;
 
   /**
@@ -60,7 +60,7 @@ export class Budget {
     this.#pauseMs = windowMs * FIRST_PAUSE;
   }
 
-  /** Nothing counts any more, so a new budget would do as well. */
+  /** True if nothing counts any more, so that a new budget would do as well. */
   get isIdle(): boolean {
     const now = performance.now();
     this.#forget(now);
@@ -69,10 +69,10 @@ export class Budget {
   }
 
   /**
-   * Waits for a request's turn. What it resolves to must be called once the request is over.
+   * Waits for a request's turn. The function it resolves to must be called once the request is over.
    *
-   * @throws {FiniError} `not_sent`, where its turn would come after the call's end: at once as far
-   *   as that can be foreseen. The signal's reason, once that is aborted.
+   * @throws {FiniError} `not_sent`, if its turn would come after the call's end, as soon as that can
+   *   be foreseen. The signal's reason, once that is aborted.
    */
   async take(turn: Turn): Promise<() => void> {
     const { signal } = turn;
@@ -115,7 +115,7 @@ export class Budget {
     };
   }
 
-  /** Fini refused a request because of its limit, so somebody else uses the key: all slow down. */
+  /** Notes that Fini refused a request because of its limit. Others use the key: all slow down. */
   refused(retryAfterSeconds: number | undefined): void {
     const now = performance.now();
     if (retryAfterSeconds !== undefined) {
@@ -128,12 +128,12 @@ export class Budget {
     this.#update();
   }
 
-  /** Fini carried a request out, so the next pause is a short one again. */
+  /** Notes that Fini carried a request out: the next pause is a short one again. */
   accepted(): void {
     this.#pauseMs = this.#windowMs * FIRST_PAUSE;
   }
 
-  /** Lets go whose turn it is, looks at all who go on waiting, and comes back for them. */
+  /** Lets go the waiters whose turn it is, looks at all others, and comes back for them. */
   #update(): void {
     const now = performance.now();
     this.#letGo(now);
@@ -141,7 +141,7 @@ export class Budget {
     for (const waiters of [this.#calls, this.#polls]) {
       for (let position = 0; position < waiters.length; ) {
         const wakeAt = this.#look(waiters, position, now);
-        // Where one has failed, the next is in its place.
+        // If one has failed, the next is in its place.
         if (wakeAt !== null) position += 1;
         this.#wakeBy(wakeAt, now);
       }
@@ -160,8 +160,8 @@ export class Budget {
   }
 
   /**
-   * Tells a waiter where it has to wait longer than it expects. The answer is when it needs another
-   * look; null where its call ends before its turn, so that it has failed.
+   * Tells a waiter if it has to wait longer than it expects. Returns the time of its next look; null
+   * if its call ends before its turn, so that it has failed.
    */
   #look(waiters: readonly Waiter[], position: number, now: number): number | null {
     const waiter = waiters[position];
@@ -192,17 +192,17 @@ export class Budget {
   }
 
   /**
-   * The earliest time at which a waiter can go, by `performance.now()`. It is later where requests
-   * under way take long, or where calls come before a poll.
+   * The earliest time at which a waiter can go, by `performance.now()`. It is later if requests under
+   * way take long, or if calls come before a poll.
    */
   #turnAt(waiters: readonly Waiter[], position: number, now: number): number {
     const isPoll = waiters === this.#polls;
     const limit = isPoll ? this.#limitOfPolls : this.#limit;
     const ahead = position + (isPoll ? this.#calls.length : 0);
     const used = this.#underWay + this.#endedAt.length;
-    // Where more wait before it than there is room for, their requests count for a window too.
+    // If more wait before it than there is room for, their requests count for a window too.
     const rounds = Math.max(0, Math.ceil((ahead + 1 - limit) / limit));
-    /** Which request must stop counting first, the oldest being 0; below that, there is room. */
+    /** The request that must stop counting first, the oldest being 0; below 0, there is room. */
     const index = used + ahead - limit * (rounds + 1);
     const freeAt = index < 0 ? now : (this.#endedAt[index] ?? now) + this.#windowMs;
     return Math.max(freeAt, this.#pausedUntil) + rounds * this.#windowMs;
@@ -213,7 +213,7 @@ export class Budget {
   }
 }
 
-/** Rounded up, but for what is only a fraction of a millisecond. */
+/** Rounds up, but ignores fractions of a millisecond. */
 function wholeSeconds(milliseconds: number): number {
   return Math.ceil(Math.round(milliseconds) / 1000);
 }

@@ -1,36 +1,30 @@
 import * as z from 'zod';
 import type { CallOptions } from './call-options.ts';
-import { createCheckedRequest } from './checked-request.ts';
+import { FiniError, type Operation, type Scope } from './errors.ts';
+import { readFolderTree } from './folder-tree.ts';
+import type { Http, HttpRequest } from './http.ts';
+import { flattenProviderTree, type Provider, type ProviderResource } from './provider-tree.ts';
 import {
+  agentListSchema,
+  articleListSchema,
   crawlSchema,
-  type DeletedDocuments,
   deletedSchema,
   documentPageSchema,
   documentSchema,
-  type FiniDocument,
-  type QueuedDocuments,
+  generateAnswerSchema,
+  jobsAnswerSchema,
+  publishAnswerSchema,
   queuedSchema,
   refreshedSchema,
-} from './documents.ts';
-import { FiniError } from './errors.ts';
-import type { Http } from './http.ts';
-import { createKnowledgeClient, type KnowledgeClient } from './knowledge-client.ts';
-import {
-  flattenProviderTree,
-  type Provider,
-  type ProviderResource,
-  type ProviderResources,
-} from './provider-tree.ts';
+} from './schemas.ts';
 
-export type { CallOptions } from './call-options.ts';
-
-/** Where the content of a source comes from, as ingest takes it. */
+/** The kinds of content that ingesting takes. */
 export const INGEST_SOURCES = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as const;
 
-/** Where the content of a source comes from, as ingest takes it. */
+/** A kind of content that ingesting takes. */
 export type IngestSource = (typeof INGEST_SOURCES)[number];
 
-/** What ingest takes: URLs for `web`, source IDs for every other source (the contract's trap). */
+/** Items to ingest: URLs for `web`, source IDs for every other kind. */
 export interface IngestRequest {
   readonly source: IngestSource;
   readonly documentIdsToAdd: readonly string[];
@@ -39,7 +33,7 @@ export interface IngestRequest {
   readonly baser: boolean;
 }
 
-/** What narrows the list of sources (the contract's "Open: the list filters' names"). */
+/** Filters of the list of sources. An API may ignore one that it does not know. */
 export interface SourceFilters {
   readonly source?: string | undefined;
   readonly english?: boolean | undefined;
@@ -54,7 +48,7 @@ export interface SourceFilters {
   readonly changed?: boolean | undefined;
 }
 
-/** Which page of the list of sources is asked for. */
+/** A page of the list of sources, newest change first. */
 export interface ListRequest extends SourceFilters {
   readonly limit: number;
   /** The `id` of the last (or, going back, the first) source of the page before. */
@@ -63,119 +57,148 @@ export interface ListRequest extends SourceFilters {
   readonly direction?: 'next' | 'previous' | undefined;
 }
 
-/** One page of the list, newest change first. */
-export interface DocumentPage {
-  readonly documents: readonly FiniDocument[];
-  readonly hasMore: boolean;
-  /** How many records had no ID and had to be left out. */
-  readonly unreadable: number;
-  /** How many sources the page could hold, which may be fewer than were asked for. */
-  readonly limit: number;
+/** The operations that generation can be limited to (`restrictedOps`). */
+export const GENERATION_OPERATIONS = [
+  'ADD_ARTICLE_TO_FOLDER',
+  'UPDATE_ARTICLE',
+  'DO_NOTHING',
+] as const;
+
+/** Something that generation may do: a new article, an update of the best match, or nothing. */
+export type GenerationOperation = (typeof GENERATION_OPERATIONS)[number];
+
+/** Sources to generate drafts from, and how. */
+export interface GenerateRequest {
+  readonly documentIds: readonly string[];
+  /** Instructions for the writing. */
+  readonly instructions?: string | undefined;
+  /** Left out, generation may do anything. */
+  readonly restrictedOps?: readonly GenerationOperation[] | undefined;
+  /** The agent whose folders to write into. */
+  readonly botId?: string | undefined;
 }
 
-/** The routes of the Fini API, typed. Each throws {@link FiniError}. */
-export interface FiniClient extends KnowledgeClient {
-  crawlLinks(
-    links: readonly string[],
-    limit: number,
-    options?: CallOptions,
-  ): Promise<z.infer<typeof crawlSchema>>;
-  listProviderResources(provider: Provider, options?: CallOptions): Promise<ProviderResources>;
-  registerProviderResources(
-    provider: Provider,
-    resources: readonly ProviderResource[],
-    options?: CallOptions,
-  ): Promise<QueuedDocuments>;
-  ingestSources(request: IngestRequest, options?: CallOptions): Promise<QueuedDocuments>;
-  refreshSources(ids: readonly string[], options?: CallOptions): Promise<readonly string[]>;
-  listSources(request: ListRequest, options?: CallOptions): Promise<DocumentPage>;
-  getSource(id: string, options?: CallOptions): Promise<FiniDocument>;
-  deleteSources(
-    ids: readonly string[],
-    deleteArticles: boolean,
-    options?: CallOptions,
-  ): Promise<DeletedDocuments>;
+/** The article as it is to be live: the fields that publishing demands, and the optional ones. */
+export interface ArticleToPublish {
+  readonly title: string;
+  readonly mainKnowledge: string;
+  readonly agentInstruction: string;
+  /** Not empty; as the draft has them. */
+  readonly questions: readonly unknown[];
+  /** Not empty; as the draft has them. */
+  readonly keywords: readonly unknown[];
+  /** As the draft has it. */
+  readonly escalation: unknown;
+  readonly parentFolderId: string;
+  readonly active?: boolean | null | undefined;
+  readonly public?: boolean | null | undefined;
+  readonly origin?: string | null | undefined;
 }
 
-const DOCUMENTS = '/v2/documents/public';
+const SOURCES = '/v2/documents/public';
+const KNOWLEDGE = '/v2/knowledge/public';
+const ARTICLES = '/v2/hc-articles';
 
-/** How many records of one page are read, of an API that ignores `limit`: far more than it gives. */
+interface Route {
+  readonly method: HttpRequest['method'];
+  /** The path, with `{id}` in the place of an ID. */
+  readonly path: string;
+  /** The scope that a key needs. Requests that need only `read` change nothing. */
+  readonly scope: Scope;
+}
+
+/** Every route, by its name in errors. */
+const ROUTES: Readonly<Record<Operation, Route>> = {
+  'crawl links': { method: 'POST', path: `${SOURCES}/deep-crawl/links`, scope: 'write' },
+  'list provider resources': { method: 'GET', path: `${SOURCES}/resources/{id}`, scope: 'read' },
+  'register provider resources': {
+    method: 'POST',
+    path: `${SOURCES}/resources/{id}`,
+    scope: 'write',
+  },
+  'ingest sources': { method: 'POST', path: SOURCES, scope: 'write' },
+  'refresh sources': { method: 'POST', path: `${SOURCES}/refresh`, scope: 'write' },
+  'list sources': { method: 'GET', path: SOURCES, scope: 'read' },
+  'get source': { method: 'GET', path: `${SOURCES}/{id}`, scope: 'read' },
+  'delete sources': { method: 'DELETE', path: SOURCES, scope: 'write' },
+  'generate knowledge': { method: 'POST', path: `${KNOWLEDGE}/bulk`, scope: 'write' },
+  'get knowledge jobs': { method: 'POST', path: `${KNOWLEDGE}/jobs/status`, scope: 'read' },
+  'list articles': { method: 'GET', path: `${ARTICLES}/public`, scope: 'read' },
+  'get articles': { method: 'POST', path: `${ARTICLES}/ids/public`, scope: 'read' },
+  'publish articles': { method: 'POST', path: `${ARTICLES}/{id}/publish/public`, scope: 'write' },
+  'get folder tree': { method: 'GET', path: '/v2/hc-folders/public', scope: 'read' },
+  'list agents': { method: 'GET', path: '/v2/bots/public', scope: 'read' },
+};
+
+/** A request's own part. */
+interface RequestParts {
+  /** In the place of the path's `{id}`. */
+  readonly id?: string;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly body?: unknown;
+  /** True if it names records by ID: a 403 may then mean that one is another workspace's. */
+  readonly namesRecords?: boolean;
+}
+
+/** The number of records read of one page, if an API ignores `limit`: far more than it gives. */
 const MAXIMUM_RECORDS = 1_000;
 
 /** The API's own default, which it surely takes; the largest page is not documented. */
 const SAFE_PAGE = 50;
 
+/** The client of one workspace. Each of its methods throws {@link FiniError}. */
+export type FiniClient = ReturnType<typeof createFiniClient>;
+
 /**
- * Makes the client of one workspace. It learns from a 403 what the key may not do, and from a 400
+ * Makes the client of one workspace. It learns from a 403 which scope the key lacks, and from a 400
  * that a page was too large.
  */
-export function createFiniClient(http: Http): FiniClient {
-  const request = createCheckedRequest(http);
+export function createFiniClient(http: Http) {
+  const request = createRequest(http);
   let largestPage = Number.POSITIVE_INFINITY;
 
   return {
-    ...createKnowledgeClient(request),
+    /** Finds the pages that start URLs lead to. Nothing is created or ingested. */
+    crawlLinks: (links: readonly string[], limit: number, options?: CallOptions) =>
+      request('crawl links', crawlSchema, { body: { links, limit } }, options),
 
-    crawlLinks: (links, limit, options) =>
-      request(
-        {
-          operation: 'crawl links',
-          method: 'POST',
-          path: `${DOCUMENTS}/deep-crawl/links`,
-          body: { links, limit },
-        },
-        crawlSchema,
-        options,
-      ),
-
-    async listProviderResources(provider, options) {
-      const path = `${DOCUMENTS}/resources/${provider}`;
-      const route = { operation: 'list provider resources', method: 'GET', path } as const;
-      return flattenProviderTree(provider, await request(route, z.unknown(), options));
+    /** Lists the content of a provider that has not been imported yet. */
+    async listProviderResources(provider: Provider, options?: CallOptions) {
+      const tree = await request('list provider resources', z.unknown(), { id: provider }, options);
+      return flattenProviderTree(provider, tree);
     },
 
-    registerProviderResources(provider, resources, options) {
-      const path = `${DOCUMENTS}/resources/${provider}`;
-      const route = { operation: 'register provider resources', method: 'POST', path } as const;
-      // `path` is ours: it tells a reader where a resource stands, and means nothing to Fini.
+    /** Makes sources of a provider's content. Nothing is queued. */
+    registerProviderResources(
+      provider: Provider,
+      resources: readonly ProviderResource[],
+      options?: CallOptions,
+    ) {
+      // The path is for our readers and means nothing to Fini.
       const body = { resources: resources.map(({ path: _path, ...resource }) => resource) };
-      return request({ ...route, body }, queuedSchema, options);
+      return request('register provider resources', queuedSchema, { id: provider, body }, options);
     },
 
-    ingestSources: (body, options) =>
-      request(
-        {
-          operation: 'ingest sources',
-          method: 'POST',
-          path: DOCUMENTS,
-          body,
-          namesRecords: body.source !== 'web',
-        },
-        queuedSchema,
-        options,
-      ),
+    /** Queues jobs. */
+    ingestSources(body: IngestRequest, options?: CallOptions) {
+      const namesRecords = body.source !== 'web';
+      return request('ingest sources', queuedSchema, { body, namesRecords }, options);
+    },
 
-    refreshSources: (ids, options) =>
-      request(
-        {
-          operation: 'refresh sources',
-          method: 'POST',
-          path: `${DOCUMENTS}/refresh`,
-          body: { documentIds: ids },
-          namesRecords: true,
-        },
-        refreshedSchema,
-        options,
-      ),
+    /** Queues jobs, and gives the IDs that were queued. */
+    refreshSources(documentIds: readonly string[], options?: CallOptions) {
+      const parts = { body: { documentIds }, namesRecords: true };
+      return request('refresh sources', refreshedSchema, parts, options);
+    },
 
-    async listSources(filters, options) {
+    /** Gets a page of sources, a smaller one if Fini takes no larger. */
+    async listSources(filters: ListRequest, options?: CallOptions) {
       let limit = Math.min(filters.limit, largestPage);
       let refusal: FiniError | undefined;
       for (;;) {
-        const path = `${DOCUMENTS}?${queryOf({ ...filters, limit })}`;
-        const route = { operation: 'list sources', method: 'GET', path } as const;
+        const query = { ...filters, limit };
         try {
-          const page = await request(route, documentPageSchema, options);
+          const page = await request('list sources', documentPageSchema, { query }, options);
           if (refusal !== undefined) largestPage = SAFE_PAGE;
           return readPage(page, limit, filters.direction === 'previous');
         } catch (error) {
@@ -190,33 +213,116 @@ export function createFiniClient(http: Http): FiniClient {
       }
     },
 
-    getSource(id, options) {
-      const path = `${DOCUMENTS}/${encodeURIComponent(id)}`;
-      const route = { operation: 'get source', method: 'GET', path, namesRecords: true } as const;
-      return request(route, documentSchema, options);
+    /** Gets a source by its ID. */
+    getSource: (id: string, options?: CallOptions) =>
+      request('get source', documentSchema, { id, namesRecords: true }, options),
+
+    /** Deletes all of these sources, or none if one does not exist. */
+    deleteSources(documentIds: readonly string[], deleteArticles: boolean, options?: CallOptions) {
+      const parts = { body: { documentIds, deleteArticles }, namesRecords: true };
+      return request('delete sources', deletedSchema, parts, options);
     },
 
-    deleteSources: (ids, deleteArticles, options) =>
-      request(
-        {
-          operation: 'delete sources',
-          method: 'DELETE',
-          path: DOCUMENTS,
-          body: { documentIds: ids, deleteArticles },
-          namesRecords: true,
-        },
-        deletedSchema,
-        options,
-      ),
+    /**
+     * Queues a job for each source that makes a draft, never a live article. The answer may hold
+     * fewer jobs than sources, and jobs without the one or the other ID.
+     */
+    generateKnowledge(
+      { documentIds, instructions, restrictedOps, botId }: GenerateRequest,
+      options?: CallOptions,
+    ) {
+      const kind = { origin: 'sources', isDraft: true };
+      const body = { documentIds, ...kind, restrictedOps, instructions, botId };
+      const parts = { body, namesRecords: true };
+      return request('generate knowledge', generateAnswerSchema, parts, options);
+    },
+
+    /** Gets jobs of generation. One ID that is unknown, or another job's, fails the request. */
+    knowledgeJobs(jobIds: readonly string[], options?: CallOptions) {
+      const parts = { body: { jobIds }, namesRecords: true };
+      return request('get knowledge jobs', jobsAnswerSchema, parts, options);
+    },
+
+    /** Lists live articles, drafts or both, in one answer: no paging is documented. */
+    listArticles: (filter: { readonly type?: 'live' | 'draft' } = {}, options?: CallOptions) =>
+      request('list articles', articleListSchema, { query: filter }, options),
+
+    /** Gets those of these articles that exist. */
+    async getArticles(articleIds: readonly string[], options?: CallOptions) {
+      const parts = { body: { articleIds }, namesRecords: true };
+      const { articles } = await request('get articles', articleListSchema, parts, options);
+      return articles;
+    },
+
+    /** Makes a draft live: as an update of its original, or as a new article with another ID. */
+    publishArticle(draftId: string, article: ArticleToPublish, options?: CallOptions) {
+      const { active, public: isPublic, origin, ...required } = article;
+      const body = {
+        ...required,
+        active: active ?? undefined,
+        public: isPublic ?? undefined,
+        origin: origin ?? undefined,
+      };
+      const parts = { id: draftId, body, namesRecords: true };
+      return request('publish articles', publishAnswerSchema, parts, options);
+    },
+
+    /** Gets the folders, or one agent's. An API may ignore `botId`. */
+    async folderTree(botId?: string, options?: CallOptions) {
+      const parts = { query: { botId }, namesRecords: botId !== undefined };
+      return readFolderTree(await request('get folder tree', z.unknown(), parts, options));
+    },
+
+    /** Lists the agents. */
+    listAgents: (options?: CallOptions) => request('list agents', agentListSchema, {}, options),
   };
 }
 
+/** Makes the function that sends the requests of one key and checks their answers. */
+function createRequest(http: Http) {
+  const missingScopes = new Set<Scope>();
+
+  /** A 403 means a missing scope or another workspace's ID; without IDs, it can only be the scope. */
+  function withMissingScope(error: unknown, scope: Scope, namesRecords: boolean): unknown {
+    if (!(error instanceof FiniError) || error.status !== 403) return error;
+    // A 403 of a proxy or a firewall says nothing about the key.
+    if (!namesRecords && error.isExplained) missingScopes.add(scope);
+    if (!missingScopes.has(scope)) return error;
+    return new FiniError(error.message, { ...error, missingScope: scope, cause: error });
+  }
+
+  return async <Schema extends z.ZodType>(
+    operation: Operation,
+    schema: Schema,
+    { id = '', query = {}, body, namesRecords = false }: RequestParts,
+    options: CallOptions | undefined,
+  ): Promise<z.output<Schema>> => {
+    const { method, path, scope } = ROUTES[operation];
+    const whole = path.replace('{id}', () => encodeURIComponent(id)) + queryText(query);
+    const reads = scope === 'read';
+    const answer = await http({ ...options, operation, method, path: whole, body, reads }).catch(
+      (error: unknown) => {
+        throw withMissingScope(error, scope, namesRecords);
+      },
+    );
+    missingScopes.delete(scope);
+    const parsed = schema.safeParse(answer);
+    if (parsed.success) return parsed.data;
+    const message = `Fini's answer has an unexpected format.`;
+    throw new FiniError(message, { operation, failure: 'unreadable', cause: parsed.error });
+  };
+}
+
+function queryText(fields: NonNullable<RequestParts['query']>): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined) query.set(name, String(value));
+  }
+  return query.size === 0 ? '' : `?${query}`;
+}
+
 /** Reads a page's records. Of too many, those next to the cursor: the others come with the next. */
-function readPage(
-  page: z.infer<typeof documentPageSchema>,
-  limit: number,
-  isBack: boolean,
-): DocumentPage {
+function readPage(page: z.infer<typeof documentPageSchema>, limit: number, isBack: boolean) {
   const isTooLong = page.documents.length > MAXIMUM_RECORDS;
   const records = isBack
     ? page.documents.slice(-MAXIMUM_RECORDS)
@@ -226,17 +332,12 @@ function readPage(
     return parsed.success ? [parsed.data] : [];
   });
   return {
+    /** Newest change first. */
     documents,
     hasMore: isTooLong || (page.hasMore ?? page.documents.length >= limit),
+    /** The number of records that had no ID and had to be left out. */
     unreadable: records.length - documents.length,
+    /** The most sources that the page could hold, which may be fewer than were asked for. */
     limit,
   };
-}
-
-function queryOf(request: ListRequest): string {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(request)) {
-    if (value !== undefined) query.set(name, String(value));
-  }
-  return query.toString();
 }

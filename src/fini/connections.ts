@@ -4,17 +4,17 @@ const MAXIMUM_CONNECTIONS = 32;
 /** The bound on an answer's body. */
 export const MAXIMUM_BODY_BYTES = 20 * 1024 * 1024;
 
-/** What sends requests to Fini, until it is closed. */
+/** The open connections to Fini. */
 interface OpenPool {
-  /** Tells when it begins to write the request: until then, nothing of it has left. */
+  /** Calls back just before it writes the request: until then, nothing of it has left. */
   readonly dispatcherFor: (onWriting: () => void) => Dispatcher;
   readonly close: () => Promise<void>;
   readonly destroy: () => Promise<void>;
 }
 
 /**
- * The connections to Fini for one key. They are bounded, and no other key's: requests that hang
- * take none from anybody else.
+ * The connections to Fini for one key. They are bounded and belong to this key alone, so requests
+ * that hang take none from other keys.
  */
 export class Connections {
   readonly #origin: string;
@@ -23,14 +23,14 @@ export class Connections {
 
   /**
    * @param origin Scheme, host and port. Nothing is connected before the first request.
-   * @param proxy Where requests go through; none where the origin is on loopback.
+   * @param proxy Proxies to send requests through; ignored if the origin is on loopback.
    */
   constructor(origin: string, proxy: ProxySettings = {}) {
     this.#origin = origin;
     this.#proxy = isLoopbackOrigin(origin) ? {} : proxy;
   }
 
-  /** The proxy in words, without its password; null where there is none. */
+  /** The proxy's origin, so without its password; null if there is none. */
   get proxy(): string | null {
     const url = this.#proxy.httpsProxy ?? this.#proxy.httpProxy;
     return url === undefined ? null : new URL(url).origin;
@@ -41,7 +41,7 @@ export class Connections {
     if (this.#pool === undefined) {
       const pool = open(this.#origin, this.#proxy);
       this.#pool = pool;
-      // A failure counts for those who wait for it now, and for nobody after them.
+      // A failure counts only for the requests that wait now.
       pool.catch(() => {
         if (this.#pool === pool) this.#pool = undefined;
       });
@@ -66,7 +66,7 @@ export class Connections {
   }
 }
 
-/** Proxies as the environment gives them: URLs, and the hosts that need none. */
+/** Proxies as the environment gives them: URLs, and the hosts to reach without one. */
 export interface ProxySettings {
   readonly httpsProxy?: string | undefined;
   readonly httpProxy?: string | undefined;

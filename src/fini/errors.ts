@@ -1,8 +1,8 @@
 /**
- * How a request to Fini can end badly:
+ * The ways in which a request to Fini can fail:
  * - `refused`: Fini answered with a status of 400 or more;
  * - `redirected`: Fini (or a proxy before it) answered with a redirect, which is not followed;
- * - `unreadable`: the answer was cut off, was not JSON or had another shape than the contract's;
+ * - `unreadable`: the answer was cut off, was not JSON or had an unexpected shape;
  * - `too_large`: the answer's body went over the bound;
  * - `timed_out`: the whole exchange took longer than one attempt may, or than its call had left;
  * - `interrupted`: the connection broke after the request may have been sent;
@@ -19,7 +19,7 @@ export type FiniFailure =
   | 'unreachable'
   | 'not_sent';
 
-/** What can be asked of Fini, in words that errors use. */
+/** The operations of Fini, as errors name them. */
 export type Operation =
   | 'crawl links'
   | 'list provider resources'
@@ -37,41 +37,36 @@ export type Operation =
   | 'get folder tree'
   | 'list agents';
 
-/** What a workspace key may do. */
+/** A scope of a workspace key. */
 export type Scope = 'read' | 'write';
 
-/** What is known of a failed request. */
+/** The facts about a failed request. */
 export interface FiniErrorDetails {
-  /** What was asked of Fini. */
   readonly operation: Operation;
   readonly failure: FiniFailure;
-  /** The HTTP status, where Fini answered at all. */
+  /** The HTTP status, if Fini answered at all. */
   readonly status?: number | undefined;
-  /** How long Fini asks to wait before the next try, in seconds. */
+  /** The pause that Fini asks for before the next try, in seconds. */
   readonly retryAfterSeconds?: number | undefined;
-  /** The answer was Fini's own error, and not one of something that stands before it. */
+  /** True if the error is Fini's own, and not that of a proxy or firewall before it. */
   readonly isExplained?: boolean | undefined;
   /** The scope that the key has turned out to lack. */
   readonly missingScope?: Scope | undefined;
   readonly cause?: unknown;
 }
 
-/**
- * A request that Fini did not answer as the contract says (its section "Errors"). The message is
- * Fini's own where it gave one.
- */
+/** A failed request to Fini. The message is Fini's own if it gave one. */
 export class FiniError extends Error {
   override readonly name = 'FiniError';
-  /** What was asked of Fini. */
   readonly operation: Operation;
   readonly failure: FiniFailure;
-  /** The HTTP status, where Fini answered at all. */
+  /** The HTTP status, if Fini answered at all. */
   readonly status: number | undefined;
-  /** How long Fini asks to wait before the next try, in seconds. */
+  /** The pause that Fini asks for before the next try, in seconds. */
   readonly retryAfterSeconds: number | undefined;
-  /** The answer was Fini's own error, and not one of something that stands before it. */
+  /** True if the error is Fini's own, and not that of a proxy or firewall before it. */
   readonly isExplained: boolean;
-  /** The scope that the key has turned out to lack; undefined where a 403 may have another reason. */
+  /** The scope that the key has turned out to lack; undefined if a 403 may have another reason. */
   readonly missingScope: Scope | undefined;
 
   constructor(message: string, details: FiniErrorDetails) {
@@ -84,25 +79,25 @@ export class FiniError extends Error {
     this.missingScope = details.missingScope;
   }
 
-  /** The key or its scope is at fault: asking again cannot help. */
+  /** True if the key or its scope is at fault: asking again cannot help. */
   get isDenied(): boolean {
     return this.status === 401 || this.status === 403;
   }
 
-  /** Fini turned the request away before doing anything, or never got it. */
+  /** True if Fini turned the request away before doing anything, or never got it. */
   get surelyNotCarriedOut(): boolean {
     if (this.failure === 'unreachable' || this.failure === 'not_sent') return true;
-    // "Ask again over there"; the other redirects may follow something that was done.
+    // 307 and 308 mean that nothing was processed. Other redirects can follow a completed request.
     if (this.failure === 'redirected') return this.status === 307 || this.status === 308;
     return this.status !== undefined && this.status >= 400 && this.status < 500;
   }
 
-  /** Fini itself has said that it is done with the request, so nothing of it comes later. */
+  /** True if Fini has said that it is done with the request, so that nothing of it comes later. */
   get isOver(): boolean {
     return this.surelyNotCarriedOut || (this.failure === 'refused' && this.status === 500);
   }
 
-  /** The same request may well succeed a little later. */
+  /** True if the same request may well succeed a little later. */
   get isPassing(): boolean {
     switch (this.failure) {
       case 'refused':

@@ -6,7 +6,7 @@ import type { CallOptions } from './call-options.ts';
 import { Connections, MAXIMUM_BODY_BYTES } from './connections.ts';
 import { FiniError, type Operation } from './errors.ts';
 
-/** How requests to one Fini are made. */
+/** The settings of requests to one Fini. */
 export interface HttpOptions {
   /** Scheme, host and an optional path, without a slash at the end. */
   readonly baseUrl: string;
@@ -16,43 +16,43 @@ export interface HttpOptions {
   readonly requestTimeoutMs: number;
   /** The pause before the first retry, in milliseconds; it doubles with each one. */
   readonly retryDelayMs: number;
-  /** The key's connections to the base URL's origin. Own ones where none are given. */
+  /** The key's connections to the base URL's origin. New ones if none are given. */
   readonly connections?: Connections | undefined;
-  /** How many requests the key may send. Without one, any number. */
+  /** The limit on the key's requests. Without one, there is no limit. */
   readonly budget?: Budget | undefined;
 }
 
 /** One request to Fini. */
 export interface HttpRequest extends CallOptions {
-  /** What it is for. Names the request in errors. */
+  /** The request's name in errors. */
   readonly operation: Operation;
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** The path below the base URL, with its query. */
   readonly path: string;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** It changes nothing, as is sure of a `GET` without this, and so it can be sent again. */
+  /** True if it changes nothing, so that it can be sent again. Default: true of a `GET`. */
   readonly reads?: boolean | undefined;
 }
 
-/** Sends a request and gives its answer's JSON. */
+/** Sends a request and returns its answer's JSON. */
 export type Http = (request: HttpRequest) => Promise<unknown>;
 
-/** How often a request whose call has no end of its own is sent again. */
+/** Retries of a request whose call has no end of its own. */
 const MAXIMUM_RETRIES = 3;
-/** How often what is mostly a fault of the settings or the network is tried again, in any call. */
+/** Retries, in any call, after errors that mostly come from the settings or the network. */
 const MAXIMUM_STUBBORN_RETRIES = 3;
 const MAXIMUM_RETRY_DELAY_MS = 8_000;
-/** A shorter pause is not worth telling of. */
+/** A shorter pause is not reported. */
 const NOTICEABLE_MS = 1_000;
-/** Longer than any wait here, and within what a timer can hold. */
+/** Longer than any wait here, and short enough for a timer. */
 const LONGEST_RETRY_AFTER_SECONDS = 86_400;
 
-/** Errors of a connection that never came about: the request cannot have arrived. */
+/** Error codes of a connection that never came about: the request cannot have arrived. */
 const NOT_CONNECTED =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_.*|CERT_.*|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_.*)$/;
 
-/** The contract's error envelope, read tolerantly. */
+/** Fini's error answer, read tolerantly. */
 const errorEnvelope = z.object({
   message: z
     .union([z.string(), z.array(z.string())])
@@ -62,17 +62,17 @@ const errorEnvelope = z.object({
 });
 
 /**
- * Makes the function through which every request to Fini goes. It keeps `Authorization` to the
- * base URL's origin, follows no redirect, bounds an attempt in time and its body in size, and
- * retries what can be retried without risk: a read after a passing failure, anything else only
- * where Fini surely did not carry it out (connection refused, 429). It does so until the call ends,
- * and waits as long as Fini asks; where that is longer than the call, it gives up at once.
+ * Makes the function that every request to Fini goes through. It sends `Authorization` to the base
+ * URL's origin alone, follows no redirect, and bounds an attempt in time and its body in size. It
+ * retries where that is without risk: a read after a passing failure, anything else only if Fini
+ * surely did not carry it out (connection refused, 429). It retries until the call ends, and waits as
+ * long as Fini asks; if that is longer than the call, it gives up at once.
  *
- * Nothing is sent once the signal is aborted, at whatever stage.
+ * Nothing is sent once the signal is aborted, at any stage.
  *
- * @throws {FiniError} from the function it returns, of the last attempt that had its whole time;
- *   where the signal is aborted, its reason if the request may have reached Fini by then, and else
- *   an `unsent` one.
+ * @throws {FiniError} from the function it returns, for the last attempt that had its whole time.
+ *   Once the signal is aborted: its reason if the request may have reached Fini by then, else an
+ *   error of kind `not_sent`.
  */
 export function createHttp(options: HttpOptions): Http {
   const base = new URL(options.baseUrl);
@@ -94,7 +94,7 @@ export function createHttp(options: HttpOptions): Http {
         if (!(error instanceof FiniError)) throw error;
         const delay = retryDelay(error, retries, options.retryDelayMs);
         const isLate = performance.now() + delay > retryUntil;
-        // What never left, or is a read that the call's end cut short, says less than the one before.
+        // If this attempt was never sent, or the call's end cut it short, the previous error says more.
         const isCutShort = isRead(request) && error.failure === 'timed_out' && isLate;
         const saysLess = error.failure === 'not_sent' || (isCutShort && endsAt !== undefined);
         last = saysLess ? (last ?? error) : error;
@@ -105,13 +105,13 @@ export function createHttp(options: HttpOptions): Http {
           onPause?.({ reason: 'limit', seconds: Math.ceil(delay / 1000) });
         }
         await sleep(delay, undefined, { signal }).catch(() => undefined);
-        // What ends in the pause was not carried out, and that is worth more than why it ended.
+        // Cancelled between attempts: the last error says that nothing was carried out.
         if (signal?.aborted === true) throw last;
       }
     }
   };
 
-  /** One attempt, once it is the request's turn. Every attempt counts for the budget. */
+  /** Makes one attempt, once it is the request's turn. Every attempt counts for the budget. */
   async function attempt(request: HttpRequest, turnUntil: number): Promise<unknown> {
     const { budget } = options;
     const end = await budget?.take({ ...request, endsAt: turnUntil }).catch((error: unknown) => {
@@ -130,7 +130,7 @@ export function createHttp(options: HttpOptions): Http {
     }
   }
 
-  /** From connecting to the body's last byte. */
+  /** Makes one exchange, from connecting to the body's last byte. */
   async function exchange(request: HttpRequest): Promise<unknown> {
     const { operation, signal } = request;
     const isOver = () => signal?.aborted === true;
@@ -185,7 +185,7 @@ export function createHttp(options: HttpOptions): Http {
       if (error instanceof FiniError) throw error;
       if (abort.signal.aborted) {
         const seconds = roundedSeconds(timeoutMs);
-        // Without a connection nothing was sent, and that is worth more than how long it took.
+        // Without a connection nothing was sent, which says more than the time it took.
         const [message, failure] = isSent
           ? ([`Fini did not answer within ${seconds} s.`, 'timed_out'] as const)
           : ([
@@ -202,14 +202,14 @@ export function createHttp(options: HttpOptions): Http {
   }
 }
 
-/** What ended a request before its first byte was written. Nobody needs to ask what became of it. */
+/** The error of a request that ended before its first byte was written. */
 function endedUnsent({ operation, signal }: HttpRequest): FiniError {
   const { reason } = signal ?? {};
   const message = reason instanceof Error ? reason.message : 'The call ended.';
   return new FiniError(message, { operation, failure: 'not_sent', cause: reason });
 }
 
-/** What a call's end leaves no time for. */
+/** The error of a request that its call's end leaves no time for. */
 function outOfTime({ operation }: HttpRequest): FiniError {
   return new FiniError(`The call's time was over.`, { operation, failure: 'not_sent' });
 }
@@ -229,12 +229,12 @@ function isRead({ method, reads = method === 'GET' }: HttpRequest): boolean {
   return reads;
 }
 
-/** It may pass, but more often it stays until somebody changes something: a login page, no network. */
+/** True for errors that mostly stay until someone changes something: a login page, no network. */
 function isStubborn({ failure }: FiniError): boolean {
   return failure === 'unreadable' || failure === 'unreachable';
 }
 
-/** Exponential back-off with jitter, or as long as Fini asks for where that is longer. */
+/** Exponential back-off with jitter, or as long as Fini asks for if that is longer. */
 function retryDelay(error: FiniError, retries: number, firstDelayMs: number): number {
   const delay = Math.min(firstDelayMs * 2 ** retries, MAXIMUM_RETRY_DELAY_MS);
   const asked = (error.retryAfterSeconds ?? 0) * 1000;
@@ -286,7 +286,7 @@ function envelopeMessage(json: unknown): string | null {
   return text || error || null;
 }
 
-/** Seconds or an HTTP date (RFC 9110, 10.2.3); anything else counts as not said. */
+/** Reads seconds or an HTTP date (RFC 9110, 10.2.3); anything else counts as missing. */
 function parseRetryAfter(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   if (/^\d+$/.test(value.trim())) return Math.min(Number(value), LONGEST_RETRY_AFTER_SECONDS);
@@ -302,7 +302,7 @@ function throughProxy(proxy: string | null): string {
     : ` Requests go through the proxy ${proxy} (HTTPS_PROXY or HTTP_PROXY), except to the hosts in NO_PROXY.`;
 }
 
-/** What a broken connection means. What has no code of the network's is a fault of ours. */
+/** The error of a broken connection. An error without a network code is our own fault, as it is. */
 function connectionError(
   operation: Operation,
   status: number | undefined,

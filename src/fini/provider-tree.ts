@@ -14,16 +14,16 @@ export interface ProviderResource {
   readonly title: string;
   readonly originalUrl: string;
   readonly mimeType: string;
-  /** What it is, in the provider's words: `page`, `database`, `article`. */
+  /** Its kind, in the provider's words: `page`, `database`, `article`. */
   readonly object?: string | undefined;
-  /** The titles of what it is nested in, outermost first. */
+  /** The titles of the nodes around it, outermost first. */
   readonly path: readonly string[];
 }
 
 /** A provider's tree, flattened. */
 export interface ProviderResources {
   readonly resources: readonly ProviderResource[];
-  /** How many nodes lacked an ID or a URL and had to be left out. */
+  /** The number of nodes that lacked an ID or a URL and had to be left out. */
   readonly unreadable: number;
 }
 
@@ -49,9 +49,9 @@ const node = z.record(z.string(), z.unknown());
 type Node = z.infer<typeof node>;
 
 /**
- * Flattens what a provider's discovery route answers: containers become `path`, leaves become
- * resources, and a page with pages below it is both. Field names below Notion are open in the
- * contract ("Provider trees"), so each is looked for under all the names that it may have.
+ * Flattens a provider's tree: containers become `path`, leaves become resources, and a page with
+ * pages below it is both. The field names of Zendesk and Confluence are not documented, so each is
+ * looked for under all the names that it may have.
  */
 export function flattenProviderTree(provider: Provider, answer: unknown): ProviderResources {
   const resources = new Map<string, ProviderResource>();
@@ -75,7 +75,7 @@ export function flattenProviderTree(provider: Provider, answer: unknown): Provid
   };
 
   const roots = Array.isArray(answer) ? answer : childrenOf(node.catch({}).parse(answer));
-  // Whatever this is, it must not pass for a provider without content.
+  // An unknown shape must not pass for a provider without content.
   if (roots === null) unreadable += 1;
   for (const root of roots ?? []) visit(root, []);
   return { resources: [...resources.values()], unreadable };
@@ -89,7 +89,7 @@ function readLeaf(
   const externalId = firstText(fields, ['externalId', 'id', 'key']);
   const url = firstText(fields, ['originalUrl', 'url', 'html_url', 'webUrl', 'link']);
   if (externalId === null || url === null) return null;
-  // Register goes by the ID as it is, so one that cannot be shown as it is cannot be used.
+  // Registering needs the exact ID, so one that cannot be shown as it is cannot be used.
   if (externalId !== bounded(externalId, ID_LENGTH)) return null;
   const originalUrl = seenUrl(url);
   if (originalUrl.length > URL_LENGTH) return null;
@@ -110,13 +110,13 @@ function isContainer(provider: Provider, fields: Node, depth: number, hasList: b
   return provider === 'confluence' && depth === 0 && (hasList || 'key' in fields);
 }
 
-/** All the lists that a node holds, in one; null where it holds none, not even an empty one. */
+/** All the lists of a node in one; null if it holds none, not even an empty one. */
 function childrenOf(fields: Node): unknown[] | null {
   const lists = CHILD_LISTS.map((name) => fields[name]).filter((list) => Array.isArray(list));
   return lists.length === 0 ? null : lists.flat();
 }
 
-/** The first of these fields that says something; numbers count, since IDs may be numbers. */
+/** The first of these fields with a text. Numbers count, since IDs may be numbers. */
 function firstText(fields: Node, names: readonly string[]): string | null {
   for (const name of names) {
     const value = fields[name];

@@ -1,5 +1,5 @@
-import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import { inputKey, looseKey, matchByKeys } from './matching.ts';
 import { type SourceState, stateOf } from './states.ts';
 

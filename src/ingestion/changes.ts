@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call, CallOptions } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
-import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import { recordsById } from './freshness.ts';
 import { LARGE_PAGE, pagesOf } from './pages.ts';
 import { PollInterval } from './polling.ts';

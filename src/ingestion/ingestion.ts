@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient, IngestRequest } from '../fini/client.ts';
-import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError, type Operation } from '../fini/errors.ts';
+import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/schemas.ts';
 import type { Processing, Report } from './account.ts';
 import { Changes } from './changes.ts';
 import { LAST_ANSWER_MS, WaitEnded } from './deadline.ts';

@@ -1,7 +1,7 @@
 import type { Call, CallOptions } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
-import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import { type Baseline, recordsById } from './freshness.ts';
 import { isSourceId } from './inputs.ts';
 import { inputKey, namesOf } from './matching.ts';

@@ -1,4 +1,4 @@
-import type { FiniDocument } from '../fini/documents.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import { parsedUrl } from '../text.ts';
 
 /*

@@ -1,8 +1,8 @@
 import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
-import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
+import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/schemas.ts';
 import { bounded, PATH_SEPARATOR, parsedUrl, searchKey, TITLE_LENGTH } from '../text.ts';
 import type { Report } from './account.ts';
 import { type Ingestion, IngestionError } from './ingestion.ts';

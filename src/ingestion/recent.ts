@@ -1,5 +1,5 @@
-import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import type { Processing } from './account.ts';
 import { type Baseline, isFresh } from './freshness.ts';
 import type { Look } from './look.ts';

@@ -1,7 +1,7 @@
 import type { Call } from '../fini/call-options.ts';
 import type { FiniClient, SourceFilters } from '../fini/client.ts';
-import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import { searchKey } from '../text.ts';
 import { isInFlight, stateOf } from './states.ts';
 

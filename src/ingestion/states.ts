@@ -1,4 +1,4 @@
-import type { FiniDocument } from '../fini/documents.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 
 /** How a source's job stands, as the contract tells it apart (fini-api.md, "Document"). */
 export type SourceState = 'completed' | 'failed' | 'unfinished';

@@ -1,6 +1,6 @@
 import type { CallOptions, TimedCall } from '../fini/call-options.ts';
-import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import {
   accountFor,
   isSettled,

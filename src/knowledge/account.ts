@@ -1,6 +1,5 @@
-import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
-import type { KnowledgeJob } from '../fini/knowledge.ts';
+import type { FiniDocument, KnowledgeJob } from '../fini/schemas.ts';
 
 /** One source of a generation, followed to its end. */
 export interface SourceOfDraft {

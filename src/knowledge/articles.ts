@@ -1,6 +1,6 @@
 import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
-import type { FiniArticle } from '../fini/knowledge.ts';
+import type { FiniArticle } from '../fini/schemas.ts';
 
 /** What Fini tells apart: what agents answer from, and what is to be reviewed first. */
 export const ARTICLE_TYPES = ['live', 'draft'] as const;

@@ -1,4 +1,4 @@
-import type { FiniArticle } from '../fini/knowledge.ts';
+import type { FiniArticle } from '../fini/schemas.ts';
 import { fieldText } from './articles.ts';
 
 /**

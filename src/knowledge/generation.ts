@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallOptions, TimedCall } from '../fini/call-options.ts';
-import type { FiniClient } from '../fini/client.ts';
-import type { FiniDocument } from '../fini/documents.ts';
+import type { FiniClient, GenerateRequest } from '../fini/client.ts';
 import { FiniError } from '../fini/errors.ts';
-import type { KnowledgeJob } from '../fini/knowledge.ts';
-import type { GenerateRequest } from '../fini/knowledge-client.ts';
+import type { FiniDocument, KnowledgeJob } from '../fini/schemas.ts';
 import { Deadline, WaitEnded } from '../ingestion/deadline.ts';
 import { Looks } from '../ingestion/look.ts';
 import { PollInterval } from '../ingestion/polling.ts';

@@ -1,8 +1,7 @@
 import type { TimedCall } from '../fini/call-options.ts';
-import type { FiniClient } from '../fini/client.ts';
+import type { ArticleToPublish, FiniClient } from '../fini/client.ts';
 import { FiniError } from '../fini/errors.ts';
-import type { FiniArticle } from '../fini/knowledge.ts';
-import type { ArticleToPublish } from '../fini/knowledge-client.ts';
+import type { FiniArticle } from '../fini/schemas.ts';
 import { Reservations } from '../ingestion/reservations.ts';
 import { articleStateOf, listArticles } from './articles.ts';
 import { RecentRequests } from './recent-requests.ts';

@@ -1,5 +1,5 @@
 import type { FiniClient } from '../fini/client.ts';
-import type { FiniDocument } from '../fini/documents.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import { bounded, searchKey, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 import { fittingParagraphs, MAXIMUM_CHARACTERS } from './source-text.ts';
 import { sourceUri } from './source-uri.ts';

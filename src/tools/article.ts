@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { FiniArticle } from '../fini/knowledge.ts';
+import type { FiniArticle } from '../fini/schemas.ts';
 import type { ArticleState } from '../knowledge/articles.ts';
 import { counted, shown, TITLE_LENGTH } from '../text.ts';
 

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
-import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import { forEachAtOnce } from '../ingestion/promises.ts';
 import { bounded, counted, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
 import { sourceIds } from './fields.ts';

@@ -223,10 +223,16 @@ function explainFiniError(
     case 'interrupted':
       return `The connection broke during the request to ${task}: ${said}. ${next}`;
     case 'unreachable':
-      return `Fini could not be reached to ${task}: ${said}. Nothing was carried out. Check the network and FINI_BASE_URL, then call again.`;
+      return `Fini could not be reached to ${task}: ${said}. Nothing was carried out. Check the network and FINI_BASE_URL, then call again.${certificateHint(error)}`;
     case 'not_sent':
       return `The request to ${task} was not sent: ${said}. Nothing was carried out. Call again in ${pauseOf(error)}.`;
   }
+}
+
+function certificateHint({ message }: FiniError): string {
+  return /CERT|SELF_SIGNED|ISSUER/.test(message)
+    ? ' A company proxy that opens TLS needs its certificate in NODE_EXTRA_CA_CERTS.'
+    : '';
 }
 
 /** How long Fini, or its limit, asks to wait. */
@@ -253,6 +259,8 @@ function explainStatus(error: FiniError, kind: ServerKind, said: string, next: s
     case 403: {
       if (error.missingScope !== undefined)
         return `${start} ${withoutScope(operation, error.missingScope, kind)}`;
+      if (!error.isExplained)
+        return `${start} The answer is not in the form of Fini, so a proxy or a firewall may be in the way.`;
       const scope = /^(list|get)/.test(operation) ? 'read' : 'write';
       return `${start} To ${operation}, the API key needs the ${scope} scope, and every ID must belong to the key's workspace. Ask the person to ${setKey(kind, 'a key with that scope')}. Calling again with this key will not help.`;
     }

@@ -1,11 +1,7 @@
 import { quoted } from '../text.ts';
 import { barriersTo, lacksScope, tools, toolsFor } from './index.ts';
-import { folded } from './read-input.ts';
-import { isNear } from './refusal.ts';
+import { likeness } from './input.ts';
 import type { ServerKind, Tool } from './tool.ts';
-
-/** How much of a name is compared. */
-const LONGEST_NAME = 64;
 
 /** Finds a tool that a server of a kind lists, or says why there is none and which may be meant. */
 export function findTool(name: string, kind: ServerKind): Tool | string {
@@ -30,9 +26,8 @@ function whyOff(tool: Tool, kind: ServerKind): string {
   const remedies: string[] = [];
   if (barriers.length > 0) {
     causes.push(`this server was started ${list.format(barriers.map(({ started }) => started))}`);
-    remedies.push(
-      `the server must be started ${list.format(barriers.map(({ wanted }) => wanted))}`,
-    );
+    const wanted = list.format(barriers.map((barrier) => barrier.wanted));
+    remedies.push(`the server must be started ${wanted}`);
   }
   if (lacksScope(tool, kind)) {
     causes.push(`the access token of this client lacks the scope ${kind.withoutScope}`);
@@ -41,18 +36,11 @@ function whyOff(tool: Tool, kind: ServerKind): string {
   return `${tool.name} is off: ${causes.join(', and ')}. If the person wants it, say that ${remedies.join(', and ')}.`;
 }
 
+/** The tools with the same words, else those named with something before it, else those that fit. */
 function toolsMeant(name: string): readonly Tool[] {
-  if (name.length > LONGEST_NAME) return [];
-  // Clients put the server's name in front, with one of several separators.
-  const wanted = folded(name.replace(/[.:/]/g, '_'));
-  const tests: ((own: string) => boolean)[] = [
-    (own) => own === wanted || wanted.endsWith(own),
-    (own) => isNear(own, wanted),
-    (own) => wanted.length > 2 && own.includes(wanted),
-  ];
-  for (const test of tests) {
-    const found = tools.filter((tool) => test(folded(tool.name)));
-    if (found.length > 0) return found;
-  }
-  return [];
+  const found = tools.map((tool) => ({ tool, likeness: likeness(name, tool.name) }));
+  const [best] = (['same', 'more', 'fewer'] as const)
+    .map((wanted) => found.filter((one) => one.likeness === wanted))
+    .filter((alike) => alike.length > 0);
+  return (best ?? []).map(({ tool }) => tool);
 }

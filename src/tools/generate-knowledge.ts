@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { GENERATION_OPERATIONS, type GenerateRequest } from '../fini/knowledge-client.ts';
+import { GENERATION_OPERATIONS, type GenerateRequest } from '../fini/client.ts';
 import type { GenerationReport, ReportedDraft } from '../knowledge/account.ts';
 import {
   bounded,

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { FiniArticle } from '../fini/knowledge.ts';
+import type { FiniArticle } from '../fini/schemas.ts';
 import { withoutDuplicates } from '../ingestion/inputs.ts';
 import { articleStateOf, fieldText } from '../knowledge/articles.ts';
 import {

@@ -1,4 +1,4 @@
-import type { FiniDocument } from '../fini/documents.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import { isInFlight, isStuck, stateOf } from '../ingestion/states.ts';
 import { quoted } from '../text.ts';
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import type { FiniDocument } from '../fini/documents.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
 import { isSourceId } from '../ingestion/inputs.ts';
 import {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { queuedIds } from '../fini/documents.ts';
+import { queuedIds } from '../fini/schemas.ts';
 import { inputsOf, withoutRepetitions } from '../ingestion/inputs.ts';
 import { counted } from '../text.ts';
 import { ingestShape, refuseIngestFaults } from './fields.ts';

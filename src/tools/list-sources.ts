@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { FiniDocument } from '../fini/documents.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import {
   readSources,
   SOURCE_STATUSES,

@@ -1,6 +1,6 @@
 import { INGEST_SOURCES } from '../fini/client.ts';
-import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import type { Report, ReportedSource } from '../ingestion/account.ts';
 import {
   bounded,

@@ -1,4 +1,4 @@
-import type { FiniDocument } from '../fini/documents.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import type { ReportedSource } from '../ingestion/account.ts';
 import { isStuck } from '../ingestion/states.ts';
 import { bounded, URL_LENGTH } from '../text.ts';

@@ -2,8 +2,8 @@ import type * as z from 'zod';
 import type { ToolGroup } from '../config.ts';
 import type { TimedCall } from '../fini/call-options.ts';
 import type { Workspace } from '../workspace.ts';
+import { parseInput } from './input.ts';
 import type { ProgressReporter } from './progress.ts';
-import { parseInput } from './refusal.ts';
 
 /** What kind of server a client finds. It decides which tools are listed, and what texts may say. */
 export interface ServerKind {

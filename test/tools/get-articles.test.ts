@@ -176,7 +176,7 @@ describe('odd answers', () => {
   const id = idOf(1);
   test.each<[what: string, body: unknown]>([
     ['an array', [{ id, title: 'T' }]],
-    ['an envelope', { data: { articles: [{ id, title: 'T' }] } }],
+    ['an envelope', { articles: [{ id, title: 'T' }] }],
     ['an ID in capitals', [{ id: id.toUpperCase(), title: 'T' }]],
   ])('in %s', async (_what, body) => {
     answerWith(body);

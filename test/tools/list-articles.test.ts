@@ -175,7 +175,7 @@ describe('odd answers', () => {
   test.each<[what: string, body: unknown]>([
     ['an array', [article(1)]],
     ['articles', { articles: [article(1)] }],
-    ['data', { success: true, data: { items: [article(1)] } }],
+    ['data', { success: true, data: [article(1)] }],
   ])('in %s', async (_what, body) => {
     answerWith(body);
     expect((await list()).structured.articles).toMatchObject([{ id: 'a1' }]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { documentSchema } from '../../src/fini/documents.ts';
+import { documentSchema } from '../../src/fini/schemas.ts';
 import type { Report, ReportedSource } from '../../src/ingestion/account.ts';
 import { stateOf } from '../../src/ingestion/states.ts';
 import { type ReportOutput, reportOutput, reportText } from '../../src/tools/report.ts';

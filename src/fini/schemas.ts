@@ -1,0 +1,242 @@
+import * as z from 'zod';
+import { bounded, seenUrl, WORD_LENGTH } from '../text.ts';
+
+/*
+ * Fini's records and answers. A young record may lack any field, and newer APIs may add some, so
+ * unknown fields are dropped, and missing or odd ones become null or empty. Only IDs are demanded.
+ */
+
+const text = z.string().nullable().catch(null);
+/** A URL as one word, so that it cannot pass for a URL and something after it. */
+const url = z.string().overwrite(seenUrl).nullable().catch(null);
+/** An ID, bounded so that it can be shown. Fini's are UUIDs. */
+const id = z
+  .string()
+  .overwrite((given) => bounded(given, WORD_LENGTH))
+  .min(1);
+const optionalId = id.nullable().catch(null);
+const flag = z.boolean().nullable().catch(null);
+const version = z.number().nullable().catch(null);
+const list = z.array(z.unknown()).catch([]);
+const strings = list.transform((items) => items.filter((item) => typeof item === 'string'));
+const ids = list.transform((items) => items.flatMap((item) => id.safeParse(item).data ?? []));
+/** A status in capitals: `PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, or one not known here. */
+const status = text.transform((given) => given?.toUpperCase() ?? null);
+
+/** Readers of single fields, for answers that no schema describes. */
+export const wireFields = { text, optionalId } as const;
+
+// Sources
+
+/** A source as Fini records it, with the number of its paragraphs, which outlives the text. */
+export const documentSchema = z
+  .object({
+    /** The source ID, a UUID. */
+    id,
+    originalUrl: url,
+    title: text,
+    /** `web`, `googledrive`, `notion`, `zendesk`, `confluence` or `files`. */
+    source: text,
+    /** The provider's own ID, which is not the source ID. */
+    externalId: text,
+    english: flag,
+    baser: flag,
+    /** The text, a paragraph an item. */
+    paragraphs: strings,
+    /** True if the latest job produced usable content. */
+    success: flag,
+    /** Why the latest job failed; empty if it did not. */
+    error: text,
+    /** ISO 8601. */
+    createdAt: text,
+    /** ISO 8601; the list is ordered by it, newest first. */
+    updatedAt: text,
+    mimeType: text,
+    linkedJobId: text,
+    linkedJobStatus: status,
+    /** Set once the source has been linked to an article of Knowledge. */
+    linkedKnowledgeId: text,
+    /** `ADD_ARTICLE_TO_FOLDER`, `UPDATE_ARTICLE`, `DO_NOTHING` or another. */
+    linkedOperation: text,
+    /** True if the page has changed since it was ingested; newer APIs only. */
+    changed: flag,
+  })
+  .transform((record) => ({ ...record, paragraphCount: record.paragraphs.length }));
+
+/** A source. Fini's wire calls it a document. */
+export type FiniDocument = z.infer<typeof documentSchema>;
+
+/**
+ * One page of the list of sources. `hasMore` is null if Fini did not say. A missing list counts as
+ * one record that cannot be read: it must not pass for an empty workspace.
+ */
+export const documentPageSchema = z.object({
+  documents: z.array(z.unknown()).catch([null]),
+  hasMore: flag,
+});
+
+/** The answer to ingesting and registering: source IDs, in no particular order. */
+export const queuedSchema = z
+  .object({ addedDocumentIds: z.unknown(), updatedDocumentIds: z.unknown() })
+  .partial()
+  // An answer with neither list does not say that nothing was queued.
+  .refine((answer) => Object.values(answer).some(Array.isArray))
+  .transform(({ addedDocumentIds, updatedDocumentIds }) => ({
+    addedDocumentIds: ids.parse(addedDocumentIds),
+    updatedDocumentIds: ids.parse(updatedDocumentIds),
+  }));
+
+/** The answer to ingesting and registering: source IDs, in no particular order. */
+export type QueuedDocuments = z.infer<typeof queuedSchema>;
+
+/** The IDs in both lists of such an answer, each once. */
+export function queuedIds({ addedDocumentIds, updatedDocumentIds }: QueuedDocuments): string[] {
+  return [...new Set([...addedDocumentIds, ...updatedDocumentIds])];
+}
+
+/** The answer to refreshing: the IDs queued. */
+export const refreshedSchema = z.array(z.unknown()).pipe(ids);
+
+/** The answer to a crawl: URLs, and what Fini says of them. */
+export const crawlSchema = z.object({ data: strings, message: text });
+
+/** The answer to deleting sources. */
+export const deletedSchema = z.object({
+  // Without this list nobody knows what was deleted, so there is no default for it.
+  deletedDocuments: z.array(z.object({ id, title: text, originalUrl: url })),
+  deletedArticles: z.array(z.object({ id, title: text, parentFolderId: optionalId })).catch([]),
+});
+
+// Knowledge
+
+const articleFields = z.object({
+  title: text,
+  /** The text that agents answer from. */
+  mainKnowledge: text,
+  /** Instructions for answering from it. */
+  agentInstruction: text,
+  /** Questions that customers ask. Publishing needs this and the next two exactly as they came. */
+  questions: list,
+  keywords: list,
+  /** When agents hand over to a person; null if it is missing. */
+  escalation: z.unknown().default(null),
+  parentFolderId: optionalId,
+  active: flag,
+  /** True if it is shown in the help centre. */
+  public: flag,
+  origin: text,
+  version,
+  /** The live article that this draft would update. */
+  originalArticleId: optionalId,
+  /** The version of it that the draft was made from. */
+  originalArticleVersion: version,
+  /** True for a draft that has been published. */
+  isDraftPublished: flag,
+});
+
+const articleSchema = articleFields.extend({ id });
+
+/** An article, live or a draft. Anything but its ID may be missing. */
+export type FiniArticle = z.infer<typeof articleSchema>;
+
+/** The answer to listing articles, or to asking for some by ID. */
+export const articleListSchema = listOf('articles', articleSchema).transform(
+  ({ items, ...rest }) => ({ articles: items, ...rest }),
+);
+
+/** The answer to publishing. Any answer is one: refusing it would hide that the article is live. */
+export const publishAnswerSchema = z
+  .unknown()
+  .transform((answer) =>
+    articleFields.extend({ id: optionalId }).parse(asWireObject(answer) ?? {}),
+  );
+
+/** A source's job of generation. One of the two IDs may be missing. */
+const generationSchema = z
+  .object({ documentId: optionalId, backgroundJobId: optionalId })
+  .refine(({ documentId, backgroundJobId }) => (documentId ?? backgroundJobId) !== null);
+
+/** The answer to generating: jobs, in no particular order, and maybe fewer than sources. */
+export const generateAnswerSchema = listOf('jobs', generationSchema).transform(({ items }) => ({
+  jobs: items,
+}));
+
+/** The answer to asking for the status of jobs. */
+export const jobsAnswerSchema = listOf(
+  'jobs',
+  z.object({
+    id,
+    jobStatus: status,
+    /** ISO 8601, like the other times. */
+    createdAt: text,
+    startedAt: text,
+    completedAt: text,
+    /** The article that it made; null with `COMPLETED` if it made nothing. */
+    hcArticleId: optionalId,
+    /** Why it failed. Undocumented, and null if Fini does not say. */
+    error: text,
+  }),
+).transform(({ items }) => items);
+
+/** A job of generation. */
+export type KnowledgeJob = z.infer<typeof jobsAnswerSchema>[number];
+
+/** The answer to listing agents, newest first. Fini's wire calls an agent a bot. */
+export const agentListSchema = listOf(
+  'bots',
+  z.object({
+    id,
+    name: text,
+    /** ISO 8601. */
+    createdAt: text,
+  }),
+).transform(({ items, ...rest }) => ({ agents: items, ...rest }));
+
+// Envelopes
+
+/** The number of articles or agents read of one answer: more than a workspace is likely to have. */
+const MAXIMUM_RECORDS = 5_000;
+
+/** A JSON object whose fields are not known. */
+export type WireObject = Record<string, unknown>;
+
+/** A value as an object with fields; null if it is none, such as a list. */
+export function asWireObject(value: unknown): WireObject | null {
+  return z.record(z.string(), z.unknown()).safeParse(value).data ?? null;
+}
+
+/**
+ * The schema of a list of records whose envelope is not documented: an array, or an object that
+ * holds one. Items that are no record are counted as `unreadable`. `hasMore` is null if the answer
+ * says nothing of what follows.
+ */
+function listOf<Schema extends z.ZodType>(name: string, schema: Schema) {
+  return z.unknown().transform((answer, context) => {
+    const around = asWireObject(answer) ?? {};
+    const found = findList(answer, name);
+    if (found === null) {
+      // It must not pass for an empty list.
+      context.addIssue('no list in the answer');
+      return z.NEVER;
+    }
+    const read = found.slice(0, MAXIMUM_RECORDS);
+    const items = read.flatMap((item) => {
+      const parsed = schema.safeParse(item);
+      return parsed.success ? [parsed.data] : [];
+    });
+    const total = z.number().safeParse(around.total).data ?? 0;
+    const isPart =
+      Math.max(total, found.length) > read.length || id.safeParse(around.nextCursor).success;
+    const hasMore = isPart || flag.parse(around.hasMore);
+    return { items, unreadable: read.length - items.length, hasMore };
+  });
+}
+
+/** The answer itself, its list of a likely name, else its first list that holds an object. */
+function findList(answer: unknown, name: string): readonly unknown[] | null {
+  if (Array.isArray(answer)) return answer;
+  const object = asWireObject(answer) ?? {};
+  const named = [name, 'data', 'items'].map((likely) => object[likely]).find(Array.isArray);
+  const lists = Object.values(object).filter((value) => Array.isArray(value));
+  return named ?? lists.find((items) => items.some((item) => asWireObject(item) !== null)) ?? null;
+}
