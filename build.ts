@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { build, type Plugin } from 'esbuild';
 import { html } from './src/page/html.ts';
 import * as listings from './src/tools/listing.ts';
@@ -54,8 +53,7 @@ const bundlePage: Plugin = {
 
 await rm('dist', { recursive: true, force: true });
 await build({
-  // The bin, and the sandbox for whoever tests a program of their own against it.
-  entryPoints: { cli: 'src/cli.ts', sandbox: 'src/sandbox/server.ts' },
+  entryPoints: ['src/cli.ts'],
   outdir: 'dist',
   bundle: true,
   // Chunks of their own for what a start does not need: undici, HTTP and the sandbox.
@@ -78,19 +76,3 @@ await build({
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
   },
 });
-
-/*
- * The types of fini-mcp/sandbox. The compiler leaves `.ts` in the paths, which a package has not.
- * Installed packages bring nothing along, so an import from another package may find nothing; what
- * it is for (the shapes of requests) is in no exported type, and must not fail the check of others.
- */
-const TYPES = 'dist/types';
-const tsc = ['node_modules/typescript/bin/tsc', '--project', 'tsconfig.types.json'];
-execFileSync(process.execPath, [...tsc, '--outDir', TYPES], { stdio: 'inherit' });
-for (const name of await readdir(TYPES)) {
-  const text = await readFile(`${TYPES}/${name}`, 'utf8');
-  const published = text
-    .replace(/(from '\.[^']*)\.ts'/g, "$1.js'")
-    .replace(/^(?=import .* from '[^.])/gm, '// @ts-ignore: not installed with this package\n');
-  await writeFile(`${TYPES}/${name}`, published);
-}

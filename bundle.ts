@@ -86,7 +86,6 @@ export async function packBundle(output: string): Promise<void> {
     for (const name of ['package.json', 'LICENSE', 'icon.png', 'dist']) {
       await cp(join(ROOT, name), join(folder, name), { recursive: true });
     }
-    await rm(join(folder, 'dist', 'types'), { recursive: true });
     // As a process, since it warns of an icon that is as it should be: it is heard only if it fails.
     await promisify(execFile)(process.execPath, [PACKER, 'pack', folder, output]);
   } finally {
