@@ -1,7 +1,7 @@
 import { exec } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -80,6 +80,17 @@ describe('the package', () => {
     const chunks = join(work, 'node_modules/fini-mcp/dist/chunks');
     const [name = ''] = (await readdir(chunks)).filter((file) => /^listing-.*\.js$/.test(file));
     expect(await readFile(join(chunks, name), 'utf8')).toContain('inputSchema:{type:"object",');
+  });
+
+  it('keeps the sandbox and its content in one chunk, which only --sandbox loads', async () => {
+    const dist = join(work, 'node_modules/fini-mcp/dist');
+    const paths = (await readdir(dist, { recursive: true })).filter((path) => path.endsWith('.js'));
+    const texts = await Promise.all(paths.map((path) => readFile(join(dist, path), 'utf8')));
+    const holding = paths.filter((_path, index) => texts[index]?.includes('rents out bicycles'));
+    expect(holding).toEqual([expect.stringMatching(/^chunks.sandbox-server-\w+\.js$/)]);
+    const [chunk = ''] = holding.map((path) => basename(path));
+    const imports = texts.flatMap((text) => text.match(new RegExp(`.{7}"[./a-z]*${chunk}"`, 'g')));
+    expect(imports.filter(Boolean)).toEqual([expect.stringMatching(/^import\("/)]);
   });
 
   it('carries the licence that it names', async () => {
