@@ -3,53 +3,33 @@ import { build, type Plugin } from 'esbuild';
 import { html } from './src/page/html.ts';
 import * as listings from './src/tools/listing.ts';
 
-/*
- * What a start would pay for and never uses: the SDK's JSON Schema validator, for its own way of asking
- * the person, which is not used here.
- */
-const LEFT_OUT: readonly { filter: RegExp; contents: string }[] = [
+/** Modules that are replaced in the bundle. Paths have backslashes on Windows. */
+const REPLACED: readonly { path: RegExp; contents: string }[] = [
   {
-    filter: /^@modelcontextprotocol\/server\/_shims$/,
+    // Leaves out the SDK's JSON Schema validator, which a start would load and this server never uses.
+    path: /@modelcontextprotocol[\\/]server[\\/]dist[\\/]shimsNode\.mjs$/,
     contents:
       "export { default as process } from 'node:process'; export class DefaultJsonSchemaValidator {}",
   },
+  // The lists of tools as plain data, so that no schema is converted at run time.
+  { path: /[\\/]src[\\/]tools[\\/]listing\.ts$/, contents: moduleOf(listings) },
+  // The page that hosts show, as one text.
+  { path: /[\\/]src[\\/]page[\\/]html\.ts$/, contents: moduleOf({ html }) },
 ];
 
-const leaveOut: Plugin = {
-  name: 'leave-out',
-  setup(plugin) {
-    for (const [index, { filter, contents }] of LEFT_OUT.entries()) {
-      const namespace = `left-out-${index}`;
-      plugin.onResolve({ filter }, ({ path }) => ({ path, namespace }));
-      plugin.onLoad({ filter: /.*/, namespace }, () => ({ contents, loader: 'js' }));
-    }
+const replaceModules: Plugin = {
+  name: 'replace-modules',
+  setup({ onLoad }) {
+    for (const { path, contents } of REPLACED) onLoad({ filter: path }, () => ({ contents }));
   },
 };
 
-/** The lists of tools as plain data, so that no schema is converted at run time. */
-const convertSchemas: Plugin = {
-  name: 'convert-schemas',
-  setup(plugin) {
-    // Paths have backslashes on Windows.
-    plugin.onLoad({ filter: /[\\/]src[\\/]tools[\\/]listing\.ts$/ }, () => ({
-      contents: Object.entries(listings)
-        .map(([name, listing]) => `export const ${name} = ${JSON.stringify(listing)};`)
-        .join('\n'),
-      loader: 'js',
-    }));
-  },
-};
-
-/** The page that hosts show as one text, made before. */
-const bundlePage: Plugin = {
-  name: 'bundle-page',
-  setup(plugin) {
-    plugin.onLoad({ filter: /\/src\/page\/html\.ts$/ }, () => ({
-      contents: `export const html = ${JSON.stringify(html)};`,
-      loader: 'js',
-    }));
-  },
-};
+/** The source of a module that exports these values. */
+function moduleOf(values: Record<string, unknown>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};`)
+    .join('\n');
+}
 
 await rm('dist', { recursive: true, force: true });
 await build({
@@ -69,8 +49,7 @@ await build({
   sourcemap: 'linked',
   sourcesContent: false,
   legalComments: 'none',
-  logOverride: { 'import-is-undefined': 'silent' },
-  plugins: [leaveOut, convertSchemas, bundlePage],
+  plugins: [replaceModules],
   // Bundled CommonJS packages call require for Node's own modules.
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
