@@ -12,15 +12,15 @@ import { toolsFor } from './src/tools/index.ts';
 const ROOT = fileURLToPath(new URL('.', import.meta.url));
 const PACKER = join(ROOT, 'node_modules/@anthropic-ai/mcpb/dist/cli/cli.js');
 
-/** What holds where nobody sets anything. */
+/** The settings' defaults. */
 const defaults = configSchema.parse({});
 
-/** What the client puts the person's setting in place of. */
+/** A placeholder that the client replaces by the person's setting. */
 const setting = (name: string) => `\${user_config.${name}}`;
 
 /**
  * The bundle's manifest, for clients that install a server with a click and ask for its settings.
- * All that the project says elsewhere is taken from there, so that it cannot go stale here.
+ * It takes every fact from the file that defines it, so that none can go stale here.
  */
 export const manifest = {
   manifest_version: '0.3',
@@ -86,8 +86,7 @@ export async function packBundle(output: string): Promise<void> {
     for (const name of ['package.json', 'LICENSE', 'icon.png', 'dist']) {
       await cp(join(ROOT, name), join(folder, name), { recursive: true });
     }
-    await rm(join(folder, 'dist', 'types'), { recursive: true });
-    // As a process, since it warns of an icon that is as it should be: it is heard only if it fails.
+    // In a separate process, because it prints a needless warning about the icon.
     await promisify(execFile)(process.execPath, [PACKER, 'pack', folder, output]);
   } finally {
     await rm(folder, { recursive: true });

@@ -7,7 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser } from 'playwright-core';
-import type { SandboxOptions } from './src/sandbox/server.ts';
+import type { SandboxOptions } from './src/sandbox/sandbox-server.ts';
 import { launchChromium, type Shown, serve, show } from './test/page/browser.ts';
 
 const FOLDER = fileURLToPath(new URL('docs/pictures/', import.meta.url));

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startSandbox } from '../src/sandbox/server.ts';
+import { startSandbox } from '../src/sandbox/sandbox-server.ts';
 import { StdioServer } from './servers.ts';
 
 /* What people notice of Fini's limit on requests while many waits share a key. */

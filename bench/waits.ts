@@ -1,4 +1,4 @@
-import { startSandbox } from '../src/sandbox/server.ts';
+import { startSandbox } from '../src/sandbox/sandbox-server.ts';
 import { StdioServer } from './servers.ts';
 
 /* How many requests a wait makes, and how late it notices that its jobs ended. */

@@ -62,7 +62,7 @@ export async function main(): Promise<void> {
 /** The configuration, which with `--sandbox` points to an embedded Fini that is started for it. */
 async function withSandbox(config: Config): Promise<Config> {
   if (!config.sandbox) return config;
-  const { startSandbox } = await import('./sandbox/server.ts');
+  const { startSandbox } = await import('./sandbox/sandbox-server.ts');
   const sandbox = await startSandbox({ content: 'lived-in' });
   return { ...config, baseUrl: sandbox.url, apiKey: sandbox.apiKey };
 }

@@ -11,7 +11,7 @@ import { packBundle } from '../bundle.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { helpText } from '../src/command-line.ts';
 import { configSchema } from '../src/config.ts';
-import { startSandbox } from '../src/sandbox/server.ts';
+import { startSandbox } from '../src/sandbox/sandbox-server.ts';
 import { readAnswer } from './harness.ts';
 
 const MEGABYTE = 1_000_000;

@@ -3,8 +3,8 @@ import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
 import { check } from '../src/check.ts';
-import type { FaultAction } from '../src/sandbox/server.ts';
 import { CLI, configFor, environmentFor, Stops, startQuickSandbox } from './harness.ts';
+import type { FaultAction } from './scripted-sandbox.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());

@@ -4,7 +4,6 @@ import type { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
 import { helpText, readCommand } from '../src/command-line.ts';
-import { type Sandbox, startSandbox } from '../src/sandbox/server.ts';
 import {
   CLI,
   environmentFor,
@@ -14,6 +13,7 @@ import {
   startProcess,
 } from './harness.ts';
 import { initializeParams } from './rpc.ts';
+import { type ScriptedSandbox, startScriptedSandbox } from './scripted-sandbox.ts';
 
 const KEY = 'fini_5ecretWorkspaceKey0123456789';
 
@@ -310,7 +310,7 @@ describe.concurrent('settings', () => {
   async function reaches(
     settings: (url: string) => [args: string[], env: Record<string, string>],
   ): Promise<boolean> {
-    const sandbox = await startSandbox();
+    const sandbox = await startScriptedSandbox();
     const [args, env] = settings(sandbox.url);
     const { child, ended, stdout } = start(args, { FINI_API_KEY: sandbox.apiKey, ...env });
     child.stdin.write(initialize + callTool(2, 'list_sources', {}));
@@ -375,9 +375,13 @@ describe.runIf(process.platform === 'linux')('started by hand at a terminal', ()
 });
 
 describe.concurrent('the process ends when nobody is there any more', () => {
-  let sandbox: Sandbox;
+  let sandbox: ScriptedSandbox;
   beforeAll(async () => {
-    sandbox = await startSandbox({ pendingMs: 1, workingMs: 1, jobs: () => ({ never: true }) });
+    sandbox = await startScriptedSandbox({
+      pendingMs: 1,
+      workingMs: 1,
+      jobs: () => ({ never: true }),
+    });
   });
   afterAll(() => sandbox.close());
 

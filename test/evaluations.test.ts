@@ -1,9 +1,10 @@
 import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { siteOrigin as SITE } from '../src/sandbox/content.ts';
-import type { JobScript, Sandbox, SandboxOptions } from '../src/sandbox/server.ts';
+import type { JobScript, SandboxOptions } from '../src/sandbox/sandbox-server.ts';
 import { callAgain, callNamed, type Done, type Input, toolsNamed } from './following.ts';
 import { type Harness, ingestRequests, startHarness } from './harness.ts';
+import type { ScriptedSandbox } from './scripted-sandbox.ts';
 
 /*
  * What people say, and the calls that should follow: evaluations without a model. Each row is
@@ -26,10 +27,10 @@ interface Step {
 interface Row {
   readonly says: string;
   /** Sets up what exists, or what fails, before the call. */
-  readonly given?: (sandbox: Sandbox) => void;
+  readonly given?: (sandbox: ScriptedSandbox) => void;
   readonly steps: readonly Step[];
   /** What is true at the end. */
-  readonly finally?: (sandbox: Sandbox) => void;
+  readonly finally?: (sandbox: ScriptedSandbox) => void;
 }
 
 /** The last call's answer. */
@@ -710,7 +711,7 @@ const deleting: Row[] = [
 ];
 
 /** A draft, as somebody made it before. */
-const addDraft = (sandbox: Sandbox, title: string) =>
+const addDraft = (sandbox: ScriptedSandbox, title: string) =>
   void sandbox.addArticle({ title, isDraftPublished: false });
 /** The first article of the last answer. */
 const listedArticle = (done: readonly Done[]) => last(done).answer.structured.articles[0].id;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { FaultAction } from '../src/sandbox/server.ts';
 import { eventually, type Harness, Stops, startProcess } from './harness.ts';
+import type { FaultAction } from './scripted-sandbox.ts';
 
 /*
  * One fault of each kind end to end, with the built server: it tells of it, logs nothing, and serves

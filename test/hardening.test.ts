@@ -12,7 +12,7 @@ import { Connections } from '../src/fini/connections.ts';
 import { FiniError } from '../src/fini/errors.ts';
 import { createHttp } from '../src/fini/http.ts';
 import { createLog } from '../src/log.ts';
-import type { Sandbox, SandboxOptions, Scope } from '../src/sandbox/server.ts';
+import type { KeyScope, Sandbox, SandboxOptions } from '../src/sandbox/sandbox-server.ts';
 import { Secrets } from '../src/secrets.ts';
 import { EventLogs } from '../src/transports/event-log.ts';
 import { serveHttp } from '../src/transports/http.ts';
@@ -43,7 +43,7 @@ afterEach(() => stops.run());
 
 const MEGABYTE = 1024 * 1024;
 const LONG = 'x'.repeat(4 * MEGABYTE - 1_000);
-const both: Scope[] = ['read', 'write'];
+const both: KeyScope[] = ['read', 'write'];
 
 async function sandboxFor(options: SandboxOptions = {}): Promise<Sandbox> {
   return stops.use(await startQuickSandbox(options));

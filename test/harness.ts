@@ -20,7 +20,7 @@ import { vi } from 'vitest';
 import { readCommand } from '../src/command-line.ts';
 import { type Config, TOOL_GROUPS } from '../src/config.ts';
 import { createLog, type Log } from '../src/log.ts';
-import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
+import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/sandbox-server.ts';
 import { Secrets } from '../src/secrets.ts';
 import { connectServer, createServer, guarded } from '../src/server.ts';
 import { bounded, ERROR_LENGTH } from '../src/text.ts';
@@ -29,6 +29,7 @@ import type { ToolDependencies } from '../src/tools/tool.ts';
 import { serveHttp } from '../src/transports/http.ts';
 import { StdioTransport } from '../src/transports/stdio.ts';
 import { Workspaces } from '../src/workspace.ts';
+import { type ScriptedSandbox, startScriptedSandbox } from './scripted-sandbox.ts';
 
 /*
  * The server runs in the test's process, over memory (`startHarness`), pipes (`startStdio`) or HTTP
@@ -47,7 +48,7 @@ const VERSION = '0.0.0';
 /** A server, its sandbox Fini, and a client connected to it. */
 export interface Harness {
   readonly client: Client;
-  readonly sandbox: Sandbox;
+  readonly sandbox: ScriptedSandbox;
   /** What the server has logged. */
   readonly stderr: () => string;
   readonly call: (
@@ -83,8 +84,8 @@ const QUICK: SandboxOptions = {
 };
 
 /** Starts a sandbox whose jobs end after some 50 ms, unless the options say otherwise. */
-export function startQuickSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
-  return startSandbox({ ...QUICK, ...options });
+export function startQuickSandbox(options: SandboxOptions = {}): Promise<ScriptedSandbox> {
+  return startScriptedSandbox({ ...QUICK, ...options });
 }
 
 /** What a server is made of. */
@@ -254,7 +255,7 @@ export async function startProcess(
 }
 
 async function connectHarness(
-  sandbox: Sandbox,
+  sandbox: ScriptedSandbox,
   client: Client,
   transport: Transport,
   { stderr, close }: { stderr: () => string; close: () => unknown },

@@ -4,7 +4,7 @@ import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Sandbox, SandboxOptions, Scope } from '../src/sandbox/server.ts';
+import type { KeyScope, Sandbox, SandboxOptions } from '../src/sandbox/sandbox-server.ts';
 import {
   CLI,
   connectClient,
@@ -101,7 +101,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
 
   test('a key in X-Fini-Api-Key is that client’s workspace, and keys never mix', async () => {
     const keys = ['fini_alpha_key', 'fini_beta_key'];
-    const both: Scope[] = ['read', 'write'];
+    const both: KeyScope[] = ['read', 'write'];
     const scopes = Object.fromEntries([...keys, 'fini_own_key'].map((key) => [key, both]));
     const sandbox = await startSandboxForTest({ keys: scopes });
     const own = { ...environmentFor(sandbox), FINI_API_KEY: 'fini_own_key' };

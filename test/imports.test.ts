@@ -56,7 +56,7 @@ const SANDBOX = /^sandbox\//;
 const PAGE = /^page\//;
 const apart = (name: string) => [SANDBOX, PAGE].find((house) => house.test(name));
 /** The doors to these houses. */
-const DOORS = ['main.ts → sandbox/server.ts', 'resources/report-page.ts → page/html.ts'];
+const DOORS = ['main.ts → sandbox/sandbox-server.ts', 'resources/report-page.ts → page/html.ts'];
 
 const roomOf = (name: string) => rooms.findIndex((room) => room.test(name));
 

@@ -2,7 +2,7 @@ import { Client as ClientV2, StreamableHTTPClientTransport } from '@modelcontext
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Sandbox, SandboxOptions } from '../src/sandbox/server.ts';
+import type { SandboxOptions } from '../src/sandbox/sandbox-server.ts';
 import {
   CLI,
   environmentFor,
@@ -20,6 +20,7 @@ import {
   type RpcAnswer,
   type Way,
 } from './rpc.ts';
+import type { ScriptedSandbox } from './scripted-sandbox.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -32,7 +33,7 @@ const STEPS = ['PENDING', 'IN_PROGRESS', 'COMPLETED'];
 const seen = { pendingMs: 300, workingMs: 300 };
 const slow: SandboxOptions = { parallelJobs: 100, jobs: () => seen };
 
-async function sandboxFor(options: SandboxOptions = {}): Promise<Sandbox> {
+async function sandboxFor(options: SandboxOptions = {}): Promise<ScriptedSandbox> {
   return stops.use(await startQuickSandbox(options));
 }
 

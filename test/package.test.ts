@@ -1,7 +1,7 @@
-import { exec, execFile } from 'node:child_process';
+import { exec } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
@@ -16,8 +16,6 @@ import { configFor, readAnswer } from './harness.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const UNPACKED_LIMIT = 3_000_000;
-
-const run = promisify(execFile);
 
 /** Runs npm, or what it installs: scripts on Windows, where only a shell finds and starts those. */
 const runScript = (words: readonly string[], cwd: string) =>
@@ -56,16 +54,15 @@ describe('the package', () => {
     expect(packed.unpackedSize).toBeLessThan(UNPACKED_LIMIT);
   });
 
-  it('contains the build, with source maps and types, and nothing else', () => {
+  it('contains the build, with source maps, and nothing else', () => {
     const paths = packed.files.map(({ path }) => path);
     const beside = paths.filter((path) => !path.startsWith('dist/'));
     expect(beside.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
     const built = paths.filter((path) => path.startsWith('dist/'));
-    for (const path of built) expect(path).toMatch(/\.(js|js\.map|d\.ts)$/);
+    for (const path of built) expect(path).toMatch(/\.(js|js\.map)$/);
     const scripts = built.filter((path) => path.endsWith('.js'));
     expect(scripts).toContain('dist/cli.js');
     for (const script of scripts) expect(built).toContain(`${script}.map`);
-    expect(built).toContain('dist/types/server.d.ts');
   });
 
   it('is built before it is packed, and has no dependencies', async () => {
@@ -83,6 +80,17 @@ describe('the package', () => {
     const chunks = join(work, 'node_modules/fini-mcp/dist/chunks');
     const [name = ''] = (await readdir(chunks)).filter((file) => /^listing-.*\.js$/.test(file));
     expect(await readFile(join(chunks, name), 'utf8')).toContain('inputSchema:{type:"object",');
+  });
+
+  it('keeps the sandbox and its content in one chunk, which only --sandbox loads', async () => {
+    const dist = join(work, 'node_modules/fini-mcp/dist');
+    const paths = (await readdir(dist, { recursive: true })).filter((path) => path.endsWith('.js'));
+    const texts = await Promise.all(paths.map((path) => readFile(join(dist, path), 'utf8')));
+    const holding = paths.filter((_path, index) => texts[index]?.includes('rents out bicycles'));
+    expect(holding).toEqual([expect.stringMatching(/^chunks.sandbox-server-\w+\.js$/)]);
+    const [chunk = ''] = holding.map((path) => basename(path));
+    const imports = texts.flatMap((text) => text.match(new RegExp(`.{7}"[./a-z]*${chunk}"`, 'g')));
+    expect(imports.filter(Boolean)).toEqual([expect.stringMatching(/^import\("/)]);
   });
 
   it('carries the licence that it names', async () => {
@@ -118,55 +126,6 @@ describe('the installed bin', () => {
     );
     expect(answer.isError).toBe(false);
     expect(answer.text).toContain('https://help.larkspur.example/billing/refunds');
-  });
-});
-
-describe('fini-mcp/sandbox', () => {
-  const program = `import { type Sandbox, type SandboxOptions, startSandbox } from 'fini-mcp/sandbox';
-
-const options: SandboxOptions = { pendingMs: 1, connectedProviders: ['notion'] };
-const sandbox: Sandbox = await startSandbox(options);
-const title: string | null = sandbox.addDocument({ title: 'Refunds' }).title;
-sandbox.script({ action: { kind: 'status', status: 503 } });
-console.log(sandbox.url, title, sandbox.documents().length);
-await sandbox.close();
-// @ts-expect-error: fails if a type turns out to be any.
-export const wrong: Sandbox = { url: 1 };
-// @ts-expect-error
-export const unknown: SandboxOptions = { connectedProviders: ['gopher'] };
-`;
-
-  it.each(['nodenext', 'bundler'])(
-    'has types for %s, without Zod or Node’s being installed',
-    async (resolution) => {
-      await writeFile(
-        join(work, 'check.ts'),
-        `declare const console: { log: (...parts: unknown[]) => void };\n${program}`,
-      );
-      const module = resolution === 'bundler' ? 'esnext' : resolution;
-      const settings = ['--strict', '--noEmit', '--target', 'es2023', '--lib', 'es2023'];
-      const tsc = [join(ROOT, 'node_modules/typescript/bin/tsc'), ...settings];
-      const modules = ['--module', module, '--moduleResolution', resolution];
-      // The compiler writes what is wrong to stdout.
-      const { stdout } = await run(
-        process.execPath,
-        [...tsc, ...modules, '--skipLibCheck', 'false', 'check.ts'],
-        { cwd: work },
-      ).catch((error: { stdout: string }) => error);
-      expect(stdout).toBe('');
-    },
-  );
-
-  it('starts a Fini', async () => {
-    const program = `import { startSandbox } from 'fini-mcp/sandbox';
-      const sandbox = await startSandbox();
-      const response = await fetch(sandbox.url + '/v2/documents/public', {
-        headers: { authorization: 'Bearer ' + sandbox.apiKey },
-      });
-      console.log(response.status);
-      await sandbox.close();`;
-    await writeFile(join(work, 'use.js'), program);
-    expect((await run(process.execPath, ['use.js'], { cwd: work })).stdout).toBe('200\n');
   });
 });
 

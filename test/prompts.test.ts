@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Sandbox, type SandboxDocument, startSandbox } from '../src/sandbox/server.ts';
+import type { SandboxDocument } from '../src/sandbox/sandbox-server.ts';
 import { environmentFor, type Harness, Stops, startHarness, startProcess } from './harness.ts';
 import { connectRaw, type RpcClient, WAYS } from './rpc.ts';
+import { type ScriptedSandbox, startScriptedSandbox } from './scripted-sandbox.ts';
 
 const INVALID_PARAMS = -32602;
 const SITE = 'https://help.larkspur.example';
@@ -372,12 +373,12 @@ test('with --sandbox there is something for every prompt to show, and totals of 
 });
 
 describe.each(WAYS)('over %s', (way) => {
-  let sandbox: Sandbox;
+  let sandbox: ScriptedSandbox;
   let full: RpcClient;
   let readOnly: RpcClient;
   const own = new Stops();
   beforeAll(async () => {
-    sandbox = own.use(await startSandbox());
+    sandbox = own.use(await startScriptedSandbox());
     [full, readOnly] = await Promise.all([
       connectRaw(way, own, environmentFor(sandbox)),
       connectRaw(way, own, environmentFor(sandbox), { flags: ['--read-only'] }),

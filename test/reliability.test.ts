@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Fault, SandboxOptions } from '../src/sandbox/server.ts';
+import type { SandboxOptions } from '../src/sandbox/sandbox-server.ts';
 import { eventually, type Harness, ingestRequests, startHarness } from './harness.ts';
+import type { Fault } from './scripted-sandbox.ts';
 
 let harness: Harness;
 afterEach(() => harness.close());

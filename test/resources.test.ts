@@ -3,9 +3,10 @@ import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Sandbox, type SandboxDocument, startSandbox } from '../src/sandbox/server.ts';
+import type { SandboxDocument } from '../src/sandbox/sandbox-server.ts';
 import { CLI, environmentFor, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 import { connectRaw, type RpcClient, WAYS } from './rpc.ts';
+import { type ScriptedSandbox, startScriptedSandbox } from './scripted-sandbox.ts';
 
 /** As the SDK sends it to clients of both eras, with the URI in its data. */
 const RESOURCE_NOT_FOUND = -32602;
@@ -256,11 +257,11 @@ describe('completion of a source ID', () => {
 
 describe.each(WAYS)('over %s, a client without an SDK', (way) => {
   let client: RpcClient;
-  let sandbox: Sandbox;
+  let sandbox: ScriptedSandbox;
   let document: SandboxDocument;
   const own = new Stops();
   beforeAll(async () => {
-    sandbox = own.use(await startSandbox());
+    sandbox = own.use(await startScriptedSandbox());
     document = sandbox.addDocument({ title: 'A page', paragraphs: ['The text.'] });
     client = await connectRaw(way, own, environmentFor(sandbox));
   });

@@ -7,10 +7,11 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readCommand } from '../src/command-line.ts';
-import type { Fault, SandboxDocument } from '../src/sandbox/server.ts';
+import type { SandboxDocument } from '../src/sandbox/sandbox-server.ts';
 import { CLI, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 import { startIssuer } from './issuer.ts';
 import { initialize, send } from './rpc.ts';
+import type { Fault } from './scripted-sandbox.ts';
 
 /* Triggers every message that docs/troubleshooting.md quotes, and checks that it contains the quote. */
 

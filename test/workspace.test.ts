@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { readCommand } from '../src/command-line.ts';
-import { startSandbox } from '../src/sandbox/server.ts';
+import { startSandbox } from '../src/sandbox/sandbox-server.ts';
 import { Secrets } from '../src/secrets.ts';
 import { Workspaces } from '../src/workspace.ts';
 import { environmentFor, Stops } from './harness.ts';

@@ -1,19 +1,19 @@
 const WINDOW_MS = 60_000;
 
-/** The API's limit: so many requests of one key in any 60 s. */
+/** The API's limit on one key's requests in any 60 s. */
 export class RateLimit {
   readonly #limit: number;
-  /** When each key's latest requests came, oldest first, in milliseconds since 1970. */
+  /** The times of each key's latest requests, oldest first, in milliseconds since 1970. */
   readonly #taken = new Map<string, number[]>();
 
-  /** @param limit How many it takes; `Infinity` for any number. */
+  /** Takes the number of requests; `Infinity` for no limit. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
   /**
-   * Counts a key's request. The answer is null where it is taken, and else in how many seconds the
-   * next one would be. What is turned away does not count.
+   * Counts a key's request. Returns null if it is within the limit, else the seconds until the next
+   * one would be. Requests that are turned away do not count.
    */
   take(key: string, now: number): number | null {
     if (this.#limit === Number.POSITIVE_INFINITY) return null;

@@ -4,7 +4,7 @@ import * as z from 'zod';
 export class RefusedRequest extends Error {
   /** HTTP status, 400 to 599. */
   readonly status: number;
-  /** The envelope's `message`: one sentence, or a list of what is wrong with the input. */
+  /** The envelope's `message`: one sentence, or a list of the input's faults. */
   readonly detail: string | string[];
 
   /** Takes the HTTP status and the envelope's `message`. */
@@ -15,21 +15,21 @@ export class RefusedRequest extends Error {
   }
 }
 
-const webUrl = z.url({ protocol: /^https?$/ });
-const flag = z.enum(['true', 'false']).optional();
+const httpUrl = z.url({ protocol: /^https?$/ });
+const trueOrFalse = z.enum(['true', 'false']).optional();
 
-/** What `source` may be on ingest. */
-export const ingestSources = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as const;
+/** The values of `source` on ingest. */
+export const sourceNames = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as const;
 
 /** The providers whose resources can be listed and registered. */
 export const providers = ['notion', 'zendesk', 'confluence'] as const;
 
 /** One of the providers. */
-export type Provider = (typeof providers)[number];
+export type ProviderName = (typeof providers)[number];
 
 /** Body of a crawl. */
 export const crawlRequest = z.object({
-  links: z.array(webUrl).min(1),
+  links: z.array(httpUrl).min(1),
   limit: z.int().min(1).default(250),
 });
 
@@ -48,9 +48,9 @@ export const registerRequest = z.object({
     .min(1),
 });
 
-/** Body of an ingest. What its lists must hold depends on `source`; the workspace checks that. */
+/** Body of an ingest. The workspace checks its lists, whose items depend on `source`. */
 export const ingestRequest = z.object({
-  source: z.enum(ingestSources).default('web'),
+  source: z.enum(sourceNames).default('web'),
   documentIdsToAdd: z.array(z.string()).default([]),
   documentIdsToRefresh: z.array(z.string()).default([]),
   english: z.boolean().default(true),
@@ -66,7 +66,7 @@ export const deleteRequest = z.object({
   deleteArticles: z.boolean().default(false),
 });
 
-/** What generation may be held to. */
+/** The operations that generation can be restricted to. */
 const generationOperation = z.enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING']);
 
 /** Body of a generation from sources. */
@@ -110,9 +110,9 @@ export const listQuery = z.object({
   limit: z.coerce.number().int().min(1).default(50),
   cursor: z.guid().optional(),
   direction: z.enum(['next', 'previous']).default('next'),
-  source: z.enum([...ingestSources, 'files']).optional(),
-  english: flag,
-  changed: flag,
+  source: z.enum([...sourceNames, 'files']).optional(),
+  english: trueOrFalse,
+  changed: trueOrFalse,
   id: z.string().optional(),
   title: z.string().optional(),
   originalUrl: z.string().optional(),
@@ -123,12 +123,12 @@ export const listQuery = z.object({
 /** A list's query once parsed. */
 export type ListQuery = z.infer<typeof listQuery>;
 
-/** Whether the text is an absolute http(s) URL. */
-export function isWebUrl(text: string): boolean {
-  return webUrl.safeParse(text).success;
+/** Returns true if the text is an absolute http(s) URL. */
+export function isHttpUrl(text: string): boolean {
+  return httpUrl.safeParse(text).success;
 }
 
-/** Whether the text is a UUID. */
+/** Returns true if the text is a UUID. */
 export function isUuid(text: string): boolean {
   return z.guid().safeParse(text).success;
 }

@@ -1,33 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import type * as z from 'zod';
-import {
-  type Content,
-  crawlFrom,
-  providerContent,
-  providerResources,
-  webContent,
-} from './content.ts';
-import { newDocument, newestFirst, passes, type SandboxDocument } from './documents.ts';
+import { type Content, crawlFrom, webContent } from './content.ts';
+import { providerContent, providerResources } from './provider-content.ts';
 import {
   type crawlRequest,
   type deleteRequest,
   type ingestRequest,
+  isHttpUrl,
   isUuid,
-  isWebUrl,
   type ListQuery,
-  type Provider,
+  type ProviderName,
   RefusedRequest,
   type registerRequest,
 } from './requests.ts';
+import { newDocument, newestFirst, passes, type SandboxDocument } from './sandbox-document.ts';
 import { type Schedule, varied } from './schedule.ts';
 
-/** How one job is to go, in place of what the content says. Times are exact milliseconds. */
+/** The course of one job, instead of the one that its content leads to. Times are exact milliseconds. */
 export type JobScript = {
-  /** From PENDING until it may start. */
+  /** Time from PENDING until it may start. */
   pendingMs?: number;
-  /** From IN_PROGRESS until its end. */
+  /** Time from IN_PROGRESS until its end. */
   workingMs?: number;
-  /** How long a known record keeps its old status and job first. */
+  /** Time for which a known record keeps its old status and job. */
   lingerMs?: number;
   /** Final status, one of Fini's or an unknown one. */
   status?: string;
@@ -45,38 +40,43 @@ export type JobScript = {
   never?: true;
 };
 
-/** What the workspace can be set to. */
+/** Settings of the workspace. */
 export type WorkspaceSettings = {
-  /** Milliseconds a job stays PENDING at the least, ±50 % by its URL; default 400. */
+  /** Milliseconds for which a job stays PENDING at least, ±50 % by its URL; default 400. */
   pendingMs: number;
-  /** Milliseconds a job stays IN_PROGRESS, ±50 % by its URL; default 900. */
+  /** Milliseconds for which a job stays IN_PROGRESS, ±50 % by its URL; default 900. */
   workingMs: number;
   /** Most jobs IN_PROGRESS at once; default 8. */
   parallelJobs: number;
-  /** Milliseconds a known record keeps its old status and job when queued again; default 300. */
+  /** Milliseconds for which a record that is queued again keeps its old status and job; default 300. */
   lingerMs: number;
   /** Biggest `limit` that the list allows; default 100. */
   maximumLimit: number;
   /** Providers connected in the dashboard; default all. Others' records fail. */
-  connectedProviders: readonly Provider[];
+  connectedProviders: readonly ProviderName[];
   /** The clock, in milliseconds since 1970; default `Date.now`. */
   now: () => number;
-  /** Scripts single jobs, asked whenever one is queued; default none. */
+  /** Scripts single jobs; called whenever one is queued. Default none. */
   jobs: (item: { url: string | null; id: string; title: string }) => JobScript | undefined;
 };
 
-type Flags = { english?: boolean; baser?: boolean };
-type Job = { id: string; documentId: string; script: JobScript; flags: Flags };
+type Processing = { english?: boolean; baser?: boolean };
+type IngestionJob = {
+  id: string;
+  documentId: string;
+  script: JobScript;
+  processing: Processing;
+};
 
-/** The records of one workspace and the jobs that move them; no timers, see `Schedule`. */
+/** The records of one workspace and the jobs that change them; no timers, see `Schedule`. */
 export class SandboxWorkspace {
   readonly #settings: WorkspaceSettings;
   readonly #documents = new Map<string, SandboxDocument>();
   readonly #schedule: Schedule;
-  readonly #waiting: Job[] = [];
+  readonly #waiting: IngestionJob[] = [];
   #working = 0;
 
-  /** Takes every setting, and where the jobs' steps go. */
+  /** Takes every setting, and the schedule for the jobs' steps. */
   constructor(settings: WorkspaceSettings, schedule: Schedule) {
     this.#settings = settings;
     this.#schedule = schedule;
@@ -87,7 +87,7 @@ export class SandboxWorkspace {
     return [...this.#documents.values()];
   }
 
-  /** Adds a record: an ingested web page, but for what is given. */
+  /** Adds a record: an ingested web page, except for the given fields. */
   addDocument(given: Partial<SandboxDocument>): SandboxDocument {
     const number = this.#documents.size + 1;
     const url = given.originalUrl ?? `https://seed.example/page-${number}`;
@@ -114,14 +114,14 @@ export class SandboxWorkspace {
     return { data, message: `Successfully discovered ${data.length} links` };
   }
 
-  /** What the provider holds and nobody registered yet, in that provider's shape. */
-  resources(provider: Provider): object[] {
+  /** The provider's resources that are not registered yet, in that provider's shape. */
+  resources(provider: ProviderName): object[] {
     const registered = this.documents().filter((document) => document.source === provider);
     return providerResources(provider, new Set(registered.map(({ externalId }) => externalId)));
   }
 
   /** Makes a record of each resource, or brings the known one up to date. Queues nothing. */
-  register(source: Provider, { resources }: z.infer<typeof registerRequest>) {
+  register(source: ProviderName, { resources }: z.infer<typeof registerRequest>) {
     const added = new Set<string>();
     const updated = new Set<string>();
     for (const { object = 'page', ...fields } of resources) {
@@ -144,7 +144,7 @@ export class SandboxWorkspace {
     const items = [...documentIdsToAdd, ...documentIdsToRefresh];
     if (items.length === 0) throw new RefusedRequest(400, 'Invalid request body');
     for (const item of items) {
-      if (source === 'web' && !isWebUrl(item)) {
+      if (source === 'web' && !isHttpUrl(item)) {
         throw new RefusedRequest(400, `Invalid URL for source web: ${item}`);
       }
       if (source !== 'web') this.#documentToQueue(item);
@@ -157,7 +157,7 @@ export class SandboxWorkspace {
     const added = [...new Set(documentIdsToAdd)].map(
       (item) => find(item) ?? newDocument(source, item, now),
     );
-    // A URL that there is no record of yet cannot be refreshed: it gets no ID.
+    // A URL without a record cannot be refreshed: it gets no ID.
     const refreshed = [...new Set(documentIdsToRefresh)].flatMap((item) => find(item) ?? []);
     return {
       addedDocumentIds: this.#queueAll(added, { english, baser }),
@@ -199,7 +199,7 @@ export class SandboxWorkspace {
     return document;
   }
 
-  /** The record with this ID; undefined where there is none. */
+  /** The record with this ID, if there is one. */
   find(id: string): SandboxDocument | undefined {
     return this.#documents.get(id);
   }
@@ -212,7 +212,7 @@ export class SandboxWorkspace {
     this.#documents.set(id, { ...document, ...fields, updatedAt });
   }
 
-  /** Takes the records out, and says which there were. Unknown IDs are passed over. */
+  /** Deletes the records, and returns those that there were. Unknown IDs are skipped. */
   delete({ documentIds, deleteArticles }: z.infer<typeof deleteRequest>) {
     const gone = documentIds.flatMap((id) => this.#documents.get(id) ?? []);
     for (const { id } of gone) this.#documents.delete(id);
@@ -231,21 +231,21 @@ export class SandboxWorkspace {
   }
 
   /** The IDs come back reversed, since the contract promises no order. */
-  #queueAll(documents: SandboxDocument[], flags: Flags): string[] {
-    const queued = documents.filter((document) => this.#queue(document, flags));
+  #queueAll(documents: SandboxDocument[], processing: Processing): string[] {
+    const queued = documents.filter((document) => this.#queue(document, processing));
     this.#schedule.advance(this.#settings.now());
     return queued.map(({ id }) => id).reverse();
   }
 
-  #queue(document: SandboxDocument, flags: Flags): boolean {
+  #queue(document: SandboxDocument, processing: Processing): boolean {
     const { id, originalUrl: url } = document;
     const title = document.title ?? this.#content(document).title;
     const script = this.#settings.jobs({ url, id, title }) ?? {};
     if (script.drop) return false;
-    const job: Job = { id: randomUUID(), documentId: id, script, flags };
+    const job: IngestionJob = { id: randomUUID(), documentId: id, script, processing };
     const now = this.#settings.now();
     if (this.#documents.has(id)) {
-      // Nothing tells of the new job at first: the old status and job stay for a while.
+      // The new job does not show at first: the old status and job stay for a while.
       const linger = script.lingerMs ?? this.#settings.lingerMs;
       this.#schedule.add(now + linger, (at) => this.#becomePending(job, at));
     } else {
@@ -255,11 +255,11 @@ export class SandboxWorkspace {
     return true;
   }
 
-  #becomePending(job: Job, at: number): void {
+  #becomePending(job: IngestionJob, at: number): void {
     const document = this.#documents.get(job.documentId);
     if (!document) return;
     this.#documents.set(document.id, { ...document, linkedJobId: job.id });
-    this.#change(job, at, { ...job.flags, linkedJobStatus: 'PENDING' });
+    this.#change(job, at, { ...job.processing, linkedJobStatus: 'PENDING' });
     const pending =
       job.script.pendingMs ??
       varied(this.#settings.pendingMs, `pending ${document.originalUrl ?? document.id}`);
@@ -289,15 +289,19 @@ export class SandboxWorkspace {
     }
   }
 
-  #finish(job: Job, at: number): void {
+  #finish(job: IngestionJob, at: number): void {
     const document = this.#documents.get(job.documentId);
     if (document?.linkedJobId !== job.id) return;
     if (job.script.vanish) this.#documents.delete(document.id);
     else this.#change(job, at, outcome(document, this.#content(document), job.script));
   }
 
-  /** Changes the record, but not for a job that is no longer its own. */
-  #change(job: Job, at: number, fields: Partial<SandboxDocument>): SandboxDocument | undefined {
+  /** Changes the record, unless the job is no longer its own. */
+  #change(
+    job: IngestionJob,
+    at: number,
+    fields: Partial<SandboxDocument>,
+  ): SandboxDocument | undefined {
     const document = this.#documents.get(job.documentId);
     if (document?.linkedJobId !== job.id) return undefined;
     const changed = { ...document, ...fields, updatedAt: new Date(at).toISOString() };
@@ -315,7 +319,7 @@ export class SandboxWorkspace {
   }
 }
 
-/** What a finished job makes of the record. */
+/** The fields of the record that a finished job changes. */
 function outcome(
   document: SandboxDocument,
   content: Content,

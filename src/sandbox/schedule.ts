@@ -1,10 +1,10 @@
 type Step = { at: number; run: (at: number) => void };
 
-/** What is still to happen, in its order. There are no timers: steps run when somebody looks. */
+/** The steps still to come, in order. There are no timers: they run when someone asks for the state. */
 export class Schedule {
   readonly #steps: Step[] = [];
 
-  /** Adds a step, behind those due at the same time. It is told when it was due. */
+  /** Adds a step behind those due at the same time. It is given the time when it was due. */
   add(at: number, run: Step['run']): void {
     const after = this.#steps.findLastIndex((step) => step.at <= at);
     this.#steps.splice(after + 1, 0, { at, run });

@@ -5,13 +5,9 @@ import type { Pause } from '../../src/fini/call-options.ts';
 import { Connections } from '../../src/fini/connections.ts';
 import { FiniError } from '../../src/fini/errors.ts';
 import { createHttp, type HttpOptions, type HttpRequest } from '../../src/fini/http.ts';
-import {
-  type Fault,
-  type Sandbox,
-  type SandboxOptions,
-  startSandbox,
-} from '../../src/sandbox/server.ts';
+import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { eventually, Stops } from '../harness.ts';
+import { type Fault, type ScriptedSandbox, startScriptedSandbox } from '../scripted-sandbox.ts';
 
 /* How long and how often a request is tried again, against the sandbox. */
 
@@ -31,11 +27,11 @@ async function start(
   options: Partial<HttpOptions> = {},
   sandboxOptions: SandboxOptions = {},
 ): Promise<{
-  sandbox: Sandbox;
+  sandbox: ScriptedSandbox;
   send: (request: HttpRequest) => Promise<unknown>;
   failure: (request: HttpRequest) => Promise<FiniError>;
 }> {
-  const sandbox = await startSandbox(sandboxOptions);
+  const sandbox = await startScriptedSandbox(sandboxOptions);
   const connections = new Connections(sandbox.url);
   stops.add(() => sandbox.close());
   stops.add(() => connections.destroy());
@@ -225,7 +221,7 @@ test('a 429 holds back the other requests of the key too', async () => {
   const { sandbox, send } = await start({ budget: new Budget(90) });
   sandbox.script({ action: status(429, { 'retry-after': '1' }) });
   const first = send({ ...READ, endsAt: within(30_000) });
-  await eventually(() => expect(sandbox.requests[0]?.fault).toBeTruthy());
+  await eventually(() => expect(sandbox.requests[0]?.status).toBe(429));
   await sleep(50);
   await send({ ...CRAWL, endsAt: within(30_000) });
   await first;

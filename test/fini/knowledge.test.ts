@@ -3,8 +3,9 @@ import { createFiniClient, type FiniClient } from '../../src/fini/client.ts';
 import { Connections } from '../../src/fini/connections.ts';
 import { FiniError } from '../../src/fini/errors.ts';
 import { createHttp } from '../../src/fini/http.ts';
-import type { Fault, Sandbox, SandboxOptions } from '../../src/sandbox/server.ts';
+import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { Stops, startQuickSandbox } from '../harness.ts';
+import type { Fault, ScriptedSandbox } from '../scripted-sandbox.ts';
 
 /* The client's routes of knowledge: against the sandbox, and against odd answers. */
 
@@ -15,7 +16,7 @@ afterEach(() => stops.run());
 async function start(
   options: SandboxOptions = {},
   apiKey?: string,
-): Promise<{ sandbox: Sandbox; fini: FiniClient }> {
+): Promise<{ sandbox: ScriptedSandbox; fini: FiniClient }> {
   const sandbox = await startQuickSandbox({ folders: true, ...options });
   const connections = new Connections(sandbox.url);
   stops.add(() => sandbox.close());

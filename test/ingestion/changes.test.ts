@@ -1,7 +1,8 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Sandbox, SandboxOptions } from '../../src/sandbox/server.ts';
+import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { eventually, type Harness, Stops, startHarness } from '../harness.ts';
+import type { ScriptedSandbox } from '../scripted-sandbox.ts';
 
 /* What a look and a wait cost, in workspaces of any size and however many wait at once. */
 
@@ -18,8 +19,8 @@ async function start(
 const page = (name: string | number) => `https://d.example/${name}`;
 
 /** Requests before the first that queues. */
-function requestsBeforeQueueing({ requests }: Sandbox): number {
-  const isQueueing = ({ method, path }: Sandbox['requests'][number]) =>
+function requestsBeforeQueueing({ requests }: ScriptedSandbox): number {
+  const isQueueing = ({ method, path }: ScriptedSandbox['requests'][number]) =>
     method === 'POST' && /^\/v2\/documents\/public(\/refresh)?$/.test(path);
   return requests.findIndex(isQueueing);
 }

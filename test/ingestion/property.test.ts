@@ -9,14 +9,10 @@ import { Connections } from '../../src/fini/connections.ts';
 import { createHttp, type Http } from '../../src/fini/http.ts';
 import type { Report } from '../../src/ingestion/account.ts';
 import { Ingestion, IngestionError } from '../../src/ingestion/ingestion.ts';
-import {
-  type Fault,
-  type RecordedRequest,
-  type Sandbox,
-  startSandbox,
-} from '../../src/sandbox/server.ts';
+import type { RecordedRequest } from '../../src/sandbox/sandbox-server.ts';
 import { ProgressReporter, type ProgressUpdate } from '../../src/tools/progress.ts';
 import { eventually } from '../harness.ts';
+import { type Fault, type ScriptedSandbox, startScriptedSandbox } from '../scripted-sandbox.ts';
 
 /*
  * Random schedules of faults, delays, batch sizes, endings and touches, over real HTTP: two calls at
@@ -103,7 +99,7 @@ interface Call {
 }
 
 interface Stage {
-  readonly sandbox: Sandbox;
+  readonly sandbox: ScriptedSandbox;
   readonly calls: readonly Call[];
   /** Sources whose job was queued while another of theirs was still to end. */
   readonly queuedTwice: string[];
@@ -119,7 +115,7 @@ async function prepare(given: Schedule): Promise<Stage> {
   const queuedTwice: string[] = [];
   /** By source ID: the job that its record had when its newest job was queued. */
   const jobBefore = new Map<string, string | null>();
-  const sandbox = await startSandbox({
+  const sandbox = await startScriptedSandbox({
     requestsPerMinute: Number.POSITIVE_INFINITY,
     lingerMs: 15,
     parallelJobs: 100,
@@ -191,7 +187,10 @@ async function prepare(given: Schedule): Promise<Stage> {
 }
 
 /** Queues pages as another process does, on a connection of its own that is closed after it. */
-async function queueFromElsewhere({ url, apiKey }: Sandbox, pages: string[]): Promise<void> {
+async function queueFromElsewhere(
+  { url, apiKey }: ScriptedSandbox,
+  pages: string[],
+): Promise<void> {
   const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
   const outgoing = request(url + INGEST, { method: 'POST', agent: false, headers });
   outgoing.end(JSON.stringify({ source: 'web', documentIdsToAdd: pages }));
@@ -201,7 +200,7 @@ async function queueFromElsewhere({ url, apiKey }: Sandbox, pages: string[]): Pr
 }
 
 /** Changes records at their time, without a job; the answer ends what is left of it. */
-function touch(sandbox: Sandbox, items: Schedule['items']): () => void {
+function touch(sandbox: ScriptedSandbox, items: Schedule['items']): () => void {
   const timers = items.flatMap(({ touchedAfterMs }, index) => {
     if (touchedAfterMs === null) return [];
     return setTimeout(() => {
@@ -214,7 +213,11 @@ function touch(sandbox: Sandbox, items: Schedule['items']): () => void {
   return () => timers.forEach(clearTimeout);
 }
 
-function expectTrueAccount(report: Report, { inputs, request }: Call, sandbox: Sandbox): void {
+function expectTrueAccount(
+  report: Report,
+  { inputs, request }: Call,
+  sandbox: ScriptedSandbox,
+): void {
   const { sources, unqueued, counts } = report;
   const records = new Map(sandbox.documents().map((document) => [document.id, document]));
   expect(sources.length + unqueued.length).toBe(inputs.length);
@@ -240,7 +243,7 @@ function expectTrueAccount(report: Report, { inputs, request }: Call, sandbox: S
 }
 
 /** What the report says of a job is what Fini says of that very job, and never of an old one. */
-function expectTrueStates({ sources }: Report, source: Kind, sandbox: Sandbox): void {
+function expectTrueStates({ sources }: Report, source: Kind, sandbox: ScriptedSandbox): void {
   const records = new Map(sandbox.documents().map((document) => [document.id, document]));
   for (const { id, state, document, gone } of sources) {
     if (document !== null) expect(document.source).toBe(source);
@@ -417,21 +420,18 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
 });
 
 /** Fini itself said that it failed, so that nothing of the request comes later. */
-function hasFailedQueueing(sandbox: Sandbox): boolean {
-  return sandbox.requests.some(
-    ({ method, fault: met }) => method === 'POST' && met?.kind === 'status' && met.status === 500,
-  );
+function hasFailedQueueing(sandbox: ScriptedSandbox): boolean {
+  return sandbox.requests.some(({ method, status }) => method === 'POST' && status === 500);
 }
 
 /** A call's requests that may have queued: those that Fini turned away (4xx) have not. */
-function postsOf({ request }: Call, sandbox: Sandbox): RecordedRequest[] {
+function postsOf({ request }: Call, sandbox: ScriptedSandbox): RecordedRequest[] {
   return sandbox.requests.filter(
-    ({ method, path, body, fault: met, status }) =>
+    ({ method, path, body, status }) =>
       method === 'POST' &&
       path === INGEST &&
       Object(body).baser === request.baser &&
-      !(met?.kind === 'status' && met.status === 429) &&
-      !(status !== null && status >= 400),
+      !(status !== null && status >= 400 && status < 500),
   );
 }
 

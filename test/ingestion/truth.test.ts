@@ -10,7 +10,6 @@ import { createHttp } from '../../src/fini/http.ts';
 import { Ingestion } from '../../src/ingestion/ingestion.ts';
 import { Generation } from '../../src/knowledge/generation.ts';
 import { Publishing } from '../../src/knowledge/publishing.ts';
-import { startSandbox } from '../../src/sandbox/server.ts';
 import { createServer } from '../../src/server.ts';
 import { callNamed } from '../following.ts';
 import {
@@ -24,6 +23,7 @@ import {
   startProcess,
   type ToolAnswer,
 } from '../harness.ts';
+import { startScriptedSandbox } from '../scripted-sandbox.ts';
 
 /* What a call says of its items is so, at whatever stage it ended and whatever Fini made of them. */
 
@@ -125,7 +125,7 @@ describe('a call cancelled before its request is sent', () => {
   });
 
   test.each(['cancelled', 'out of time'])('%s: it surely was not carried out', async (how) => {
-    const sandbox = stops.use(await startSandbox());
+    const sandbox = stops.use(await startScriptedSandbox());
     const { url: baseUrl, apiKey } = sandbox;
     const isLate = how === 'out of time';
     // Its TLS handshake never ends, so nothing can be sent.
@@ -341,7 +341,7 @@ describe('a wait goes by what this process remembers of the record before', () =
 describe('a fault of our own', () => {
   /** A server whose client of Fini has a bug in it. */
   async function startWithBug(wrap: (fini: FiniClient) => Partial<FiniClient>) {
-    const sandbox = await startSandbox({
+    const sandbox = await startScriptedSandbox({
       ...{ pendingMs: 5, workingMs: 30, lingerMs: 5 },
       requestsPerMinute: Number.POSITIVE_INFINITY,
     });
@@ -466,7 +466,7 @@ describe('a joined job that does otherwise than asked', () => {
 });
 
 test('a call cancelled in the pause before a retry ends as cancelled, not as refused', async () => {
-  const sandbox = stops.use(await startSandbox());
+  const sandbox = stops.use(await startScriptedSandbox());
   const { url: baseUrl, apiKey } = sandbox;
   const http = createHttp({ baseUrl, apiKey, requestTimeoutMs: 10_000, retryDelayMs: 5_000 });
   const ingestion = new Ingestion(createFiniClient(http), 5);

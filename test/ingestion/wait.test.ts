@@ -1,6 +1,6 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { SandboxOptions } from '../../src/sandbox/server.ts';
+import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { eventually, type Harness, ingestRequests, startHarness } from '../harness.ts';
 import { pingMeanwhile } from '../tools/meanwhile.ts';
 

@@ -7,7 +7,11 @@ import {
   type McpUiHostContext,
 } from '@modelcontextprotocol/ext-apps/app-bridge';
 import { type Browser, chromium, type FrameLocator, type Page } from 'playwright-core';
-import { type Sandbox, type SandboxOptions, startSandbox } from '../../src/sandbox/server.ts';
+import {
+  type Sandbox,
+  type SandboxOptions,
+  startSandbox,
+} from '../../src/sandbox/sandbox-server.ts';
 
 /*
  * A host for the page: Chromium shows it in a sandboxed frame, the library's AppBridge speaks for the

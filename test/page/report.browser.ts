@@ -1,6 +1,6 @@
 import type { Browser, Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { JobScript, Sandbox, SandboxOptions } from '../../src/sandbox/server.ts';
+import type { JobScript, Sandbox, SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import {
   type HostOptions,
   launchChromium,

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
 import { afterCall, chosenRows, countsOf, generateCall, headlineOf } from '../../src/page/table.ts';
 import { type Outcome, readResult } from '../../src/page/tool-result.ts';
-import type { SandboxOptions } from '../../src/sandbox/server.ts';
+import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { type Harness, Stops, startHarness } from '../harness.ts';
 
 /* What the page reads of the server's own results, and what it knows after calls of its own. */

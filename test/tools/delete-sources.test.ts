@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import type { Sandbox } from '../../src/sandbox/server.ts';
 import { clientWithPerson, type PersonAnswer, Stops, startHarness } from '../harness.ts';
+import type { ScriptedSandbox } from '../scripted-sandbox.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -32,7 +32,7 @@ async function start(
   return { sandbox, names, questions, call };
 }
 
-const deletions = (sandbox: Sandbox) =>
+const deletions = (sandbox: ScriptedSandbox) =>
   sandbox.requests.filter(({ method }) => method === 'DELETE');
 
 test('by default there is no tool that deletes', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { SandboxDocument } from '../../src/sandbox/server.ts';
+import type { SandboxDocument } from '../../src/sandbox/sandbox-server.ts';
 import { type Harness, startHarness } from '../harness.ts';
 import { HOSTILE } from './showing.ts';
 

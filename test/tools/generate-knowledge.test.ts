@@ -1,6 +1,6 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { SandboxOptions } from '../../src/sandbox/server.ts';
+import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { inputNamed } from '../following.ts';
 import { eventually, type Harness, Stops, startHarness } from '../harness.ts';
 

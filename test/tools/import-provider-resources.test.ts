@@ -1,6 +1,6 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { JobScript } from '../../src/sandbox/server.ts';
+import type { JobScript } from '../../src/sandbox/sandbox-server.ts';
 import { eventually, type Harness, ingestRequests, startHarness } from '../harness.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { SandboxArticle } from '../../src/sandbox/server.ts';
+import type { SandboxArticle } from '../../src/sandbox/sandbox-server.ts';
 import { type Harness, startHarness } from '../harness.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Sandbox } from '../../src/sandbox/server.ts';
 import { environmentFor, Stops, startHttp, startQuickSandbox } from '../harness.ts';
 import { connectHttp, connectRaw, type RpcClient, type Way } from '../rpc.ts';
+import type { ScriptedSandbox } from '../scripted-sandbox.ts';
 
 const PAGE = 'https://help.example/a';
 const READ_ONLY =
@@ -25,7 +25,9 @@ async function tell(
 }
 
 describe.each<Way>(['stdio', 'HTTP with sessions', 'stateless HTTP'])('over %s', (way) => {
-  async function start(key?: string): Promise<{ client: RpcClient; sandbox: Sandbox; id: string }> {
+  async function start(
+    key?: string,
+  ): Promise<{ client: RpcClient; sandbox: ScriptedSandbox; id: string }> {
     const sandbox = stops.use(await startQuickSandbox());
     const client = await connectRaw(way, stops, {
       ...environmentFor(sandbox),

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Sandbox, SandboxArticle } from '../../src/sandbox/server.ts';
+import type { SandboxArticle } from '../../src/sandbox/sandbox-server.ts';
 import { clientWithPerson, type PersonAnswer, Stops, startHarness } from '../harness.ts';
+import type { ScriptedSandbox } from '../scripted-sandbox.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 const stops = new Stops();
@@ -11,7 +12,7 @@ afterEach(() => stops.run());
 async function start(
   answer?:
     | PersonAnswer
-    | ((sandbox: Sandbox, question: string) => PersonAnswer | Promise<PersonAnswer>),
+    | ((sandbox: ScriptedSandbox, question: string) => PersonAnswer | Promise<PersonAnswer>),
   environment: Record<string, string> = {},
   { silentCallSeconds = 50 } = {},
 ) {
@@ -32,14 +33,15 @@ async function start(
   return { ...harness, sandbox, questions, publish };
 }
 
-const draftOf = (sandbox: Sandbox, fields: Partial<SandboxArticle> = {}) =>
+const draftOf = (sandbox: ScriptedSandbox, fields: Partial<SandboxArticle> = {}) =>
   sandbox.addArticle({ title: 'Refunds', isDraftPublished: false, ...fields });
-const publications = (sandbox: Sandbox) =>
+const publications = (sandbox: ScriptedSandbox) =>
   sandbox.requests.filter(({ path }) => path.endsWith('/publish/public'));
-const find = (sandbox: Sandbox, id: string) => sandbox.articles().find((one) => one.id === id);
+const find = (sandbox: ScriptedSandbox, id: string) =>
+  sandbox.articles().find((one) => one.id === id);
 
 /** Changes an article, as somebody does in the dashboard. */
-const change = (sandbox: Sandbox, id: string, fields: Partial<SandboxArticle>) =>
+const change = (sandbox: ScriptedSandbox, id: string, fields: Partial<SandboxArticle>) =>
   sandbox.addArticle({ ...find(sandbox, id), ...fields });
 
 const UNKNOWN = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';

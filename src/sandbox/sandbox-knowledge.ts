@@ -1,45 +1,39 @@
 import { randomUUID } from 'node:crypto';
 import type * as z from 'zod';
-import { type SandboxArticle, standing, writeArticle } from './articles.ts';
 import { generationFailure, isOverview } from './content.ts';
-import type { SandboxDocument } from './documents.ts';
-import { bestFolder, type SandboxFolder } from './folders.ts';
 import { type generateRequest, type publishRequest, RefusedRequest } from './requests.ts';
-import type { SandboxWorkspace, WorkspaceSettings } from './sandbox-workspace.ts';
+import { type SandboxArticle, standing, writeArticle } from './sandbox-article.ts';
+import type { SandboxDocument } from './sandbox-document.ts';
+import { bestFolder, type SandboxFolder } from './sandbox-folders.ts';
+import type { JobScript, SandboxWorkspace, WorkspaceSettings } from './sandbox-workspace.ts';
 import { type Schedule, varied } from './schedule.ts';
 import { stableId } from './stable-id.ts';
 
-/** How one job of generation is to go, in place of what the source says. Times are exact milliseconds. */
-export type KnowledgeJobScript = {
-  /** From PENDING until IN_PROGRESS. */
-  pendingMs?: number;
-  /** From IN_PROGRESS until its end. */
-  workingMs?: number;
-  /** Final status, one of Fini's or an unknown one. Only COMPLETED makes an article. */
-  status?: string;
-  /** Null: it ends COMPLETED and has made nothing. */
+/**
+ * The course of one job of generation, instead of the one that its source leads to. Only a job that
+ * ends COMPLETED makes an article. An `error` alone ends it FAILED.
+ */
+export type KnowledgeJobScript = Pick<
+  JobScript,
+  'pendingMs' | 'workingMs' | 'status' | 'error' | 'drop' | 'never'
+> & {
+  /** Null ends it COMPLETED without an article. */
   hcArticleId?: null;
-  /** Ends it FAILED, unless a status is given, with this in its `error`. */
-  error?: string;
-  /** Accepted, but no job comes back for this source and nothing is queued. */
-  drop?: true;
-  /** Stays IN_PROGRESS forever. */
-  never?: true;
 };
 
-/** What generation can be set to. */
+/** Settings of generation. */
 export type KnowledgeSettings = Pick<WorkspaceSettings, 'pendingMs' | 'workingMs' | 'now'> & {
-  /** Scripts single jobs of generation, asked whenever one is queued; default none. */
+  /** Scripts single jobs of generation; called whenever one is queued. Default none. */
   knowledgeJobs: (source: {
     url: string | null;
     id: string;
     title: string;
   }) => KnowledgeJobScript | undefined;
-  /** Whether such a job overwrites its source's `linkedJobId` and `linkedJobStatus`; default false. */
+  /** True if such a job overwrites its source's `linkedJobId` and `linkedJobStatus`; default false. */
   knowledgeRewritesJobs: boolean;
 };
 
-/** Somebody, or something, that answers customers from folders. */
+/** An agent, which answers customers from folders. */
 export type SandboxAgent = {
   /** Agent ID. */
   id: string;
@@ -50,23 +44,22 @@ export type SandboxAgent = {
   folders?: string[];
 };
 
-/** What a workspace's knowledge begins with. */
+/** The knowledge with which a workspace begins. */
 export type KnowledgeContent = {
   folders: readonly SandboxFolder[];
-  agents: readonly SandboxAgent[];
   articles: readonly SandboxArticle[];
-  /** Which source each draft was made from, by their IDs. */
+  /** The source of each draft, by their IDs. */
   draftSources?: ReadonlyMap<string, string>;
 };
 
-type GenerateRequest = z.infer<typeof generateRequest>;
-type Job = {
+type GenerationRequest = z.infer<typeof generateRequest>;
+type GenerationJob = {
   id: string;
   documentId: string;
-  request: GenerateRequest;
+  request: GenerationRequest;
   script: KnowledgeJobScript;
-  /** What the API tells of it. */
-  told: Record<string, string | null>;
+  /** The job as the API gives it. */
+  answer: Record<string, string | null>;
 };
 
 /** The articles, folders and agents of one workspace, and the jobs that write drafts from sources. */
@@ -80,21 +73,22 @@ export class SandboxKnowledge {
   readonly #drafts = new Map<string, SandboxArticle>();
   /** The source of each draft, by their IDs. */
   readonly #draftSources: Map<string, string>;
-  readonly #jobs = new Map<string, Job>();
+  readonly #jobs = new Map<string, GenerationJob>();
   readonly #startedAt: string;
 
-  /** Takes every setting, where the jobs' steps go, the sources, and what there is at first. */
+  /** Takes every setting, the schedule for the jobs' steps, the sources, and the initial content. */
   constructor(
     settings: KnowledgeSettings,
     schedule: Schedule,
     sources: SandboxWorkspace,
     content: KnowledgeContent,
+    agents: readonly SandboxAgent[],
   ) {
     this.#settings = settings;
     this.#schedule = schedule;
     this.#sources = sources;
     this.#folders = content.folders;
-    this.#agents = content.agents;
+    this.#agents = agents;
     this.#draftSources = new Map(content.draftSources);
     this.#startedAt = new Date(settings.now()).toISOString();
     for (const article of content.articles) this.addArticle(article);
@@ -105,7 +99,7 @@ export class SandboxKnowledge {
     return [...this.#live.values(), ...this.#drafts.values()];
   }
 
-  /** Adds an article: a live one, but for what is given. It is a draft if `isDraftPublished` is no null. */
+  /** Adds an article: a live one, except for the given fields. It is a draft unless `isDraftPublished` is null. */
   addArticle(given: Partial<SandboxArticle>): SandboxArticle {
     const number = this.articles().length + 1;
     const { title = `Article ${number}`, mainKnowledge } = given;
@@ -120,8 +114,8 @@ export class SandboxKnowledge {
     return article;
   }
 
-  /** Queues a job for each source, and gives them in another order. */
-  generate(request: GenerateRequest): { jobs: object[] } {
+  /** Queues a job for each source, and returns them in another order. */
+  generate(request: GenerationRequest): { jobs: object[] } {
     if (request.botId !== undefined) this.#agent(request.botId);
     const documents = [...new Set(request.documentIds)].map((id) => {
       const document = this.#sources.find(id);
@@ -135,11 +129,11 @@ export class SandboxKnowledge {
     };
   }
 
-  /** What the API tells of these jobs. One that is none of generation fails the whole request. */
+  /** These jobs as the API gives them. One that is none of generation fails the whole request. */
   jobs(ids: readonly string[]): { jobs: object[] } {
     const jobs = ids.map((id) => {
       const job = this.#jobs.get(id);
-      if (job) return job.told;
+      if (job) return job.answer;
       const isSources = this.#sources.documents().some(({ linkedJobId }) => linkedJobId === id);
       if (isSources) throw new RefusedRequest(400, `Job ${id} is not a knowledge job`);
       throw new RefusedRequest(404, `Job ${id} not found`);
@@ -154,12 +148,12 @@ export class SandboxKnowledge {
     return [...live, ...drafts].reverse();
   }
 
-  /** Those of these that there are. */
+  /** The articles with these IDs. Unknown IDs are skipped. */
   get(ids: readonly string[]): SandboxArticle[] {
     return [...new Set(ids)].flatMap((id) => this.#live.get(id) ?? this.#drafts.get(id) ?? []);
   }
 
-  /** Makes a draft live with what is given: its original's next version, or a new article. */
+  /** Makes a draft live, with the given fields: as its original's next version, or as a new article. */
   publish(draftId: string, article: z.infer<typeof publishRequest>): SandboxArticle {
     const draft = this.#drafts.get(draftId);
     if (!draft || draft.isDraftPublished) {
@@ -201,7 +195,7 @@ export class SandboxKnowledge {
       .sort((one, other) => other.createdAt.localeCompare(one.createdAt));
   }
 
-  /** Deletes articles, and says how they stood; those that are not known, as they are given. */
+  /** Deletes articles, and returns them with their folders; unknown ones as they are given. */
   takeOut<Given extends { id: string }>(articles: readonly Given[]): object[] {
     return articles.map((given) => {
       const known = this.#live.get(given.id);
@@ -223,7 +217,7 @@ export class SandboxKnowledge {
     return this.#folders.filter(({ root }) => assigned?.includes(root) ?? true);
   }
 
-  #queue(document: SandboxDocument, request: GenerateRequest): Job | null {
+  #queue(document: SandboxDocument, request: GenerationRequest): GenerationJob | null {
     const { id: documentId, originalUrl: url, title } = document;
     const script =
       this.#settings.knowledgeJobs({ url, id: documentId, title: title ?? 'Untitled' }) ?? {};
@@ -231,8 +225,8 @@ export class SandboxKnowledge {
     const now = this.#settings.now();
     const id = randomUUID();
     const createdAt = new Date(now).toISOString();
-    const told = { id, jobStatus: 'PENDING', createdAt, hcArticleId: null };
-    const job = { id, documentId, request, script, told };
+    const answer = { id, jobStatus: 'PENDING', createdAt, hcArticleId: null };
+    const job = { id, documentId, request, script, answer };
     this.#jobs.set(id, job);
     this.#rewriteSource(job, now);
     const salt = `knowledge ${url ?? documentId}`;
@@ -240,13 +234,13 @@ export class SandboxKnowledge {
     const working = script.workingMs ?? varied(this.#settings.workingMs, `working ${salt}`);
     this.#schedule.add(now + pending, (at) => {
       const startedAt = new Date(at).toISOString();
-      this.#tell(job, at, { jobStatus: 'IN_PROGRESS', startedAt });
+      this.#change(job, at, { jobStatus: 'IN_PROGRESS', startedAt });
       if (!script.never) this.#schedule.add(at + working, (end) => this.#finish(job, end));
     });
     return job;
   }
 
-  #finish(job: Job, at: number): void {
+  #finish(job: GenerationJob, at: number): void {
     const { script, request } = job;
     const document = this.#sources.find(job.documentId);
     const isScripted = script.status !== undefined || script.hcArticleId === null;
@@ -255,7 +249,7 @@ export class SandboxKnowledge {
     const makesOne = jobStatus === 'COMPLETED' && script.hcArticleId !== null;
     const draft = document && makesOne ? this.#write(document, request) : null;
     const article = draft && !request.isDraft ? this.#makeLive(draft, at) : draft;
-    this.#tell(job, at, {
+    this.#change(job, at, {
       jobStatus,
       completedAt: new Date(at).toISOString(),
       hcArticleId: article?.id ?? null,
@@ -263,12 +257,12 @@ export class SandboxKnowledge {
     });
   }
 
-  /** The draft that a source comes to; null where it comes to none. */
-  #write(document: SandboxDocument, { restrictedOps, botId }: GenerateRequest) {
+  /** Writes the draft that a source leads to; null if it leads to none. */
+  #write(document: SandboxDocument, { restrictedOps, botId }: GenerationRequest) {
     const folders = this.#foldersOf(botId);
     const { id, paragraphs } = document;
     const title = document.title ?? 'Untitled';
-    const may = (operation: GenerateRequest['restrictedOps'][number]) =>
+    const may = (operation: GenerationRequest['restrictedOps'][number]) =>
       restrictedOps.length === 0 || restrictedOps.includes(operation);
     const original = may('UPDATE_ARTICLE') ? this.#covering(document) : undefined;
     const folder = bestFolder(folders, title, paragraphs);
@@ -284,7 +278,7 @@ export class SandboxKnowledge {
     return draft;
   }
 
-  /** The live article that a source is linked to, or that has its title. */
+  /** The live article that the source is linked to, or one with its title. */
   #covering({ linkedKnowledgeId, title }: SandboxDocument): SandboxArticle | undefined {
     const linked = this.#live.get(linkedKnowledgeId ?? '');
     return linked ?? [...this.#live.values()].find((article) => article.title === title);
@@ -313,24 +307,24 @@ export class SandboxKnowledge {
     return live;
   }
 
-  #tell(job: Job, at: number, fields: Job['told']): void {
-    job.told = { ...job.told, ...fields };
+  #change(job: GenerationJob, at: number, fields: GenerationJob['answer']): void {
+    job.answer = { ...job.answer, ...fields };
     this.#rewriteSource(job, at);
   }
 
-  /** Overwrites the source's job, if that is set, but not one that still runs. */
-  #rewriteSource({ id, documentId, told }: Job, at: number): void {
+  /** Overwrites the source's job, if the settings say so, but not one that still runs. */
+  #rewriteSource({ id, documentId, answer }: GenerationJob, at: number): void {
     const document = this.#sources.find(documentId);
     const isOther = document?.linkedJobId !== id;
     const isBusy = ['PENDING', 'IN_PROGRESS'].includes(document?.linkedJobStatus ?? '');
-    const mayTake = told.jobStatus === 'PENDING' ? !isBusy : !isOther;
+    const mayTake = answer.jobStatus === 'PENDING' ? !isBusy : !isOther;
     if (!this.#settings.knowledgeRewritesJobs || !mayTake) return;
-    const linkedJobStatus = told.jobStatus ?? null;
+    const linkedJobStatus = answer.jobStatus ?? null;
     this.#sources.update(documentId, { linkedJobId: id, linkedJobStatus }, at);
   }
 }
 
-/** Why nothing can be generated from this source; null where it can. */
+/** The reason why nothing can be generated from this source; null if it can. */
 function failureOf(document: SandboxDocument | undefined): string | null {
   if (!document) return 'The source was deleted';
   if (document.paragraphs.length === 0) return 'The source holds no usable content';

@@ -1,57 +1,59 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { SandboxArticle } from './articles.ts';
-import type { SandboxDocument } from './documents.ts';
-import {
-  type Answer,
-  act,
-  errorAnswer,
-  type Fault,
-  type FaultAction,
-  FaultScript,
-  send,
-} from './faults.ts';
-import { knownFolders } from './folders.ts';
-import { type KnowledgeSettings, type SandboxAgent, SandboxKnowledge } from './knowledge.ts';
-import { knowledgeRoutes } from './knowledge-routes.ts';
-import { livedIn } from './lived-in.ts';
-import { livedInKnowledge } from './lived-in-knowledge.ts';
+import { livedInAgents, livedInKnowledge, livedInSources } from './lived-in.ts';
 import { RateLimit } from './rate-limit.ts';
 import { providers, RefusedRequest } from './requests.ts';
-import type { Route, Scope } from './route.ts';
+import { type Answer, errorAnswer, sendAnswer } from './sandbox-answer.ts';
+import type { SandboxArticle } from './sandbox-article.ts';
+import type { SandboxDocument } from './sandbox-document.ts';
+import { knownFolders } from './sandbox-folders.ts';
+import {
+  type KnowledgeSettings,
+  type SandboxAgent,
+  SandboxKnowledge,
+} from './sandbox-knowledge.ts';
+import { type ApiRoute, apiRoutes, type KeyScope } from './sandbox-routes.ts';
 import { SandboxWorkspace, type WorkspaceSettings } from './sandbox-workspace.ts';
 import { Schedule } from './schedule.ts';
-import { sourceRoutes } from './source-routes.ts';
 
-export type { SandboxArticle } from './articles.ts';
-export type { SandboxDocument } from './documents.ts';
-export type { Fault, FaultAction } from './faults.ts';
-export type { KnowledgeJobScript, KnowledgeSettings, SandboxAgent } from './knowledge.ts';
-export type { Scope } from './route.ts';
+export type { SandboxArticle } from './sandbox-article.ts';
+export type { SandboxDocument } from './sandbox-document.ts';
+export type { KnowledgeJobScript, KnowledgeSettings, SandboxAgent } from './sandbox-knowledge.ts';
+export type { KeyScope } from './sandbox-routes.ts';
 export type { JobScript, WorkspaceSettings } from './sandbox-workspace.ts';
 
-/** What a sandbox can be started with. */
+/** Options of a sandbox. */
 export type SandboxOptions = Partial<WorkspaceSettings & KnowledgeSettings> & {
   /** Port to listen at on 127.0.0.1; default 0, any free one. */
   port?: number;
-  /** The keys there are and their scopes; see `defaultKeys`. */
-  keys?: Record<string, Scope[]>;
-  /** List parameters that this API ignores without a word; default none. */
+  /** The valid keys and their scopes; see `defaultKeys`. */
+  keys?: Record<string, KeyScope[]>;
+  /** List parameters that this API silently ignores; default none. */
   ignoredFilters?: readonly string[];
-  /** How many requests of one key it takes in any 60 s, by its clock; default 100, `Infinity` for any number. */
+  /** Requests of one key that it takes in any 60 s, by its clock; default 100, `Infinity` for any number. */
   requestsPerMinute?: number;
-  /** Whether a 429 because of that says when to come back, in seconds (the default). */
+  /** Retry-After of a 429 for that limit: in seconds (the default) or none. */
   retryAfter?: 'seconds' | 'none';
-  /** What the workspace begins with: nothing (the default), or what a year of use leaves behind. */
+  /** The workspace's initial content: none (the default), or the result of a year of use. */
   content?: 'empty' | 'lived-in';
-  /** Whether the workspace has a folder tree, without which nothing can be generated; default: if it is lived-in. */
+  /** True for a folder tree, without which nothing can be generated; default: if it is lived-in. */
   folders?: boolean;
   /** The agents; default: two if it is lived-in, and else none. */
   agents?: readonly SandboxAgent[];
+  /** Sees each request within the limit first, and returns true if it answers it itself. */
+  intercept?: (interception: Interception) => boolean;
 };
 
-/** The keys of a sandbox that was given none: both scopes, and each alone. */
-export const defaultKeys: Record<string, Scope[]> = {
+/** A request, and the means to answer it in another way than the API does. */
+export type Interception = {
+  request: RecordedRequest;
+  response: ServerResponse;
+  /** Does what the request asks for, at another path if given, and returns the API's answer. */
+  carryOut: (path?: string) => Answer;
+};
+
+/** The keys of a sandbox that was given none: one with both scopes, and one for each scope. */
+export const defaultKeys: Record<string, KeyScope[]> = {
   fini_sandbox: ['read', 'write'],
   fini_sandbox_read: ['read'],
   fini_sandbox_write: ['write'],
@@ -63,18 +65,13 @@ export type RecordedRequest = {
   method: string;
   /** Path with its query. */
   path: string;
-  /** The JSON body; null where there is none or it is not JSON. */
+  /** The JSON body; null if there is none or it is not JSON. */
   body: unknown;
   /** The `Authorization` header. */
   authorization: string | null;
   /** When it had come in whole, in milliseconds since 1970 by the sandbox's clock. */
   at: number;
-  /** What a script did to it; null where it was answered as it should be. */
-  fault: FaultAction | null;
-  /**
-   * The HTTP status of carrying it out, also where that never reached the client, or of turning it
-   * away for the limit; null until then.
-   */
+  /** The HTTP status of the API's answer, even if the client never received it; null until then. */
   status: number | null;
 };
 
@@ -82,23 +79,19 @@ export type RecordedRequest = {
 export type Sandbox = {
   /** Base URL, without a trailing slash. */
   url: string;
-  /** A key with both scopes, or the first one where none has both. */
+  /** A key with both scopes, or the first one if none has both. */
   apiKey: string;
-  /** Every request in the order of arrival, those that a fault befell too. */
+  /** Every request in the order of arrival. */
   requests: RecordedRequest[];
-  /** Scripts faults, behind those already there. */
-  script: (...faults: Fault[]) => void;
-  /** Forgets all faults. */
-  clearFaults: () => void;
   /** Every record as it is now. */
   documents: () => SandboxDocument[];
-  /** Adds a record: an ingested web page, but for what is given. */
+  /** Adds a record: an ingested web page, except for the given fields. */
   addDocument: (given: Partial<SandboxDocument>) => SandboxDocument;
   /** Every article as it is now, live ones and drafts. */
   articles: () => SandboxArticle[];
-  /** Adds an article: a live one, but for what is given, and a draft with `isDraftPublished: false`. */
+  /** Adds an article: a live one, except for the given fields; a draft with `isDraftPublished: false`. */
   addArticle: (given: Partial<SandboxArticle>) => SandboxArticle;
-  /** How many sockets are open now. */
+  /** The number of open sockets. */
   connections: () => number;
   /** Ends it at once, with its open sockets. */
   close: () => Promise<void>;
@@ -110,11 +103,12 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     port = 0,
     keys = defaultKeys,
     ignoredFilters = [],
-    content = 'empty',
     requestsPerMinute = 100,
     retryAfter = 'seconds',
+    content = 'empty',
     folders = content === 'lived-in',
     agents,
+    intercept = () => false,
     ...given
   } = options;
   const settings: WorkspaceSettings & KnowledgeSettings = {
@@ -132,60 +126,61 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   };
   const schedule = new Schedule();
   const advance = () => schedule.advance(settings.now());
+  const isLivedIn = content === 'lived-in';
   const workspace = new SandboxWorkspace(settings, schedule);
-  const documents = content === 'lived-in' ? livedIn(settings.now()) : [];
+  const documents = isLivedIn ? livedInSources(settings.now()) : [];
   for (const document of documents) workspace.addDocument(document);
-  const initial = livedInKnowledge(documents, folders ? knownFolders : [], settings.now());
-  const knowledge = new SandboxKnowledge(settings, schedule, workspace, {
-    ...initial,
-    agents: agents ?? (content === 'lived-in' ? initial.agents : []),
-  });
-  const routes = [
-    ...sourceRoutes(workspace, knowledge, settings, ignoredFilters),
-    ...knowledgeRoutes(knowledge),
-  ];
-  const faults = new FaultScript();
+  const knowledge = new SandboxKnowledge(
+    settings,
+    schedule,
+    workspace,
+    livedInKnowledge(documents, folders ? knownFolders : []),
+    agents ?? (isLivedIn ? livedInAgents(settings.now()) : []),
+  );
+  const routes = apiRoutes(workspace, knowledge, settings, ignoredFilters);
   const rateLimit = new RateLimit(requestsPerMinute);
   const requests: RecordedRequest[] = [];
   const sockets = new Set<Socket>();
 
-  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const { method = 'GET', url: path = '/' } = request;
-    const { authorization = null } = request.headers;
-    const body = await readJson(request);
+  const handle = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { method = 'GET', url: path = '/' } = message;
+    const { authorization = null } = message.headers;
+    const body = await jsonBody(message);
     const at = settings.now();
-    const secondsLeft = rateLimit.take(authorization ?? '', at);
-    // A request that is turned away for the limit is not one that a fault could befall.
-    const fault = secondsLeft === null ? (faults.take(method, path) ?? null) : null;
-    const record: RecordedRequest = {
-      ...{ method, path, body: body ?? null, authorization, at, fault },
+    const request: RecordedRequest = {
+      method,
+      path,
+      body: body ?? null,
+      authorization,
+      at,
       status: null,
     };
-    requests.push(record);
+    requests.push(request);
     // Node's own `Date` would not follow a clock that was passed in.
     response.setHeader('date', new Date(at).toUTCString());
+    const secondsLeft = rateLimit.take(authorization ?? '', at);
+    if (secondsLeft !== null) {
+      request.status = 429;
+      if (retryAfter === 'seconds') response.setHeader('retry-after', secondsLeft);
+      sendAnswer(response, errorAnswer(429, 'Too Many Requests'));
+      return;
+    }
     const carryOut = (target = path): Answer => {
       advance();
       const answer = answerOf(routes, keys, { method, path: target, body, authorization });
-      record.status = answer.status;
+      request.status = answer.status;
       return answer;
     };
-    if (secondsLeft !== null) {
-      const answer = errorAnswer(429, 'Too Many Requests');
-      record.status = answer.status;
-      if (retryAfter === 'seconds') response.setHeader('retry-after', secondsLeft);
-      send(response, answer);
-    } else if (fault) act(fault, path, response, carryOut);
-    else send(response, carryOut());
+    if (!intercept({ request, response, carryOut })) sendAnswer(response, carryOut());
   };
 
-  const server = createServer((request, response) => {
-    // Writing to a client that has gone: nobody is left to tell.
+  const server = createServer((message, response) => {
+    // The client has gone while it was written to: no one is left to tell.
     response.on('error', () => response.destroy());
-    handle(request, response).catch((error: unknown) => {
+    handle(message, response).catch((error: unknown) => {
       // Either the client went away in mid-request, or the sandbox has a bug, which must show.
       if (response.headersSent) response.destroy();
-      else send(response, errorAnswer(500, String(error)));
+      else sendAnswer(response, errorAnswer(500, String(error)));
     });
   });
   server.on('connection', (socket) => {
@@ -204,8 +199,6 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     url: `http://127.0.0.1:${boundPort}`,
     apiKey: names.find((name) => keys[name]?.length === 2) ?? names[0] ?? '',
     requests,
-    script: (...added) => faults.add(added),
-    clearFaults: () => faults.clear(),
     documents: () => {
       advance();
       return workspace.documents();
@@ -226,8 +219,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
 }
 
 function answerOf(
-  routes: Route[],
-  keys: Record<string, Scope[]>,
+  routes: ApiRoute[],
+  keys: Record<string, KeyScope[]>,
   request: Pick<RecordedRequest, 'method' | 'path' | 'authorization' | 'body'>,
 ): Answer {
   const { method, path, authorization, body } = request;
@@ -241,21 +234,21 @@ function answerOf(
     return errorAnswer(403, `API key is missing the required \`${route.scope}\` scope`);
   }
   if (method !== 'GET' && body === undefined) return errorAnswer(400, 'Invalid request body');
-  const [, parameter = ''] = route.path.exec(url.pathname) ?? [];
-  const query = Object.fromEntries(url.searchParams);
+  const input = method === 'GET' ? Object.fromEntries(url.searchParams) : body;
+  const [, variable = ''] = route.path.exec(url.pathname) ?? [];
   try {
-    return { status: 200, body: route.answer({ parameter, query, body }) };
+    return { status: 200, body: route.answer(input, variable) };
   } catch (error) {
     if (error instanceof RefusedRequest) return errorAnswer(error.status, error.detail);
     throw error;
   }
 }
 
-/** The body; undefined where it is not JSON, or not said to be. */
-async function readJson(request: IncomingMessage): Promise<unknown> {
+/** The body; undefined if it is not JSON, or not said to be. */
+async function jsonBody(message: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
-  if (!request.headers['content-type']?.startsWith('application/json')) return undefined;
+  for await (const chunk of message) chunks.push(chunk);
+  if (!message.headers['content-type']?.startsWith('application/json')) return undefined;
   try {
     return JSON.parse(Buffer.concat(chunks).toString());
   } catch {

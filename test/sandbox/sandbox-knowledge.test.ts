@@ -6,7 +6,7 @@ import {
   type SandboxArticle,
   type SandboxOptions,
   startSandbox,
-} from '../../src/sandbox/server.ts';
+} from '../../src/sandbox/sandbox-server.ts';
 import { askSandbox } from '../harness.ts';
 
 const UNKNOWN = '5d9f67a8-d853-4af4-b7ce-23ebba1245e5';

@@ -15,17 +15,17 @@ export type SandboxDocument = {
   source: string;
   /** The provider's own ID; for a web page its URL. */
   externalId: string | null;
-  /** Whether English-specific processing applies. */
+  /** True if English-specific processing applies. */
   english: boolean;
-  /** Whether BASER processing applies. */
+  /** True if BASER processing applies. */
   baser: boolean;
   /** Text of the last run that yielded any. */
   paragraphs: string[];
   /** The text before that. */
   oldParagraphs: string[];
-  /** Whether the last finished run yielded usable content; null before the first. */
+  /** True if the last finished run yielded usable content; null before the first. */
   success: boolean | null;
-  /** Why the last finished run failed; empty where it did not, null before the first. */
+  /** The reason why the last finished run failed; empty if it did not, null before the first. */
   error: string | null;
   /** When the record was made, ISO 8601 in milliseconds. */
   createdAt: string;
@@ -41,15 +41,15 @@ export type SandboxDocument = {
   linkedKnowledgeId: string | null;
   /** `ADD_ARTICLE_TO_FOLDER`, `UPDATE_ARTICLE` or `DO_NOTHING`, once a run yielded content. */
   linkedOperation: string | null;
-  /** Why that operation, in words. */
+  /** The reason for that operation, in words. */
   linkedReason: string | null;
-  /** `PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, or what a script made of it. */
+  /** `PENDING`, `IN_PROGRESS`, `COMPLETED`, `FAILED`, or a scripted status. */
   linkedJobStatus: string | null;
-  /** Whether the last run's text differs from the one before. */
+  /** True if the last run's text differs from the one before. */
   changed: boolean | null;
 };
 
-/** A record as young as can be: nothing has happened to it but its making, at `now`. */
+/** Makes a record, at `now`. No job has been queued for it yet. */
 export function newDocument(source: string, originalUrl: string, now: number): SandboxDocument {
   const createdAt = new Date(now).toISOString();
   return {
@@ -92,7 +92,7 @@ function descending(one: string, other: string): number {
   return one < other ? 1 : -1;
 }
 
-/** Whether the record passes the list's filters. */
+/** Returns true if the record passes the list's filters. */
 export function passes(document: SandboxDocument, query: ListQuery) {
   const { id, source, english, changed, title, originalUrl } = query;
   const { linkedKnowledgeId, linkedOperation } = query;

@@ -1,21 +1,21 @@
-/** An article of the help centre, live or a draft, with every field of the contract. */
+/** An article of the help center, live or a draft, with every field of the contract. */
 export type SandboxArticle = {
   /** Article ID, a UUID. A draft's is not that of the article it becomes. */
   id: string;
   title: string;
   /** The text that agents answer from. */
   mainKnowledge: string;
-  /** How agents are to answer from it. */
+  /** Instructions for agents that answer from it. */
   agentInstruction: string;
-  /** What customers ask. */
+  /** Questions of customers that it answers. */
   questions: string[];
   keywords: string[];
-  /** When agents hand over to a person. */
+  /** The rule for handing over to a person. */
   escalation: string;
   /** The folder it is in, or would be in; null in a workspace without folders. */
   parentFolderId: string | null;
   active: boolean;
-  /** Whether the help centre shows it. */
+  /** True if the help center shows it. */
   public: boolean;
   origin: string;
   /** 1 for a new one; each published update adds 1. */
@@ -24,11 +24,11 @@ export type SandboxArticle = {
   originalArticleId: string | null;
   /** That article's version when the draft was made. */
   originalArticleVersion: number | null;
-  /** Whether this draft was published; null for a live article. */
+  /** True once this draft was published; null for a live article. */
   isDraftPublished: boolean | null;
 };
 
-/** What an article's text says, without where it stands and what it came from. */
+/** The written part of an article, without its folder, version and original. */
 type Written = Pick<
   SandboxArticle,
   'title' | 'mainKnowledge' | 'agentInstruction' | 'questions' | 'keywords' | 'escalation'
@@ -59,7 +59,7 @@ export function writeArticle(title: string, paragraphs: readonly string[]): Writ
   };
 }
 
-/** Where an article stands that was generated from a source, as an update or as a new one. */
+/** The other part of an article generated from a source, as an update of `original` or as a new one. */
 export function standing(parentFolderId: string | null, original: SandboxArticle | null) {
   return {
     parentFolderId,
@@ -90,7 +90,7 @@ function questionsOf(title: string, topic: string, text: string): string[] {
 /** The longer words, the most frequent first. */
 function keywordsOf(text: string): string[] {
   const counts = new Map<string, number>();
-  for (const word of wordsOf(text)) {
+  for (const word of lowerCaseWords(text)) {
     if (word.length > 4 && !MINOR_WORDS.has(word)) counts.set(word, (counts.get(word) ?? 0) + 1);
   }
   const words = [...counts].sort(([, one], [, other]) => other - one).map(([word]) => word);
@@ -98,6 +98,6 @@ function keywordsOf(text: string): string[] {
 }
 
 /** The words of a text, in lower case. */
-export function wordsOf(text: string): string[] {
+export function lowerCaseWords(text: string): string[] {
   return text.toLowerCase().match(/\p{L}{3,}/gu) ?? [];
 }

@@ -1,15 +1,19 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http';
-import { newDocument } from './documents.ts';
+import type { ServerResponse } from 'node:http';
+import {
+  type Answer,
+  errorAnswer,
+  jsonHeaders,
+  sendAnswer,
+} from '../src/sandbox/sandbox-answer.ts';
+import { newDocument } from '../src/sandbox/sandbox-document.ts';
+import {
+  type Interception,
+  type Sandbox,
+  type SandboxOptions,
+  startSandbox,
+} from '../src/sandbox/sandbox-server.ts';
 
-/** An answer of the API, before it is written. */
-export type Answer = {
-  /** HTTP status. */
-  status: number;
-  /** What becomes the JSON body. */
-  body: unknown;
-};
-
-/** What goes wrong, or happens besides. "The real answer" is what the API would have said. */
+/** A fault, or something that happens besides. "The real answer" is the API's own. */
 export type FaultAction =
   /** This status, not carried out; `body` is the error envelope unless given. */
   | { kind: 'status'; status: number; headers?: Record<string, string>; body?: unknown }
@@ -31,7 +35,7 @@ export type FaultAction =
   | { kind: 'endless' }
   /** A 302 to this address; not carried out. */
   | { kind: 'redirect'; location: string }
-  /** The real answer with its body changed; what comes back must be JSON. */
+  /** The real answer with its body changed, to something that is JSON. */
   | { kind: 'rewrite'; rewrite: (body: unknown) => unknown }
   /** A list without end: after the first page made-up documents, or the first page repeated. */
   | { kind: 'endlessPaging'; pages?: 'made-up' | 'repeated' }
@@ -44,78 +48,77 @@ export type Fault = {
   method?: string;
   /** Tested on the path with its query; default any. */
   path?: RegExp;
-  /** Matching requests let through first; default 0. */
+  /** Number of matching requests let through first; default 0. */
   skip?: number;
-  /** Matching requests it acts on after that; default 1, `Infinity` for all. */
+  /** Number of matching requests it acts on after that; default 1, `Infinity` for all. */
   times?: number;
-  /** What happens to them. */
+  /** The fault itself. */
   action: FaultAction;
 };
 
-/** The faults still to act, in the order scripted. */
-export class FaultScript {
-  #faults: { fault: Fault; skip: number; times: number }[] = [];
-
-  /** Puts faults behind those already there. */
-  add(faults: Fault[]): void {
-    for (const fault of faults) {
-      this.#faults.push({ fault, skip: fault.skip ?? 0, times: fault.times ?? 1 });
-    }
-  }
-
+/** A sandbox whose requests can be made to fail. */
+export type ScriptedSandbox = Sandbox & {
+  /** Scripts faults, behind those already there. */
+  script: (...faults: Fault[]) => void;
   /** Forgets all faults. */
-  clear(): void {
-    this.#faults = [];
-  }
+  clearFaults: () => void;
+};
 
-  /** What befalls this request, which is counted: the first fault that fits and is not used up. */
-  take(method: string, path: string): FaultAction | undefined {
-    for (const entry of this.#faults) {
-      const { fault } = entry;
-      const fits = (fault.method ?? method) === method && path.search(fault.path ?? '') >= 0;
-      if (!fits || entry.times <= 0) continue;
-      if (entry.skip > 0) {
-        entry.skip -= 1;
-        continue;
+/** A fault that may still act, and on how many requests. */
+type ScriptedFault = { readonly fault: Fault; skip: number; times: number };
+
+/** Starts a sandbox whose requests can be made to fail. */
+export async function startScriptedSandbox(options: SandboxOptions = {}): Promise<ScriptedSandbox> {
+  const script: ScriptedFault[] = [];
+  const sandbox = await startSandbox({
+    ...options,
+    intercept: (interception) => {
+      const { method, path } = interception.request;
+      const action = nextAction(script, method, path);
+      if (action !== undefined) act(action, interception);
+      return action !== undefined;
+    },
+  });
+  return {
+    ...sandbox,
+    script: (...added) => {
+      for (const fault of added) {
+        script.push({ fault, skip: fault.skip ?? 0, times: fault.times ?? 1 });
       }
-      entry.times -= 1;
-      return fault.action;
-    }
-    return undefined;
-  }
+    },
+    clearFaults: () => {
+      script.length = 0;
+    },
+  };
 }
 
-/** The API's error envelope. */
-export function errorAnswer(status: number, message: string | string[]): Answer {
-  return { status, body: { statusCode: status, message, error: STATUS_CODES[status] ?? 'Error' } };
-}
-
-/** Writes the answer as JSON, if anybody is still there. */
-export function send(
-  response: ServerResponse,
-  { status, body }: Answer,
-  headers: Record<string, string> = {},
-): void {
-  if (response.destroyed) return;
-  const text = Buffer.from(JSON.stringify(body));
-  response.writeHead(status, { ...jsonOf(text), ...headers }).end(text);
-}
-
-/**
- * Lets the fault act on the request at this path. `carryOut` does what the request asks for and
- * gives the real answer, of another path if told so.
- */
-export function act(
-  action: FaultAction,
+/** Counts a request, and returns the action of the first fault that matches and is not used up. */
+function nextAction(
+  script: readonly ScriptedFault[],
+  method: string,
   path: string,
-  response: ServerResponse,
-  carryOut: (path?: string) => Answer,
-): void {
+): FaultAction | undefined {
+  for (const entry of script) {
+    const { fault } = entry;
+    const matches = (fault.method ?? method) === method && path.search(fault.path ?? '') >= 0;
+    if (!matches || entry.times <= 0) continue;
+    if (entry.skip > 0) {
+      entry.skip -= 1;
+      continue;
+    }
+    entry.times -= 1;
+    return fault.action;
+  }
+  return undefined;
+}
+
+function act(action: FaultAction, { request, response, carryOut }: Interception): void {
   switch (action.kind) {
     case 'status': {
+      request.status = action.status;
       const answer = errorAnswer(action.status, `Scripted fault: ${action.status}`);
       const body = 'body' in action ? action.body : answer.body;
-      send(response, { ...answer, body }, action.headers);
+      sendAnswer(response, { ...answer, body }, action.headers);
       return;
     }
     case 'html': {
@@ -126,7 +129,7 @@ export function act(
     case 'cut': {
       const { status, body } = carryOut();
       const text = Buffer.from(JSON.stringify(body));
-      response.writeHead(status, jsonOf(text));
+      response.writeHead(status, jsonHeaders(text));
       response.write(text.subarray(0, text.length / 2), () => response.destroy());
       return;
     }
@@ -143,44 +146,40 @@ export function act(
       return;
     case 'slow': {
       const answer = carryOut();
-      const timer = setTimeout(() => send(response, answer), action.milliseconds);
+      const timer = setTimeout(() => sendAnswer(response, answer), action.milliseconds);
       clearWhenClosed(timer, response);
       return;
     }
     case 'big': {
       const padding = action.bytes - JSON.stringify({ data: [], message: '' }).length;
-      send(response, { status: 200, body: { data: [], message: ' '.repeat(padding) } });
+      sendAnswer(response, { status: 200, body: { data: [], message: ' '.repeat(padding) } });
       return;
     }
     case 'endless':
       pump(response);
       return;
     case 'redirect':
-      send(response, errorAnswer(302, 'Found'), { location: action.location });
+      sendAnswer(response, errorAnswer(302, 'Found'), { location: action.location });
       return;
     case 'rewrite': {
       const { status, body } = carryOut();
-      send(response, { status, body: action.rewrite(body) });
+      sendAnswer(response, { status, body: action.rewrite(body) });
       return;
     }
     case 'endlessPaging':
-      send(response, endlessPage(path, action.pages ?? 'made-up', carryOut));
+      sendAnswer(response, endlessPage(request.path, action.pages ?? 'made-up', carryOut));
       return;
     case 'run':
       action.run();
-      send(response, carryOut());
+      sendAnswer(response, carryOut());
       return;
   }
-}
-
-function jsonOf(text: Buffer): Record<string, string | number> {
-  return { 'content-type': 'application/json; charset=utf-8', 'content-length': text.length };
 }
 
 function drip(response: ServerResponse, { status, body }: Answer, everyMs: number): void {
   const text = Buffer.from(JSON.stringify(body));
   let sent = 0;
-  response.writeHead(status, jsonOf(text));
+  response.writeHead(status, jsonHeaders(text));
   const timer = setInterval(() => {
     response.write(text.subarray(sent, sent + 1));
     sent += 1;
@@ -212,7 +211,7 @@ function pump(response: ServerResponse): void {
 function endlessPage(
   path: string,
   pages: 'made-up' | 'repeated',
-  carryOut: (path?: string) => Answer,
+  carryOut: Interception['carryOut'],
 ): Answer {
   const url = new URL(path, 'http://sandbox');
   if (pages === 'made-up' && url.searchParams.has('cursor')) {

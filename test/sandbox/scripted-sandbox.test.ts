@@ -1,11 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type FaultAction, type Sandbox, startSandbox } from '../../src/sandbox/server.ts';
+import {
+  type FaultAction,
+  type ScriptedSandbox,
+  startScriptedSandbox,
+} from '../scripted-sandbox.ts';
 
 const path = '/v2/documents/public';
-let sandbox: Sandbox;
+let sandbox: ScriptedSandbox;
 beforeEach(async () => {
-  sandbox = await startSandbox({ pendingMs: 0, workingMs: 0 });
+  sandbox = await startScriptedSandbox({ pendingMs: 0, workingMs: 0 });
 });
 afterEach(() => sandbox.close());
 
