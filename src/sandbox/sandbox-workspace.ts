@@ -58,12 +58,12 @@ export type WorkspaceSettings = {
   jobs: (item: { url: string | null; id: string; title: string }) => JobScript | undefined;
 };
 
-type Processing = { english?: boolean; baser?: boolean };
+type JobFlags = { english?: boolean; baser?: boolean };
 type IngestionJob = {
   id: string;
   documentId: string;
   script: JobScript;
-  processing: Processing;
+  flags: JobFlags;
 };
 
 /** The records of one workspace and the jobs that change them; no timers, see `Schedule`. */
@@ -229,18 +229,18 @@ export class SandboxWorkspace {
   }
 
   /** The IDs come back reversed, since the contract promises no order. */
-  #queueAll(documents: SandboxDocument[], processing: Processing): string[] {
-    const queued = documents.filter((document) => this.#queue(document, processing));
+  #queueAll(documents: SandboxDocument[], flags: JobFlags): string[] {
+    const queued = documents.filter((document) => this.#queue(document, flags));
     this.#schedule.advance(this.#settings.now());
     return queued.map(({ id }) => id).reverse();
   }
 
-  #queue(document: SandboxDocument, processing: Processing): boolean {
+  #queue(document: SandboxDocument, flags: JobFlags): boolean {
     const { id, originalUrl: url } = document;
     const title = document.title ?? this.#content(document).title;
     const script = this.#settings.jobs({ url, id, title }) ?? {};
     if (script.drop) return false;
-    const job: IngestionJob = { id: randomUUID(), documentId: id, script, processing };
+    const job: IngestionJob = { id: randomUUID(), documentId: id, script, flags };
     const now = this.#settings.now();
     if (this.#documents.has(id)) {
       // The new job does not show at first: the old status and job stay for a while.
@@ -256,7 +256,7 @@ export class SandboxWorkspace {
     const document = this.#documents.get(job.documentId);
     if (!document) return;
     this.#documents.set(document.id, { ...document, linkedJobId: job.id });
-    this.#change(job, at, { ...job.processing, linkedJobStatus: 'PENDING' });
+    this.#change(job, at, { ...job.flags, linkedJobStatus: 'PENDING' });
     const { pendingMs } = jobTimes(job.script, this.#settings, document.originalUrl ?? document.id);
     this.#schedule.add(at + pendingMs, (ready) => {
       this.#waiting.push(job);
