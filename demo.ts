@@ -19,15 +19,15 @@ const hasColour = isTerminal && !process.env.NO_COLOR;
 /** Longer lines are hard to read, and narrower than this there is no room for words. */
 const WIDEST = 100;
 const NARROWEST = 24;
-/** What the widest status takes, with a space. */
+/** The width of the longest status, with a space. */
 const STATUS_WIDTH = 'completed '.length;
 /** Room beside the bar for "28 of 38 done, 2 failed, 8 in progress, 12 s" and alike. */
 const COUNTS_LENGTH = 48;
 
-/** What the demo reads of a crawl. */
+/** The part of a crawl that the demo reads. */
 const Crawl = z.object({ urls: z.array(z.string()) });
 
-/** What the demo reads of a report, in which what is not known may be missing. */
+/** The part of a report that the demo reads. A field without a value may be missing. */
 const Report = z.object({
   outcome: z.string(),
   counts: z.object({
@@ -189,7 +189,7 @@ function row(colour: 'green' | 'red', status: string, text: string): string {
   return coloured(colour, status) + wrapped(text, STATUS_WIDTH).slice(status.length);
 }
 
-/** What adds this very checkout to a client: lines that can be copied, so they are not broken. */
+/** How to add this checkout to a client. These lines are to be copied, so they are not wrapped. */
 function howToAdd(): string {
   const args = [CLI, '--sandbox'];
   const servers = { 'fini-sandbox': { command: 'node', args } };

@@ -113,10 +113,10 @@ async function take(browser: Browser, picture: Picture, theme: 'light' | 'dark')
   await close();
 }
 
-/** How many lines of the terminal's picture are of pages that completed. */
+/** Lines for completed pages in the terminal's picture. */
 const COMPLETED_LINES = 9;
 
-/** What `npm run demo` writes to a terminal: its lines, of the progress bar the one in the middle. */
+/** The lines that `npm run demo` writes to a terminal, with the progress bar half full. */
 async function demoLines(): Promise<string[]> {
   const command = `stty cols 96; "${process.execPath}" node_modules/tsx/dist/cli.mjs demo.ts`;
   const { NO_COLOR: _colourful, ...environment } = process.env;

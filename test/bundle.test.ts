@@ -17,7 +17,7 @@ import { readAnswer } from './harness.ts';
 const MEGABYTE = 1_000_000;
 
 let work = '';
-/** Where a client would put the bundle's files. */
+/** The folder with the bundle's files, as a client unpacks them. */
 let unpacked = '';
 
 beforeAll(async () => {

@@ -24,7 +24,7 @@ const runScript = (words: readonly string[], cwd: string) =>
     cwd,
   });
 
-/** What npm says about the package. */
+/** The output of `npm pack --json`. */
 const packedSchema = z.tuple([
   z.object({
     filename: z.string(),

@@ -1,10 +1,10 @@
 import content from './content/lived-in.json' with { type: 'json' };
-import { webContent } from './content.ts';
-import { providerContent } from './provider-content.ts';
+import { contentOf } from './provider-content.ts';
 import { type SandboxArticle, standing, writeArticle } from './sandbox-article.ts';
 import { newDocument, type SandboxDocument } from './sandbox-document.ts';
 import { bestFolder, type SandboxFolder } from './sandbox-folders.ts';
 import type { KnowledgeContent, SandboxAgent } from './sandbox-knowledge.ts';
+import { jobOutcome } from './sandbox-workspace.ts';
 import { stableId } from './stable-id.ts';
 
 const MINUTE_MS = 60_000;
@@ -53,34 +53,16 @@ export function livedInSources(now: number): SandboxDocument[] {
     if (state === 'never-ingested') return document;
     const linkedJobId = stableId(`job ${originalUrl}`);
     if (state === 'stuck') return { ...document, linkedJobId, linkedJobStatus: 'PENDING' };
-    const found =
-      source === 'web'
-        ? webContent(originalUrl)
-        : providerContent(document.externalId ?? '', document.title ?? '');
-    const reason = failure ?? found.failure;
-    if (reason !== null) {
-      const { status: linkedJobStatus, error } = reason;
-      return { ...document, linkedJobId, linkedJobStatus, success: false, error };
-    }
-    const changed = before !== undefined;
+    const ingested = contentOf(document);
+    const isLinked = state === 'linked' || before !== undefined;
     return {
       ...document,
-      title: document.title ?? found.title,
-      storageUrl: `https://storage.fini.example/${stableId(originalUrl)}.json`,
-      paragraphs: found.paragraphs,
-      oldParagraphs: changed ? [before] : [],
-      success: true,
-      error: '',
-      mimeType: document.mimeType ?? 'text/html',
-      type: document.type ?? 'page',
+      ...jobOutcome(
+        { ...document, paragraphs: before === undefined ? [] : [before] },
+        { ...ingested, failure: failure ?? ingested.failure },
+      ),
       linkedJobId,
-      linkedJobStatus: 'COMPLETED',
-      linkedKnowledgeId: changed || state === 'linked' ? stableId(`article ${originalUrl}`) : null,
-      linkedOperation: changed ? 'UPDATE_ARTICLE' : 'ADD_ARTICLE_TO_FOLDER',
-      linkedReason: changed
-        ? 'The source was ingested before'
-        : 'No article covers this source yet',
-      changed,
+      linkedKnowledgeId: isLinked ? stableId(`article ${originalUrl}`) : null,
     };
   });
 }

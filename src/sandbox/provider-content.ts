@@ -1,7 +1,8 @@
 import resources from './content/provider-resources.json' with { type: 'json' };
 import texts from './content/provider-texts.json' with { type: 'json' };
-import { type Content, madeUpContent } from './content.ts';
+import { type Content, madeUpContent, webContent } from './content.ts';
 import type { ProviderName } from './requests.ts';
+import type { SandboxDocument } from './sandbox-document.ts';
 
 type ZendeskNode = { object: string; id: number; children?: ZendeskNode[] };
 type ConfluencePage = { id: string; pages: ConfluencePage[] };
@@ -12,6 +13,13 @@ const textsById = new Map(Object.entries(texts));
 export function providerContent(externalId: string, title: string): Content {
   const text = textsById.get(externalId);
   return { ...madeUpContent(title), title, ...(text !== undefined && { paragraphs: [text] }) };
+}
+
+/** The result of ingesting this record. */
+export function contentOf({ source, originalUrl, externalId, title }: SandboxDocument): Content {
+  return source === 'web' && originalUrl !== null
+    ? webContent(originalUrl)
+    : providerContent(externalId ?? '', title ?? 'Untitled');
 }
 
 /** Lists the resources that are not registered yet, in the provider's own shape. */

@@ -22,7 +22,7 @@ export type SandboxArticle = {
   version: number;
   /** The live article that this draft updates; null for any other. */
   originalArticleId: string | null;
-  /** That article's version when the draft was made. */
+  /** The original's version when the draft was made. */
   originalArticleVersion: number | null;
   /** True once this draft was published; null for a live article. */
   isDraftPublished: boolean | null;

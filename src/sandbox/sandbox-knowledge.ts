@@ -6,7 +6,7 @@ import { type SandboxArticle, standing, writeArticle } from './sandbox-article.t
 import type { SandboxDocument } from './sandbox-document.ts';
 import { bestFolder, type SandboxFolder } from './sandbox-folders.ts';
 import type { JobScript, SandboxWorkspace, WorkspaceSettings } from './sandbox-workspace.ts';
-import { type Schedule, varied } from './schedule.ts';
+import { jobTimes, type Schedule } from './schedule.ts';
 import { stableId } from './stable-id.ts';
 
 /**
@@ -229,13 +229,11 @@ export class SandboxKnowledge {
     const job = { id, documentId, request, script, answer };
     this.#jobs.set(id, job);
     this.#rewriteSource(job, now);
-    const salt = `knowledge ${url ?? documentId}`;
-    const pending = script.pendingMs ?? varied(this.#settings.pendingMs, `pending ${salt}`);
-    const working = script.workingMs ?? varied(this.#settings.workingMs, `working ${salt}`);
-    this.#schedule.add(now + pending, (at) => {
+    const times = jobTimes(script, this.#settings, `knowledge ${url ?? documentId}`);
+    this.#schedule.add(now + times.pendingMs, (at) => {
       const startedAt = new Date(at).toISOString();
       this.#change(job, at, { jobStatus: 'IN_PROGRESS', startedAt });
-      if (!script.never) this.#schedule.add(at + working, (end) => this.#finish(job, end));
+      if (!script.never) this.#schedule.add(at + times.workingMs, (end) => this.#finish(job, end));
     });
     return job;
   }

@@ -18,15 +18,12 @@ import { Schedule } from './schedule.ts';
 
 export type { SandboxArticle } from './sandbox-article.ts';
 export type { SandboxDocument } from './sandbox-document.ts';
-export type { KnowledgeJobScript, KnowledgeSettings, SandboxAgent } from './sandbox-knowledge.ts';
 export type { KeyScope } from './sandbox-routes.ts';
-export type { JobScript, WorkspaceSettings } from './sandbox-workspace.ts';
+export type { JobScript } from './sandbox-workspace.ts';
 
 /** Options of a sandbox. */
 export type SandboxOptions = Partial<WorkspaceSettings & KnowledgeSettings> & {
-  /** Port to listen at on 127.0.0.1; default 0, any free one. */
-  port?: number;
-  /** The valid keys and their scopes; see `defaultKeys`. */
+  /** The valid keys and their scopes; default: one with both scopes, and one for each. */
   keys?: Record<string, KeyScope[]>;
   /** List parameters that this API silently ignores; default none. */
   ignoredFilters?: readonly string[];
@@ -52,8 +49,7 @@ export type Interception = {
   carryOut: (path?: string) => Answer;
 };
 
-/** The keys of a sandbox that was given none: one with both scopes, and one for each scope. */
-export const defaultKeys: Record<string, KeyScope[]> = {
+const DEFAULT_KEYS: Record<string, KeyScope[]> = {
   fini_sandbox: ['read', 'write'],
   fini_sandbox_read: ['read'],
   fini_sandbox_write: ['write'],
@@ -100,8 +96,7 @@ export type Sandbox = {
 /** Starts an embedded Fini on loopback that behaves as the API's contract says. */
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const {
-    port = 0,
-    keys = defaultKeys,
+    keys = DEFAULT_KEYS,
     ignoredFilters = [],
     requestsPerMinute = 100,
     retryAfter = 'seconds',
@@ -189,14 +184,14 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    server.listen(0, '127.0.0.1', resolve);
   });
   const address = server.address();
-  const boundPort = typeof address === 'object' && address !== null ? address.port : port;
+  const port = typeof address === 'object' ? address?.port : undefined;
   const names = Object.keys(keys);
 
   return {
-    url: `http://127.0.0.1:${boundPort}`,
+    url: `http://127.0.0.1:${port}`,
     apiKey: names.find((name) => keys[name]?.length === 2) ?? names[0] ?? '',
     requests,
     documents: () => {

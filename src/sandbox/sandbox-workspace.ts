@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type * as z from 'zod';
-import { type Content, crawlFrom, webContent } from './content.ts';
-import { providerContent, providerResources } from './provider-content.ts';
+import { type Content, crawlFrom } from './content.ts';
+import { contentOf, providerResources } from './provider-content.ts';
 import {
   type crawlRequest,
   type deleteRequest,
@@ -14,7 +14,7 @@ import {
   type registerRequest,
 } from './requests.ts';
 import { newDocument, newestFirst, passes, type SandboxDocument } from './sandbox-document.ts';
-import { type Schedule, varied } from './schedule.ts';
+import { jobTimes, type Schedule } from './schedule.ts';
 
 /** The course of one job, instead of the one that its content leads to. Times are exact milliseconds. */
 export type JobScript = {
@@ -22,8 +22,6 @@ export type JobScript = {
   pendingMs?: number;
   /** Time from IN_PROGRESS until its end. */
   workingMs?: number;
-  /** Time for which a known record keeps its old status and job. */
-  lingerMs?: number;
   /** Final status, one of Fini's or an unknown one. */
   status?: string;
   /** Final `success`. */
@@ -60,12 +58,12 @@ export type WorkspaceSettings = {
   jobs: (item: { url: string | null; id: string; title: string }) => JobScript | undefined;
 };
 
-type Processing = { english?: boolean; baser?: boolean };
+type JobFlags = { english?: boolean; baser?: boolean };
 type IngestionJob = {
   id: string;
   documentId: string;
   script: JobScript;
-  processing: Processing;
+  flags: JobFlags;
 };
 
 /** The records of one workspace and the jobs that change them; no timers, see `Schedule`. */
@@ -231,23 +229,22 @@ export class SandboxWorkspace {
   }
 
   /** The IDs come back reversed, since the contract promises no order. */
-  #queueAll(documents: SandboxDocument[], processing: Processing): string[] {
-    const queued = documents.filter((document) => this.#queue(document, processing));
+  #queueAll(documents: SandboxDocument[], flags: JobFlags): string[] {
+    const queued = documents.filter((document) => this.#queue(document, flags));
     this.#schedule.advance(this.#settings.now());
     return queued.map(({ id }) => id).reverse();
   }
 
-  #queue(document: SandboxDocument, processing: Processing): boolean {
+  #queue(document: SandboxDocument, flags: JobFlags): boolean {
     const { id, originalUrl: url } = document;
     const title = document.title ?? this.#content(document).title;
     const script = this.#settings.jobs({ url, id, title }) ?? {};
     if (script.drop) return false;
-    const job: IngestionJob = { id: randomUUID(), documentId: id, script, processing };
+    const job: IngestionJob = { id: randomUUID(), documentId: id, script, flags };
     const now = this.#settings.now();
     if (this.#documents.has(id)) {
       // The new job does not show at first: the old status and job stay for a while.
-      const linger = script.lingerMs ?? this.#settings.lingerMs;
-      this.#schedule.add(now + linger, (at) => this.#becomePending(job, at));
+      this.#schedule.add(now + this.#settings.lingerMs, (at) => this.#becomePending(job, at));
     } else {
       this.#documents.set(id, document);
       this.#becomePending(job, now);
@@ -259,11 +256,9 @@ export class SandboxWorkspace {
     const document = this.#documents.get(job.documentId);
     if (!document) return;
     this.#documents.set(document.id, { ...document, linkedJobId: job.id });
-    this.#change(job, at, { ...job.processing, linkedJobStatus: 'PENDING' });
-    const pending =
-      job.script.pendingMs ??
-      varied(this.#settings.pendingMs, `pending ${document.originalUrl ?? document.id}`);
-    this.#schedule.add(at + pending, (ready) => {
+    this.#change(job, at, { ...job.flags, linkedJobStatus: 'PENDING' });
+    const { pendingMs } = jobTimes(job.script, this.#settings, document.originalUrl ?? document.id);
+    this.#schedule.add(at + pendingMs, (ready) => {
       this.#waiting.push(job);
       this.#startWaiting(ready);
     });
@@ -278,10 +273,9 @@ export class SandboxWorkspace {
       if (!document) continue;
       this.#working += 1;
       if (job.script.never) continue;
-      const working =
-        job.script.workingMs ??
-        varied(this.#settings.workingMs, `working ${document.originalUrl ?? document.id}`);
-      this.#schedule.add(at + working, (end) => {
+      const url = document.originalUrl ?? document.id;
+      const { workingMs } = jobTimes(job.script, this.#settings, url);
+      this.#schedule.add(at + workingMs, (end) => {
         this.#finish(job, end);
         this.#working -= 1;
         this.#startWaiting(end);
@@ -293,7 +287,7 @@ export class SandboxWorkspace {
     const document = this.#documents.get(job.documentId);
     if (document?.linkedJobId !== job.id) return;
     if (job.script.vanish) this.#documents.delete(document.id);
-    else this.#change(job, at, outcome(document, this.#content(document), job.script));
+    else this.#change(job, at, jobOutcome(document, this.#content(document), job.script));
   }
 
   /** Changes the record, unless the job is no longer its own. */
@@ -309,21 +303,25 @@ export class SandboxWorkspace {
     return changed;
   }
 
-  #content({ source, originalUrl, externalId, title }: SandboxDocument): Content {
-    if (source === 'web' && originalUrl !== null) return webContent(originalUrl);
-    const content = providerContent(externalId ?? '', title ?? 'Untitled');
-    const connected: readonly string[] = [...this.#settings.connectedProviders, 'googledrive'];
-    if (connected.includes(source)) return content;
+  #content(document: SandboxDocument): Content {
+    const { source } = document;
+    const content = contentOf(document);
+    const readable: readonly string[] = [
+      'web',
+      'googledrive',
+      ...this.#settings.connectedProviders,
+    ];
+    if (readable.includes(source)) return content;
     const error = `The ${source} connection has expired or lost its permission to this resource`;
     return { ...content, failure: { status: 'FAILED', error } };
   }
 }
 
 /** The fields of the record that a finished job changes. */
-function outcome(
+export function jobOutcome(
   document: SandboxDocument,
   content: Content,
-  script: JobScript,
+  script: JobScript = {},
 ): Partial<SandboxDocument> {
   const scripted = [script.status, script.success, script.error, script.paragraphs].some(
     (field) => field !== undefined,

@@ -19,8 +19,19 @@ export class Schedule {
   }
 }
 
+/** Milliseconds until a job starts, and from then until it ends. */
+type JobTimes = { pendingMs: number; workingMs: number };
+
+/** The scripted times, else the settings' times, varied by the source's URL or ID. */
+export function jobTimes(script: Partial<JobTimes>, settings: JobTimes, url: string): JobTimes {
+  return {
+    pendingMs: script.pendingMs ?? varied(settings.pendingMs, `pending ${url}`),
+    workingMs: script.workingMs ?? varied(settings.workingMs, `working ${url}`),
+  };
+}
+
 /** The time, half of it more or less by a hash (FNV-1a) of the text. */
-export function varied(milliseconds: number, text: string): number {
+function varied(milliseconds: number, text: string): number {
   let hash = 0x811c9dc5;
   for (const character of text) {
     hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);

@@ -401,7 +401,7 @@ describe('what there is at first', () => {
     expect(linked.length).toBeGreaterThan(5);
     expect(new Set(linked)).toEqual(ids);
     for (const { id } of live) expect(JSON.stringify(roots)).toContain(id);
-    // Where a source has changed, its article still says what it said before.
+    // The article of a changed source still has the text from before.
     for (const { linkedKnowledgeId, changed, paragraphs, oldParagraphs } of documents()) {
       const article = live.find(({ id }) => id === linkedKnowledgeId);
       if (article === undefined) continue;
