@@ -56,9 +56,9 @@ const SHORT_FLAGS = new Map([
   ['v', 'version'],
 ]);
 
-type Flags = ReadonlyMap<string, string | true | readonly string[]>;
+type GivenFlags = ReadonlyMap<string, string | true | readonly string[]>;
 
-function readFlags(argv: readonly string[]): { flags: Flags; faults: string[] } {
+function readFlags(argv: readonly string[]): { flags: GivenFlags; faults: string[] } {
   const flags = new Map<string, string | true | readonly string[]>();
   const faults: string[] = [];
   const initials = new Map<string, unknown>([

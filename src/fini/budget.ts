@@ -4,10 +4,10 @@ import { FiniError, type Operation } from './errors.ts';
 /** The part of a window's requests that polls may use. The rest is kept for people's calls. */
 const SHARE_OF_POLLS = 2 / 3;
 /** A shorter wait is not reported, in milliseconds. */
-const NOTICEABLE_MS = 1_000;
+export const NOTICEABLE_MS = 1_000;
 /** The pause after Fini's first 429 without a `Retry-After`, and the longest, as parts of a window. */
-const FIRST_PAUSE = 1 / 60;
-const LONGEST_PAUSE = 1 / 6;
+const FIRST_PAUSE_SHARE = 1 / 60;
+const LONGEST_PAUSE_SHARE = 1 / 6;
 
 /** A request, as it asks for its turn. */
 export interface Turn extends CallOptions {
@@ -57,7 +57,7 @@ export class Budget {
     this.#limit = limit;
     this.#limitOfPolls = Math.max(1, Math.floor(limit * SHARE_OF_POLLS));
     this.#windowMs = windowMs;
-    this.#pauseMs = windowMs * FIRST_PAUSE;
+    this.#pauseMs = windowMs * FIRST_PAUSE_SHARE;
   }
 
   /** True if nothing counts any more, so that a new budget would do as well. */
@@ -123,14 +123,14 @@ export class Budget {
     } else if (this.#pausedUntil <= now) {
       // Those that were under way together are refused together, which is one reason to pause.
       this.#pausedUntil = now + this.#pauseMs;
-      this.#pauseMs = Math.min(this.#pauseMs * 2, this.#windowMs * LONGEST_PAUSE);
+      this.#pauseMs = Math.min(this.#pauseMs * 2, this.#windowMs * LONGEST_PAUSE_SHARE);
     }
     this.#update();
   }
 
   /** Notes that Fini carried a request out: the next pause is a short one again. */
   accepted(): void {
-    this.#pauseMs = this.#windowMs * FIRST_PAUSE;
+    this.#pauseMs = this.#windowMs * FIRST_PAUSE_SHARE;
   }
 
   /** Lets go the waiters whose turn it is, looks at all others, and comes back for them. */

@@ -95,11 +95,11 @@ export interface ArticleToPublish {
   readonly origin?: string | null | undefined;
 }
 
-const SOURCES = '/v2/documents/public';
-const KNOWLEDGE = '/v2/knowledge/public';
-const ARTICLES = '/v2/hc-articles';
+const SOURCES_PATH = '/v2/documents/public';
+const KNOWLEDGE_PATH = '/v2/knowledge/public';
+const ARTICLES_PATH = '/v2/hc-articles';
 
-interface Route {
+interface FiniRoute {
   readonly method: HttpRequest['method'];
   /** The path, with `{id}` in the place of an ID. */
   readonly path: string;
@@ -108,24 +108,32 @@ interface Route {
 }
 
 /** Every route, by its name in errors. */
-const ROUTES: Readonly<Record<Operation, Route>> = {
-  'crawl links': { method: 'POST', path: `${SOURCES}/deep-crawl/links`, scope: 'write' },
-  'list provider resources': { method: 'GET', path: `${SOURCES}/resources/{id}`, scope: 'read' },
+const FINI_ROUTES: Readonly<Record<Operation, FiniRoute>> = {
+  'crawl links': { method: 'POST', path: `${SOURCES_PATH}/deep-crawl/links`, scope: 'write' },
+  'list provider resources': {
+    method: 'GET',
+    path: `${SOURCES_PATH}/resources/{id}`,
+    scope: 'read',
+  },
   'register provider resources': {
     method: 'POST',
-    path: `${SOURCES}/resources/{id}`,
+    path: `${SOURCES_PATH}/resources/{id}`,
     scope: 'write',
   },
-  'ingest sources': { method: 'POST', path: SOURCES, scope: 'write' },
-  'refresh sources': { method: 'POST', path: `${SOURCES}/refresh`, scope: 'write' },
-  'list sources': { method: 'GET', path: SOURCES, scope: 'read' },
-  'get source': { method: 'GET', path: `${SOURCES}/{id}`, scope: 'read' },
-  'delete sources': { method: 'DELETE', path: SOURCES, scope: 'write' },
-  'generate knowledge': { method: 'POST', path: `${KNOWLEDGE}/bulk`, scope: 'write' },
-  'get knowledge jobs': { method: 'POST', path: `${KNOWLEDGE}/jobs/status`, scope: 'read' },
-  'list articles': { method: 'GET', path: `${ARTICLES}/public`, scope: 'read' },
-  'get articles': { method: 'POST', path: `${ARTICLES}/ids/public`, scope: 'read' },
-  'publish articles': { method: 'POST', path: `${ARTICLES}/{id}/publish/public`, scope: 'write' },
+  'ingest sources': { method: 'POST', path: SOURCES_PATH, scope: 'write' },
+  'refresh sources': { method: 'POST', path: `${SOURCES_PATH}/refresh`, scope: 'write' },
+  'list sources': { method: 'GET', path: SOURCES_PATH, scope: 'read' },
+  'get source': { method: 'GET', path: `${SOURCES_PATH}/{id}`, scope: 'read' },
+  'delete sources': { method: 'DELETE', path: SOURCES_PATH, scope: 'write' },
+  'generate knowledge': { method: 'POST', path: `${KNOWLEDGE_PATH}/bulk`, scope: 'write' },
+  'get knowledge jobs': { method: 'POST', path: `${KNOWLEDGE_PATH}/jobs/status`, scope: 'read' },
+  'list articles': { method: 'GET', path: `${ARTICLES_PATH}/public`, scope: 'read' },
+  'get articles': { method: 'POST', path: `${ARTICLES_PATH}/ids/public`, scope: 'read' },
+  'publish articles': {
+    method: 'POST',
+    path: `${ARTICLES_PATH}/{id}/publish/public`,
+    scope: 'write',
+  },
   'get folder tree': { method: 'GET', path: '/v2/hc-folders/public', scope: 'read' },
   'list agents': { method: 'GET', path: '/v2/bots/public', scope: 'read' },
 };
@@ -141,7 +149,7 @@ interface RequestParts {
 }
 
 /** The number of records read of one page, if an API ignores `limit`: far more than it gives. */
-const MAXIMUM_RECORDS = 1_000;
+const MAXIMUM_PAGE_RECORDS = 1_000;
 
 /** The API's own default, which it surely takes; the largest page is not documented. */
 const SAFE_PAGE = 50;
@@ -297,7 +305,7 @@ function createRequest(http: Http) {
     { id = '', query = {}, body, namesRecords = false }: RequestParts,
     options: CallOptions | undefined,
   ): Promise<z.output<Schema>> => {
-    const { method, path, scope } = ROUTES[operation];
+    const { method, path, scope } = FINI_ROUTES[operation];
     const whole = path.replace('{id}', () => encodeURIComponent(id)) + queryText(query);
     const reads = scope === 'read';
     const answer = await http({ ...options, operation, method, path: whole, body, reads }).catch(
@@ -323,10 +331,10 @@ function queryText(fields: NonNullable<RequestParts['query']>): string {
 
 /** Reads a page's records. Of too many, those next to the cursor: the others come with the next. */
 function readPage(page: z.infer<typeof documentPageSchema>, limit: number, isBack: boolean) {
-  const isTooLong = page.documents.length > MAXIMUM_RECORDS;
+  const isTooLong = page.documents.length > MAXIMUM_PAGE_RECORDS;
   const records = isBack
-    ? page.documents.slice(-MAXIMUM_RECORDS)
-    : page.documents.slice(0, MAXIMUM_RECORDS);
+    ? page.documents.slice(-MAXIMUM_PAGE_RECORDS)
+    : page.documents.slice(0, MAXIMUM_PAGE_RECORDS);
   const documents = records.flatMap((item) => {
     const parsed = documentSchema.safeParse(item);
     return parsed.success ? [parsed.data] : [];

@@ -1,8 +1,8 @@
 import type { Dispatcher } from 'undici';
 
-const MAXIMUM_CONNECTIONS = 32;
+const CONNECTIONS_PER_KEY = 32;
 /** The bound on an answer's body. */
-export const MAXIMUM_BODY_BYTES = 20 * 1024 * 1024;
+export const MAXIMUM_ANSWER_BYTES = 20 * 1024 * 1024;
 
 /** The open connections to Fini. */
 interface OpenPool {
@@ -81,11 +81,11 @@ async function open(origin: string, proxy: ProxySettings): Promise<OpenPool> {
   // Loading undici costs more than a server's whole start, so the first request pays for it.
   const { DecoratorHandler, EnvHttpProxyAgent, Pool } = await import('./pool.ts');
   const settings = {
-    connections: MAXIMUM_CONNECTIONS,
+    connections: CONNECTIONS_PER_KEY,
     // The whole exchange has one time-out of ours; two clocks would only disagree.
     headersTimeout: 0,
     bodyTimeout: 0,
-    maxResponseSize: MAXIMUM_BODY_BYTES,
+    maxResponseSize: MAXIMUM_ANSWER_BYTES,
   };
   const { httpsProxy, httpProxy, noProxy = '' } = proxy;
   const isDirect = httpsProxy === undefined && httpProxy === undefined;

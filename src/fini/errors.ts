@@ -41,23 +41,13 @@ export type Operation =
 export type Scope = 'read' | 'write';
 
 /** The facts about a failed request. */
-export interface FiniErrorDetails {
-  readonly operation: Operation;
-  readonly failure: FiniFailure;
-  /** The HTTP status, if Fini answered at all. */
-  readonly status?: number | undefined;
-  /** The pause that Fini asks for before the next try, in seconds. */
-  readonly retryAfterSeconds?: number | undefined;
-  /** True if the error is Fini's own, and not that of a proxy or firewall before it. */
-  readonly isExplained?: boolean | undefined;
-  /** The scope that the key has turned out to lack. */
-  readonly missingScope?: Scope | undefined;
-  readonly cause?: unknown;
-}
+type FiniErrorDetails = Pick<FiniError, 'operation' | 'failure' | 'cause'> &
+  Partial<Pick<FiniError, 'status' | 'retryAfterSeconds' | 'isExplained' | 'missingScope'>>;
 
 /** A failed request to Fini. The message is Fini's own if it gave one. */
 export class FiniError extends Error {
   override readonly name = 'FiniError';
+  /** The operation that was asked of Fini. */
   readonly operation: Operation;
   readonly failure: FiniFailure;
   /** The HTTP status, if Fini answered at all. */

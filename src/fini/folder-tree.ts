@@ -28,10 +28,10 @@ export interface FolderTree {
 }
 
 /** Deeper than any tree that people find their way in. */
-const MAXIMUM_DEPTH = 16;
+const MAXIMUM_FOLDER_DEPTH = 16;
 /** More than any workspace has, folders and articles together. */
 const MAXIMUM_NODES = 10_000;
-const CHILD_LISTS = ['children', 'folders', 'subfolders', 'nodes'];
+const FOLDER_LISTS = ['children', 'folders', 'subfolders', 'nodes'];
 
 /**
  * Reads the answer of the folder tree. The fields of its nodes are not documented, so each is looked
@@ -57,17 +57,17 @@ export function readFolderTree(answer: unknown): FolderTree {
 
   const readFolders = (values: readonly unknown[], depth: number): KnowledgeFolder[] =>
     taken(values).flatMap((value) => {
-      const node = depth <= MAXIMUM_DEPTH ? asWireObject(value) : null;
+      const node = depth <= MAXIMUM_FOLDER_DEPTH ? asWireObject(value) : null;
       if (node === null) {
         unreadable += 1;
         return [];
       }
-      const folders = CHILD_LISTS.flatMap((name) => listOf(node, name));
+      const folders = FOLDER_LISTS.flatMap((name) => nodesIn(node, name));
       return {
-        id: idOf(node.id),
+        id: nodeId(node.id),
         title: titleOf(node),
         description: wireFields.text.parse(node.description),
-        articles: readArticles(listOf(node, 'articles')),
+        articles: readArticles(nodesIn(node, 'articles')),
         folders: readFolders(folders, depth + 1),
       };
     });
@@ -75,7 +75,7 @@ export function readFolderTree(answer: unknown): FolderTree {
   const readArticles = (values: readonly unknown[]): FolderArticle[] =>
     taken(values).flatMap((value) => {
       const node = asWireObject(value);
-      const article = { id: idOf(node?.id ?? value), title: node && titleOf(node) };
+      const article = { id: nodeId(node?.id ?? value), title: node && titleOf(node) };
       if ((article.id ?? article.title) !== null) return [article];
       unreadable += 1;
       return [];
@@ -83,7 +83,7 @@ export function readFolderTree(answer: unknown): FolderTree {
 
   const folders = readFolders(isEmpty ? [] : Array.isArray(snapshot) ? snapshot : [null], 1);
   return {
-    id: idOf(head.id),
+    id: nodeId(head.id),
     createdAt: wireFields.text.parse(head.createdAt),
     updatedAt: wireFields.text.parse(head.updatedAt),
     folders,
@@ -91,7 +91,7 @@ export function readFolderTree(answer: unknown): FolderTree {
   };
 }
 
-function listOf(node: WireObject, name: string): readonly unknown[] {
+function nodesIn(node: WireObject, name: string): readonly unknown[] {
   const list = node[name];
   return Array.isArray(list) ? list : [];
 }
@@ -101,6 +101,6 @@ function titleOf({ title, name }: WireObject): string | null {
 }
 
 /** IDs may be numbers; a larger one has lost digits on its way through JSON. */
-function idOf(value: unknown): string | null {
+function nodeId(value: unknown): string | null {
   return wireFields.optionalId.parse(Number.isSafeInteger(value) ? String(value) : value);
 }

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { Secrets } from '../secrets.ts';
-import type { Budget } from './budget.ts';
+import { type Budget, NOTICEABLE_MS } from './budget.ts';
 import type { CallOptions } from './call-options.ts';
-import { Connections, MAXIMUM_BODY_BYTES } from './connections.ts';
+import { Connections, MAXIMUM_ANSWER_BYTES } from './connections.ts';
 import { FiniError, type Operation } from './errors.ts';
 
 /** The settings of requests to one Fini. */
@@ -43,8 +43,6 @@ const MAXIMUM_RETRIES = 3;
 /** Retries, in any call, after errors that mostly come from the settings or the network. */
 const MAXIMUM_STUBBORN_RETRIES = 3;
 const MAXIMUM_RETRY_DELAY_MS = 8_000;
-/** A shorter pause is not reported. */
-const NOTICEABLE_MS = 1_000;
 /** Longer than any wait here, and short enough for a timer. */
 const LONGEST_RETRY_AFTER_SECONDS = 86_400;
 
@@ -312,7 +310,7 @@ function connectionError(
   if (!(error instanceof Error && 'code' in error) || error instanceof TypeError) return error;
   const code = String(error.code);
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') {
-    const message = `Fini's answer is larger than ${MAXIMUM_BODY_BYTES / 1024 / 1024} MB.`;
+    const message = `Fini's answer is larger than ${MAXIMUM_ANSWER_BYTES / 1024 / 1024} MB.`;
     return new FiniError(message, { operation, failure: 'too_large', status });
   }
   if (status !== undefined) {

@@ -30,10 +30,10 @@ export interface ProviderResources {
 /** Register demands a MIME type, which articles and Confluence pages lack: they are web pages. */
 const DEFAULT_MIME_TYPE = 'text/html';
 /** Far deeper than any help centre; a deeper tree is broken. */
-const MAXIMUM_DEPTH = 64;
+const MAXIMUM_PROVIDER_DEPTH = 64;
 /** Longer than any provider's IDs, in characters. */
 const ID_LENGTH = 200;
-const CHILD_LISTS = [
+const PROVIDER_LISTS = [
   'children',
   'pages',
   'sections',
@@ -59,7 +59,7 @@ export function flattenProviderTree(provider: Provider, answer: unknown): Provid
 
   const visit = (value: unknown, path: readonly string[]): void => {
     const parsed = node.safeParse(value);
-    if (!parsed.success || path.length > MAXIMUM_DEPTH) {
+    if (!parsed.success || path.length > MAXIMUM_PROVIDER_DEPTH) {
       unreadable += 1;
       return;
     }
@@ -112,7 +112,7 @@ function isContainer(provider: Provider, fields: Node, depth: number, hasList: b
 
 /** All the lists of a node in one; null if it holds none, not even an empty one. */
 function childrenOf(fields: Node): unknown[] | null {
-  const lists = CHILD_LISTS.map((name) => fields[name]).filter((list) => Array.isArray(list));
+  const lists = PROVIDER_LISTS.map((name) => fields[name]).filter((list) => Array.isArray(list));
   return lists.length === 0 ? null : lists.flat();
 }
 

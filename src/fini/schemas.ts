@@ -140,7 +140,7 @@ const articleSchema = articleFields.extend({ id });
 export type FiniArticle = z.infer<typeof articleSchema>;
 
 /** The answer to listing articles, or to asking for some by ID. */
-export const articleListSchema = listOf('articles', articleSchema).transform(
+export const articleListSchema = recordList('articles', articleSchema).transform(
   ({ items, ...rest }) => ({ articles: items, ...rest }),
 );
 
@@ -157,12 +157,12 @@ const generationSchema = z
   .refine(({ documentId, backgroundJobId }) => (documentId ?? backgroundJobId) !== null);
 
 /** The answer to generating: jobs, in no particular order, and maybe fewer than sources. */
-export const generateAnswerSchema = listOf('jobs', generationSchema).transform(({ items }) => ({
+export const generateAnswerSchema = recordList('jobs', generationSchema).transform(({ items }) => ({
   jobs: items,
 }));
 
 /** The answer to asking for the status of jobs. */
-export const jobsAnswerSchema = listOf(
+export const jobsAnswerSchema = recordList(
   'jobs',
   z.object({
     id,
@@ -182,7 +182,7 @@ export const jobsAnswerSchema = listOf(
 export type KnowledgeJob = z.infer<typeof jobsAnswerSchema>[number];
 
 /** The answer to listing agents, newest first. Fini's wire calls an agent a bot. */
-export const agentListSchema = listOf(
+export const agentListSchema = recordList(
   'bots',
   z.object({
     id,
@@ -195,7 +195,7 @@ export const agentListSchema = listOf(
 // Envelopes
 
 /** The number of articles or agents read of one answer: more than a workspace is likely to have. */
-const MAXIMUM_RECORDS = 5_000;
+const MAXIMUM_LIST_RECORDS = 5_000;
 
 /** A JSON object whose fields are not known. */
 export type WireObject = Record<string, unknown>;
@@ -210,7 +210,7 @@ export function asWireObject(value: unknown): WireObject | null {
  * holds one. Items that are no record are counted as `unreadable`. `hasMore` is null if the answer
  * says nothing of what follows.
  */
-function listOf<Schema extends z.ZodType>(name: string, schema: Schema) {
+function recordList<Schema extends z.ZodType>(name: string, schema: Schema) {
   return z.unknown().transform((answer, context) => {
     const around = asWireObject(answer) ?? {};
     const found = findList(answer, name);
@@ -219,7 +219,7 @@ function listOf<Schema extends z.ZodType>(name: string, schema: Schema) {
       context.addIssue('no list in the answer');
       return z.NEVER;
     }
-    const read = found.slice(0, MAXIMUM_RECORDS);
+    const read = found.slice(0, MAXIMUM_LIST_RECORDS);
     const items = read.flatMap((item) => {
       const parsed = schema.safeParse(item);
       return parsed.success ? [parsed.data] : [];

@@ -5,9 +5,9 @@ import { folded, readInput, TooLarge, textMeanings, unwrapped } from './read-inp
 /* Checks a tool's input, and says in one refusal everything that is wrong with it. */
 
 /** Bounds of a refusal, which says that there is more. */
-const MAXIMUM_LINES = 50;
-const MAXIMUM_NAMES = 10;
-const MAXIMUM_ITEMS = 50;
+const SHOWN_LINES = 50;
+const SHOWN_NAMES = 10;
+const SHOWN_ITEMS = 50;
 /** Bounds of a list or an object that a refusal shows. */
 const SHOWN_PARTS = 4;
 const SHOWN_DEPTH = 3;
@@ -72,8 +72,8 @@ export function parseInput<Schema extends z.ZodObject>(
 }
 
 function refusalText(tool: string, faults: readonly string[]): string {
-  const lines = faults.slice(0, MAXIMUM_LINES).map((fault) => `- ${fault}`);
-  if (faults.length > MAXIMUM_LINES) lines.push('- and more');
+  const lines = faults.slice(0, SHOWN_LINES).map((fault) => `- ${fault}`);
+  if (faults.length > SHOWN_LINES) lines.push('- and more');
   return [`The input of ${tool} is wrong, so nothing was sent to Fini:`, ...lines].join('\n');
 }
 
@@ -87,7 +87,7 @@ function withOwnNames(
     issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys : [],
   );
   if (unknown.length === 0 || typeof value !== 'object' || value === null) return null;
-  const names = unknown.slice(0, MAXIMUM_NAMES).flatMap((name) => {
+  const names = unknown.slice(0, SHOWN_NAMES).flatMap((name) => {
     const [own, ...others] = fieldsMeant(name, schema);
     const isSure = own !== undefined && others.length === 0 && Object.hasOwn(schema.shape, own);
     return isSure && !Object.hasOwn(value, own) ? [[name, own] as const] : [];
@@ -98,7 +98,7 @@ function withOwnNames(
 }
 
 /** A fault: a sentence, or an item of a list. Items with the same fault share a sentence. */
-type Fault = string | { readonly list: string; readonly item: string; readonly why: string };
+type InputFault = string | { readonly list: string; readonly item: string; readonly why: string };
 
 function faultsOf(
   tool: string,
@@ -110,7 +110,7 @@ function faultsOf(
   const sentences: string[] = [];
   const lists = new Map<string, { start: string; items: string[]; why: string }>();
   for (const issue of issues) {
-    if (sentences.length + lists.size > MAXIMUM_LINES) break;
+    if (sentences.length + lists.size > SHOWN_LINES) break;
     // A parameter that was given by another name is not missing, too.
     if (valueAt(value, issue.path) === undefined && valueAt(renamed, issue.path) !== undefined)
       continue;
@@ -126,8 +126,8 @@ function faultsOf(
     }
   }
   const grouped = [...lists.values()].map(({ start, items, why }) => {
-    const more = items.length - MAXIMUM_ITEMS;
-    const named = items.slice(0, MAXIMUM_ITEMS).join(', ');
+    const more = items.length - SHOWN_ITEMS;
+    const named = items.slice(0, SHOWN_ITEMS).join(', ');
     return `${start}: ${named}${more > 0 ? ` and ${more} more` : ''}. ${why}.`;
   });
   return [...sentences, ...grouped];
@@ -138,13 +138,13 @@ function faultsOfIssue(
   schema: z.ZodObject,
   value: unknown,
   issue: z.core.$ZodIssue,
-): readonly Fault[] {
+): readonly InputFault[] {
   const { path, code, message } = issue;
   const name = pathText(path);
   const at = schemaAt(schema, path);
   const found = valueAt(value, path);
   const index = path.at(-1);
-  const itemFault = (position: number, why: string): Fault => ({
+  const itemFault = (position: number, why: string): InputFault => ({
     list: pathText(path.slice(0, -1)),
     item: `[${position}] ${shownValue(found)}`,
     why,
@@ -212,7 +212,7 @@ function preview(value: unknown, depth = 0): string {
 function expected(schema: z.core.$ZodType | undefined): string {
   if (schema instanceof z.ZodString) return textMeanings.get(schema)?.one ?? 'text';
   if (schema instanceof z.ZodBoolean) return 'true or false';
-  if (schema instanceof z.ZodNumber) return wholeNumber(schema);
+  if (schema instanceof z.ZodNumber) return wholeNumberText(schema);
   if (schema instanceof z.ZodEnum) {
     return `one of ${schema.options.map((option) => JSON.stringify(option)).join(', ')}`;
   }
@@ -228,7 +228,7 @@ function expected(schema: z.core.$ZodType | undefined): string {
   return `a list of objects with ${required.map(([name]) => name).join(', ')}`;
 }
 
-function wholeNumber({ minValue, maxValue }: z.ZodNumber): string {
+function wholeNumberText({ minValue, maxValue }: z.ZodNumber): string {
   const least = minValue === null || minValue <= Number.MIN_SAFE_INTEGER ? null : minValue;
   const most = maxValue === null || maxValue >= Number.MAX_SAFE_INTEGER ? null : maxValue;
   if (least === null) return 'a whole number';
@@ -250,13 +250,13 @@ function unknownNames(
 ): string[] {
   if (!(schema instanceof z.ZodObject)) return [];
   const owner = path === '' ? tool : path;
-  const faults = names.slice(0, MAXIMUM_NAMES).map((name) => {
+  const faults = names.slice(0, SHOWN_NAMES).map((name) => {
     const meant = fieldsMeant(name, schema);
     return meant.length === 0
       ? `${owner} has no ${quoted(name)}: it takes ${namesIn(schema).join(', ') || 'no input'}.`
       : `${owner} has no ${quoted(name)}: use ${meant.join(' or ')}.`;
   });
-  const more = names.length - MAXIMUM_NAMES;
+  const more = names.length - SHOWN_NAMES;
   return more > 0 ? [...faults, `${owner} has none of the ${more} other names either.`] : faults;
 }
 
@@ -272,7 +272,7 @@ function fieldsMeant(name: string, schema: z.ZodObject): string[] {
   if (inside.length > 0) return inside.map((field) => `${field}.${name}`);
   const alike = own.filter((field) => likeness(name, field) !== null);
   if (alike.length > 0) return alike;
-  const aliases = wordsOf(name).flatMap((word) =>
+  const aliases = nameWords(name).flatMap((word) =>
     Object.hasOwn(ALIASES, word) ? (ALIASES[word] ?? []) : [],
   );
   return own.filter((field) => aliases.includes(field));
@@ -283,7 +283,7 @@ function fieldsMeant(name: string, schema: z.ZodObject): string[] {
  * other's and more, or only some of them; null if neither has all words of the other.
  */
 export function likeness(name: string, other: string): 'same' | 'more' | 'fewer' | null {
-  const [words, others] = [wordsOf(name), wordsOf(other)];
+  const [words, others] = [nameWords(name), nameWords(other)];
   if (words.length === 0) return null;
   const hasAll = others.every((word) => words.includes(word));
   const isWithin = words.every((word) => others.includes(word));
@@ -292,7 +292,7 @@ export function likeness(name: string, other: string): 'same' | 'more' | 'fewer'
 }
 
 /** The words of a name in any spelling: `documentIds`, `document_id` and `Document-IDs` are alike. */
-function wordsOf(name: string): string[] {
+function nameWords(name: string): string[] {
   if (name.length > LONGEST_NAME) return [];
   const spaced = name.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
   const words = spaced.split(/[^a-z0-9]+/).map((word) => word.replace(/s$/, ''));

@@ -24,10 +24,10 @@ export const textMeanings = z.registry<TextMeaning>();
 /** Other words for the values of a choice, each {@link folded}, with the value it stands for. */
 export const choiceWords = z.registry<Readonly<Record<string, string>>>();
 
-const MAXIMUM_ITEMS = 5_000;
+const MAXIMUM_LIST_ITEMS = 5_000;
 const MAXIMUM_FIELDS = 100;
 /** The most characters of a text. */
-const LONGEST_TEXT = 10_000;
+const LONGEST_INPUT_TEXT = 10_000;
 /** The most characters of a text that may hold a list. */
 const LONGEST_LIST_TEXT = 1_000_000;
 /** The most characters of all texts of a list together. */
@@ -108,7 +108,7 @@ function readObject(schema: z.ZodObject, value: unknown, path: string): unknown 
 }
 
 function readList({ element }: z.ZodArray, value: unknown, path: string): unknown {
-  const items = itemsOf(element, value, path);
+  const items = listItems(element, value, path);
   if (items === null) return value;
   checkCount(path, items.length);
   const kind = textMeanings.get(element)?.kind;
@@ -122,15 +122,15 @@ function readList({ element }: z.ZodArray, value: unknown, path: string): unknow
   const parts: unknown[] = [];
   for (const item of items) {
     // One text can hold a whole list, so the count is checked while splitting.
-    if (parts.length > MAXIMUM_ITEMS) break;
-    parts.push(...(typeof item === 'string' ? partsOf(item, kind) : [item]));
+    if (parts.length > MAXIMUM_LIST_ITEMS) break;
+    parts.push(...(typeof item === 'string' ? splitText(item, kind) : [item]));
   }
   checkCount(path, parts.length);
   return parts.map((part, at) => readInput(element, part, `${path}[${at}]`));
 }
 
 /** The items of a list, or of a value that can only mean one; null for any other value. */
-function itemsOf(element: z.core.$ZodType, value: unknown, path: string): unknown[] | null {
+function listItems(element: z.core.$ZodType, value: unknown, path: string): unknown[] | null {
   if (Array.isArray(value)) return value;
   const isTexts = element instanceof z.ZodString;
   if (typeof value === 'number') return isTexts ? [value] : null;
@@ -151,7 +151,7 @@ function readScalar(schema: z.core.$ZodType, value: unknown, path: string): unkn
     return Number.isSafeInteger(value) ? String(value) : value;
   }
   if (typeof value !== 'string') return value;
-  checkLength(path, value.length, LONGEST_TEXT);
+  checkLength(path, value.length, LONGEST_INPUT_TEXT);
   if (schema instanceof z.ZodString) return textMeanings.has(schema) ? bare(value) : value;
   const word = value.trim();
   if (schema instanceof z.ZodNumber) return WHOLE_NUMBER.test(word) ? Number(word) : value;
@@ -169,8 +169,8 @@ function readScalar(schema: z.core.$ZodType, value: unknown, path: string): unkn
 
 /** Throws if a list has too many items. */
 function checkCount(path: string, count: number): void {
-  if (count <= MAXIMUM_ITEMS) return;
-  const [has, most] = [count, MAXIMUM_ITEMS].map((one) => one.toLocaleString('en-US'));
+  if (count <= MAXIMUM_LIST_ITEMS) return;
+  const [has, most] = [count, MAXIMUM_LIST_ITEMS].map((one) => one.toLocaleString('en-US'));
   throw new TooLarge(`${path} has ${has} items; at most ${most} are allowed: pass fewer at once.`);
 }
 
@@ -217,7 +217,7 @@ function bare(text: string): string {
 }
 
 /** The items in one text of a list. */
-function partsOf(text: string, kind: TextMeaning['kind']): unknown[] {
+function splitText(text: string, kind: TextMeaning['kind']): unknown[] {
   // Most texts are one item, which must not cost anything.
   if (!/[\s,;|[]/.test(text)) return [text];
   const list = parsedJson(text, '[');
@@ -225,16 +225,16 @@ function partsOf(text: string, kind: TextMeaning['kind']): unknown[] {
   const parts =
     kind === 'glob'
       ? (text.match(GLOB) ?? []).filter((glob) => glob.trim() !== '')
-      : namesOf(text, kind);
-  return parts.length > 1 ? parts.slice(0, MAXIMUM_ITEMS + 1) : [text];
+      : splitNames(text, kind);
+  return parts.length > 1 ? parts.slice(0, MAXIMUM_LIST_ITEMS + 1) : [text];
 }
 
 /** Several IDs, or several URLs, each of which its scheme shows to begin there. */
-function namesOf(text: string, kind: TextMeaning['kind']): string[] {
+function splitNames(text: string, kind: TextMeaning['kind']): string[] {
   const line = text.replace(/\s+/g, ' ');
   const split = (separator: RegExp) =>
     line
-      .split(separator, MAXIMUM_ITEMS + 1)
+      .split(separator, MAXIMUM_LIST_ITEMS + 1)
       .map((part) => part.replace(/^[ ,;|]+/, '').replace(/(?<![ ,;|])[ ,;|]+$/, ''))
       .filter((part) => part !== '');
   const words = split(SEPARATOR);
