@@ -12,13 +12,13 @@ import { Connections } from '../src/fini/connections.ts';
 import { FiniError } from '../src/fini/errors.ts';
 import { createHttp } from '../src/fini/http.ts';
 import { createLog } from '../src/log.ts';
+import { EventLogs } from '../src/mcp/event-log.ts';
+import { isAllowedOrigin } from '../src/mcp/http-access.ts';
+import { SessionShares, UnreadBound } from '../src/mcp/http-limits.ts';
+import { serveHttp } from '../src/mcp/http-server.ts';
+import { messageFault, textFault } from '../src/mcp/message-bounds.ts';
 import type { Sandbox, SandboxOptions, Scope } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';
-import { EventLogs } from '../src/transports/event-log.ts';
-import { serveHttp } from '../src/transports/http.ts';
-import { isAllowedOrigin } from '../src/transports/http-access.ts';
-import { SessionShares, UnreadBound } from '../src/transports/http-limits.ts';
-import { messageFault, textFault } from '../src/transports/message-bounds.ts';
 import { Workspaces } from '../src/workspace.ts';
 import {
   CLI,

@@ -14,9 +14,9 @@ import { type CryptoKey, exportSPKI, importJWK, SignJWT } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { readCommand } from '../src/command-line.ts';
 import { createLog } from '../src/log.ts';
+import { IssuerKeys } from '../src/mcp/issuer-keys.ts';
 import type { Sandbox } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';
-import { IssuerKeys } from '../src/transports/issuer-keys.ts';
 import {
   environmentFor,
   eventually,

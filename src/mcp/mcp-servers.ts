@@ -3,11 +3,11 @@ import { inspect } from 'node:util';
 import type { NodeStreamableHTTPServerTransport } from '@modelcontextprotocol/node';
 import type { Server } from '@modelcontextprotocol/server';
 import type { Log } from '../log.ts';
-import { connectServer, createServer, guarded } from '../server.ts';
 import type { ServerKind } from '../tools/tool.ts';
 import type { Lease, Workspaces } from '../workspace.ts';
 import { logged } from './access-log.ts';
 import type { Caller } from './oauth.ts';
+import { connectServer, createServer, guarded } from './server.ts';
 
 /** How often an open stream says that it is alive, in milliseconds. */
 export const KEEP_ALIVE_MS = 15_000;

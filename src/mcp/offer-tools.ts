@@ -1,12 +1,12 @@
 import type { Server, ServerContext } from '@modelcontextprotocol/server';
-import { explaining } from '../protocol-error.ts';
-import { showsPages } from '../resources/page-clients.ts';
-import { withPage } from '../resources/report-page.ts';
-import { answerCall, errorResult } from './call.ts';
-import { offerLog } from './client-log.ts';
-import { findTool } from './find-tool.ts';
-import { listedNames } from './index.ts';
-import type { ServerKind, ToolDependencies } from './tool.ts';
+import { answerCall, errorResult } from '../tools/call.ts';
+import { offerLog } from '../tools/client-log.ts';
+import { findTool } from '../tools/find-tool.ts';
+import { listedNames } from '../tools/index.ts';
+import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
+import { showsPages } from './page-clients.ts';
+import { explaining } from './protocol-error.ts';
+import { withPage } from './report-page.ts';
 
 /** Offers the tools that a server of this kind has, and MCP's log, in which they tell what happens. */
 export function offerTools(server: Server, dependencies: ToolDependencies, kind: ServerKind): void {
@@ -14,7 +14,7 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
   const explained = explaining(dependencies, kind);
   const listTools = explained(async (_request: unknown, context: ServerContext) => {
     // The SDK would convert every schema again for each client that asks.
-    const { listing, readOnlyListing } = await import('./listing.ts');
+    const { listing, readOnlyListing } = await import('../tools/listing.ts');
     const names = listedNames(kind);
     const reading = new Map(readOnlyListing.map((tool) => [tool.name, tool]));
     // What only reads is described by what else there is.

@@ -1,11 +1,11 @@
 import { Server, type Transport } from '@modelcontextprotocol/server';
-import { offerPrompts } from './prompts/offer-prompts.ts';
+import type { Secrets } from '../secrets.ts';
+import { instructionsFor } from '../tools/instructions.ts';
+import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
+import { offerPrompts } from './offer-prompts.ts';
+import { offerSources } from './offer-resources.ts';
+import { offerTools } from './offer-tools.ts';
 import { readable } from './protocol-error.ts';
-import { offerSources } from './resources/offer-sources.ts';
-import type { Secrets } from './secrets.ts';
-import { instructionsFor } from './tools/instructions.ts';
-import { offerTools } from './tools/offer-tools.ts';
-import type { ServerKind, ToolDependencies } from './tools/tool.ts';
 
 /** Makes an MCP server of a kind. It is not connected to a transport yet. */
 export function createServer(
