@@ -21,7 +21,7 @@ import { readCommand } from '../src/command-line.ts';
 import { type Config, TOOL_GROUPS } from '../src/config.ts';
 import { createLog, type Log } from '../src/log.ts';
 import { serveHttp } from '../src/mcp/http-server.ts';
-import { connectServer, createServer, guarded } from '../src/mcp/server.ts';
+import { createServer, guarded } from '../src/mcp/server.ts';
 import { StdioTransport } from '../src/mcp/stdio.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/server.ts';
 import { Secrets } from '../src/secrets.ts';
@@ -160,7 +160,7 @@ export async function startHarness(
   const server = createServer(VERSION, parts.config, { ...usual, ...dependencies });
   const [clientSide, serverSide] = InMemoryTransport.createLinkedPair();
   for (const side of asIs ? [] : [clientSide, serverSide]) overTheWire(side);
-  await connectServer(server, serverSide, lease.secrets);
+  await server.connect(guarded(serverSide, lease.secrets));
   const close = () => undefined;
   return connectHarness(sandbox, client, clientSide, { stderr: parts.stderr, close });
 }

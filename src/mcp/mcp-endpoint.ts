@@ -1,5 +1,11 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Summary, summarize } from './access-log.ts';
+import { inspect } from 'node:util';
+import { createMcpHandler, type McpHttpHandler, type Server } from '@modelcontextprotocol/server';
+import type { Log } from '../log.ts';
+import type { ServerKind } from '../tools/tool.ts';
+import type { Lease, Workspaces } from '../workspace.ts';
+import { logged, type Summary, summarize } from './access-log.ts';
 import {
   type AccessRules,
   answerPreflight,
@@ -8,131 +14,144 @@ import {
   shareWithOrigin,
   shortHash,
 } from './http-access.ts';
-import { UnderWayBound, UnreadBound } from './http-limits.ts';
-import { HttpRefusal, noRoom } from './http-refusal.ts';
-import { opensSession, readAccept, readBody, readJson } from './http-request.ts';
-import type { McpRequest, McpServers } from './mcp-servers.ts';
-import { ModernHttp } from './modern-http.ts';
-import type { ResourceServer } from './oauth.ts';
-import { Sessions, type SessionsOptions } from './sessions.ts';
-import { serveStateless } from './stateless.ts';
+import { HttpRefusal } from './http-refusal.ts';
+import { acceptOf, readBody, readJson } from './http-request.ts';
+import type { Caller, ResourceServer } from './oauth.ts';
+import { createServer, guarded } from './server.ts';
 
 /** How clients are served. */
-export interface McpEndpointOptions extends SessionsOptions {
+export interface McpEndpointOptions extends ServerKind {
+  /** The version that clients are told. */
+  readonly version: string;
+  readonly workspaces: Workspaces;
+  readonly log: Log;
   readonly rules: AccessRules;
-  /** Checks who asks, where there is a sign-in. */
+  /** Checks who sends a request; undefined without a sign-in. */
   readonly oauth: ResourceServer | undefined;
-  /** No sessions: any replica can answer any request. */
-  readonly stateless: boolean;
-  /** Told of each client that is let go since it did not read. */
-  readonly onLetGo: () => void;
+  /** The scope that an access token needs for the tools that do not only read. */
+  readonly oauthWriteScope: string;
 }
 
-const METHODS = ['GET', 'POST', 'DELETE'];
+/** Whose request it is: this decides which workspace and which tools its server has. */
+interface Party {
+  readonly lease: Lease;
+  /** Undefined without a sign-in. */
+  readonly caller: Caller | undefined;
+}
 
-/** MCP's Streamable HTTP: lets a request in, reads it, and passes it on as its client's era needs. */
+/** How often an open stream shows that it is alive, in milliseconds. */
+const KEEP_ALIVE_MS = 15_000;
+const NO_SESSIONS =
+  'There is only POST here: this server keeps no sessions, so there is no stream to open and nothing to end.';
+
+/**
+ * MCP's Streamable HTTP. Every request is served by an MCP server of its own, for both eras of the
+ * protocol, and nothing is kept between two requests: any replica can answer any of them.
+ */
 export class McpEndpoint {
-  readonly #servers: McpServers;
   readonly #options: McpEndpointOptions;
-  readonly #sessions: Sessions;
-  readonly #modern: ModernHttp;
-  readonly #underWay = new UnderWayBound();
-  readonly #unread: UnreadBound;
+  readonly #handler: McpHttpHandler;
+  readonly #parties = new WeakMap<Request, Party>();
   #running = 0;
 
-  constructor(servers: McpServers, options: McpEndpointOptions) {
-    this.#servers = servers;
+  constructor(options: McpEndpointOptions) {
     this.#options = options;
-    const hasSignIn = options.oauth !== undefined;
-    this.#sessions = new Sessions(servers, { ...options, hasSignIn });
-    this.#modern = new ModernHttp(servers);
-    this.#unread = new UnreadBound(options.onLetGo);
+    this.#handler = createMcpHandler(({ requestInfo }) => this.#serverFor(requestInfo), {
+      legacy: 'stateless',
+      // Progress may come, and the response's head is sent before anyone knows.
+      responseMode: 'sse',
+      keepAliveMs: KEEP_ALIVE_MS,
+      onerror: (error) => options.log('debug', 'protocol', { error: logged(error.message) }),
+    });
   }
 
-  /** How many calls are running. */
+  /** How many requests are being answered. */
   get running(): number {
     return this.#running;
   }
 
   /**
-   * Answers a request, and adds what it asks for to the summary.
+   * Answers a request, and notes in the summary what it asks for.
    *
-   * @throws {HttpRefusal} where it is turned away.
+   * @throws {HttpRefusal} if it is turned away.
    */
   async serve(request: IncomingMessage, response: ServerResponse, summary: Summary): Promise<void> {
-    const { rules, oauth, stateless } = this.#options;
+    const { rules, oauth, workspaces } = this.#options;
     if (request.method === 'OPTIONS') return answerPreflight(request, response, rules);
-    // Before any refusal, so that a page that may ask can read why it was refused.
+    // Before any refusal, so that an allowed page can read the reason.
     shareWithOrigin(request, response, rules);
     checkAccess(request, rules);
     const caller = await oauth?.authorize(request);
     if (caller !== undefined) summary.subject = shortHash(caller.subject);
-    checkMethod(
-      request,
-      METHODS,
-      `There is no ${request.method} here, only ${METHODS.join(', ')}.`,
-    );
-    readAccept(request);
+    if (request.method !== 'POST') {
+      throw new HttpRefusal(405, NO_SESSIONS, { headers: { allow: 'POST' } });
+    }
     const apiKey = apiKeyOf(request);
-    if (stateless) {
-      const why = 'This server keeps no sessions (--stateless), so there is only POST.';
-      checkMethod(request, ['POST'], why);
-    }
-    this.#unread.watch(response);
-    let body: unknown;
-    if (request.method === 'POST') {
-      const json = await readJson(request, this.#holdFor(caller?.subject ?? apiKey, response));
-      Object.assign(summary, summarize(json));
-      body = readBody(json);
-      if (caller !== undefined) oauth?.checkScopes(caller, body);
-    }
-    await this.#pass({ request, response, apiKey, caller, body });
-  }
-
-  /** Opens no more sessions; those that run continue. */
-  stop(): void {
-    this.#sessions.stop();
-  }
-
-  /** Ends what runs. */
-  async close(): Promise<void> {
-    await this.#sessions.close();
-    await this.#modern.close();
-  }
-
-  async #pass(given: McpRequest): Promise<void> {
-    const { request, response, body } = given;
-    if (request.method === 'POST') this.#countRunning(response);
-    if (await this.#modern.isModern(given)) return this.#modern.serve(given);
-    if (this.#options.stateless) return serveStateless(this.#servers, given);
-    // A client that comes back after a restart, or with other rights, may name the session that it had.
-    if (!this.#sessions.has(given) && opensSession(body)) return this.#sessions.open(given);
-    return this.#sessions.continue(given);
-  }
-
-  #countRunning(response: ServerResponse): void {
+    const json = await readJson(request);
+    Object.assign(summary, summarize(json));
+    const body = readBody(json);
+    if (caller !== undefined) oauth?.checkScopes(caller, body);
+    const lease = workspaces.lease(apiKey);
+    if (caller !== undefined) lease.secrets.add(caller.token);
     this.#running += 1;
     response.once('close', () => {
       this.#running -= 1;
+      lease.release();
     });
+    await this.#answer(request, response, { body, party: { lease, caller } });
   }
 
-  /** Holds room for a body of somebody, by subject or key, until its response has ended. */
-  #holdFor(party: string | undefined, response: ServerResponse): (bytes: number) => void {
-    let held = 0;
-    response.once('close', () => this.#underWay.giveBack(party, held));
-    return (bytes) => {
-      if (!this.#underWay.take(party, bytes)) {
-        const why =
-          'Too much is under way at this server. Try again later, or pass fewer items at once.';
-        throw noRoom(why);
-      }
-      held += bytes;
-    };
-  }
-}
+  /** Logs a fault of ours under the reference that the client was given. */
+  readonly onUnexpectedError = (reference: string, error: unknown): void => {
+    this.#options.log('error', 'failed unexpectedly', { reference, error: inspect(error) });
+  };
 
-function checkMethod(request: IncomingMessage, methods: readonly string[], why: string): void {
-  if (methods.includes(request.method ?? '')) return;
-  throw new HttpRefusal(405, why, { headers: { allow: methods.join(', ') } });
+  /** Ends the calls of 2026. Those of 2025 end with their connections. */
+  close(): Promise<void> {
+    return this.#handler.close();
+  }
+
+  async #answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { body, party }: { body: unknown; party: Party },
+  ): Promise<void> {
+    const gone = new AbortController();
+    // The end of the response ends the call.
+    response.once('close', () => gone.abort());
+    const headers = new Headers({ accept: acceptOf(request), 'content-type': 'application/json' });
+    for (const name of ['mcp-protocol-version', 'mcp-method', 'mcp-name']) {
+      const value = request.headers[name];
+      if (typeof value === 'string') headers.set(name, value);
+    }
+    const given = new Request('http://localhost/mcp', {
+      method: 'POST',
+      headers,
+      signal: gone.signal,
+    });
+    this.#parties.set(given, party);
+    const answer = await this.#handler.fetch(given, { parsedBody: body });
+    response.writeHead(answer.status, Object.fromEntries(answer.headers));
+    // Before the first event, which may take seconds.
+    response.flushHeaders();
+    for await (const chunk of answer.body ?? []) {
+      if (!response.write(chunk)) await once(response, 'drain', { signal: gone.signal });
+    }
+    response.end();
+  }
+
+  /** Makes the server of one request. */
+  #serverFor(request: Request | undefined): Server {
+    const party = request === undefined ? undefined : this.#parties.get(request);
+    if (party === undefined) throw new Error('A request came by another way.');
+    const { lease, caller } = party;
+    const { oauthWriteScope, version } = this.#options;
+    const lacks = caller?.scopes.includes(oauthWriteScope) === false;
+    const kind = { ...this.#options, withoutScope: lacks ? oauthWriteScope : undefined };
+    const { onUnexpectedError } = this;
+    const server = createServer(version, kind, { workspace: lease.workspace, onUnexpectedError });
+    const connect = server.connect.bind(server);
+    server.connect = (transport) => connect(guarded(transport, lease.secrets));
+    return server;
+  }
 }

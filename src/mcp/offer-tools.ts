@@ -17,11 +17,11 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
     const { listing, readOnlyListing } = await import('../tools/listing.ts');
     const names = listedNames(kind);
     const reading = new Map(readOnlyListing.map((tool) => [tool.name, tool]));
-    // What only reads is described by what else there is.
+    // Readers are described by the tools that there are.
     const tools = listing
       .filter(({ name }) => names.has(name))
       .map((tool) => (names.has('ingest_and_wait') ? tool : (reading.get(tool.name) ?? tool)));
-    return { tools: showsPages(server, context) ? tools.map(withPage) : tools };
+    return { tools: showsPages(server, context) === false ? tools : tools.map(withPage) };
   });
   server.setRequestHandler('tools/list', listTools);
   server.setRequestHandler('tools/call', ({ params }, extra) => {

@@ -33,25 +33,16 @@ export function createServer(
 }
 
 /**
- * Makes a transport over which no secret goes out, and no raw issues of a validator. It is changed
- * in place: the SDK's HTTP transports are told apart by their class.
+ * Changes a transport so that no secret goes out over it, and no raw issues of a validator. The same
+ * object is given back, since the SDK tells its HTTP transports apart by their class.
  *
- * Fini's texts have no secret any more, since they are cleaned before anything is cut (fini/http.ts).
- * This is for what else gets into an answer: a key that was passed where a source belongs, which the
- * refusal names, the headers that an error names, and what only parsing brings out (`\u002b`). It
- * takes microseconds, and a quarter of a millisecond for the longest answers (60 kB).
+ * Texts from Fini are cleaned earlier, before anything is cut (fini/http.ts). This covers the rest of
+ * an answer: a key passed in place of a source, which the refusal names, headers that an error names,
+ * and characters that only parsing brings out (`\u002b`). It takes microseconds, and a quarter of a
+ * millisecond for the longest answers (60 kB).
  */
 export function guarded<Guarded extends Transport>(transport: Guarded, secrets: Secrets): Guarded {
   const send = transport.send.bind(transport);
   transport.send = (message, options) => send(secrets.redactJson(readable(message)), options);
   return transport;
-}
-
-/** Connects a server to a guarded transport. */
-export async function connectServer(
-  server: Server,
-  transport: Transport,
-  secrets: Secrets,
-): Promise<void> {
-  await server.connect(guarded(transport, secrets));
 }
