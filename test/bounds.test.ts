@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { listing } from '../src/tools/listing.ts';
-import { type Harness, startHarness } from './harness.ts';
+import { environmentFor, type Harness, Stops, startHarness, startHttp } from './harness.ts';
+import { send } from './rpc.ts';
 
 /* One event loop serves everybody: whatever one client sends, another is answered meanwhile. */
 
@@ -140,6 +141,51 @@ describe('a megabyte in any input keeps nobody waiting', () => {
     },
     60_000,
   );
+});
+
+describe('a megabyte in any message over HTTP keeps nobody waiting', () => {
+  const stops = new Stops();
+  let url: string;
+  beforeAll(async () => {
+    ({ url } = await startHttp(stops, environmentFor(harness.sandbox)));
+  });
+  afterAll(() => stops.run());
+
+  const call = (name: string, input: unknown) => ({
+    ...{ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: input } },
+  });
+  const nested = `${filled('[').slice(MEGABYTE / 2 + 1_000)}`;
+  const deep = `${nested}${nested.replaceAll('[', ']')}`;
+  const names = Array.from({ length: 80_000 }, (_, index) => `"${index.toString(36)}":0`).join();
+  const hundred = (message: object) => Array.from({ length: 100 }, () => message);
+  const bodies: [what: string, body: unknown][] = [
+    ['levels of lists', deep],
+    ['lists', `[${'[],'.repeat(300_000)}0]`],
+    ['objects', `[${'{"":0},'.repeat(140_000)}0]`],
+    ['names', `{${names}}`],
+    ['a batch of numbers', `[${'1,'.repeat(500_000)}1]`],
+    ['arguments as a text', call('list_sources', deep)],
+    ['no JSON', filled('{"a":"')],
+    ['an ID', { ...call('list_sources', {}), id: filled('x').slice(1_000) }],
+    ['the name of a tool', call(filled('x').slice(1_000), {})],
+    ['a method', { jsonrpc: '2.0', id: 1, method: filled('x').slice(1_000) }],
+    ['a hundred lists of tools', hundred({ jsonrpc: '2.0', id: 1, method: 'tools/list' })],
+    ['a hundred wrong inputs', hundred(call('list_sources', { title: [short(filled('a,'))] }))],
+    ['a hundred lists', hundred(call('wait_for_sources', { ids: wide('x').slice(0, 2_000) }))],
+    ...items.map(([what, ids]): [string, unknown] => {
+      const isFitting = JSON.stringify(ids).length < MEGABYTE - 1_000;
+      return [
+        `a call with ${what}`,
+        call('wait_for_sources', { ids: isFitting ? ids : ids.slice(0, ids.length / 2) }),
+      ];
+    }),
+  ];
+  test.each(bodies)('%s', async (_what, body) => {
+    // Made into a text before, since that is the client's own time.
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const silence = await longestSilence(() => send(url, { body: text }));
+    expect(silence).toBeLessThan(HALF_A_SECOND);
+  });
 });
 
 describe('names and values come back in bounds', () => {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Server, ServerContext } from '@modelcontextprotocol/server';
 import { answerCall, errorResult } from '../tools/call.ts';
 import { offerLog } from '../tools/client-log.ts';
@@ -24,7 +25,11 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
     return { tools: showsPages(server, context) === false ? tools : tools.map(withPage) };
   });
   server.setRequestHandler('tools/list', listTools);
-  server.setRequestHandler('tools/call', ({ params }, extra) => {
+  let turn: Promise<void> = Promise.resolve();
+  server.setRequestHandler('tools/call', async ({ params }, extra) => {
+    // The calls of a batch are read one in each turn of the event loop, so that others are heard between.
+    turn = turn.then(() => setImmediate());
+    await turn;
     const tool = findTool(params.name, kind);
     return typeof tool === 'string'
       ? errorResult(tool)
