@@ -198,7 +198,7 @@ const settings = {
   allowDelete: {
     flag: 'allow-delete',
     description:
-      'Also list delete_sources. It asks the person each time, if the client supports it (and, for clients of protocol 2025, the server keeps sessions).',
+      'Also list delete_sources. It asks the person each time, if the client supports it (over HTTP, clients of protocol 2026-07-28 only).',
     schema: flagSchema,
   },
   allowPublish: {
@@ -266,12 +266,6 @@ const settings = {
     description: 'The scope that an access token needs as well for all other tools.',
     schema: scopeSchema.default('fini:write'),
   },
-  stateless: {
-    flag: 'stateless',
-    needsHttp: true,
-    description: 'HTTP without sessions, for replicas behind a plain load balancer.',
-    schema: flagSchema,
-  },
   allowedHosts: {
     flag: 'allowed-host',
     needsHttp: true,
@@ -285,19 +279,6 @@ const settings = {
     description:
       'An origin (https://host, or one of a browser extension or desktop app) whose pages can call the HTTP server, in addition to loopback origins. Can be repeated.',
     schema: z.array(originSchema).default([]),
-  },
-  maximumSessions: {
-    flag: 'max-sessions',
-    needsHttp: true,
-    description:
-      'The maximum number of HTTP sessions. Beyond that, a new one gets a 503, or the place of an idle one.',
-    schema: wholeNumber(1).default(1000),
-  },
-  sessionIdleSeconds: {
-    flag: 'session-idle-seconds',
-    needsHttp: true,
-    description: 'How long an HTTP session can be unused before it is closed, in seconds.',
-    schema: number(1, 86_400).default(1800),
   },
   keepAliveSeconds: {
     flag: 'keep-alive-seconds',

@@ -5,11 +5,11 @@ import packageJson from '../package.json' with { type: 'json' };
 import { helpText, quotedMasked, readCommand } from './command-line.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
-import { readReportPage } from './resources/report-page.ts';
+import { readReportPage } from './mcp/report-page.ts';
+import { createServer, guarded } from './mcp/server.ts';
+import { StdioTransport } from './mcp/stdio.ts';
 import { Secrets } from './secrets.ts';
-import { createServer, guarded } from './server.ts';
 import { bounded, ERROR_LENGTH } from './text.ts';
-import { StdioTransport } from './transports/stdio.ts';
 import { Workspaces } from './workspace.ts';
 
 /** The exit code for a command line or a setting that makes no sense. */
@@ -99,7 +99,7 @@ async function serveOverStdio(config: Config): Promise<void> {
 }
 
 async function serveOverHttp(config: Config): Promise<void> {
-  const { serveHttp } = await import('./transports/http.ts');
+  const { serveHttp } = await import('./mcp/http-server.ts');
   await loadEverything(config);
   const secrets = new Secrets();
   const log = createLog(config.logLevel, secrets);
@@ -130,11 +130,11 @@ async function serveOverHttp(config: Config): Promise<void> {
  */
 async function loadEverything({ oauthIssuer }: Config): Promise<void> {
   await Promise.all([
-    oauthIssuer === undefined ? undefined : import('./transports/access-token.ts'),
+    oauthIssuer === undefined ? undefined : import('./mcp/access-token.ts'),
     import('./fini/pool.ts'),
     readReportPage(),
-    import('./prompts/index.ts'),
-    import('./resources/sources.ts'),
+    import('./mcp/prompts.ts'),
+    import('./mcp/source-resources.ts'),
     import('./tools/listing.ts'),
   ]);
 }

@@ -20,14 +20,14 @@ import { vi } from 'vitest';
 import { readCommand } from '../src/command-line.ts';
 import { type Config, TOOL_GROUPS } from '../src/config.ts';
 import { createLog, type Log } from '../src/log.ts';
+import { serveHttp } from '../src/mcp/http-server.ts';
+import { createServer, guarded } from '../src/mcp/server.ts';
+import { StdioTransport } from '../src/mcp/stdio.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/sandbox-server.ts';
 import { Secrets } from '../src/secrets.ts';
-import { connectServer, createServer, guarded } from '../src/server.ts';
 import { bounded, ERROR_LENGTH } from '../src/text.ts';
 import { toolsFor } from '../src/tools/index.ts';
 import type { ToolDependencies } from '../src/tools/tool.ts';
-import { serveHttp } from '../src/transports/http.ts';
-import { StdioTransport } from '../src/transports/stdio.ts';
 import { Workspaces } from '../src/workspace.ts';
 import { type ScriptedSandbox, startScriptedSandbox } from './scripted-sandbox.ts';
 
@@ -161,7 +161,7 @@ export async function startHarness(
   const server = createServer(VERSION, parts.config, { ...usual, ...dependencies });
   const [clientSide, serverSide] = InMemoryTransport.createLinkedPair();
   for (const side of asIs ? [] : [clientSide, serverSide]) overTheWire(side);
-  await connectServer(server, serverSide, lease.secrets);
+  await server.connect(guarded(serverSide, lease.secrets));
   const close = () => undefined;
   return connectHarness(sandbox, client, clientSide, { stderr: parts.stderr, close });
 }

@@ -29,18 +29,13 @@ const graph = new Map(
 const importing = (pattern: RegExp) =>
   files.filter(({ imports }) => imports.some((path) => pattern.test(path))).map(({ name }) => name);
 
-/**
- * The rooms, from the door inwards. A file imports from its own room and from those behind it. Rooms
- * in one line are one: what a client finds (tools, resources, prompts) shares texts, and so do the use
- * cases.
- */
+/** The rooms, from the door inwards. A file imports from its own room and from those behind it. */
 const rooms = [
   /^cli\.ts$/,
   /^main\.ts$/,
   /^check\.ts$/,
-  /^transports\//,
-  /^server\.ts$/,
-  /^(tools\/|resources\/|prompts\/|protocol-error\.ts)/,
+  /^mcp\//,
+  /^tools\//,
   /^workspace\.ts$/,
   /^knowledge\//,
   /^ingestion\//,
@@ -56,7 +51,7 @@ const SANDBOX = /^sandbox\//;
 const PAGE = /^page\//;
 const apart = (name: string) => [SANDBOX, PAGE].find((house) => house.test(name));
 /** The doors to these houses. */
-const DOORS = ['main.ts → sandbox/sandbox-server.ts', 'resources/report-page.ts → page/html.ts'];
+const DOORS = ['main.ts → sandbox/sandbox-server.ts', 'mcp/report-page.ts → page/html.ts'];
 
 const roomOf = (name: string) => rooms.findIndex((room) => room.test(name));
 
@@ -90,30 +85,16 @@ test('no files import one another, through whatever others', () => {
   expect(circlesOf(known)).toEqual([['a', 'b', 'c'], ['d']]);
 });
 
-test('only files that speak MCP import its SDK, and no tool, prompt or resource does', () => {
-  const known = importing(/^@modelcontextprotocol\//);
-  expect(known.sort()).toEqual([
+test('only files that speak MCP import its SDK, and no tool does', () => {
+  const outside = importing(/^@modelcontextprotocol\//).filter((name) => !name.startsWith('mcp/'));
+  expect(outside.sort()).toEqual([
     'main.ts',
     // Its types only: in a browser its code would take too much.
     'page/host.ts',
-    'prompts/offer-prompts.ts',
-    'protocol-error.ts',
-    'resources/offer-sources.ts',
-    'resources/page-clients.ts',
-    'server.ts',
     'tools/call.ts',
     'tools/client-log.ts',
     'tools/confirm.ts',
     'tools/listing.ts',
-    'tools/offer-tools.ts',
-    'transports/http-request.ts',
-    'transports/http.ts',
-    'transports/mcp-servers.ts',
-    'transports/messages.ts',
-    'transports/modern-http.ts',
-    'transports/sessions.ts',
-    'transports/stateless.ts',
-    'transports/stdio.ts',
   ]);
 });
 
@@ -123,18 +104,7 @@ test.each<[folder: string, allowed: RegExp]>([
   ['ingestion/', /^(ingestion\/|fini\/|text\.ts)/],
   ['knowledge/', /^(knowledge\/|ingestion\/|fini\/|text\.ts)/],
   ['workspace.ts', /^(knowledge\/|ingestion\/|fini\/|(config|secrets)\.ts)/],
-  [
-    'tools/',
-    /^(tools\/|knowledge\/|ingestion\/|fini\/|(config|text|workspace|protocol-error)\.ts|resources\/(source-text|source-uri|report-page|page-clients)\.ts)/,
-  ],
-  [
-    'resources/',
-    /^(resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/tool\.ts|page\/html\.ts)/,
-  ],
-  [
-    'prompts/',
-    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/(index|tool)\.ts)/,
-  ],
+  ['tools/', /^(tools\/|knowledge\/|ingestion\/|fini\/|(config|text|workspace)\.ts)/],
 ])('%s imports to the right only', (folder, allowed) => {
   const inside = [...graph].filter(([name]) => name.startsWith(folder));
   expect(inside.length).toBeGreaterThan(0);
@@ -146,7 +116,7 @@ test.each<[folder: string, allowed: RegExp]>([
 test('only files that speak HTTP import undici or Node’s HTTP', () => {
   expect(importing(/^undici$/).sort()).toEqual(['fini/connections.ts', 'fini/pool.ts']);
   const http = importing(/^node:http$/);
-  expect(http.every((name) => /^(sandbox\/|transports\/)/.test(name))).toBe(true);
+  expect(http.every((name) => /^(sandbox|mcp)\//.test(name))).toBe(true);
 });
 
 /** The sets of files of which each leads to every other: the strongly connected parts (Tarjan). */

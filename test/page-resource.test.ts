@@ -87,10 +87,10 @@ describe('a client of 2025', () => {
     expect((await client.listResources()).resources.map(({ uri }) => uri)).toEqual([URI]);
   });
 
-  test('is not told without a session, since nothing is known of it, but can read the page', async () => {
-    const { url } = await startHttp(stops, {}, ['--sandbox', '--stateless']);
+  test('is told of the page by its tools over HTTP, where no one knows what it shows', async () => {
+    const { url } = await startHttp(stops, {}, ['--sandbox']);
     const { client } = await connectClient(stops, url);
-    expect(await told(client)).toEqual(NOTHING);
+    expect(await told(client)).toEqual({ ...ALL, listed: [] });
     expect((await client.readResource({ uri: URI })).contents).toHaveLength(1);
   });
 });

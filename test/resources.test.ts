@@ -335,12 +335,6 @@ describe('the SDKs’ clients', () => {
       await client.connect(new StreamableHTTPClientTransport(new URL(url)));
       return client;
     },
-    'v2 over stateless HTTP': async () => {
-      const { url } = await startHttp(stops, environmentFor(harness.sandbox), ['--stateless']);
-      const client = new ClientV2({ name: 'test', version: '1' });
-      await client.connect(new StreamableHTTPClientTransport(new URL(url)));
-      return client;
-    },
     'v1 over HTTP': async () => {
       const { url } = await startHttp(stops, environmentFor(harness.sandbox));
       const client = new ClientV1({ name: 'test', version: '1' });

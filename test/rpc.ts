@@ -122,9 +122,9 @@ export async function send(
 }
 
 /** How a server is reached. */
-export type Way = 'stdio' | 'HTTP with sessions' | 'stateless HTTP';
+export type Way = 'stdio' | 'HTTP';
 /** Every way in which a server is reached. */
-export const WAYS: readonly Way[] = ['stdio', 'HTTP with sessions', 'stateless HTTP'];
+export const WAYS: readonly Way[] = ['stdio', 'HTTP'];
 
 /** Starts a server in this process and gives a client of it; more clients come from `startHttp`. */
 export async function connectRaw(
@@ -135,9 +135,8 @@ export async function connectRaw(
 ): Promise<RpcClient> {
   const { flags = [] } = options;
   if (way === 'stdio') return connectStdio(await startStdio(stops, environment, flags), options);
-  const mode = way === 'stateless HTTP' ? ['--stateless'] : [];
-  const { url } = await startHttp(stops, environment, [...mode, ...flags]);
-  return connectHttp(url, { ...options, isStateless: way === 'stateless HTTP' });
+  const { url } = await startHttp(stops, environment, flags);
+  return connectHttp(url, options);
 }
 
 /** The client's ends of a server's pipes. */
@@ -217,16 +216,10 @@ export async function connectStdio(
   });
 }
 
-/** A client of a server over HTTP; without sessions, the header alone tells of its protocol. */
+/** A client of a server over HTTP. */
 export async function connectHttp(
   url: string,
-  {
-    protocolVersion = '2025-06-18',
-    headers = {},
-    isStateless = false,
-  }: RpcOptions & {
-    isStateless?: boolean;
-  } = {},
+  { protocolVersion = '2025-06-18', headers = {} }: RpcOptions = {},
 ): Promise<RpcClient> {
   const sent: Record<string, string> = { ...JSON_HEADERS, ...headers };
   let lastId = 0;
@@ -242,8 +235,6 @@ export async function connectHttp(
     lastId += 1;
     const own = lastId;
     const { response, text } = await post({ id: own, method, params });
-    const session = response.headers.get('mcp-session-id');
-    if (session !== null) sent['mcp-session-id'] = session;
     const messages = text
       .split('\n')
       .filter((line) => line.startsWith('data: {'))
@@ -252,14 +243,10 @@ export async function connectHttp(
     if (last === undefined) throw new Error(`no answer: HTTP ${response.status} ${text}`);
     return answerOf(last, messages);
   };
-  if (!isStateless) {
-    await request('initialize', initializeParams(protocolVersion));
-    await post({ method: 'notifications/initialized' });
-  }
+  await request('initialize', initializeParams(protocolVersion));
+  await post({ method: 'notifications/initialized' });
   // The protocol had no such header before 2025-06-18.
-  if (protocolVersion >= '2025-06-18' || (isStateless && protocolVersion !== '')) {
-    sent['mcp-protocol-version'] = protocolVersion;
-  }
+  if (protocolVersion >= '2025-06-18') sent['mcp-protocol-version'] = protocolVersion;
   return clientOf(request);
 }
 

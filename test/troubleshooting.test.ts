@@ -166,7 +166,7 @@ async function ofToken(
   });
 }
 
-const http = shared(() => askHttp(['--max-sessions', '1']));
+const http = shared(() => askHttp());
 
 const status = (code: number): Fault => ({
   times: Number.POSITIVE_INFINITY,
@@ -346,20 +346,10 @@ const causes: Record<string, () => Promise<string>> = {
   'Sign in again.': () => ofToken(401, { exp: 1 }),
   'Sign in again with that scope.': () => ofToken(403, { scope: 'openid' }),
   'cannot be read now, so no token can be checked': () => ofToken(503, {}, true),
-  'This session does not exist or has ended: initialize again.': async () =>
-    (await http())(404, { rpc: 'tools/list', headers: { 'mcp-session-id': SOURCE_ID } }),
-  'Mcp-Session-Id is missing': async () => (await http())(400, { rpc: 'tools/list' }),
-  'sessions of this server are in use. Try again later.': async () => {
-    const send = await http();
-    await send(200);
-    return send(503);
-  },
   'X-Fini-Api-Key is not a key': async () =>
     (await http())(400, { headers: { 'x-fini-api-key': `Bearer ${KEY}` } }),
-  'so there is only POST.': async () => {
-    const send = await askHttp(['--stateless']);
-    return send(405, { method: 'GET' });
-  },
+  'There is only POST here: this server keeps no sessions': async () =>
+    (await http())(405, { method: 'GET' }),
   'There is only /mcp here, and /healthz.': async () => (await http())(404, { path: '/' }),
 };
 

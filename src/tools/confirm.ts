@@ -10,10 +10,10 @@ import {
 import * as z from 'zod';
 import type { Confirmation, Question } from './tool.ts';
 
-/** How long a person has to answer a question. */
+/** How long a person has to answer a question, in milliseconds. */
 const QUESTION_TIMEOUT_MS = 10 * 60_000;
 
-/** The name of the question in what a client of 2026 answers. */
+/** The name of the question in the answer of a client of 2026. */
 const QUESTION = 'confirmation';
 
 /**
@@ -35,20 +35,21 @@ export class QuestionAsked extends Error {
   }
 }
 
-/** What a client says of how it can ask the person. */
+/** The ways in which a client can ask the person, as its capabilities have them. */
 const elicitationSchema = z
   .object({ elicitation: z.object({ form: z.unknown(), url: z.unknown() }).partial().optional() })
   .catch({});
-/** The same in a request of 2026, which says it each time. */
+/** The same in a request of 2026, which has the capabilities each time. */
 const envelopeSchema = z.object({ [CLIENT_CAPABILITIES_META_KEY]: elicitationSchema });
 
 /**
- * Asks the person, on the call's own stream: over HTTP a client need not have another open.
+ * Asks the person. A client of 2025 over HTTP cannot be asked: its capabilities are not known, and
+ * there is no way for its answer to come back.
  *
  * @param again Makes the question again after the person has agreed, who may have thought for long: if
  *   its subject is another one by then, the person is asked about that. Null where nothing is left to
  *   ask about.
- * @throws {QuestionAsked} where the client asks before it makes the call again.
+ * @throws {QuestionAsked} if the client asks before it makes the call again.
  */
 export async function askPerson(
   server: Server,
@@ -68,8 +69,7 @@ export async function askPerson(
     const response = inputResponse(inputResponses, QUESTION);
     if (response.kind !== 'elicit') throw new QuestionAsked(question);
     if (response.action !== 'accept') return 'declined';
-    // The client sends it back as it was, so a plain digest will do: it could as well answer for the
-    // person.
+    // An unkeyed digest is enough: a client that forges it could forge the person's answer too.
     if (mcpReq.requestState() !== digestOf(question.subject)) throw new QuestionAsked(question);
     return 'agreed';
   }
@@ -90,6 +90,17 @@ export async function askPerson(
     if (now === null || digestOf(now.subject) === digestOf(asked.subject)) return 'agreed';
     asked = now;
   }
+}
+
+/**
+ * Says, for the answer of a call that was carried out, that the person was not asked by this server.
+ *
+ * @param flag The flag without which there is no such tool.
+ */
+export function consentText(confirmation: Confirmation, flag: string): string {
+  return confirmation === 'unasked'
+    ? ` This client cannot be asked to confirm, so this relied on the server's ${flag} and on the client's own approval of the call.`
+    : '';
 }
 
 function digestOf(subject: unknown): string {

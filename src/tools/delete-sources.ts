@@ -5,6 +5,7 @@ import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { forEachAtOnce } from '../ingestion/promises.ts';
 import { bounded, counted, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
+import { consentText } from './confirm.ts';
 import { sourceIds } from './fields.ts';
 import { defineTool } from './tool.ts';
 
@@ -18,7 +19,7 @@ export const deleteSources = defineTool({
   name: 'delete_sources',
   title: 'Delete sources',
   description:
-    'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm (with --stateless, only clients of protocol 2026-07-28).',
+    'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm (over HTTP, only clients of protocol 2026-07-28).',
   kind: 'deletes',
   scope: 'write',
   idempotent: true,
@@ -100,7 +101,7 @@ export const deleteSources = defineTool({
         parentFolderId: shown(parentFolderId, WORD_LENGTH),
       })),
       notDeleted,
-      message: `${counted(gone.size, 'source')} and ${counted(deleted.deletedArticles.length, 'article')} deleted.${deleteArticles ? '' : keptArticles([...gone], known)}${left}`,
+      message: `${counted(gone.size, 'source')} and ${counted(deleted.deletedArticles.length, 'article')} deleted.${deleteArticles ? '' : keptArticles([...gone], known)}${left}${consentText(answer, '--allow-delete')}`,
     };
   },
   text({ deletedDocuments, deletedArticles, notDeleted, message }) {

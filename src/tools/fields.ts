@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { INGEST_SOURCES } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
 import { findIngestFaults, isSourceId, sourceIdFault, webUrlFault } from '../ingestion/inputs.ts';
-import { parseSourceUri } from '../resources/source-uri.ts';
 import { textMeanings } from './read-input.ts';
+import { parseSourceUri } from './source-uri.ts';
 
 /*
  * What the inputs of several tools share. Only plain types: several clients' models refuse unions,

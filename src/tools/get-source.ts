@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { fittingParagraphs, MAXIMUM_CHARACTERS } from '../resources/source-text.ts';
 import { counted } from '../text.ts';
 import { sourceId } from './fields.ts';
 import { type SourceOutput, sourceLine, sourceOutput, sourceShape } from './source.ts';
+import { fittingParagraphs, MAXIMUM_CHARACTERS } from './source-text.ts';
 import { defineTool } from './tool.ts';
 
 /** How much of the text is shown unasked, in characters. */

@@ -4,6 +4,7 @@ import { type PlacedFolder, readFolders } from '../knowledge/folders.ts';
 import type { DraftToPublish, PublishedDraft, RequiredField } from '../knowledge/publishing.ts';
 import { counted, jsonText, paragraph, shown, TITLE_LENGTH } from '../text.ts';
 import { changesOf, folderName } from './article-changes.ts';
+import { consentText } from './confirm.ts';
 import { articleIds, dryRun } from './fields.ts';
 import { defineTool, type Question, type ToolContext } from './tool.ts';
 
@@ -50,7 +51,7 @@ export const publishArticles = defineTool({
   name: 'publish_articles',
   title: 'Publish draft articles',
   description:
-    'Publishes drafts, so that agents answer customers from them: as new live articles, or as updates of existing ones. Use it only if the person asked for exactly that, after showing them each draft (get_articles) and what changes (dryRun). If the client supports it, the person is asked to confirm (with --stateless, only clients of protocol 2026-07-28). To take an article back, use the Fini dashboard.',
+    'Publishes drafts, so that agents answer customers from them: as new live articles, or as updates of existing ones. Use it only if the person asked for exactly that, after showing them each draft (get_articles) and what changes (dryRun). If the client supports it, the person is asked to confirm (over HTTP, only clients of protocol 2026-07-28). To take an article back, use the Fini dashboard.',
   kind: 'publishes',
   scope: 'read and write',
   idempotent: true,
@@ -124,7 +125,9 @@ export const publishArticles = defineTool({
         ? { status: 'not_published', reason: conflictReason(draft) }
         : outcomeOf(outcome, context);
     });
-    return { ...summaryOf(articles), articles };
+    const { outcome, message } = summaryOf(articles);
+    const consent = sent.length === 0 ? '' : consentText(answer, '--allow-publish');
+    return { outcome, message: `${message}${consent}`, articles };
   },
   text({ outcome, message, articles }) {
     return [`${outcome}: ${message}`, ...articles.map(lineOf)].join('\n');

@@ -10,7 +10,7 @@ import { createHttp } from '../../src/fini/http.ts';
 import { Ingestion } from '../../src/ingestion/ingestion.ts';
 import { Generation } from '../../src/knowledge/generation.ts';
 import { Publishing } from '../../src/knowledge/publishing.ts';
-import { createServer } from '../../src/server.ts';
+import { createServer } from '../../src/mcp/server.ts';
 import { callNamed } from '../following.ts';
 import {
   configFor,

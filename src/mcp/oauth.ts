@@ -5,37 +5,36 @@ import { toolsFor } from '../tools/index.ts';
 import type { ServerKind } from '../tools/tool.ts';
 import type { AccessToken, AccessTokens } from './access-token.ts';
 import { answerJson, HttpRefusal } from './http-refusal.ts';
-import { KeysUnavailable } from './issuer-keys.ts';
-import { fieldOf } from './message-bounds.ts';
+import { fieldOf } from './messages.ts';
 
-/** Who asks, as their access token says. */
+/** The sender of a request, as the access token says. */
 export interface Caller {
-  /** Whom the token stands for, with its issuer. */
+  /** The person, with the issuer. */
   readonly subject: string;
   readonly scopes: readonly string[];
   readonly token: string;
 }
 
-/** A sign-in in front of the server, and what it is called. */
+/** The settings of a sign-in. */
 export interface SignIn {
   readonly oauthIssuer?: string | undefined;
-  /** What tokens must have in `aud`; undefined for the public URL. */
+  /** The audience that tokens must have in `aud`; undefined for the public URL. */
   readonly oauthAudience?: string | undefined;
-  /** What everything needs. */
+  /** The scope that everything needs. */
   readonly oauthReadScope: string;
-  /** What tools need as well that do not only read. */
+  /** The scope that tools need as well if they do not only read. */
   readonly oauthWriteScope: string;
 }
 
-/** What a resource server is made of. */
+/** The parts of a resource server. */
 export interface ResourceServerOptions extends SignIn, ServerKind, ProxySettings {
   readonly oauthIssuer: string;
-  /** Where clients reach the endpoint. It is known once the server listens. */
+  /** The URL at which clients reach the endpoint. It is known once the server listens. */
   readonly url: () => string;
   readonly log: Log;
 }
 
-/** Where the metadata of a protected resource is (RFC 9728), before its path. */
+/** The path of a protected resource's metadata (RFC 9728), before the resource's own path. */
 export const METADATA_PATH = '/.well-known/oauth-protected-resource';
 const RETRY_AFTER_SECONDS = '5';
 
@@ -45,7 +44,7 @@ const RETRY_AFTER_SECONDS = '5';
  */
 export class ResourceServer {
   readonly #options: ResourceServerOptions;
-  /** All that a client may ask for, since one that asks for less is never shown the rest. */
+  /** Every scope that a client may ask for: one that asks for less is never shown the rest. */
   readonly #scopes: readonly string[];
   /** The tools that are here, and need the write scope. */
   readonly #writers: ReadonlySet<string>;
@@ -62,9 +61,9 @@ export class ResourceServer {
   }
 
   /**
-   * Tells who asks.
+   * Finds out who sends a request.
    *
-   * @throws {HttpRefusal} where the token is missing, wrong or not enough, or cannot be checked now.
+   * @throws {HttpRefusal} if the token is missing, wrong or not enough, or cannot be checked now.
    */
   async authorize({ headers: { authorization } }: IncomingMessage): Promise<Caller> {
     const { oauthIssuer, oauthReadScope } = this.#options;
@@ -82,7 +81,7 @@ export class ResourceServer {
   }
 
   /**
-   * Lets messages pass for which the caller has the scopes.
+   * Lets messages pass if the caller has the scopes for them.
    *
    * @param body A message, or a batch of them.
    * @throws {HttpRefusal} so that the client can ask the person for more.
@@ -100,7 +99,7 @@ export class ResourceServer {
     }
   }
 
-  /** Tells where to get a token (RFC 9728). Anybody may know, on whatever page they are. */
+  /** Says where to get a token (RFC 9728). Anyone may know, on any page. */
   answerMetadata(request: IncomingMessage, response: ServerResponse): void {
     response.setHeader('access-control-allow-origin', '*');
     if (request.method === 'OPTIONS') {
@@ -126,15 +125,13 @@ export class ResourceServer {
   async #read(token: string): Promise<AccessToken> {
     this.#tokens ??= this.#load();
     const tokens = await this.#tokens;
-    try {
-      const read = await tokens.read(token);
-      if ('fault' in read) throw this.#invalid(read.fault);
-      return read;
-    } catch (error) {
-      if (!(error instanceof KeysUnavailable)) throw error;
+    const read = await tokens.read(token);
+    if (read === 'unavailable') {
       const why = `The keys of the identity provider ${this.#options.oauthIssuer} cannot be read now, so no token can be checked. Try again later. The server's log has the reason.`;
       throw new HttpRefusal(503, why, { headers: { 'retry-after': RETRY_AFTER_SECONDS } });
     }
+    if ('fault' in read) throw this.#invalid(read.fault);
+    return read;
   }
 
   async #load(): Promise<AccessTokens> {
@@ -172,7 +169,7 @@ export class ResourceServer {
   }
 }
 
-/** Where the metadata of a URL is: RFC 9728 inserts its path before that of the resource. */
+/** Gives the URL of a resource's metadata: RFC 9728 inserts its path before the resource's. */
 function metadataUrlOf(url: string): string {
   const { origin } = new URL(url);
   return `${origin}${METADATA_PATH}${pathnameOf(url)}`;

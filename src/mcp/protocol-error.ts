@@ -5,9 +5,9 @@ import {
   ResourceNotFoundError,
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import { FiniError } from './fini/errors.ts';
-import { failureText } from './tools/errors.ts';
-import type { ServerKind, ToolDependencies } from './tools/tool.ts';
+import { FiniError } from '../fini/errors.ts';
+import { failureText } from '../tools/errors.ts';
+import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 
 /**
  * An error in the protocol's form, for what is not answered by a tool.

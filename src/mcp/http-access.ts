@@ -66,7 +66,7 @@ export function shareWithOrigin(
   const { origin } = request.headers;
   if (origin === undefined || !isAllowedOrigin(origin, rules)) return;
   response.setHeader('access-control-allow-origin', origin);
-  response.setHeader('access-control-expose-headers', 'mcp-session-id, www-authenticate');
+  response.setHeader('access-control-expose-headers', 'www-authenticate');
   response.setHeader('vary', 'origin');
 }
 
@@ -85,10 +85,10 @@ export function answerPreflight(
     throw new HttpRefusal(403, 'This Origin is not allowed.');
   }
   shareWithOrigin(request, response, rules);
-  response.setHeader('access-control-allow-methods', 'GET, POST, DELETE');
+  response.setHeader('access-control-allow-methods', 'POST');
   response.setHeader(
     'access-control-allow-headers',
-    'authorization, content-type, last-event-id, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id, x-fini-api-key',
+    'authorization, content-type, mcp-method, mcp-name, mcp-protocol-version, mcp-session-id, x-fini-api-key',
   );
   response.writeHead(204).end();
 }

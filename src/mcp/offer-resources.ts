@@ -6,13 +6,13 @@ import {
 } from '@modelcontextprotocol/server';
 import { FiniError } from '../fini/errors.ts';
 import { isSourceId } from '../ingestion/inputs.ts';
-import { protocolError } from '../protocol-error.ts';
 import { bounded, ERROR_LENGTH, URL_LENGTH } from '../text.ts';
+import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from '../tools/source-uri.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { MissingKeyError } from '../workspace.ts';
 import { showsPages } from './page-clients.ts';
+import { protocolError } from './protocol-error.ts';
 import { REPORT_PAGE, readReportPage } from './report-page.ts';
-import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from './source-uri.ts';
 
 const GONE_CURSOR =
   'The source at the end of the previous page may have been deleted. To start again, leave out the cursor.';
@@ -33,7 +33,7 @@ export function offerSources(
     }
     const pages = cursor === undefined && showsPages(server, context) ? [REPORT_PAGE] : [];
     try {
-      const { listSourceResources } = await import('./sources.ts');
+      const { listSourceResources } = await import('./source-resources.ts');
       const { signal } = context.mcpReq;
       const listed = await listSourceResources(workspace().fini, cursor, signal);
       return { ...listed, resources: [...pages, ...listed.resources] };
@@ -74,7 +74,7 @@ export function offerSources(
       throw new ResourceNotFoundError(bounded(uri, URL_LENGTH), message);
     }
     try {
-      const { readSourceText, SOURCE_MIME_TYPE } = await import('./sources.ts');
+      const { readSourceText, SOURCE_MIME_TYPE } = await import('./source-resources.ts');
       const text = await readSourceText(workspace().fini, named, signal);
       return { contents: [{ uri, mimeType: SOURCE_MIME_TYPE, text }] };
     } catch (error) {

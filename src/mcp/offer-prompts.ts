@@ -6,12 +6,12 @@ import {
   type Server,
 } from '@modelcontextprotocol/server';
 import { FiniError } from '../fini/errors.ts';
-import { explaining } from '../protocol-error.ts';
-import { SOURCE_TEMPLATE } from '../resources/source-uri.ts';
 import { bounded, ERROR_LENGTH, quoted } from '../text.ts';
 import { listedNames } from '../tools/index.ts';
+import { SOURCE_TEMPLATE } from '../tools/source-uri.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { MissingKeyError } from '../workspace.ts';
+import { explaining } from './protocol-error.ts';
 
 /** MCP's bound. */
 const MAXIMUM_COMPLETIONS = 100;
@@ -27,7 +27,7 @@ export function offerPrompts(
   const explained = explaining(dependencies, kind);
   const canCall = (tool: string) => listedNames(kind).has(tool);
   const load = async () => {
-    const { prompts } = await import('./index.ts');
+    const { prompts } = await import('./prompts.ts');
     return prompts.filter(({ needs }) => canCall(needs));
   };
   const find = async (name: string) => {
@@ -107,7 +107,7 @@ export function offerPrompts(
       return complete === undefined ? [] : complete(workspace().fini, typed, signal);
     }
     if (!ref.uri?.startsWith(SOURCE_TEMPLATE) || argument !== 'id') return [];
-    const { completeSourceId } = await import('../resources/sources.ts');
+    const { completeSourceId } = await import('./source-resources.ts');
     return completeSourceId(workspace().fini, typed, signal);
   }
 }

@@ -1,43 +1,51 @@
+import {
+  type CryptoKey,
+  createRemoteJWKSet,
+  customFetch,
+  type FlattenedJWSInput,
+  type JWSHeaderParameters,
+  type RemoteJWKSet,
+} from 'jose';
 import * as z from 'zod';
 import { Connections, type ProxySettings } from '../fini/connections.ts';
 import { isLoopback } from '../hosts.ts';
 import type { Log } from '../log.ts';
 import { bounded, ERROR_LENGTH, parsedUrl, quoted } from '../text.ts';
 
-/** Until when keys are used without a look whether they changed, in milliseconds. */
+/** How long keys are used before they are read again, in milliseconds. */
 const FRESH_MS = 10 * 60_000;
-/** Until when they are used while the provider cannot be reached, in milliseconds. */
+/** How long they are used while the provider cannot be reached, in milliseconds. */
 const USABLE_MS = 24 * 60 * 60_000;
-/** After a failure, the pause before the provider is asked again: with keys at hand, and without. */
-const RETRY_MS = 30_000;
-const RETRY_WITHOUT_KEYS_MS = 1_000;
-/** The pause after a token's unknown key, since anybody can make up keys. */
+/** The pause after a failed read, in milliseconds. */
+const RETRY_MS = 1_000;
+/** The pause after a read for an unknown key, since anyone can make up keys, in milliseconds. */
 const UNKNOWN_KEY_PAUSE_MS = 10_000;
-/** How long the provider has for all that is read of it together, in milliseconds. */
+/** How long the provider has for everything that one read needs, in milliseconds. */
 const READ_TIMEOUT_MS = 5_000;
-/** How long an answer of it may be, in bytes, and how many keys it may have. */
+/** The longest answer that is read, in bytes, and the most keys that are taken from it. */
 const MAXIMUM_ANSWER_BYTES = 512 * 1024;
 const MAXIMUM_KEYS = 100;
-/** How often the log tells of the same failure. */
+/** How often the log repeats the same failure, in milliseconds. */
 const SAME_FAILURE_PAUSE_MS = 60_000;
 
-/** What is used of RFC 8414 and of OpenID Connect Discovery, which agree in it. */
+/** The fields that RFC 8414 and OpenID Connect Discovery agree in. */
 const metadataSchema = z.object({ issuer: z.string(), jwks_uri: z.string() });
 
 const optionalText = z.string().optional();
 /** A public key (RFC 7517) of any type that signs: no symmetric one. */
 const keySchema = z.object({
   kty: z.enum(['RSA', 'EC', 'OKP']),
-  ...{ kid: optionalText, alg: optionalText, use: optionalText, crv: optionalText },
-  ...{ n: optionalText, e: optionalText, x: optionalText, y: optionalText },
+  kid: optionalText,
+  alg: optionalText,
+  use: optionalText,
+  crv: optionalText,
+  n: optionalText,
+  e: optionalText,
+  x: optionalText,
+  y: optionalText,
   key_ops: z.array(z.string()).optional(),
 });
 const keySetSchema = z.object({ keys: z.array(z.unknown()) });
-
-/** The keys that an issuer signs with, as it publishes them. Read again, it is another object. */
-export interface KeySet {
-  readonly keys: z.infer<typeof keySchema>[];
-}
 
 /** There are no keys to check a token with. The log has the reason. */
 export class KeysUnavailable extends Error {
@@ -60,74 +68,64 @@ export interface IssuerOptions {
 export class IssuerKeys {
   readonly #options: IssuerOptions;
   readonly #now: () => number;
-  #known: { readonly keySet: KeySet; readonly readAt: number } | undefined;
-  #reading: Promise<void> | undefined;
-  #failedAt = Number.NEGATIVE_INFINITY;
-  #askedForUnknownAt = Number.NEGATIVE_INFINITY;
+  readonly #remote: RemoteJWKSet;
+  #known: { readonly text: string; readonly readAt: number } | undefined;
+  #hasFailed = false;
+  /** When the provider may be asked again. */
+  #nextReadAt = Number.NEGATIVE_INFINITY;
   #logged = { failure: '', at: Number.NEGATIVE_INFINITY };
 
   constructor(options: IssuerOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => performance.now());
+    this.#remote = createRemoteJWKSet(new URL(options.issuer), {
+      timeoutDuration: READ_TIMEOUT_MS,
+      // When to read again is decided here, since jose would not use old keys while a read fails.
+      cacheMaxAge: Number.POSITIVE_INFINITY,
+      cooldownDuration: 0,
+      [customFetch]: (_issuer, { signal }) => this.#read(signal),
+    });
   }
 
   /**
-   * The keys, not older than the provider's absence makes them.
+   * Finds the key that a token is signed with.
    *
-   * @throws {KeysUnavailable}
+   * @throws {KeysUnavailable} if no keys are known, or a key is unknown that may be a new one.
    */
-  async current(): Promise<KeySet> {
-    const pause = this.#known === undefined ? RETRY_WITHOUT_KEYS_MS : RETRY_MS;
-    const isPausing = this.#now() - this.#failedAt < pause;
-    if (this.#age() >= FRESH_MS && !isPausing) {
-      const reading = this.#read();
-      // Nobody waits again for a provider that has just failed to answer, if there are keys to go on with.
-      const hasJustFailed = this.#now() - this.#failedAt < FRESH_MS;
-      if (!hasJustFailed || this.#age() >= USABLE_MS) await reading;
+  async find(header: JWSHeaderParameters, token?: FlattenedJWSInput): Promise<CryptoKey> {
+    const age = this.#age();
+    if (this.#known !== undefined && age >= USABLE_MS) await this.#remote.reload();
+    else if (this.#known !== undefined && age >= FRESH_MS) {
+      // No one waits for it while there are keys to use; #read logs a failure.
+      this.#remote.reload().catch(() => undefined);
     }
-    if (this.#known === undefined || this.#age() >= USABLE_MS) throw new KeysUnavailable();
-    return this.#known.keySet;
-  }
-
-  /**
-   * The keys after another look, where a token names one that is not among those given.
-   *
-   * @throws {KeysUnavailable} where the last look failed, so that nobody knows whose key it is.
-   */
-  async besides(given: KeySet): Promise<KeySet> {
-    if (this.#reading !== undefined) await this.#reading;
-    else if (this.#known?.keySet === given) {
-      const now = this.#now();
-      if (now - this.#askedForUnknownAt >= UNKNOWN_KEY_PAUSE_MS) {
-        this.#askedForUnknownAt = now;
-        await this.#read();
-      }
-    }
-    if (this.#known === undefined || this.#failedAt >= this.#known.readAt) {
-      throw new KeysUnavailable();
-    }
-    return this.#known.keySet;
+    return this.#remote(header, token);
   }
 
   #age(): number {
     return this.#known === undefined ? Number.POSITIVE_INFINITY : this.#now() - this.#known.readAt;
   }
 
-  /** Reads the keys, once for all who wait for them. Where that fails, the known ones stay. */
-  #read(): Promise<void> {
-    this.#reading ??= readKeySet(this.#options)
-      .then((keySet) => {
-        this.#known = { keySet, readAt: this.#now() };
-        this.#failedAt = Number.NEGATIVE_INFINITY;
-      })
-      .catch((error: unknown) => {
-        this.#failedAt = this.#now();
-        this.#logFailure(String(error instanceof Error ? error.message : error));
-      })
-      .finally(() => {
-        this.#reading = undefined;
-      });
-    return this.#reading;
+  /** Reads the keys, or gives the known ones again if it is too early to ask. */
+  async #read(signal: AbortSignal): Promise<Response> {
+    if (this.#now() < this.#nextReadAt) {
+      if (this.#known === undefined || this.#hasFailed) throw new KeysUnavailable();
+      return new Response(this.#known.text);
+    }
+    // Keys that are fresh are read again only for a token that names another one.
+    const pause = this.#age() < FRESH_MS ? UNKNOWN_KEY_PAUSE_MS : 0;
+    try {
+      const text = JSON.stringify(await readKeySet(this.#options, signal));
+      this.#known = { text, readAt: this.#now() };
+      this.#hasFailed = false;
+      this.#nextReadAt = this.#now() + pause;
+      return new Response(text);
+    } catch (error) {
+      this.#hasFailed = true;
+      this.#nextReadAt = this.#now() + RETRY_MS;
+      this.#logFailure(error instanceof Error ? error.message : String(error));
+      throw new KeysUnavailable();
+    }
   }
 
   #logFailure(message: string): void {
@@ -140,9 +138,8 @@ export class IssuerKeys {
   }
 }
 
-/** @throws where no metadata or no keys are found, with a message that says why. */
-async function readKeySet({ issuer, proxy }: IssuerOptions): Promise<KeySet> {
-  const signal = AbortSignal.timeout(READ_TIMEOUT_MS);
+/** @throws if no metadata or no keys are found, with a message that says why. */
+async function readKeySet({ issuer, proxy }: IssuerOptions, signal: AbortSignal) {
   const jwksUrl = await discover(issuer, (url) => readJson(url, proxy, signal));
   const { keys } = keySetSchema.parse(await readJson(jwksUrl, proxy, signal));
   const usable = keys.slice(0, MAXIMUM_KEYS).flatMap((key) => keySchema.safeParse(key).data ?? []);
@@ -161,7 +158,7 @@ async function discover(issuer: string, read: (url: URL) => Promise<unknown>): P
         throw new Error(`the issuer is ${said} there: set it to exactly that`);
       }
       const keys = parsedUrl(metadata.jwks_uri);
-      // An issuer that is elsewhere has nothing to say about what is asked of this machine.
+      // A remote issuer must not make this server call a loopback address.
       const isLocal = isLoopback(new URL(issuer).hostname) && isLoopback(keys?.hostname ?? '');
       if (keys?.protocol === 'https:' || (keys?.protocol === 'http:' && isLocal)) return keys;
       throw new Error(`jwks_uri is no https URL: ${quoted(metadata.jwks_uri)}`);
@@ -172,7 +169,7 @@ async function discover(issuer: string, read: (url: URL) => Promise<unknown>): P
   throw new Error(faults.join('; '));
 }
 
-/** Where an issuer's metadata may be, in the order in which MCP's clients look. */
+/** Lists where an issuer's metadata may be, in the order in which MCP's clients look. */
 function metadataUrls(issuer: string): URL[] {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');
@@ -202,7 +199,10 @@ async function readJson(url: URL, proxy: ProxySettings, signal: AbortSignal): Pr
 async function exchange(url: URL, connections: Connections, signal: AbortSignal) {
   const dispatcher = await connections.dispatcherFor(() => undefined);
   const { statusCode, body } = await dispatcher.request({
-    ...{ origin: url.origin, path: `${url.pathname}${url.search}`, method: 'GET', signal },
+    origin: url.origin,
+    path: `${url.pathname}${url.search}`,
+    method: 'GET',
+    signal,
     headers: { accept: 'application/json' },
   });
   if (statusCode !== 200) throw new Error(`HTTP ${statusCode}`);

@@ -1,13 +1,13 @@
 import type { Readable, Writable } from 'node:stream';
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/server';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
-import { readMessages, refusal } from './messages.ts';
+import { fieldOf, readMessages, refusal, textFault } from './messages.ts';
 
 /** The longest line that is read, in bytes. */
 const LONGEST_LINE = 10 * 1024 * 1024;
 const LINE_END = 0x0a;
 
-/** The streams that a client is connected by, and what to do once it has gone. */
+/** The streams to a client, and what to do once it has gone. */
 export interface StdioOptions {
   readonly input: Readable;
   readonly output: Writable;
@@ -28,7 +28,7 @@ export class StdioTransport implements Transport {
   readonly #options: StdioOptions;
   /** The IDs of requests that are not answered yet. */
   readonly #underWay = new Set<string | number>();
-  /** What has come of a line that has not ended. */
+  /** The parts received so far of a line that has not ended. */
   #line: Buffer[] = [];
   #lineLength = 0;
   #isFirstLine = true;
@@ -96,7 +96,7 @@ export class StdioTransport implements Transport {
     this.#keep(chunk.subarray(start));
   }
 
-  /** Of a line that is too long only the length is kept. */
+  /** Keeps a part of a line; of one that is too long, only the length. */
   #keep(part: Buffer): void {
     this.#lineLength += part.length;
     if (this.#lineLength > LONGEST_LINE) this.#line = [];
@@ -105,7 +105,7 @@ export class StdioTransport implements Transport {
 
   #endLine(): void {
     const isTooLong = this.#lineLength > LONGEST_LINE;
-    const text = Buffer.concat(this.#line).toString('utf8');
+    const line = Buffer.concat(this.#line);
     const isFirst = this.#isFirstLine;
     this.#line = [];
     this.#lineLength = 0;
@@ -114,17 +114,24 @@ export class StdioTransport implements Transport {
       void this.send(refusal(`A message has ${LONGEST_LINE / 1024 / 1024} MB at most.`));
       return;
     }
-    // Some clients on Windows start with a byte order mark.
-    this.#read((isFirst ? text.replace(/^\uFEFF/, '') : text).trim());
+    this.#read(line, isFirst);
   }
 
-  #read(line: string): void {
-    if (line === '') return;
+  #read(line: Buffer, isFirst: boolean): void {
+    const text = line.toString('utf8');
+    // Some clients on Windows start with a byte order mark.
+    const message = (isFirst ? text.replace(/^\uFEFF/, '') : text).trim();
+    if (message === '') return;
     let json: unknown;
     try {
-      json = JSON.parse(line);
+      json = JSON.parse(message);
     } catch {
       void this.send(refusal('This line is not JSON.', { code: ProtocolErrorCode.ParseError }));
+      return;
+    }
+    const fault = textFault(line);
+    if (fault !== null) {
+      void this.send(refusal(fault, { id: fieldOf(json, 'id') }));
       return;
     }
     for (const { message, refusal: answer } of readMessages(json)) {

@@ -1,5 +1,4 @@
 import {
-  createLocalJWKSet,
   errors,
   type JWTPayload,
   type JWTVerifyOptions,
@@ -7,9 +6,9 @@ import {
   jwtVerify,
 } from 'jose';
 import * as z from 'zod';
-import { IssuerKeys, type IssuerOptions, type KeySet } from './issuer-keys.ts';
+import { IssuerKeys, type IssuerOptions, KeysUnavailable } from './issuer-keys.ts';
 
-/* A module of its own, so that only a server with a sign-in loads jose. */
+/* A module of its own, since only a server with a sign-in loads jose. */
 
 /** How far the issuer's clock may be from ours, in seconds. */
 const CLOCK_TOLERANCE_SECONDS = 60;
@@ -21,21 +20,21 @@ const ALGORITHMS = [
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
 ];
 
-/** What a token says. */
+/** The parts of a token that matter here. */
 export interface AccessToken {
-  /** Whom it stands for, among all of its issuer's. */
+  /** The person, among all of its issuer's. */
   readonly subject: string;
   readonly scopes: readonly string[];
 }
 
-/** Why a token is not accepted, in a sentence. */
+/** The reason, in a sentence, that a token is not accepted. */
 export interface TokenFault {
   readonly fault: string;
 }
 
 /** Which tokens are accepted. */
 export interface AccessTokensOptions extends IssuerOptions {
-  /** What a token's `aud` may have. */
+  /** The values that a token's `aud` may have. */
   readonly audiences: readonly string[];
 }
 
@@ -55,7 +54,6 @@ const claimsSchema = z.object({
 export class AccessTokens {
   readonly #keys: IssuerKeys;
   readonly #options: JWTVerifyOptions;
-  readonly #resolvers = new WeakMap<KeySet, ReturnType<typeof createLocalJWKSet>>();
 
   constructor(options: AccessTokensOptions) {
     this.#keys = new IssuerKeys(options);
@@ -69,15 +67,15 @@ export class AccessTokens {
   }
 
   /**
-   * Checks a token: who signed it, for whom, for when, and what kind it is.
-   *
-   * @throws {KeysUnavailable} where it cannot be told.
+   * Checks a token: who signed it, for whom, for when, and what kind it is. `unavailable` means that
+   * there are no keys to check it with.
    */
-  async read(token: string): Promise<AccessToken | TokenFault> {
+  async read(token: string): Promise<AccessToken | TokenFault | 'unavailable'> {
     let verified: JWTVerifyResult;
     try {
       verified = await this.#verify(token);
     } catch (error) {
+      if (error instanceof KeysUnavailable) return 'unavailable';
       const fault = faultOf(error);
       if (fault === null) throw error;
       return { fault };
@@ -96,28 +94,14 @@ export class AccessTokens {
 
   async #verify(token: string) {
     try {
-      return await jwtVerify(
-        token,
-        async (header, jws) => {
-          const known = await this.#keys.current();
-          try {
-            return await this.#resolverOf(known)(header, jws);
-          } catch (error) {
-            if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-            const others = await this.#keys.besides(known);
-            if (others === known) throw error;
-            return this.#resolverOf(others)(header, jws);
-          }
-        },
-        this.#options,
-      );
+      return await jwtVerify(token, (header, jws) => this.#keys.find(header, jws), this.#options);
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
       return this.#verifyWithAny(token, error);
     }
   }
 
-  /** A token need not name its key. */
+  /** Tries every key that fits a token, which need not name its key. */
   async #verifyWithAny(token: string, keys: errors.JWKSMultipleMatchingKeys) {
     for await (const key of keys) {
       try {
@@ -130,27 +114,21 @@ export class AccessTokens {
     }
     throw new errors.JWSSignatureVerificationFailed();
   }
-
-  #resolverOf(keySet: KeySet) {
-    const resolver = this.#resolvers.get(keySet) ?? createLocalJWKSet(keySet);
-    this.#resolvers.set(keySet, resolver);
-    return resolver;
-  }
 }
 
-/** Why a token is of another kind than an access token to be sent as it is; null where it may be one. */
+/** Says why a token is no access token that can be sent as it is; null if it may be one. */
 function kindFaultOf(type: string | undefined, payload: JWTPayload): string | null {
   // RFC 9068 has at+jwt, and most providers the JWT of before it.
   const isKnown = type === undefined || /^(application\/)?(at\+)?jwt$/i.test(type);
   if (!isKnown) return 'The token is of another type (typ) than an access token.';
   const isIdToken = payload.typ === 'ID' || 'at_hash' in payload || 'c_hash' in payload;
   if (isIdToken) return 'The token is an ID token: an access token is needed.';
-  // Whoever stole it could not use it, if only it were checked.
+  // It is safe only if the proof of possession is checked, which this server does not do.
   if ('cnf' in payload) return 'The token is bound to a key (cnf), which this server cannot check.';
   return null;
 }
 
-/** What a failed check says of the token; null where it says nothing of it. */
+/** Says what a failed check means for the token; null if it means nothing. */
 function faultOf(error: unknown): string | null {
   if (error instanceof errors.JWTExpired) return 'The token has expired.';
   if (error instanceof errors.JWTClaimValidationFailed) {
@@ -173,7 +151,7 @@ function faultOf(error: unknown): string | null {
   return error instanceof errors.JOSEError ? 'The token is not a signed JWT.' : null;
 }
 
-/** Not all that an issuer publishes need be a key that this Node.js can use. */
+/** An issuer may publish keys that this Node.js cannot use. */
 function isKeyFault(error: unknown): boolean {
   return error instanceof DOMException || error instanceof TypeError;
 }

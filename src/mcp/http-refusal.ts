@@ -26,11 +26,6 @@ export class HttpRefusal extends Error {
   }
 }
 
-/** A request for which there is no room now. */
-export function noRoom(message: string): HttpRefusal {
-  return new HttpRefusal(503, message, { headers: { 'retry-after': '30' } });
-}
-
 /** Answers a request that is turned away, as a JSON-RPC error. */
 export function answerRefusal(
   request: IncomingMessage,

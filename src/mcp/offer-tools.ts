@@ -1,12 +1,13 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Server, ServerContext } from '@modelcontextprotocol/server';
-import { explaining } from '../protocol-error.ts';
-import { showsPages } from '../resources/page-clients.ts';
-import { withPage } from '../resources/report-page.ts';
-import { answerCall, errorResult } from './call.ts';
-import { offerLog } from './client-log.ts';
-import { findTool } from './find-tool.ts';
-import { listedNames } from './index.ts';
-import type { ServerKind, ToolDependencies } from './tool.ts';
+import { answerCall, errorResult } from '../tools/call.ts';
+import { offerLog } from '../tools/client-log.ts';
+import { findTool } from '../tools/find-tool.ts';
+import { listedNames } from '../tools/index.ts';
+import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
+import { showsPages } from './page-clients.ts';
+import { explaining } from './protocol-error.ts';
+import { withPage } from './report-page.ts';
 
 /** Offers the tools that a server of this kind has, and MCP's log, in which they tell what happens. */
 export function offerTools(server: Server, dependencies: ToolDependencies, kind: ServerKind): void {
@@ -14,17 +15,21 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
   const explained = explaining(dependencies, kind);
   const listTools = explained(async (_request: unknown, context: ServerContext) => {
     // The SDK would convert every schema again for each client that asks.
-    const { listing, readOnlyListing } = await import('./listing.ts');
+    const { listing, readOnlyListing } = await import('../tools/listing.ts');
     const names = listedNames(kind);
     const reading = new Map(readOnlyListing.map((tool) => [tool.name, tool]));
-    // What only reads is described by what else there is.
+    // Readers are described by the tools that there are.
     const tools = listing
       .filter(({ name }) => names.has(name))
       .map((tool) => (names.has('ingest_and_wait') ? tool : (reading.get(tool.name) ?? tool)));
-    return { tools: showsPages(server, context) ? tools.map(withPage) : tools };
+    return { tools: showsPages(server, context) === false ? tools : tools.map(withPage) };
   });
   server.setRequestHandler('tools/list', listTools);
-  server.setRequestHandler('tools/call', ({ params }, extra) => {
+  let turn: Promise<void> = Promise.resolve();
+  server.setRequestHandler('tools/call', async ({ params }, extra) => {
+    // The calls of a batch are read one in each turn of the event loop, so that others are heard between.
+    turn = turn.then(() => setImmediate());
+    await turn;
     const tool = findTool(params.name, kind);
     return typeof tool === 'string'
       ? errorResult(tool)

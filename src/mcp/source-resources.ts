@@ -1,8 +1,8 @@
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { bounded, searchKey, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
-import { fittingParagraphs, MAXIMUM_CHARACTERS } from './source-text.ts';
-import { sourceUri } from './source-uri.ts';
+import { fittingParagraphs, MAXIMUM_CHARACTERS } from '../tools/source-text.ts';
+import { sourceUri } from '../tools/source-uri.ts';
 
 /** Sources as MCP resources: their texts, read part by part (fini-api.md, "get source"). */
 

@@ -10,21 +10,17 @@ import { ProtocolErrorCode } from '@modelcontextprotocol/server';
 import type { ProxySettings } from '../fini/connections.ts';
 import { hostnameOf, isWildcard, nameOf } from '../hosts.ts';
 import { failureText } from '../tools/errors.ts';
-import { logAccess, logSeldom, type Summary } from './access-log.ts';
+import { logAccess, type Summary } from './access-log.ts';
 import type { AccessRules } from './http-access.ts';
-import { connectionLimit } from './http-limits.ts';
 import { answerJson, answerRefusal, HttpRefusal } from './http-refusal.ts';
 import { pathOf } from './http-request.ts';
-import { McpEndpoint } from './mcp-endpoint.ts';
-import { McpServers, type McpServersOptions } from './mcp-servers.ts';
+import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { METADATA_PATH, pathnameOf, ResourceServer, type SignIn } from './oauth.ts';
-import type { SessionsOptions } from './sessions.ts';
 
 /** How the HTTP server runs. */
 export interface HttpServerOptions
   extends AccessRules,
-    SessionsOptions,
-    McpServersOptions,
+    Omit<McpEndpointOptions, 'rules' | 'oauth'>,
     SignIn,
     ProxySettings {
   readonly host: string;
@@ -32,8 +28,6 @@ export interface HttpServerOptions
   readonly port: number;
   /** The URL of `/mcp` as clients reach it; undefined for the one that is listened on. */
   readonly publicUrl?: string | undefined;
-  /** No sessions: any replica can answer any request. */
-  readonly stateless: boolean;
   /** How long an idle connection is kept open, in seconds. */
   readonly keepAliveSeconds: number;
 }
@@ -46,7 +40,7 @@ export interface HttpServer {
   readonly stop: (graceMs: number) => Promise<void>;
 }
 
-/** Answers the requests to one path. What it asks for is added to the summary. */
+/** Answers the requests to one path, and notes in the summary what they ask for. */
 type Route = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -55,34 +49,30 @@ type Route = (
 
 /** The path of MCP's endpoint. */
 const ENDPOINT = '/mcp';
-/** What a client has for its headers, and for its whole request; and how often that is checked. */
+/** More connections than one process serves well. */
+const MAXIMUM_CONNECTIONS = 1_000;
+/** How long a client has for its headers and for its whole request, and how often that is checked. */
 const TIMEOUTS = {
   headersTimeout: 10_000,
   requestTimeout: 60_000,
   connectionsCheckingInterval: 1_000,
 };
-/** How often it is looked whether the last calls have ended, in milliseconds. */
+/** How often a server that is stopping checks if its last calls have ended, in milliseconds. */
 const STOP_INTERVAL_MS = 20;
 
 /**
  * Serves MCP's Streamable HTTP at `/mcp`, and `/healthz`.
  *
- * @throws where the address cannot be listened on.
+ * @throws if the address cannot be listened on.
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { log, version } = options;
-  const servers = new McpServers(options);
   const rules = rulesOf(options);
   const { oauthIssuer } = options;
   const url = () => options.publicUrl ?? `${urlOf(server.address())}${ENDPOINT}`;
   const oauth =
     oauthIssuer === undefined ? undefined : new ResourceServer({ ...options, oauthIssuer, url });
-  const mcp = new McpEndpoint(servers, {
-    ...options,
-    ...{ rules, oauth },
-    onLetGo: logSeldom(log, 'clients that did not read were let go'),
-  });
-  /** Every path that there is. */
+  const mcp = new McpEndpoint({ ...options, rules, oauth });
   const routes = new Map<string, Route>([
     [ENDPOINT, (...given) => mcp.serve(...given)],
     ['/healthz', (_request, response) => answerJson(response, 200, { status: 'ok', version })],
@@ -116,7 +106,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       }
       // The client disconnected, or the response has already started.
       if (request.errored !== null || response.headersSent) throw error;
-      const text = failureText(error, servers, options);
+      const text = failureText(error, mcp, options);
       const code = ProtocolErrorCode.InternalError;
       answerRefusal(request, response, new HttpRefusal(500, text, { code }));
     }
@@ -124,16 +114,17 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
 
   const server = createHttpServer(TIMEOUTS, (request, response) => {
     handle(request, response).catch((error: unknown) => {
-      // A client that goes away in the middle of its request is no fault of ours.
-      log(request.errored === null ? 'error' : 'debug', 'request failed', {
-        error: inspect(error),
-      });
+      // A client that has gone away is no fault of ours.
+      const isGone = request.errored !== null || response.destroyed;
+      log(isGone ? 'debug' : 'error', 'request failed', { error: inspect(error) });
       response.destroy();
     });
   });
   server.keepAliveTimeout = options.keepAliveSeconds * 1000;
-  server.maxConnections = connectionLimit();
-  server.on('drop', logSeldom(log, 'connections were refused: there were too many'));
+  server.maxConnections = MAXIMUM_CONNECTIONS;
+  server.once('drop', () => {
+    log('error', 'connections are refused: there are too many', { maximum: MAXIMUM_CONNECTIONS });
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
@@ -147,7 +138,6 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   return {
     url: origin,
     async stop(graceMs) {
-      mcp.stop();
       server.close();
       server.closeIdleConnections();
       const deadline = Date.now() + graceMs;

@@ -4,8 +4,8 @@ import { PROVIDERS } from '../fini/provider-tree.ts';
 import { globFault } from '../ingestion/glob-faults.ts';
 import { isSourceId, isWebUrl } from '../ingestion/inputs.ts';
 import { stateOf } from '../ingestion/states.ts';
-import { completeSourceIdOrUrl } from '../resources/sources.ts';
 import { quoted } from '../text.ts';
+import { completeSourceIdOrUrl } from './source-resources.ts';
 
 /*
  * What people ask of this server most often, as MCP prompts: a client shows them as commands. Each

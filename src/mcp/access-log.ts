@@ -1,0 +1,56 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Log } from '../log.ts';
+import { bounded } from '../text.ts';
+import { pathOf } from './http-request.ts';
+import { BATCH_SIZE, fieldOf } from './messages.ts';
+
+/** What the access line says about who sent a request, and what its body asks for. */
+export interface Summary {
+  /** The methods of its messages, each once. */
+  method?: string | undefined;
+  /** The tools that they call, each once. */
+  tool?: string | undefined;
+  /** A short hash of the person, if there is a sign-in. */
+  subject?: string;
+  /** Why the access token was refused. */
+  refused?: string | undefined;
+}
+
+const LOGGED_LENGTH = 100;
+
+/** Logs a line for a request once it has ended, with everything added to the summary until then. */
+export function logAccess(log: Log, request: IncomingMessage, response: ServerResponse): Summary {
+  const startedAt = performance.now();
+  const summary: Summary = {};
+  response.once('close', () => {
+    log('info', 'request', {
+      http: request.method,
+      path: logged(pathOf(request)),
+      ...summary,
+      status: response.statusCode,
+      ms: Math.round(performance.now() - startedAt),
+    });
+  });
+  return summary;
+}
+
+/** Bounds a client's own words to one short part of a line. */
+export function logged(text: string): string {
+  // Cut first, since what is cut off need not be looked at.
+  return bounded(text.slice(0, LOGGED_LENGTH + 1), LOGGED_LENGTH);
+}
+
+/** Says what the messages of a body ask for. */
+export function summarize(body: unknown): Summary {
+  // A longer batch is refused.
+  const messages: unknown[] = Array.isArray(body) ? body.slice(0, BATCH_SIZE) : [body];
+  const methods = messages.map((message) => fieldOf(message, 'method'));
+  const calls = messages.filter((_message, index) => methods[index] === 'tools/call');
+  const tools = calls.map((message) => fieldOf(fieldOf(message, 'params'), 'name'));
+  return { method: namesIn(methods), tool: namesIn(tools) };
+}
+
+function namesIn(values: readonly unknown[]): string | undefined {
+  const names = new Set(values.filter((value) => typeof value === 'string').map(logged));
+  return names.size === 0 ? undefined : [...names].join(', ');
+}

@@ -1,0 +1,157 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { inspect } from 'node:util';
+import { createMcpHandler, type McpHttpHandler, type Server } from '@modelcontextprotocol/server';
+import type { Log } from '../log.ts';
+import type { ServerKind } from '../tools/tool.ts';
+import type { Lease, Workspaces } from '../workspace.ts';
+import { logged, type Summary, summarize } from './access-log.ts';
+import {
+  type AccessRules,
+  answerPreflight,
+  apiKeyOf,
+  checkAccess,
+  shareWithOrigin,
+  shortHash,
+} from './http-access.ts';
+import { HttpRefusal } from './http-refusal.ts';
+import { acceptOf, readBody, readJson } from './http-request.ts';
+import type { Caller, ResourceServer } from './oauth.ts';
+import { createServer, guarded } from './server.ts';
+
+/** How clients are served. */
+export interface McpEndpointOptions extends ServerKind {
+  /** The version that clients are told. */
+  readonly version: string;
+  readonly workspaces: Workspaces;
+  readonly log: Log;
+  readonly rules: AccessRules;
+  /** Checks who sends a request; undefined without a sign-in. */
+  readonly oauth: ResourceServer | undefined;
+  /** The scope that an access token needs for the tools that do not only read. */
+  readonly oauthWriteScope: string;
+}
+
+/** Whose request it is: this decides which workspace and which tools its server has. */
+interface Party {
+  readonly lease: Lease;
+  /** Undefined without a sign-in. */
+  readonly caller: Caller | undefined;
+}
+
+/** How often an open stream shows that it is alive, in milliseconds. */
+const KEEP_ALIVE_MS = 15_000;
+const NO_SESSIONS =
+  'There is only POST here: this server keeps no sessions, so there is no stream to open and nothing to end.';
+
+/**
+ * MCP's Streamable HTTP. Every request is served by an MCP server of its own, for both eras of the
+ * protocol, and nothing is kept between two requests: any replica can answer any of them.
+ */
+export class McpEndpoint {
+  readonly #options: McpEndpointOptions;
+  readonly #handler: McpHttpHandler;
+  readonly #parties = new WeakMap<Request, Party>();
+  #running = 0;
+
+  constructor(options: McpEndpointOptions) {
+    this.#options = options;
+    this.#handler = createMcpHandler(({ requestInfo }) => this.#serverFor(requestInfo), {
+      legacy: 'stateless',
+      // Progress may come, and the response's head is sent before anyone knows.
+      responseMode: 'sse',
+      keepAliveMs: KEEP_ALIVE_MS,
+      onerror: (error) => options.log('debug', 'protocol', { error: logged(error.message) }),
+    });
+  }
+
+  /** How many requests are being answered. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /**
+   * Answers a request, and notes in the summary what it asks for.
+   *
+   * @throws {HttpRefusal} if it is turned away.
+   */
+  async serve(request: IncomingMessage, response: ServerResponse, summary: Summary): Promise<void> {
+    const { rules, oauth, workspaces } = this.#options;
+    if (request.method === 'OPTIONS') return answerPreflight(request, response, rules);
+    // Before any refusal, so that an allowed page can read the reason.
+    shareWithOrigin(request, response, rules);
+    checkAccess(request, rules);
+    const caller = await oauth?.authorize(request);
+    if (caller !== undefined) summary.subject = shortHash(caller.subject);
+    if (request.method !== 'POST') {
+      throw new HttpRefusal(405, NO_SESSIONS, { headers: { allow: 'POST' } });
+    }
+    const apiKey = apiKeyOf(request);
+    const json = await readJson(request);
+    Object.assign(summary, summarize(json));
+    const body = readBody(json);
+    if (caller !== undefined) oauth?.checkScopes(caller, body);
+    const lease = workspaces.lease(apiKey);
+    if (caller !== undefined) lease.secrets.add(caller.token);
+    this.#running += 1;
+    response.once('close', () => {
+      this.#running -= 1;
+      lease.release();
+    });
+    await this.#answer(request, response, { body, party: { lease, caller } });
+  }
+
+  /** Logs a fault of ours under the reference that the client was given. */
+  readonly onUnexpectedError = (reference: string, error: unknown): void => {
+    this.#options.log('error', 'failed unexpectedly', { reference, error: inspect(error) });
+  };
+
+  /** Ends the calls of 2026. Those of 2025 end with their connections. */
+  close(): Promise<void> {
+    return this.#handler.close();
+  }
+
+  async #answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { body, party }: { body: unknown; party: Party },
+  ): Promise<void> {
+    const gone = new AbortController();
+    // The end of the response ends the call.
+    response.once('close', () => gone.abort());
+    const headers = new Headers({ accept: acceptOf(request), 'content-type': 'application/json' });
+    for (const name of ['mcp-protocol-version', 'mcp-method', 'mcp-name']) {
+      const value = request.headers[name];
+      if (typeof value === 'string') headers.set(name, value);
+    }
+    const given = new Request('http://localhost/mcp', {
+      method: 'POST',
+      headers,
+      signal: gone.signal,
+    });
+    this.#parties.set(given, party);
+    const answer = await this.#handler.fetch(given, { parsedBody: body });
+    response.writeHead(answer.status, Object.fromEntries(answer.headers));
+    // Before the first event, which may take seconds.
+    response.flushHeaders();
+    for await (const chunk of answer.body ?? []) {
+      if (!response.write(chunk)) await once(response, 'drain', { signal: gone.signal });
+    }
+    response.end();
+  }
+
+  /** Makes the server of one request. */
+  #serverFor(request: Request | undefined): Server {
+    const party = request === undefined ? undefined : this.#parties.get(request);
+    if (party === undefined) throw new Error('A request came by another way.');
+    const { lease, caller } = party;
+    const { oauthWriteScope, version } = this.#options;
+    const lacks = caller?.scopes.includes(oauthWriteScope) === false;
+    const kind = { ...this.#options, withoutScope: lacks ? oauthWriteScope : undefined };
+    const { onUnexpectedError } = this;
+    const server = createServer(version, kind, { workspace: lease.workspace, onUnexpectedError });
+    const connect = server.connect.bind(server);
+    server.connect = (transport) => connect(guarded(transport, lease.secrets));
+    return server;
+  }
+}
