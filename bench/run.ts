@@ -26,7 +26,7 @@ const parts = {
     note: 'Twelve waits for ten pages each, and a call of list_sources every 1.5 s for 75 s, against a Fini that allows 100 requests in 60 s.',
   },
   Sizes: { measure: measureSizes, note: 'What a model receives.' },
-  'HTTP sessions': { measure: soak, note: 'Each round opens, uses and closes 200 sessions.' },
+  'HTTP clients': { measure: soak, note: 'In each round, 200 clients come, call and go.' },
 };
 
 const wanted = process.argv.slice(2);

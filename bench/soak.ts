@@ -2,9 +2,9 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { residentMegabytes, startFini, startHttpServer } from './servers.ts';
 
-/* Opens, uses and closes many HTTP sessions again and again: closing must free their memory. */
+/* Many HTTP clients come and go again and again: nothing of them must stay in memory. */
 
-const SESSIONS = 200;
+const CLIENTS = 200;
 const ROUNDS = 10;
 
 /** One row per round: the server's memory, and its ratio to that after the first round. */
@@ -17,7 +17,7 @@ export async function soak(): Promise<string[][]> {
   const rows: string[][] = [];
   let first = 0;
   for (let round = 1; round <= ROUNDS; round += 1) {
-    await Promise.all(Array.from({ length: SESSIONS }, () => useSession(server.url)));
+    await Promise.all(Array.from({ length: CLIENTS }, () => comeAndGo(server.url)));
     const megabytes = residentMegabytes(server.pid);
     first ||= megabytes;
     rows.push([`round ${round}`, `${megabytes.toFixed(1)} MB`, (megabytes / first).toFixed(2)]);
@@ -27,12 +27,10 @@ export async function soak(): Promise<string[][]> {
   return rows;
 }
 
-async function useSession(url: string): Promise<void> {
+async function comeAndGo(url: string): Promise<void> {
   const client = new Client({ name: 'soak', version: '1' });
-  const transport = new StreamableHTTPClientTransport(new URL(url));
-  await client.connect(transport);
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
   await client.listTools();
   await client.callTool({ name: 'list_sources', arguments: { limit: 5 } });
-  await transport.terminateSession();
   await client.close();
 }

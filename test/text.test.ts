@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bounded, hasUnseen, parsedUrl, quoted, seenUrl, tidied } from '../src/text.ts';
+import { bounded, hasUnseen, parsedUrl, plural, quoted, seenUrl, tidied } from '../src/text.ts';
 
 /** Every character that a reader does not see, or that breaks a line or a client. */
 const UNSEEN = Array.from({ length: 0x11_0000 }, (_, code) => String.fromCodePoint(code)).filter(
@@ -66,4 +66,11 @@ test('a URL with letters beyond ASCII is one, however many were read before', ()
   for (let count = 0; count < 200_000; count += 1) isUrl(`https://help.example/${count % 100}`);
   expect(isUrl('https://bücher.example/café')).toBe(true);
   expect(['café', 'https://', 'a b:c'].some(isUrl)).toBe(false);
+});
+
+test('a count has its noun in the right number', () => {
+  expect(plural(0, 'page')).toBe('0 pages');
+  expect(plural(1, 'page')).toBe('1 page');
+  expect(plural(1_200, 'entry', 'entries')).toBe('1,200 entries');
+  expect(plural(1, 'entry', 'entries')).toBe('1 entry');
 });

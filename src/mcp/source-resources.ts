@@ -4,7 +4,7 @@ import { bounded, searchKey, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 import { fittingParagraphs, MAXIMUM_CHARACTERS } from '../tools/source-text.ts';
 import { sourceUri } from '../tools/source-uri.ts';
 
-/** Sources as MCP resources: their texts, read part by part (fini-api.md, "get source"). */
+/* Sources as MCP resources: their texts, read part by part. */
 
 /** What every part of a source's text is. */
 export const SOURCE_MIME_TYPE = 'text/plain';
