@@ -137,10 +137,13 @@ export function shown(text: string | null | undefined, length: number): string |
   return bounded(text ?? '', length) || undefined;
 }
 
-/** "1 source", "2 sources". */
-export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString('en-US')} ${noun}${count === 1 ? '' : 's'}`;
+/** A count with its noun: "1 page", "3 pages", "1,200 entries". */
+export function plural(count: number, noun: string, pluralNoun = `${noun}s`): string {
+  return `${count.toLocaleString('en-US')} ${count === 1 ? noun : pluralNoun}`;
 }
+
+/** The former name of {@link plural}, until its last caller has moved. */
+export const counted = plural;
 
 /** The sentences that say something, in one text. */
 export function paragraph(...sentences: readonly string[]): string {
