@@ -8,7 +8,7 @@ import { MissingKeyError } from '../workspace.ts';
 import { queuedAfterInput } from './fields.ts';
 import { RAW_FILE_HINT } from './hints.ts';
 import { listedNames, toolsFor } from './index.ts';
-import { generateCall, ingestCall, waitCall } from './next-calls.ts';
+import { generateCall, ingestCall, waitCall } from './pasted-calls.ts';
 import type { ServerKind, ToolDependencies } from './tool.ts';
 
 const KEY = 'workspace key (it starts with "fini_"; create one in the Fini dashboard)';

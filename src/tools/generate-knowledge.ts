@@ -13,8 +13,8 @@ import {
   WORD_LENGTH,
 } from '../text.ts';
 import { sourceId, sourceIds, timeoutSeconds } from './fields.ts';
-import { generateCall } from './next-calls.ts';
 import { troubleStep } from './next-steps.ts';
+import { generateCall } from './pasted-calls.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 

@@ -24,7 +24,7 @@ import {
   URL_LENGTH,
 } from '../text.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
-import { ingestCall } from './next-calls.ts';
+import { ingestCall } from './pasted-calls.ts';
 import { textMeanings } from './read-input.ts';
 import { reportOutput, reportSchema, reportText } from './report.ts';
 import { boundedResource } from './resource.ts';
