@@ -32,7 +32,7 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
     await turn;
     const tool = findTool(params.name, kind);
     return typeof tool === 'string'
-      ? errorResult(tool)
+      ? errorResult({ message: tool, nextCalls: [] })
       : answerCall(tool, params.arguments, extra, connection);
   });
 }

@@ -1,11 +1,12 @@
 import * as z from 'zod';
-import { counted, fitting, paragraph, shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
+import { paragraph, plural, shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
+import { fittingPage } from './bound.ts';
 import { defineTool } from './tool.ts';
 
-/** How much the list may take, in bytes: clients hide longer results from their model. */
-const LIST_BYTES = 50_000;
+/** Agents named in next calls: more would crowd out what else there is to do. */
+const PROPOSED_AGENTS = 3;
 
-/** Who answers from articles (fini-api.md, "agents"). */
+/** Who answers from articles. */
 export const listAgents = defineTool({
   name: 'list_agents',
   title: 'List agents',
@@ -17,7 +18,6 @@ export const listAgents = defineTool({
   openWorld: false,
   inputSchema: z.strictObject({}),
   outputSchema: z.object({
-    message: z.string().describe('How many agents there are, and what to do next.'),
     agents: z
       .array(
         z.object({
@@ -28,38 +28,36 @@ export const listAgents = defineTool({
       )
       .describe('The agents, newest first.'),
   }),
+  lists: { agents: 'in order' },
   async handler(_input, { fini, call }) {
     const { agents: all, unreadable, hasMore } = await fini.listAgents(call);
-    const agents = fitting(
+    const agents = fittingPage(
       all.map(({ id, name, createdAt }) => ({
         id,
         name: shown(name, TITLE_LENGTH),
         createdAt: shown(createdAt, WORD_LENGTH),
       })),
-      LIST_BYTES,
     );
     const isWhole = unreadable === 0 && hasMore !== true;
-    const parts = [
+    const sentences = [
       all.length > 0
-        ? `${counted(all.length, 'agent')}. To see the folders of one, call get_knowledge_tree with its ID as botId.`
+        ? `${plural(all.length, 'agent')}.`
         : isWhole
           ? "There are no agents yet. They are created in Fini's dashboard."
           : 'No agents can be shown.',
       agents.length < all.length
         ? `Only the first ${agents.length} are listed: the others are only in Fini's dashboard.`
         : '',
-      unreadable > 0 ? `${counted(unreadable, 'agent')} without an ID left out.` : '',
+      unreadable > 0 ? `${plural(unreadable, 'agent')} without an ID left out.` : '',
       hasMore === true
         ? "Fini did not return all agents in one answer: the others are only in Fini's dashboard."
         : '',
     ];
-    return { message: paragraph(...parts), agents };
-  },
-  text({ message, agents }) {
-    const lines = agents.map(({ id, name, createdAt }) => {
-      const created = createdAt === undefined ? '' : ` (created ${createdAt})`;
-      return `- ${id}: ${name === undefined ? 'unnamed' : JSON.stringify(name)}${created}`;
-    });
-    return [message, ...lines].join('\n');
+    const nextCalls = agents.slice(0, PROPOSED_AGENTS).map(({ id, name }) => ({
+      tool: 'get_knowledge_tree',
+      arguments: { botId: id },
+      why: `See the folders of ${name === undefined ? 'this agent' : JSON.stringify(name)}`,
+    }));
+    return { message: paragraph(...sentences), nextCalls, agents };
   },
 });

@@ -1,39 +1,62 @@
-import type { IngestRequest } from '../fini/client.ts';
-import { jsonText } from '../text.ts';
+import * as z from 'zod';
+import { fitting, jsonBytes, plural } from '../text.ts';
 
-/* Calls that an error tells to make next, written so that they can be pasted. */
-
-const LISTED_ITEMS = 500;
-
-/** The call that waits for these, as a sentence that can be pasted. */
-export function waitCall(ids: readonly string[], since: object = {}): string {
-  const named = ids.slice(0, LISTED_ITEMS);
-  return `call wait_for_sources with ${jsonText({ ids: named, ...since })}.${others(ids, named)}`;
+/** A call that may come next, ready to be made. */
+export interface NextCall {
+  /** The name of a tool that this server lists. */
+  readonly tool: string;
+  /** Everything the call needs; nothing is left to be filled in. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+  /** What the call does, as an order: "Wait for the 12 unfinished sources". No full stop. */
+  readonly why: string;
 }
 
-/** The call that ingests these as they were passed, as a sentence that can be pasted. */
-export function ingestCall(items: readonly string[], request: IngestRequest | null): string {
-  if (request === null) return 'make the same call again.';
-  const named = items.slice(0, LISTED_ITEMS);
-  const wanted = new Set(named);
-  const add = request.documentIdsToAdd.filter((item) => wanted.has(item));
-  const refresh = request.documentIdsToRefresh.filter((item) => wanted.has(item));
-  const input = {
-    ...(request.source !== 'web' && { source: request.source }),
-    ...(add.length > 0 && { documentIdsToAdd: add }),
-    ...(refresh.length > 0 && { documentIdsToRefresh: refresh }),
-    ...(!request.english && { english: false }),
-    ...(request.baser && { baser: true }),
-  };
-  return `call ingest_and_wait with ${jsonText(input)}.${others(items, named)}`;
+/** The calls that may come next, as every answer has them. */
+export const nextCallsSchema = z
+  .array(
+    z.object({
+      tool: z.string(),
+      arguments: z.record(z.string(), z.unknown()),
+      why: z.string().describe('What the call does.'),
+    }),
+  )
+  .describe('Calls that may come next, ready to be made.');
+
+/** How much the items of one call may take, in bytes: an answer has other things to say too. */
+const ITEMS_BYTES = 16_000;
+
+/**
+ * A call whose argument is a list, with as many of the items as fit. Where some do not, `why` says
+ * how many there are, so that nobody takes the call for the whole.
+ *
+ * @param most The most items that the tool takes at once.
+ * @returns No call if there is no item.
+ */
+export function callForItems(
+  tool: string,
+  list: string,
+  items: readonly string[],
+  why: string,
+  more: Readonly<Record<string, unknown>> = {},
+  most = Number.POSITIVE_INFINITY,
+): NextCall[] {
+  if (items.length === 0) return [];
+  const named = fitting(items.slice(0, most), ITEMS_BYTES - jsonBytes(more));
+  const first =
+    named.length < items.length
+      ? ` (the first ${plural(named.length, 'item')} of ${items.length}; then the others)`
+      : '';
+  return [{ tool, arguments: { ...more, [list]: named }, why: `${why}${first}` }];
 }
 
-/** The call that generates drafts from these, as a sentence that can be pasted. */
-export function generateCall(documentIds: readonly string[], options: object = {}): string {
-  return `call generate_knowledge with ${jsonText({ documentIds, ...options })}.`;
-}
-
-function others(items: readonly string[], named: readonly string[]): string {
-  const more = items.length - named.length;
-  return more > 0 ? ` Then do the same with the ${more} others.` : '';
+/** An input for another call: without what is undefined, an empty list or the default. */
+export function inputFor(
+  input: Readonly<Record<string, unknown>>,
+  defaults: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const isSaid = ([name, value]: [string, unknown]) =>
+    value !== undefined &&
+    value !== defaults[name] &&
+    !(Array.isArray(value) && value.length === 0);
+  return Object.fromEntries(Object.entries(input).filter(isSaid));
 }

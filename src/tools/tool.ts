@@ -1,9 +1,13 @@
-import type * as z from 'zod';
+import * as z from 'zod';
 import type { ToolGroup } from '../config.ts';
 import type { TimedCall } from '../fini/call-options.ts';
 import type { Workspace } from '../workspace.ts';
+import { boundedAnswer } from './bound.ts';
+import type { Explanation } from './errors.ts';
 import { parseInput } from './input.ts';
+import { type NextCall, nextCallsSchema } from './next-calls.ts';
 import type { ProgressReporter } from './progress.ts';
+import { type Layout, renderText } from './render.ts';
 
 /** What kind of server a client finds. It decides which tools are listed, and what texts may say. */
 export interface ServerKind {
@@ -67,7 +71,7 @@ export interface ToolContext extends Workspace {
     again?: () => Promise<Question | null>,
   ) => Promise<Confirmation>;
   /** Says what went wrong and what to do, for an answer that is not only an error; see `explainError`. */
-  readonly explain: (error: unknown) => string | null;
+  readonly explain: (error: unknown) => Explanation | null;
 }
 
 /** A tool, whatever it takes and returns. */
@@ -88,16 +92,32 @@ interface ToolFacts {
   readonly openWorld: boolean;
 }
 
+/** Data of an answer, with what every answer has. */
+export type Answer<Output> = Output & {
+  /** The outcome first, with its counts, in sentences for a person. It names no call. */
+  readonly message: string;
+  /** Calls of tools that this server does not list are left out by {@link defineTool}. */
+  readonly nextCalls?: readonly NextCall[] | undefined;
+};
+
 /** A tool as its file defines it. */
 export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodObject>
   extends ToolFacts {
   readonly inputSchema: Input;
+  /** The fields besides `message`, `nextCalls` and `omitted`, which every tool has. */
   readonly outputSchema: Output;
-  readonly handler: (input: z.output<Input>, context: ToolContext) => Promise<z.output<Output>>;
-  /** All of the structured output again: many clients give a model only one of the two. */
-  readonly text: (output: z.output<Output>) => string;
+  /** The fields that hold items, those that matter most first, and how their text is laid out. */
+  readonly lists?: Readonly<Partial<Record<keyof z.output<Output> & string, Layout>>>;
+  readonly handler: (
+    input: z.output<Input>,
+    context: ToolContext,
+  ) => Promise<Answer<z.output<Output>> | z.output<Output>>;
+  /** The call that shows the items that an answer has no room for. */
+  readonly showOmitted?: (output: z.output<Output>, input: z.output<Input>) => NextCall | undefined;
   /** Whether the output tells of a failure as a whole. */
-  readonly isError?: (output: z.output<Output>) => boolean;
+  readonly isError?: (output: z.output<Output>, input: z.output<Input>) => boolean;
+  /** Until every tool returns data: the text of one that does not yet. */
+  readonly text?: (output: z.output<Output>) => string;
 }
 
 /** What a tool answers. */
@@ -112,29 +132,82 @@ export interface Tool extends ToolFacts {
   readonly inputSchema: z.ZodObject;
   readonly outputSchema: z.ZodObject;
   /** Reads an input as the client sent it: the call that it asks for, or why it is refused. */
-  readonly read: (
-    given: unknown,
-  ) =>
-    | { readonly run: (context: ToolContext) => Promise<ToolAnswer> }
+  readonly read: (given: unknown) =>
+    | {
+        readonly input: Readonly<Record<string, unknown>>;
+        readonly run: (context: ToolContext) => Promise<ToolAnswer>;
+      }
     | { readonly refusal: string };
 }
 
-/** Makes a tool of its definition. */
+/**
+ * Makes a tool of its definition. Whatever holds for every answer is done here: its size is bounded,
+ * its calls are of tools that there are, and its text is made from its data.
+ */
 export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
   definition: ToolDefinition<Input, Output>,
 ): Tool {
-  const { handler, text, isError = () => false, ...tool } = definition;
+  const { handler, isError = () => false, lists = {}, showOmitted, text, ...tool } = definition;
+  const layouts: Readonly<Record<string, Layout>> = Object.fromEntries(Object.entries(lists));
+  const outputSchema = text ? tool.outputSchema : answerSchema(tool.outputSchema, layouts);
   return {
     ...tool,
+    outputSchema,
     read(given) {
       const parsed = parseInput(tool.name, tool.inputSchema, given);
       if ('refusal' in parsed) return parsed;
       return {
+        input: parsed.input,
         async run(context) {
-          const output = tool.outputSchema.parse(await handler(parsed.input, context));
-          return { output, text: text(output), isError: isError(output) };
+          const given = await handler(parsed.input, context);
+          if (text !== undefined) {
+            const output = tool.outputSchema.parse(given);
+            return { output, text: text(given), isError: isError(given, parsed.input) };
+          }
+          const listed = (calls: readonly NextCall[]) => {
+            const left = calls.filter((call) => context.canCall(call.tool));
+            return left.length === 0 ? undefined : left;
+          };
+          const nextCalls = nextCallsOf(given);
+          const whole = outputSchema.parse({ ...given, nextCalls: listed(nextCalls) });
+          const { answer, omitted } = boundedAnswer(whole, layouts);
+          if (Object.keys(omitted).length > 0) {
+            answer.omitted = omitted;
+            const rest = showOmitted?.(given, parsed.input);
+            if (rest !== undefined) answer.nextCalls = listed([...nextCalls, rest]);
+          }
+          const output = outputSchema.parse(answer);
+          return {
+            output,
+            text: renderText(output, layouts),
+            isError: isError(given, parsed.input),
+          };
         },
       };
     },
   };
+}
+
+function nextCallsOf(given: object): readonly NextCall[] {
+  const { nextCalls } = z.object({ nextCalls: nextCallsSchema.optional() }).parse(given);
+  return nextCalls ?? [];
+}
+
+/** The schema of a whole answer: what decides comes before the lists. */
+function answerSchema(
+  { shape }: z.ZodObject,
+  layouts: Readonly<Record<string, Layout>>,
+): z.ZodObject {
+  const fields = Object.entries(shape);
+  const isList = ([name]: readonly [string, unknown]) => name in layouts;
+  return z.object({
+    message: z.string().describe('The outcome, for a person.'),
+    ...Object.fromEntries(fields.filter((field) => !isList(field))),
+    omitted: z
+      .record(z.string(), z.int())
+      .optional()
+      .describe('How many items a long answer leaves out, by list.'),
+    nextCalls: nextCallsSchema.optional(),
+    ...Object.fromEntries(fields.filter(isList)),
+  });
 }

@@ -1,0 +1,189 @@
+import { jsonText, plural } from '../text.ts';
+import { urgencyOf } from './bound.ts';
+import type { NextCall } from './next-calls.ts';
+
+/**
+ * How the items of a list are shown: `in order`, a line each; `by status`, under a heading for each
+ * status and hint; `as JSON`, if another call takes them unchanged; `as text`, paragraphs to be read.
+ */
+export type Layout = 'in order' | 'by status' | 'as JSON' | 'as text';
+
+/** Words of this server. Everything else in an item may come from a web page, so it is quoted. */
+const OWN_WORDS = ['advice', 'reason', 'warning'];
+/** Values that need no quotes: IDs, numbers, times and URLs have no blank and nothing unseen. */
+const PLAIN = /^[\w.~:/?#[\]@!$&'()*+,;=%›-]+$/;
+/** Longer texts stand below their item's line. */
+const LINE_LENGTH = 400;
+
+/** A hint that several items share by its name, as answers list them. */
+interface Hint {
+  readonly hint: string;
+  readonly advice: string;
+}
+
+/**
+ * Makes the text of an answer: its message, the calls that may come next, and a line an item. Many
+ * clients give a model only the text or only the structured content, so each is whole.
+ */
+export function renderText(
+  answer: Readonly<Record<string, unknown>>,
+  layouts: Readonly<Record<string, Layout>>,
+): string {
+  const names = Object.keys(layouts).filter((name) => itemsOf(answer[name]).length > 0);
+  const hints = hintsOf(answer.hints);
+  const lists = names.flatMap((name) => {
+    const items = itemsOf(answer[name]);
+    const layout = layouts[name] ?? 'in order';
+    if (layout === 'by status') return groups(items, hints);
+    const lines = items.map((item) => lineOf(item, layout));
+    const isAfterOthers = names.length > 1 || itemsOf(answer.nextCalls).length > 0;
+    const needsHeading = isAfterOthers && layout !== 'as text';
+    return needsHeading ? [`${heading(name)} (${items.length}):`, ...lines] : lines;
+  });
+  return [
+    String(answer.message),
+    ...omittedText(answer.omitted),
+    ...nextCallLines(answer.nextCalls),
+    ...lists,
+  ]
+    .filter((line) => line !== '')
+    .join('\n');
+}
+
+/** The calls that may come next, as lines that can be read and made. */
+export function nextCallLines(nextCalls: unknown): string[] {
+  const calls = itemsOf(nextCalls).filter(isNextCall);
+  if (calls.length === 0) return [];
+  const lines = calls.map(
+    ({ tool, arguments: input, why }) => `- ${why}: ${tool} ${jsonText(input)}`,
+  );
+  return ['Next calls:', ...lines];
+}
+
+function omittedText(omitted: unknown): string[] {
+  if (!isRecord(omitted)) return [];
+  const parts = Object.entries(omitted).map(([list, count]) =>
+    plural(Number(count), `item of ${list}`, `items of ${list}`),
+  );
+  return parts.length === 0 ? [] : [`Left out to keep this answer short: ${parts.join(', ')}.`];
+}
+
+/** Items under a heading for each status and hint, the most urgent first. */
+function groups(items: readonly unknown[], hints: readonly Hint[]): string[] {
+  const groups = new Map<string, unknown[]>();
+  const sorted = [...items.entries()].sort(
+    ([index, item], [otherIndex, other]) =>
+      urgencyOf(item) - urgencyOf(other) || index - otherIndex,
+  );
+  for (const [, item] of sorted) {
+    const { status, hint } = isRecord(item) ? item : { status: '', hint: undefined };
+    const key = JSON.stringify([status, hint]);
+    const group = groups.get(key) ?? [];
+    group.push(item);
+    groups.set(key, group);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group;
+    const { status, hint } = isRecord(first) ? first : { status: '', hint: undefined };
+    const advice = hints.find((one) => one.hint === hint)?.advice;
+    const title = `${heading(String(status))} (${group.length}):`;
+    const lines = group.map((item) => {
+      if (!isRecord(item)) return lineOf(item, 'in order');
+      const { status: _status, hint: itsHint, ...rest } = item;
+      return lineOf(advice === undefined ? { ...rest, hint: itsHint } : rest, 'in order');
+    });
+    return [advice === undefined ? title : `${title} ${advice}`, ...lines];
+  });
+}
+
+function lineOf(item: unknown, layout: Layout): string {
+  if (layout === 'as text') return quotedBlock(String(item));
+  if (layout === 'as JSON') return `- ${jsonText(item)}`;
+  if (!isRecord(item)) return `- ${valueText(item)}`;
+  const { status, title, name, originalUrl, id, ...others } = item;
+  const titleText = [title, name].filter((part) => part !== undefined).map(jsonText);
+  const [subject = '', ...more] = [
+    ...(originalUrl === undefined ? [] : [valueText(originalUrl)]),
+    ...titleText,
+    ...(id === undefined ? [] : [valueText(id)]),
+  ];
+  // Without any name, an item goes by what was passed for it.
+  const { input, ...unnamed } = others;
+  const isUnnamed = subject === '' && input !== undefined;
+  const rest = isUnnamed ? unnamed : others;
+  // The ID stands in parentheses, unless there is nothing else to call the item by.
+  const known = id === undefined || more.length === 0 ? subject : `${subject} (${more.pop()})`;
+  const named = isUnnamed ? valueText(input) : known;
+  const state = status === undefined ? '' : statusWords(status);
+  const head = [state, named].filter((part) => part !== '').join(': ');
+  const fields = Object.entries(rest).filter(([, value]) => !isNothing(value));
+  const isOwn = ([key]: readonly [string, unknown]) => OWN_WORDS.includes(key);
+  const below = fields.filter(([, value]) => isLong(value));
+  const inline = fields.filter((field) => !below.includes(field) && !isOwn(field));
+  const parts = [...more, ...inline.map(([key, value]) => fieldText(key, value))].join(', ');
+  return [
+    `- ${[head, parts].filter((part) => part !== '').join(': ')}`,
+    ...fields.filter(isOwn).map(([, value]) => ` → ${String(value)}`),
+    ...below.map(([key, value]) => `\n  ${key}:\n${quotedBlock(String(value))}`),
+  ].join('');
+}
+
+/** A field by its name, so that another call can take it. Errors and the like stand in quotes. */
+function fieldText(key: string, value: unknown): string {
+  if (value === true) return key;
+  if (key === 'error') return jsonText(value);
+  if (Array.isArray(value)) return `${key} ${value.map((one) => valueText(one)).join(', ')}`;
+  return `${key} ${valueText(value)}`;
+}
+
+function valueText(value: unknown): string {
+  if (typeof value === 'string' && PLAIN.test(value)) return value;
+  return jsonText(value);
+}
+
+/** Text from elsewhere, each line marked, so that none can pass for a line of this server. */
+function quotedBlock(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => `> ${line}`)
+    .join('\n');
+}
+
+function isLong(value: unknown): boolean {
+  return typeof value === 'string' && (value.length > LINE_LENGTH || value.includes('\n'));
+}
+
+function isNothing(value: unknown): boolean {
+  return value === undefined || (Array.isArray(value) && value.length === 0);
+}
+
+/** "not_published" as "not published". */
+function statusWords(status: unknown): string {
+  return String(status).replaceAll('_', ' ');
+}
+
+/** "notFound" and "not_found" as "Not found". */
+function heading(name: string): string {
+  const words = statusWords(name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+}
+
+function hintsOf(hints: unknown): Hint[] {
+  return itemsOf(hints).flatMap((hint) =>
+    isRecord(hint) && typeof hint.hint === 'string' && typeof hint.advice === 'string'
+      ? [{ hint: hint.hint, advice: hint.advice }]
+      : [],
+  );
+}
+
+function itemsOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isNextCall(value: unknown): value is NextCall {
+  return isRecord(value) && typeof value.tool === 'string' && isRecord(value.arguments);
+}
