@@ -32,11 +32,12 @@ export function renderText(
   layouts: Readonly<Record<string, Layout>>,
 ): string {
   const names = Object.keys(layouts).filter((name) => itemsOf(answer[name]).length > 0);
+  const grouped = names.filter((name) => layouts[name] === 'by status');
   const hints = hintsOf(answer.hints);
   const lists = names.flatMap((name) => {
     const items = itemsOf(answer[name]);
     const layout = layouts[name] ?? 'in order';
-    if (layout === 'by status') return groups(items, hints, names.length > 1 ? name : '');
+    if (layout === 'by status') return groups(items, hints, grouped.length > 1 ? name : '');
     if (layout === 'as text') return [items.map((item) => quotedBlock(String(item))).join('\n>\n')];
     const lines = items.map((item) => lineOf(item, layout));
     const isAfterOthers = names.length > 1 || itemsOf(answer.nextCalls).length > 0;
@@ -73,7 +74,7 @@ function omittedText(omitted: unknown): string[] {
 /**
  * Items under a heading for each status and hint, the most urgent first.
  *
- * @param list The name of the list, if there are others beside it.
+ * @param list The name of the list, if there are others of its kind.
  */
 function groups(items: readonly unknown[], hints: readonly Hint[], list: string): string[] {
   const groups = new Map<string, unknown[]>();
