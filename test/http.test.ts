@@ -64,7 +64,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     expect((await call('wait_for_sources', { ids: [id] })).structured.outcome).toBe('completed');
     const originalUrl = 'https://help.larkspur.example';
     const listed = await call('list_sources', { originalUrl });
-    expect(listed.structured.documents.length).toBe(crawl.structured.count);
+    expect(listed.structured.sources.length).toBe(crawl.structured.count);
     const list = await call('list_provider_resources', { provider: 'notion', limit: 2 });
     const { resources } = list.structured;
     const registered = await call('register_provider_resources', { provider: 'notion', resources });
@@ -422,7 +422,7 @@ describe('a team', () => {
     }
     const { client, call } = await connect(url);
     const { structured } = await call('list_sources', { title: 'zebra' });
-    expect(structured.documents).toEqual([]);
+    expect(structured.sources).toEqual([]);
     expect(JSON.stringify(await client.listTools())).not.toContain('[secret]');
     const body = { jsonrpc: '2.0', id: 99999999, method: 'ping' };
     const id = String((await send(url, { body: initialize })).headers['mcp-session-id']);

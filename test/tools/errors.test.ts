@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { FaultAction } from '../../src/sandbox/server.ts';
-import { toolsNamed } from '../following.ts';
 import { type Harness, startHarness, type ToolAnswer } from '../harness.ts';
+import { toolsNamed } from '../next-calls.ts';
 
 /* Each error says what happened, why, and what to do next, in bounds, and names only tools there are. */
 
