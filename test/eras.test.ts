@@ -154,7 +154,7 @@ async function fromSiteToAnswers(client: AnyClient): Promise<ToolAnswer> {
   expect(drafted.structured, drafted.text).toMatchObject({ outcome: 'completed' });
   const read = await follow(drafted, 'get_articles');
   const [draft] = read.structured.articles;
-  expect(draft, read.text).toMatchObject({ state: 'draft' });
+  expect(draft, read.text).toMatchObject({ status: 'draft' });
   const shown = await client.call('publish_articles', { articleIds: [draft.id], dryRun: true });
   return follow(shown, 'publish_articles');
 }

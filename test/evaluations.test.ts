@@ -47,7 +47,7 @@ const again = (done: readonly Done[], tool: Tool) => callAgain(last(done), tool)
 /** The first call again. */
 const repeated = (done: readonly Done[]) => ({ ...done[0]?.input });
 /** The ID of the first source listed before. */
-const listed = (done: readonly Done[]): string => last(done).answer.structured.documents[0].id;
+const listed = (done: readonly Done[]): string => last(done).answer.structured.sources[0].id;
 
 const ID = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
 const YESTERDAY = new Date(Date.now() - 86_400_000).toISOString();
@@ -257,7 +257,7 @@ const usual: Row[] = [
         tool: 'get_source',
         input: (done) => ({ id: listed(done) }),
         shows: /allow Fini's crawler there/,
-        has: { updatedAt: YESTERDAY },
+        has: { sources: [{ updatedAt: YESTERDAY }] },
       },
     ],
   },
@@ -278,7 +278,7 @@ const usual: Row[] = [
         tool: 'list_sources',
         input: { summary: true, originalUrl: 'totals.example' },
         shows: /Counted all matching sources: 1\..*status "failed"/,
-        has: { totals: { total: 1, byStatus: { failed: 1 } } },
+        has: { totals: { total: 1, failed: 1 } },
       },
       {
         tool: 'list_sources',
@@ -324,7 +324,7 @@ const usual: Row[] = [
         tool: 'list_sources',
         input: { originalUrl: 'live.example' },
         shows: / completed /,
-        has: { documents: [{ linkedJobStatus: 'COMPLETED' }] },
+        has: { sources: [{ status: 'completed' }] },
       },
     ],
   },

@@ -290,7 +290,7 @@ describe('a team', () => {
     }
     const { client, call } = await connect(url);
     const { structured } = await call('list_sources', { title: 'zebra' });
-    expect(structured.documents).toEqual([]);
+    expect(structured.sources).toEqual([]);
     expect(JSON.stringify(await client.listTools())).not.toContain('[secret]');
     const body = { jsonrpc: '2.0', id: 99999999, method: 'ping' };
     expect((await send(url, { body })).text).toContain('99999999');

@@ -127,7 +127,7 @@ test('explain_failed_source leads to a call that shows the error', async () => {
   const named = callIn(text);
   expect(named).toEqual({ tool: 'get_source', input: { id: failed.id } });
   const answer = await harness.call(named.tool, named.input);
-  expect(answer.structured.error).toBe('Page requires authentication');
+  expect(answer.structured.sources[0].error).toBe('Page requires authentication');
 });
 
 test.each(['', '/', '#top', '/#top'])(
@@ -137,8 +137,8 @@ test.each(['', '/', '#top', '/#top'])(
     const named = callIn(await textOf('explain_failed_source', { source }));
     expect(named).toEqual({ tool: 'list_sources', input: { originalUrl: failed.originalUrl } });
     const { structured } = await harness.call(named.tool, named.input);
-    expect(structured.documents).toMatchObject([
-      { id: failed.id, error: 'Page requires authentication', hint: expect.any(String) },
+    expect(structured.sources).toMatchObject([
+      { id: failed.id, error: 'Page requires authentication', hint: 'needs_login' },
     ]);
   },
 );
@@ -329,33 +329,31 @@ test('with --sandbox there is something for every prompt to show, and totals of 
   };
 
   const { structured, text } = await call('list_sources', { summary: true });
-  const { total, byStatus, byKind } = structured.totals;
+  const { total, ...byStatus } = structured.totals;
   expect(total).toBeGreaterThan(25);
-  expect(byKind.length).toBe(6);
+  expect(structured.kinds.length).toBe(6);
   for (const status of ['completed', 'failed', 'running', 'never_ingested']) {
     expect(byStatus[status]).toBeGreaterThan(0);
   }
-  expect(text).toContain(`Counted all sources: ${total}.`);
+  expect(text).toContain(`Counted ${total} sources in all: `);
 
-  expect((await ask('refresh_stale_sources')).documents.length).toBeGreaterThan(2);
+  expect((await ask('refresh_stale_sources')).sources.length).toBeGreaterThan(2);
   const old = new Date(Date.now() - 90 * 24 * 60 * 60_000).toISOString();
   const completed = await call('list_sources', { status: 'completed', limit: 100 });
   const isOld = ({ updatedAt }: { updatedAt: string }) => updatedAt < old;
-  expect(completed.structured.documents.filter(isOld).length).toBeGreaterThan(3);
+  expect(completed.structured.sources.filter(isOld).length).toBeGreaterThan(3);
 
   const ref = { type: 'ref/prompt' as const, name: 'explain_failed_source' };
   const argument = { name: 'source', value: '' };
   const { completion } = await client.complete({ ref, argument });
   expect(completion.values).toHaveLength(byStatus.failed);
   const [id = ''] = completion.values;
-  expect(await ask('explain_failed_source', { source: id })).toMatchObject({
-    id,
-    error: expect.stringMatching(/./),
-    hint: expect.stringMatching(/./),
-  });
+  const explained = await ask('explain_failed_source', { source: id });
+  expect(explained.sources).toMatchObject([{ id, error: expect.stringMatching(/./) }]);
+  expect(explained.hints).toMatchObject([{ advice: expect.stringMatching(/./) }]);
   const source = 'https://www.larkspur.example/partners';
-  const { documents } = await ask('explain_failed_source', { source });
-  expect(documents).toMatchObject([
+  const { sources } = await ask('explain_failed_source', { source });
+  expect(sources).toMatchObject([
     { originalUrl: source, error: expect.stringMatching(/authentication/) },
   ]);
 
@@ -367,8 +365,8 @@ test('with --sandbox there is something for every prompt to show, and totals of 
   expect(site.selected).toBeGreaterThan(30);
 
   const hung = await call('list_sources', { status: 'running' });
-  expect(hung.structured.documents).toMatchObject([
-    { linkedJobStatus: 'PENDING', hint: expect.stringMatching(/contact Fini support/) },
+  expect(hung.structured.sources).toMatchObject([
+    { jobStatus: 'PENDING', hint: 'pending_too_long' },
   ]);
 });
 

@@ -224,7 +224,7 @@ describe('endless or oversized answers', () => {
     const paragraphs = ['x'.repeat(1024 * 1024)];
     for (let index = 0; index < 30; index += 1) sandbox.addDocument({ paragraphs });
     const answer = await call('list_sources', { limit: 40 });
-    expect(answer.structured.documents).toHaveLength(10);
+    expect(answer.structured.sources).toHaveLength(10);
     expect(answer.structured.hasMore).toBe(true);
   });
 

@@ -1,12 +1,12 @@
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
-import { bounded, searchKey, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
+import { bounded, plural, searchKey, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 import { fittingParagraphs, MAXIMUM_CHARACTERS } from '../tools/source-text.ts';
 import { sourceUri } from '../tools/source-uri.ts';
 
 /* Sources as MCP resources: their texts, read part by part. */
 
-/** What every part of a source's text is. */
+/** The MIME type of every part of a source's text. */
 export const SOURCE_MIME_TYPE = 'text/plain';
 
 /** How many sources a page of the list of resources has. */
@@ -71,7 +71,7 @@ export async function readSourceText(
 
 function emptyText({ paragraphCount, linkedJobStatus, error }: FiniDocument): string {
   if (paragraphCount > 0)
-    return `[Nothing at this offset: the text has only ${paragraphCount} paragraphs]`;
+    return `[Nothing at this offset: the text has only ${plural(paragraphCount, 'paragraph')}]`;
   const why = error ? `: ${JSON.stringify(bounded(error, TITLE_LENGTH))}` : '';
   return `[No text. Job status: ${bounded(linkedJobStatus ?? 'never ingested', WORD_LENGTH)}${why}]`;
 }

@@ -14,6 +14,7 @@ const URGENCY: readonly unknown[] = [
   'unknown',
   'not_published',
   'not_deleted',
+  'not_found',
   'unqueued',
   'nothing_made',
   'unfinished',

@@ -99,7 +99,7 @@ export async function askPerson(
  */
 export function consentText(confirmation: Confirmation, flag: string): string {
   return confirmation === 'unasked'
-    ? ` This client cannot be asked to confirm, so this relied on the server's ${flag} and on the client's own approval of the call.`
+    ? `This client cannot be asked to confirm, so this relied on the server's ${flag} and on the client's own approval of the call.`
     : '';
 }
 

@@ -4,7 +4,15 @@ import type { FiniClient } from '../fini/client.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { forEachAtOnce } from '../ingestion/promises.ts';
-import { bounded, counted, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
+import {
+  bounded,
+  paragraph,
+  plural,
+  shown,
+  TITLE_LENGTH,
+  URL_LENGTH,
+  WORD_LENGTH,
+} from '../text.ts';
 import { consentText } from './confirm.ts';
 import { sourceIds } from './fields.ts';
 import { defineTool } from './tool.ts';
@@ -14,7 +22,9 @@ const NAMED_SOURCES = 10;
 /** How many sources are looked at before they go. */
 const READ_SOURCES = 50;
 
-/** Permanently deletes sources (fini-api.md, "delete sources"). */
+const SEE_SOURCES = { tool: 'list_sources', arguments: {}, why: 'See what is in Fini' };
+
+/** Permanently deletes sources. */
 export const deleteSources = defineTool({
   name: 'delete_sources',
   title: 'Delete sources',
@@ -34,37 +44,38 @@ export const deleteSources = defineTool({
       .describe('Also delete the Knowledge articles made from them.'),
   }),
   outputSchema: z.object({
-    message: z.string().describe('What was deleted, and what was not.'),
-    notDeleted: z.array(z.string()).describe('IDs of sources that Fini did not delete.'),
-    deletedDocuments: z
+    sources: z
       .array(
         z.object({
+          status: z.enum(['deleted', 'not_deleted']),
+          originalUrl: z.string().optional(),
           id: z.string(),
           title: z.string().optional(),
-          originalUrl: z.string().optional(),
         }),
       )
-      .describe('The deleted sources.'),
-    deletedArticles: z
+      .describe('In the order of documentIds.'),
+    articles: z
       .array(
         z.object({
+          status: z.enum(['deleted', 'kept']),
           id: z.string(),
           title: z.string().optional(),
           parentFolderId: z.string().optional().describe('The folder it was in.'),
         }),
       )
-      .describe('The deleted Knowledge articles.'),
+      .describe('Knowledge articles made from the deleted sources.'),
   }),
+  lists: { sources: 'by status', articles: 'by status' },
   async handler({ documentIds, deleteArticles }, { fini, call, renewCall, confirm }) {
     const ids = [...new Set(documentIds)];
     const known = await readKnown(ids, fini, call);
+    const notDeleted = ids.map((id) => ({ status: 'not_deleted' as const, id }));
     if (ids.every((id) => known.get(id) === 'unknown')) {
-      const these = ids.length === 1 ? 'this source' : `these ${ids.length} sources`;
       return {
-        deletedDocuments: [],
-        deletedArticles: [],
-        notDeleted: ids,
-        message: `Nothing was deleted: Fini does not have ${these}. list_sources shows what it has.`,
+        message: `Nothing was deleted. Not in Fini: ${plural(ids.length, 'source')}.`,
+        nextCalls: [SEE_SOURCES],
+        sources: notDeleted,
+        articles: [],
       };
     }
     const answer = await confirm({
@@ -73,50 +84,59 @@ export const deleteSources = defineTool({
     });
     if (answer === 'declined' || answer === 'unanswered') {
       return {
-        deletedDocuments: [],
-        deletedArticles: [],
-        notDeleted: ids,
         message:
           answer === 'declined'
             ? 'The person did not agree, so nothing was deleted. Do not ask again unless told to.'
             : 'The client could not ask the person, or got no answer in time, so nothing was deleted. Ask the person in the chat whether to try again.',
+        sources: notDeleted,
+        articles: [],
       };
     }
     const deleted = await fini.deleteSources(ids, deleteArticles, renewCall());
-    const gone = new Set(deleted.deletedDocuments.map(({ id }) => id));
-    const notDeleted = ids.filter((id) => !gone.has(id));
-    const left =
-      notDeleted.length === 0
-        ? ''
-        : ` ${counted(notDeleted.length, 'source')} not deleted, because Fini does not have ${pronoun(notDeleted)}.`;
+    const gone = new Map(
+      deleted.deletedDocuments.map(({ id, title, originalUrl }) => [
+        id,
+        {
+          status: 'deleted' as const,
+          originalUrl: shown(originalUrl, URL_LENGTH),
+          id,
+          title: shown(title, TITLE_LENGTH),
+        },
+      ]),
+    );
+    const left = notDeleted.filter(({ id }) => !gone.has(id));
+    const kept = deleteArticles ? [] : linkedArticles([...gone.keys()], known);
+    const isKeptUnknown = !deleteArticles && [...gone.keys()].some((id) => !known.has(id));
     return {
-      deletedDocuments: deleted.deletedDocuments.map(({ id, title, originalUrl }) => ({
-        id,
-        title: shown(title, TITLE_LENGTH),
-        originalUrl: shown(originalUrl, URL_LENGTH),
-      })),
-      deletedArticles: deleted.deletedArticles.map(({ id, title, parentFolderId }) => ({
-        id,
-        title: shown(title, TITLE_LENGTH),
-        parentFolderId: shown(parentFolderId, WORD_LENGTH),
-      })),
-      notDeleted,
-      message: `${counted(gone.size, 'source')} and ${counted(deleted.deletedArticles.length, 'article')} deleted.${deleteArticles ? '' : keptArticles([...gone], known)}${left}${consentText(answer, '--allow-delete')}`,
+      message: paragraph(
+        `${plural(gone.size, 'source')} and ${plural(deleted.deletedArticles.length, 'article')} deleted.`,
+        left.length === 0
+          ? ''
+          : `Not deleted, because not in Fini: ${plural(left.length, 'source')}.`,
+        kept.length > 0
+          ? `Kept: ${plural(kept.length, 'Knowledge article')} made from what was deleted. Agents may still answer from kept articles. They can be deleted in the Fini dashboard.`
+          : isKeptUnknown
+            ? 'Knowledge articles made from what was deleted, if any, are kept, and agents may still answer from them.'
+            : '',
+        consentText(answer, '--allow-delete'),
+      ),
+      nextCalls: left.length === 0 ? [] : [SEE_SOURCES],
+      // Whatever Fini deleted is told, also if nobody asked for it.
+      sources: [...new Set([...ids, ...gone.keys()])].map(
+        (id) => gone.get(id) ?? { status: 'not_deleted' as const, id },
+      ),
+      articles: [
+        ...kept.map((id) => ({ status: 'kept' as const, id: bounded(id, WORD_LENGTH) })),
+        ...deleted.deletedArticles.map(({ id, title, parentFolderId }) => ({
+          status: 'deleted' as const,
+          id,
+          title: shown(title, TITLE_LENGTH),
+          parentFolderId: shown(parentFolderId, WORD_LENGTH),
+        })),
+      ],
     };
   },
-  text({ deletedDocuments, deletedArticles, notDeleted, message }) {
-    const lines = [
-      ...deletedDocuments.map(
-        ({ id, title, originalUrl }) =>
-          `- deleted: ${[title, originalUrl].filter(Boolean).join(' ') || 'untitled'} (${id})`,
-      ),
-      ...deletedArticles.map(
-        ({ id, title = 'untitled', parentFolderId }) =>
-          `- article deleted: ${title} (${id}${parentFolderId === undefined ? '' : `, in folder ${parentFolderId}`})`,
-      ),
-    ];
-    return [message, ...notDeleted.map((id) => `- not deleted: ${id}`), ...lines].join('\n');
-  },
+  showOmitted: () => SEE_SOURCES,
 });
 
 /** Sources as they were before, by ID; `unknown` to Fini. What could not be read is not in it. */
@@ -146,27 +166,17 @@ async function readKnown(
   return known;
 }
 
-/** Which Knowledge articles are left of sources that are gone. */
-function keptArticles(gone: readonly string[], known: SourcesBefore): string {
-  const sources = gone.map((id) => known.get(id));
-  const linked = sources.flatMap((source) =>
-    source === undefined || source === 'unknown' ? [] : (source.linkedKnowledgeId ?? []),
-  );
-  const articles = [...new Set(linked)];
-  const [it, verb] = articles.length === 1 ? ['it', 'stays'] : ['them', 'stay'];
-  const them = pronoun(gone);
-  if (articles.length > 0) {
-    const ids = articles.slice(0, NAMED_SOURCES).map((id) => bounded(id, WORD_LENGTH));
-    const more = articles.length > ids.length ? ` and ${articles.length - ids.length} more` : '';
-    return ` ${counted(articles.length, 'Knowledge article')} made from ${them} ${verb}, and agents may still answer from ${it}: ${ids.join(', ')}${more}. To remove ${it}, delete ${it} in the Fini dashboard.`;
-  }
-  return sources.includes(undefined)
-    ? ` Knowledge articles made from ${them}, if any, stay, and agents may still answer from them.`
-    : '';
+/** The Knowledge articles that were made from sources, as far as these could be read. */
+function linkedArticles(ids: readonly string[], known: SourcesBefore): string[] {
+  const linked = ids.flatMap((id) => {
+    const source = known.get(id);
+    return source === undefined || source === 'unknown' ? [] : (source.linkedKnowledgeId ?? []);
+  });
+  return [...new Set(linked)];
 }
 
 /**
- * What the person is asked: what goes, each by its ID, title and URL, and the articles apart. The ID
+ * The question to the person: each source by its ID, title and URL, and the articles apart. The ID
  * comes first, since the others come from a page: the title stands in quotes, and the URL is one word
  * (`seenUrl`), so that neither can imitate an ID or a line of its own.
  */
@@ -180,17 +190,12 @@ function question(ids: readonly string[], deleteArticles: boolean, known: Source
     return `- ${id} ${name} ${url}`.trim();
   });
   const more = ids.length > NAMED_SOURCES ? [`- and ${ids.length - NAMED_SOURCES} more`] : [];
-  const them = pronoun(ids);
   const articles = deleteArticles
-    ? `, and the Knowledge articles made from ${them} (agents will no longer answer from those)`
-    : `, but keep the Knowledge articles made from ${them}`;
+    ? 'and the linked Knowledge articles (agents will no longer answer from those)'
+    : 'but keep the linked Knowledge articles';
   return [
-    `Permanently delete ${counted(ids.length, 'source')} from Fini${articles}?`,
+    `Permanently delete ${plural(ids.length, 'source')} from Fini, ${articles}?`,
     ...names,
     ...more,
   ].join('\n');
-}
-
-function pronoun({ length }: readonly string[]): 'it' | 'them' {
-  return length === 1 ? 'it' : 'them';
 }

@@ -4,17 +4,16 @@ import { withoutDuplicates } from '../ingestion/inputs.ts';
 import { articleStateOf, fieldText } from '../knowledge/articles.ts';
 import {
   bounded,
-  counted,
   cut,
-  fitting,
-  jsonText,
   paragraph,
+  plural,
   shown,
   TITLE_LENGTH,
   tidied,
   WORD_LENGTH,
 } from '../text.ts';
-import { articleLine, articleOutput, articleShape } from './article.ts';
+import { articleOutput, articleShape } from './article.ts';
+import { fittingPage } from './bound.ts';
 import { articleIds } from './fields.ts';
 import { defineTool } from './tool.ts';
 
@@ -25,27 +24,28 @@ const SHORTEST_TEXT = 1_000;
 const INSTRUCTION_LENGTH = 1_000;
 /** How many questions and keywords of an article are shown. */
 const SHOWN_ITEMS = 20;
-/** How much all articles may take, in bytes. The longest one alone takes less. */
-const RESULT_BYTES = 57_000;
 
-const shownArticle = z.object({
-  ...articleShape,
-  agentInstruction: z.string().optional().describe('How agents are to answer from it.'),
-  escalation: z.string().optional().describe('When agents hand over to a person.'),
-  questions: z.array(z.string()).describe(`What customers ask: the first ${SHOWN_ITEMS}.`),
-  keywords: z.array(z.string()).describe(`The first ${SHOWN_ITEMS}.`),
-  keywordCount: z.int(),
-  textLength: z.int().describe('The length of the whole text, in characters.'),
-  nextOffset: z
-    .int()
-    .optional()
-    .describe('Pass it as offset to read on; absent at the end of the text.'),
-  mainKnowledge: z.string().describe('The text from offset on.'),
-});
+const shownArticle = z
+  .object({
+    ...articleShape,
+    status: articleShape.status.describe(
+      'live, draft (waiting for review), published_draft (no longer waiting) or not_found.',
+    ),
+    agentInstruction: z.string().describe('How agents are to answer from it.'),
+    escalation: z.string().describe('When agents hand over to a person.'),
+    questions: z.array(z.string()).describe(`What customers ask: the first ${SHOWN_ITEMS}.`),
+    keywords: z.array(z.string()).describe(`The first ${SHOWN_ITEMS}.`),
+    keywordCount: z.int(),
+    textLength: z.int().describe('The length of the whole text, in characters.'),
+    nextOffset: z.int().describe('Pass it as offset to read on; absent at the end of the text.'),
+    mainKnowledge: z.string().describe('The text from offset on.'),
+  })
+  .partial()
+  .required({ status: true, id: true });
 
 type ShownArticle = z.output<typeof shownArticle>;
 
-/** Some articles with some of their texts (fini-api.md, "get articles"). */
+/** Some articles with some of their texts. */
 export const getArticles = defineTool({
   name: 'get_articles',
   title: 'Get Knowledge articles',
@@ -64,42 +64,70 @@ export const getArticles = defineTool({
       .describe('Where in each text to start, in characters: nextOffset of an article. Default 0.'),
   }),
   outputSchema: z.object({
-    message: z.string().describe('What was found, and what to do next.'),
-    notFound: z.array(z.string()).describe('IDs for which Fini returned no article.'),
     articles: z.array(shownArticle).describe('In the order of articleIds.'),
   }),
+  lists: { articles: 'in order' },
   async handler({ articleIds, offset }, { fini, call }) {
     const ids = withoutDuplicates(articleIds);
     const found = new Map(
       (await fini.getArticles(ids, call)).map((article) => [article.id.toLowerCase(), article]),
     );
-    const notFound = ids.filter((id) => !found.has(id));
     const room = Math.max(SHORTEST_TEXT, Math.floor(TEXT_LENGTH / ids.length));
-    const all = ids.flatMap((id) => {
-      const article = found.get(id);
-      return article === undefined ? [] : [showArticle(article, offset, room)];
-    });
-    const articles = fitting(all, RESULT_BYTES);
-    const left = all.slice(articles.length).map(({ id }) => id);
-    const isLonger = articles.some(({ nextOffset }) => nextOffset !== undefined);
-    const parts = [
-      `${counted(all.length, 'article')} found.`,
-      notFound.length === 0
-        ? ''
-        : `${notFound.length} not found: ${notFound.join(', ')}. list_articles shows the IDs; the ID of a source is not that of an article.`,
-      left.length === 0
-        ? ''
-        : `Only the first ${articles.length} fit here. For the others, call get_articles with ${jsonText({ articleIds: left, ...(offset > 0 && { offset }) })}.`,
-      isLonger
-        ? 'A text that goes on has a nextOffset: to read on, pass it as offset, with the ID of that article alone.'
-        : '',
-    ];
-    return { message: paragraph(...parts), notFound, articles };
-  },
-  text({ message, articles }) {
-    return [message, ...articles.flatMap(linesOf)].join('\n');
+    const articles = fittingPage(
+      ids.map((id): ShownArticle => {
+        const article = found.get(id);
+        return article === undefined
+          ? { status: 'not_found', id }
+          : showArticle(article, offset, room);
+      }),
+    );
+    const left = ids.slice(articles.length);
+    const missing = ids.filter((id) => !found.has(id)).length;
+    const ended = articles.filter(
+      ({ mainKnowledge, textLength = 0 }) => mainKnowledge === '' && textLength > 0,
+    );
+    return {
+      message: paragraph(
+        `${plural(ids.length - missing, 'article')} found.`,
+        missing > 0 ? `${missing} not found. The ID of a source is not that of an article.` : '',
+        left.length > 0 ? `Only the first ${articles.length} of ${ids.length} fit here.` : '',
+        ended.length > 0
+          ? `Offset ${offset} is past the end of ${plural(ended.length, 'text')}.`
+          : '',
+      ),
+      nextCalls: [
+        ...readOnCalls(articles),
+        ...(left.length === 0
+          ? []
+          : [
+              {
+                tool: 'get_articles',
+                arguments: { articleIds: left, ...(offset > 0 && { offset }) },
+                why: `Show the other ${plural(left.length, 'article')}`,
+              },
+            ]),
+        ...(missing > 0
+          ? [{ tool: 'list_articles', arguments: {}, why: 'Find the IDs of articles' }]
+          : []),
+      ],
+      articles,
+    };
   },
 });
+
+/** The calls that read on: one for all texts that go on from the same place, as most do. */
+function readOnCalls(articles: readonly ShownArticle[]) {
+  const idsByOffset = new Map<number, string[]>();
+  for (const { id, nextOffset } of articles) {
+    if (nextOffset === undefined) continue;
+    idsByOffset.set(nextOffset, [...(idsByOffset.get(nextOffset) ?? []), id]);
+  }
+  return [...idsByOffset].map(([offset, ids]) => ({
+    tool: 'get_articles',
+    arguments: { articleIds: ids, offset },
+    why: `Read on in ${plural(ids.length, 'text')}`,
+  }));
+}
 
 function showArticle(article: FiniArticle, offset: number, room: number): ShownArticle {
   const { agentInstruction, escalation, questions, keywords } = article;
@@ -120,35 +148,4 @@ function showArticle(article: FiniArticle, offset: number, room: number): ShownA
     nextOffset: end < text.length ? end : undefined,
     mainKnowledge: tidied(part),
   };
-}
-
-/** An article as text, with everything from its page in quotes. */
-function linesOf(article: ShownArticle): string[] {
-  const { agentInstruction, escalation, questions, questionCount, keywords, keywordCount } =
-    article;
-  const list = (texts: readonly string[], count: number) => {
-    const more = count - texts.length;
-    return `${texts.map((text) => JSON.stringify(text)).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-  };
-  return [
-    articleLine(article),
-    agentInstruction === undefined
-      ? ''
-      : `  Agent instruction: ${JSON.stringify(agentInstruction)}`,
-    escalation === undefined ? '' : `  Escalation: ${JSON.stringify(escalation)}`,
-    questionCount === 0 ? '' : `  Questions: ${list(questions, questionCount)}`,
-    keywordCount === 0 ? '' : `  Keywords: ${list(keywords, keywordCount)}`,
-    `  ${textLine(article)}`,
-  ].filter((line) => line !== '');
-}
-
-function textLine({ id, mainKnowledge, textLength, nextOffset }: ShownArticle): string {
-  if (textLength === 0) return 'It has no text.';
-  const length = counted(textLength, 'character');
-  if (mainKnowledge === '') return `Nothing to show at this offset: the text has ${length}.`;
-  const more =
-    nextOffset === undefined
-      ? ''
-      : `; to read on, call get_articles with ${jsonText({ articleIds: [id], offset: nextOffset })}`;
-  return `Text (${length} in all${more}): ${JSON.stringify(mainKnowledge)}`;
 }

@@ -1,16 +1,14 @@
 import * as z from 'zod';
-import type { FolderTree } from '../fini/folder-tree.ts';
 import { type PlacedFolder, placedFolders } from '../knowledge/folders.ts';
-import { counted, PATH_SEPARATOR, paragraph, shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
+import { PATH_SEPARATOR, paragraph, plural, shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 import { agentId } from './fields.ts';
 import { pageOf } from './list-page.ts';
 import { defineTool } from './tool.ts';
 
-/** How many folders are shown at once, and how much they may take, in bytes. */
+/** How many folders are shown at once. */
 const MAXIMUM_FOLDERS = 200;
-const PAGE_BYTES = 50_000;
 
-/** Where articles are, and which of them an agent answers from (fini-api.md, "folder tree"). */
+/** Where articles are, and which of them an agent answers from. */
 export const getKnowledgeTree = defineTool({
   name: 'get_knowledge_tree',
   title: 'Get Knowledge folders',
@@ -26,7 +24,6 @@ export const getKnowledgeTree = defineTool({
     offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    message: z.string().describe('What was found, and what to do next.'),
     total: z.int().describe('How many folders there are.'),
     updatedAt: z.string().optional().describe('When the snapshot was last updated (ISO 8601).'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
@@ -40,37 +37,41 @@ export const getKnowledgeTree = defineTool({
       )
       .describe('The folders, each before its subfolders.'),
   }),
-  async handler({ botId, offset }, { fini, call }) {
-    const tree = await fini.folderTree(botId, call);
-    const all = placedFolders(tree.folders);
-    const range = { offset, limit: MAXIMUM_FOLDERS, bytes: PAGE_BYTES };
-    const { items: folders, nextOffset, pastEnd, more } = pageOf(all, range, folderOutput);
-    const updatedAt = shown(tree.updatedAt, WORD_LENGTH);
-    const parts = [
-      all.length === 0
-        ? nothingThere(tree, botId !== undefined)
-        : `${counted(all.length, 'folder')}${botId === undefined ? '' : ' assigned to this agent'}. This is a snapshot${updatedAt === undefined ? '' : ` of ${updatedAt}`} and may be stale.`,
-      pastEnd,
-      more('folder'),
-      tree.unreadable > 0
-        ? `${counted(tree.unreadable, 'part')} of the tree could not be read and ${tree.unreadable === 1 ? 'is' : 'are'} left out.`
-        : '',
-    ];
+  lists: { folders: 'in order' },
+  async handler(input, { fini, call }) {
+    const { botId, offset } = input;
+    const { folders: tree, updatedAt: changedAt, unreadable } = await fini.folderTree(botId, call);
+    const all = placedFolders(tree);
+    const page = pageOf(all, { offset, limit: MAXIMUM_FOLDERS }, folderOutput);
+    const updatedAt = shown(changedAt, WORD_LENGTH);
+    const isOfAgent = botId !== undefined;
+    const isEmpty = all.length === 0 && unreadable === 0;
+    const allFolders = {
+      tool: 'get_knowledge_tree',
+      arguments: {},
+      why: 'See all folders of the workspace',
+    };
     return {
-      message: paragraph(...parts),
+      message: paragraph(
+        all.length > 0
+          ? `${plural(all.length, 'folder')}${isOfAgent ? ' assigned to this agent' : ''}. This is a snapshot${updatedAt === undefined ? '' : ` of ${updatedAt}`} and may be stale.`
+          : isEmpty
+            ? nothingThere(isOfAgent)
+            : "No folder can be shown, but there may be some: look under Knowledge in Fini's dashboard.",
+        page.pastEnd,
+        unreadable > 0
+          ? `Left out, because it could not be read: ${plural(unreadable, 'part')} of the tree.`
+          : '',
+      ),
+      nextCalls: [
+        ...page.nextCalls('get_knowledge_tree', input, 'folder'),
+        ...(isEmpty && isOfAgent ? [allFolders] : []),
+      ],
       total: all.length,
       updatedAt,
-      nextOffset,
-      folders,
+      nextOffset: page.nextOffset,
+      folders: page.items,
     };
-  },
-  text({ message, folders }) {
-    const lines = folders.map(({ id, path, articleCount }) => {
-      // In quotes, so that a title cannot pass for what this server says.
-      const name = JSON.stringify(path);
-      return `- ${id ?? 'no ID'}: ${name} (${counted(articleCount, 'article')})`;
-    });
-    return [message, ...lines].join('\n');
   },
 });
 
@@ -79,11 +80,8 @@ function folderOutput({ id, path, articleCount }: PlacedFolder) {
   return { id: id ?? undefined, path: titles.join(PATH_SEPARATOR), articleCount };
 }
 
-function nothingThere({ unreadable }: FolderTree, isOfAgent: boolean): string {
-  if (unreadable > 0) {
-    return "No folder can be shown, but there may be some: look under Knowledge in Fini's dashboard.";
-  }
+function nothingThere(isOfAgent: boolean): string {
   return isOfAgent
-    ? "No folder is assigned to this agent. The tree is a snapshot, so recent changes may be missing. To see all folders, call again without botId. Folders are assigned in Fini's dashboard."
+    ? "No folder is assigned to this agent. The tree is a snapshot, so recent changes may be missing. Folders are assigned in Fini's dashboard."
     : "This workspace has no folder tree. Generating articles from sources needs one first: create folders under Knowledge in Fini's dashboard. The tree is a snapshot, so folders just created may be missing.";
 }

@@ -1,14 +1,15 @@
 import * as z from 'zod';
-import { counted } from '../text.ts';
+import { paragraph, plural } from '../text.ts';
 import { sourceId } from './fields.ts';
-import { type SourceOutput, sourceLine, sourceOutput, sourceShape } from './source.ts';
+import { hintsOf, hintsSchema } from './hints.ts';
+import { sourceOutput, sourceShape } from './source.ts';
 import { fittingParagraphs, MAXIMUM_CHARACTERS } from './source-text.ts';
 import { defineTool } from './tool.ts';
 
 /** How much of the text is shown unasked, in characters. */
 const DEFAULT_CHARACTERS = 4_000;
 
-/** One source with some of its text (fini-api.md, "get source"). */
+/** One source with some of its text. */
 export const getSource = defineTool({
   name: 'get_source',
   title: 'Get a source',
@@ -20,7 +21,7 @@ export const getSource = defineTool({
   openWorld: false,
   inputSchema: z.strictObject({
     id: sourceId.describe('A source ID (UUID).'),
-    /** Which part of the text to show. */
+    /** The part of the text to show. */
     paragraphs: z
       .strictObject({
         offset: z.int().min(0).default(0).describe('First paragraph to show. Default 0.'),
@@ -32,19 +33,22 @@ export const getSource = defineTool({
           .describe('Maximum number of paragraphs, 1 to 500. Default 100.'),
       })
       .optional()
-      .describe('Part of the text to show, at most 20,000 characters per call.'),
+      .describe('Part of the text to show, at most 16,000 characters per call.'),
   }),
   outputSchema: z.object({
-    ...sourceShape,
     offset: z.int().describe('The position of the first paragraph shown.'),
     nextOffset: z
       .int()
       .optional()
       .describe('Pass it as paragraphs.offset to read on; absent at the end of the text.'),
+    hints: hintsSchema,
+    sources: z.array(z.object(sourceShape)).describe('The source.'),
     paragraphs: z.array(z.string()).describe('The requested part of the text.'),
   }),
+  lists: { sources: 'by status', paragraphs: 'as text' },
   async handler({ id, paragraphs: part }, { fini, call }) {
     const document = await fini.getSource(id, call);
+    const { paragraphCount } = document;
     const offset = part?.offset ?? 0;
     const budget = part === undefined ? DEFAULT_CHARACTERS : MAXIMUM_CHARACTERS;
     const asked = document.paragraphs.slice(
@@ -52,26 +56,35 @@ export const getSource = defineTool({
       part === undefined ? undefined : offset + part.limit,
     );
     const { paragraphs, isCut } = fittingParagraphs(asked, budget);
-    // What the default shows the beginning of is read whole from the same place on.
+    // A paragraph whose beginning the default shows is read whole from its start.
     const end = offset + paragraphs.length - (isCut && part === undefined ? 1 : 0);
-    const nextOffset = end < document.paragraphCount ? end : undefined;
-    return { ...sourceOutput(document), offset, nextOffset, paragraphs };
-  },
-  text({ paragraphs, offset, nextOffset, ...source }) {
-    const shown = `Paragraphs ${offset + 1} to ${offset + paragraphs.length} of ${source.paragraphCount}`;
-    const more =
-      nextOffset === undefined ? '' : `; read on with paragraphs {"offset": ${nextOffset}}`;
-    const text =
-      paragraphs.length === 0
-        ? nothingToShow(source)
-        : `${shown}${more}:\n\n${paragraphs.join('\n\n')}`;
-    return `${sourceLine(source)}\n${text}`;
+    const nextOffset = end < paragraphCount && paragraphs.length > 0 ? end : undefined;
+    const source = sourceOutput(document);
+    const { status } = source;
+    const readOn = {
+      tool: 'get_source',
+      arguments: { id, paragraphs: { ...part, offset: nextOffset } },
+      why: `Read on from paragraph ${end + 1} of ${paragraphCount}`,
+    };
+    const wait = { tool: 'wait_for_sources', arguments: { ids: [id] }, why: 'Wait for its job' };
+    return {
+      message: paragraph(
+        `Status: ${status.replaceAll('_', ' ')}.`,
+        paragraphs.length > 0
+          ? `Paragraphs ${offset + 1} to ${offset + paragraphs.length} of ${paragraphCount}.`
+          : paragraphCount > 0
+            ? `Nothing at this offset: the text has only ${plural(paragraphCount, 'paragraph')}.`
+            : 'It has no text.',
+      ),
+      nextCalls: [
+        ...(nextOffset === undefined ? [] : [readOn]),
+        ...(status === 'running' ? [wait] : []),
+      ],
+      offset,
+      nextOffset,
+      hints: hintsOf([source]),
+      sources: [source],
+      paragraphs,
+    };
   },
 });
-
-function nothingToShow({ paragraphCount, linkedJobStatus }: SourceOutput): string {
-  if (paragraphCount > 0)
-    return `Nothing at this offset: the text has only ${counted(paragraphCount, 'paragraph')}.`;
-  const isUnderWay = linkedJobStatus === 'PENDING' || linkedJobStatus === 'IN_PROGRESS';
-  return isUnderWay ? 'No text yet: its job is still running.' : 'It has no text.';
-}

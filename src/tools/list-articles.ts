@@ -5,17 +5,14 @@ import {
   type ArticleState,
   type ArticleType,
   type ListedArticle,
-  type ListedArticles,
   listArticles as readArticles,
 } from '../knowledge/articles.ts';
-import { counted, paragraph, quoted } from '../text.ts';
-import { articleLine, articleOutput, articleShape } from './article.ts';
+import { paragraph, plural, quoted } from '../text.ts';
+import { articleOutput, articleShape } from './article.ts';
 import { pageOf } from './list-page.ts';
 import { choiceWords } from './read-input.ts';
 import { defineTool } from './tool.ts';
 
-/** How much a page may take, in bytes: clients hide longer results from their model. */
-const PAGE_BYTES = 50_000;
 /** How much of a title is searched, in characters: of thousands of titles, each costs time. */
 const SEARCHED_LENGTH = 1_000;
 /** How many titles a search that finds nothing names. */
@@ -24,7 +21,7 @@ const NAMED_TITLES = 10;
 /** Other words for a type. */
 const TYPE_WORDS = { drafts: 'draft', published: 'live' };
 
-/** Shows what is live and what waits for a review (fini-api.md, "list articles"). */
+/** Shows what is live and what waits for a review. */
 export const listArticles = defineTool({
   name: 'list_articles',
   title: 'List Knowledge articles',
@@ -52,43 +49,56 @@ export const listArticles = defineTool({
     offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    message: z.string().describe('What was found, and what to do next.'),
     total: z.int().describe('How many articles match.'),
+    counts: z
+      .object({ draft: z.int(), live: z.int(), published_draft: z.int() })
+      .describe('The same by status.'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     articles: z
       .array(z.object(articleShape))
       .describe('Drafts waiting for review first, then live articles, then published drafts.'),
   }),
-  async handler({ type, search, limit, offset }, { fini, call, canCall }) {
+  lists: { articles: 'by status' },
+  async handler(input, { fini, call, canCall }) {
+    const { type, search, limit, offset } = input;
     const list = await readArticles(fini, type, call);
     const matching = search ? list.articles.filter(titleMatcher(search)) : list.articles;
-    const range = { offset, limit, bytes: PAGE_BYTES };
-    const { items, nextOffset, pastEnd, more } = pageOf(matching, range, ({ article, state }) =>
+    const page = pageOf(matching, { offset, limit }, ({ article, state }) =>
       articleOutput(article, state),
     );
+    const counts = countsOf(matching);
     const isNone = list.articles.length === 0;
-    const parts = [
-      isNone
-        ? nothingListed(type, list, canCall('generate_knowledge'))
-        : matching.length === 0
-          ? nothingFound(search ?? '', list.articles)
-          : `${countsOf(matching)}.`,
-      pastEnd,
-      more('article'),
-      list.unreadable > 0 ? `${counted(list.unreadable, 'article')} without an ID left out.` : '',
-      list.hasMore
-        ? "Fini did not return all articles in one answer: the others are only in Fini's dashboard."
-        : '',
-    ];
-    return {
-      message: paragraph(...parts),
-      total: matching.length,
-      nextOffset,
-      articles: items,
+    const isEmpty = isNone && list.unreadable === 0 && !list.hasMore;
+    const canGenerate = canCall('generate_knowledge');
+    const sources = {
+      tool: 'list_sources',
+      arguments: { status: 'completed' },
+      why: 'Find completed sources to generate drafts from',
     };
-  },
-  text({ articles, message }) {
-    return [message, ...articles.map(articleLine)].join('\n');
+    return {
+      message: paragraph(
+        isEmpty
+          ? nothingThere(type, canGenerate)
+          : isNone
+            ? 'No articles can be shown.'
+            : matching.length === 0
+              ? nothingFound(search ?? '', list.articles)
+              : countsText(counts),
+        page.pastEnd,
+        list.unreadable > 0 ? `${plural(list.unreadable, 'article')} without an ID left out.` : '',
+        list.hasMore
+          ? "Fini did not return all articles in one answer: the others are only in Fini's dashboard."
+          : '',
+      ),
+      nextCalls: [
+        ...page.nextCalls('list_articles', input, 'article'),
+        ...(isEmpty && type !== 'live' && canGenerate ? [sources] : []),
+      ],
+      total: matching.length,
+      counts,
+      nextOffset: page.nextOffset,
+      articles: page.items,
+    };
   },
 });
 
@@ -102,40 +112,37 @@ function searchedTitle({ article }: ListedArticle) {
   return { title: (article.title ?? '').slice(0, SEARCHED_LENGTH), path: [], originalUrl: '' };
 }
 
-const NOUNS: Readonly<Record<ArticleState, [noun: string, after: string]>> = {
-  draft: ['draft', ' waiting for review'],
-  live: ['live article', ''],
-  published_draft: ['published draft', ' (no longer waiting)'],
-};
+/** How many articles there are of each status. */
+type Counts = Readonly<Record<ArticleState, number>>;
 
-/** "2 drafts waiting for review, 30 live articles" */
-function countsOf(articles: readonly ListedArticle[]): string {
-  const states: readonly ArticleState[] = ['draft', 'live', 'published_draft'];
-  const parts = states.map((state) => {
-    const count = articles.filter((article) => article.state === state).length;
-    const [noun, after] = NOUNS[state];
-    return count === 0 ? '' : `${counted(count, noun)}${after}`;
-  });
-  return parts.filter((part) => part !== '').join(', ');
+function countsOf(articles: readonly ListedArticle[]): Counts {
+  const counts = { draft: 0, live: 0, published_draft: 0 };
+  for (const { state } of articles) counts[state] += 1;
+  return counts;
 }
 
-function nothingListed(
-  type: ArticleType | undefined,
-  list: ListedArticles,
-  canGenerate: boolean,
-): string {
-  if (list.unreadable > 0 || list.hasMore) return 'No articles can be shown.';
+/** "2 drafts waiting for review, 30 live articles." */
+function countsText({ draft, live, published_draft: published }: Counts): string {
+  const parts = [
+    draft > 0 ? `${plural(draft, 'draft')} waiting for review` : '',
+    live > 0 ? plural(live, 'live article') : '',
+    published > 0 ? `${plural(published, 'published draft')} (no longer waiting)` : '',
+  ];
+  return `${parts.filter((part) => part !== '').join(', ')}.`;
+}
+
+function nothingThere(type: ArticleType | undefined, canGenerate: boolean): string {
   switch (type) {
     case 'draft':
       return 'There are no drafts.';
     case 'live':
       return 'There are no live articles.';
     default:
-      return `There are no articles yet. They are generated from completed sources, ${canGenerate ? 'by generate_knowledge' : "under Knowledge in Fini's dashboard"}.`;
+      return `There are no articles yet. They are generated from completed sources${canGenerate ? '' : ", under Knowledge in Fini's dashboard"}.`;
   }
 }
 
-/** What there is instead of what was searched for, so that the next search may find it. */
+/** Names other titles, so that the next search may find what was meant. */
 function nothingFound(search: string, articles: readonly ListedArticle[]): string {
   const titles = articles
     .slice(0, NAMED_TITLES)

@@ -1,35 +1,43 @@
-import { counted, fitting } from '../text.ts';
+import { plural } from '../text.ts';
+import { fittingPage } from './bound.ts';
+import type { NextCall } from './next-calls.ts';
 
 /** One page of a list that is read whole and shown in parts. */
 export interface ListPage<Shown> {
   readonly items: Shown[];
   /** Leads to the next page; undefined on the last one. */
   readonly nextOffset: number | undefined;
-  /** That the offset lies behind the last item; empty where it does not. */
+  /** Says that the offset lies behind the last item; empty if it does not. */
   readonly pastEnd: string;
-  /** How many more there are and how to see them, in a sentence; empty on the last page. */
-  readonly more: (noun: string) => string;
+  /** The call that shows the next page, or the first one if the offset lies behind the last item. */
+  readonly nextCalls: (tool: string, input: object, noun: string) => NextCall[];
 }
 
-/** Takes the page at an offset, as far as it fits into so many bytes. */
+/** Takes the page at an offset, as far as it fits. */
 export function pageOf<Item, Shown>(
   all: readonly Item[],
-  { offset, limit, bytes }: { offset: number; limit: number; bytes: number },
+  { offset, limit }: { offset: number; limit: number },
   show: (item: Item) => Shown,
 ): ListPage<Shown> {
-  const items = fitting(all.slice(offset, offset + limit).map(show), bytes);
+  const items = fittingPage(all.slice(offset, offset + limit).map(show));
   const end = offset + items.length;
-  const nextOffset = items.length > 0 && end < all.length ? end : undefined;
+  const left = all.length - end;
+  const isPastEnd = all.length > 0 && items.length === 0;
+  const nextOffset = items.length > 0 && left > 0 ? end : undefined;
   return {
     items,
     nextOffset,
-    pastEnd:
-      all.length > 0 && items.length === 0
-        ? `Offset ${offset} is past the end: use an offset below ${all.length}.`
-        : '',
-    more: (noun) =>
-      nextOffset === undefined
-        ? ''
-        : `${counted(all.length - end, `more ${noun}`)}: call again with offset ${end}, the rest unchanged.`,
+    pastEnd: isPastEnd
+      ? `Offset ${offset} is past the end: use an offset below ${all.length}.`
+      : '',
+    nextCalls(tool, input, noun) {
+      if (isPastEnd) {
+        const why = `Show the first of ${plural(all.length, noun)}`;
+        return [{ tool, arguments: { ...input, offset: 0 }, why }];
+      }
+      if (nextOffset === undefined) return [];
+      const why = `Show more: ${plural(left, noun)} left`;
+      return [{ tool, arguments: { ...input, offset: nextOffset }, why }];
+    },
   };
 }

@@ -1,17 +1,17 @@
 import * as z from 'zod';
-import type { FiniDocument } from '../fini/schemas.ts';
 import {
   readSources,
   SOURCE_STATUSES,
   type SourceList,
-  type SourceTotals,
   type StatusTotals,
   totalsOf,
 } from '../ingestion/source-list.ts';
-import { bounded, counted, paragraph, URL_LENGTH, WORD_LENGTH } from '../text.ts';
+import { bounded, paragraph, plural, WORD_LENGTH } from '../text.ts';
+import { fittingPage } from './bound.ts';
 import { listCursor, sourceId } from './fields.ts';
+import { hintsOf, hintsSchema } from './hints.ts';
 import { choiceWords } from './read-input.ts';
-import { sourceLine, sourceOutput, sourceShape } from './source.ts';
+import { sourceOutput, sourceShape } from './source.ts';
 import { defineTool } from './tool.ts';
 
 /** How long a call reads on for more matches: clients end a call after a minute. */
@@ -28,28 +28,21 @@ const STATUS_WORDS = {
   done: 'completed',
 };
 
-/** How many pages are named whose URLs are nearly the one that was asked for. */
-const NAMED_PAGES = 5;
+/** How many pages are shown whose URLs are nearly the one that was asked for. */
+const SIMILAR_PAGES = 5;
 
 const optionalText = z.string().trim().min(1).optional();
 
-const statusTotals = z.object({
+const totalsShape = {
+  total: z.int(),
   completed: z.int(),
   failed: z.int(),
   running: z.int().describe('Queued or in progress.'),
   never_ingested: z.int(),
   unknown: z.int().optional().describe('With a status this server does not know.'),
-});
+};
 
-const totalsShape = z.object({
-  total: z.int(),
-  byStatus: statusTotals,
-  byKind: z
-    .array(z.object({ source: z.string(), total: z.int(), byStatus: statusTotals }))
-    .describe('Most frequent kind first.'),
-});
-
-/** What Fini has (fini-api.md, "list sources"). */
+/** Sources in Fini, or how many there are of each status. */
 export const listSources = defineTool({
   name: 'list_sources',
   title: 'List sources',
@@ -107,24 +100,34 @@ export const listSources = defineTool({
       .describe('Only sources whose page has (true) or has not (false) changed since ingestion.'),
   }),
   outputSchema: z.object({
-    message: z.string().describe('What this page contains, and what to do next.'),
     hasMore: z.boolean(),
     nextCursor: z.string().optional().describe('Pass it as cursor; absent on the last page.'),
-    totals: totalsShape.optional().describe('With summary: how many of the sources read match.'),
-    documents: z.array(z.object(sourceShape)).describe('The sources, most recently changed first.'),
+    totals: z
+      .object(totalsShape)
+      .optional()
+      .describe('With summary: how many of the sources read match.'),
+    hints: hintsSchema,
+    sources: z.array(z.object(sourceShape)).describe('The sources, most recently changed first.'),
+    similar: z
+      .array(z.object(sourceShape))
+      .optional()
+      .describe('If none has this originalUrl: sources whose URL ends differently.'),
+    kinds: z
+      .array(z.object({ source: z.string(), ...totalsShape }))
+      .optional()
+      .describe('With summary: the totals by kind, most frequent first.'),
   }),
-  async handler({ cursor, direction, limit, status, summary, ...filters }, context) {
+  lists: { sources: 'by status', similar: 'by status', kinds: 'in order' },
+  async handler(input, context) {
+    const { cursor, direction, limit, status, summary, ...filters } = input;
     const { fini, call, canCall, progress, startedAt } = context;
     // These may take several pages.
     if (summary || status !== undefined) progress.begin('Reading the list of sources');
-    const list = await readSources(
+    const readUntil = startedAt + READING_MS;
+    const read = await readSources(
       fini,
       { filters, status, cursor, direction },
-      {
-        limit: summary ? Number.POSITIVE_INFINITY : limit,
-        call,
-        readUntil: startedAt + READING_MS,
-      },
+      { limit: summary ? Number.POSITIVE_INFINITY : limit, call, readUntil },
     );
     const asked: Asked = {
       isFiltered: [status, ...Object.values(filters)].some((wanted) => wanted !== undefined),
@@ -133,46 +136,63 @@ export const listSources = defineTool({
       isBack: cursor !== undefined && direction === 'previous',
       summary,
     };
-    const totals = summary ? totalsOutput(totalsOf(list.documents)) : undefined;
-    const isEmpty = list.documents.length === 0 && !list.hasMore && !asked.isLater && !summary;
-    const near = isEmpty && list.trouble === null ? comparablePart(filters.originalUrl) : undefined;
-    const nearly =
-      near === undefined
+    const { sources, list } = summary ? { sources: [], list: read } : pageOfSources(read, asked);
+    const isEmpty = read.documents.length === 0 && !read.hasMore && !asked.isLater && !summary;
+    const part = isEmpty && read.trouble === null ? comparablePart(filters.originalUrl) : undefined;
+    const near =
+      part === undefined
         ? []
         : (
             await readSources(
               fini,
-              { filters: { ...filters, originalUrl: near }, status },
-              { limit: NAMED_PAGES, call, readUntil: startedAt + READING_MS },
+              { filters: { ...filters, originalUrl: part }, status },
+              { limit: SIMILAR_PAGES, call, readUntil },
             )
           ).documents;
-    const parts = [
-      totals === undefined
-        ? foundText(list, asked, canCall('ingest_site'))
-        : countedText(list, asked),
-      nearlyText(nearly),
-      list.unreadable === 0 ? '' : `${counted(list.unreadable, 'record')} without an ID left out.`,
-      list.trouble === null ? '' : (context.explain(list.trouble)?.message ?? ''),
-      wayOn(list, asked),
-      totals !== undefined && totals.byStatus.failed > 0
-        ? 'To see what failed and why, call with status "failed".'
-        : '',
-    ];
+    const similar = near.map(sourceOutput);
+    const { byKind, ...all } = totalsOf(read.documents);
+    const totals = summary ? flatTotals(all) : undefined;
+    const kinds = byKind.map(({ source, ...ofKind }) => ({
+      source: source === null ? 'unknown' : bounded(source, WORD_LENGTH),
+      ...flatTotals(ofKind),
+    }));
+    const goOn = {
+      tool: 'list_sources',
+      arguments: { ...input, cursor: list.nextCursor },
+      why: summary ? 'Count the others' : asked.isBack ? 'Show newer sources' : 'Show more sources',
+    };
+    const failed = {
+      tool: 'list_sources',
+      arguments: { ...filters, status: 'failed' },
+      why: 'See what failed and why',
+    };
     return {
-      message: paragraph(...parts),
+      message: paragraph(
+        totals === undefined
+          ? foundText(list, sources.length, asked, canCall('ingest_site'))
+          : countedText(list, totals, asked),
+        similar.length === 0
+          ? ''
+          : `Without the slash, query or fragment at its end, the URL matches ${plural(similar.length, 'source')}.`,
+        list.unreadable === 0 ? '' : `${plural(list.unreadable, 'record')} without an ID left out.`,
+        list.trouble === null ? '' : (context.explain(list.trouble)?.message ?? ''),
+      ),
+      nextCalls: [
+        ...(list.nextCursor === undefined ? [] : [goOn]),
+        ...(totals !== undefined && totals.failed > 0 && status === undefined ? [failed] : []),
+      ],
       hasMore: list.hasMore,
       nextCursor: list.nextCursor,
       totals,
-      documents: summary ? [] : list.documents.map(sourceOutput),
+      hints: hintsOf([...sources, ...similar]),
+      sources,
+      similar: similar.length === 0 ? undefined : similar,
+      kinds: summary ? kinds : undefined,
     };
-  },
-  text({ documents, totals, message }) {
-    if (totals !== undefined) return `${message}\n${totalsLines(totals).join('\n')}`;
-    return `${counted(documents.length, 'source')} on this page. ${message}\n${documents.map(sourceLine).join('\n')}`;
   },
 });
 
-/** What was asked, as far as the message depends on it. */
+/** The parts of an input on which the message depends. */
 interface Asked {
   readonly isFiltered: boolean;
   readonly byTitle: boolean;
@@ -183,98 +203,79 @@ interface Asked {
   readonly summary: boolean;
 }
 
-/** Why a list is empty; of one that is not, its lines tell. */
-function foundText(list: SourceList, asked: Asked, canIngest: boolean): string {
-  if (list.documents.length > 0 || list.unreadable > 0) return '';
-  const untitled = asked.byTitle
-    ? ' A failed source may have no title: search for its URL with originalUrl.'
-    : '';
-  if (list.stoppedEarly) return `No match among ${readText(list, asked)}.${untitled}`;
-  // A page after the first only shows that there are no more.
-  if (list.hasMore || asked.isLater) return '';
-  if (asked.isFiltered) return `No source matches these filters.${untitled}`;
-  return canIngest
-    ? 'Fini has no sources yet: start with ingest_site or import_provider_resources.'
-    : 'Fini has no sources yet.';
+/** The sources that fit, from the cursor on, and where to read on. */
+function pageOfSources(list: SourceList, { isBack }: Asked) {
+  const inOrder = <Item>(items: readonly Item[]) => (isBack ? items.toReversed() : [...items]);
+  const fitting = fittingPage(inOrder(list.documents).map(sourceOutput));
+  const sources = inOrder(fitting);
+  if (fitting.length === list.documents.length) return { sources, list };
+  return { sources, list: { ...list, hasMore: true, nextCursor: fitting.at(-1)?.id } };
 }
 
-/** A URL without a fragment, a query and a slash at its end; undefined where it has none of them. */
+/** The number of sources and whether there are more, or why there are none. */
+function foundText(list: SourceList, count: number, asked: Asked, canIngest: boolean): string {
+  const { hasMore, nextCursor, stoppedEarly, unreadable } = list;
+  const untitled = asked.byTitle
+    ? 'A failed source may have no title: search for its URL with originalUrl.'
+    : '';
+  const noun = asked.isFiltered ? 'matching source' : 'source';
+  if (count === 0 && unreadable === 0 && !asked.isLater && !hasMore) {
+    if (asked.isFiltered) return paragraph('No source matches these filters.', untitled);
+    return canIngest
+      ? 'Fini has no sources yet: start with ingest_site or import_provider_resources.'
+      : 'Fini has no sources yet.';
+  }
+  if (count === 0 && stoppedEarly) {
+    return paragraph(`No match among ${readText(list, asked)}.`, untitled);
+  }
+  const isCut = count < list.documents.length;
+  return paragraph(
+    count > 0 || unreadable === 0 ? `${plural(count, noun)} on this page.` : '',
+    !hasMore
+      ? 'That is all.'
+      : nextCursor === undefined
+        ? 'There are more, but Fini returned no cursor for them.'
+        : stoppedEarly && !isCut
+          ? `Stopped after ${readText(list, asked)}.`
+          : list.allMatched || isCut
+            ? 'There are more.'
+            : 'There may be more.',
+  );
+}
+
+/** A URL without a fragment, a query and a slash at its end; undefined if it has none of them. */
 function comparablePart(url: string | undefined): string | undefined {
   const part = url?.replace(/[?#].*$/s, '').replace(/\/+$/, '');
   return part === url || part === '' ? undefined : part;
 }
 
-/** Which pages there are whose URLs differ from the one asked for only in their end. */
-function nearlyText(documents: readonly FiniDocument[]): string {
-  if (documents.length === 0) return '';
-  const names = documents.map(
-    ({ id, originalUrl }) => `${bounded(originalUrl ?? '', URL_LENGTH)} (${id})`,
-  );
-  return `Without the slash, query or fragment at its end, the URL matches ${names.join(', ')}.`;
-}
+type Totals = z.output<z.ZodObject<typeof totalsShape>>;
 
-/** What the totals are of, which may not be everything. */
-function countedText(list: SourceList, asked: Asked): string {
-  const kind = asked.isFiltered ? 'matching sources' : 'sources';
-  const number = list.documents.length.toLocaleString('en-US');
-  if (!list.hasMore && !asked.isLater) return `Counted all ${kind}: ${number}.`;
-  const rest = list.hasMore ? ' The others are not in these totals.' : '';
-  const span = readText(list, asked);
-  return asked.isFiltered
-    ? `Counted the ${kind} among ${span}: ${number}.${rest}`
-    : `Counted ${span}.${rest}`;
+/** Totals by status, and of which sources they are, which may not be all. */
+function countedText(list: SourceList, { total, ...byStatus }: Totals, asked: Asked): string {
+  const number = plural(total, asked.isFiltered ? 'matching source' : 'source');
+  const read = asked.isFiltered
+    ? `${number} among ${readText(list, asked)}`
+    : readText(list, asked);
+  const counted = list.hasMore || asked.isLater ? read : `${number} in all`;
+  const statuses = Object.entries(byStatus)
+    .filter(([, count]) => count > 0)
+    .map(([status, count]) => `${count} ${status.replaceAll('_', ' ')}`);
+  return paragraph(
+    `Counted ${[counted, statuses.join(', ')].filter((part) => part !== '').join(': ')}.`,
+    list.hasMore ? 'The others are not in these totals.' : '',
+    list.hasMore && list.nextCursor === undefined ? 'Fini returned no cursor for them.' : '',
+  );
 }
 
 /** "the newest 1,000 sources" */
 function readText({ read }: SourceList, { isLater, isBack }: Asked): string {
-  const number = counted(read, 'source');
+  const number = plural(read, 'source');
   if (isBack) return `the ${number} before the cursor`;
   return isLater ? `the ${number} after the cursor` : `the newest ${number}`;
 }
 
-/** Whether there are more, and the call that shows them. */
-function wayOn(list: SourceList, asked: Asked): string {
-  const { documents, hasMore, nextCursor, stoppedEarly, allMatched, unreadable } = list;
-  if (!hasMore) {
-    const isSaid = asked.summary || (documents.length === 0 && unreadable === 0 && !asked.isLater);
-    return isSaid ? '' : 'That is all.';
-  }
-  if (nextCursor === undefined) return 'There are more, but Fini returned no cursor for them.';
-  const direction = asked.isBack ? ' and direction "previous"' : '';
-  const rest = asked.isFiltered || asked.summary ? ', the rest unchanged' : '';
-  const again = `call again with cursor "${nextCursor}"${direction}${rest}`;
-  if (stoppedEarly && !asked.summary && documents.length > 0) {
-    return `Stopped after ${readText(list, asked)}. To continue, ${again}.`;
-  }
-  if (stoppedEarly) return `To continue, ${again}.`;
-  return `${allMatched ? 'There are more' : 'There may be more'}: ${again}.`;
-}
-
-function totalsOutput({ total, byStatus, byKind }: SourceTotals) {
-  return {
-    total,
-    byStatus: statusOutput(byStatus),
-    byKind: byKind.map(({ source, total, byStatus }) => ({
-      source: source === null ? 'unknown' : bounded(source, WORD_LENGTH),
-      total,
-      byStatus: statusOutput(byStatus),
-    })),
-  };
-}
-
-function statusOutput({ unknown, ...totals }: StatusTotals): z.output<typeof statusTotals> {
-  return unknown === 0 ? totals : { ...totals, unknown };
-}
-
-/** "web 14: 9 completed, 5 failed" for each kind, below the same for all. */
-function totalsLines({ total, byStatus, byKind }: z.output<typeof totalsShape>): string[] {
-  const line = (of: string, number: number, totals: z.output<typeof statusTotals>) => {
-    const parts = Object.entries(totals).filter(([, count]) => count > 0);
-    const texts = parts.map(([status, count]) => `${count} ${status.replace('_', ' ')}`);
-    return `- ${of}: ${[number, ...texts].join(', ')}`;
-  };
-  return [
-    line('all', total, byStatus),
-    ...byKind.map(({ source, total, byStatus }) => line(source, total, byStatus)),
-  ];
+function flatTotals({ total, byStatus }: { total: number; byStatus: StatusTotals }): Totals {
+  const { unknown, ...counts } = byStatus;
+  return { total, ...counts, unknown: unknown === 0 ? undefined : unknown };
 }

@@ -2,16 +2,14 @@ import * as z from 'zod';
 import { withoutDuplicates } from '../ingestion/inputs.ts';
 import { type PlacedFolder, readFolders } from '../knowledge/folders.ts';
 import type { DraftToPublish, PublishedDraft, RequiredField } from '../knowledge/publishing.ts';
-import { counted, jsonText, paragraph, shown, TITLE_LENGTH } from '../text.ts';
+import { paragraph, plural, shown, TITLE_LENGTH } from '../text.ts';
 import { changesOf, folderName } from './article-changes.ts';
 import { consentText } from './confirm.ts';
 import { articleIds, dryRun } from './fields.ts';
+import type { NextCall } from './next-calls.ts';
 import { defineTool, type Question, type ToolContext } from './tool.ts';
 
 const OUTCOMES = ['published', 'partial', 'not_published', 'declined', 'dry_run'] as const;
-
-/** How a call ended. */
-type Outcome = (typeof OUTCOMES)[number];
 
 const publication = z.object({
   status: z
@@ -39,14 +37,7 @@ const publication = z.object({
 
 type Publication = z.output<typeof publication>;
 
-/** What a call answers. */
-interface Publications {
-  readonly outcome: Outcome;
-  readonly message: string;
-  readonly articles: Publication[];
-}
-
-/** Makes drafts live (fini-api.md, "publish a draft"). */
+/** Makes drafts live. */
 export const publishArticles = defineTool({
   name: 'publish_articles',
   title: 'Publish draft articles',
@@ -62,10 +53,11 @@ export const publishArticles = defineTool({
   }),
   outputSchema: z.object({
     outcome: z.enum(OUTCOMES),
-    message: z.string().describe('What was published, and what to do next.'),
     articles: z.array(publication).describe('In the order of articleIds.'),
   }),
-  async handler({ articleIds, dryRun }, context): Promise<Publications> {
+  lists: { articles: 'by status' },
+  isError: ({ outcome }) => outcome === 'not_published',
+  async handler({ articleIds, dryRun }, context) {
     const ids = withoutDuplicates(articleIds);
     const { fini, publishing, call, renewCall, confirm } = context;
     let drafts = await publishing.read(ids, call);
@@ -78,22 +70,24 @@ export const publishArticles = defineTool({
         ...(draft.obstacle === null && also(draft)),
       }));
 
-    if (!dryRun && ready().length === 0) {
-      const articles = showAll();
-      return { ...summaryOf(articles), articles };
-    }
     if (dryRun) {
-      const count = counted(ready().length, 'draft');
-      const again = jsonText({ articleIds: ready().map(({ id }) => id) });
+      const count = ready().length;
+      const publish = {
+        tool: 'publish_articles',
+        arguments: { articleIds: ready().map(({ id }) => id) },
+        why: `Publish ${plural(count, 'draft')}, once the person has agreed to exactly that`,
+      };
       return {
-        outcome: 'dry_run',
         message:
-          ready().length === 0
+          count === 0
             ? 'Nothing can be published. Each has a reason.'
-            : `Nothing was published yet. ${count} can be. Show the person what it means; if they agree, call publish_articles with ${again}.`,
+            : `Nothing was published yet. ${plural(count, 'draft')} of ${ids.length} can be published. Show the person what that changes.`,
+        nextCalls: [...(count === 0 ? [] : [publish]), ...callsToCheck(drafts)],
+        outcome: 'dry_run' as const,
         articles: showAll(),
       };
     }
+    if (ready().length === 0) return published(showAll(), drafts);
     const ask = (): Question => ({
       message: question(ready(), folders),
       subject: ready().map(({ id, article, original, conflict }) => {
@@ -105,17 +99,16 @@ export const publishArticles = defineTool({
       return ready().length === 0 ? null : ask();
     });
     if (answer === 'declined' || answer === 'unanswered') {
-      const why =
-        answer === 'declined'
-          ? 'The person did not agree, so nothing was published. Do not ask again unless told to.'
-          : 'The client could not ask the person, or got no answer in time, so nothing was published. Ask the person in the chat whether to try again.';
       return {
-        outcome: 'declined',
-        message: why,
+        message:
+          answer === 'declined'
+            ? 'The person did not agree, so nothing was published. Do not ask again unless told to.'
+            : 'The client could not ask the person, or got no answer in time, so nothing was published. Ask the person in the chat whether to try again.',
+        outcome: 'declined' as const,
         articles: showAll(() => ({ status: 'not_published', reason: 'Not agreed to.' })),
       };
     }
-    // Where nobody was asked, nobody has agreed to undo what others did.
+    // If nobody was asked, nobody has agreed to undo what others did.
     const isAgreed = ({ conflict }: DraftToPublish) => answer === 'agreed' || conflict === null;
     const sent = await publishing.publish(ready().filter(isAgreed), renewCall());
     const outcomes = new Map(sent.map((one) => [one.id, one]));
@@ -123,16 +116,12 @@ export const publishArticles = defineTool({
       const outcome = outcomes.get(draft.id);
       return outcome === undefined
         ? { status: 'not_published', reason: conflictReason(draft) }
-        : outcomeOf(outcome, context);
+        : afterwards(outcome, context);
     });
-    const { outcome, message } = summaryOf(articles);
     const consent = sent.length === 0 ? '' : consentText(answer, '--allow-publish');
-    return { outcome, message: `${message}${consent}`, articles };
+    const answered = published(articles, drafts);
+    return { ...answered, message: paragraph(answered.message, consent) };
   },
-  text({ outcome, message, articles }) {
-    return [`${outcome}: ${message}`, ...articles.map(lineOf)].join('\n');
-  },
-  isError: ({ outcome }) => outcome === 'not_published',
 });
 
 /** A draft as it is shown before anything is sent. */
@@ -159,12 +148,12 @@ function show(
     reason: isReady
       ? draft.conflict === null
         ? undefined
-        : `${conflictWords(draft)} It is published only if the client can ask the person about it. Otherwise, publish it in the Fini dashboard, or generate a new draft with generate_knowledge.`
+        : `${conflictWords(draft)} It is published only if the client can ask the person about it. Otherwise, publish it in the Fini dashboard, or generate a new draft.`
       : obstacleReason(draft),
   };
 }
 
-/** How a draft stands that nothing was done with yet. */
+/** The status of a draft before anything was sent. */
 function statusBefore(obstacle: DraftToPublish['obstacle']): Publication['status'] {
   switch (obstacle) {
     case null:
@@ -178,7 +167,7 @@ function statusBefore(obstacle: DraftToPublish['obstacle']): Publication['status
   }
 }
 
-/** Where a new article will not, or will, be seen, as far as its draft says. */
+/** Says whether a new article is inactive and shown in the help center, as far as its draft tells. */
 function visibilityOf({ draft }: DraftToPublish): string | undefined {
   const inactive = draft?.active === false ? ['inactive'] : [];
   const isPublic = draft?.public ?? null;
@@ -195,27 +184,26 @@ const FIELD_NAMES: Readonly<Record<RequiredField, string>> = {
   parentFolderId: 'a folder (parentFolderId)',
 };
 
-/** Why nothing is sent for a draft. */
+/** Says why nothing is sent for a draft. */
 function obstacleReason({
   obstacle,
   missing,
-  liveId,
-}: Pick<DraftToPublish, 'obstacle' | 'missing' | 'liveId'>): string {
+}: Pick<DraftToPublish, 'obstacle' | 'missing'>): string {
   switch (obstacle) {
     case 'not_found':
-      return 'Fini has no such article: list_articles with type "draft" shows the drafts. The ID of a source is not that of an article.';
+      return 'Fini has no such article. The ID of a source is not that of an article.';
     case 'live':
       return 'It is a live article already, not a draft.';
     case 'published':
-      return `It has already been published${liveId === null ? '' : ` as ${liveId}`}.`;
+      return 'It has already been published.';
     case 'incomplete': {
       const names = new Intl.ListFormat('en').format(missing.map((field) => FIELD_NAMES[field]));
       return `Fini publishes no article without ${names}. Add what is missing to the draft in the Fini dashboard.`;
     }
     case 'same_original':
-      return 'Another draft in this call updates the same live article, and publishing both would undo one of them. Let the person choose one, and call again without the other. If its content is needed too, generate a new draft from its source afterwards with generate_knowledge.';
+      return 'Another draft in this call updates the same live article, and publishing both would undo one of them. Let the person choose one, and leave the other out. If its content is needed too, generate a new draft from its source afterwards.';
     default:
-      return 'An earlier call sent it and got no answer, so it may be published. This call did not send it again. In a minute, check it with get_articles: published_draft means that it is published.';
+      return 'An earlier call sent it and got no answer, so it may be published. This call did not send it again.';
   }
 }
 
@@ -225,13 +213,13 @@ function conflictWords({ conflict, original }: DraftToPublish): string {
     : `The live article has changed since this draft was made (now version ${original?.version}), and publishing would undo that.`;
 }
 
-/** Why a draft was not sent that only a person can want to be published. */
+/** Says why a draft was not sent that only a person can want to be published. */
 function conflictReason(draft: DraftToPublish): string {
-  return `${conflictWords(draft)} Only a person can decide this: publish it in the Fini dashboard, or generate a new draft with generate_knowledge.`;
+  return `${conflictWords(draft)} Only a person can decide this: publish it in the Fini dashboard, or generate a new draft.`;
 }
 
-/** What became of a draft that was to be published. */
-function outcomeOf(
+/** A draft after it was sent, or was to be sent. */
+function afterwards(
   { state, liveId, error }: PublishedDraft,
   { explain }: ToolContext,
 ): Partial<Publication> {
@@ -242,7 +230,7 @@ function outcomeOf(
     case 'doubtful':
       return {
         status: 'unknown',
-        reason: why || obstacleReason({ obstacle: 'sent', missing: [], liveId: null }),
+        reason: why || obstacleReason({ obstacle: 'sent', missing: [] }),
       };
     default:
       return {
@@ -252,72 +240,89 @@ function outcomeOf(
   }
 }
 
-function summaryOf(articles: readonly Publication[]) {
+/** The answer once everything that could be sent was sent. */
+function published(articles: Publication[], drafts: readonly DraftToPublish[]) {
   const count = (status: Publication['status']) =>
     articles.filter((article) => article.status === status).length;
-  const published = count('published');
-  const isLive = published + count('already_published');
-  const outcome =
-    isLive === articles.length ? 'published' : isLive > 0 ? 'partial' : 'not_published';
-  const others = [
-    { number: count('already_published'), words: 'published before' },
-    { number: count('unknown'), words: 'unknown' },
-    { number: count('not_published'), words: 'not published' },
-  ].map(({ number, words }) => (number === 0 ? '' : `, ${number} ${words}`));
-  const message = paragraph(
-    `${counted(published, 'draft')} published${others.join('')}.`,
-    published === 0
-      ? ''
-      : "Agents answer from a live article if it is active and its folder is assigned to them: get_knowledge_tree with an agent's botId (list_agents) shows which folders are.",
-    published === articles.length
-      ? ''
-      : published === 0
-        ? 'Each has a reason.'
-        : 'Each of the others has a reason.',
-  );
-  return { outcome, message } as const;
+  const now = count('published');
+  const before = count('already_published');
+  const isLive = now + before;
+  const parts = [
+    `${plural(now, 'draft')} published`,
+    before > 0 ? `${before} published before` : '',
+    count('unknown') > 0 ? `${count('unknown')} unknown` : '',
+    count('not_published') > 0 ? `${count('not_published')} not published` : '',
+  ];
+  const unknown = articles.flatMap(({ status, id }) => (status === 'unknown' ? [id] : []));
+  const check = {
+    tool: 'get_articles',
+    arguments: { articleIds: unknown },
+    why: 'In a minute, check what is unknown: published_draft means published',
+  };
+  const agents = {
+    tool: 'list_agents',
+    arguments: {},
+    why: 'Find the agents, to see which folders they answer from',
+  };
+  return {
+    message: paragraph(
+      `${parts.filter((part) => part !== '').join(', ')}.`,
+      now === 0
+        ? ''
+        : 'Agents answer from a live article if it is active and its folder is assigned to them.',
+      now === articles.length ? '' : 'Whatever was not published now has a reason.',
+    ),
+    nextCalls: [
+      ...(unknown.length === 0 ? [] : [check]),
+      ...(now === 0 ? [] : [agents]),
+      ...callsToCheck(drafts),
+    ],
+    outcome:
+      isLive === articles.length
+        ? ('published' as const)
+        : isLive > 0
+          ? ('partial' as const)
+          : ('not_published' as const),
+    articles,
+  };
 }
 
-/** What the person is asked: each draft by its ID, since its title comes from a page. */
+/** The call that shows the drafts, if an ID is not that of an article. */
+function callsToCheck(drafts: readonly DraftToPublish[]): NextCall[] {
+  if (!drafts.some(({ obstacle }) => obstacle === 'not_found')) return [];
+  return [{ tool: 'list_articles', arguments: { type: 'draft' }, why: 'Find the IDs of drafts' }];
+}
+
+/** The question to the person: each draft by its ID, since its title comes from a page. */
 function question(
   drafts: readonly DraftToPublish[],
   folders: ReadonlyMap<string, PlacedFolder>,
 ): string {
   const lines = drafts.map((draft) => {
-    const { conflict, original, draft: article } = draft;
+    const { conflict, article } = draft;
     const warning =
       conflict === null
         ? ''
-        : conflict === 'original_gone'
-          ? ' WARNING: the live article that it updates is not in Fini any more.'
-          : ` WARNING: the live article has changed since this draft was made (now version ${original?.version}). Publishing undoes that.`;
-    const length = counted(article?.mainKnowledge?.length ?? 0, 'character');
-    const what = updateText(show(draft, folders, drafts.length));
+        : ` WARNING: ${conflictWords(draft)} Agreeing publishes it all the same.`;
+    const length = plural(article?.mainKnowledge?.length ?? 0, 'character');
+    const what = draftText(show(draft, folders, drafts.length));
     return `- ${what} (${length} of text)${warning}`;
   });
   return [
-    `Publish ${counted(drafts.length, 'draft')} in Fini? Agents will answer customers from ${drafts.length === 1 ? 'it' : 'them'}.`,
+    `Publish ${plural(drafts.length, 'draft')} in Fini? Agents will answer customers from what is published.`,
     ...lines,
   ].join('\n');
 }
 
-/** A draft, where it goes and what it changes. What a page chose stands in quotes. */
-function updateText(publication: Publication): string {
+/** A draft with its folder and what it changes. Everything that a page chose stands in quotes. */
+function draftText(publication: Publication): string {
   const { id, title, folder, updates, isNew, visibility, changes = [] } = publication;
-  const isDraft = isNew || updates !== undefined;
-  const untitled = isDraft ? ' untitled' : '';
-  const name = title === undefined ? untitled : ` ${JSON.stringify(title)}`;
   const where = folder === undefined ? '' : ` in folder ${JSON.stringify(folder)}`;
-  const update = updates === undefined ? '' : `, an update of ${updates}`;
-  const what = isNew ? ', a new article' : update;
-  const seen = visibility === undefined ? '' : `, ${visibility}`;
-  const changed = changes.length === 0 ? '' : `, changing ${changes.join('; ')}`;
-  return `${id}${name}${what}${where}${seen}${changed}`;
-}
-
-function lineOf(article: Publication): string {
-  const { status, articleId, reason } = article;
-  const live = articleId === undefined ? '' : `. Live article: ${articleId}`;
-  const why = reason === undefined ? '' : `. ${reason}`;
-  return `- ${status.replace('_', ' ')}: ${updateText(article)}${live}${why}`;
+  const parts = [
+    `${id} ${title === undefined ? 'untitled' : JSON.stringify(title)}`,
+    isNew ? `a new article${where}` : `an update of ${updates}${where}`,
+    ...(visibility === undefined ? [] : [visibility]),
+    ...(changes.length === 0 ? [] : [`changing ${changes.join('; ')}`]),
+  ];
+  return parts.join(', ');
 }

@@ -8,8 +8,10 @@ import type { NextCall } from './next-calls.ts';
  */
 export type Layout = 'in order' | 'by status' | 'as JSON' | 'as text';
 
-/** Words of this server. Everything else in an item may come from a web page, so it is quoted. */
-const OWN_WORDS = ['advice', 'reason', 'warning'];
+/** Sentences of this server. Everything else in an item may come from a web page, so it is quoted. */
+const OWN_SENTENCES = ['advice', 'reason', 'warning'];
+/** Lists of phrases of this server, in which words from elsewhere stand in quotes already. */
+const OWN_PHRASES = ['changes'];
 /** Values that need no quotes: IDs, numbers, times and URLs have no blank and nothing unseen. */
 const PLAIN = /^[\w.~:/?#[\]@!$&'()*+,;=%›-]+$/;
 /** Longer texts stand below their item's line. */
@@ -30,15 +32,16 @@ export function renderText(
   layouts: Readonly<Record<string, Layout>>,
 ): string {
   const names = Object.keys(layouts).filter((name) => itemsOf(answer[name]).length > 0);
+  const grouped = names.filter((name) => layouts[name] === 'by status');
   const hints = hintsOf(answer.hints);
   const lists = names.flatMap((name) => {
     const items = itemsOf(answer[name]);
     const layout = layouts[name] ?? 'in order';
-    if (layout === 'by status') return groups(items, hints);
+    if (layout === 'by status') return groups(items, hints, grouped.length > 1 ? name : '');
+    if (layout === 'as text') return [items.map((item) => quotedBlock(String(item))).join('\n>\n')];
     const lines = items.map((item) => lineOf(item, layout));
     const isAfterOthers = names.length > 1 || itemsOf(answer.nextCalls).length > 0;
-    const needsHeading = isAfterOthers && layout !== 'as text';
-    return needsHeading ? [`${heading(name)} (${items.length}):`, ...lines] : lines;
+    return isAfterOthers ? [`${heading(name)} (${items.length}):`, ...lines] : lines;
   });
   return [
     String(answer.message),
@@ -68,8 +71,12 @@ function omittedText(omitted: unknown): string[] {
   return parts.length === 0 ? [] : [`Left out to keep this answer short: ${parts.join(', ')}.`];
 }
 
-/** Items under a heading for each status and hint, the most urgent first. */
-function groups(items: readonly unknown[], hints: readonly Hint[]): string[] {
+/**
+ * Items under a heading for each status and hint, the most urgent first.
+ *
+ * @param list The name of the list, if there are others of its kind.
+ */
+function groups(items: readonly unknown[], hints: readonly Hint[], list: string): string[] {
   const groups = new Map<string, unknown[]>();
   const sorted = [...items.entries()].sort(
     ([index, item], [otherIndex, other]) =>
@@ -86,7 +93,7 @@ function groups(items: readonly unknown[], hints: readonly Hint[]): string[] {
     const [first] = group;
     const { status, hint } = isRecord(first) ? first : { status: '', hint: undefined };
     const advice = hints.find((one) => one.hint === hint)?.advice;
-    const title = `${heading(String(status))} (${group.length}):`;
+    const title = `${heading(`${list} ${String(status)}`.trim())} (${group.length}):`;
     const lines = group.map((item) => {
       if (!isRecord(item)) return lineOf(item, 'in order');
       const { status: _status, hint: itsHint, ...rest } = item;
@@ -97,7 +104,6 @@ function groups(items: readonly unknown[], hints: readonly Hint[]): string[] {
 }
 
 function lineOf(item: unknown, layout: Layout): string {
-  if (layout === 'as text') return quotedBlock(String(item));
   if (layout === 'as JSON') return `- ${jsonText(item)}`;
   if (!isRecord(item)) return `- ${valueText(item)}`;
   const { status, title, name, originalUrl, id, ...others } = item;
@@ -117,7 +123,7 @@ function lineOf(item: unknown, layout: Layout): string {
   const state = status === undefined ? '' : statusWords(status);
   const head = [state, named].filter((part) => part !== '').join(': ');
   const fields = Object.entries(rest).filter(([, value]) => !isNothing(value));
-  const isOwn = ([key]: readonly [string, unknown]) => OWN_WORDS.includes(key);
+  const isOwn = ([key]: readonly [string, unknown]) => OWN_SENTENCES.includes(key);
   const below = fields.filter(([, value]) => isLong(value));
   const inline = fields.filter((field) => !below.includes(field) && !isOwn(field));
   const parts = [...more, ...inline.map(([key, value]) => fieldText(key, value))].join(', ');
@@ -132,6 +138,7 @@ function lineOf(item: unknown, layout: Layout): string {
 function fieldText(key: string, value: unknown): string {
   if (value === true) return key;
   if (key === 'error') return jsonText(value);
+  if (OWN_PHRASES.includes(key)) return `${key} ${itemsOf(value).join('; ')}`;
   if (Array.isArray(value)) return `${key} ${value.map((one) => valueText(one)).join(', ')}`;
   return `${key} ${valueText(value)}`;
 }

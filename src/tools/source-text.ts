@@ -1,7 +1,7 @@
 import { cut, tidied } from '../text.ts';
 
-/** How much of a source's text is shown at once, at the most, in characters. */
-export const MAXIMUM_CHARACTERS = 20_000;
+/** The longest part of a source's text that is shown at once, in characters of up to three bytes. */
+export const MAXIMUM_CHARACTERS = 16_000;
 
 /** What stands between two paragraphs, in characters: many short ones fill a text, too. */
 const SEPARATOR_LENGTH = 2;

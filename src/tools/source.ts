@@ -2,85 +2,53 @@ import * as z from 'zod';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { statusOf } from '../ingestion/source-list.ts';
 import { stateOf } from '../ingestion/states.ts';
-import { counted, ERROR_LENGTH, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
-import { adviceOf, hintFor } from './hints.ts';
+import { ERROR_LENGTH, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
+import { hintFor } from './hints.ts';
 
-/** A source without its text, as tools show it (fini-api.md, "Document"). */
+/** A source without its text, as tools show it. What goes without saying is left out. */
 export const sourceShape = {
-  id: z.string().describe('Source ID.'),
   status: z
     .string()
     .describe('completed, failed (also without content), running, never_ingested or unknown.'),
-  linkedJobStatus: z
+  originalUrl: z.string().optional(),
+  id: z.string().describe('Source ID.'),
+  title: z.string().optional(),
+  source: z.string().optional().describe('web, googledrive, notion, zendesk, confluence or files.'),
+  error: z.string().optional().describe('Why the latest job failed.'),
+  hint: z.string().optional().describe('What is wrong; hints says what to do.'),
+  jobStatus: z
     .string()
     .optional()
-    .describe('PENDING, IN_PROGRESS, COMPLETED or FAILED; absent if never ingested.'),
-  error: z.string().optional().describe('Why the latest job failed.'),
-  hint: z.string().optional().describe('What to do about the error.'),
-  title: z.string().optional(),
-  originalUrl: z.string().optional(),
-  source: z.string().optional().describe('web, googledrive, notion, zendesk, confluence or files.'),
-  updatedAt: z.string().optional().describe('When it last changed (ISO 8601).'),
+    .describe("The status of its job in Fini's words, if it says more than status."),
   paragraphCount: z.int(),
-  english: z.boolean().optional().describe('English-specific processing.'),
-  changed: z.boolean().optional().describe('The page has changed since it was ingested.'),
+  updatedAt: z.string().optional().describe('When it last changed (ISO 8601).'),
+  english: z.boolean().optional().describe('false: without English-specific processing.'),
+  changed: z.boolean().optional().describe('true: the page has changed since ingestion.'),
   linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
   linkedOperation: z.string().optional().describe('How that article was made.'),
-  linkedJobId: z.string().optional().describe('The job ID, while the job is running.'),
+  jobId: z.string().optional().describe('The job ID, while the job is running.'),
 };
 
-/** A source without its text, as tools show it. */
-export type SourceOutput = z.output<z.ZodObject<typeof sourceShape>>;
-
 /** What a tool shows of a record: everything bounded, the text counted. */
-export function sourceOutput(document: FiniDocument): SourceOutput {
-  const hint = hintFor(document);
+export function sourceOutput(document: FiniDocument) {
+  const status = statusOf(document);
+  const jobStatus = shown(document.linkedJobStatus, WORD_LENGTH);
   return {
-    id: document.id,
-    status: statusOf(document),
-    linkedJobStatus: shown(document.linkedJobStatus, WORD_LENGTH),
-    error: shown(document.error, ERROR_LENGTH),
-    hint: hint && adviceOf(hint),
-    title: shown(document.title, TITLE_LENGTH),
+    status,
     originalUrl: shown(document.originalUrl, URL_LENGTH),
+    id: document.id,
+    title: shown(document.title, TITLE_LENGTH),
     source: shown(document.source, WORD_LENGTH),
-    updatedAt: shown(document.updatedAt, WORD_LENGTH),
+    error: shown(document.error, ERROR_LENGTH),
+    hint: hintFor(document),
+    jobStatus: jobStatus?.toLowerCase() === status ? undefined : jobStatus,
     paragraphCount: document.paragraphCount,
-    english: document.english ?? undefined,
-    changed: document.changed ?? undefined,
+    updatedAt: shown(document.updatedAt, WORD_LENGTH),
+    english: document.english === false ? false : undefined,
+    changed: document.changed === true ? true : undefined,
     linkedKnowledgeId: shown(document.linkedKnowledgeId, WORD_LENGTH),
     linkedOperation: shown(document.linkedOperation, WORD_LENGTH),
-    linkedJobId:
+    jobId:
       stateOf(document) === 'unfinished' ? shown(document.linkedJobId, WORD_LENGTH) : undefined,
   };
-}
-
-/**
- * One line about a source: its ID, its state, of what kind it is and when it last changed, its name
- * and URL, and whatever else there is to say.
- */
-export function sourceLine(source: SourceOutput): string {
-  const { id, title, originalUrl, updatedAt, error, hint, english, changed } = source;
-  const { linkedKnowledgeId, linkedOperation, linkedJobId } = source;
-  // In quotes, so that a title, which a page chooses, cannot pass for what this server says.
-  const name = title === undefined ? (originalUrl ?? 'untitled') : JSON.stringify(title);
-  const url = title !== undefined && originalUrl !== undefined ? ` <${originalUrl}>` : '';
-  // Fini's own word where it says something else.
-  const word = source.linkedJobStatus;
-  const isSame = word === undefined || word.toLowerCase() === source.status;
-  const status = `${source.status.replace('_', ' ')}${isSame ? '' : ` (${word})`}`;
-  // The second is enough to tell what is old.
-  const changedAt = updatedAt?.replace(/\.\d+(?=Z$)/, '');
-  const state = [status, source.source, changedAt].filter((part) => part !== undefined).join(' ');
-  const about = [
-    // In quotes, so that an error cannot pass for the hint.
-    error === undefined ? counted(source.paragraphCount, 'paragraph') : JSON.stringify(error),
-    english === false ? 'not English' : undefined,
-    changed ? 'changed since ingestion' : undefined,
-    linkedKnowledgeId === undefined ? undefined : `article ${linkedKnowledgeId}`,
-    linkedOperation,
-    linkedJobId === undefined ? undefined : `job ${linkedJobId}`,
-  ].filter((part) => part !== undefined);
-  const advice = hint === undefined ? '' : ` → ${hint}`;
-  return `- ${id} ${state}: ${name}${url} (${about.join(', ')})${advice}`;
 }

@@ -1,7 +1,7 @@
 import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { toolsNamed } from '../following.ts';
 import { type Harness, startHarness } from '../harness.ts';
+import { toolsNamed } from '../next-calls.ts';
 
 const names = [
   'deep_crawl_links',

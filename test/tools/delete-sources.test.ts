@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { clientWithPerson, type PersonAnswer, Stops, startHarness } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 import type { ScriptedSandbox } from '../scripted-sandbox.ts';
 
 const stops = new Stops();
@@ -55,19 +56,27 @@ test('without elicitation it deletes what it is told to, and accounts for each I
   const { call, sandbox } = await start(['--allow-delete']);
   const { id } = sandbox.addDocument({ title: 'Refunds' });
   const unknown = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
-  const { structured, text } = await call('delete_sources', {
-    documentIds: [id, unknown, id.toUpperCase()],
+  const answer = await call('delete_sources', {
+    documentIds: [unknown, id, id.toUpperCase()],
   });
-  expect(structured.deletedDocuments).toMatchObject([{ id, title: 'Refunds' }]);
-  expect(structured.notDeleted).toEqual([unknown]);
-  expect(text).toMatch(
-    /^1 source and 0 articles deleted\. 1 source not deleted, because Fini does not have it\. This client cannot be asked to confirm.*\n/,
-  );
+  expect(answer.structured).toMatchObject({
+    message: '1 source and 0 articles deleted. Not deleted, because not in Fini: 1 source.',
+    sources: [
+      { status: 'not_deleted', id: unknown },
+      { status: 'deleted', id, title: 'Refunds' },
+    ],
+    articles: [],
+  });
+  expect(answer.text).toContain(`\nNot deleted (1):\n- ${unknown}\nDeleted (1):\n- `);
+  expect(nextCall(answer, 'list_sources')).toEqual({});
   const again = await call('delete_sources', { documentIds: [id, unknown] });
-  expect(again.structured).toMatchObject({ notDeleted: [id, unknown] });
-  expect(again.structured.message).toMatch(
-    /^Nothing was deleted: Fini does not have these 2 sources\./,
-  );
+  expect(again.structured).toMatchObject({
+    message: 'Nothing was deleted. Not in Fini: 2 sources.',
+    sources: [
+      { status: 'not_deleted', id },
+      { status: 'not_deleted', id: unknown },
+    ],
+  });
   expect(sandbox.documents()).toEqual([]);
 });
 
@@ -76,7 +85,7 @@ test('a person may think for longer than a call lasts', async () => {
   const { call, sandbox } = await start(['--allow-delete'], 'accept', slow);
   const { id } = sandbox.addDocument({});
   const { structured } = await call('delete_sources', { documentIds: [id] });
-  expect(structured.deletedDocuments).toMatchObject([{ id }]);
+  expect(structured.sources).toMatchObject([{ status: 'deleted', id }]);
   expect(sandbox.documents()).toEqual([]);
 });
 
@@ -84,7 +93,7 @@ test('what was deleted has a name where its title is empty', async () => {
   const { call, sandbox } = await start(['--allow-delete']);
   const { id } = sandbox.addDocument({ title: ' \u200b', originalUrl: 'https://a.example/' });
   const { text } = await call('delete_sources', { documentIds: [id] });
-  expect(text).toContain(`- deleted: https://a.example/ (${id})`);
+  expect(text).toContain(`Deleted (1):\n- https://a.example/ (${id})`);
 });
 
 test('where the client can ask, the person is asked by name, and the articles are named apart', async () => {
@@ -94,9 +103,9 @@ test('where the client can ask, the person is asked by name, and the articles ar
   await call('delete_sources', { documentIds: [first.id] });
   await call('delete_sources', { documentIds: [second.id], deleteArticles: true });
   expect(questions).toEqual([
-    `Permanently delete 1 source from Fini, but keep the Knowledge articles made from it?
+    `Permanently delete 1 source from Fini, but keep the linked Knowledge articles?
 - ${first.id} "Refunds" https://a.example/1`,
-    `Permanently delete 1 source from Fini, and the Knowledge articles made from it (agents will no longer answer from those)?
+    `Permanently delete 1 source from Fini, and the linked Knowledge articles (agents will no longer answer from those)?
 - ${second.id} "Invoices" https://a.example/2`,
   ]);
   expect(sandbox.documents()).toEqual([]);
@@ -125,10 +134,10 @@ test('the question tells sources apart, whatever their titles are', async () => 
   await call('delete_sources', { documentIds, deleteArticles: true });
   const [first, second] = questions.map((question) => question.split('\n'));
   expect(first?.[0]).toBe(
-    'Permanently delete 12 sources from Fini, but keep the Knowledge articles made from them?',
+    'Permanently delete 12 sources from Fini, but keep the linked Knowledge articles?',
   );
   expect(second?.[0]).toBe(
-    'Permanently delete 12 sources from Fini, and the Knowledge articles made from them (agents will no longer answer from those)?',
+    'Permanently delete 12 sources from Fini, and the linked Knowledge articles (agents will no longer answer from those)?',
   );
   expect(first?.slice(1, 10)).toEqual([
     `- ${ids[0]} "Refunds" https://a.example/0`,
@@ -152,7 +161,7 @@ test.each(['decline', 'cancel'] as const)(
     const { id } = sandbox.addDocument({});
     const { structured, isError } = await call('delete_sources', { documentIds: [id] });
     expect(isError).toBe(false);
-    expect(structured).toMatchObject({ deletedDocuments: [], notDeleted: [id] });
+    expect(structured.sources).toEqual([{ status: 'not_deleted', id }]);
     expect(structured.message).toMatch(/did not agree, so nothing was deleted/);
     expect(deletions(sandbox)).toEqual([]);
   },
@@ -164,7 +173,7 @@ test('a client that fails to ask keeps everything, and is not told of a fault of
   const { structured, isError, text } = await call('delete_sources', { documentIds: [id] });
   expect(questions).toHaveLength(1);
   expect(isError).toBe(false);
-  expect(structured).toMatchObject({ deletedDocuments: [], notDeleted: [id] });
+  expect(structured.sources).toEqual([{ status: 'not_deleted', id }]);
   expect(text).toMatch(/could not ask the person.*nothing was deleted/);
   expect(deletions(sandbox)).toEqual([]);
 });
@@ -174,7 +183,7 @@ test('a client that only opens pages is not asked', async () => {
   const { id } = sandbox.addDocument({});
   const { structured } = await call('delete_sources', { documentIds: [id] });
   expect(questions).toEqual([]);
-  expect(structured.deletedDocuments).toMatchObject([{ id }]);
+  expect(structured.sources).toMatchObject([{ status: 'deleted', id }]);
 });
 
 test('where Fini knows none of them, nobody is asked and nothing is sent', async () => {
@@ -184,8 +193,8 @@ test('where Fini knows none of them, nobody is asked and nothing is sent', async
   expect(isError).toBe(false);
   expect(questions).toEqual([]);
   expect(deletions(sandbox)).toEqual([]);
-  expect(structured).toMatchObject({ deletedDocuments: [], notDeleted: [unknown] });
-  expect(text).toMatch(/^Nothing was deleted: Fini does not have this source\./);
+  expect(structured.sources).toEqual([{ status: 'not_deleted', id: unknown }]);
+  expect(text).toMatch(/^Nothing was deleted\. Not in Fini: 1 source\.\n/);
   const { id } = sandbox.addDocument({});
   await call('delete_sources', { documentIds: [unknown, id] });
   expect(questions).toHaveLength(1);
@@ -205,14 +214,19 @@ test('an article that stays is named, since agents still answer from it', async 
   const kept = await call('delete_sources', {
     documentIds: [linked(), sandbox.addDocument({}).id],
   });
-  expect(kept.structured.message).toContain(
-    `2 sources and 0 articles deleted. 1 Knowledge article made from them stays, and agents may still answer from it: ${article}. To remove it, delete it in the Fini dashboard.`,
-  );
+  expect(kept.structured).toMatchObject({
+    message:
+      '2 sources and 0 articles deleted. Kept: 1 Knowledge article made from what was deleted. Agents may still answer from kept articles. They can be deleted in the Fini dashboard.',
+    articles: [{ status: 'kept', id: article }],
+  });
+  expect(kept.text).toContain(`\nArticles kept (1):\n- ${article}`);
   const gone = await call('delete_sources', { documentIds: [linked()], deleteArticles: true });
-  expect(gone.structured.message).not.toContain('stay');
+  expect(gone.structured.message).not.toMatch(/[Kk]ept/);
   const bare = await call('delete_sources', { documentIds: [sandbox.addDocument({}).id] });
   expect(bare.structured.message).toMatch(/^1 source and 0 articles deleted\. This client/);
   const documentIds = Array.from({ length: 60 }, () => sandbox.addDocument({}).id);
   const many = await call('delete_sources', { documentIds });
-  expect(many.structured.message).toMatch(/articles made from them, if any, stay, and agents may/);
+  expect(many.structured.message).toMatch(
+    /articles made from what was deleted, if any, are kept, and agents may/,
+  );
 });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SandboxArticle } from '../../src/sandbox/sandbox-server.ts';
-import { callNamed } from '../following.ts';
 import { type Harness, startHarness, type ToolAnswer } from '../harness.ts';
+import { nextCall, nextCallsOf } from '../next-calls.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 let harness: Harness;
@@ -22,6 +22,12 @@ function onOneLine(answer: ToolAnswer): ToolAnswer {
   return { ...answer, structured: JSON.parse(json) };
 }
 
+/** A text as it stands in an answer's text: as it is, in quotes, or marked line by line. */
+function shownText(text: string): string {
+  if (text.length > 400 || text.includes('\n')) return text.replace(/^/gm, '> ');
+  return /^[\w-]+$/.test(text) ? text : JSON.stringify(text);
+}
+
 /** A UUID for each number. */
 const idOf = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 
@@ -37,8 +43,8 @@ test('articles come whole, in the order of the IDs', async () => {
   ];
   if (live === undefined || draft === undefined) throw new Error('no articles');
   const { structured, text } = await get([draft.id, live.id.toUpperCase(), draft.id]);
-  const whole = (article: SandboxArticle, state: string) => ({
-    ...{ id: article.id, state, title: article.title, parentFolderId: article.parentFolderId },
+  const whole = (article: SandboxArticle, status: string) => ({
+    ...{ id: article.id, status, title: article.title, parentFolderId: article.parentFolderId },
     ...(article.originalArticleId !== null && { originalArticleId: article.originalArticleId }),
     ...{ agentInstruction: article.agentInstruction, escalation: article.escalation },
     ...{ questions: article.questions, questionCount: article.questions.length },
@@ -47,15 +53,14 @@ test('articles come whole, in the order of the IDs', async () => {
   });
   expect(structured).toEqual({
     message: '2 articles found.',
-    notFound: [],
     articles: [whole(draft, 'draft'), whole(live, 'live')],
   });
   expect(text).toMatch(/^2 articles found\.\n/);
   for (const { id, title, questions, keywords, ...rest } of [draft, live]) {
     const { mainKnowledge, agentInstruction, escalation } = rest;
-    expect(text).toContain(`- ${id} `);
+    expect(text).toContain(`: ${JSON.stringify(title)} (${id}): `);
     const quotes = [title, mainKnowledge, agentInstruction, escalation, ...questions, ...keywords];
-    for (const quote of quotes) expect(text).toContain(JSON.stringify(quote));
+    for (const quote of quotes) expect(text).toContain(shownText(quote));
   }
   expect(harness.sandbox.requests.at(-1)?.body).toEqual({ articleIds: [draft.id, live.id] });
 });
@@ -64,20 +69,24 @@ test('IDs that Fini leaves out are named', async () => {
   const { id } = add();
   const { structured, text, isError } = await get([UNKNOWN, id]);
   expect(isError).toBe(false);
-  expect(structured).toMatchObject({ notFound: [UNKNOWN], articles: [{ id }] });
-  expect(structured.message).toMatch(
-    new RegExp(`^1 article found\\. 1 not found: ${UNKNOWN}\\. list_articles shows the IDs`),
+  const missing = { status: 'not_found', id: UNKNOWN };
+  expect(structured.articles).toMatchObject([missing, { id }]);
+  expect(structured.message).toBe(
+    '1 article found. 1 not found. The ID of a source is not that of an article.',
   );
-  expect(text).toContain(structured.message);
+  expect(text).toContain(`- not found: ${UNKNOWN}\n`);
   const none = await get([UNKNOWN]);
-  expect(none.structured).toMatchObject({ notFound: [UNKNOWN], articles: [] });
+  expect(none.structured.articles).toEqual([missing]);
+  expect(nextCall(none, 'list_articles')).toEqual({});
 });
 
 test('an article that was not asked for is not shown', async () => {
   answerWith([{ id: idOf(1), title: 'Asked' }, { id: idOf(2), title: 'Not asked' }, null, {}]);
   const { structured } = await get([idOf(1), idOf(3)]);
-  expect(structured.articles).toMatchObject([{ id: idOf(1) }]);
-  expect(structured.notFound).toEqual([idOf(3)]);
+  expect(structured.articles).toMatchObject([
+    { id: idOf(1), title: 'Asked' },
+    { id: idOf(3), status: 'not_found' },
+  ]);
 });
 
 describe('a long text', () => {
@@ -86,10 +95,6 @@ describe('a long text', () => {
       `Line ${line} `.padEnd(999, 'text '),
     ).join('\n');
     const { id } = add({ mainKnowledge });
-    const tool = (await harness.client.listTools()).tools.find(
-      ({ name }) => name === 'get_articles',
-    );
-    if (tool === undefined) throw new Error('no tool');
     let input: Record<string, unknown> = { articleIds: [id] };
     let read = '';
     for (let calls = 0; calls < 200; calls += 1) {
@@ -100,7 +105,7 @@ describe('a long text', () => {
       expectFitToShow(onOneLine(answer), 30_000);
       if (article.nextOffset === undefined) break;
       expect(article.nextOffset).toBe(read.length);
-      input = callNamed(answer, tool);
+      input = nextCall(answer, 'get_articles');
       expect(input).toEqual({ articleIds: [id], offset: article.nextOffset });
     }
     expect(read).toBe(mainKnowledge);
@@ -113,8 +118,8 @@ describe('a long text', () => {
     for (const { mainKnowledge, nextOffset } of answer.structured.articles) {
       expect([mainKnowledge.length, nextOffset]).toEqual([1_000, 1_000]);
     }
-    expect(answer.structured.message).toMatch(/A text that goes on has a nextOffset: to read on/);
-    expectFitToShow(answer, 80_000);
+    expect(nextCallsOf(answer, 'get_articles')).toEqual([{ articleIds: ids, offset: 1_000 }]);
+    expectFitToShow(onOneLine(answer), 80_000);
   });
 
   test('of an instruction, a question or an escalation is shown by its beginning', async () => {
@@ -130,10 +135,10 @@ describe('a long text', () => {
 
   test('gives nothing beyond its end', async () => {
     const { id } = add({ mainKnowledge: 'Short.' });
-    const { structured, text } = await get([id], 6);
+    const { structured } = await get([id], 6);
     expect(structured.articles).toMatchObject([{ mainKnowledge: '', textLength: 6 }]);
     expect(structured.articles[0]).not.toHaveProperty('nextOffset');
-    expect(text).toContain('Nothing to show at this offset: the text has 6 characters.');
+    expect(structured.message).toBe('1 article found. Offset 6 is past the end of 1 text.');
   });
 
   test('is cut between characters', async () => {
@@ -157,17 +162,21 @@ test('articles that are too long together: the others by a call that can be past
       }).id,
   );
   const seen: string[] = [];
-  let left = ids;
-  for (let calls = 0; left.length > 0 && calls < 20; calls += 1) {
-    const { structured, text } = await get(left);
+  let left: unknown = ids;
+  for (let calls = 0; left !== undefined && calls < 20; calls += 1) {
+    const answer = await get(left);
+    const { structured, text } = answer;
     for (const part of [text, JSON.stringify(structured)]) {
       expect(Buffer.byteLength(part)).toBeLessThan(64_000);
     }
-    expect(structured.articles.length).toBeGreaterThan(0);
-    expect(text).toContain(' and 30 more');
-    seen.push(...structured.articles.map(({ id }: { id: string }) => id));
-    const json = /For the others, call get_articles with (\{.*?\})\./.exec(structured.message)?.[1];
-    left = json === undefined ? [] : JSON.parse(json).articleIds;
+    const shown = structured.articles.map(({ id }: { id: string }) => id);
+    expect(shown.length).toBeGreaterThan(0);
+    expect(structured.articles[0]).toMatchObject({ questionCount: 50, keywordCount: 50 });
+    seen.push(...shown);
+    left = nextCallsOf(answer, 'get_articles').find(
+      ({ offset }) => offset === undefined,
+    )?.articleIds;
+    expect(shown.length === ids.length - (seen.length - shown.length)).toBe(left === undefined);
   }
   expect(seen).toEqual(ids);
 });
@@ -181,7 +190,7 @@ describe('odd answers', () => {
   ])('in %s', async (_what, body) => {
     answerWith(body);
     const { structured } = await get([id]);
-    expect(structured).toMatchObject({ notFound: [], articles: [{ title: 'T' }] });
+    expect(structured.articles).toMatchObject([{ status: 'live', title: 'T' }]);
   });
 
   test.each<[what: string, fields: object]>([
@@ -193,11 +202,11 @@ describe('odd answers', () => {
     const { structured, text } = await get([id]);
     expect(structured.articles).toEqual([
       {
-        ...{ id, state: 'live', questions: [], questionCount: 0, keywords: [], keywordCount: 0 },
+        ...{ id, status: 'live', questions: [], questionCount: 0, keywords: [], keywordCount: 0 },
         ...{ textLength: 0, mainKnowledge: '' },
       },
     ]);
-    expect(text).toContain(`- ${id} live: untitled (no folder, 0 questions)\n  It has no text.`);
+    expect(text).toContain(`- live: ${id}: questionCount 0, keywordCount 0, textLength 0`);
   });
 
   test.each([
@@ -208,7 +217,7 @@ describe('odd answers', () => {
     answerWith([{ id, escalation }]);
     const { structured, text } = await get([id]);
     expect(structured.articles).toMatchObject([{ escalation: shown }]);
-    expect(text).toContain(`Escalation: ${JSON.stringify(shown)}`);
+    expect(text).toContain(`escalation ${shownText(shown)}, `);
   });
 
   test('an answer that is no list is not taken for articles that are not there', async () => {
@@ -226,7 +235,9 @@ test('no text of an article can fake a line, and all come out in bounds', async 
     ...{ questions: [fake], keywords: [fake] },
   });
   const answer = await get([id]);
-  expect(answer.text.split('\n')).toHaveLength(7);
+  const lines = answer.text.split('\n');
+  expect(lines.filter((line) => line.startsWith('- '))).toHaveLength(1);
+  expect(lines.slice(2).every((line) => /^(> | {2}\w+:$)/.test(line))).toBe(true);
   expectFitToShow(onOneLine(answer), 6_000);
 });
 
@@ -257,7 +268,7 @@ test.each<[what: string, input: Record<string, unknown>, says: RegExp]>([
 test('IDs in one text, in quotes or in capitals are read as meant', async () => {
   const { id } = add();
   for (const given of [id, `"${id}"`, id.toUpperCase(), `${id}, ${UNKNOWN}`, `["${id}"]`]) {
-    expect((await get(given)).structured.articles).toMatchObject([{ id }]);
+    expect((await get(given)).structured.articles[0]).toMatchObject({ status: 'live', id });
   }
 });
 

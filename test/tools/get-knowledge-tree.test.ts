@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Harness, startHarness } from '../harness.ts';
+import { nextCall, nextCallsOf } from '../next-calls.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 let harness: Harness;
@@ -40,7 +41,7 @@ test('the folders with their paths, each before those in it, in the text too', a
   }
   const lines = structured.folders.map(
     ({ id, path, articleCount }: Folder) =>
-      `- ${id}: "${path}" (${articleCount} article${articleCount === 1 ? '' : 's'})`,
+      `- ${id}: path ${/^\w+$/.test(path) ? path : `"${path}"`}, articleCount ${articleCount}`,
   );
   expect(text).toBe([structured.message, ...lines].join('\n'));
 });
@@ -75,9 +76,11 @@ describe('without folders', () => {
   test('for an agent, it says that none is assigned', async () => {
     const body = { snapshotObjV2: [] };
     harness.sandbox.script({ action: { kind: 'status', status: 200, body } });
-    expect((await get({ botId: 'b' })).structured.message).toMatch(
-      /^No folder is assigned to this agent\. The tree is a snapshot.* call again without botId/,
+    const answer = await get({ botId: 'b' });
+    expect(answer.structured.message).toMatch(
+      /^No folder is assigned to this agent\. The tree is a snapshot/,
     );
+    expect(nextCall(answer, 'get_knowledge_tree')).toEqual({});
   });
 
   test.each<[what: string, body: unknown]>([
@@ -86,7 +89,7 @@ describe('without folders', () => {
   ])('%s is not taken for an empty tree', async (_what, body) => {
     answerWith(body);
     expect((await get()).structured.message).toMatch(
-      /^No folder can be shown, but there may be some: .* 1 part of the tree could not be read and is left out\.$/,
+      /^No folder can be shown, but there may be some: .* Left out, because .*: 1 part of the tree\.$/,
     );
   });
 });
@@ -107,29 +110,29 @@ describe('odd answers', () => {
   test('what could not be read is counted', async () => {
     answerWith({ snapshotObjV2: [{ title: 'F' }, null, 'x'] });
     const { structured, text } = await get();
-    expect(structured.message).toContain('2 parts of the tree could not be read and are left out.');
-    expect(text).toContain('- no ID: "F" (0 articles)');
+    expect(structured.message).toContain('could not be read: 2 parts of the tree.');
+    expect(text).toContain('\n- path F, articleCount 0');
   });
 });
 
-test('walking by nextOffset sees each of 1,000 folders once, 200 at a time at most', async () => {
+test('walking by next calls sees each of 1,000 folders once, 200 at a time at most', async () => {
   const nodes = Array.from({ length: 500 }, (_, number) => ({
     ...{ id: `f${number}`, title: `F ${number}`, children: [{ id: `c${number}`, title: 'C' }] },
   }));
   answerWith({ snapshotObjV2: nodes });
   const seen: string[] = [];
-  let offset: number | undefined = 0;
-  for (let calls = 0; offset !== undefined && calls < 10; calls += 1) {
-    const answer = await get({ offset });
+  let input: Record<string, unknown> | undefined = {};
+  for (let calls = 0; input !== undefined && calls < 10; calls += 1) {
+    const answer = await get(input);
     expectFitToShow(answer);
     expect(answer.structured.total).toBe(1_000);
     seen.push(...answer.structured.folders.map(({ id }: Folder) => id));
-    offset = answer.structured.nextOffset;
-    if (offset === undefined) continue;
+    const { nextOffset } = answer.structured;
+    [input] = nextCallsOf(answer, 'get_knowledge_tree');
+    expect(input?.offset).toBe(nextOffset);
+    if (nextOffset === undefined) continue;
     expect(answer.structured.folders).toHaveLength(200);
-    expect(answer.structured.message).toContain(
-      `${1_000 - offset} more folders: call again with offset ${offset}`,
-    );
+    expect(answer.text).toContain(`- Show more: ${1_000 - nextOffset} folders left: `);
   }
   expect(seen).toEqual(nodes.flatMap(({ id, children }) => [id, ...children.map((c) => c.id)]));
   expect((await get({ offset: 1_000 })).structured.message).toContain(

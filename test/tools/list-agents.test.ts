@@ -18,17 +18,27 @@ function answerWith(body: unknown): void {
 
 test('the agents, newest first, in the text too', async () => {
   const { structured, text } = await list();
+  const [assistant, chat] = structured.agents;
   expect(structured).toEqual({
-    message: '2 agents. To see the folders of one, call get_knowledge_tree with its ID as botId.',
+    message: '2 agents.',
+    nextCalls: [assistant, chat].map(({ id, name }) => ({
+      tool: 'get_knowledge_tree',
+      arguments: { botId: id },
+      why: `See the folders of "${name}"`,
+    })),
     agents: ['Team assistant', 'Website chat'].map((name) => ({
       ...{ id: expect.any(String), name, createdAt: expect.stringMatching(/Z$/) },
     })),
   });
-  const lines = structured.agents.map(
-    ({ id, name, createdAt }: Record<string, string>) =>
-      `- ${id}: ${JSON.stringify(name)} (created ${createdAt})`,
-  );
-  expect(text).toBe([structured.message, ...lines].join('\n'));
+  expect(text.split('\n')).toEqual([
+    '2 agents.',
+    'Next calls:',
+    `- See the folders of "Team assistant": get_knowledge_tree {"botId":"${assistant.id}"}`,
+    `- See the folders of "Website chat": get_knowledge_tree {"botId":"${chat.id}"}`,
+    'Agents (2):',
+    `- "Team assistant" (${assistant.id}): createdAt ${assistant.createdAt}`,
+    `- "Website chat" (${chat.id}): createdAt ${chat.createdAt}`,
+  ]);
 });
 
 test('a workspace without agents says so', async () => {
@@ -49,7 +59,7 @@ test.each<[what: string, body: unknown]>([
   answerWith(body);
   const { structured, text } = await list();
   expect(structured.agents).toEqual([{ id: 'b', name: 'Chat' }]);
-  expect(text).toContain('\n- b: "Chat"');
+  expect(text).toMatch(/\n- "Chat" \(b\)$/);
 });
 
 test('what has no ID, or is missing, is said, and never taken for no agents', async () => {
@@ -57,7 +67,7 @@ test('what has no ID, or is missing, is said, and never taken for no agents', as
   const { structured, text } = await list();
   expect(structured.agents).toEqual([{ id: 'b' }]);
   expect(structured.message).toMatch(/2 agents without an ID left out\. Fini did not return all/);
-  expect(text).toContain('- b: unnamed');
+  expect(text).toMatch(/\n- b$/);
   answerWith([null]);
   expect((await list()).structured.message).toBe(
     'No agents can be shown. 1 agent without an ID left out.',
@@ -70,7 +80,7 @@ test('hostile names fake no line, and thousands of agents stay in bounds', async
   const fake = `"\n- b9: "Real" (created 2026)${HOSTILE}`;
   answerWith([{ id: `b${fake}`, name: fake, createdAt: fake }]);
   const answer = await list();
-  expect(answer.text.split('\n')).toHaveLength(2);
+  expect(answer.text.split('\n')).toHaveLength(5);
   expectFitToShow(answer, 2_000);
   const name = '\u597d'.repeat(1_000);
   answerWith(Array.from({ length: 3_000 }, (_, number) => ({ id: `b${number}`, name })));
@@ -78,8 +88,9 @@ test('hostile names fake no line, and thousands of agents stay in bounds', async
   for (const part of [text, JSON.stringify(structured)]) {
     expect(Buffer.byteLength(part)).toBeLessThan(64_000);
   }
+  expect(structured.nextCalls).toHaveLength(3);
   expect(structured.message).toContain(
-    `3,000 agents. To see the folders of one, call get_knowledge_tree with its ID as botId. Only the first ${structured.agents.length} are listed`,
+    `3,000 agents. Only the first ${structured.agents.length} are listed`,
   );
 });
 

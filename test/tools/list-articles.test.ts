@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SandboxArticle } from '../../src/sandbox/sandbox-server.ts';
 import { type Harness, startHarness } from '../harness.ts';
+import { nextCall, nextCallsOf } from '../next-calls.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 let harness: Harness;
@@ -10,7 +11,7 @@ beforeAll(async () => {
 afterEach(() => harness.sandbox.clearFaults());
 afterAll(() => harness.close());
 
-type Listed = Record<'id' | 'state' | 'title' | 'originalArticleId', string | undefined>;
+type Listed = Record<'id' | 'status' | 'title' | 'originalArticleId', string | undefined>;
 
 const list = (input: Record<string, unknown> = {}) => harness.call('list_articles', input);
 /** Makes every request for articles answer with this. */
@@ -41,16 +42,20 @@ describe('a workspace in use', () => {
     expect(structured.message).toBe(
       `2 drafts waiting for review, ${live(all).length} live articles.`,
     );
-    expect(text.split('\n')[0]).toBe(structured.message);
-    const states = structured.articles.map(({ state }: Listed) => state);
-    expect(states).toEqual(['draft', 'draft', ...live(all).map(() => 'live')]);
+    expect(structured.counts).toEqual({
+      ...{ draft: 2, live: live(all).length, published_draft: 0 },
+    });
+    expect(text.split('\n').slice(0, 2)).toEqual([structured.message, 'Draft (2):']);
+    expect(text).toContain(`\nLive (${live(all).length}):\n`);
+    const statuses = structured.articles.map(({ status }: Listed) => status);
+    expect(statuses).toEqual(['draft', 'draft', ...live(all).map(() => 'live')]);
     for (const { id, title, parentFolderId, questions, originalArticleId } of all) {
       const shown = structured.articles.find((one: Listed) => one.id === id);
       expect(shown).toEqual({
-        ...{ id, title, parentFolderId, state: shown.state, questionCount: questions.length },
+        ...{ id, title, parentFolderId, status: shown.status, questionCount: questions.length },
         ...(originalArticleId !== null && { originalArticleId }),
       });
-      expect(text).toContain(`- ${id} ${shown.state}`);
+      expect(text).toContain(`- ${JSON.stringify(title)} (${id}): `);
     }
     expect(JSON.stringify(structured)).not.toContain(all[0]?.mainKnowledge.slice(0, 40));
   });
@@ -61,14 +66,14 @@ describe('a workspace in use', () => {
     const update = structured.articles.find((one: Listed) => one.originalArticleId !== undefined);
     const original = harness.sandbox.articles().find(({ id }) => id === update.originalArticleId);
     expect(original?.isDraftPublished).toBeNull();
-    expect(text).toContain(`- ${update.id} draft updating ${update.originalArticleId}: "`);
-    expect(text).toMatch(/^- \S+ draft of a new article: "/m);
+    expect(text).toContain(`(${update.id}): originalArticleId ${update.originalArticleId}, `);
+    expect(text.split('originalArticleId')).toHaveLength(2);
   });
 
   test('asks for one type where one is wanted', async () => {
     const before = harness.sandbox.requests.length;
     const { structured } = await list({ type: 'LIVE' });
-    expect(structured.articles.every(({ state }: Listed) => state === 'live')).toBe(true);
+    expect(structured.articles.every(({ status }: Listed) => status === 'live')).toBe(true);
     const paths = harness.sandbox.requests.slice(before).map(({ path }) => path);
     expect(paths).toEqual(['/v2/hc-articles/public?type=live']);
   });
@@ -78,8 +83,8 @@ describe('a workspace in use', () => {
     const { id } = harness.sandbox.addArticle(published);
     const { structured, text } = await list();
     expect(structured.message).toMatch(/^2 drafts .*, 1 published draft \(no longer waiting\)\.$/);
-    expect(structured.articles.at(-1)).toMatchObject({ id, state: 'published_draft' });
-    expect(text).toContain(`- ${id} published draft of a new article: "Was a draft"`);
+    expect(structured.articles.at(-1)).toMatchObject({ id, status: 'published_draft' });
+    expect(text).toContain(`\nPublished draft (1):\n- "Was a draft" (${id}): `);
   });
 });
 
@@ -108,25 +113,26 @@ describe('search and paging', () => {
     expectFitToShow(answer, 1_500);
   });
 
-  test('walking by nextOffset sees each of 500 articles once', async () => {
+  test('walking by next calls sees each of 500 articles once', async () => {
     const all = Array.from({ length: 500 }, (_, number) =>
       article(number, { mainKnowledge: 'x'.repeat(1_000) }),
     );
     answerWith(all);
     const seen: string[] = [];
-    let offset: number | undefined = 0;
-    for (let calls = 0; offset !== undefined && calls < 10; calls += 1) {
-      const answer = await list({ offset, limit: 100 });
+    let input: Record<string, unknown> | undefined = { search: 'article', limit: 100 };
+    for (let calls = 0; input !== undefined && calls < 10; calls += 1) {
+      const answer = await list(input);
       expect(answer.structured.total).toBe(500);
       expectFitToShow(answer);
       seen.push(...answer.structured.articles.map(({ id }: Listed) => id));
       const { nextOffset } = answer.structured;
+      [input] = nextCallsOf(answer, 'list_articles');
+      expect(input?.offset).toBe(nextOffset);
       if (nextOffset !== undefined) {
-        expect(answer.structured.message).toContain(
-          `${500 - nextOffset} more articles: call again with offset ${nextOffset}`,
+        expect(answer.text).toContain(
+          `Show more: ${500 - nextOffset} articles left: list_articles`,
         );
       }
-      offset = nextOffset;
     }
     expect(seen).toEqual(all.map(({ id }) => id));
     expect((await list()).structured.articles).toHaveLength(50);
@@ -148,7 +154,9 @@ describe('search and paging', () => {
 
   test('an offset beyond the end gives nothing and no next page', async () => {
     answerWith([article(1), article(2)]);
-    const { structured } = await list({ offset: 7 });
+    const answer = await list({ offset: 7 });
+    const { structured } = answer;
+    expect(nextCall(answer, 'list_articles')).toEqual({ limit: 50, offset: 0 });
     expect(structured).toMatchObject({ articles: [], total: 2 });
     expect(structured.message).toContain('Offset 7 is past the end: use an offset below 2.');
     expect(structured).not.toHaveProperty('nextOffset');
@@ -157,17 +165,20 @@ describe('search and paging', () => {
 
 describe('an empty list says why', () => {
   test.each([
-    [{}, /^There are no articles yet\. They are generated from completed sources/],
+    [{}, /^There are no articles yet\. They are generated from completed sources\.$/],
     [{ type: 'draft' }, /^There are no drafts\.$/],
     [{ type: 'live' }, /^There are no live articles/],
     [{ search: 'refunds' }, /^There are no articles yet\./],
   ])('for %j', async (input, says) => {
     answerWith([]);
-    const { structured, text, isError } = await list(input);
+    const answer = await list(input);
+    const { structured, text, isError } = answer;
     expect(isError).toBe(false);
     expect(structured).toMatchObject({ articles: [], total: 0 });
     expect(structured.message).toMatch(says);
-    expect(text).toBe(structured.message);
+    expect(text.split('\n')[0]).toBe(structured.message);
+    const canBeMade = 'type' in input && input.type === 'live' ? [] : [{ status: 'completed' }];
+    expect(nextCallsOf(answer, 'list_sources')).toEqual(canBeMade);
   });
 });
 
@@ -189,8 +200,8 @@ describe('odd answers', () => {
       article(4, { originalArticleId: 'a1' }),
     ]);
     const { structured } = await list();
-    const states = structured.articles.map(({ id, state }: Listed) => [id, state]);
-    expect(states).toEqual([
+    const statuses = structured.articles.map(({ id, status }: Listed) => [id, status]);
+    expect(statuses).toEqual([
       ['a2', 'draft'],
       ['a4', 'draft'],
       ['a1', 'live'],
@@ -204,8 +215,8 @@ describe('odd answers', () => {
     const { structured } = await list();
     expect(structured.message).toBe('1 draft waiting for review, 1 live article.');
     expect(structured.articles).toMatchObject([
-      { id: 'a2', state: 'draft' },
-      { id: 'a1', state: 'live' },
+      { id: 'a2', status: 'draft' },
+      { id: 'a1', status: 'live' },
     ]);
   });
 
@@ -213,10 +224,10 @@ describe('odd answers', () => {
     answerWith([{ id: 'a1' }, { id: 'a2', title: 7, questions: 'x', parentFolderId: {} }]);
     const { structured, text } = await list({ type: 'live' });
     expect(structured.articles).toEqual([
-      { id: 'a1', state: 'live', questionCount: 0 },
-      { id: 'a2', state: 'live', questionCount: 0 },
+      { id: 'a1', status: 'live', questionCount: 0 },
+      { id: 'a2', status: 'live', questionCount: 0 },
     ]);
-    expect(text).toContain('- a1 live: untitled (no folder, 0 questions)');
+    expect(text).toContain('Live (2):\n- a1: questionCount 0\n');
   });
 
   test('what has no ID is counted and said', async () => {
@@ -247,7 +258,7 @@ test('no title can fake a line, and all come out in bounds', async () => {
   const titles = [HOSTILE, fake, 'x'.repeat(10_000), `${'x'.repeat(198)}😀😀`, '\u202e\u0000'];
   answerWith(titles.map((title, number) => ({ id: `a${number}${fake}`, title })));
   const answer = await list({ type: 'live' });
-  expect(answer.text.split('\n')).toHaveLength(6);
+  expect(answer.text.split('\n')).toHaveLength(7);
   expect(answer.structured.articles).toHaveLength(5);
   expectFitToShow(answer, 6_000);
 });

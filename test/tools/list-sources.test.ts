@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SandboxDocument } from '../../src/sandbox/sandbox-server.ts';
-import { type Harness, Stops, startHarness } from '../harness.ts';
+import { type Harness, Stops, startHarness, type ToolAnswer } from '../harness.ts';
+import { nextCall, nextCallsOf } from '../next-calls.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 const stops = new Stops();
@@ -40,20 +41,23 @@ function fill({ sandbox }: Harness, paragraphCount: number): SandboxDocument[] {
   );
 }
 
-/** Reads every page and gives the IDs in the order seen. */
-async function walk(harness: Harness, input: object): Promise<string[]> {
+const idsOf = ({ structured }: ToolAnswer): string[] =>
+  structured.sources.map(({ id }: { id: string }) => id);
+
+/** Reads every page by its next call, and gives the IDs in the order seen. */
+async function walk(harness: Harness, first: Record<string, unknown>): Promise<string[]> {
   const seen: string[] = [];
-  let cursor: string | undefined;
-  for (let pages = 0; pages < 50; pages += 1) {
-    const { structured } = await harness.call('list_sources', {
-      ...input,
-      ...(cursor === undefined ? {} : { cursor }),
-    });
-    seen.push(...structured.documents.map(({ id }: { id: string }) => id));
-    expect(structured.hasMore).toBe(structured.nextCursor !== undefined);
-    if (structured.nextCursor === undefined) break;
-    expect(structured.message).toContain(structured.nextCursor);
-    cursor = structured.nextCursor;
+  let input: Record<string, unknown> | undefined = first;
+  for (let pages = 0; input !== undefined && pages < 50; pages += 1) {
+    const answer = await harness.call('list_sources', input);
+    const { hasMore, nextCursor: cursor } = answer.structured;
+    const { direction } = input;
+    seen.push(...idsOf(answer));
+    expect(hasMore).toBe(cursor !== undefined);
+    [input] = nextCallsOf(answer, 'list_sources');
+    if (cursor === undefined) expect(input).toBeUndefined();
+    // The next call asks for the same, from there on.
+    else expect(input).toEqual({ limit: 50, summary: false, ...first, direction, cursor });
   }
   return seen;
 }
@@ -74,38 +78,38 @@ describe('a workspace of 120 sources', () => {
     const answer = await harness.call('list_sources');
     const { structured, text } = answer;
     const [newest] = documents.toReversed();
-    expect(structured.documents).toHaveLength(50);
-    expect(structured.documents[0]).toEqual({
+    expect(structured.sources).toHaveLength(50);
+    expect(structured.sources[0]).toEqual({
       id: newest?.id,
       title: 'Other 119',
       originalUrl: 'https://odd.example/119',
       source: 'web',
       status: 'completed',
-      linkedJobStatus: 'COMPLETED',
       paragraphCount: 400,
-      english: true,
       updatedAt: newest?.updatedAt,
       linkedOperation: 'UPDATE_ARTICLE',
-      changed: false,
     });
     expect(structured).toMatchObject({ hasMore: true, nextCursor: newestFirst[49] });
     expect(text).toContain(newest?.id);
-    expect(text).toContain('400 paragraphs');
+    expect(text).toContain('paragraphCount 400');
+    expect(text).toMatch(
+      /^50 sources on this page\. There are more\.\nNext calls:\n- Show more sources: /,
+    );
     expect(text).toContain(newestFirst[49]);
     expect(text).not.toContain('long text');
     expectFitToShow(answer);
   });
 
-  test('a line of the text has the state, the kind, the time of the last change and the URL', async () => {
+  test('a line of the text has everything that there is to say of a source', async () => {
     const { text } = await harness.call('list_sources', { limit: 3 });
     const lines = [119, 118, 117].map((index) => {
       const { id } = documents[index] ?? {};
       const kind = index % 3 === 0 ? 'notion' : 'web';
       const url = `https://${index % 2 ? 'odd' : 'even'}.example/${index}`;
       const operation = index % 6 === 0 ? 'DO_NOTHING' : 'UPDATE_ARTICLE';
-      return `- ${id} completed ${kind} 2026-01-01T00:0${Math.floor(index / 60)}:${index % 60}Z: "Other ${index}" <${url}> (400 paragraphs, ${operation})`;
+      return `- ${url} (${id}): "Other ${index}", source ${kind}, paragraphCount 400, updatedAt 2026-01-01T00:0${Math.floor(index / 60)}:${index % 60}.000Z, linkedOperation ${operation}`;
     });
-    expect(text.split('\n').slice(1, 4)).toEqual(lines);
+    expect(text.split('\n').slice(3)).toEqual(['Completed (3):', ...lines]);
   });
 
   test.each([1, 17, 50, 60, 100])(
@@ -119,14 +123,13 @@ describe('a workspace of 120 sources', () => {
   );
 
   test('paging back leads from the oldest to the newest again', async () => {
-    let cursor = newestFirst.at(-1);
-    const seen = [cursor];
-    for (let pages = 0; cursor !== undefined && pages < 10; pages += 1) {
-      const input = { limit: 40, cursor, direction: 'previous' };
-      const { structured } = await harness.call('list_sources', input);
-      seen.unshift(...structured.documents.map(({ id }: { id: string }) => id));
-      cursor = structured.nextCursor;
-      if (cursor !== undefined) expect(structured.message).toMatch(/direction "previous"/);
+    const first = { limit: 40, cursor: newestFirst.at(-1), direction: 'previous' };
+    const seen = [newestFirst.at(-1)];
+    let input: Record<string, unknown> | undefined = first;
+    for (let pages = 0; input !== undefined && pages < 10; pages += 1) {
+      const answer = await harness.call('list_sources', input);
+      seen.unshift(...idsOf(answer));
+      [input] = nextCallsOf(answer, 'list_sources');
     }
     expect(seen).toEqual(newestFirst);
   });
@@ -134,8 +137,10 @@ describe('a workspace of 120 sources', () => {
   test('the end of the list says that it is the end', async () => {
     const input = { limit: 100, cursor: newestFirst[99] };
     const { structured } = await harness.call('list_sources', input);
-    expect(structured.documents).toHaveLength(20);
-    expect(structured).toMatchObject({ hasMore: false, message: 'That is all.' });
+    expect(structured.sources).toHaveLength(20);
+    expect(structured).toMatchObject({
+      ...{ hasMore: false, message: '20 sources on this page. That is all.' },
+    });
   });
 
   test('an answer that does not say whether there is more is read by its length', async () => {
@@ -151,7 +156,7 @@ describe('a workspace of 120 sources', () => {
     const rewrite = () => ({ documents: [{ id: null }, null], hasMore: true });
     harness.sandbox.script({ action: { kind: 'rewrite', rewrite } });
     const { structured } = await harness.call('list_sources');
-    expect(structured.documents).toEqual([]);
+    expect(structured.sources).toEqual([]);
     expect(structured.message).toMatch(/2 records without an ID/);
     expect(structured.message).not.toMatch(/That is all/);
   });
@@ -210,7 +215,7 @@ describe.each([
 
   test('fills a page with matches', async () => {
     const { structured } = await harness.call('list_sources', { title: 'refunds', limit: 7 });
-    expect(structured.documents).toHaveLength(7);
+    expect(structured.sources).toHaveLength(7);
     expect(structured.hasMore).toBe(true);
   });
 });
@@ -226,7 +231,7 @@ describe('an empty list says why', () => {
   ])('%s', async (_what, flags, message) => {
     const harness = stops.use(await startHarness({}, {}, flags));
     const { structured, text } = await harness.call('list_sources');
-    expect(structured).toMatchObject({ documents: [], message });
+    expect(structured).toMatchObject({ sources: [], message });
     expect(text).toContain(message);
     const filtered = await harness.call('list_sources', { changed: false });
     expect(filtered.structured.message).toBe('No source matches these filters.');
@@ -238,7 +243,9 @@ describe('an empty list says why', () => {
     const first = await harness.call('list_sources', { changed: true });
     expect(first.structured.message).toBe('No source matches these filters.');
     const later = await harness.call('list_sources', { cursor: id });
-    expect(later.structured).toMatchObject({ documents: [], message: 'That is all.' });
+    expect(later.structured).toMatchObject({
+      ...{ sources: [], message: '0 sources on this page. That is all.' },
+    });
   });
 });
 
@@ -267,26 +274,27 @@ describe('odd records', () => {
     harness.sandbox.script({ action: { kind: 'rewrite', rewrite: () => body } });
     const { isError, structured, text } = await harness.call('list_sources', {});
     expect(isError, text).toBe(false);
-    expect(structured.documents).toHaveLength(count);
+    expect(structured.sources).toHaveLength(count);
     expect(structured.hasMore).toBe(false);
   });
 
   test.each<[what: string, fields: object, line: string]>([
-    ['nothing', {}, `- ${id} never ingested: untitled (0 paragraphs)`],
+    ['nothing', {}, `- ${id}: paragraphCount 0`],
     [
       'an empty title',
       { title: '', originalUrl: 'https://a.example/' },
-      `- ${id} never ingested: https://a.example/ (0 paragraphs)`,
+      `- https://a.example/ (${id}): paragraphCount 0`,
     ],
     [
       'a title that nobody sees',
       { title: '\u200b \u0000', originalUrl: '', source: '', updatedAt: '', linkedJobStatus: '' },
-      `- ${id} never ingested: untitled (0 paragraphs)`,
+      `- ${id}: paragraphCount 0`,
     ],
   ])('a record with %s still has a name', async (_what, fields, line) => {
     const rewrite = () => ({ documents: [{ id, ...fields }], hasMore: false });
     harness.sandbox.script({ action: { kind: 'rewrite', rewrite } });
-    expect((await harness.call('list_sources')).text.split('\n')).toContain(line);
+    const { text } = await harness.call('list_sources');
+    expect(text.split('\n').slice(1)).toEqual(['Never ingested (1):', line]);
   });
 
   test('an answer of another shape is an error that says so', async () => {
@@ -362,12 +370,12 @@ describe('by status', () => {
   test('back from the oldest, too', async () => {
     const failed = wanted('failed');
     const seen: string[] = [];
-    let cursor = records[0]?.[1];
-    for (let calls = 0; cursor !== undefined && calls < 20; calls += 1) {
-      const input = { status: 'failed', limit: 9, cursor, direction: 'previous' };
-      const { structured } = await harness.call('list_sources', input);
-      seen.unshift(...structured.documents.map(({ id }: { id: string }) => id));
-      cursor = structured.nextCursor;
+    const first = { status: 'failed', limit: 9, cursor: records[0]?.[1], direction: 'previous' };
+    let input: Record<string, unknown> | undefined = first;
+    for (let calls = 0; input !== undefined && calls < 20; calls += 1) {
+      const answer = await harness.call('list_sources', input);
+      seen.unshift(...idsOf(answer));
+      [input] = nextCallsOf(answer, 'list_sources');
     }
     expect(seen).toEqual(failed.toReversed());
   });
@@ -377,9 +385,9 @@ describe('by status', () => {
       status: 'failed',
       source: 'notion',
     });
-    const { documents } = structured;
-    expect(documents.length).toBeGreaterThan(10);
-    for (const { source } of documents) expect(source).toBe('notion');
+    const { sources } = structured;
+    expect(sources.length).toBeGreaterThan(10);
+    for (const { source } of sources) expect(source).toBe('notion');
   });
 
   test('asks for the largest pages', async () => {
@@ -398,14 +406,10 @@ describe('by status', () => {
     harness.sandbox.clearFaults();
     expect(first.isError).toBe(false);
     expect(first.structured.message).toMatch(
-      /HTTP 401.*Stopped after the newest 100 sources\. To continue, call again with cursor "/,
+      /^33 matching sources on this page\. Stopped after the newest 100 sources\. .*HTTP 401/,
     );
-    const cursor = first.structured.nextCursor;
-    const second = await harness.call('list_sources', { ...input, cursor });
-    const seen = [first, second].flatMap(({ structured }) =>
-      structured.documents.map(({ id }: { id: string }) => id),
-    );
-    expect(seen).toEqual(wanted('failed').toReversed());
+    const second = await harness.call('list_sources', nextCall(first, 'list_sources'));
+    expect([first, second].flatMap(idsOf)).toEqual(wanted('failed').toReversed());
   });
 
   test('a status that this server does not know is none of them, and is counted', async () => {
@@ -420,13 +424,12 @@ describe('by status', () => {
     harness.sandbox.script({ times, action: { kind: 'rewrite', rewrite } });
     for (const status of ['completed', 'running', 'never_ingested']) {
       const { structured } = await harness.call('list_sources', { status });
-      expect(structured.documents).toEqual([]);
+      expect(structured.sources).toEqual([]);
     }
     const { structured } = await harness.call('list_sources', { summary: true });
-    expect(structured.totals).toMatchObject({
-      total: 2,
-      byStatus: { failed: 1, unknown: 1 },
-      byKind: [
+    expect(structured).toMatchObject({
+      totals: { total: 2, failed: 1, unknown: 1 },
+      kinds: [
         { source: 'web', total: 1 },
         { source: 'unknown', total: 1 },
       ],
@@ -442,7 +445,7 @@ describe('by status', () => {
       limit: 100,
     });
     expect(harness.sandbox.requests.length - before).toBe(2);
-    expect(structured.documents.length).toBeGreaterThan(10);
+    expect(structured.sources.length).toBeGreaterThan(10);
     expect(structured).not.toHaveProperty('nextCursor');
     expect(structured.message).toMatch(/returned no cursor/);
   });
@@ -483,40 +486,36 @@ describe('a workspace that is too large for one call', () => {
       const before = harness.sandbox.requests.length;
       const first = await harness.call('list_sources', { ...input, limit: 100 });
       expect(harness.sandbox.requests.length - before).toBe(10);
-      expect(first.structured).toMatchObject({ documents: [], hasMore: true });
+      expect(first.structured).toMatchObject({ sources: [], hasMore: true });
       expect(first.structured.message).toMatch(/^No match among the newest 1,000 sources\./);
-      const { nextCursor: cursor } = first.structured;
-      expect(first.structured.message).toContain(`call again with cursor "${cursor}"`);
-      const rest = await harness.call('list_sources', { ...input, cursor });
-      expect(rest.structured.documents.map(({ id }: { id: string }) => id)).toEqual(
-        ids.slice(0, 5).toReversed(),
-      );
-      expect(rest.structured).toMatchObject({ hasMore: false, message: 'That is all.' });
+      const rest = await harness.call('list_sources', nextCall(first, 'list_sources'));
+      expect(idsOf(rest)).toEqual(ids.slice(0, 5).toReversed());
+      expect(rest.structured).toMatchObject({ hasMore: false });
+      expect(rest.structured.message).toMatch(/^5 matching sources on this page\. That is all\.$/);
     },
   );
 
   test('totals say of how many sources they are', async () => {
     const first = await harness.call('list_sources', { summary: true });
     expect(first.structured).toMatchObject({
-      documents: [],
-      hasMore: true,
-      totals: { total: 1_000, byStatus: { completed: 1_000, failed: 0 } },
+      ...{ sources: [], hasMore: true },
+      totals: { total: 1_000, completed: 1_000, failed: 0 },
+      message:
+        'Counted the newest 1,000 sources: 1000 completed. The others are not in these totals.',
     });
-    expect(first.structured.message).toMatch(
-      /^Counted the newest 1,000 sources\. The others are not in these totals\. To continue, call again with cursor/,
-    );
-    const { nextCursor: cursor } = first.structured;
-    const rest = await harness.call('list_sources', { summary: true, cursor });
+    const rest = await harness.call('list_sources', nextCall(first, 'list_sources'));
     expect(rest.structured).toMatchObject({ hasMore: false, totals: { total: 150 } });
-    expect(rest.structured.message).toMatch(/^Counted the 150 sources after the cursor\. To see/);
+    expect(rest.structured.message).toMatch(/^Counted the 150 sources after the cursor: 145 comp/);
+    expect(nextCall(rest, 'list_sources')).toEqual({ status: 'failed' });
+    const cursor = first.structured.nextCursor;
     const filtered = await harness.call('list_sources', {
       summary: true,
       title: 'ancient',
       cursor,
     });
-    expect(filtered.structured.totals).toMatchObject({ total: 5, byStatus: { failed: 5 } });
+    expect(filtered.structured.totals).toMatchObject({ total: 5, failed: 5 });
     expect(filtered.structured.message).toMatch(
-      /^Counted the matching sources among the 150 sources after the cursor: 5\./,
+      /^Counted 5 matching sources among the 150 sources after the cursor: 5 failed\.$/,
     );
   });
 });
@@ -525,29 +524,23 @@ test('a summary counts by status and by kind, in the text too', async () => {
   const harness = stops.use(await startHarness());
   const records = fillByStatus(harness, 60);
   const { structured, text } = await harness.call('list_sources', { summary: true, limit: 1 });
-  const byStatus = { completed: 10, failed: 20, running: 20, never_ingested: 10 };
-  expect(structured.totals).toEqual({
-    total: records.length,
-    byStatus,
-    byKind: [
-      {
-        source: 'web',
-        total: 48,
-        byStatus: { completed: 8, failed: 16, running: 16, never_ingested: 8 },
-      },
-      {
-        source: 'notion',
-        total: 12,
-        byStatus: { completed: 2, failed: 4, running: 4, never_ingested: 2 },
-      },
+  expect(structured).toMatchObject({
+    ...{ sources: [], hasMore: false },
+    totals: {
+      ...{ total: records.length, completed: 10, failed: 20, running: 20, never_ingested: 10 },
+    },
+    kinds: [
+      { source: 'web', total: 48, completed: 8, failed: 16, running: 16, never_ingested: 8 },
+      { source: 'notion', total: 12, completed: 2, failed: 4, running: 4, never_ingested: 2 },
     ],
   });
-  expect(structured).toMatchObject({ documents: [], hasMore: false });
   expect(text.split('\n')).toEqual([
-    'Counted all sources: 60. To see what failed and why, call with status "failed".',
-    '- all: 60, 10 completed, 20 failed, 20 running, 10 never ingested',
-    '- web: 48, 8 completed, 16 failed, 16 running, 8 never ingested',
-    '- notion: 12, 2 completed, 4 failed, 4 running, 2 never ingested',
+    'Counted 60 sources in all: 10 completed, 20 failed, 20 running, 10 never ingested.',
+    'Next calls:',
+    '- See what failed and why: list_sources {"status":"failed"}',
+    'Kinds (2):',
+    '- source web, total 48, completed 8, failed 16, running 16, never_ingested 8',
+    '- source notion, total 12, completed 2, failed 4, running 4, never_ingested 2',
   ]);
 });
 
@@ -560,10 +553,10 @@ test('a search by title that finds nothing points to the URL, since what failed 
     linkedJobStatus: 'FAILED',
   });
   const byTitle = await harness.call('list_sources', { title: 'rewards' });
-  expect(byTitle.structured.documents).toEqual([]);
+  expect(byTitle.structured.sources).toEqual([]);
   expect(byTitle.text).toMatch(/No source matches.*may have no title.*originalUrl/);
   const byUrl = await harness.call('list_sources', { originalUrl: 'rewards' });
-  expect(byUrl.structured.documents).toMatchObject([{ id }]);
+  expect(byUrl.structured.sources).toMatchObject([{ id }]);
 });
 
 test('a page that ignores limit is read in part, quickly, and the rest comes with the next call', async () => {
@@ -577,27 +570,51 @@ test('a page that ignores limit is read in part, quickly, and the rest comes wit
     });
   answerWith(records);
   const { structured } = await harness.call('list_sources', { limit: 20 });
-  expect(structured.documents).toHaveLength(20);
+  expect(structured.sources).toHaveLength(20);
   expect(structured).toMatchObject({ hasMore: true, nextCursor: records[19]?.id });
   answerWith(Array(100_000).fill({}));
   const startedAt = performance.now();
   const broken = await harness.call('list_sources', { status: 'failed' });
   expect(performance.now() - startedAt).toBeLessThan(5_000);
-  expect(broken.structured).toMatchObject({ documents: [], hasMore: true });
+  expect(broken.structured).toMatchObject({ sources: [], hasMore: true });
 });
 
 test('each source has the status that its job came to, in the text too', async () => {
   const harness = stops.use(await startHarness());
   const states = fillByStatus(harness, STATUS_FIELDS.length);
   const { structured, text } = await harness.call('list_sources');
+  const heading = (status: string) =>
+    status.replace('_', ' ').replace(/^./, (c) => c.toUpperCase());
   for (const [status, id] of states) {
-    expect(structured.documents).toContainEqual(expect.objectContaining({ id, status }));
-    expect(text).toContain(`- ${id} ${status.replace('_', ' ')} `);
+    expect(structured.sources).toContainEqual(expect.objectContaining({ id, status }));
     const one = await harness.call('get_source', { id });
-    expect(one.structured.status).toBe(status);
-    expect(one.text).toContain(`- ${id} ${status.replace('_', ' ')} `);
+    expect(one.structured.sources).toMatchObject([{ id, status }]);
+    for (const told of [text, one.text]) {
+      const [above = ''] = told.split(`(${id})`);
+      expect(above.match(/^[A-Z][a-z ]+(?= \(\d+\):)/gm)?.at(-1)).toBe(heading(status));
+    }
   }
-  expect(text).toMatch(/ running \(PENDING\) .* failed \(COMPLETED\) /s);
+  expect(structured.sources.map(({ jobStatus }: { jobStatus?: string }) => jobStatus)).toEqual([
+    ...[undefined, 'IN_PROGRESS', 'PENDING', 'COMPLETED', undefined, undefined],
+  ]);
+});
+
+test('sources that failed for one reason share its advice, in the text and in the data', async () => {
+  const harness = stops.use(await startHarness());
+  const failed = { linkedJobStatus: 'FAILED', success: false, paragraphs: [] };
+  for (const error of ['Blocked by robots.txt', 'HTTP 404', 'Blocked by robots.txt too']) {
+    harness.sandbox.addDocument({ ...failed, error });
+  }
+  const { structured, text } = await harness.call('list_sources');
+  expect(structured.hints).toMatchObject([
+    { hint: 'robots_forbidden', count: 2 },
+    { hint: 'page_missing', count: 1 },
+  ]);
+  for (const { hint, advice, count } of structured.hints) {
+    const named = structured.sources.filter((source: { hint: string }) => source.hint === hint);
+    expect(named).toHaveLength(count);
+    expect(text.split(`Failed (${count}): ${advice}\n`)).toHaveLength(2);
+  }
 });
 
 test.each([
@@ -613,8 +630,8 @@ test.each([
   fillByStatus(harness, STATUS_FIELDS.length);
   const { structured } = await harness.call('list_sources', { status: given });
   const wanted = await harness.call('list_sources', { status: meant });
-  expect(structured.documents.length).toBeGreaterThan(0);
-  expect(structured.documents).toEqual(wanted.structured.documents);
+  expect(structured.sources.length).toBeGreaterThan(0);
+  expect(structured.sources).toEqual(wanted.structured.sources);
 });
 
 describe('a URL that is written otherwise than in Fini', () => {
@@ -632,11 +649,13 @@ describe('a URL that is written otherwise than in Fini', () => {
     'https://help.example/rewards/?utm_source=mail#top',
     'help.example/rewards#top',
   ])('%s points to the page that is there', async (originalUrl) => {
-    const { structured } = await harness.call('list_sources', { originalUrl });
-    expect(structured.documents).toEqual([]);
-    expect(structured.message).toContain(
-      `No source matches these filters. Without the slash, query or fragment at its end, the URL matches https://help.example/rewards (${id})`,
+    const { structured, text } = await harness.call('list_sources', { originalUrl });
+    expect(structured.sources).toEqual([]);
+    expect(structured.message).toBe(
+      'No source matches these filters. Without the slash, query or fragment at its end, the URL matches 1 source.',
     );
+    expect(structured.similar).toMatchObject([{ id, originalUrl: 'https://help.example/rewards' }]);
+    expect(text).toContain(`- https://help.example/rewards (${id}): `);
     // The other filters hold.
     const other = await harness.call('list_sources', { originalUrl, source: 'notion' });
     expect(other.structured.message).toBe('No source matches these filters.');

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SandboxArticle } from '../../src/sandbox/sandbox-server.ts';
 import { clientWithPerson, type PersonAnswer, Stops, startHarness } from '../harness.ts';
+import { nextCall, nextCallsOf } from '../next-calls.ts';
 import type { ScriptedSandbox } from '../scripted-sandbox.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
@@ -77,8 +78,10 @@ test('a draft of a new article goes live with its own fields, and its new ID is 
     },
   ]);
   expect(structured.outcome).toBe('published');
-  expect(text).toMatch(/^published: 1 draft published\. Agents answer .* get_knowledge_tree/);
-  expect(text).toContain(`Live article: ${article.articleId}`);
+  expect(text).toMatch(/^1 draft published\. Agents answer .* assigned to them\.\n/);
+  expect(text).toContain(
+    `\nPublished (1):\n- "Refunds" (${draft.id}): articleId ${article.articleId}, isNew, `,
+  );
 });
 
 test('a draft of an update keeps the ID of its live article, and says what it changes', async () => {
@@ -110,19 +113,24 @@ test('a draft of an update keeps the ID of its live article, and says what it ch
   expect(questions).toHaveLength(1);
   for (const part of [draft.id, live.id, '"Refunds" → "Refunds and returns"', '3 days'])
     expect(questions[0]).toContain(part);
-  expect(text).toContain('"Refunds take 5 days."');
+  expect(text).toContain(`changes ${structured.articles[0].changes.join('; ')}`);
 });
 
 test('with dryRun it only shows what would be published, and the call that does it', async () => {
   const { publish, sandbox, questions } = await start('accept');
   const { id } = draftOf(sandbox);
-  const { structured, text, isError } = await publish([id, UNKNOWN], { dryRun: true });
+  const answer = await publish([id, UNKNOWN], { dryRun: true });
+  const { structured, isError } = answer;
   expect(isError).toBe(false);
   expect(structured.outcome).toBe('dry_run');
   expect(structured.articles.map(({ status }: { status: string }) => status)).toEqual([
     ...['would_publish', 'not_published'],
   ]);
-  expect(text).toContain(`call publish_articles with {"articleIds":["${id}"]}`);
+  expect(structured.message).toMatch(
+    /^Nothing was published yet\. 1 draft of 2 can be published\./,
+  );
+  expect(nextCall(answer, 'publish_articles')).toEqual({ articleIds: [id] });
+  expect(nextCall(answer, 'list_articles')).toEqual({ type: 'draft' });
   expect(questions).toEqual([]);
   expect(publications(sandbox)).toEqual([]);
 });
@@ -204,7 +212,9 @@ describe('the person', () => {
     expectFitToShow(answer);
     const lines = questions[0]?.split('\n') ?? [];
     expect(lines).toHaveLength(5);
-    expect(lines[0]).toMatch(/^Publish 4 drafts in Fini\? Agents will answer customers from them/);
+    expect(lines[0]).toMatch(
+      /^Publish 4 drafts in Fini\? Agents will answer customers from what is published/,
+    );
     for (const [index, { id }] of [...drafts, update].entries()) {
       expect(lines[index + 1]).toMatch(new RegExp(`^- ${id} "`));
     }
@@ -256,7 +266,8 @@ describe('what is not published, and why', () => {
     expect(alone.isError).toBe(false);
     expect(alone.structured).toMatchObject({
       outcome: 'published',
-      message: '0 drafts published, 1 published before. Each has a reason.',
+      message:
+        '0 drafts published, 1 published before. Whatever was not published now has a reason.',
       articles: [{ status: 'already_published', reason: 'It has already been published.' }],
     });
     const both = await publish([before.id, draftOf(sandbox).id]);
@@ -272,7 +283,7 @@ describe('what is not published, and why', () => {
     const { publish } = await start();
     const { structured } = await publish([UNKNOWN, UNKNOWN.toUpperCase()]);
     expect(structured.articles).toMatchObject([
-      { id: UNKNOWN, reason: expect.stringMatching(/no such article: list_articles/) },
+      { id: UNKNOWN, reason: expect.stringMatching(/^Fini has no such article\./) },
     ]);
   });
 
@@ -327,7 +338,9 @@ describe('a live article that has changed since the draft was made', () => {
   test('is overwritten where the person agrees to that', async () => {
     const { publish, questions, draft, live } = await startWithConflict('accept');
     const { structured } = await publish([draft.id]);
-    expect(questions[0]).toMatch(/WARNING: the live article has changed .* Publishing undoes that/);
+    expect(questions[0]).toMatch(
+      /WARNING: The live article has changed .* publishing would undo that/,
+    );
     expect(structured.articles[0]).toMatchObject({ status: 'published', articleId: live.id });
   });
 
@@ -392,10 +405,10 @@ describe('what is said of a draft', () => {
     const hidden = draftOf(sandbox, { active: false, public: false });
     const seen = draftOf(sandbox, { active: true, public: true });
     const { structured, text } = await publish([hidden.id, seen.id]);
-    for (const shown of [questions[0], text]) {
-      expect(shown).toMatch(/a new article in folder .*, inactive, not shown in the help center/);
-      expect(shown).toMatch(/a new article in folder [^,]*, shown in the help center/);
-    }
+    const [question] = questions;
+    expect(question).toMatch(/a new article in folder .*, inactive, not shown in the help center/);
+    expect(question).toMatch(/a new article in folder [^,]*, shown in the help center/);
+    expect(text).toMatch(/isNew, visibility "inactive, not shown in the help center", folder /);
     expect(structured.articles).toMatchObject([
       { isNew: true, visibility: 'inactive, not shown in the help center' },
       { isNew: true, visibility: 'shown in the help center' },
@@ -407,7 +420,7 @@ describe('what is said of a draft', () => {
     const live = sandbox.addArticle({ title: 'Refunds' });
     const { text, structured } = await publish([live.id, UNKNOWN]);
     expect(text).not.toMatch(/a new article|untitled/);
-    expect(text).toContain(`- not published: ${UNKNOWN}. Fini has no such article`);
+    expect(text).toContain(`- ${UNKNOWN} → Fini has no such article`);
     expect(structured.articles[0].isNew).toBeUndefined();
   });
 
@@ -464,6 +477,7 @@ describe('a request without an answer', () => {
       { id: second.id, status: 'not_published', reason: expect.stringMatching(/^Not sent/) },
     ]);
     const again = await publish([first.id]);
+    expect(nextCallsOf(again, 'get_articles')).toEqual([{ articleIds: [first.id] }]);
     expect(again.structured.articles).toMatchObject([
       { status: 'unknown', reason: expect.stringMatching(/did not send it again/) },
     ]);
@@ -492,7 +506,7 @@ describe('a request without an answer', () => {
       {
         status: 'already_published',
         articleId,
-        reason: expect.stringMatching(/already been published as/),
+        reason: 'It has already been published.',
       },
     ]);
     expect(publications(sandbox)).toHaveLength(1);
