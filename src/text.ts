@@ -106,13 +106,14 @@ export function cut(text: string, length: number): string {
   return text.slice(0, length).replace(/\p{Cs}$/u, '');
 }
 
-/**
- * A value that a caller passed, in quotes, as an error names it: bounded, and without what
- * stands before an "@", which may be a password.
- */
+/** A text without what stands before an "@", which may be a password. */
+export function masked(text: string): string {
+  return text.replace(/^([a-z]+:\/\/)?.*@/is, '$1…@');
+}
+
+/** A value that a caller passed, in quotes, as an error names it: bounded and {@link masked}. */
 export function quoted(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
-  const open = text.replace(/^([a-z]+:\/\/)?.*@/is, '$1…@');
+  const open = masked(typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value)));
   const json = JSON.stringify(open.length > VALUE_LENGTH ? `${cut(open, VALUE_LENGTH)}…` : open);
   return json.replace(UNCLEAR, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }

@@ -17,6 +17,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { vi } from 'vitest';
+import * as z from 'zod';
 import { readCommand } from '../src/command-line.ts';
 import { type Config, TOOL_GROUPS } from '../src/config.ts';
 import { createLog, type Log } from '../src/log.ts';
@@ -25,6 +26,7 @@ import { Secrets } from '../src/secrets.ts';
 import { connectServer, createServer, guarded } from '../src/server.ts';
 import { bounded, ERROR_LENGTH } from '../src/text.ts';
 import { toolsFor } from '../src/tools/index.ts';
+import { type NextCall, nextCallsSchema } from '../src/tools/next-calls.ts';
 import type { ToolDependencies } from '../src/tools/tool.ts';
 import { serveHttp } from '../src/transports/http.ts';
 import { StdioTransport } from '../src/transports/stdio.ts';
@@ -64,6 +66,15 @@ export interface ToolAnswer {
   readonly isError: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: tests read structured content of many shapes.
   readonly structured: any;
+  /** The calls that it proposes; those of an error are beside its text. */
+  readonly nextCalls: readonly NextCall[];
+}
+
+/** The input of the first call of a tool that an answer proposes. */
+export function nextInput({ nextCalls, text }: ToolAnswer, tool: string): Record<string, unknown> {
+  const found = nextCalls.find((call) => call.tool === tool);
+  if (found === undefined) throw new Error(`no call of ${tool} in: ${text}`);
+  return { ...found.arguments };
 }
 
 /** The environment of a server under test: the sandbox's address and key, and quick polling without a limit. */
@@ -430,13 +441,20 @@ export async function connectClient(
   return { client, transport, call };
 }
 
+const answerSchema = z.object({
+  structuredContent: z.object({ nextCalls: nextCallsSchema.optional() }).optional(),
+  _meta: z.object({ 'fini-mcp/nextCalls': nextCallsSchema.optional() }).optional(),
+});
+
 /** Takes a tool's answer apart. */
 export function readAnswer(answer: Record<string, unknown>): ToolAnswer {
   const content = Array.isArray(answer.content) ? answer.content : [];
+  const { structuredContent, _meta } = answerSchema.parse(answer);
   return {
     text: content.map((part: { text?: string }) => part.text ?? '').join('\n'),
     isError: answer.isError === true,
     structured: answer.structuredContent,
+    nextCalls: structuredContent?.nextCalls ?? _meta?.['fini-mcp/nextCalls'] ?? [],
   };
 }
 

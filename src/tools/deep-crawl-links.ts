@@ -1,11 +1,15 @@
 import * as z from 'zod';
 import { crawlSite } from '../ingestion/site.ts';
-import { counted, paragraph } from '../text.ts';
-import { crawlEnd, finiSays, leftOutLinks, NO_PAGES, shownPages } from './crawl-texts.ts';
+import { paragraph, plural } from '../text.ts';
+import { crawlText, unusableLinks } from './crawl-texts.ts';
 import { startUrls } from './fields.ts';
+import { inputFor, type NextCall } from './next-calls.ts';
 import { defineTool } from './tool.ts';
 
-/** Finds the pages of a site (fini-api.md, "crawl links"). */
+/** What a call need not say, here and for ingest_site. */
+const DEFAULTS = { limit: 250 };
+
+/** Finds the pages of a site. */
 export const deepCrawlLinks = defineTool({
   name: 'deep_crawl_links',
   title: 'Find the pages of a site',
@@ -17,31 +21,42 @@ export const deepCrawlLinks = defineTool({
   openWorld: true,
   inputSchema: z.strictObject({
     links: startUrls,
-    limit: z.int().min(1).default(250).describe('Maximum number of URLs. Default 250.'),
+    limit: z.int().min(1).default(DEFAULTS.limit).describe('Maximum number of URLs. Default 250.'),
   }),
   outputSchema: z.object({
-    message: z.string().describe('What was found, and what to do next.'),
-    count: z.int().describe('How many pages were found.'),
+    found: z.int().describe('How many pages were found.'),
     urls: z.array(z.string()).describe('Their URLs, each once.'),
+    unusable: z
+      .array(z.object({ input: z.string(), reason: z.string() }))
+      .optional()
+      .describe('Links that Fini cannot ingest.'),
   }),
+  lists: { urls: 'in order', unusable: 'in order' },
   async handler({ links, limit }, { fini, call }) {
-    const crawl = await crawlSite(fini, links, limit, call);
-    const urls = crawl.pages.slice(0, limit);
-    const found =
-      urls.length === 0
-        ? NO_PAGES
-        : `${counted(urls.length, 'page')} found. Nothing is ingested yet. Pass the URLs you choose to ingest_and_wait as documentIdsToAdd.`;
-    const { shown, others } = shownPages(urls);
-    const message = paragraph(
-      found,
-      others,
-      leftOutLinks(crawl.unusable),
-      crawl.endedAt === null ? '' : crawlEnd(crawl.endedAt),
-      finiSays(crawl.message),
-    );
-    return { message, count: urls.length, urls: shown };
-  },
-  text({ urls, message }) {
-    return [message, ...urls].join('\n');
+    const { pages, unusable, endedAt, message } = await crawlSite(fini, links, limit, call);
+    const urls = pages.slice(0, limit);
+    const calls: NextCall[] = [];
+    if (urls.length > 0) {
+      const why = `Ingest ${plural(urls.length, 'page')} and wait`;
+      calls.push({ tool: 'ingest_site', arguments: inputFor({ links, limit }, DEFAULTS), why });
+    }
+    if (endedAt !== null) {
+      const why = 'Look for more pages';
+      calls.push({ tool: 'deep_crawl_links', arguments: { links, limit: 2 * endedAt }, why });
+    }
+    return {
+      message: paragraph(
+        `${plural(urls.length, 'page')} found.`,
+        urls.length > 0 ? 'Nothing is ingested yet.' : '',
+        unusable.length > 0
+          ? `${plural(unusable.length, 'link')} left out, which Fini cannot ingest.`
+          : '',
+        crawlText(urls.length, endedAt, message),
+      ),
+      nextCalls: calls,
+      found: urls.length,
+      urls,
+      unusable: unusable.length > 0 ? unusableLinks(unusable) : undefined,
+    };
   },
 });

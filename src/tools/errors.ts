@@ -6,7 +6,7 @@ import { GenerationError, SourcesNotReady } from '../knowledge/generation.ts';
 import { counted, jsonText, parsedUrl, quotedMessage } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';
 import { queuedAfterInput } from './fields.ts';
-import { RAW_FILE_HINT } from './hints.ts';
+import { adviceOf } from './hints.ts';
 import { listedNames, toolsFor } from './index.ts';
 import { generateCall, ingestCall, waitCall } from './pasted-calls.ts';
 import type { ServerKind, ToolDependencies } from './tool.ts';
@@ -272,7 +272,7 @@ function explainStatus(error: FiniError, kind: ServerKind, said: string, next: s
         return `${start} Nothing was published. Correct the draft in the Fini dashboard, then call again.`;
       }
       if (operation === 'refresh sources') {
-        return `${start} Nothing was carried out. Fix the input: leave out raw files (source "files") and IDs that Fini does not have (list_sources shows them all), then call again. ${RAW_FILE_HINT}`;
+        return `${start} Nothing was carried out. Fix the input: leave out raw files (source "files") and IDs that Fini does not have (list_sources shows them all), then call again. ${adviceOf('raw_file')}`;
       }
       return `${start} Nothing was carried out. ${operation.includes('provider') ? 'The provider must be connected in the Fini dashboard. If it is, fix' : 'Fix'} the input accordingly and call again.`;
   }

@@ -13,8 +13,8 @@ import {
   WORD_LENGTH,
 } from '../text.ts';
 import { sourceId, sourceIds, timeoutSeconds } from './fields.ts';
-import { troubleStep } from './next-steps.ts';
 import { generateCall } from './pasted-calls.ts';
+import { troubleText } from './report.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
@@ -156,7 +156,7 @@ function nextSteps(
     untold.length === 0
       ? ''
       : `Fini does not tell how ${counted(untold.length, 'job')} ended. To look for the drafts, call list_articles with {"type":"draft"}.`,
-    trouble === null ? '' : troubleStep(trouble),
+    troubleText(trouble),
     articleIds.length === 0
       ? ''
       : `To read the drafts, call get_articles with ${jsonText({ articleIds: articleIds.slice(0, DRAFTS_READ) })}.${articleIds.length > DRAFTS_READ ? ' Then the others.' : ''} Drafts are not live: a person must review ${canPublish ? 'them, and agree to publish_articles' : 'and publish them in the Fini dashboard'}.`,

@@ -9,30 +9,31 @@ import {
   type ImportResult,
   planImport,
   runImport,
-  shownTitle,
 } from '../ingestion/provider-import.ts';
 import { statusOf } from '../ingestion/source-list.ts';
 import { stateOf } from '../ingestion/states.ts';
-import {
-  bounded,
-  counted,
-  jsonText,
-  paragraph,
-  quoted,
-  shown,
-  TITLE_LENGTH,
-  URL_LENGTH,
-} from '../text.ts';
+import { bounded, paragraph, plural, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../text.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
-import { ingestCall } from './pasted-calls.ts';
+import { callForItems, inputFor, type NextCall } from './next-calls.ts';
+import { ingestCalls } from './next-steps.ts';
 import { textMeanings } from './read-input.ts';
-import { reportOutput, reportSchema, reportText } from './report.ts';
+import { listOmitted, outcomeShape, ROW_STATUSES, reportAnswer, rowShape } from './report.ts';
 import { boundedResource } from './resource.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 import { callBefore, waitOptions } from './wait-options.ts';
 
-/** How many items of a kind a dry run shows; list_provider_resources has them all. */
-const SHOWN_ITEMS = 100;
+/** What a call need not say. */
+const DEFAULTS = { all: false, english: true, dryRun: false };
+
+/** How an item stands before it is imported, or if it cannot be. */
+const STATUSES = [
+  'new',
+  'running',
+  'never_ingested',
+  'unknown',
+  'not_found',
+  'unregistered',
+] as const;
 
 /** What names a provider's item. */
 const externalId = trimmed.min(1).register(textMeanings, {
@@ -41,7 +42,7 @@ const externalId = trimmed.min(1).register(textMeanings, {
   many: "the provider's own IDs, or its items' URLs",
 });
 
-/** Lists, chooses, registers, queues and waits (fini-api.md, the two routes of provider resources). */
+/** Lists, chooses, registers, queues and waits. */
 export const importProviderResources = defineTool({
   name: 'import_provider_resources',
   title: 'Import from a provider and wait',
@@ -87,45 +88,24 @@ export const importProviderResources = defineTool({
       );
     }),
   outputSchema: z.object({
-    message: z.string().describe('What was found and selected, and what to do next.'),
     found: z.int().describe('How many items the provider has that are not in Fini yet.'),
     selected: z.int().describe('How many items are selected, including those already in Fini.'),
     ingestedBefore: z
       .int()
       .describe('How many matching sources are already ingested and need nothing.'),
-    notFound: z
-      .array(z.string())
-      .describe('The externalIds that neither the provider nor Fini has.'),
-    unregistered: z
-      .array(z.string())
-      .describe('The externalIds of items for which Fini returned no source ID.'),
-    toAdd: z
+    ...z.object(outcomeShape).partial().shape,
+    sources: z
       .array(
         z.object({
-          externalId: z.string(),
-          title: z.string(),
-          originalUrl: z.string(),
-          path: z.array(z.string()).describe('Titles of its parents, outermost first.'),
+          ...rowShape,
+          status: z.enum([...STATUSES, ...ROW_STATUSES]),
+          externalId: z.string().optional(),
+          path: z.array(z.string()).optional().describe('Titles of its parents, outermost first.'),
         }),
       )
-      .optional()
-      .describe('With dryRun: what would be registered and ingested.'),
-    toRefresh: z
-      .array(
-        z.object({
-          id: z.string().describe('Source ID.'),
-          title: z.string().optional(),
-          status: z.string().describe('completed, failed, running, never_ingested or unknown.'),
-        }),
-      )
-      .optional()
-      .describe(
-        'With dryRun, or if there is no report: existing sources to ingest again or wait for.',
-      ),
-    report: reportSchema
-      .optional()
-      .describe('The result; absent with dryRun, or if nothing was queued.'),
+      .describe('With dryRun the selected items as they stand now, otherwise the result for each.'),
   }),
+  lists: { sources: 'by status' },
   async handler(input, context) {
     const { provider, english, timeoutSeconds, dryRun } = input;
     const { fini, ingestion, progress } = context;
@@ -138,86 +118,86 @@ export const importProviderResources = defineTool({
       found: plan.listed,
       selected: toAdd.length + known.length,
       ingestedBefore: plan.ingestedBefore,
-      notFound: plan.notFound.map((id) => bounded(id, URL_LENGTH)),
     };
+    const notFound = plan.notFound.map((id) => ({
+      status: 'not_found' as const,
+      input: bounded(id, URL_LENGTH),
+    }));
     if (dryRun || summary.selected === 0) {
+      const before = summary.selected === 0 ? plan.namedBefore : [];
       return {
         ...summary,
-        toAdd: toAdd.slice(0, SHOWN_ITEMS).map(shownResource),
-        toRefresh: known.slice(0, SHOWN_ITEMS).map(boundedSource),
-        unregistered: [],
-        message: messageOf(plan, choice, dryRun),
+        message: paragraph(
+          planText(plan, choice),
+          dryRun && summary.selected > 0 ? 'Nothing is registered or queued yet.' : '',
+        ),
+        nextCalls: nextCalls(plan, choice, input),
+        sources: [
+          ...notFound,
+          ...toAdd.map((resource) => ({ status: 'new' as const, ...namedResource(resource) })),
+          ...[...known, ...before].map(knownSource),
+        ],
       };
     }
     if (toAdd.length > 0) {
-      progress.begin(`Registering ${counted(toAdd.length, 'item')} from ${providerName(provider)}`);
+      progress.begin(`Registering ${plural(toAdd.length, 'item')} from ${providerName(provider)}`);
     }
     const result = await runImport(fini, ingestion, provider, plan, english, options);
     const { report, unregistered } = result;
     progress.end(report?.counts.unfinished === 0);
+    const queueing = { source: provider, documentIdsToRefresh: [], english, baser: false };
+    const answer = report === null ? null : reportAnswer(report, context, queueing);
+    const afterwards = afterImport(result, input, context.explain);
     return {
+      ...answer,
       ...summary,
-      // Where there is no report, nothing else would name them.
-      toRefresh: report === null ? known.map(boundedSource) : undefined,
-      unregistered: unregistered.map(({ externalId }) => bounded(externalId, URL_LENGTH)),
-      report: report === null ? undefined : reportOutput(report, context),
-      message: [
-        messageOf(plan, choice, false),
-        ...afterwards(result, choice, context.explain),
-      ].join(' '),
+      message: paragraph(answer?.message ?? '', afterwards.message, planText(plan, choice)),
+      nextCalls: [
+        ...(answer?.nextCalls ?? []),
+        ...afterwards.nextCalls,
+        ...otherNames(plan.notFound, input),
+      ],
+      sources: [
+        ...notFound,
+        ...unregistered.map((resource) => ({
+          status: 'unregistered' as const,
+          ...namedResource(resource),
+        })),
+        // Without a report nothing else would name them.
+        ...(answer?.sources ?? known.map(knownSource)),
+      ],
     };
   },
-  text({ toAdd: planned, toRefresh = [], notFound, unregistered, report, message }) {
-    const toAdd = planned ?? [];
-    // Without a dry run it need not have come to what was planned.
-    const isDone = planned === undefined;
-    const named = [
-      ...toAdd.map(
-        ({ externalId, title, originalUrl, path }) =>
-          `- to add: ${[...path, title].join(' › ')} (externalId ${jsonText(externalId)}, ${bounded(originalUrl, URL_LENGTH)})`,
-      ),
-      ...toRefresh.map(
-        ({ id, title = 'untitled', status }) =>
-          `- in Fini${isDone ? '' : plannedFor(status)}: ${title} (${id})`,
-      ),
-    ];
-    return [
-      message,
-      ...notFound.map((id) => `- not found: ${jsonText(id)}`),
-      ...unregistered.map((id) => `- not registered: ${jsonText(id)}`),
-      ...named,
-      ...(report === undefined ? [] : [reportText(report)]),
-    ].join('\n');
+  showOmitted: ({ sources }, { provider, search }) =>
+    sources.some(({ status }) => status === 'new')
+      ? {
+          tool: 'list_provider_resources',
+          arguments: inputFor({ provider, search }, {}),
+          why: 'Show all items that are not in Fini yet, page by page',
+        }
+      : listOmitted({ sources }),
+  isError: ({ found, selected, ingestedBefore, outcome, sources }, { dryRun }) => {
+    if (!dryRun && selected > 0) return outcome === undefined || outcome === 'failed';
+    const isMissing = sources.some(({ status }) => status === 'not_found');
+    return selected + ingestedBefore === 0 && (found > 0 || isMissing);
   },
-  isError: ({ found, selected, ingestedBefore, report, toAdd, notFound }) =>
-    toAdd === undefined
-      ? report === undefined || report.outcome === 'failed'
-      : selected + ingestedBefore === 0 && found + notFound.length > 0,
 });
 
-/** A source, as far as a dry run shows it. */
-interface SourceName {
-  readonly id: string;
-  readonly title?: string | undefined;
-  readonly status: string;
-}
-
-/** What an import does with what Fini has. */
-function plannedFor(status: string): string {
-  if (status === 'running') return ', running, to be waited for';
-  return status === 'never_ingested'
-    ? ', never ingested, to be ingested'
-    : ', to be ingested again';
-}
+type Input = Readonly<Record<string, unknown>> & { readonly provider: Provider };
 
 function isUrl(text: string): boolean {
   return /^https?:\/\//i.test(text);
 }
 
-/** An item, as far as a dry run shows it; list_provider_resources has all that register takes. */
-function shownResource(resource: ProviderResource) {
+/** An item's names; list_provider_resources has all that register takes. */
+function namedResource(resource: ProviderResource) {
   const { externalId, title, originalUrl, path } = boundedResource(resource);
-  return { externalId, title, originalUrl, path };
+  return {
+    externalId: bounded(externalId, URL_LENGTH),
+    title,
+    originalUrl: bounded(originalUrl, URL_LENGTH),
+    path,
+  };
 }
 
 /** A provider as people write its name. */
@@ -225,9 +205,15 @@ function providerName(provider: Provider): string {
   return provider.charAt(0).toUpperCase() + provider.slice(1);
 }
 
-function boundedSource(document: FiniDocument): SourceName {
-  const { id, title } = document;
-  return { id, title: shown(title, TITLE_LENGTH), status: statusOf(document) };
+/** A source as it stands before it is imported. */
+function knownSource(document: FiniDocument) {
+  const { id, title, originalUrl } = document;
+  return {
+    status: statusOf(document),
+    id,
+    title: shown(title, TITLE_LENGTH),
+    originalUrl: shown(originalUrl, URL_LENGTH),
+  };
 }
 
 function choiceOf({
@@ -241,115 +227,138 @@ function choiceOf({
   return externalIds === undefined ? { all: true } : { externalIds };
 }
 
-function messageOf(plan: ImportPlan, choice: Choice, dryRun: boolean): string {
+/** What was found and selected. */
+function planText(plan: ImportPlan, choice: Choice): string {
   const { listed, toAdd, known, notFound, searchedInPart, unreadable } = plan;
-  const selected = toAdd.length + known.length;
-  const sentences = [
-    `${counted(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
+  const isNothing = toAdd.length + known.length === 0;
+  const where = searchedInPart
+    ? 'among the newest sources in Fini (the time ran out before the older ones were searched)'
+    : 'in Fini';
+  return paragraph(
+    isNothing && notFound.length === 0 ? nothingSelected(plan, choice) : '',
+    `${plural(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
     known.length === 0
       ? ''
       : 'externalIds' in choice
-        ? `${counted(known.length, 'selected item')} already in Fini, to be ingested again.`
-        : `${counted(known.length, 'matching item')} in Fini whose ingestion has not finished: ${pronouns(known)} will be ingested, or waited for if ${pronouns(known)} ${known.length === 1 ? 'is' : 'are'} running.`,
+        ? `${plural(known.length, 'selected item')} already in Fini, to be ingested again.`
+        : `${plural(known.length, 'matching item')} in Fini whose ingestion has not finished: running jobs are waited for, and the rest is ingested.`,
     notFound.length === 0
       ? ''
-      : `${counted(notFound.length, 'externalId')} not found at the provider or ${searchedInPart ? 'among the newest sources in Fini (the time ran out before the older ones were searched)' : 'in Fini'}: check with list_provider_resources.${otherNames(notFound)}`,
-    unreadable === 0 ? '' : `${counted(unreadable, 'item')} without a usable ID or URL left out.`,
-    selected === 0 && notFound.length === 0 ? nothingSelected(plan, choice) : '',
-    dryRun && selected > SHOWN_ITEMS
-      ? `Only the first ${SHOWN_ITEMS} are shown. list_provider_resources lists them all, page by page.`
-      : '',
-    dryRun && selected > 0
-      ? 'Nothing is registered or queued yet. To import these, call import_provider_resources again without dryRun.'
-      : '',
-  ];
-  return paragraph(...sentences);
+      : `${plural(notFound.length, 'externalId')} not found at the provider or ${where}.`,
+    unreadable === 0 ? '' : `${plural(unreadable, 'item')} without a usable ID or URL left out.`,
+  );
 }
 
-function pronouns({ length }: readonly unknown[]): 'it' | 'they' {
-  return length === 1 ? 'it' : 'they';
-}
-
-/** What else the externalIds that were not found may be. */
-function otherNames(notFound: readonly string[]): string {
-  const title = notFound.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
-  const sourceId = notFound.find(isSourceId);
-  const sentences = [
-    title === undefined
-      ? ''
-      : ` ${quoted(bounded(title, TITLE_LENGTH))} may be a title: to choose by title, pass search instead.`,
-    sourceId === undefined
-      ? ''
-      : ` If ${sourceId} is the ID of a source of another kind, call refresh_sources with ${JSON.stringify({ documentIds: [sourceId] })}.`,
-  ];
-  return sentences.join('');
-}
-
-/** Sources that have been ingested, by title and ID, and the call that ingests them again. */
-function namedSources(sources: readonly FiniDocument[], more: number): string {
-  const names = sources.map((source) => {
-    const title = quoted(
-      shownTitle({ title: source.title ?? '', originalUrl: source.originalUrl ?? '' }),
-    );
-    return `${title} (${source.id}${stateOf(source) === 'failed' ? ', failed' : ''})`;
-  });
-  return `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-}
-
-function refreshCall(sources: readonly FiniDocument[]): string {
-  return `call refresh_sources with ${JSON.stringify({ documentIds: sources.map(({ id }) => id) })}`;
-}
-
+/** Why nothing is selected. */
 function nothingSelected(plan: ImportPlan, choice: Choice): string {
   const { ingestedBefore, failedBefore, namedBefore, others } = plan;
-  if (failedBefore > 0) {
-    const failed = namedBefore.filter((source) => stateOf(source) === 'failed');
-    const [named, of] = 'search' in choice ? [namedBefore, ingestedBefore] : [failed, failedBefore];
-    return `Nothing is queued: Fini already has ${counted(ingestedBefore, 'matching source')}, of which ${failedBefore} failed: ${namedSources(named, of - named.length)}. list_sources with status "failed" shows why; to ingest ${failed.length === failedBefore ? 'them' : 'these'} again, ${refreshCall(failed)}.`;
-  }
-  if (ingestedBefore > 0 && 'search' in choice) {
-    const named = namedSources(namedBefore, ingestedBefore - namedBefore.length);
-    return `Nothing is queued, since Fini has ingested what matches: ${named}. To ingest ${namedBefore.length === 1 ? 'it' : 'these'} again, ${refreshCall(namedBefore)}.`;
-  }
   if (ingestedBefore > 0) {
-    return 'Nothing is queued, because what you selected is already ingested. list_sources shows it.';
+    const some =
+      namedBefore.length < ingestedBefore ? ` Only ${namedBefore.length} are shown here.` : '';
+    const failed = failedBefore > 0 ? `, of which ${failedBefore} failed` : '';
+    return `Nothing is queued, because Fini has already ingested what was selected: ${plural(ingestedBefore, 'matching source')}${failed}.${some}`;
   }
   if ('all' in choice) {
-    return 'Nothing is queued: the provider has nothing to import, or it is already in Fini (see list_sources).';
+    return 'Nothing is queued: the provider has nothing to import, or it is already in Fini.';
   }
-  const search = 'search' in choice ? ` ${quoted(choice.search)}` : '';
   const titles = others.map((title) => quoted(bounded(title, TITLE_LENGTH))).join(', ');
-  const there = titles === '' ? '' : `: try a shorter word. Available: ${titles}`;
-  return `Nothing matches${search}${there} (list_provider_resources shows all items, list_sources what is already in Fini).`;
+  const search = 'search' in choice ? ` ${quoted(choice.search)}` : '';
+  const hint = titles === '' ? '' : ` Try a shorter word. Available: ${titles}.`;
+  return `Nothing matches${search}.${hint}`;
 }
 
-/** What happened in addition to the report, and how to continue. */
-function afterwards(
-  result: ImportResult,
-  choice: Choice,
-  explain: ToolContext['explain'],
-): string[] {
-  const { unregistered, registered, trouble } = result;
-  const sentences: string[] = [];
-  const byTitle = 'search' in choice ? ' (found by title; list_sources shows the others)' : '';
-  if (trouble instanceof IngestionError) {
-    sentences.push(explain(trouble) ?? '');
-    if (trouble.stage === 'not_queued' && registered > 0) {
-      sentences.push(
-        `${counted(registered, 'item')} registered. To queue ${registered === 1 ? 'it' : 'them'}, ${ingestCall(trouble.left, trouble.request)}`,
-      );
-    }
-  } else if (trouble !== null) {
-    sentences.push(`Nothing was queued. ${explain(trouble)}`);
-    if (!trouble.surelyNotCarriedOut) {
-      sentences.push(
-        `Call import_provider_resources again with the same input to continue with what is registered${byTitle}.`,
-      );
-    }
-  } else if (unregistered.length > 0) {
-    sentences.push(
-      `Fini returned no source ID for ${counted(unregistered.length, 'item')} (listed as not registered). To try again, pass them as externalIds.`,
-    );
+/** The calls that may follow where nothing was queued. */
+function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
+  const { toAdd, known, notFound, namedBefore, failedBefore } = plan;
+  const { provider } = input;
+  const selected = toAdd.length + known.length;
+  if (selected > 0) {
+    const now = inputFor({ ...input, dryRun: false }, DEFAULTS);
+    const why = `Import ${plural(selected, 'selected item')}`;
+    return [
+      { tool: 'import_provider_resources', arguments: now, why },
+      ...otherNames(notFound, input),
+    ];
   }
-  return sentences;
+  const failed = namedBefore.filter((source) => stateOf(source) === 'failed');
+  const again = (failedBefore > 0 ? failed : 'search' in choice ? namedBefore : []).map(
+    ({ id }) => id,
+  );
+  const status = failedBefore > 0 ? 'failed' : undefined;
+  return [
+    ...callForItems(
+      'refresh_sources',
+      'documentIds',
+      again,
+      `Ingest ${plural(again.length, failedBefore > 0 ? 'failed source' : 'source')} again`,
+    ),
+    ...otherNames(notFound, input),
+    {
+      tool: 'list_sources',
+      arguments: inputFor({ source: provider, status }, {}),
+      why: `Show ${failedBefore > 0 ? 'why sources failed' : 'what is already in Fini'}`,
+    },
+    {
+      tool: 'list_provider_resources',
+      arguments: { provider },
+      why: 'Show the items that are not in Fini yet',
+    },
+  ];
+}
+
+/** Calls for externalIds that were not found, since they may be titles or source IDs. */
+function otherNames(notFound: readonly string[], { provider, english }: Input): NextCall[] {
+  const title = notFound.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
+  const calls: NextCall[] = [];
+  if (title !== undefined) {
+    const search = { provider, search: title, ...inputFor({ english }, DEFAULTS), dryRun: true };
+    const why = `Look for ${quoted(bounded(title, TITLE_LENGTH))} as a title`;
+    calls.push({ tool: 'import_provider_resources', arguments: search, why });
+  }
+  const documentIds = notFound.filter(isSourceId);
+  const why = 'Ingest these again, if they are IDs of other sources';
+  return [...calls, ...callForItems('refresh_sources', 'documentIds', documentIds, why)];
+}
+
+/** What happened besides the report, and how to continue. */
+function afterImport(
+  { unregistered, registered, trouble }: ImportResult,
+  input: Input,
+  explain: ToolContext['explain'],
+): { message: string; nextCalls: NextCall[] } {
+  const { provider } = input;
+  if (trouble instanceof IngestionError) {
+    const isRegistered = trouble.stage === 'not_queued' && registered > 0;
+    const why = `Queue ${plural(registered, 'registered item')}`;
+    return {
+      message: paragraph(
+        explain(trouble) ?? '',
+        isRegistered ? `${plural(registered, 'item')} registered.` : '',
+      ),
+      nextCalls: isRegistered ? ingestCalls(trouble.request, trouble.left, why) : [],
+    };
+  }
+  if (trouble !== null) {
+    const again = {
+      tool: 'import_provider_resources',
+      arguments: inputFor(input, DEFAULTS),
+      why: 'Continue with what is registered',
+    };
+    return {
+      message: `Nothing was queued. ${explain(trouble)}`,
+      nextCalls: trouble.surelyNotCarriedOut ? [] : [again],
+    };
+  }
+  const ids = unregistered.map(({ externalId }) => externalId);
+  return {
+    message:
+      ids.length === 0 ? '' : `Fini returned no source ID for ${plural(ids.length, 'item')}.`,
+    nextCalls: callForItems(
+      'import_provider_resources',
+      'externalIds',
+      ids,
+      `Import ${plural(ids.length, 'unregistered item')} again`,
+      { provider, ...inputFor({ english: input.english }, DEFAULTS) },
+    ),
+  };
 }

@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { ingestShape, refuseIngestFaults, timeoutSeconds } from './fields.ts';
-import { reportOutput, reportShape, reportText } from './report.ts';
+import { listOmitted, reportAnswer, reportShape } from './report.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
-/** Queues, waits and accounts for every item (design.md, "The report of a wait"). */
+/** Queues, waits and accounts for every item. */
 export const ingestAndWait = defineTool({
   name: 'ingest_and_wait',
   title: 'Ingest sources and wait',
@@ -16,12 +16,13 @@ export const ingestAndWait = defineTool({
   openWorld: true,
   inputSchema: refuseIngestFaults(z.strictObject({ ...ingestShape, timeoutSeconds })),
   outputSchema: z.object(reportShape),
+  lists: { sources: 'by status' },
   async handler({ timeoutSeconds, ...request }, context) {
     const { ingestion, progress } = context;
     const report = await ingestion.ingestAndWait(request, waitOptions(timeoutSeconds, context));
     progress.end(report.counts.unfinished === 0);
-    return reportOutput(report, context);
+    return reportAnswer(report, context, request);
   },
-  text: reportText,
+  showOmitted: listOmitted,
   isError: ({ outcome }) => outcome === 'failed',
 });

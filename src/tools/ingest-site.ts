@@ -1,11 +1,12 @@
 import * as z from 'zod';
 import { globFaults } from '../ingestion/glob-faults.ts';
 import { planSite, type SitePlan } from '../ingestion/site.ts';
-import { counted, paragraph, quoted } from '../text.ts';
-import { crawlEnd, finiSays, leftOutLinks, NO_PAGES, shownPages } from './crawl-texts.ts';
+import { paragraph, plural, quoted } from '../text.ts';
+import { crawlText, unusableLinks } from './crawl-texts.ts';
 import { dryRun, listOf, startUrls, timeoutSeconds } from './fields.ts';
+import { inputFor, type NextCall } from './next-calls.ts';
 import { textMeanings } from './read-input.ts';
-import { reportOutput, reportSchema, reportText } from './report.ts';
+import { listOmitted, outcomeShape, ROW_STATUSES, reportAnswer, rowShape } from './report.ts';
 import { defineTool } from './tool.ts';
 import { callBefore, waitOptions } from './wait-options.ts';
 
@@ -28,7 +29,12 @@ const globs = listOf(
   })
   .default([]);
 
-/** Crawls, filters, queues and waits (fini-api.md, "crawl links" and "ingest sources"). */
+/** The most pages of a site, if the call does not say. */
+const DEFAULT_LIMIT = 250;
+/** What a call need not say. */
+const DEFAULTS = { limit: DEFAULT_LIMIT, english: true, dryRun: false };
+
+/** Crawls, filters, queues and waits. */
 export const ingestSite = defineTool({
   name: 'ingest_site',
   title: 'Ingest a website and wait',
@@ -49,14 +55,17 @@ export const ingestSite = defineTool({
       'Globs of paths to leave out. Each must match a page, or nothing is queued.',
     ),
     /** The most pages to ingest. */
-    limit: z.int().min(1).default(250).describe('Maximum number of pages to ingest. Default 250.'),
+    limit: z
+      .int()
+      .min(1)
+      .default(DEFAULT_LIMIT)
+      .describe('Maximum number of pages to ingest. Default 250.'),
     /** English-specific processing. */
     english: z.boolean().default(true).describe('English-specific processing. Default true.'),
     timeoutSeconds,
     dryRun,
   }),
   outputSchema: z.object({
-    message: z.string().describe('What was found and selected, and what to do next.'),
     found: z.int().describe('How many pages the crawl found.'),
     selected: z.int().describe('How many of them are selected.'),
     leftOut: z
@@ -67,90 +76,126 @@ export const ingestSite = defineTool({
         unusable: z.int().describe('Links that Fini cannot ingest.'),
       })
       .describe('How many are left out, and why.'),
-    urls: z.array(z.string()).optional().describe('With dryRun: the selected pages.'),
-    report: reportSchema.optional().describe('The result; absent if nothing was queued.'),
+    unmatchedGlobs: z.array(z.string()).optional().describe('Globs that match no page.'),
+    ...z.object(outcomeShape).partial().shape,
+    sources: z
+      .array(
+        z.object({
+          ...rowShape,
+          status: z.enum(['selected', 'unusable', ...ROW_STATUSES]),
+          reason: z.string().optional(),
+        }),
+      )
+      .describe('With dryRun the selected pages, otherwise the result for each.'),
   }),
-  async handler({ links, include, exclude, limit, english, timeoutSeconds, dryRun }, context) {
+  lists: { sources: 'by status' },
+  async handler(input, context) {
+    const { links, include, exclude, limit, english, timeoutSeconds, dryRun } = input;
     const { fini, ingestion, progress } = context;
     const options = waitOptions(timeoutSeconds, context);
-    progress.begin(`Finding pages from ${counted(links.length, 'start URL')}`);
+    progress.begin(`Finding pages from ${plural(links.length, 'start URL')}`);
     const plan = await planSite(fini, links, { include, exclude, limit }, callBefore(options));
-    const { urls, pages, leftOut } = plan;
-    const found = pages.length + leftOut.unusable;
-    const summary = { found, selected: urls.length, leftOut };
-    if (dryRun || urls.length === 0) {
-      const { shown, others } = shownPages(urls);
-      return { ...summary, urls: shown, message: messageOf(plan, dryRun, english, others) };
+    const { urls, pages, leftOut, idle } = plan;
+    const unmatchedGlobs = [...idle.exclude, ...idle.include];
+    const summary = {
+      found: pages.length + leftOut.unusable,
+      selected: urls.length,
+      leftOut,
+      unmatchedGlobs: unmatchedGlobs.length > 0 ? unmatchedGlobs : undefined,
+    };
+    const unusable = unusableLinks(plan.unusable).map((link) => ({
+      status: 'unusable' as const,
+      ...link,
+    }));
+    // An exclude glob that matches nothing is probably a typo. It is better to ask again than to
+    // ingest pages that were meant to be left out.
+    if (dryRun || urls.length === 0 || idle.exclude.length > 0) {
+      const selected = urls.map((originalUrl) => ({ status: 'selected' as const, originalUrl }));
+      return {
+        ...summary,
+        message: paragraph(planText(plan), outcomeText(plan, dryRun), detailsText(plan)),
+        nextCalls: nextCalls(plan, input),
+        sources: [...(dryRun ? selected : []), ...unusable],
+      };
     }
-    // To leave out nothing where something was to be left out is worse than to ask again.
-    if (plan.idle.exclude.length > 0)
-      return { ...summary, message: messageOf(plan, false, english) };
-    const request = {
-      source: 'web' as const,
-      documentIdsToAdd: urls,
-      documentIdsToRefresh: [],
-      english,
-      baser: false,
-    };
-    const report = await ingestion.ingestAndWait(request, options);
+    const report = await ingestion.ingestAndWait(
+      { source: 'web', documentIdsToAdd: urls, documentIdsToRefresh: [], english, baser: false },
+      options,
+    );
     progress.end(report.counts.unfinished === 0);
+    const queueing = { source: 'web' as const, documentIdsToRefresh: [], english, baser: false };
+    const answer = reportAnswer(report, context, queueing);
     return {
+      ...answer,
       ...summary,
-      report: reportOutput(report, context),
-      message: messageOf(plan, false, english),
+      message: paragraph(answer.message, planText(plan), detailsText(plan)),
+      nextCalls: [...answer.nextCalls, ...deeperCrawl(plan, input)],
+      sources: [...answer.sources, ...unusable],
     };
   },
-  text({ urls = [], report, message }) {
-    if (report !== undefined) return `${message}\n${reportText(report)}`;
-    return [message, ...urls].join('\n');
-  },
-  isError({ selected, urls, report }) {
-    const isRefused = urls === undefined && report === undefined;
-    return isRefused || selected === 0 || report?.outcome === 'failed';
-  },
+  showOmitted: listOmitted,
+  isError: ({ selected, outcome }, { dryRun }) =>
+    selected === 0 || (!dryRun && (outcome === undefined || outcome === 'failed')),
 });
 
-function messageOf(plan: SitePlan, dryRun: boolean, english: boolean, others = ''): string {
-  const { urls, pages, leftOut, idle, unusable } = plan;
+type Input = Readonly<Record<string, unknown>> & { readonly dryRun: boolean };
+
+/** How many pages were found and selected, and why the others were not. */
+function planText({ urls, pages, leftOut, unusable }: SitePlan): string {
   const { notIncluded, excluded, overLimit } = leftOut;
   const reasons = [
     notIncluded > 0 ? `${notIncluded} match no include glob` : '',
     excluded > 0 ? `${excluded} match an exclude glob` : '',
     overLimit > 0 ? `${overLimit} are over the limit` : '',
-    unusable.length > 0 ? `${counted(unusable.length, 'link')} cannot be ingested` : '',
+    unusable.length > 0 ? `${plural(unusable.length, 'link')} cannot be ingested` : '',
   ].filter((reason) => reason !== '');
-  const found = `${counted(pages.length + unusable.length, 'page')} found, ${urls.length} selected${reasons.length > 0 ? ` (${reasons.join(', ')})` : ''}.`;
+  const why = reasons.length > 0 ? ` (${reasons.join(', ')})` : '';
+  return `${plural(pages.length + unusable.length, 'page')} found, ${urls.length} selected${why}.`;
+}
+
+/** Whether anything is queued, and why not. */
+function outcomeText(plan: SitePlan, dryRun: boolean): string {
+  const { urls, pages, idle } = plan;
+  if (plan.isTooMuchWork) {
+    return `Nothing was queued: it takes too long to match these globs against ${plural(pages.length, 'page')}. Use fewer globs or fewer wildcards.`;
+  }
+  if (pages.length === 0) return 'Nothing was queued.';
+  if (urls.length === 0) return 'Nothing was queued, because the globs leave no page.';
+  if (idle.exclude.length > 0) {
+    return 'Nothing was queued, because an exclude glob matches no page: correct or remove it.';
+  }
+  return dryRun ? 'Nothing is queued yet.' : '';
+}
+
+/** What else there is to know of the globs and the crawl. */
+function detailsText(plan: SitePlan): string {
+  const { pages, idle, endedAt, message } = plan;
   return paragraph(
-    pages.length === 0 ? NO_PAGES : found,
-    outcomeOf(plan, dryRun, english),
-    others,
     pages.length === 0 ? '' : idleGlobs(idle, pages),
-    leftOutLinks(unusable),
-    plan.endedAt === null ? '' : crawlEnd(plan.endedAt),
-    finiSays(plan.message),
+    crawlText(pages.length, endedAt, message),
   );
 }
 
-/** Whether anything is queued, and what to call next. */
-function outcomeOf(plan: SitePlan, dryRun: boolean, english: boolean): string {
-  const { urls, pages, idle } = plan;
-  if (plan.isTooMuchWork) {
-    return `Nothing was queued: it takes too long to match these globs against ${counted(pages.length, 'page')}. Call ingest_site again with fewer globs or fewer wildcards.`;
+/** The calls that may follow where nothing was queued. */
+function nextCalls(plan: SitePlan, input: Input): NextCall[] {
+  const { urls, pages, idle, isTooMuchWork } = plan;
+  if (isTooMuchWork || pages.length === 0) return [];
+  if (urls.length === 0 || idle.exclude.length > 0) {
+    const { links, limit } = input;
+    const why = 'List every page, to correct the globs';
+    const listed = inputFor({ links, limit }, DEFAULTS);
+    return [{ tool: 'deep_crawl_links', arguments: listed, why }];
   }
-  if (pages.length === 0) return 'Nothing was queued.';
-  if (urls.length === 0) {
-    return 'Nothing was queued, because the globs leave no page. Change include or exclude and call ingest_site again. deep_crawl_links lists every page.';
-  }
-  const isIdle = idle.exclude.length > 0;
-  if (!dryRun) {
-    return isIdle
-      ? 'Nothing was queued, because an exclude glob matches no page. Correct or remove it and call ingest_site again. deep_crawl_links lists every page.'
-      : '';
-  }
-  const all = isIdle
-    ? 'correct or remove the exclude globs that match no page, then call ingest_site without dryRun'
-    : 'call ingest_site again without dryRun';
-  return `Nothing is queued yet. To ingest all of these, ${all}. To ingest some, pass them to ingest_and_wait as documentIdsToAdd${english ? '' : ', with english false'}.`;
+  const why = `Ingest ${plural(urls.length, 'selected page')}`;
+  const now = inputFor({ ...input, dryRun: false }, DEFAULTS);
+  return [{ tool: 'ingest_site', arguments: now, why }, ...deeperCrawl(plan, input)];
+}
+
+/** The call that looks for more pages, where a crawl found as many as it was allowed. */
+function deeperCrawl({ endedAt }: SitePlan, input: Input): NextCall[] {
+  if (endedAt === null) return [];
+  const deeper = inputFor({ ...input, limit: 2 * endedAt, dryRun: true }, DEFAULTS);
+  return [{ tool: 'ingest_site', arguments: deeper, why: 'Look for more pages' }];
 }
 
 /** The globs that no page matches, with pages that show how to write them. */

@@ -29,6 +29,7 @@ const ITEMS_BYTES = 16_000;
  * A call whose argument is a list, with as many of the items as fit. Where some do not, `why` says
  * how many there are, so that nobody takes the call for the whole.
  *
+ * @param most The most items that the tool takes at once.
  * @returns No call if there is no item.
  */
 export function callForItems(
@@ -37,12 +38,25 @@ export function callForItems(
   items: readonly string[],
   why: string,
   more: Readonly<Record<string, unknown>> = {},
+  most = Number.POSITIVE_INFINITY,
 ): NextCall[] {
   if (items.length === 0) return [];
-  const named = fitting(items, ITEMS_BYTES - jsonBytes(more));
+  const named = fitting(items.slice(0, most), ITEMS_BYTES - jsonBytes(more));
   const first =
     named.length < items.length
       ? ` (the first ${plural(named.length, 'item')} of ${items.length}; then the others)`
       : '';
   return [{ tool, arguments: { ...more, [list]: named }, why: `${why}${first}` }];
+}
+
+/** An input for another call: without what is undefined, an empty list or the default. */
+export function inputFor(
+  input: Readonly<Record<string, unknown>>,
+  defaults: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const isSaid = ([name, value]: [string, unknown]) =>
+    value !== undefined &&
+    value !== defaults[name] &&
+    !(Array.isArray(value) && value.length === 0);
+  return Object.fromEntries(Object.entries(input).filter(isSaid));
 }

@@ -100,15 +100,20 @@ function lineOf(item: unknown, layout: Layout): string {
   if (layout === 'as text') return quotedBlock(String(item));
   if (layout === 'as JSON') return `- ${jsonText(item)}`;
   if (!isRecord(item)) return `- ${valueText(item)}`;
-  const { status, title, name, originalUrl, id, ...rest } = item;
+  const { status, title, name, originalUrl, id, ...others } = item;
   const titleText = [title, name].filter((part) => part !== undefined).map(jsonText);
   const [subject = '', ...more] = [
     ...(originalUrl === undefined ? [] : [valueText(originalUrl)]),
     ...titleText,
     ...(id === undefined ? [] : [valueText(id)]),
   ];
+  // Without any name, an item goes by what was passed for it.
+  const { input, ...unnamed } = others;
+  const isUnnamed = subject === '' && input !== undefined;
+  const rest = isUnnamed ? unnamed : others;
   // The ID stands in parentheses, unless there is nothing else to call the item by.
-  const named = id === undefined || more.length === 0 ? subject : `${subject} (${more.pop()})`;
+  const known = id === undefined || more.length === 0 ? subject : `${subject} (${more.pop()})`;
+  const named = isUnnamed ? valueText(input) : known;
   const state = status === undefined ? '' : statusWords(status);
   const head = [state, named].filter((part) => part !== '').join(': ');
   const fields = Object.entries(rest).filter(([, value]) => !isNothing(value));

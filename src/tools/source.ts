@@ -3,7 +3,7 @@ import type { FiniDocument } from '../fini/documents.ts';
 import { statusOf } from '../ingestion/source-list.ts';
 import { stateOf } from '../ingestion/states.ts';
 import { counted, ERROR_LENGTH, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
-import { adviceFor } from './hints.ts';
+import { adviceOf, hintFor } from './hints.ts';
 
 /** A source without its text, as tools show it (fini-api.md, "Document"). */
 export const sourceShape = {
@@ -34,12 +34,13 @@ export type SourceOutput = z.output<z.ZodObject<typeof sourceShape>>;
 
 /** What a tool shows of a record: everything bounded, the text counted. */
 export function sourceOutput(document: FiniDocument): SourceOutput {
+  const hint = hintFor(document);
   return {
     id: document.id,
     status: statusOf(document),
     linkedJobStatus: shown(document.linkedJobStatus, WORD_LENGTH),
     error: shown(document.error, ERROR_LENGTH),
-    hint: adviceFor(document)?.hint,
+    hint: hint && adviceOf(hint),
     title: shown(document.title, TITLE_LENGTH),
     originalUrl: shown(document.originalUrl, URL_LENGTH),
     source: shown(document.source, WORD_LENGTH),

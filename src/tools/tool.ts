@@ -114,7 +114,7 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
   /** The call that shows the items that an answer has no room for. */
   readonly showOmitted?: (output: z.output<Output>, input: z.output<Input>) => NextCall | undefined;
   /** Whether the output tells of a failure as a whole. */
-  readonly isError?: (output: z.output<Output>) => boolean;
+  readonly isError?: (output: z.output<Output>, input: z.output<Input>) => boolean;
   /** Until every tool returns data: the text of one that does not yet. */
   readonly text?: (output: z.output<Output>) => string;
 }
@@ -159,7 +159,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
           const given = await handler(parsed.input, context);
           if (text !== undefined) {
             const output = tool.outputSchema.parse(given);
-            return { output, text: text(given), isError: isError(given) };
+            return { output, text: text(given), isError: isError(given, parsed.input) };
           }
           const listed = (calls: readonly NextCall[]) => {
             const left = calls.filter((call) => context.canCall(call.tool));
@@ -174,7 +174,11 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
             if (rest !== undefined) answer.nextCalls = listed([...nextCalls, rest]);
           }
           const output = outputSchema.parse(answer);
-          return { output, text: renderText(output, layouts), isError: isError(given) };
+          return {
+            output,
+            text: renderText(output, layouts),
+            isError: isError(given, parsed.input),
+          };
         },
       };
     },

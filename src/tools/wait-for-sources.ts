@@ -1,17 +1,17 @@
 import * as z from 'zod';
 import { sourceIds, timeoutSeconds } from './fields.ts';
-import { reportOutput, reportShape, reportText } from './report.ts';
+import { listOmitted, reportAnswer, reportShape } from './report.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
-/** Waits for jobs queued before (design.md, "The report of a wait"). */
+/** Waits for jobs that were queued before. */
 export const waitForSources = defineTool({
   name: 'wait_for_sources',
   title: 'Wait for sources',
   description:
-    'Waits for jobs that are already queued, shows progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps). Use it also after ingest_sources or refresh_sources. Queues nothing. To queue and wait in one call use ingest_and_wait.',
+    'Waits for jobs that are already queued, shows progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextCalls). Use it also after ingest_sources or refresh_sources. Queues nothing. To queue and wait in one call use ingest_and_wait.',
   readOnlyDescription:
-    'Waits for jobs that are already queued, shows progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextSteps). Queues nothing.',
+    'Waits for jobs that are already queued, shows progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextCalls). Queues nothing.',
   kind: 'reads',
   scope: 'read',
   idempotent: true,
@@ -24,19 +24,20 @@ export const waitForSources = defineTool({
       .string()
       .refine(
         (text) => !Number.isNaN(Date.parse(text)),
-        'is not a time: pass the value from nextSteps',
+        'is not a time: pass the value from nextCalls',
       )
       .optional()
-      .describe('The value from nextSteps. Older results belong to an earlier job.'),
+      .describe('The value from nextCalls. Older results belong to an earlier job.'),
   }),
   outputSchema: z.object(reportShape),
+  lists: { sources: 'by status' },
   async handler({ ids, timeoutSeconds, queuedAfter }, context) {
     const { ingestion, progress } = context;
     const since = queuedAfter === undefined ? null : Date.parse(queuedAfter);
     const report = await ingestion.waitFor(ids, since, waitOptions(timeoutSeconds, context));
     progress.end(report.counts.unfinished === 0);
-    return reportOutput(report, context);
+    return reportAnswer(report, context, null);
   },
-  text: reportText,
+  showOmitted: listOmitted,
   isError: ({ outcome }) => outcome === 'failed',
 });

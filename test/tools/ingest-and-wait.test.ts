@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { siteOrigin } from '../../src/sandbox/content.ts';
-import { type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { type Harness, ingestRequests, nextInput, startHarness } from '../harness.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 const hostileError = `${HOSTILE}${'x'.repeat(398)}😀${'x'.repeat(10_000)}`;
@@ -28,44 +28,46 @@ test('a page that is ingested is reported as completed, not yet live, and the te
   const [document] = harness.sandbox.documents().filter(({ originalUrl }) => originalUrl === url);
   expect(isError).toBe(false);
   expect(structured).toEqual({
+    message: expect.stringMatching(/^completed: 1 of 1 completed, in .*not yet live.*Knowledge/),
     outcome: 'completed',
     counts: { submitted: 1, completed: 1, failed: 0, unfinished: 0, unqueued: 0 },
     sources: [
       {
         id: document?.id,
-        source: 'web',
         title: document?.title,
         originalUrl: url,
         status: 'completed',
-        jobStatus: 'COMPLETED',
-        jobId: document?.linkedJobId,
-        paragraphCount: document?.paragraphs.length,
+        paragraphs: document?.paragraphs.length,
       },
     ],
-    unqueued: [],
     elapsedSeconds: expect.any(Number),
-    nextSteps: expect.stringMatching(/not yet live.*Knowledge/),
+    nextCalls: [
+      {
+        tool: 'generate_knowledge',
+        arguments: { documentIds: [document?.id] },
+        why: 'Generate draft articles from 1 completed source',
+      },
+    ],
   });
-  expect(text).toMatch(/^completed: 1 of 1 completed, in /);
-  expect(text).toContain(structured.nextSteps);
+  expect(text).toContain(structured.message);
 });
 
 test.each([
-  ['a login', '/account/rewards', 'FAILED', /requires authentication/, /needs a login/],
-  ['robots.txt', '/business/partner-prices', 'FAILED', /robots\.txt/, /allow Fini's crawler/],
-  ['a content type', '/bikes/manuals-2026.zip', 'FAILED', /application\/zip/, /HTML version/],
-  ['no text', '/getting-started/bike-finder', 'COMPLETED', /No usable content/, /usable content/],
-])('a page that fails for %s is an error with a hint', async (_what, path, status, error, hint) => {
+  ['a login', '/account/rewards', /requires authentication/, 'needs_login'],
+  ['robots.txt', '/business/partner-prices', /robots\.txt/, 'robots_forbidden'],
+  ['a content type', '/bikes/manuals-2026.zip', /application\/zip/, 'unsupported_type'],
+  ['no text', '/getting-started/bike-finder', /No usable content/, 'no_content'],
+])('a page that fails for %s is an error with a hint', async (_what, path, error, hint) => {
   const { isError, structured, text } = await ingest(`${siteOrigin}${path}`);
   expect(isError).toBe(true);
-  expect(structured.outcome).toBe('failed');
-  expect(structured.counts).toMatchObject({ submitted: 1, failed: 1 });
-  const [source] = structured.sources;
-  expect(source).toMatchObject({ status: 'failed', jobStatus: status });
-  expect(source.error).toMatch(error);
-  expect(source.hint).toMatch(hint);
-  expect(text).toContain(source.error);
-  expect(text).toContain(source.hint);
+  expect(structured).toMatchObject({
+    outcome: 'failed',
+    counts: { submitted: 1, failed: 1 },
+    hints: [{ hint, advice: expect.any(String), count: 1 }],
+    sources: [{ status: 'failed', error: expect.stringMatching(error), hint }],
+  });
+  expect(text).toContain(structured.sources[0].error);
+  expect(text).toContain(structured.hints[0].advice);
 });
 
 test('a mixed call accounts for every item once', async () => {
@@ -80,22 +82,23 @@ test('a mixed call accounts for every item once', async () => {
     unfinished: 0,
     unqueued: 1,
   });
-  const urls = structured.sources.map((source: { originalUrl: string }) => source.originalUrl);
-  expect(urls).toEqual(items);
-  expect(structured.unqueued).toEqual(['https://a.example/dropped']);
-  expect(text).toContain('Not queued (1):\n- https://a.example/dropped');
+  expect(structured.sources).toMatchObject([
+    ...items.map((originalUrl) => ({ originalUrl })),
+    { status: 'unqueued', input: 'https://a.example/dropped', hint: 'no_id' },
+  ]);
+  expect(text).toMatch(/Unqueued \(1\): Fini returned no ID.*\n- https:\/\/a\.example\/dropped/);
 });
 
 test('a wait that runs out is no error and says how to go on, which works', async () => {
   const before = ingestRequests(harness.sandbox).length;
   const input = { documentIdsToAdd: ['https://a.example/slow'], timeoutSeconds: 1 };
-  const { isError, structured } = await harness.call('ingest_and_wait', input);
+  const answer = await harness.call('ingest_and_wait', input);
+  const { isError, structured } = answer;
   expect(isError).toBe(false);
   expect(structured.outcome).toBe('timed_out');
   expect(structured.sources).toMatchObject([{ status: 'unfinished', jobStatus: 'IN_PROGRESS' }]);
-  const [, json = ''] = /wait_for_sources with (\{.*?\})/.exec(structured.nextSteps) ?? [];
-  const next = JSON.parse(json);
-  expect(next.ids).toEqual([structured.sources[0].id]);
+  const next = nextInput(answer, 'wait_for_sources');
+  expect(next).toEqual({ ids: [structured.sources[0].id], queuedAfter: structured.queuedAfter });
   const waited = await harness.call('wait_for_sources', next);
   expect(waited.structured.outcome).toBe('completed');
   expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
