@@ -8,14 +8,18 @@ import { byId, View } from './view.ts';
 
 /** How much of an answer the model is told, in characters: what decides comes first. */
 const TOLD_LENGTH = 2_000;
-/** The tools that can be called again if nobody knows whether the first call arrived. */
-const REPEATABLE = [
-  'wait_for_sources',
-  'list_sources',
-  'ingest_and_wait',
-  'ingest_site',
-  'import_provider_resources',
-];
+/**
+ * The tools of which the page makes calls, since their answers are about the items of the table. The
+ * value says if a call can be made again though nobody knows whether the first one arrived.
+ */
+const IS_REPEATABLE: ReadonlyMap<string, boolean> = new Map([
+  ['wait_for_sources', true],
+  ['ingest_and_wait', true],
+  ['ingest_site', true],
+  ['import_provider_resources', true],
+  ['refresh_sources', false],
+  ['generate_knowledge', false],
+]);
 
 /** Follows the call for which the host shows this page, and makes calls for the person. */
 function start(): void {
@@ -64,7 +68,9 @@ function start(): void {
     overview = now;
     nextCalls = calls;
     if (now !== null) view.showOverview(now, host.opensLinks);
-    view.showCalls(calls, host.callsTools);
+    const isOffered = ({ tool, arguments: { dryRun } }: NextCall) =>
+      IS_REPEATABLE.has(tool) && (dryRun !== true || now === null || now.isPlan);
+    view.showCalls(calls.filter(isOffered), host.callsTools);
   }
 
   /** Makes a call, once, and shows its result. */
@@ -104,7 +110,7 @@ function start(): void {
   }
 
   function dropUnlessRepeatable(call: NextCall): void {
-    if (!REPEATABLE.includes(call.tool)) show(overview, callsAfter(nextCalls, call, []));
+    if (IS_REPEATABLE.get(call.tool) !== true) show(overview, callsAfter(nextCalls, call, []));
   }
 
   watchSize(byId('page'), (width, height) => host.resized(width, height));

@@ -5,16 +5,9 @@ import { countOf, type Fields, fieldsOf, isFields, listOf, textOf } from './narr
 
 /** Statuses of items, the most urgent first. Others come before those that need nothing. */
 export const STATUSES: readonly string[] = [
-  'failed',
-  'not_found',
-  'unqueued',
-  'unfinished',
-  'queued',
-  'nothing_made',
-  'selected',
-  'new',
-  'completed',
-  'drafted',
+  ...['failed', 'not_found', 'unregistered', 'unusable', 'unqueued'],
+  ...['unfinished', 'running', 'queued', 'never_ingested', 'nothing_made'],
+  ...['selected', 'new', 'completed', 'drafted'],
 ];
 
 /** Where the nextCalls of a failed call stand, which has no structured content. */
@@ -88,9 +81,10 @@ function overviewOf(data: Fields, message: string, isPlan: boolean): Overview {
       .map(fieldsOf)
       .map((hint) => [hint.hint, textOf(hint.advice)]),
   );
+  const isDrafting = 'drafted' in counts;
   const rows = listOf(data.sources)
     .filter(isFields)
-    .map((source) => rowOf(source, advice));
+    .map((source) => rowOf(source, advice, isDrafting));
   return {
     message,
     rows,
@@ -98,52 +92,60 @@ function overviewOf(data: Fields, message: string, isPlan: boolean): Overview {
     elapsedSeconds: countOf(data.elapsedSeconds),
     batch: textOf(data.batch),
     isPlan,
-    isDrafting: 'drafted' in counts || rows.some(({ status }) => status === 'drafted'),
+    isDrafting,
   };
 }
 
-function rowOf(source: Fields, advice: ReadonlyMap<unknown, string | undefined>): Row {
+function rowOf(
+  source: Fields,
+  advice: ReadonlyMap<unknown, string | undefined>,
+  isDrafting: boolean,
+): Row {
+  const { reason, error, articleId, jobStatus, path, hint } = source;
   const status = textOf(source.status) ?? 'unknown';
-  const { reason, error, articleId, jobStatus, path } = source;
-  const words = [
-    textOf(reason),
-    textOf(error),
-    textOf(articleId) && `Draft article ${String(articleId)}`,
-    // The same for all that waits in Fini's queue, so it says nothing beside other words.
-    textOf(reason ?? error) ? undefined : jobWords(status, jobStatus),
-    listOf(path).map(String).join(' › '),
-  ].filter(Boolean);
+  const words = textOf(
+    [textOf(reason), textOf(error)].filter((text) => text !== undefined).join(' '),
+  );
+  const draft = textOf(articleId);
+  // Beside other words, the status of the job says nothing.
+  const otherwise = [
+    draft === undefined ? undefined : `Draft article ${draft}`,
+    status === 'unfinished' ? jobWords(jobStatus) : undefined,
+    textOf(listOf(path).map(String).join(' › ')),
+  ].find((text) => text !== undefined);
+  // A draft that failed may stand beside pages whose ingestion failed.
+  const isWithoutDraft = isDrafting && status === 'failed' && words !== undefined;
   return {
     status,
     id: textOf(source.id),
     url: textOf(source.originalUrl),
     title: textOf(source.title),
-    input: textOf(source.input),
-    reason: words.join(' ') || undefined,
-    advice: advice.get(source.hint),
+    input: textOf(source.input ?? source.externalId),
+    reason: isWithoutDraft ? `No draft was made: ${words}` : (words ?? otherwise),
+    advice: advice.get(hint),
   };
 }
 
 /** The status of a job in Fini, in words. */
-function jobWords(status: string, jobStatus: unknown): string | undefined {
-  if (status !== 'unfinished') return undefined;
-  if (jobStatus === 'PENDING') return 'Pending';
-  if (jobStatus === 'IN_PROGRESS') return 'In progress';
-  return textOf(jobStatus) ?? 'Not started';
+function jobWords(status: unknown): string {
+  if (status === 'PENDING') return 'Pending';
+  if (status === 'IN_PROGRESS') return 'In progress';
+  return textOf(status) ?? 'Not started';
 }
 
 function unlistedOf(rows: readonly Row[], counts: Fields, omitted: number): StatusCounts {
   const unlisted = new Map<string, number>();
+  const listed = new Map<string, number>();
+  for (const { status } of rows) listed.set(status, (listed.get(status) ?? 0) + 1);
   let left = omitted;
   for (const status of STATUSES) {
-    const listed = rows.filter((row) => row.status === status).length;
-    const count = Math.min(left, Math.max(0, countOf(counts[status]) - listed));
+    const count = Math.min(left, countOf(countOf(counts[status]) - (listed.get(status) ?? 0)));
     if (count > 0) unlisted.set(status, count);
     left -= count;
   }
-  // Without counts, they are taken for the kind of which an answer leaves out items first.
-  const last = rows.at(-1)?.status ?? 'unknown';
-  if (left > 0) unlisted.set(last, left + (unlisted.get(last) ?? 0));
+  // Without counts, what is left out is taken for more of what there is most.
+  const [most = 'unknown'] = [...listed].sort(([, one], [, other]) => other - one)[0] ?? [];
+  if (left > 0) unlisted.set(most, left + (unlisted.get(most) ?? 0));
   return unlisted;
 }
 

@@ -17,6 +17,7 @@ const LOGIN = `${SITE}/account/rewards`;
 const PAGES = [`${SITE}/billing/refunds`, `${SITE}/billing/invoices`, `${SITE}/bikes/brakes`];
 const SYSTEM_FONT = expect.stringMatching(/^system-ui/);
 const HOST_CALLS_NOTHING = { openLinks: {} };
+const GENERATE = 'Generate draft articles from 3 completed sources';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -99,14 +100,14 @@ describe('a result', () => {
     await reads(login, /make it public, or leave it out/);
     expect(await view.locator('#about').innerText()).toMatch(/38 pages found, 38 selected/);
     // Of four that failed, one may pass next time.
-    expect(await button(/again/).allInnerTexts()).toEqual(['Try 1 page again']);
+    expect(await button(/again/).allInnerTexts()).toEqual(['Ingest 1 failed page again, once the cause is fixed']);
   });
 
   test('that failed offers no other try where none would help', async () => {
     const { call, headline, button } = await start();
     await call('ingest_and_wait', { documentIdsToAdd: [LOGIN] });
     await reads(headline, '0 of 1 page completed');
-    expect(await button(/again|drafts|waiting/).count()).toBe(0);
+    expect(await button(/again|draft|Wait/).count()).toBe(0);
   });
 
   test('that is an error', async () => {
@@ -139,7 +140,7 @@ describe('a result', () => {
     await call('ingest_and_wait', { documentIdsToAdd });
     await reads(headline, '800 of 1,000 pages completed');
     expect(await rows.count()).toBe(1_000);
-    // A hint that many share is said once in the report, and at each row here.
+    // Advice that many share stands once in the report, and at each row here.
     await reads(rows.first(), /The page gave no usable content/);
     const frame = page.frames()[1];
     // Reversing the order draws every row again, up to the next picture on the screen.
@@ -161,11 +162,11 @@ describe('a result', () => {
   test('of a dry run, which the page can carry out', async () => {
     const { call, headline, rows, button, sandbox } = await start();
     await call('ingest_site', { links: [SITE], include: ['/billing/**'], dryRun: true });
-    await reads(headline, /^\d+ pages selected, nothing queued yet/);
+    await reads(headline, /^Dry run: \d+ pages, nothing queued yet/);
     const count = await rows.count();
     expect(new Set(await statesOf(rows))).toEqual(new Set(['Selected']));
     expect(queued(sandbox)).toEqual([]);
-    await button(`Ingest ${count} pages`).click();
+    await button(`Ingest ${count} selected pages`).click();
     await reads(headline, `${count} pages completed`);
     expect(queued(sandbox)).toHaveLength(1);
   });
@@ -173,10 +174,10 @@ describe('a result', () => {
   test('of a dry run at a provider', async () => {
     const { call, headline, rows, button } = await start();
     await call('import_provider_resources', { provider: 'zendesk', all: true, dryRun: true });
-    await reads(headline, 'selected, nothing queued yet');
-    await button(/^Ingest \d+ pages/).click();
+    await reads(headline, 'nothing queued yet');
+    await button(/^Import \d+ selected items/).click();
     await reads(headline, /completed/);
-    expect(await statesOf(rows)).not.toContain('Selected');
+    expect(await statesOf(rows)).not.toContain('New');
   });
 
   test('of generating drafts', async () => {
@@ -215,13 +216,13 @@ describe('a button', () => {
     await call('ingest_and_wait', { documentIdsToAdd: PAGES, timeoutSeconds: 1 });
     await reads(headline, '1 of 3 pages completed');
     expect(await statesOf(rows)).toEqual(['Running', 'Running', 'Completed']);
-    await button('Keep waiting for 2 pages').click();
+    await button('Wait for 2 unfinished sources').click();
     await reads(headline, 'All 3 pages completed');
     expect(await rows.count()).toBe(3);
     expect(queued(sandbox)).toHaveLength(1);
     await expect.poll(() => told).toHaveLength(1);
     expect(told[0]).toMatch(/called wait_for_sources. All pages now: All 3 pages completed/);
-    expect(await button(/waiting/).count()).toBe(0);
+    expect(await button(/^Wait/).count()).toBe(0);
   });
 
   test('tries again what may pass, and leaves the rest as it is', async () => {
@@ -230,7 +231,7 @@ describe('a button', () => {
     );
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     await reads(headline, '0 of 3 pages completed');
-    await button('Try 3 pages again').click();
+    await button(/^Ingest 3 failed pages again/).click();
     await reads(headline, 'All 3 pages completed');
     await reads(notice, 'Done: All 3 pages completed');
     expect(await rows.count()).toBe(3);
@@ -242,8 +243,8 @@ describe('a button', () => {
     const { call, headline, rows, button } = await start(firstTime({ error: 'Timeout' }));
     await call('import_provider_resources', { provider: 'zendesk', search: 'charged twice' });
     await reads(headline, '0 of 1 page completed');
-    await button('Try 1 page again').click();
-    await button('Keep waiting for 1 page').click();
+    await button(/^Refresh 1 failed source/).click();
+    await button(/^Wait for 1 /).click();
     await reads(headline, /^1 page completed/);
     expect(await statesOf(rows)).toEqual(['Completed']);
   });
@@ -251,12 +252,12 @@ describe('a button', () => {
   test('generates drafts from what is completed', async () => {
     const { call, headline, rows, row, button, sandbox } = await start();
     await call('ingest_and_wait', { documentIdsToAdd: [...PAGES, LOGIN] });
-    await button('Generate drafts from 3 pages').click();
+    await button(GENERATE).click();
     await reads(headline, '3 of 4 pages completed, 3 drafted');
     expect(await statesOf(rows)).toEqual(['Failed', 'Drafted', 'Drafted', 'Drafted']);
     await reads(row('billing/refunds'), /Draft article/);
     expect(sandbox.articles()).toHaveLength(3);
-    expect(await button(/drafts/).count()).toBe(0);
+    expect(await button(/^Generate/).count()).toBe(0);
   });
 
   test('says what the host said where there is no result, and makes no drafts twice', async () => {
@@ -265,9 +266,9 @@ describe('a button', () => {
     bridge.oncalltool = async () => {
       throw new Error('The person said no.');
     };
-    await button('Generate drafts from 3 pages').click();
+    await button(GENERATE).click();
     await reads(notice, /The person said no/);
-    expect(await button(/drafts/).count()).toBe(0);
+    expect(await button(/^Generate/).count()).toBe(0);
     expect(sandbox.articles()).toEqual([]);
   });
 
@@ -278,9 +279,9 @@ describe('a button', () => {
       content: [{ type: 'text', text: 'The key lacks scope write.' }],
       isError: true,
     });
-    await button('Generate drafts from 3 pages').click();
+    await button(GENERATE).click();
     await reads(notice, 'The key lacks scope write.');
-    expect(await button('Generate drafts from 3 pages').getAttribute('aria-disabled')).toBe(
+    expect(await button(GENERATE).getAttribute('aria-disabled')).toBe(
       'false',
     );
   });
@@ -289,7 +290,7 @@ describe('a button', () => {
     const { call, bridge, notice, row, button } = await start();
     bridge.onupdatemodelcontext = () => new Promise(() => undefined);
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
-    await button('Generate drafts from 3 pages').click();
+    await button(GENERATE).click();
     await reads(row('billing/refunds'), /Draft article/);
     await reads(notice, /^Done/);
   });
@@ -305,7 +306,7 @@ describe('a button', () => {
       await new Promise<void>((resolve) => calls.push(resolve));
       return client.callTool(params);
     };
-    const generate = button('Generate drafts from 3 pages');
+    const generate = button(GENERATE);
     await generate.click();
     await expect.poll(() => calls.length).toBe(1);
     await bridge.sendToolResult(result);
@@ -324,7 +325,7 @@ describe('a button', () => {
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     bridge.oncalltool = () => new Promise(() => undefined);
     bridge.onopenlink = async () => ({ isError: true });
-    const generate = button('Generate drafts from 3 pages');
+    const generate = button(GENERATE);
     await generate.click();
     await view.getByRole('link', { name: 'billing/refunds' }).click();
     await reads(notice, 'did not open the link');
@@ -339,7 +340,7 @@ describe('a button', () => {
       await new Promise<void>((resolve) => calls.push(resolve));
       return client.callTool(params);
     };
-    await button('Generate drafts from 3 pages').click();
+    await button(GENERATE).click();
     await expect.poll(() => calls.length).toBe(1);
     await call('ingest_and_wait', { documentIdsToAdd: [LOGIN] });
     await reads(headline, '0 of 1 page completed');
@@ -355,10 +356,10 @@ describe('a button', () => {
     const { call, bridge, notice, button } = await start();
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     bridge.oncalltool = async () => ({ content: [{ type: 'text', text: '3 of 3 drafted.' }] });
-    await button('Generate drafts from 3 pages').click();
+    await button(GENERATE).click();
     await reads(notice, '3 of 3 drafted.');
     expect(await notice.getAttribute('class')).toBe('');
-    expect(await button(/drafts/).count()).toBe(0);
+    expect(await button(/^Generate/).count()).toBe(0);
   });
 
   test('is not there where the host calls no tools', async () => {
@@ -416,7 +417,7 @@ describe('the table', () => {
     });
     await call('wait_for_sources', { ids: [good.id, bad.id] });
     await reads(row('Completed').locator('.title'), title);
-    await reads(row('Failed').locator('.trouble'), error);
+    await reads(row('Failed').locator('.words'), error);
     expect(await view.locator('img, b:not(#filters b), tbody script').count()).toBe(0);
     expect(await view.getByRole('link', { name: 'alert(1)' }).getAttribute('onclick')).toBe(null);
   });
@@ -460,11 +461,11 @@ test('everything can be done by keyboard, with the focus in sight', async () => 
     }
     throw new Error(`The focus never came to ${name}.`);
   };
-  await tabTo(/^Try 3 pages again/);
+  await tabTo(/^Ingest 3 failed pages again/);
   await page.keyboard.press('Enter');
   await reads(headline, 'All 3 pages completed');
   // The pressed button is gone; the focus is on the next one.
-  await expect.poll(focused).toBe('Generate drafts from 3 pages');
+  await expect.poll(focused).toBe(GENERATE);
   await tabTo(/^Completed/);
   await page.keyboard.press('Space');
   await expect.poll(focused).toMatch(/^Completed/);
