@@ -1,12 +1,11 @@
 import * as z from 'zod';
 import { queuedIds } from '../fini/documents.ts';
 import { inputsOf, withoutRepetitions } from '../ingestion/inputs.ts';
-import { counted } from '../text.ts';
 import { ingestShape, refuseIngestFaults } from './fields.ts';
-import { queuedMessage, queuedShape, unnamedIds } from './queued.ts';
+import { queuedAnswer, queuedShape } from './queued.ts';
 import { defineTool } from './tool.ts';
 
-/** Queues jobs and returns at once (fini-api.md, "ingest sources"). */
+/** Queues jobs and returns at once. */
 export const ingestSources = defineTool({
   name: 'ingest_sources',
   title: 'Queue sources without waiting',
@@ -17,19 +16,11 @@ export const ingestSources = defineTool({
   idempotent: false,
   openWorld: true,
   inputSchema: refuseIngestFaults(z.strictObject(ingestShape)),
-  outputSchema: z.object({
-    message: z.string().describe('How to wait for the jobs.'),
-    ...queuedShape,
-  }),
+  outputSchema: z.object(queuedShape),
+  lists: { sources: 'by status' },
   async handler(input, { ingestion, call }) {
     const request = withoutRepetitions(input);
     const { queued, queuedAfter } = await ingestion.ingest(request, call);
-    const ids = queuedIds(queued);
-    return { ...queued, message: queuedMessage(ids, inputsOf(request).length, queuedAfter) };
-  },
-  text({ message, ...queued }) {
-    const { addedDocumentIds, updatedDocumentIds } = queued;
-    const first = `${counted(addedDocumentIds.length, 'source')} queued, ${updatedDocumentIds.length} to be refreshed. ${message}`;
-    return [first, ...unnamedIds(queuedIds(queued))].join('\n');
+    return queuedAnswer(inputsOf(request), queuedIds(queued), queuedAfter);
   },
 });

@@ -1,18 +1,20 @@
 import * as z from 'zod';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { searchMatcher, shownTitle } from '../ingestion/provider-import.ts';
-import { counted, jsonText, quoted } from '../text.ts';
+import { paragraph, plural, quoted } from '../text.ts';
+import { fittingPage } from './bound.ts';
 import { provider } from './fields.ts';
-import { pageOf } from './list-page.ts';
+import { inputFor, type NextCall } from './next-calls.ts';
 import { boundedResource, resourceShape } from './resource.ts';
 import { defineTool } from './tool.ts';
 
-/** How much a page may take, in bytes: clients hide longer results from their model. */
-const PAGE_BYTES = 60_000;
 /** How many titles a search that finds nothing names. */
 const NAMED_TITLES = 10;
 
-/** Shows what a connected provider has that Fini does not (fini-api.md, "list provider resources"). */
+/** What a call need not say. */
+const DEFAULTS = { limit: 100, offset: 0 };
+
+/** Shows what a connected provider has that Fini does not. */
 export const listProviderResources = defineTool({
   name: 'list_provider_resources',
   title: "List a provider's pages",
@@ -32,67 +34,97 @@ export const listProviderResources = defineTool({
       .int()
       .min(1)
       .max(500)
-      .default(100)
+      .default(DEFAULTS.limit)
       .describe('Maximum number of items, 1 to 500. Default 100.'),
     /** How many items to pass over. */
-    offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
+    offset: z
+      .int()
+      .min(0)
+      .default(DEFAULTS.offset)
+      .describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    message: z.string().describe('What this page contains, and what to do next.'),
     total: z.int().describe('How many items match the search.'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     resources: z
       .array(z.object(resourceShape))
       .describe('The items, with everything that registering needs.'),
   }),
+  lists: { resources: 'as JSON' },
   async handler({ provider, search, limit, offset }, { fini, call, canCall }) {
-    const { resources, unreadable } = await fini.listProviderResources(provider, call);
-    const matching = search ? resources.filter(searchMatcher(search)) : resources;
-    const range = { offset, limit, bytes: PAGE_BYTES };
-    const { items, nextOffset, pastEnd } = pageOf(matching, range, boundedResource);
-    const left =
-      unreadable === 0
-        ? ''
-        : ` ${counted(unreadable, 'item')} without a usable ID or URL left out.`;
-    const next =
-      resources.length === 0
-        ? nothingListed(provider, unreadable)
-        : matching.length === 0
-          ? nothingFound(search ?? '', resources)
-          : pastEnd || howToImport(canCall('import_provider_resources'));
+    const { resources: all, unreadable } = await fini.listProviderResources(provider, call);
+    const matching = search ? all.filter(searchMatcher(search)) : all;
+    const resources = fittingPage(matching.slice(offset, offset + limit).map(boundedResource));
+    const end = offset + resources.length;
+    const nextOffset = resources.length > 0 && end < matching.length ? end : undefined;
+    const canImport = canCall('import_provider_resources');
+    const given = { provider, search, limit };
     return {
-      message: `${next}${left}`,
+      message: paragraph(
+        `${resources.length} of ${plural(matching.length, 'item')}.`,
+        all.length === 0
+          ? nothingListed(provider, unreadable)
+          : matching.length === 0
+            ? nothingFound(search ?? '', all)
+            : resources.length === 0
+              ? `Offset ${offset} is past the end.`
+              : canImport
+                ? ''
+                : 'This server is read-only, so they cannot be imported through it.',
+        unreadable === 0
+          ? ''
+          : `${plural(unreadable, 'item')} without a usable ID or URL left out.`,
+      ),
+      nextCalls: nextCalls(given, matching.length, nextOffset, resources.length),
       total: matching.length,
       nextOffset,
-      resources: items,
+      resources,
     };
-  },
-  text({ resources, total, nextOffset, message }) {
-    const more = nextOffset === undefined ? '' : ` For more, call again with offset ${nextOffset}.`;
-    const first = `${resources.length} of ${counted(total, 'item')}. ${message}${more}`;
-    // As JSON, so that an item can be passed on unchanged.
-    return [first, ...resources.map((resource) => `- ${jsonText(resource)}`)].join('\n');
   },
 });
 
-function howToImport(canImport: boolean): string {
-  return canImport
-    ? 'Pass the chosen externalIds to import_provider_resources, or the items unchanged to register_provider_resources.'
-    : 'This server is read-only, so they cannot be imported through it.';
+/** The next page, what imports all that was found, and what there is instead of nothing. */
+function nextCalls(
+  given: {
+    readonly provider: Provider;
+    readonly search: string | undefined;
+    readonly limit: number;
+  },
+  total: number,
+  nextOffset: number | undefined,
+  shown: number,
+): NextCall[] {
+  const { provider, search } = given;
+  if (total === 0) {
+    const why = 'Show what is already in Fini';
+    return [{ tool: 'list_sources', arguments: { source: provider }, why }];
+  }
+  const choice = search ? { search } : { all: true };
+  const calls: NextCall[] = [
+    {
+      tool: 'import_provider_resources',
+      arguments: { provider, ...choice, dryRun: true },
+      why: `Show what importing ${plural(total, 'item')} would do`,
+    },
+  ];
+  if (nextOffset !== undefined || shown === 0) {
+    const input = inputFor({ ...given, offset: nextOffset ?? 0 }, DEFAULTS);
+    const why = nextOffset === undefined ? 'Show the first items' : 'Show the next items';
+    calls.unshift({ tool: 'list_provider_resources', arguments: input, why });
+  }
+  return calls;
 }
 
 function nothingListed(provider: Provider, unreadable: number): string {
   return unreadable > 0
     ? 'No items can be shown.'
-    : `Everything that Fini can access in ${provider} is already in Fini, or it cannot access anything there. list_sources with source "${provider}" shows what is in Fini.`;
+    : `Everything that Fini can access in ${provider} is already in Fini, or it cannot access anything there.`;
 }
 
 /** What there is instead of what was searched for, so that the next search may find it. */
 function nothingFound(search: string, resources: readonly ProviderResource[]): string {
-  const titles = resources
-    .slice(0, NAMED_TITLES)
-    .map((resource) => JSON.stringify(shownTitle(resource)));
+  const titles = resources.slice(0, NAMED_TITLES).map((resource) => quoted(shownTitle(resource)));
   const left = resources.length - titles.length;
   const more = left > 0 ? ` and ${left} more` : '';
-  return `No title or path contains ${quoted(search)}: try a shorter word. Available: ${titles.join(', ')}${more}. Items that are already in Fini are not listed here: see list_sources.`;
+  return `No title or path contains ${quoted(search)}: try a shorter word. Available: ${titles.join(', ')}${more}. Items that are already in Fini are not listed here.`;
 }

@@ -1,66 +1,68 @@
 import * as z from 'zod';
-import { counted } from '../text.ts';
-import { queuedAfterInput } from './fields.ts';
+import { paragraph, plural } from '../text.ts';
+import type { NextCall } from './next-calls.ts';
+import { waitCall } from './next-steps.ts';
 
-/* What the tools that do not wait say of what they queued or registered. */
+/* What the tools that queue without waiting say of what they queued. */
 
-/** What ingest and register answer. */
+/** What they answer. */
 export const queuedShape = {
-  addedDocumentIds: z
-    .array(z.string())
-    .describe('IDs of new sources, not in the order of the inputs.'),
-  updatedDocumentIds: z
-    .array(z.string())
-    .describe('IDs of existing sources, not in the order of the inputs.'),
+  sources: z
+    .array(
+      z.object({
+        status: z.enum(['queued', 'unqueued']),
+        id: z.string().describe('Source ID.'),
+      }),
+    )
+    .describe('In the order of the inputs if these are IDs; otherwise in no order.'),
 };
 
-/** How many IDs a next step names; of more, the result has the list. */
-export const NAMED_IDS = 100;
-
-/** That nobody can tell by its place which ID is whose, where there are several. */
-export function aboutOrder(ids: readonly string[]): string {
-  return ids.length > 1 ? ' The IDs are not in the order of the inputs.' : '';
-}
-
-/** The IDs as text, where they are too many for a next step to name. */
-export function unnamedIds(ids: readonly string[]): string[] {
-  return ids.length > NAMED_IDS ? [JSON.stringify(ids)] : [];
-}
-
 /**
- * How to continue after queueing, so that the result of the job before is not taken for the new one's.
+ * An answer of what was queued, with the call that waits for it.
  *
+ * @param items The inputs, as they were passed.
+ * @param ids The IDs that Fini returned, in any order.
  * @param queuedAfter As {@link Ingestion.ingest} gives it.
  */
-function howToWait(ids: readonly string[], queuedAfter: number | null): string {
-  const since = queuedAfterInput(queuedAfter);
-  const when =
-    queuedAfter === null
-      ? 'To see the result, wait a minute (an existing source shows its old result until its new job starts), then'
-      : 'To see the result,';
-  const input =
-    ids.length <= NAMED_IDS
-      ? JSON.stringify({ ids, ...since })
-      : `ids set to these IDs${queuedAfter === null ? '' : `, and ${JSON.stringify(since)}`}`;
-  return `${when} call wait_for_sources with ${input}.`;
+export function queuedAnswer(
+  items: readonly string[],
+  ids: readonly string[],
+  queuedAfter: number | null,
+) {
+  const queued = new Set(ids);
+  const passed = new Set(items);
+  const isOfIds = ids.every((id) => passed.has(id));
+  const named = isOfIds && ids.length > 0 ? items : ids;
+  const sources = named.map((id) => ({
+    status: queued.has(id) ? ('queued' as const) : ('unqueued' as const),
+    id,
+  }));
+  const why = `Wait for ${plural(ids.length, 'queued source')}`;
+  const check: NextCall = { tool: 'list_sources', arguments: {}, why: 'See what is in Fini' };
+  return {
+    message: queuedText(ids.length, items.length, queuedAfter, isOfIds),
+    nextCalls: ids.length > 0 ? waitCall(ids, queuedAfter, why) : [check],
+    sources,
+  };
 }
 
-/**
- * What came of a request that queues: that it is not done yet, and how to continue.
- *
- * @param items How many were passed.
- */
-export function queuedMessage(
-  ids: readonly string[],
+function queuedText(
+  queued: number,
   items: number,
   queuedAfter: number | null,
+  isInOrder: boolean,
 ): string {
-  if (ids.length === 0) {
-    return 'Nothing is known to be queued, because Fini returned no ID. Check the items with list_sources before you call again.';
+  if (queued === 0) {
+    return 'Nothing is known to be queued, because Fini returned no ID: check the items in Fini before queueing them again.';
   }
-  const fewer =
-    ids.length < items
-      ? ` Fini returned ${counted(ids.length, 'ID')} for ${counted(items, 'item')}, so some were not queued.`
-      : '';
-  return `Queued, not done.${fewer}${aboutOrder(ids)} ${howToWait(ids, queuedAfter)}`;
+  return paragraph(
+    `${plural(queued, 'source')} queued, not done.`,
+    queued < items
+      ? `Fini returned ${plural(queued, 'ID')} for ${plural(items, 'item')}, so some were not queued.`
+      : '',
+    queued > 1 && !isInOrder ? 'The IDs are not in the order of the inputs.' : '',
+    queuedAfter === null
+      ? 'Wait a minute before looking: an existing source shows its old result until its new job starts.'
+      : '',
+  );
 }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { counted } from '../text.ts';
+import { plural } from '../text.ts';
 import { listOf, provider } from './fields.ts';
-import { aboutOrder, NAMED_IDS, queuedShape } from './queued.ts';
+import { callForItems } from './next-calls.ts';
 import { textMeanings } from './read-input.ts';
 import { resourceShape } from './resource.ts';
 import { defineTool } from './tool.ts';
@@ -13,7 +13,7 @@ const originalUrl = resourceShape.originalUrl.trim().register(textMeanings, {
   many: "items' URLs",
 });
 
-/** Makes sources of a provider's pages (fini-api.md, "register provider resources"). */
+/** Makes sources of a provider's pages. */
 export const registerProviderResources = defineTool({
   name: 'register_provider_resources',
   title: "Register a provider's pages",
@@ -30,32 +30,39 @@ export const registerProviderResources = defineTool({
       1,
     ).describe('Items as list_provider_resources returned them.'),
   }),
-  outputSchema: z.object({ message: z.string().describe('How to ingest them.'), ...queuedShape }),
+  outputSchema: z.object({
+    sources: z
+      .array(z.object({ status: z.enum(['added', 'known']), id: z.string() }))
+      .describe('Source IDs, not in the order of the items.'),
+  }),
+  lists: { sources: 'by status' },
   async handler({ provider, resources }, { fini, call }) {
     const items = resources.map((resource) => ({ ...resource, path: resource.path ?? [] }));
     const registered = await fini.registerProviderResources(provider, items, call);
-    const { addedDocumentIds, updatedDocumentIds } = registered;
-    const input = {
-      source: provider,
-      ...(addedDocumentIds.length > 0 && { documentIdsToAdd: addedDocumentIds }),
-      ...(updatedDocumentIds.length > 0 && { documentIdsToRefresh: updatedDocumentIds }),
+    const { addedDocumentIds: added, updatedDocumentIds: known } = registered;
+    const source = { source: provider };
+    return {
+      message: `${plural(added.length, 'source')} added, ${known.length} already known. Registered, not ingested yet.`,
+      nextCalls: [
+        ...callForItems(
+          'ingest_and_wait',
+          'documentIdsToAdd',
+          added,
+          `Ingest ${plural(added.length, 'added source')}`,
+          source,
+        ),
+        ...callForItems(
+          'ingest_and_wait',
+          'documentIdsToRefresh',
+          known,
+          `Ingest ${plural(known.length, 'known source')} again`,
+          source,
+        ),
+      ],
+      sources: [
+        ...added.map((id) => ({ status: 'added' as const, id })),
+        ...known.map((id) => ({ status: 'known' as const, id })),
+      ],
     };
-    const ids = addedDocumentIds.length + updatedDocumentIds.length;
-    const how =
-      ids <= NAMED_IDS
-        ? `call ingest_and_wait with ${JSON.stringify(input)}`
-        : `call ingest_and_wait with source "${provider}" and these IDs: added ones as documentIdsToAdd, already known ones as documentIdsToRefresh`;
-    const order = aboutOrder([...addedDocumentIds, ...updatedDocumentIds]);
-    const message = `Registered, not ingested yet: ${how}.${order}`;
-    return { ...registered, message };
-  },
-  text({ addedDocumentIds, updatedDocumentIds, message }) {
-    const first = `${counted(addedDocumentIds.length, 'source')} added, ${updatedDocumentIds.length} already known. ${message}`;
-    const isLong = addedDocumentIds.length + updatedDocumentIds.length > NAMED_IDS;
-    const lists = [
-      `Added: ${JSON.stringify(addedDocumentIds)}`,
-      `Already known: ${JSON.stringify(updatedDocumentIds)}`,
-    ];
-    return [first, ...(isLong ? lists : [])].join('\n');
   },
 });

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { type Harness, ingestRequests, nextInput, startHarness } from '../harness.ts';
 
 let harness: Harness;
 beforeAll(async () => {
@@ -13,12 +13,20 @@ afterAll(() => harness.close());
 test('pages are queued and the IDs come back at once, before any job has ended', async () => {
   const documentIdsToAdd = ['https://a.example/1', 'https://a.example/2'];
   const input = { documentIdsToAdd, english: false, baser: true };
-  const { structured, text } = await harness.call('ingest_sources', input);
-  expect(structured.addedDocumentIds).toHaveLength(2);
-  expect(structured.updatedDocumentIds).toEqual([]);
-  expect(structured.message).toMatch(/Queued, not done\. .*call wait_for_sources with \{"ids":\[/);
-  expect(structured.message).toContain('not in the order of the inputs');
-  for (const id of structured.addedDocumentIds) expect(text).toContain(id);
+  const answer = await harness.call('ingest_sources', input);
+  const { structured, text } = answer;
+  const ids: string[] = structured.sources.map(({ id }: { id: string }) => id);
+  const known = harness.sandbox.documents().map(({ id }) => id);
+  expect(ids.toSorted()).toEqual(known.toSorted());
+  expect(structured.sources).toEqual(ids.map((id) => ({ status: 'queued', id })));
+  expect(nextInput(answer, 'wait_for_sources')).toEqual({
+    ids,
+    queuedAfter: expect.stringMatching(/^20/),
+  });
+  expect(structured.message).toBe(
+    '2 sources queued, not done. The IDs are not in the order of the inputs.',
+  );
+  for (const id of ids) expect(text).toContain(id);
   expect(ingestRequests(harness.sandbox)).toEqual([
     { source: 'web', documentIdsToAdd, documentIdsToRefresh: [], english: false, baser: true },
   ]);
@@ -28,11 +36,9 @@ test('pages are queued and the IDs come back at once, before any job has ended',
 
 test('where Fini gives no ID, no call is named that would be refused', async () => {
   const input = { documentIdsToAdd: ['https://a.example/dropped'] };
-  const { structured, text } = await harness.call('ingest_sources', input);
-  expect(structured.message).toMatch(
-    /^Nothing is known to be queued.*returned no ID.*list_sources/,
-  );
-  expect(text).not.toContain('[]');
+  const { structured, nextCalls } = await harness.call('ingest_sources', input);
+  expect(structured.message).toMatch(/^Nothing is known to be queued.*returned no ID/);
+  expect(nextCalls.map(({ tool }) => tool)).toEqual(['list_sources']);
 });
 
 test('known pages and source IDs are queued again', async () => {
@@ -40,13 +46,10 @@ test('known pages and source IDs are queued again', async () => {
   const web = harness.sandbox.addDocument({ originalUrl: url });
   const page = harness.sandbox.addDocument({ source: 'notion', externalId: 'n1' });
   const refreshed = await harness.call('ingest_sources', { documentIdsToRefresh: [url] });
-  expect(refreshed.structured).toMatchObject({
-    addedDocumentIds: [],
-    updatedDocumentIds: [web.id],
-  });
+  expect(refreshed.structured.sources).toEqual([{ status: 'queued', id: web.id }]);
   const input = { source: 'notion', documentIdsToAdd: [page.id] };
   const added = await harness.call('ingest_sources', input);
-  expect(added.structured).toMatchObject({ addedDocumentIds: [page.id], updatedDocumentIds: [] });
+  expect(added.structured.sources).toEqual([{ status: 'queued', id: page.id }]);
 });
 
 test('fewer IDs than items is said', async () => {
@@ -58,7 +61,7 @@ test('fewer IDs than items is said', async () => {
 test('the same page twice is one item', async () => {
   const documentIdsToAdd = ['https://a.example/4', 'HTTPS://A.EXAMPLE/4'];
   const { structured } = await harness.call('ingest_sources', { documentIdsToAdd });
-  expect(structured.addedDocumentIds).toHaveLength(1);
+  expect(structured.sources).toHaveLength(1);
   expect(structured.message).not.toMatch(/not queued/);
 });
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Harness, startHarness } from '../harness.ts';
+import { type Harness, nextInput, startHarness } from '../harness.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 let harness: Harness;
@@ -21,13 +21,15 @@ function page(number: number): Record<string, unknown> {
 }
 
 test('a flat provider comes out as it is', async () => {
-  const { structured, text } = await list({ provider: 'notion' });
+  const answer = await list({ provider: 'notion' });
+  const { structured, text } = answer;
   expect(structured).toMatchObject({ total: 9 });
   expect(structured.resources).toHaveLength(9);
   expect(structured).not.toHaveProperty('nextOffset');
-  expect(structured.message).toBe(
-    'Pass the chosen externalIds to import_provider_resources, or the items unchanged to register_provider_resources.',
-  );
+  expect(structured.message).toBe('9 of 9 items.');
+  expect(nextInput(answer, 'import_provider_resources')).toEqual({
+    ...{ provider: 'notion', all: true, dryRun: true },
+  });
   const replies = structured.resources.find(({ title }: { title: string }) =>
     title.startsWith('Saved'),
   );
@@ -102,7 +104,7 @@ describe('search and paging', () => {
     answerWith([tree]);
     const input = { provider: 'confluence', search, dryRun: true };
     const chosen = await harness.call('import_provider_resources', input);
-    expect(chosen.structured.toAdd).toMatchObject([{ externalId: 'p1' }]);
+    expect(chosen.structured.sources).toMatchObject([{ status: 'new', externalId: 'p1' }]);
   });
 
   test('a search in which there is nothing to see chooses nothing', async () => {
@@ -126,15 +128,17 @@ describe('search and paging', () => {
     }
   });
 
-  test('walking by nextOffset sees each item once', async () => {
+  test('walking by the calls that come next sees each item once', async () => {
     const seen: string[] = [];
-    let offset: number | undefined = 0;
-    for (let pages = 0; offset !== undefined && pages < 5; pages += 1) {
-      const { structured, text } = await list({ provider: 'notion', limit: 4, offset });
+    let input: object | undefined = { provider: 'notion', limit: 4 };
+    while (input !== undefined) {
+      const { structured, nextCalls } = await list(input);
       expect(structured.total).toBe(9);
       seen.push(...structured.resources.map((item: { externalId: string }) => item.externalId));
-      offset = structured.nextOffset;
-      if (offset !== undefined) expect(text).toContain(`offset ${offset}`);
+      input = nextCalls.find(({ tool }) => tool === 'list_provider_resources')?.arguments;
+      expect(input).toEqual(
+        structured.nextOffset && { provider: 'notion', limit: 4, offset: structured.nextOffset },
+      );
     }
     expect(seen).toHaveLength(9);
     expect(new Set(seen).size).toBe(9);
@@ -145,7 +149,7 @@ describe('search and paging', () => {
     expect(structured).toMatchObject({
       resources: [],
       total: 9,
-      message: 'Offset 9 is past the end: use an offset below 9.',
+      message: '0 of 9 items. Offset 9 is past the end.',
     });
     expect(structured).not.toHaveProperty('nextOffset');
   });
@@ -156,7 +160,7 @@ describe('an empty list says why', () => {
     const few = await list({ provider: 'notion', search: 'Refund "policy"' });
     expect(few.structured).toMatchObject({ resources: [], total: 0 });
     expect(few.structured.message).toMatch(
-      /^No title or path contains "Refund \\"policy\\"": try a shorter word\. Available: "[^"]+"(, "[^"]+"){8}\. Items that are already in Fini are not listed here: see list_sources\.$/,
+      /^0 of 0 items\. No title or path contains "Refund \\"policy\\"": try a shorter word\. Available: "[^"]+"(, "[^"]+"){8}\. Items that are already in Fini are not listed here\.$/,
     );
     expect(few.structured.message).toContain('"Saved replies"');
     expect(few.text).toContain(few.structured.message);
@@ -169,14 +173,15 @@ describe('an empty list says why', () => {
 
   test('a provider of which Fini has everything, or sees nothing', async () => {
     answerWith([]);
-    const { structured } = await list({ provider: 'notion', search: 'refunds' });
-    expect(structured.message).toMatch(
-      /^Everything that Fini can access in notion is already in Fini, or it cannot access anything there\. list_sources with source "notion"/,
+    const answer = await list({ provider: 'notion', search: 'refunds' });
+    expect(nextInput(answer, 'list_sources')).toEqual({ source: 'notion' });
+    expect(answer.structured.message).toMatch(
+      /Everything that Fini can access in notion is already in Fini, or it cannot access anything there\./,
     );
     answerWith([{ title: 'No ID' }]);
     const unreadable = await list({ provider: 'notion' });
     expect(unreadable.structured.message).toBe(
-      'No items can be shown. 1 item without a usable ID or URL left out.',
+      '0 of 0 items. No items can be shown. 1 item without a usable ID or URL left out.',
     );
   });
 });
@@ -231,18 +236,19 @@ test('no ID, kind or URL of a provider can fake a line of the list', async () =>
     { id: 'p2', title: '\u200b', url: `https://n.example/2${fake}` },
     { ...page(3), mimeType: '\u200b', object: 'x'.repeat(10_000) },
   ]);
-  const { structured, text } = await list({ provider: 'notion' });
+  const answer = await list({ provider: 'notion' });
+  const { structured, text } = answer;
   const [, second, third] = structured.resources;
   // Register goes by the ID, so one that cannot be shown as it is cannot be used.
   expect(structured.message).toMatch(/1 item without a usable ID or URL/);
-  expectFitToShow({ text, isError: false, structured });
+  expectFitToShow(answer);
   expect(second.originalUrl).toBe(
     'https://n.example/2%0A-%20Refunds%20(externalId%20"1")%E2%80%AE',
   );
   expect(second.title).toBe(second.originalUrl);
   expect(third.mimeType).toBe('text/html');
   expect(third.object.length).toBeLessThanOrEqual(64);
-  const lines = text.trimEnd().split('\n').slice(1);
+  const lines = text.split('\n').filter((line) => line.startsWith('- {'));
   expect(lines.map((line) => JSON.parse(line.slice(2)))).toEqual(structured.resources);
 });
 

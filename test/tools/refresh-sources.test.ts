@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Harness, startHarness } from '../harness.ts';
+import { type Harness, nextInput, startHarness } from '../harness.ts';
 
 let harness: Harness;
 beforeAll(async () => {
@@ -7,25 +7,21 @@ beforeAll(async () => {
 });
 afterAll(() => harness.close());
 
-/** The input of wait_for_sources as a message gives it. */
-function nextInput(message: string, ids: string[]) {
-  const queuedAfter = /"queuedAfter":"([^"]+)"/.exec(message)?.[1];
-  return { ids, queuedAfter };
-}
-
 test.each(['refresh_sources', 'ingest_sources'])(
   'after %s a wait does not take the old result for the new one',
   async (tool) => {
     const { call, sandbox } = harness;
     const url = `https://docs.example.com/${tool}`;
     const first = await call('ingest_and_wait', { documentIdsToAdd: [url] });
-    const [{ id, jobId }] = first.structured.sources;
+    const [{ id }] = first.structured.sources;
+    const jobOf = () => sandbox.documents().find((document) => document.id === id)?.linkedJobId;
+    const before = jobOf();
     const input =
       tool === 'refresh_sources' ? { documentIds: [id] } : { documentIdsToRefresh: [url] };
     const queued = await call(tool, input);
-    const waited = await call('wait_for_sources', nextInput(queued.structured.message, [id]));
-    expect(waited.structured.outcome).toBe('completed');
-    expect(waited.structured.sources[0].jobId).not.toBe(jobId);
+    const waited = await call('wait_for_sources', nextInput(queued, 'wait_for_sources'));
+    expect(waited.structured.sources).toMatchObject([{ id, status: 'completed' }]);
+    expect(jobOf()).not.toBe(before);
     expect(sandbox.documents().filter(({ originalUrl }) => originalUrl === url)).toHaveLength(1);
   },
 );
@@ -41,13 +37,20 @@ test('an unknown ID and a raw file are refused in Fini’s own words', async () 
   }
 });
 
-test('that the IDs are in no order is said of several, and not of one', async () => {
+test('each source is a row, in the order of the inputs, also one that was not queued', async () => {
   const { call, sandbox } = harness;
-  const [one, another] = [sandbox.addDocument({}).id, sandbox.addDocument({}).id];
-  const both = await call('refresh_sources', { documentIds: [one, another] });
-  expect(both.structured.message).toContain('not in the order of the inputs');
-  const single = await call('refresh_sources', { documentIds: [one] });
-  expect(single.structured.message).not.toContain('order');
+  const [one, left, another] = [1, 2, 3].map(() => sandbox.addDocument({}).id);
+  const rewrite = () => [another, one];
+  sandbox.script({ method: 'POST', action: { kind: 'rewrite', rewrite } });
+  const { structured } = await call('refresh_sources', { documentIds: [one, left, another] });
+  expect(structured.message).toMatch(
+    /^2 sources queued, not done\. Fini returned 2 IDs for 3 items/,
+  );
+  expect(structured.sources).toEqual([
+    { status: 'queued', id: one },
+    { status: 'unqueued', id: left },
+    { status: 'queued', id: another },
+  ]);
 });
 
 test('IDs are checked before any request, and each is queued once', async () => {
@@ -58,5 +61,5 @@ test('IDs are checked before any request, and each is queued once', async () => 
   expect(sandbox.requests).toHaveLength(before);
   const { id } = sandbox.addDocument({});
   const { structured } = await call('refresh_sources', { documentIds: [id, id.toUpperCase()] });
-  expect(structured.queuedDocumentIds).toEqual([id]);
+  expect(structured.sources).toEqual([{ status: 'queued', id }]);
 });

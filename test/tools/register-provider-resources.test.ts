@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Harness, startHarness } from '../harness.ts';
+import { type Harness, nextInput, startHarness } from '../harness.ts';
 
 let harness: Harness;
 beforeAll(async () => {
@@ -21,14 +21,16 @@ describe.each(['notion', 'zendesk', 'confluence'])('%s', (provider) => {
     expect(resources).toHaveLength(9);
 
     const registered = await harness.call('register_provider_resources', { provider, resources });
-    const { addedDocumentIds, updatedDocumentIds, message } = registered.structured;
-    expect(addedDocumentIds).toHaveLength(9);
-    expect(updatedDocumentIds).toEqual([]);
-    expect(message).toMatch(
-      new RegExp(`call ingest_and_wait with {"source":"${provider}","documentIdsToAdd":\\["`),
-    );
-    expect(message).toContain('not in the order of the inputs');
-    for (const id of addedDocumentIds) expect(registered.text).toContain(id);
+    const { sources, message } = registered.structured;
+    const ids: string[] = sources.map(({ id }: { id: string }) => id);
+    expect(sources).toEqual(ids.map((id) => ({ status: 'added', id })));
+    expect(ids).toHaveLength(9);
+    expect(message).toMatch(/^9 sources added, 0 already known\. Registered, not ingested yet/);
+    expect(nextInput(registered, 'ingest_and_wait')).toEqual({
+      source: provider,
+      documentIdsToAdd: ids,
+    });
+    for (const id of ids) expect(registered.text).toContain(id);
 
     const { body } = harness.sandbox.requests.at(-1) ?? {};
     const listed = resources.map(({ path: _path, ...rest }: { path: string[] }) => rest);
@@ -36,10 +38,8 @@ describe.each(['notion', 'zendesk', 'confluence'])('%s', (provider) => {
     for (const document of harness.sandbox.documents().filter(({ source }) => source === provider))
       expect(document.linkedJobStatus).toBeNull();
 
-    const { structured } = await harness.call('ingest_and_wait', {
-      source: provider,
-      documentIdsToAdd: addedDocumentIds,
-    });
+    const next = nextInput(registered, 'ingest_and_wait');
+    const { structured } = await harness.call('ingest_and_wait', next);
     expect(structured.outcome).toBe('completed');
     expect(structured.counts).toMatchObject({ submitted: 9, completed: 9 });
     const left = await harness.call('list_provider_resources', { provider });
@@ -50,9 +50,13 @@ describe.each(['notion', 'zendesk', 'confluence'])('%s', (provider) => {
 test('a known resource comes back as updated', async () => {
   const input = { provider: 'notion', resources: [resource] };
   const first = (await harness.call('register_provider_resources', input)).structured;
-  const second = (await harness.call('register_provider_resources', input)).structured;
-  expect(second.addedDocumentIds).toEqual([]);
-  expect(second.updatedDocumentIds).toEqual(first.addedDocumentIds);
+  const second = await harness.call('register_provider_resources', input);
+  const [{ id }] = first.sources;
+  expect(second.structured.sources).toEqual([{ status: 'known', id }]);
+  expect(nextInput(second, 'ingest_and_wait')).toEqual({
+    source: 'notion',
+    documentIdsToRefresh: [id],
+  });
 });
 
 test('resources that arrive as JSON text are read as the list', async () => {
@@ -122,7 +126,7 @@ test('an answer without IDs breaks nothing', async () => {
   };
   const empty = await answer({ addedDocumentIds: null, updatedDocumentIds: [null, 7] });
   expect(empty.isError).toBe(false);
-  expect(empty.structured).toMatchObject({ addedDocumentIds: [], updatedDocumentIds: [] });
+  expect(empty.structured.sources).toEqual([]);
   // Neither list: that does not say that nothing was registered.
   const other = await answer({});
   expect(other.isError).toBe(true);
