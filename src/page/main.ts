@@ -104,7 +104,8 @@ function start(): void {
     }
     const before = overview?.isPlan === true ? [] : nextCalls;
     show(now, callsAfter(before, call, result.nextCalls));
-    const unfinished = countsOf(now).get('unfinished') ?? 0;
+    const counts = countsOf(now);
+    const unfinished = (counts.get('unfinished') ?? 0) + (counts.get('queued') ?? 0);
     const ending = unfinished === 0 ? 'Done' : `${pages(unfinished)} still running`;
     view.showNotice(`${ending}: ${headlineOf(now)}.`);
   }

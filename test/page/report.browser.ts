@@ -82,7 +82,7 @@ describe('a result', () => {
     expect(await statesOf(rows)).toEqual(['Completed', 'Completed', 'Completed']);
     await reads(row('billing/refunds'), /Refunds/);
     expect(await view.locator('#bar').getAttribute('aria-label')).toBe('3 completed');
-    expect(await view.locator('#about').innerText()).toContain('not live yet');
+    expect(await view.locator('#about').innerText()).toContain('not yet live');
     // With nothing to give a reason for, there is no such column.
     expect(await view.getByRole('columnheader').allInnerTexts()).toEqual(['State', 'Page']);
   });
@@ -100,7 +100,9 @@ describe('a result', () => {
     await reads(login, /make it public, or leave it out/);
     expect(await view.locator('#about').innerText()).toMatch(/38 pages found, 38 selected/);
     // Of four that failed, one may pass next time.
-    expect(await button(/again/).allInnerTexts()).toEqual(['Ingest 1 failed page again, once the cause is fixed']);
+    expect(await button(/again/).allInnerTexts()).toEqual([
+      'Ingest 1 failed page again, once the cause is fixed',
+    ]);
   });
 
   test('that failed offers no other try where none would help', async () => {
@@ -125,23 +127,26 @@ describe('a result', () => {
     expect(await headline.innerText()).toBe('The call has ended');
   });
 
-  test('of a thousand pages is whole and quick', async ({ annotate }) => {
-    const { call, headline, rows, view, page, button } = await start({
-      parallelJobs: 1_000,
-      jobs: ({ url }) =>
-        /[05]$/.test(url ?? '')
-          ? { pendingMs: 1, workingMs: 1, error: 'No usable content' }
-          : { pendingMs: 1, workingMs: 1 },
+  test('of a thousand pages is quick', async ({ annotate }) => {
+    const { bridge, headline, rows, view, page, button } = await start();
+    const sources = Array.from({ length: 1_000 }, (_, index) => ({
+      originalUrl: `https://many.example/page-${index}`,
+      ...(index % 5 > 0
+        ? { status: 'completed' }
+        : { status: 'failed', error: 'No usable content', hint: 'no_content' }),
+    }));
+    const hints = [{ hint: 'no_content', advice: 'Check the page.', count: 200 }];
+    const counts = { submitted: 1_200, completed: 1_000, failed: 200 };
+    await bridge.sendToolInput({ arguments: { documentIdsToAdd: [SITE] } });
+    await bridge.sendToolResult({
+      content: [],
+      structuredContent: { ...{ message: 'm', counts, hints }, omitted: { sources: 200 }, sources },
     });
-    const documentIdsToAdd = Array.from(
-      { length: 1_000 },
-      (_, index) => `https://many.example/page-${index}`,
-    );
-    await call('ingest_and_wait', { documentIdsToAdd });
-    await reads(headline, '800 of 1,000 pages completed');
+    await reads(headline, '1,000 of 1,200 pages completed');
     expect(await rows.count()).toBe(1_000);
     // Advice that many share stands once in the report, and at each row here.
-    await reads(rows.first(), /The page gave no usable content/);
+    await reads(rows.nth(199), /Check the page/);
+    await reads(view.locator('#shown'), '200 pages more in Fini, too many to list here');
     const frame = page.frames()[1];
     // Reversing the order draws every row again, up to the next picture on the screen.
     const took = await frame?.evaluate<number>(`new Promise((resolve) => {
@@ -160,15 +165,18 @@ describe('a result', () => {
   });
 
   test('of a dry run, which the page can carry out', async () => {
-    const { call, headline, rows, button, sandbox } = await start();
+    const { call, headline, rows, view, button, sandbox } = await start();
     await call('ingest_site', { links: [SITE], include: ['/billing/**'], dryRun: true });
     await reads(headline, /^Dry run: \d+ pages, nothing queued yet/);
     const count = await rows.count();
     expect(new Set(await statesOf(rows))).toEqual(new Set(['Selected']));
     expect(queued(sandbox)).toEqual([]);
+    // Nothing is done yet, so there is no bar to be full.
+    expect(await view.locator('#bar').isVisible()).toBe(false);
     await button(`Ingest ${count} selected pages`).click();
     await reads(headline, `${count} pages completed`);
     expect(queued(sandbox)).toHaveLength(1);
+    expect(await view.locator('#bar').isVisible()).toBe(true);
   });
 
   test('of a dry run at a provider', async () => {
@@ -199,13 +207,20 @@ describe('a result', () => {
 });
 
 test('while a call runs, the page says what was asked for, and then that it was cancelled', async () => {
-  const { bridge, headline, view } = await start();
+  const { bridge, headline, view, page } = await start();
   await bridge.sendToolInput({ arguments: { documentIdsToAdd: [...PAGES, LOGIN] } });
   await reads(headline, 'Ingesting pages');
   await reads(view.locator('#about'), /billing\/refunds.* and 1 more/);
   expect(await view.locator('#bar').getAttribute('class')).toBe('running');
+  const animation = () =>
+    page.frames()[1]?.evaluate<string>(`getComputedStyle(bar, '::before').animationName`);
+  expect(await animation()).toBe('slide');
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  expect(await animation()).toBe('none');
+  await reads(view.locator('#elapsed'), /^\d+ s$/);
   await bridge.sendToolCancelled({ reason: 'user action' });
   await reads(headline, /Cancelled \(user action\)/);
+  expect(await view.locator('#elapsed').innerText()).toBe('');
 });
 
 describe('a button', () => {
@@ -260,16 +275,29 @@ describe('a button', () => {
     expect(await button(/^Generate/).count()).toBe(0);
   });
 
-  test('says what the host said where there is no result, and makes no drafts twice', async () => {
-    const { call, bridge, notice, button, sandbox } = await start();
+  test('says that a call was declined, and can be pressed again', async () => {
+    const { call, bridge, notice, headline, button } = await start();
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    const carryOut = bridge.oncalltool;
     bridge.oncalltool = async () => {
       throw new Error('The person said no.');
     };
     await button(GENERATE).click();
-    await reads(notice, /The person said no/);
+    await reads(notice, /^The host gave no result: The person said no\.$/);
+    bridge.oncalltool = carryOut;
+    await button(GENERATE).click();
+    await reads(headline, '3 drafted');
+  });
+
+  test('says that a call may have run where its result was lost, and makes no drafts twice', async () => {
+    const { call, bridge, notice, button } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    bridge.oncalltool = async () => {
+      throw Object.assign(new Error('Request timed out.'), { code: -32001 });
+    };
+    await button(GENERATE).click();
+    await reads(notice, /Request timed out\. The call may have run; ask the assistant to check/);
     expect(await button(/^Generate/).count()).toBe(0);
-    expect(sandbox.articles()).toEqual([]);
   });
 
   test('says the error of a call that is refused, and stays', async () => {
@@ -281,9 +309,7 @@ describe('a button', () => {
     });
     await button(GENERATE).click();
     await reads(notice, 'The key lacks scope write.');
-    expect(await button(GENERATE).getAttribute('aria-disabled')).toBe(
-      'false',
-    );
+    expect(await button(GENERATE).getAttribute('aria-disabled')).toBe('false');
   });
 
   test('is done with all of it where the host never says that the model was told', async () => {
@@ -367,16 +393,26 @@ describe('a button', () => {
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     await reads(headline, 'All 3 pages completed');
     expect(await view.locator('#actions button').count()).toBe(0);
+    await reads(view.locator('#actions'), `The assistant can go on: ${GENERATE}`);
   });
 });
 
 describe('the table', () => {
   test('filters, searches and sorts', async () => {
-    const { call, rows, view, button } = await start();
+    const { call, rows, view, page, button } = await start();
     await call('ingest_site', { links: [SITE] });
     await button(/^Failed/).click();
     expect(await rows.count()).toBe(4);
     expect(await button(/^Failed/).getAttribute('aria-pressed')).toBe('true');
+    // The rows as they are shown, to be pasted elsewhere.
+    await button('Copy 4 pages').click();
+    await button('Copied').waitFor();
+    await view.getByRole('searchbox').focus();
+    await page.keyboard.press('Control+V');
+    expect(await view.getByRole('searchbox').inputValue()).toMatch(
+      /account\/rewards\tFailed\tPage requires authentication/,
+    );
+    await view.getByRole('searchbox').fill('');
     await button(/^All/).click();
     await view.getByRole('searchbox').fill('BIKES brakes');
     expect(await rows.count()).toBe(1);
@@ -498,6 +534,18 @@ describe('the look', () => {
     await expect
       .poll(() => colours(page))
       .toEqual(['rgb(255, 255, 255)', 'rgb(27, 31, 36)', SYSTEM_FONT]);
+  });
+
+  test('keeps the colours of states in high contrast', async () => {
+    const { call, page, rows } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: [PAGES[0], LOGIN] });
+    await expect.poll(() => rows.count()).toBe(2);
+    await page.emulateMedia({ forcedColors: 'active' });
+    const dots = await page.frames()[1]?.evaluate<string[]>(
+      `[...document.querySelectorAll('td .badge')].map((badge) =>
+        getComputedStyle(badge, '::before').backgroundColor)`,
+    );
+    expect(dots).toEqual(['rgb(194, 32, 43)', 'rgb(26, 127, 55)']);
   });
 
   test('is the host’s, where it gives its colours and fonts', async () => {
