@@ -8,8 +8,9 @@ import type {
 import type { TimedCall } from '../fini/call-options.ts';
 import type { ClientLog } from './client-log.ts';
 import { askPerson, QuestionAsked } from './confirm.ts';
-import { explainError, failureText } from './errors.ts';
+import { type Explanation, explainError, explanationOf, explanationText } from './errors.ts';
 import { listedNames } from './index.ts';
+import { inputFor } from './next-calls.ts';
 import { ProgressReporter } from './progress.ts';
 import type { ServerKind, Tool, ToolDependencies } from './tool.ts';
 
@@ -37,7 +38,8 @@ export async function answerCall(
   { server, kind, dependencies, log }: ClientConnection,
 ): Promise<CallToolResult | InputRequiredResult> {
   const call = tool.read(given);
-  if ('refusal' in call) return errorResult(call.refusal);
+  if ('refusal' in call) return errorResult({ message: call.refusal, nextCalls: [] });
+  const made = { tool: tool.name, arguments: inputFor(call.input, {}) };
   const startedAt = performance.now();
   const { signal, _meta, notify } = extra.mcpReq;
   // Several requests and pauses of one call listen to it at once.
@@ -67,14 +69,14 @@ export async function answerCall(
       canCall: (name) => listedNames(kind).has(name),
       log: (level, data) => log(extra, level, data),
       confirm: (question, again) => askPerson(server, extra, question, again),
-      explain: (error) => explainError(error, kind),
+      explain: (error) => explainError(error, kind, made),
     });
     return { content: [{ type: 'text', text }], structuredContent: output, isError };
   } catch (error) {
     if (error instanceof QuestionAsked) return error.result;
     // A call that was cancelled gets no answer, so how it ended concerns nobody.
     if (signal.aborted) return { content: [], isError: true };
-    return errorResult(failureText(error, dependencies, kind));
+    return errorResult(explanationOf(error, dependencies, kind, made));
   } finally {
     progress.end(false);
     if (token !== undefined) await progress.delivered();
@@ -89,7 +91,15 @@ function longestSeconds(
   return hasProgress ? Number.POSITIVE_INFINITY : silentCallSeconds;
 }
 
-/** What a model is told where a call could not be answered. */
-export function errorResult(text: string): CallToolResult {
-  return { content: [{ type: 'text', text }], isError: true };
+/** Where an error has its next calls as data: it has no structured content. */
+const NEXT_CALLS = 'fini-mcp/nextCalls';
+
+/** The answer to a call that failed. */
+export function errorResult(explanation: Explanation): CallToolResult {
+  const { nextCalls } = explanation;
+  return {
+    content: [{ type: 'text', text: explanationText(explanation) }],
+    isError: true,
+    ...(nextCalls.length > 0 && { _meta: { [NEXT_CALLS]: nextCalls } }),
+  };
 }

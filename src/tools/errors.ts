@@ -1,15 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { FiniError, type Operation, type Scope } from '../fini/errors.ts';
+import { PROVIDERS } from '../fini/provider-tree.ts';
 import { WaitEnded } from '../ingestion/deadline.ts';
 import { IngestionError } from '../ingestion/ingestion.ts';
 import { GenerationError, SourcesNotReady } from '../knowledge/generation.ts';
-import { counted, jsonText, parsedUrl, quotedMessage } from '../text.ts';
+import { paragraph, parsedUrl, plural, quotedMessage } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';
-import { queuedAfterInput } from './fields.ts';
 import { adviceOf } from './hints.ts';
 import { listedNames, toolsFor } from './index.ts';
-import { generateCall, ingestCall, waitCall } from './pasted-calls.ts';
+import { callForItems, type NextCall } from './next-calls.ts';
+import { ingestCalls, waitCall } from './next-steps.ts';
+import { renderText } from './render.ts';
 import type { ServerKind, ToolDependencies } from './tool.ts';
+
+/** An error, for a model or a person: what happened and why, and the calls that may help. */
+export interface Explanation {
+  readonly message: string;
+  readonly nextCalls: readonly NextCall[];
+}
+
+/** A call of a tool that ended in an error. */
+export interface FailedCall {
+  readonly tool: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
 
 const KEY = 'workspace key (it starts with "fini_"; create one in the Fini dashboard)';
 
@@ -28,116 +42,235 @@ function setKey(kind: ServerKind, key: string): string {
     : `set FINI_API_KEY to ${key} and restart the server`;
 }
 
+function said(message: string, nextCalls: readonly NextCall[] = []): Explanation {
+  return { message, nextCalls };
+}
+
+/** The items that a failed call names in these lists. */
+function itemsIn(call: FailedCall | undefined, ...lists: readonly string[]): string[] {
+  return lists
+    .flatMap((list) => call?.arguments[list] ?? [])
+    .filter((item) => typeof item === 'string');
+}
+
+/** The same call once more. */
+function again(call: FailedCall | undefined, why: string): NextCall[] {
+  return call === undefined ? [] : [{ tool: call.tool, arguments: call.arguments, why }];
+}
+
+/** Looks at the first of these items, to see whether its job was queued. */
+function checkCall([first]: readonly string[], why: string): NextCall[] {
+  if (first === undefined) return [];
+  return parsedUrl(first) === null
+    ? [{ tool: 'get_source', arguments: { id: first }, why }]
+    : [{ tool: 'list_sources', arguments: { originalUrl: first }, why }];
+}
+
+const DRAFTS: NextCall = {
+  tool: 'list_articles',
+  arguments: { type: 'draft' },
+  why: 'Look for the drafts in a few minutes',
+};
+const CHECK_JOBS = 'Check whether the jobs were queued';
+
+/** What may have been queued all the same, and how to find out. */
+function uncertainQueueing(call: FailedCall | undefined, items: readonly string[]): Explanation {
+  const ids = items.filter((item) => parsedUrl(item) === null);
+  return said(
+    'The jobs may have been queued all the same, so check before calling again: linkedJobStatus PENDING or IN_PROGRESS means that they are queued.',
+    [
+      ...checkCall(items, CHECK_JOBS),
+      ...waitCall(ids, null, 'Wait for the jobs, if they are queued'),
+      ...again(call, 'Queue them again, if they are not queued after a minute'),
+    ],
+  );
+}
+
 /** What a failed write may have done, and how to check, by the operation's name. */
-const AFTER_UNCERTAIN_WRITE: Readonly<Partial<Record<Operation, string>>> = {
-  'crawl links':
-    'A crawl creates nothing, so it is safe to call again. A smaller limit makes it faster.',
-  'register provider resources':
-    'The resources may have been registered. Registering queues nothing, and registering an item again only updates it, so it is safe to call again.',
-  'ingest sources':
-    'The jobs may have been queued all the same, so do not simply call again. First call list_sources with {"originalUrl":"ONE OF THE URLS"}, or get_source with {"id":"ONE OF THE IDS"}. If linkedJobStatus is PENDING or IN_PROGRESS, they are queued: call wait_for_sources with {"ids":["THEIR IDS"]}. If not, call again. ingest_and_wait does this check itself.',
-  'refresh sources':
-    'The jobs may have been queued all the same, so do not simply call again. First check one of the sources: call get_source with {"id":"ITS ID"}. If linkedJobStatus is PENDING or IN_PROGRESS, they are queued: call wait_for_sources with {"ids":["THEIR IDS"]}.',
-  'generate knowledge':
-    'Drafts may be generated all the same. In a few minutes, call list_articles with {"type":"draft"}.',
-  'publish articles':
-    'It may be published all the same, and is not sent again for a minute. Then check it with get_articles: published_draft means that it is published.',
-  'delete sources':
-    'The sources may have been deleted all the same. Before calling again, call get_source with {"id":"ONE OF THE IDS"}.',
+const AFTER_UNCERTAIN_WRITE: Readonly<
+  Partial<Record<Operation, (call: FailedCall | undefined) => Explanation>>
+> = {
+  'crawl links': () =>
+    said('A crawl creates nothing, so it is safe to call again. A smaller limit makes it faster.'),
+  'register provider resources': () =>
+    said(
+      'The resources may have been registered. Registering queues nothing, and registering an item again only updates it, so it is safe to call again.',
+    ),
+  'ingest sources': (call) =>
+    uncertainQueueing(call, itemsIn(call, 'documentIdsToAdd', 'documentIdsToRefresh')),
+  'refresh sources': (call) => uncertainQueueing(call, itemsIn(call, 'documentIds')),
+  'generate knowledge': () => said('Drafts may be generated all the same.', [DRAFTS]),
+  'publish articles': (call) =>
+    said(
+      'It may be published all the same, and is not sent again for a minute. Check it then: published_draft means that it is published.',
+      callForItems(
+        'get_articles',
+        'articleIds',
+        itemsIn(call, 'articleIds'),
+        'Check in a minute what is published',
+      ),
+    ),
+  'delete sources': (call) =>
+    said(
+      'The sources may have been deleted all the same, so check before calling again.',
+      checkCall(itemsIn(call, 'documentIds'), 'Check whether the sources are still there'),
+    ),
 };
 
 const NO_SUCH_ADDRESS = 'The Fini API was not found at this address: check FINI_BASE_URL.';
 
 /** What a 404 means where it may be for an ID, by the operation's name. */
-const NOT_FOUND: Readonly<Partial<Record<Operation, string>>> = {
-  'get source': 'There is no such source in this workspace. Find the right ID with list_sources.',
-  'get articles':
-    'Either there are no such articles in this workspace (list_articles shows the IDs), or the Fini API was not found at this address (check FINI_BASE_URL).',
-  'publish articles':
-    'Fini has no such draft any more, or not its folder (get_knowledge_tree shows the folders). Check the draft with get_articles.',
-  'get folder tree':
-    'Either there is no such agent in this workspace (list_agents shows the IDs), or the Fini API was not found at this address (check FINI_BASE_URL).',
+const NOT_FOUND: Readonly<Partial<Record<Operation, Explanation>>> = {
+  'get source': said('There is no such source in this workspace.', [
+    { tool: 'list_sources', arguments: {}, why: 'Find the right ID' },
+  ]),
+  'get articles': said(
+    'Either there are no such articles in this workspace, or the Fini API was not found at this address (check FINI_BASE_URL).',
+    [{ tool: 'list_articles', arguments: {}, why: 'Find the right IDs' }],
+  ),
+  'publish articles': said('Fini has no such draft any more, or not its folder.', [
+    { tool: 'list_articles', arguments: { type: 'draft' }, why: 'See the drafts' },
+    { tool: 'get_knowledge_tree', arguments: {}, why: 'See the folders' },
+  ]),
+  'get folder tree': said(
+    'Either there is no such agent in this workspace, or the Fini API was not found at this address (check FINI_BASE_URL).',
+    [{ tool: 'list_agents', arguments: {}, why: 'Find the right ID' }],
+  ),
 };
 
 /**
- * What went wrong, why and what to do next, for a model or a person: the one place in which errors
- * become text. Null for an error that is not ours, and for a wait that such an error has ended.
+ * What went wrong, why and what to do next: the one place in which errors become text. Null for an
+ * error that is not ours, and for a wait that such an error has ended.
  *
  * @param kind Tells how the client sets a key, and which tools it has.
+ * @param call The call that failed, so that the next ones can name its items.
  */
-export function explainError(error: unknown, kind: ServerKind): string | null {
+export function explainError(
+  error: unknown,
+  kind: ServerKind,
+  call?: FailedCall,
+): Explanation | null {
   if (error instanceof IngestionError) {
-    const cause = explainCause(error, kind);
-    return cause === null ? null : explainFate(error, cause);
+    const cause = causeOf(error.cause, error.stage === 'maybe_queued', kind, call);
+    return cause && explainFate(error, cause, call);
   }
-  if (error instanceof SourcesNotReady) return notReady(error, kind);
+  if (error instanceof SourcesNotReady) return notReady(error, kind, call);
   if (error instanceof GenerationError) {
-    const cause = causeOf(error, kind);
-    return cause === null ? null : explainGeneration(error, cause);
+    const cause = causeOf(error.cause, error.doubtful.length > 0, kind, call);
+    return cause && explainGeneration(error, cause, call);
   }
-  if (error instanceof MissingKeyError) return missingKey(kind);
-  if (error instanceof FiniError)
-    return explainFiniError(error, kind, AFTER_UNCERTAIN_WRITE[error.operation]);
-  return null;
+  if (error instanceof MissingKeyError) return said(missingKey(kind));
+  return error instanceof FiniError ? explainFiniError(error, kind, call) : null;
 }
 
 /**
  * What a client is told of any error: {@link explainError}, or of one that nobody expected, where to
  * look it up.
  */
-export function failureText(
+export function explanationOf(
   error: unknown,
   { onUnexpectedError }: Pick<ToolDependencies, 'onUnexpectedError'>,
   kind: ServerKind,
-): string {
-  const text = explainError(error, kind);
-  if (text !== null) return text;
+  call?: FailedCall,
+): Explanation {
+  const explained = explainError(error, kind, call);
+  if (explained !== null) {
+    const nextCalls = explained.nextCalls.filter(({ tool }) => listedNames(kind).has(tool));
+    return { ...explained, nextCalls };
+  }
   const reference = randomUUID();
   onUnexpectedError(reference, error);
-  return explainFault(error, reference);
+  return explainFault(error, reference, call);
+}
+
+/** The same as text, for what is not answered by a tool. */
+export function failureText(...given: Parameters<typeof explanationOf>): string {
+  return explanationText(explanationOf(...given));
+}
+
+/** An explanation as text. */
+export function explanationText({ message, nextCalls }: Explanation): string {
+  return renderText({ message, nextCalls }, {});
 }
 
 /** The same for a fault of this server, whose details are in the log under a reference. */
-function explainFault(error: unknown, reference: string): string {
+function explainFault(
+  error: unknown,
+  reference: string,
+  call: FailedCall | undefined,
+): Explanation {
   const cause = `Something went wrong inside fini-mcp. The input did not cause it. The server's log on stderr has the details under the reference ${reference}.`;
-  if (error instanceof IngestionError) return explainFate(error, cause);
-  if (error instanceof GenerationError) return explainGeneration(error, cause);
-  return `${cause} Try again. If it fails again, report it with that log.`;
+  if (error instanceof IngestionError) return explainFate(error, said(cause), call);
+  if (error instanceof GenerationError) return explainGeneration(error, said(cause), call);
+  return said(`${cause} Try again. If it fails again, report it with that log.`);
 }
 
-/** Why a wait has failed; null where that is a fault of this server. */
-function explainCause({ cause, stage }: IngestionError, kind: ServerKind): string | null {
-  // Where it is uncertain, the items say what to do.
-  const next = stage === 'maybe_queued' ? '' : undefined;
-  if (cause instanceof FiniError) return explainFiniError(cause, kind, next).trim();
-  return cause instanceof WaitEnded ? cause.message : null;
+/**
+ * Why a wait or a generation has failed; null if that is a fault of this server.
+ *
+ * @param isDoubtful If it is unknown what was queued, the explanation of that says what to do.
+ */
+function causeOf(
+  cause: unknown,
+  isDoubtful: boolean,
+  kind: ServerKind,
+  call: FailedCall | undefined,
+): Explanation | null {
+  if (cause instanceof FiniError) {
+    return explainFiniError(cause, kind, call, isDoubtful ? said('') : said(CALL_AGAIN));
+  }
+  return cause instanceof WaitEnded ? said(cause.message) : null;
 }
 
-/** Why a generation has failed; null where that is a fault of this server. */
-function causeOf({ cause, doubtful }: GenerationError, kind: ServerKind): string | null {
-  // Where it is uncertain, the sources say what to do.
-  const next = doubtful.length > 0 ? '' : undefined;
-  if (cause instanceof FiniError) return explainFiniError(cause, kind, next).trim();
-  return cause instanceof WaitEnded ? cause.message : null;
+/** The call that generates drafts from these, with the settings of the call that failed. */
+function generateCall(
+  documentIds: readonly string[],
+  why: string,
+  call: FailedCall | undefined,
+): NextCall[] {
+  const { documentIds: _all, ...settings } = call?.arguments ?? {};
+  return callForItems('generate_knowledge', 'documentIds', documentIds, why, settings);
 }
 
 /** What is true of the sources of a generation that failed, and how to continue. */
-function explainGeneration({ queued, doubtful }: GenerationError, cause: string): string {
+function explainGeneration(
+  { queued, doubtful }: GenerationError,
+  cause: Explanation,
+  call: FailedCall | undefined,
+): Explanation {
   const running =
-    queued.length === 0
-      ? ''
-      : ` ${counted(queued.length, 'job')} ${queued.length === 1 ? 'continues' : 'continue'} at Fini. Once the cause is fixed, ${generateCall(queued)} It joins jobs that are running.`;
+    queued.length === 0 ? '' : `Jobs at Fini that continue: ${plural(queued.length, 'source')}.`;
+  const join = generateCall(
+    queued,
+    `Wait for ${plural(queued.length, 'running job')}, once the cause is fixed`,
+    call,
+  );
   if (doubtful.length > 0) {
-    return `Fini did not confirm that drafts are being generated from ${counted(doubtful.length, 'source')}. ${cause} They may be generated all the same. To check, call list_articles with {"type":"draft"} in a few minutes. If there are no new drafts, ${generateCall(doubtful)}${running}`;
+    const sources = plural(doubtful.length, 'source');
+    return said(
+      paragraph(
+        `Fini did not confirm that drafts are being generated from ${sources}.`,
+        cause.message,
+        'They may be generated all the same.',
+        running,
+      ),
+      [
+        DRAFTS,
+        ...generateCall(doubtful, `Generate from ${sources} again, if there are no drafts`, call),
+        ...join,
+      ],
+    );
   }
-  return queued.length > 0
-    ? `The wait ended early. ${cause}${running}`
-    : `Nothing was queued. ${cause}`;
+  const start = queued.length > 0 ? 'The wait ended early.' : 'Nothing was queued.';
+  return said(paragraph(start, cause.message, running), [...cause.nextCalls, ...join]);
 }
 
 /** What to do about sources from which nothing can be generated. */
-function notReady({ reasons }: SourcesNotReady, kind: ServerKind): string {
-  const canRefresh = listedNames(kind).has('refresh_sources');
+function notReady(
+  { reasons }: SourcesNotReady,
+  kind: ServerKind,
+  call: FailedCall | undefined,
+): Explanation {
   const idsOf = (reason: string) =>
     [...reasons].flatMap(([id, theirs]) => (theirs === reason ? [id] : []));
   const [absent, failed, running, never] = [
@@ -146,86 +279,153 @@ function notReady({ reasons }: SourcesNotReady, kind: ServerKind): string {
     idsOf('running'),
     idsOf('never_ingested'),
   ];
-  const parts = [
-    absent.length === 0
-      ? ''
-      : `Not in this workspace: ${absent.join(', ')}. list_sources shows the IDs.`,
-    failed.length === 0
-      ? ''
-      : `Failed to be ingested: ${failed.join(', ')}. list_sources with status "failed" shows why.`,
-    running.length === 0 ? '' : `Still running: first ${waitCall(running)}`,
-    never.length === 0
-      ? ''
-      : `Never ingested: first ${canRefresh ? `call refresh_sources with ${jsonText({ documentIds: never })}, and wait` : `ingest ${never.join(', ')}, for which this server has no tool`}.`,
-  ].filter((part) => part !== '');
-  return `Nothing was queued. Drafts can only be generated from sources that were ingested successfully, and ${counted(reasons.size, 'source')} ${reasons.size === 1 ? 'was' : 'were'} not. ${parts.join(' ')} Leave ${reasons.size === 1 ? 'it' : 'them'} out to generate from the others.`;
+  const ready = itemsIn(call, 'documentIds').filter((id) => !reasons.has(id));
+  const named = (what: string, ids: readonly string[]) =>
+    ids.length === 0 ? '' : `${what}: ${ids.join(', ')}.`;
+  return said(
+    paragraph(
+      `Nothing was queued. Drafts can only be generated from sources that were ingested successfully. Not ready: ${plural(reasons.size, 'source')}.`,
+      named('Not in this workspace', absent),
+      named('Failed to be ingested', failed),
+      running.length > 0 ? `Still running: ${running.length}.` : '',
+      never.length > 0 ? `Never ingested: ${never.length}.` : '',
+      never.length > 0 && !listedNames(kind).has('refresh_sources')
+        ? 'This server has no tools that ingest.'
+        : '',
+    ),
+    [
+      ...waitCall(running, null, `Wait for ${plural(running.length, 'running source')}`),
+      ...callForItems(
+        'refresh_sources',
+        'documentIds',
+        never,
+        `Ingest ${plural(never.length, 'source')} for the first time`,
+      ),
+      ...generateCall(ready, `Generate from ${plural(ready.length, 'ready source')}`, call),
+      ...(failed.length > 0
+        ? [{ tool: 'list_sources', arguments: { status: 'failed' }, why: 'See why sources failed' }]
+        : []),
+      ...(absent.length > 0
+        ? [{ tool: 'list_sources', arguments: {}, why: 'See the IDs of sources' }]
+        : []),
+    ],
+  );
 }
 
 /** What is true of the items of a wait that failed, and how to continue with each. */
-function explainFate(error: IngestionError, cause: string): string {
+function explainFate(
+  error: IngestionError,
+  cause: Explanation,
+  call: FailedCall | undefined,
+): Explanation {
   const { stage, queued, joined, doubtful, left, unread, request, queuedAfter } = error;
-  const since = queuedAfterInput(queuedAfter);
-  const running =
-    joined.length === 0
-      ? ''
-      : ` ${counted(joined.length, 'source')} already had running jobs, which continue: ${waitCall(joined)}`;
-  const unsent =
-    left.length === 0
-      ? ''
-      : ` ${counted(left.length, 'item')} not queued. To queue ${left.length === 1 ? 'it' : 'them'}, ${ingestCall(left, request)}`;
-  const done =
-    queued.length === 0
-      ? ''
-      : ` This call queued ${counted(queued.length, 'source')}: ${waitCall(queued, since)}`;
+  const items = plural(left.length, 'item');
+  const queue = (inputs: readonly string[], why: string) =>
+    request === null ? again(call, why) : ingestCalls(request, inputs, why);
+  const counts = paragraph(
+    queued.length > 0 ? `${plural(queued.length, 'source')} queued by this call.` : '',
+    left.length > 0 && stage !== 'not_queued' ? `${items} not queued.` : '',
+    joined.length > 0
+      ? `${plural(joined.length, 'source')} with a job that was already running, which continues.`
+      : '',
+  );
+  const sources = plural(queued.length, 'queued source');
+  const waits = [
+    ...waitCall(queued, queuedAfter, `Wait for ${sources}, once the cause is fixed`),
+    ...waitCall(joined, null, `Wait for ${plural(joined.length, 'running source')}`),
+  ];
   switch (stage) {
     case 'not_queued':
-      return `Nothing was queued. ${cause}${running}`;
+      return said(paragraph('Nothing was queued.', cause.message, counts), [
+        ...cause.nextCalls,
+        ...waits,
+      ]);
     case 'partly_queued':
-      return `Only some items were queued. ${cause}${done}${unsent}${running}`;
-    case 'maybe_queued':
-      return `Fini did not confirm that ${counted(doubtful.length, 'item')} ${doubtful.length === 1 ? 'was' : 'were'} queued. ${cause} They may have been queued all the same. To check, call ${howToFind(doubtful)}: linkedJobStatus PENDING or IN_PROGRESS means queued, so call wait_for_sources with those IDs. If they are still not queued after a minute, ${ingestCall(doubtful, request)} It joins running jobs and queues the rest. (A source that was ingested before shows its old result until its new job starts.)${done}${unsent}${running}`;
+      return said(paragraph('Only some items were queued.', cause.message, counts), [
+        ...waits,
+        ...queue(left, `Queue ${items} left`),
+      ]);
+    case 'maybe_queued': {
+      const unsure = plural(doubtful.length, 'item');
+      return said(
+        paragraph(
+          `Fini did not confirm that ${unsure} were queued.`,
+          cause.message,
+          'They may have been queued all the same: linkedJobStatus PENDING or IN_PROGRESS means that they are queued. A source that was ingested before shows its old result until its new job starts.',
+          counts,
+        ),
+        [
+          ...checkCall(doubtful, CHECK_JOBS),
+          ...queue(
+            doubtful,
+            `Queue ${unsure} again, if not queued after a minute; running jobs are joined`,
+          ),
+          ...queue(left, `Queue ${items} left`),
+          ...waits,
+        ],
+      );
+    }
     case 'queued':
-      if (unread) {
-        return `Nothing could be read of the ${counted(queued.length, 'source')}, so nothing is known of how the jobs stand. ${cause} Once the cause is fixed, ${waitCall(queued, since)}`;
-      }
-      return queued.length === 0
-        ? `The wait ended early. ${cause}${running}`
-        : `The wait ended early. ${cause} The jobs continue at Fini. Once the cause is fixed, ${waitCall(queued, since)}${running}`;
+      return unread
+        ? said(
+            `Nothing could be read of ${plural(queued.length, 'source')}, so nothing is known of how the jobs stand. ${cause.message}`,
+            waits,
+          )
+        : said(
+            paragraph('The wait ended early.', cause.message, 'Jobs continue at Fini.', counts),
+            waits,
+          );
   }
 }
 
-function howToFind(items: readonly string[]): string {
-  const first = items[0] ?? '';
-  return parsedUrl(first) !== null
-    ? `list_sources with ${jsonText({ originalUrl: first })}`
-    : `get_source with ${jsonText({ id: first })}`;
-}
+const CALL_AGAIN = 'Call again in a minute.';
 
-/** @param next What to do if it is unknown whether the request was carried out. */
+/** @param uncertain What to do if it is unknown whether the request was carried out. */
 function explainFiniError(
   error: FiniError,
   kind: ServerKind,
-  next = 'Call again in a minute.',
-): string {
-  const said = quotedMessage(error);
+  call: FailedCall | undefined,
+  uncertain = AFTER_UNCERTAIN_WRITE[error.operation]?.(call) ?? said(CALL_AGAIN),
+): Explanation {
+  const words = quotedMessage(error);
   const task = error.operation;
+  const unsure = (...sentences: readonly string[]) =>
+    said(paragraph(...sentences), uncertain.nextCalls);
+  const next = uncertain.message;
   switch (error.failure) {
     case 'refused':
-      return explainStatus(error, kind, said, next);
+      return explainStatus(error, kind, call, uncertain);
     case 'redirected':
-      return `Fini redirected the request to ${task} instead of answering (HTTP ${error.status}). The server does not follow redirects, so the key is not sent to another address. Check FINI_BASE_URL. ${next}`;
+      return unsure(
+        `Fini redirected the request to ${task} instead of answering (HTTP ${error.status}). The server does not follow redirects, so the key is not sent to another address. Check FINI_BASE_URL.`,
+        next,
+      );
     case 'unreadable':
-      return `Fini's answer to "${task}" could not be read: ${said}. A proxy or a login page may be in the way. If this happens again, check FINI_BASE_URL. ${next}`;
+      return unsure(
+        `Fini's answer to "${task}" could not be read: ${words}. A proxy or a login page may be in the way. If this happens again, check FINI_BASE_URL.`,
+        next,
+      );
     case 'too_large':
-      return `Fini's answer to "${task}" is too large: ${said}. Request less: fewer items, a filter or a smaller limit. ${next}`;
+      return unsure(
+        `Fini's answer to "${task}" is too large: ${words}. Request less: fewer items, a filter or a smaller limit.`,
+        next,
+      );
     case 'timed_out':
-      return `Fini did not finish the request to ${task} in time: ${said}. ${next} To allow more time, set FINI_REQUEST_TIMEOUT_MS.`;
+      return unsure(
+        `Fini did not finish the request to ${task} in time: ${words}.`,
+        next,
+        'To allow more time, set FINI_REQUEST_TIMEOUT_MS.',
+      );
     case 'interrupted':
-      return `The connection broke during the request to ${task}: ${said}. ${next}`;
+      return unsure(`The connection broke during the request to ${task}: ${words}.`, next);
     case 'unreachable':
-      return `Fini could not be reached to ${task}: ${said}. Nothing was carried out. Check the network and FINI_BASE_URL, then call again.`;
+      return said(
+        `Fini could not be reached to ${task}: ${words}. Nothing was carried out. Check the network and FINI_BASE_URL, then call again.`,
+      );
     case 'not_sent':
-      return `The request to ${task} was not sent: ${said}. Nothing was carried out. Call again in ${pauseOf(error)}.`;
+      return said(
+        `The request to ${task} was not sent: ${words}. Nothing was carried out. Call again in ${pauseOf(error)}.`,
+      );
   }
 }
 
@@ -244,36 +444,83 @@ function withoutScope(operation: Operation, scope: Scope, kind: ServerKind): str
   return `The API key lacks the ${scope} scope, which is needed to ${operation}. ${what}. Ask the person to ${setKey(kind, 'a key with both scopes')}. Calling again with this key will not help.`;
 }
 
-function explainStatus(error: FiniError, kind: ServerKind, said: string, next: string): string {
+function explainStatus(
+  error: FiniError,
+  kind: ServerKind,
+  call: FailedCall | undefined,
+  uncertain: Explanation,
+): Explanation {
   const { status = 0, operation } = error;
-  const start = `Fini refused to ${operation} (HTTP ${status}): ${said}.`;
+  const words = quotedMessage(error);
+  const start = `Fini refused to ${operation} (HTTP ${status}): ${words}.`;
   switch (status) {
     case 401:
-      return `${start} The API key is missing, malformed, revoked or wrong. Ask the person to ${setKey(kind, 'the full workspace key (it starts with "fini_")')}. Calling again before that will not help.`;
+      return said(
+        `${start} The API key is missing, malformed, revoked or wrong. Ask the person to ${setKey(kind, 'the full workspace key (it starts with "fini_")')}. Calling again before that will not help.`,
+      );
     case 403: {
       if (error.missingScope !== undefined)
-        return `${start} ${withoutScope(operation, error.missingScope, kind)}`;
+        return said(`${start} ${withoutScope(operation, error.missingScope, kind)}`);
       const scope = /^(list|get)/.test(operation) ? 'read' : 'write';
-      return `${start} To ${operation}, the API key needs the ${scope} scope, and every ID must belong to the key's workspace. Ask the person to ${setKey(kind, 'a key with that scope')}. Calling again with this key will not help.`;
+      return said(
+        `${start} To ${operation}, the API key needs the ${scope} scope, and every ID must belong to the key's workspace. Ask the person to ${setKey(kind, 'a key with that scope')}. Calling again with this key will not help.`,
+      );
     }
-    case 404:
-      return `${start} ${NOT_FOUND[operation] ?? NO_SUCH_ADDRESS}`;
-    case 429: {
-      return `${start} Fini's rate limit was reached, so nothing was carried out. Call again in ${pauseOf(error)}.`;
+    case 404: {
+      const { message, nextCalls } = NOT_FOUND[operation] ?? said(NO_SUCH_ADDRESS);
+      return said(`${start} ${message}`, nextCalls);
     }
+    case 429:
+      return said(
+        `${start} Fini's rate limit was reached, so nothing was carried out. Call again in ${pauseOf(error)}.`,
+      );
     default:
       if (status >= 500) {
-        return `Fini failed to ${operation} (HTTP ${status}): ${said}. ${next}`;
+        const what = `Fini failed to ${operation} (HTTP ${status}): ${words}.`;
+        return said(paragraph(what, uncertain.message), uncertain.nextCalls);
       }
-      if (operation === 'ingest sources') {
-        return `${start} Nothing was carried out. Fix the input accordingly and call again. If an ID is a provider's own (Notion's look like source IDs), pass it to import_provider_resources as externalIds instead.`;
-      }
-      if (operation === 'publish articles') {
-        return `${start} Nothing was published. Correct the draft in the Fini dashboard, then call again.`;
-      }
-      if (operation === 'refresh sources') {
-        return `${start} Nothing was carried out. Fix the input: leave out raw files (source "files") and IDs that Fini does not have (list_sources shows them all), then call again. ${adviceOf('raw_file')}`;
-      }
-      return `${start} Nothing was carried out. ${operation.includes('provider') ? 'The provider must be connected in the Fini dashboard. If it is, fix' : 'Fix'} the input accordingly and call again.`;
+      return explainRefusedInput(operation, start, call);
   }
+}
+
+/** What is wrong with an input that Fini refused with a 400 or the like. */
+function explainRefusedInput(
+  operation: Operation,
+  start: string,
+  call: FailedCall | undefined,
+): Explanation {
+  const nothing = `${start} Nothing was carried out.`;
+  switch (operation) {
+    case 'ingest sources':
+      return said(`${nothing} Fix the input accordingly and call again.`, importCall(call));
+    case 'publish articles':
+      return said(
+        `${start} Nothing was published. Correct the draft in the Fini dashboard, then call again.`,
+      );
+    case 'refresh sources':
+      return said(
+        `${nothing} Fix the input: leave out raw files and IDs that Fini does not have, then call again. ${adviceOf('raw_file')}`,
+        [{ tool: 'list_sources', arguments: {}, why: 'See the IDs of sources and their kinds' }],
+      );
+    default: {
+      const provider = operation.includes('provider')
+        ? 'The provider must be connected in the Fini dashboard. If it is, fix'
+        : 'Fix';
+      return said(`${nothing} ${provider} the input accordingly and call again.`);
+    }
+  }
+}
+
+/** The call that imports the items, since an ID may be a provider's own (Notion's look the same). */
+function importCall(call: FailedCall | undefined): NextCall[] {
+  const source = call?.arguments.source;
+  const provider = PROVIDERS.find((name) => name === source);
+  if (provider === undefined) return [];
+  return callForItems(
+    'import_provider_resources',
+    'externalIds',
+    itemsIn(call, 'documentIdsToAdd', 'documentIdsToRefresh'),
+    "Look for them as the provider's own IDs",
+    { provider, dryRun: true },
+  );
 }

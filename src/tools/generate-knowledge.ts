@@ -3,25 +3,26 @@ import { GENERATION_OPERATIONS, type GenerateRequest } from '../fini/knowledge-c
 import type { GenerationReport, ReportedDraft } from '../knowledge/account.ts';
 import {
   bounded,
-  counted,
   ERROR_LENGTH,
-  jsonText,
   paragraph,
+  plural,
   shown,
   TITLE_LENGTH,
   URL_LENGTH,
   WORD_LENGTH,
 } from '../text.ts';
-import { sourceId, sourceIds, timeoutSeconds } from './fields.ts';
-import { generateCall } from './pasted-calls.ts';
+import { agentId, sourceIds, timeoutSeconds } from './fields.ts';
+import { type HintName, hintsOf, hintsSchema } from './hints.ts';
+import { callForItems, inputFor, type NextCall } from './next-calls.ts';
+import { MAXIMUM_DRAFTED } from './next-steps.ts';
 import { troubleText } from './report.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
-/** The most sources of one call: its report names each. */
-const MAXIMUM_SOURCES = 100;
 /** The longest instructions, in characters. */
 const INSTRUCTIONS_LENGTH = 10_000;
+/** How many articles one call of get_articles takes. */
+const DRAFTS_READ = 20;
 
 const draft = z.object({
   status: z.enum(['drafted', 'nothing_made', 'failed', 'unfinished', 'unqueued']),
@@ -32,10 +33,11 @@ const draft = z.object({
   jobStatus: z.string().optional(),
   jobId: z.string().optional().describe('The job, if it has not ended.'),
   error: z.string().optional().describe('Why it failed.'),
+  hint: z.string().optional().describe('What to do: see hints.'),
   joined: z.boolean().optional().describe('Its job was already running and was not queued again.'),
 });
 
-/** Generates drafts from sources, waits and reports (fini-api.md, "generate from sources"). */
+/** Generates drafts from sources, waits and reports. */
 export const generateKnowledge = defineTool({
   name: 'generate_knowledge',
   title: 'Generate draft articles',
@@ -48,7 +50,7 @@ export const generateKnowledge = defineTool({
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds
-      .max(MAXIMUM_SOURCES)
+      .max(MAXIMUM_DRAFTED)
       .describe('Source IDs (UUIDs), at most 100. Not URLs.'),
     /** What to heed while writing. */
     instructions: z
@@ -64,7 +66,7 @@ export const generateKnowledge = defineTool({
         'What generation may do: a new article in an existing folder, an update of the best match, or nothing. Default: any of these.',
       ),
     /** The agent whose folders to write into. */
-    botId: sourceId
+    botId: agentId
       .optional()
       .describe("An agent's ID (list_agents shows them): write into that agent's folders only."),
     timeoutSeconds,
@@ -82,116 +84,129 @@ export const generateKnowledge = defineTool({
       unqueued: z.int(),
     }),
     elapsedSeconds: z.number(),
-    nextSteps: z.string().describe('What to do next, with the exact calls.'),
+    hints: hintsSchema,
     sources: z.array(draft).describe('In the order of the input.'),
   }),
+  lists: { sources: 'by status' },
   async handler({ timeoutSeconds, ...request }, context) {
     const { generation, progress } = context;
     const options = waitOptions(timeoutSeconds, context);
     const report = await generation.generate(request, options);
     progress.end(report.counts.unfinished === 0);
     const { outcome, counts, elapsedSeconds } = report;
+    const sources = report.sources.map((source) => draftRow(source, counts.drafted > 0));
     return {
-      ...{ outcome, counts, elapsedSeconds },
-      nextSteps: nextSteps(report, request, context.canCall('publish_articles')),
-      sources: report.sources.map(shownDraft),
+      message: messageOf(report, context.canCall('publish_articles')),
+      outcome,
+      counts,
+      elapsedSeconds,
+      hints: hintsOf(sources),
+      nextCalls: nextCalls(report, request),
+      sources,
     };
-  },
-  text({ outcome, counts, elapsedSeconds, nextSteps, sources }) {
-    const others = [
-      { count: counts.nothing_made, word: 'made nothing' },
-      { count: counts.failed, word: 'failed' },
-      { count: counts.unfinished, word: 'unfinished' },
-      { count: counts.unqueued, word: 'not queued' },
-    ].map(({ count, word }) => (count === 0 ? '' : `${count} ${word}, `));
-    return [
-      `${outcome}: ${counts.drafted} of ${counts.submitted} drafted, ${others.join('')}in ${elapsedSeconds} s.`,
-      nextSteps,
-      ...sources.map(lineOf),
-    ].join('\n');
   },
   isError: ({ outcome }) => outcome === 'failed',
 });
 
-function shownDraft({ id, document, jobId, job, joined, outcome }: ReportedDraft) {
-  const hasEnded = outcome !== 'unfinished';
+function draftRow(source: ReportedDraft, anyDrafted: boolean) {
+  const { id, document, jobId, job, joined, outcome } = source;
+  const isUnfinished = outcome === 'unfinished';
   return {
     status: outcome,
     id,
     title: shown(document?.title, TITLE_LENGTH),
     originalUrl: shown(document?.originalUrl, URL_LENGTH),
     articleId: shown(job?.hcArticleId, WORD_LENGTH),
-    jobStatus: outcome === 'unfinished' ? shown(job?.jobStatus, WORD_LENGTH) : undefined,
-    jobId: hasEnded ? undefined : shown(jobId, WORD_LENGTH),
+    jobStatus: isUnfinished ? shown(job?.jobStatus, WORD_LENGTH) : undefined,
+    jobId: isUnfinished ? shown(jobId, WORD_LENGTH) : undefined,
     error:
       outcome === 'failed'
         ? bounded(job?.error ?? '', ERROR_LENGTH) || 'Fini gave no reason.'
         : undefined,
+    hint: hintOf(source, anyDrafted),
     joined: joined || undefined,
   };
 }
 
-/** What to do next, with the calls that do it. */
-function nextSteps(
-  { counts, sources, heldSeconds, trouble }: GenerationReport,
-  { documentIds: _all, ...given }: GenerateRequest,
-  canPublish: boolean,
-): string {
-  const idsWhere = (isWanted: (source: ReportedDraft) => boolean) =>
-    sources.filter(isWanted).map(({ id }) => id);
-  const waiting = idsWhere(({ outcome, jobId, state }) => {
-    return outcome === 'unfinished' && jobId !== null && state === 'queued';
-  });
-  const untold = idsWhere(({ outcome, jobId, state }) => {
-    return outcome === 'unfinished' && (jobId === null || state !== 'queued');
-  });
-  const held = idsWhere(({ state }) => state === 'held');
-  const left = idsWhere(({ state }) => state === 'left');
-  const failed = idsWhere(({ outcome }) => outcome === 'failed');
-  const articleIds = sources.flatMap(({ job }) => job?.hcArticleId ?? []);
+function hintOf(source: ReportedDraft, anyDrafted: boolean): HintName | undefined {
+  if (source.outcome === 'nothing_made') return anyDrafted ? 'nothing_new' : 'no_draft';
+  if (source.state === 'held') return 'maybe_generating';
+  if (source.state === 'left') return 'no_job';
+  return source.outcome === 'unfinished' && !isRunning(source) ? 'lost_job' : undefined;
+}
+
+/** Whether a job is known to run, so that it can be waited for. */
+function isRunning({ outcome, jobId, state }: ReportedDraft): boolean {
+  return outcome === 'unfinished' && jobId !== null && state === 'queued';
+}
+
+function messageOf(report: GenerationReport, canPublish: boolean): string {
+  const { outcome, counts, sources, heldSeconds, trouble, elapsedSeconds } = report;
+  const others = [
+    counts.nothing_made > 0 ? `${counts.nothing_made} made nothing, ` : '',
+    counts.failed > 0 ? `${counts.failed} failed, ` : '',
+    counts.unfinished > 0 ? `${counts.unfinished} unfinished, ` : '',
+    counts.unqueued > 0 ? `${counts.unqueued} not queued, ` : '',
+  ].join('');
   return paragraph(
-    waiting.length === 0
-      ? ''
-      : `${counted(waiting.length, 'job')} still running when the time ran out. To wait for ${waiting.length === 1 ? 'it' : 'them'}, ${generateCall(waiting, given)} It joins the running jobs for 15 minutes, unless the server is restarted.`,
-    untold.length === 0
-      ? ''
-      : `Fini does not tell how ${counted(untold.length, 'job')} ended. To look for the drafts, call list_articles with {"type":"draft"}.`,
+    `${outcome}: ${counts.drafted} of ${counts.submitted} drafted, ${others}in ${elapsedSeconds} s.`,
+    sources.some(isRunning)
+      ? 'Running jobs continue at Fini. The same call joins them for 15 minutes, unless the server is restarted.'
+      : '',
     troubleText(trouble),
-    articleIds.length === 0
-      ? ''
-      : `To read the drafts, call get_articles with ${jsonText({ articleIds: articleIds.slice(0, DRAFTS_READ) })}.${articleIds.length > DRAFTS_READ ? ' Then the others.' : ''} Drafts are not live: a person must review ${canPublish ? 'them, and agree to publish_articles' : 'and publish them in the Fini dashboard'}.`,
-    counts.nothing_made === 0
-      ? ''
-      : counts.drafted > 0
-        ? `${counted(counts.nothing_made, 'source')} made no draft. The usual cause: the source has nothing new for the articles.`
-        : `${counted(counts.nothing_made, 'source')} made no draft. The usual causes: there is no folder tree (get_knowledge_tree shows it; folders are made in the Fini dashboard), or the source has nothing new.`,
-    counts.failed === 0
-      ? ''
-      : `${counted(counts.failed, 'job')} failed, each for the reason given. To try again, ${generateCall(failed, given)}`,
-    held.length === 0
-      ? ''
-      : `An earlier call sent ${counted(held.length, 'source')} and got no answer, so drafts may already be generated from ${held.length === 1 ? 'it' : 'them'}. This call did not queue ${held.length === 1 ? 'it' : 'them'} again. To check, call list_articles with {"type":"draft"}. If there is none in ${Math.ceil(heldSeconds)} s, ${generateCall(held, given)}`,
-    left.length === 0
-      ? ''
-      : `Fini returned no job for ${counted(left.length, 'source')}. Check with get_source, then ${generateCall(left, given)}`,
+    sources.some(({ state }) => state === 'held')
+      ? `What may already be generating can be queued again in ${Math.ceil(heldSeconds)} s, if there is no draft by then.`
+      : '',
+    counts.drafted > 0
+      ? `Drafts are not live: a person must review them${canPublish ? ', and agree to their being published' : ' and publish them in the Fini dashboard'}.`
+      : '',
   );
 }
 
-/** How many articles one call of get_articles takes. */
-const DRAFTS_READ = 20;
-
-function lineOf(source: z.output<typeof draft>): string {
-  const { status, id, title, originalUrl, articleId, jobStatus, jobId, error, joined } = source;
-  // In quotes, so that a title, which a page chooses, cannot pass for what this server says.
-  const name = title === undefined ? (originalUrl ?? id) : JSON.stringify(title);
-  const parts = [
-    title === undefined ? undefined : originalUrl,
-    articleId === undefined ? undefined : `article ${articleId}`,
-    status === 'unfinished' ? (jobStatus ?? 'not started') : undefined,
-    jobId === undefined ? undefined : `job ${jobId}`,
-    error === undefined ? undefined : JSON.stringify(error),
-    joined ? 'joined' : undefined,
-  ].filter((part) => part !== undefined);
-  const named = name === id ? id : `${name} (${id})`;
-  return `- ${status.replace('_', ' ')}: ${[named, ...parts].join(', ')}`;
+/** What to do next, with the settings of this call. */
+function nextCalls(
+  { sources, heldSeconds }: GenerationReport,
+  { documentIds: _all, ...settings }: GenerateRequest,
+): NextCall[] {
+  const generate = (
+    isWanted: (source: ReportedDraft) => boolean,
+    why: (count: string) => string,
+  ) => {
+    const ids = sources.filter(isWanted).map(({ id }) => id);
+    const words = why(plural(ids.length, 'source'));
+    return callForItems('generate_knowledge', 'documentIds', ids, words, inputFor(settings, {}));
+  };
+  const isUntold = (source: ReportedDraft) =>
+    source.state === 'held' || (source.outcome === 'unfinished' && !isRunning(source));
+  const articleIds = sources.flatMap(({ job }) => job?.hcArticleId ?? []);
+  const needsFolders = sources.every(({ outcome }) => outcome === 'nothing_made');
+  return [
+    ...generate(isRunning, (count) => `Wait for the drafts of ${count}`),
+    ...callForItems(
+      'get_articles',
+      'articleIds',
+      articleIds,
+      `Read ${plural(articleIds.length, 'draft')}`,
+      {},
+      DRAFTS_READ,
+    ),
+    ...(needsFolders
+      ? [{ tool: 'get_knowledge_tree', arguments: {}, why: 'See whether there are folders' }]
+      : []),
+    ...generate(
+      ({ outcome }) => outcome === 'failed',
+      (count) => `Generate from ${count} again, once the reason is fixed`,
+    ),
+    ...(sources.some(isUntold)
+      ? [{ tool: 'list_articles', arguments: { type: 'draft' }, why: 'Look for the drafts' }]
+      : []),
+    ...generate(
+      ({ state }) => state === 'held',
+      (count) => `Generate from ${count} in ${Math.ceil(heldSeconds)} s, if there are no drafts`,
+    ),
+    ...generate(
+      ({ state }) => state === 'left',
+      (count) => `Generate from ${count} without a job again`,
+    ),
+  ];
 }

@@ -27,6 +27,13 @@ const ADVICE = {
   maybe_queued:
     'An earlier call sent this, and Fini does not show the result yet. It was not queued again.',
   never_ingested: 'The source was never ingested, so there is no job to wait for.',
+  nothing_new: 'No draft was made: usually the source has nothing new for the articles.',
+  no_draft:
+    'No draft was made: usually there are no folders yet (they are made in the Fini dashboard), or the source has nothing new.',
+  no_job: 'Fini returned no job for this source.',
+  maybe_generating:
+    'An earlier call sent this and got no answer, so drafts may already be generated. It was not queued again.',
+  lost_job: 'Fini does not tell how this job ended.',
 } as const;
 
 /** The name of a hint, which says what is wrong. */

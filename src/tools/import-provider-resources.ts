@@ -328,14 +328,18 @@ function afterImport(
 ): { message: string; nextCalls: NextCall[] } {
   const { provider } = input;
   if (trouble instanceof IngestionError) {
+    const explained = explain(trouble);
     const isRegistered = trouble.stage === 'not_queued' && registered > 0;
     const why = `Queue ${plural(registered, 'registered item')}`;
     return {
       message: paragraph(
-        explain(trouble) ?? '',
+        explained?.message ?? '',
         isRegistered ? `${plural(registered, 'item')} registered.` : '',
       ),
-      nextCalls: isRegistered ? ingestCalls(trouble.request, trouble.left, why) : [],
+      nextCalls: [
+        ...(explained?.nextCalls ?? []),
+        ...(isRegistered ? ingestCalls(trouble.request, trouble.left, why) : []),
+      ],
     };
   }
   if (trouble !== null) {
@@ -345,7 +349,7 @@ function afterImport(
       why: 'Continue with what is registered',
     };
     return {
-      message: `Nothing was queued. ${explain(trouble)}`,
+      message: paragraph('Nothing was queued.', explain(trouble)?.message ?? ''),
       nextCalls: trouble.surelyNotCarriedOut ? [] : [again],
     };
   }

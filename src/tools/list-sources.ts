@@ -152,7 +152,7 @@ export const listSources = defineTool({
         : countedText(list, asked),
       nearlyText(nearly),
       list.unreadable === 0 ? '' : `${counted(list.unreadable, 'record')} without an ID left out.`,
-      list.trouble === null ? '' : (context.explain(list.trouble) ?? ''),
+      list.trouble === null ? '' : (context.explain(list.trouble)?.message ?? ''),
       wayOn(list, asked),
       totals !== undefined && totals.byStatus.failed > 0
         ? 'To see what failed and why, call with status "failed".'

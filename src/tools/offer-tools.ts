@@ -27,7 +27,7 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
   server.setRequestHandler('tools/call', ({ params }, extra) => {
     const tool = findTool(params.name, kind);
     return typeof tool === 'string'
-      ? errorResult(tool)
+      ? errorResult({ message: tool, nextCalls: [] })
       : answerCall(tool, params.arguments, extra, connection);
   });
 }

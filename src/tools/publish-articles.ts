@@ -232,7 +232,7 @@ function outcomeOf(
   { state, liveId, error }: PublishedDraft,
   { explain }: ToolContext,
 ): Partial<Publication> {
-  const why = error === null ? '' : (explain(error) ?? '');
+  const why = error === null ? '' : (explain(error)?.message ?? '');
   switch (state) {
     case 'published':
       return { status: 'published', articleId: liveId ?? undefined, reason: undefined };

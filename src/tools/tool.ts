@@ -3,6 +3,7 @@ import type { ToolGroup } from '../config.ts';
 import type { TimedCall } from '../fini/call-options.ts';
 import type { Workspace } from '../workspace.ts';
 import { boundedAnswer } from './bound.ts';
+import type { Explanation } from './errors.ts';
 import { type NextCall, nextCallsSchema } from './next-calls.ts';
 import type { ProgressReporter } from './progress.ts';
 import { parseInput } from './refusal.ts';
@@ -70,7 +71,7 @@ export interface ToolContext extends Workspace {
     again?: () => Promise<Question | null>,
   ) => Promise<Confirmation>;
   /** Says what went wrong and what to do, for an answer that is not only an error; see `explainError`. */
-  readonly explain: (error: unknown) => string | null;
+  readonly explain: (error: unknown) => Explanation | null;
 }
 
 /** A tool, whatever it takes and returns. */
@@ -131,10 +132,11 @@ export interface Tool extends ToolFacts {
   readonly inputSchema: z.ZodObject;
   readonly outputSchema: z.ZodObject;
   /** Reads an input as the client sent it: the call that it asks for, or why it is refused. */
-  readonly read: (
-    given: unknown,
-  ) =>
-    | { readonly run: (context: ToolContext) => Promise<ToolAnswer> }
+  readonly read: (given: unknown) =>
+    | {
+        readonly input: Readonly<Record<string, unknown>>;
+        readonly run: (context: ToolContext) => Promise<ToolAnswer>;
+      }
     | { readonly refusal: string };
 }
 
@@ -155,6 +157,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
       const parsed = parseInput(tool.name, tool.inputSchema, given);
       if ('refusal' in parsed) return parsed;
       return {
+        input: parsed.input,
         async run(context) {
           const given = await handler(parsed.input, context);
           if (text !== undefined) {

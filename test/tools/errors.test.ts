@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { FaultAction } from '../../src/sandbox/server.ts';
 import { toolsNamed } from '../following.ts';
-import { type Harness, startHarness, type ToolAnswer } from '../harness.ts';
+import { type Harness, nextInput, startHarness, type ToolAnswer } from '../harness.ts';
 
 /* Each error says what happened, why, and what to do next, in bounds, and names only tools there are. */
 
@@ -86,11 +86,15 @@ afterEach(() => {
 afterAll(() => Promise.all([harness, brief, hasty, unreachable].map((one) => one.close())));
 
 /** Expects an error's text in bounds that names only tools there are, for each of these reasons. */
-function expectError({ text, isError }: ToolAnswer, says: readonly RegExp[]): void {
+function expectError({ text, isError, nextCalls }: ToolAnswer, says: readonly RegExp[]): void {
   expect(isError, text).toBe(true);
   for (const part of says) expect(text).toMatch(part);
   expect(text.length).toBeLessThan(LONGEST_ERROR);
   for (const name of toolsNamed(text)) expect(names, text).toContain(name);
+  for (const { tool, why } of nextCalls) {
+    expect(names).toContain(tool);
+    expect(text).toContain(`- ${why}: ${tool} {`);
+  }
 }
 
 test('every tool is called with a wrong input', () => {
@@ -173,26 +177,24 @@ const failures: [kind: string, action: FaultAction, says: RegExp[]][] = [
 ];
 
 /** What to do where nobody knows whether the request was carried out. */
-const ways: [tool: Named, method: string, unsure: RegExp][] = [
-  ['list_sources', 'GET', /Call again in a minute/],
-  ['deep_crawl_links', 'POST', /safe to call again/],
-  ['register_provider_resources', 'POST', /may have been registered.*safe to call again/],
+const ways: [tool: Named, method: string, unsure: RegExp, next: string[]][] = [
+  ['list_sources', 'GET', /Call again in a minute/, []],
+  ['deep_crawl_links', 'POST', /safe to call again/, []],
+  ['register_provider_resources', 'POST', /may have been registered.*safe to call again/, []],
   [
     'refresh_sources',
     'POST',
-    /may have been queued all the same.*First check.*get_source with \{.*wait_for_sources with \{/,
+    /may have been queued all the same, so check/,
+    ['get_source', 'wait_for_sources', 'refresh_sources'],
   ],
   [
     'ingest_sources',
     'POST',
-    /may have been queued all the same.*First call list_sources with \{.*wait_for_sources with \{/,
+    /may have been queued all the same, so check/,
+    ['list_sources', 'ingest_sources'],
   ],
-  [
-    'ingest_and_wait',
-    'POST',
-    /may have been queued.*To check, call list_sources with \{.*ingest_and_wait with \{/,
-  ],
-  ['delete_sources', 'DELETE', /may have been deleted.*Before calling again.*get_source with \{/],
+  ['ingest_and_wait', 'POST', /may have been queued/, ['list_sources', 'ingest_and_wait']],
+  ['delete_sources', 'DELETE', /may have been deleted.*before calling again/, ['get_source']],
 ];
 const SURE = ['400', '401', '403', '404', '429'];
 
@@ -207,23 +209,32 @@ async function harnessFor(kind: string, action: FaultAction): Promise<Harness> {
 }
 
 describe.each(failures)('%s: what happened, why, what next', (kind, action, says) => {
-  test.each(ways)('%s', async (tool, method, unsure) => {
+  test.each(ways)('%s', async (tool, method, unsure, next) => {
     const { call, sandbox, close } = await harnessFor(kind, action);
     sandbox.script({ method, times: Number.POSITIVE_INFINITY, action });
     // Each time another page: what may have been queued before would be joined.
     const page = `https://help.example/${encodeURIComponent(kind)}/${tool}`;
     // Of what Fini does not know nothing is refreshed or deleted.
-    const answer = await call(tool, right[tool](page, sandbox.addDocument({}).id));
+    const input: Record<string, unknown> = right[tool](page, sandbox.addDocument({}).id);
+    const answer = await call(tool, input);
     sandbox.clearFaults();
     expectError(answer, SURE.includes(kind) ? says : [...says, unsure]);
-    if (SURE.includes(kind)) expect(answer.text).not.toMatch(/may have been/);
+    if (SURE.includes(kind)) {
+      expect(answer.text).not.toMatch(/may have been/);
+    } else {
+      expect(answer.nextCalls.map((one) => one.tool)).toEqual(next);
+      // The last one is the same call again, for when the check shows that it is needed.
+      const last = answer.nextCalls.at(-1);
+      if (last?.tool === tool) expect(last.arguments).toMatchObject(input);
+    }
     await close();
   });
 });
 
 test('a source that is not there: where to find the right ID', async () => {
-  const says = [/HTTP 404/, /no such source in this workspace/, /list_sources/];
-  expectError(await harness.call('get_source', { id: ID }), says);
+  const answer = await harness.call('get_source', { id: ID });
+  expectError(answer, [/HTTP 404/, /no such source in this workspace/]);
+  expect(nextInput(answer, 'list_sources')).toEqual({});
 });
 
 test('an agent or articles that are not there: where to find the right ID', async () => {
@@ -231,7 +242,7 @@ test('an agent or articles that are not there: where to find the right ID', asyn
   expectError(await harness.call('get_knowledge_tree', { botId: ID }), noAgent);
   const action = { kind: 'status', status: 404 } as const;
   harness.sandbox.script({ path: /hc-articles/, action });
-  const noArticles = [/HTTP 404/, /no such articles.*list_articles/, /check FINI_BASE_URL/];
+  const noArticles = [/HTTP 404/, /no such articles/, /list_articles/, /check FINI_BASE_URL/];
   expectError(await harness.call('get_articles', { articleIds: [ID] }), noArticles);
   for (const tool of ['list_articles', 'list_agents']) {
     harness.sandbox.script({ times: Number.POSITIVE_INFINITY, action });

@@ -1,8 +1,7 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/server.ts';
-import { inputNamed } from '../following.ts';
-import { eventually, type Harness, Stops, startHarness } from '../harness.ts';
+import { eventually, type Harness, nextInput, Stops, startHarness } from '../harness.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -28,14 +27,14 @@ function sourcesIn({ sandbox }: Harness, count: number, given: object = {}): str
   });
 }
 
-/** The call that an answer names. */
 test('makes drafts, names each, and says how to read them and that they are not live', async () => {
   const harness = await start();
   const ids = sourcesIn(harness, 3);
-  const { structured, text, isError } = await harness.call('generate_knowledge', {
+  const answer = await harness.call('generate_knowledge', {
     documentIds: ids,
     instructions: 'Be brief.',
   });
+  const { structured, text, isError } = answer;
   expect(isError).toBe(false);
   expect(structured.outcome).toBe('completed');
   expect(structured.counts).toMatchObject({ submitted: 3, drafted: 3 });
@@ -43,7 +42,7 @@ test('makes drafts, names each, and says how to read them and that they are not 
   const drafts = harness.sandbox.articles().filter((one) => one.isDraftPublished === false);
   const articleIds = structured.sources.map((one: { articleId: string }) => one.articleId);
   expect(articleIds.toSorted()).toEqual(drafts.map(({ id }) => id).toSorted());
-  expect(inputNamed(structured.nextSteps, 'get_articles')).toEqual({ articleIds });
+  expect(nextInput(answer, 'get_articles')).toEqual({ articleIds });
   expect(text).toMatch(/^completed: 3 of 3 drafted/);
   expect(text).toMatch(/Drafts are not live/);
   for (const id of [...ids, ...articleIds]) expect(text).toContain(id);
@@ -65,32 +64,37 @@ test('nothing made, failed and without a job: each source once, with its reason'
     },
   });
   const ids = sourcesIn(harness, 4);
-  const { structured, text } = await harness.call('generate_knowledge', { documentIds: ids });
+  const { structured, text, nextCalls } = await harness.call('generate_knowledge', {
+    documentIds: ids,
+  });
   expect(structured.outcome).toBe('partial');
   expect(structured.counts).toEqual({
     ...{ submitted: 4, drafted: 1, nothing_made: 1, failed: 1, unfinished: 0, unqueued: 1 },
   });
-  expect(structured.sources.map(({ status }: { status: string }) => status)).toEqual([
-    'nothing_made',
-    'failed',
-    'unqueued',
-    'drafted',
+  expect(structured.sources).toMatchObject([
+    { status: 'nothing_made', hint: 'nothing_new' },
+    { status: 'failed', error: 'The model refused' },
+    { status: 'unqueued', hint: 'no_job' },
+    { status: 'drafted' },
   ]);
-  expect(structured.sources[1].error).toBe('The model refused');
-  expect(structured.nextSteps).toMatch(/made no draft\. The usual cause: the source has nothing/);
-  const [failed, unqueued] = structured.nextSteps.split('Fini returned no job');
-  expect(inputNamed(failed, 'generate_knowledge')).toEqual({ documentIds: [ids[1]] });
-  expect(inputNamed(unqueued, 'generate_knowledge')).toEqual({ documentIds: [ids[2]] });
+  const again = nextCalls.filter(({ tool }) => tool === 'generate_knowledge');
+  expect(again.map((call) => call.arguments)).toEqual([
+    { documentIds: [ids[1]] },
+    { documentIds: [ids[2]] },
+  ]);
   expect(text).toContain('"The model refused"');
 });
 
 test('without a folder tree nothing is made, which is no success', async () => {
   const harness = await start({ folders: false });
   const documentIds = sourcesIn(harness, 2);
-  const { structured, isError } = await harness.call('generate_knowledge', { documentIds });
-  expect(isError).toBe(true);
-  expect(structured.outcome).toBe('failed');
-  expect(structured.counts.nothing_made).toBe(2);
+  const answer = await harness.call('generate_knowledge', { documentIds });
+  expect(answer.isError).toBe(true);
+  expect(answer.structured).toMatchObject({
+    ...{ outcome: 'failed', counts: { nothing_made: 2 } },
+    hints: [{ hint: 'no_draft', advice: expect.stringMatching(/no folders yet/), count: 2 }],
+  });
+  expect(nextInput(answer, 'get_knowledge_tree')).toEqual({});
 });
 
 test('sources that are not ready are named with why before anything is sent', async () => {
@@ -102,14 +106,15 @@ test('sources that are not ready are named with why before anything is sent', as
   const never = add({ linkedJobStatus: null, linkedJobId: null, success: null });
   const absent = '00000000-0000-4000-8000-000000000009';
   const documentIds = [ready, failed, running, never, absent];
-  const { text, isError } = await harness.call('generate_knowledge', { documentIds });
+  const answer = await harness.call('generate_knowledge', { documentIds });
+  const { text, isError } = answer;
   expect(isError).toBe(true);
   expect(text).toMatch(/^Nothing was queued\./);
   expect(text).toContain(`Not in this workspace: ${absent}`);
   expect(text).toContain(`Failed to be ingested: ${failed}`);
-  expect(inputNamed(text, 'wait_for_sources')).toEqual({ ids: [running] });
-  expect(text).toContain(`refresh_sources with {"documentIds":["${never}"]}`);
-  expect(text).not.toContain(ready);
+  expect(nextInput(answer, 'wait_for_sources')).toEqual({ ids: [running] });
+  expect(nextInput(answer, 'refresh_sources')).toEqual({ documentIds: [never] });
+  expect(nextInput(answer, 'generate_knowledge')).toEqual({ documentIds: [ready] });
   expect(queueings(harness)).toHaveLength(0);
 });
 
@@ -136,13 +141,13 @@ test('URLs are refused, and more than a report can name', async () => {
 });
 
 describe('the same call again', () => {
-  test('after a time-out joins the jobs, as the next steps say, and queues nothing', async () => {
+  test('after a time-out joins the jobs, as it comes next, and queues nothing', async () => {
     const harness = await start({ knowledgeJobs: () => ({ workingMs: 1_800 }) });
     const documentIds = sourcesIn(harness, 2);
     const input = { documentIds, instructions: 'Be brief.', timeoutSeconds: 1 };
     const first = await harness.call('generate_knowledge', input);
     expect(first.structured.outcome).toBe('timed_out');
-    const next = inputNamed(first.structured.nextSteps, 'generate_knowledge');
+    const next = nextInput(first, 'generate_knowledge');
     expect(next).toEqual({ documentIds, instructions: 'Be brief.' });
     const { structured } = await harness.call('generate_knowledge', next);
     expect(structured.counts).toMatchObject({ submitted: 2, drafted: 2 });
@@ -194,11 +199,16 @@ describe('the same call again', () => {
     });
     const first = await harness.call('generate_knowledge', { documentIds });
     expect(first.isError).toBe(true);
-    expect(first.text).toMatch(/did not confirm.*2 sources.*list_articles with \{"type":"draft"\}/);
-    expect(inputNamed(first.text, 'generate_knowledge')).toEqual({ documentIds });
+    expect(first.text).toMatch(/did not confirm.*2 sources/);
+    expect(nextInput(first, 'list_articles')).toEqual({ type: 'draft' });
+    expect(nextInput(first, 'generate_knowledge')).toEqual({ documentIds });
     const again = await harness.call('generate_knowledge', { documentIds });
     expect(again.structured.counts).toMatchObject({ submitted: 2, unqueued: 2 });
-    expect(again.structured.nextSteps).toMatch(/got no answer.*If there is none in [1-6]?\d s/);
+    expect(again.structured.sources).toMatchObject([
+      { hint: 'maybe_generating' },
+      { hint: 'maybe_generating' },
+    ]);
+    expect(again.structured.message).toMatch(/can be queued again in [1-6]?\d s/);
     expect(queueings(harness)).toHaveLength(1);
   });
 
@@ -244,9 +254,12 @@ describe('while it waits', () => {
         },
       },
     });
-    const { structured } = await harness.call('generate_knowledge', { documentIds });
-    expect(structured.counts).toMatchObject({ submitted: 5, drafted: 4, unfinished: 1 });
-    expect(structured.nextSteps).toMatch(/does not tell how 1 job ended.*list_articles/);
+    const answer = await harness.call('generate_knowledge', { documentIds });
+    expect(answer.structured).toMatchObject({
+      counts: { submitted: 5, drafted: 4, unfinished: 1 },
+      hints: [{ hint: 'lost_job', count: 1 }],
+    });
+    expect(nextInput(answer, 'list_articles')).toEqual({ type: 'draft' });
   });
 
   test('an unknown status is unfinished, under its own name', async () => {

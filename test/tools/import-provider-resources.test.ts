@@ -1,7 +1,7 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { JobScript } from '../../src/sandbox/server.ts';
-import { eventually, type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { eventually, type Harness, ingestRequests, nextInput, startHarness } from '../harness.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 const providers = ['notion', 'zendesk', 'confluence'] as const;
@@ -54,11 +54,30 @@ const run = (input: Record<string, unknown>, options = {}) =>
 const idsOf = (resources: { externalId: string }[]) =>
   resources.map(({ externalId }) => externalId);
 
+/** A row of an answer. */
+interface Row {
+  readonly status: string;
+  readonly id?: string;
+  readonly input?: string;
+  readonly externalId?: string;
+}
+/** An answer's structured content, as far as these look at it. */
+interface Rows {
+  readonly sources: readonly Row[];
+}
+
 /** The externalIds of the sources that a report names. */
-const reportedIds = (report: { sources: { id: string }[] }) =>
-  report.sources.map(
-    ({ id }) => harness.sandbox.documents().find((document) => document.id === id)?.externalId,
-  );
+const reportedIds = ({ sources }: Rows) =>
+  sources.flatMap(({ id }) => {
+    const found = harness.sandbox.documents().find((document) => document.id === id);
+    return found?.externalId ?? [];
+  });
+
+/** Names of the items in a status, as they were passed or as the provider has them. */
+const namesOf = ({ sources }: Rows, status: string) =>
+  sources
+    .filter((row) => row.status === status)
+    .map(({ input, externalId, id }) => input ?? externalId ?? id ?? '');
 
 describe.each(providers)('%s', (provider) => {
   test('a dry run registers and queues nothing, and shows what would be imported', async () => {
@@ -69,21 +88,26 @@ describe.each(providers)('%s', (provider) => {
     expect(new Set(requests.slice(before).map(({ method }) => method))).toEqual(new Set(['GET']));
     const listed = await harness.call('list_provider_resources', { provider });
     expect(answer.structured).toEqual({
+      message: '9 items not in Fini yet; 9 selected to add. Nothing is registered or queued yet.',
       found: 9,
       selected: 9,
-      toAdd: listed.structured.resources.map(
+      ingestedBefore: expect.any(Number),
+      nextCalls: [
+        {
+          tool: 'import_provider_resources',
+          arguments: { provider, timeoutSeconds: 10, all: true },
+          why: 'Import 9 selected items',
+        },
+      ],
+      sources: listed.structured.resources.map(
         ({ externalId, title, originalUrl, path }: Record<string, unknown>) => ({
+          status: 'new',
           externalId,
           title,
           originalUrl,
           path,
         }),
       ),
-      toRefresh: [],
-      ingestedBefore: expect.any(Number),
-      notFound: [],
-      unregistered: [],
-      message: expect.stringMatching(/^9 items not in Fini yet; 9 selected to add.*without dryRun/),
     });
     for (const id of idsOf(listed.structured.resources)) expect(answer.text).toContain(id);
   });
@@ -92,38 +116,41 @@ describe.each(providers)('%s', (provider) => {
     const { resources } = (await harness.call('list_provider_resources', { provider })).structured;
     const [first, second] = idsOf(resources);
     const one = await run({ provider, externalIds: [first] });
-    expect(one.structured).toMatchObject({ selected: 1, notFound: [], unregistered: [] });
-    expect(one.structured.report.outcome).toBe('completed');
-    expect(reportedIds(one.structured.report)).toEqual([first]);
+    expect(one.structured).toMatchObject({
+      ...{ selected: 1, outcome: 'completed', sources: [{ status: 'completed' }] },
+    });
+    expect(reportedIds(one.structured)).toEqual([first]);
 
     const shown = await run({ provider, externalIds: [first, second, 'none'], dryRun: true });
     expect(shown.structured).toMatchObject({
       selected: 2,
-      toAdd: [{ externalId: second }],
-      toRefresh: [{ id: one.structured.report.sources[0].id }],
-      notFound: ['none'],
+      sources: [
+        { status: 'not_found', input: 'none' },
+        { status: 'new', externalId: second },
+        { status: 'completed', id: one.structured.sources[0].id },
+      ],
     });
     const registered = registerRequests().length;
     const both = await run({ provider, externalIds: [first, 'none', second, first] });
     expect(both.isError).toBe(false);
-    expect(both.structured.notFound).toEqual(['none']);
-    expect(both.text).toContain('- not found: "none"');
-    expect(reportedIds(both.structured.report).toSorted()).toEqual([first, second].toSorted());
+    expect(namesOf(both.structured, 'not_found')).toEqual(['none']);
+    expect(both.text).toContain('Not found (1):\n- none');
+    expect(reportedIds(both.structured).toSorted()).toEqual([first, second].toSorted());
     expect(registerRequests()).toHaveLength(registered + 1);
     const { documentIdsToAdd, documentIdsToRefresh } = ingestRequests(harness.sandbox).at(-1) as {
       documentIdsToAdd: string[];
       documentIdsToRefresh: string[];
     };
     expect(documentIdsToAdd).toHaveLength(1);
-    expect(documentIdsToRefresh).toEqual([one.structured.report.sources[0].id]);
+    expect(documentIdsToRefresh).toEqual([one.structured.sources[0].id]);
 
     const rest = await run({ provider, all: true });
     expect(rest.structured).toMatchObject({ found: 7, selected: 7 });
-    expect(rest.structured.report.counts).toMatchObject({ submitted: 7, completed: 7 });
+    expect(rest.structured.counts).toMatchObject({ submitted: 7, completed: 7 });
     const none = await run({ provider, all: true });
     expect(none.isError).toBe(false);
     expect(none.text).toMatch(
-      /Nothing is queued, because what you selected is already ingested\. list_sources/,
+      /Nothing is queued, because Fini has already ingested what was selected/,
     );
   });
 });
@@ -133,7 +160,7 @@ test('a search chooses by title, in any case', async () => {
   list(resources);
   const { structured } = await run({ search: ' refunds ' });
   expect(structured).toMatchObject({ found: 4, selected: 1 });
-  expect(reportedIds(structured.report)).toEqual([resources[3]?.externalId]);
+  expect(reportedIds(structured)).toEqual([resources[3]?.externalId]);
 });
 
 test.each([
@@ -167,7 +194,7 @@ test('a known item is found behind more sources than a page holds', async () => 
     harness.sandbox.addDocument({ ...base, externalId: `other-${index}` });
   }
   const { structured } = await run({ externalIds: [known.externalId], dryRun: true });
-  expect(structured).toMatchObject({ notFound: [], toRefresh: [{ id: expect.any(String) }] });
+  expect(structured.sources).toMatchObject([{ status: 'completed', id: expect.any(String) }]);
 });
 
 /** Makes Fini's answer to registering name all but the first few of the IDs. */
@@ -192,15 +219,17 @@ test('every ID handed in comes back once: added, refreshed, not found or not reg
   await run({ externalIds: [first] });
   list(resources.slice(1));
   registerFewer(1);
-  const { structured, text, isError } = await run({ externalIds: [...idsOf(resources), 'none'] });
+  const answer = await run({ externalIds: [...idsOf(resources), 'none'] });
+  const { structured, isError } = answer;
   expect(isError).toBe(false);
-  expect(structured.unregistered).toEqual([resources[1]?.externalId]);
-  expect(text).toContain(`- not registered: "${resources[1]?.externalId}"`);
-  expect(structured.message).toMatch(
-    /returned no source ID for 1 item .*To try again, pass them as externalIds/,
-  );
-  const { report, notFound, unregistered } = structured;
-  const back = [...reportedIds(report), ...notFound, ...unregistered];
+  const unregistered = namesOf(structured, 'unregistered');
+  expect(unregistered).toEqual([resources[1]?.externalId]);
+  expect(structured.message).toMatch(/returned no source ID for 1 item\./);
+  expect(nextInput(answer, 'import_provider_resources')).toEqual({
+    provider: 'notion',
+    externalIds: unregistered,
+  });
+  const back = [...reportedIds(structured), ...namesOf(structured, 'not_found'), ...unregistered];
   expect(back.toSorted()).toEqual([...idsOf(resources), 'none'].toSorted());
 });
 
@@ -209,8 +238,8 @@ test('what is registered and then not queued is unqueued, and not also unregiste
   job = (title) => (title === resources[0]?.title ? { drop: true } : undefined);
   list(resources);
   const all = (await run({ all: true })).structured;
-  expect(all.report.unqueued).toHaveLength(1);
-  expect(all.unregistered).toEqual([]);
+  expect(namesOf(all, 'unqueued')).toHaveLength(1);
+  expect(namesOf(all, 'unregistered')).toEqual([]);
   expect(all.message).not.toContain('returned no source ID');
 
   items += 10;
@@ -219,8 +248,8 @@ test('what is registered and then not queued is unqueued, and not also unregiste
   list(others);
   registerFewer(1);
   const fewer = (await run({ all: true })).structured;
-  expect(fewer.report.unqueued).toHaveLength(1);
-  expect(fewer.unregistered).toEqual([others[0]?.externalId]);
+  expect(namesOf(fewer, 'unqueued')).toHaveLength(1);
+  expect(namesOf(fewer, 'unregistered')).toEqual([others[0]?.externalId]);
 });
 
 test('where nothing is registered, the call is an error and names every item', async () => {
@@ -230,8 +259,8 @@ test('where nothing is registered, the call is an error and names every item', a
   const before = ingestRequests(harness.sandbox).length;
   const { isError, structured } = await run({ externalIds: idsOf(resources) });
   expect(isError).toBe(true);
-  expect(structured.unregistered).toEqual(idsOf(resources));
-  expect(structured.report).toBeUndefined();
+  expect(namesOf(structured, 'unregistered')).toEqual(idsOf(resources));
+  expect(structured.outcome).toBeUndefined();
   expect(ingestRequests(harness.sandbox)).toHaveLength(before);
 });
 
@@ -269,17 +298,18 @@ test.each([
     const input = { search: `Item ${`${items}`.slice(0, -1)}` };
     const failed = await run(input);
     expect(failed.isError).toBe(true);
-    expect(failed.structured.unregistered).toEqual(idsOf(resources));
-    expect(failed.text).toMatch(/Nothing was queued\..*may have been registered.*the same input/);
-    for (const id of idsOf(resources)) expect(failed.text).toContain(`- not registered: "${id}"`);
+    expect(namesOf(failed.structured, 'unregistered')).toEqual(idsOf(resources));
+    expect(failed.text).toMatch(/Nothing was queued\..*may have been registered/);
+    expect(nextInput(failed, 'import_provider_resources')).toMatchObject(input);
+    for (const id of idsOf(resources)) expect(failed.text).toContain(`externalId ${id}`);
     expect(ingestRequests(harness.sandbox)).toHaveLength(before);
 
     harness.sandbox.clearFaults();
     // As Fini does, Notion's list leaves out what has been registered.
     list(action.kind === 'status' ? resources : []);
     const again = await run(input);
-    expect(again.structured.report.outcome).toBe('completed');
-    expect(reportedIds(again.structured.report).toSorted()).toEqual(idsOf(resources).toSorted());
+    expect(again.structured.outcome).toBe('completed');
+    expect(reportedIds(again.structured).toSorted()).toEqual(idsOf(resources).toSorted());
   },
 );
 
@@ -298,16 +328,16 @@ test.each([
     harness.sandbox.script({ method: 'POST', path: /public$/, action });
     const { isError, text, structured } = await run(input);
     expect(isError).toBe(true);
-    expect(text).toMatch(/Nothing was queued\..*2 items registered\. To queue them, call/);
-    expect(structured.unregistered).toEqual([first]);
-    expect(structured.notFound).toEqual('search' in input ? [] : ['none']);
+    expect(text).toMatch(/Nothing was queued\..*2 items registered\./);
+    expect(namesOf(structured, 'unregistered')).toEqual([first]);
+    expect(namesOf(structured, 'not_found')).toEqual('search' in input ? [] : ['none']);
 
     // As Fini does, Notion's list leaves out what has been registered.
     list(resources.slice(0, 1));
     const again = await run(input);
-    expect(again.structured.report.outcome).toBe('completed');
-    expect(reportedIds(again.structured.report).toSorted()).toEqual(idsOf(resources).toSorted());
-    expect(reportedIds(again.structured.report)).toContain(third);
+    expect(again.structured.outcome).toBe('completed');
+    expect(reportedIds(again.structured).toSorted()).toEqual(idsOf(resources).toSorted());
+    expect(reportedIds(again.structured)).toContain(third);
     // What was never ingested cannot be ingested again.
     const { documentIdsToAdd } = ingestRequests(harness.sandbox).at(-1) as {
       documentIdsToAdd: string[];
@@ -321,10 +351,10 @@ test('where queueing is refused after registering, the call that is named queues
   list(resources);
   const action = { kind: 'status', status: 400 } as const;
   harness.sandbox.script({ method: 'POST', path: /public$/, action });
-  const { text } = await run({ search: `Item ${`${items}`.slice(0, -1)}` });
-  const [, named = ''] =
-    /3 items registered\. To queue them, call ingest_and_wait with (\{.*?\})\./.exec(text) ?? [];
-  const { structured } = await harness.call('ingest_and_wait', JSON.parse(named));
+  const failed = await run({ search: `Item ${`${items}`.slice(0, -1)}` });
+  expect(failed.text).toContain('3 items registered.');
+  const next = nextInput(failed, 'ingest_and_wait');
+  const { structured } = await harness.call('ingest_and_wait', next);
   expect(structured.outcome).toBe('completed');
   expect(reportedIds(structured).toSorted()).toEqual(idsOf(resources).toSorted());
 });
@@ -343,7 +373,7 @@ test('a call that is cancelled while it registers continues when it is made agai
   list([]);
   const again = await run({ all: true });
   // Beside those of other tests that were never ingested.
-  expect(reportedIds(again.structured.report)).toEqual(expect.arrayContaining(idsOf(resources)));
+  expect(reportedIds(again.structured)).toEqual(expect.arrayContaining(idsOf(resources)));
   expect(registerRequests()).toHaveLength(registered + 1);
 });
 
@@ -354,12 +384,12 @@ test('a search for a path continues where the same call before ended early', asy
   const action = { kind: 'status', status: 400 } as const;
   harness.sandbox.script({ method: 'POST', path: /public$/, action });
   const first = await run(input);
-  expect(first.text).toMatch(/1 item registered\. To queue it, call ingest_and_wait with /);
+  expect(first.text).toContain('1 item registered.');
   // As Fini does, Notion's list leaves out what has been registered.
   list([parent]);
   const again = await run(input);
-  expect(again.structured.report.outcome).toBe('completed');
-  expect(reportedIds(again.structured.report)).toEqual([child?.externalId]);
+  expect(again.structured.outcome).toBe('completed');
+  expect(reportedIds(again.structured)).toEqual([child?.externalId]);
 });
 
 test('all and a search made again join what still runs, and leave alone what has ended', async () => {
@@ -367,16 +397,16 @@ test('all and a search made again join what still runs, and leave alone what has
   job = { workingMs: 1_500 };
   list(resources);
   const first = await run({ search: 'slow', timeoutSeconds: 1 });
-  expect(first.structured.report.outcome).toBe('timed_out');
+  expect(first.structured.outcome).toBe('timed_out');
   const queued = ingestRequests(harness.sandbox).length;
   list([]);
   const second = await run({ search: 'slow' });
-  expect(second.structured.report.sources).toMatchObject([{ joined: true }, { joined: true }]);
-  expect(second.structured.report.outcome).toBe('completed');
+  expect(second.structured.sources).toMatchObject([{ joined: true }, { joined: true }]);
+  expect(second.structured.outcome).toBe('completed');
   list([]);
   const third = await run({ search: 'slow' });
   expect(third).toMatchObject({ isError: false, structured: { selected: 0, ingestedBefore: 2 } });
-  expect(third.text).toMatch(/Fini has ingested what matches: "Slow /);
+  expect(third.text).toMatch(/Fini has already ingested what was selected: 2 matching sources\./);
   expect(ingestRequests(harness.sandbox)).toHaveLength(queued);
 });
 
@@ -385,15 +415,15 @@ test('what ends between the plan and the look is reported, and not ingested agai
   job = { workingMs: 1_300 };
   list(resources);
   const first = await run({ search: 'between', timeoutSeconds: 1 });
-  expect(first.structured.report.outcome).toBe('timed_out');
+  expect(first.structured.outcome).toBe('timed_out');
   const queued = ingestRequests(harness.sandbox).length;
   list([]);
   // The page that shows them running comes when they have ended.
   const action = { kind: 'slow', milliseconds: 900 } as const;
   harness.sandbox.script({ method: 'GET', path: /public\?/, action });
   const second = await run({ search: 'between' });
-  expect(second.structured.report.sources).toMatchObject([{ joined: true }, { joined: true }]);
-  expect(second.structured.report.outcome).toBe('completed');
+  expect(second.structured.sources).toMatchObject([{ joined: true }, { joined: true }]);
+  expect(second.structured.outcome).toBe('completed');
   expect(ingestRequests(harness.sandbox)).toHaveLength(queued);
 });
 
@@ -405,7 +435,7 @@ test('what was registered and not ingested is found behind many newer sources', 
   }
   list([]);
   const { structured } = await run({ search: 'behind' });
-  expect(reportedIds(structured.report)).toEqual([item?.externalId]);
+  expect(reportedIds(structured)).toEqual([item?.externalId]);
 });
 
 test('what failed before is told apart from what was ingested', async () => {
@@ -419,14 +449,14 @@ test('what failed before is told apart from what was ingested', async () => {
   list(itemsOf(2, 'Failing'));
   await run({ search: 'failing' });
   list([]);
-  const { text, isError } = await run({ search: 'failing' });
-  expect(isError).toBe(false);
-  expect(text).toMatch(/Fini already has 3 matching sources, of which 2 failed: "Failing /);
-  const ids = [...text.matchAll(/"Failing \d+" \(([0-9a-f-]{36}), failed\)/g)].map(([, id]) => id);
+  const answer = await run({ search: 'failing' });
+  expect(answer.isError).toBe(false);
+  expect(answer.structured.message).toMatch(/3 matching sources, of which 2 failed/);
+  const ids = namesOf(answer.structured, 'failed');
   expect(ids).toHaveLength(2);
-  expect(text).toContain(`"${fine?.title}" (${fineId})`);
-  const refresh = `call refresh_sources with ${JSON.stringify({ documentIds: ids })}`;
-  expect(text).toContain(refresh);
+  expect(namesOf(answer.structured, 'completed')).toEqual([fineId]);
+  expect(nextInput(answer, 'refresh_sources')).toEqual({ documentIds: ids });
+  expect(nextInput(answer, 'list_sources')).toEqual({ source: 'notion', status: 'failed' });
 });
 
 test('where registering fails, what Fini has already is named all the same', async () => {
@@ -436,7 +466,8 @@ test('where registering fails, what Fini has already is named all the same', asy
   const action = { kind: 'status', status: 500 } as const;
   harness.sandbox.script({ method: 'POST', path: REGISTER, times: 9, action });
   const { structured, text } = await run({ externalIds: idsOf(itemsOf(2)) });
-  expect(structured).toMatchObject({ toRefresh: [{ id }], unregistered: [fresh?.externalId] });
+  expect(namesOf(structured, 'completed')).toEqual([id]);
+  expect(namesOf(structured, 'unregistered')).toEqual([fresh?.externalId]);
   expect(text).toContain(id);
 });
 
@@ -444,7 +475,7 @@ test('a search that matches nothing names some of what there is', async () => {
   list(itemsOf(20, HOSTILE));
   const answer = await run({ search: 'pelicans' });
   expect(answer.isError).toBe(true);
-  expect(answer.text).toMatch(/Nothing matches "pelicans": try a shorter word\. Available: "/);
+  expect(answer.text).toMatch(/Nothing matches "pelicans"\. Try a shorter word\. Available: "/);
   expectFitToShow(answer);
 });
 
@@ -461,10 +492,10 @@ test.each([
   const externalIds = resources.map(nameOf);
   list(resources);
   const first = await run({ externalIds });
-  expect(first.structured).toMatchObject({ notFound: [], report: { outcome: 'completed' } });
+  expect(first.structured).toMatchObject({ outcome: 'completed', counts: { submitted: 1 } });
   list([]);
   const second = await run({ externalIds });
-  expect(second.structured).toMatchObject({ notFound: [], report: { outcome: 'completed' } });
+  expect(second.structured).toMatchObject({ outcome: 'completed', counts: { submitted: 1 } });
 });
 
 test('once the time is over no more sources are searched, and that is said', async () => {
@@ -489,13 +520,11 @@ test('a call that is repeated joins what runs, and queues nothing twice; wait_fo
   const before = ingestRequests(harness.sandbox).length;
   const first = await run({ externalIds, timeoutSeconds: 1 });
   expect(first.isError).toBe(false);
-  expect(first.structured.report.outcome).toBe('timed_out');
+  expect(first.structured.outcome).toBe('timed_out');
   const second = await run({ externalIds, timeoutSeconds: 1 });
-  expect(second.structured.report.sources).toMatchObject([{ joined: true }, { joined: true }]);
+  expect(second.structured.sources).toMatchObject([{ joined: true }, { joined: true }]);
   expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
-  const { nextSteps } = first.structured.report;
-  const [, json = ''] = /wait_for_sources with (\{.*?\})/.exec(nextSteps) ?? [];
-  const waited = await harness.call('wait_for_sources', JSON.parse(json));
+  const waited = await harness.call('wait_for_sources', nextInput(first, 'wait_for_sources'));
   expect(waited.structured.outcome).toBe('completed');
 });
 
@@ -505,17 +534,17 @@ test("the time of the wait counts from the call's start, registering included", 
   const action = { kind: 'slow', milliseconds: 1_800 } as const;
   harness.sandbox.script({ method: 'POST', path: REGISTER, action });
   const { structured } = await run({ all: true, timeoutSeconds: 3 });
-  expect(structured.report.outcome).toBe('timed_out');
-  expect(structured.report.elapsedSeconds).toBeGreaterThanOrEqual(3);
-  expect(structured.report.elapsedSeconds).toBeLessThan(1.8 + 3);
+  expect(structured.outcome).toBe('timed_out');
+  expect(structured.elapsedSeconds).toBeGreaterThanOrEqual(3);
+  expect(structured.elapsedSeconds).toBeLessThan(1.8 + 3);
 });
 
 test("one stream of progress tells of every step; the report is ingest_and_wait's", async () => {
   list(itemsOf(2));
   const sent: Progress[] = [];
   const onprogress = (progress: Progress) => sent.push(progress);
-  const { structured, text } = await run({ externalIds: idsOf(itemsOf(2)) }, { onprogress });
-  const { report, message } = structured;
+  const answer = await run({ externalIds: idsOf(itemsOf(2)) }, { onprogress });
+  const { found: _found, selected: _selected, ingestedBefore, ...report } = answer.structured;
   for (const [index, { progress, total }] of sent.entries()) {
     expect(progress).toBeGreaterThan(sent[index - 1]?.progress ?? 0);
     if (sent[index - 1]?.total !== undefined) expect(total).toBe(2);
@@ -524,14 +553,13 @@ test("one stream of progress tells of every step; the report is ingest_and_wait'
   const untold = sent.filter(({ total }) => total === undefined).map(({ message }) => message);
   expect(untold).toEqual(['Listing items in Notion, 0 s', 'Registering 2 items from Notion, 0 s']);
   expect(sent.at(-1)).toMatchObject({ progress: 2, total: 2 });
-  const summary = `${message}\ncompleted: 2 of 2 completed, in ${report.elapsedSeconds} s.`;
-  expect(text.startsWith(summary)).toBe(true);
-  expect(text).toContain(report.nextSteps);
+  expect(ingestedBefore).toBe(0);
+  expect(report.message).toMatch(/^completed: 2 of 2 completed, in .*2 items not in Fini yet/);
 
   const documentIdsToRefresh = report.sources.map(({ id }: { id: string }) => id);
   const same = await harness.call('ingest_and_wait', { source: 'notion', documentIdsToRefresh });
-  expect(Object.keys(report)).toEqual(Object.keys(same.structured));
-  expect(report.nextSteps).toBe(same.structured.nextSteps);
+  expect(Object.keys(report).toSorted()).toEqual(Object.keys(same.structured).toSorted());
+  expect(answer.nextCalls).toEqual(same.nextCalls);
 
   const again: Progress[] = [];
   const externalIds = reportedIds(report);
@@ -555,14 +583,14 @@ test('a call that is cancelled while it lists registers nothing', async () => {
 test('hostile titles, IDs and long lists come out in bounds', async () => {
   list(itemsOf(60, `${HOSTILE}${'x'.repeat(10_000)}`));
   const shown = await run({ all: true, dryRun: true });
-  expect(shown.structured.toAdd).toHaveLength(60);
-  expect(shown.text.match(/^- to add: /gm)).toHaveLength(60);
+  expect(namesOf(shown.structured, 'new')).toHaveLength(60);
+  expect(shown.text.match(/^- https:.*externalId item/gm)).toHaveLength(60);
   expectFitToShow(shown);
 
   items += 60;
   list(itemsOf(1));
   const missing = await run({ externalIds: [HOSTILE], dryRun: true });
-  expect(missing.structured.notFound).toEqual(['A [31m B C']);
+  expect(namesOf(missing.structured, 'not_found')).toEqual(['A [31m B C']);
   expectFitToShow(missing);
 });
 
@@ -574,27 +602,29 @@ describe('names of the wrong kind', () => {
     const { id } = harness.sandbox.addDocument({ source: 'notion', ...item });
     list([]);
     const shown = await dry({ externalIds: [id.toUpperCase()] });
-    expect(shown.structured).toMatchObject({ notFound: [], toRefresh: [{ id }] });
+    expect(shown.structured.sources).toMatchObject([{ status: 'completed', id }]);
     list([]);
     const done = await run({ externalIds: id });
-    expect(reportedIds(done.structured.report)).toEqual([item?.externalId]);
+    expect(reportedIds(done.structured)).toEqual([item?.externalId]);
   });
 
   test('what may be the ID of a source of another kind says where that goes', async () => {
     const { id } = harness.sandbox.addDocument({ source: 'zendesk' });
     list([]);
-    const { text, structured } = await dry({ externalIds: [id] });
-    expect(structured.notFound).toEqual([id]);
-    expect(text).toContain(`refresh_sources with {"documentIds":["${id}"]}`);
+    const answer = await dry({ externalIds: [id] });
+    expect(namesOf(answer.structured, 'not_found')).toEqual([id]);
+    expect(nextInput(answer, 'refresh_sources')).toEqual({ documentIds: [id] });
   });
 
   test('a title in externalIds points to search', async () => {
     list(itemsOf(1));
-    const { text } = await dry({ externalIds: ['Saved replies'] });
-    expect(text).toMatch(/"Saved replies" may be a title: .*\bsearch\b/);
+    const title = await dry({ externalIds: ['Saved replies'] });
+    expect(nextInput(title, 'import_provider_resources')).toEqual({
+      ...{ provider: 'notion', search: 'Saved replies', dryRun: true },
+    });
     list(itemsOf(1));
     const number = await dry({ externalIds: ['4402118230'] });
-    expect(number.text).not.toMatch(/may be a title|refresh_sources/);
+    expect(number.text).not.toMatch(/as a title|refresh_sources/);
   });
 
   test('a URL in search, or as url, points to externalIds', async () => {
@@ -612,12 +642,14 @@ describe('a search of what Fini has', () => {
     const [item] = itemsOf(1, 'Warranty');
     const { id } = harness.sandbox.addDocument({ source: 'notion', ...item });
     list([]);
-    const { text, isError } = await run({ search: 'warranty', dryRun: true });
-    expect(isError).toBe(false);
-    expect(text).toContain(`"${item?.title}" (${id})`);
-    const [, json = ''] = /call refresh_sources with (\{.*?\})/.exec(text) ?? [];
-    const queued = await harness.call('refresh_sources', JSON.parse(json));
-    expect(queued.structured.queuedDocumentIds).toEqual([id]);
+    const answer = await run({ search: 'warranty', dryRun: true });
+    expect(answer.isError).toBe(false);
+    expect(answer.structured.sources).toMatchObject([
+      { status: 'completed', id, title: item?.title },
+    ]);
+    const next = nextInput(answer, 'refresh_sources');
+    const queued = await harness.call('refresh_sources', next);
+    expect(queued.structured.sources).toEqual([{ status: 'queued', id }]);
   });
 
   test('names ten, and says how many more there are', async () => {
@@ -628,13 +660,12 @@ describe('a search of what Fini has', () => {
     list([]);
     const answer = await run({ search: 'guarantee', dryRun: true });
     expect(answer.structured.ingestedBefore).toBe(12);
-    expect(answer.text).toMatch(/ and 2 more/);
-    const [, json = ''] = /call refresh_sources with (\{.*?\})/.exec(answer.text) ?? [];
-    expect(JSON.parse(json).documentIds).toHaveLength(10);
+    expect(answer.structured.message).toMatch(/12 matching sources\. Only 10 are shown here/);
+    expect(nextInput(answer, 'refresh_sources').documentIds).toHaveLength(10);
     expectFitToShow(answer);
   });
 
-  test('says of each known item what would happen to it', async () => {
+  test('says how each known item stands, and what happens to it', async () => {
     const [never, running, done] = itemsOf(3, 'Pedal');
     const add = (item: object | undefined, fields: object) =>
       harness.sandbox.addDocument({ source: 'notion', ...item, ...fields });
@@ -643,14 +674,18 @@ describe('a search of what Fini has', () => {
     list([]);
     const found = await run({ search: 'pedal', dryRun: true });
     expect(found.text).toMatch(
-      /2 matching items in Fini whose ingestion has not finished: they will be ingested, or waited for if they are running\./,
+      /2 matching items in Fini whose ingestion has not finished: running jobs are waited for/,
     );
-    expect(found.text).toContain(`- in Fini, never ingested, to be ingested: ${never?.title} (`);
-    expect(found.text).toContain(`- in Fini, running, to be waited for: ${running?.title} (`);
+    expect(found.structured.sources).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ status: 'never_ingested', title: never?.title }),
+        expect.objectContaining({ status: 'running', title: running?.title }),
+      ]),
+    );
     add(done, {});
     list([]);
     const named = await run({ externalIds: [done?.externalId], dryRun: true });
     expect(named.text).toMatch(/1 selected item already in Fini, to be ingested again\./);
-    expect(named.text).toContain(`- in Fini, to be ingested again: ${done?.title} (`);
+    expect(named.structured.sources).toMatchObject([{ status: 'completed', title: done?.title }]);
   });
 });

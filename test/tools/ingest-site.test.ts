@@ -6,6 +6,7 @@ import {
   eventually,
   type Harness,
   ingestRequests,
+  nextInput,
   startHarness,
   type ToolAnswer,
 } from '../harness.ts';
@@ -35,6 +36,12 @@ function findPages(...data: string[]): void {
 const plan = (input: Record<string, unknown>) =>
   harness.call('ingest_site', { links: [siteOrigin], dryRun: true, ...input });
 
+/** The pages that a dry run selects. */
+function selectedIn({ structured }: ToolAnswer): string[] {
+  const rows: { status: string; originalUrl: string }[] = structured.sources;
+  return rows.filter(({ status }) => status === 'selected').map(({ originalUrl }) => originalUrl);
+}
+
 /** Every page that the crawl found is selected or left out for one reason. */
 function expectAllAccountedFor({ structured }: ToolAnswer): void {
   const { found, selected, leftOut } = structured;
@@ -55,13 +62,23 @@ test('a dry run asks for the crawl alone, queues nothing, and shows what would b
     (path) => `${siteOrigin}/safety${path}`,
   );
   expect(answer.structured).toEqual({
+    message: expect.stringMatching(/^4 pages found, 4 selected\. Nothing is queued yet\./),
     found: 4,
     selected: 4,
     leftOut: { notIncluded: 0, excluded: 0, overLimit: 0, unusable: 0 },
-    urls,
-    message: expect.stringMatching(/^4 pages found, 4 selected\..*Nothing is queued yet\..*dryRun/),
+    sources: urls.map((originalUrl) => ({ status: 'selected', originalUrl })),
+    nextCalls: [
+      {
+        tool: 'ingest_site',
+        arguments: { links: [`${siteOrigin}/safety`] },
+        why: 'Ingest 4 selected pages',
+      },
+    ],
   });
-  expect(answer.text).toBe([answer.structured.message, ...urls].join('\n'));
+  expect(answer.text.split('\n').slice(-5)).toEqual([
+    'Selected (4):',
+    ...urls.map((url) => `- ${url}`),
+  ]);
 });
 
 describe('globs', () => {
@@ -113,13 +130,13 @@ describe('globs', () => {
     const different = others.map((path) => `https://d.example${path}`);
     findPages(...different, ...matching);
     const kept = await plan({ include: [glob] });
-    expect(kept.structured.urls).toEqual(matching);
+    expect(selectedIn(kept)).toEqual(matching);
     expect(kept.structured.leftOut).toMatchObject({ notIncluded: others.length, excluded: 0 });
     expectAllAccountedFor(kept);
 
     findPages(...different, ...matching);
     const left = await plan({ exclude: [glob] });
-    expect(left.structured.urls).toEqual(different);
+    expect(selectedIn(left)).toEqual(different);
     expect(left.structured.leftOut).toMatchObject({ notIncluded: 0, excluded: matching.length });
     expectAllAccountedFor(left);
   });
@@ -136,13 +153,19 @@ describe('globs', () => {
       found: 7,
       selected: 2,
       leftOut: { notIncluded: 1, excluded: 1, overLimit: 1, unusable: 2 },
-      urls: [`${path}/docs`, `${path}/docs/a`],
+      sources: [
+        { status: 'selected', originalUrl: `${path}/docs` },
+        { status: 'selected', originalUrl: `${path}/docs/a` },
+        { status: 'unusable', input: 'ftp://d.example/x', reason: 'not an http(s) URL' },
+        {
+          status: 'unusable',
+          input: 'https://…@d.example/docs/z',
+          reason: 'contains a user name or password',
+        },
+      ],
     });
     expectAllAccountedFor(answer);
     expect(answer.text).toMatch(/7 pages found, 2 selected \(1 match no include glob, .*2 links/);
-    expect(answer.text).toContain(
-      '2 links left out because Fini cannot ingest them: "ftp://d.example/x" (not an http(s) URL), "https://…@d.example/docs/z" (contains a user name or password).',
-    );
   });
 
   test.each([
@@ -249,7 +272,7 @@ describe('globs', () => {
     const { isError, text, structured } = await plan({ include, dryRun: false });
     expect(isError).toBe(true);
     expect(text).toMatch(/Nothing was queued: it takes too long.*250 pages.*fewer wildcards/);
-    expect(structured).toMatchObject({ found: 250, selected: 0, urls: [] });
+    expect(structured).toMatchObject({ found: 250, selected: 0, sources: [] });
 
     const controller = new AbortController();
     const matching = matchGlobs(include, pages, controller.signal);
@@ -269,8 +292,10 @@ describe('globs', () => {
       expect(answer.isError).toBe(true);
       expect(ingestRequests(harness.sandbox)).toHaveLength(before);
       expect(answer.structured).toMatchObject({ found: 5, selected: 3 });
-      expect(answer.structured.report).toBeUndefined();
-      expect(answer.text).toMatch(/Nothing was queued.*Correct or remove it and call ingest_site/);
+      expect(answer.structured.outcome).toBeUndefined();
+      expect(answer.structured.unmatchedGlobs).toEqual(['/blgo/**', '*.zip']);
+      expect(answer.text).toMatch(/Nothing was queued.*correct or remove it/);
+      expect(nextInput(answer, 'deep_crawl_links')).toEqual({ links: [siteOrigin] });
       expect(answer.text).toContain('No page matches exclude "/blgo/**", exclude "*.zip".');
       expect(answer.text).toContain('example: "/", "/docs", "/blog/b", "/help", "/docs/a".');
       expectAllAccountedFor(answer);
@@ -280,8 +305,8 @@ describe('globs', () => {
       findPages(...pages);
       const answer = await plan({ exclude: ['/blgo/**'] });
       expect(answer.isError).toBe(false);
-      expect(answer.structured.urls).toEqual(pages);
-      expect(answer.text).toMatch(/To ingest all of these, correct or remove the exclude globs/);
+      expect(selectedIn(answer)).toEqual(pages);
+      expect(answer.text).toMatch(/an exclude glob matches no page: correct or remove it/);
       expect(answer.text).toContain('No page matches exclude "/blgo/**".');
     });
 
@@ -294,7 +319,7 @@ describe('globs', () => {
     test('an include glob beside one that does: what was asked for is queued', async () => {
       findPages(...pages);
       const answer = await plan({ include: ['/hlep', '/docs/a'], dryRun: false });
-      expect(answer.structured).toMatchObject({ selected: 1, report: { outcome: 'completed' } });
+      expect(answer.structured).toMatchObject({ selected: 1, outcome: 'completed' });
       expect(answer.text).toContain('No page matches include "/hlep".');
     });
 
@@ -344,7 +369,7 @@ test('a page is one source, however two crawls spell it', async () => {
   for (const data of spelled) {
     findPages(...data);
     const { structured } = await plan({ dryRun: false });
-    expect(structured).toMatchObject({ found: 2, selected: 2, report: { outcome: 'completed' } });
+    expect(structured).toMatchObject({ found: 2, selected: 2, outcome: 'completed' });
   }
   expect(ingestRequests(harness.sandbox).slice(-1)).toMatchObject([
     { documentIdsToAdd: ['https://d.example/spelled', 'https://d.example/%C3%A9'] },
@@ -365,10 +390,15 @@ test('bad start URLs are all named, before any request', async () => {
 });
 
 test('a limit is what is crawled; with globs it is what is kept, and the crawl goes further', async () => {
-  const { structured } = await plan({ limit: 3 });
+  const answer = await plan({ limit: 3 });
+  const { structured } = answer;
   expect(crawls().at(-1)?.body).toEqual({ links: [siteOrigin], limit: 3 });
   expect(structured).toMatchObject({ found: 3, selected: 3 });
-  expect(structured.message).toMatch(/stopped at 3 pages.*set a higher limit/);
+  expect(structured.message).toMatch(/stopped at 3 pages, so the site may have more/);
+  expect(answer.nextCalls).toMatchObject([
+    { tool: 'ingest_site', arguments: { links: [siteOrigin], limit: 3 } },
+    { tool: 'ingest_site', arguments: { links: [siteOrigin], limit: 6, dryRun: true } },
+  ]);
 
   const kept = await plan({ limit: 3, include: ['/billing/**'] });
   expect(crawls().at(-1)?.body).toEqual({ links: [siteOrigin], limit: 250 });
@@ -382,13 +412,13 @@ test('a limit is what is crawled; with globs it is what is kept, and the crawl g
 });
 
 test.each([
-  ['no page is found', [], {}, /No pages found\. Check that the start URLs exist/],
+  ['no page is found', [], {}, /^0 pages found.*Check that the start URLs exist/],
   ['no link can be ingested', ['mailto:a@b.example'], {}, /start URLs exist/],
   [
     'no page matches',
     ['https://d.example/a'],
     { include: ['/b'] },
-    /Change include.*deep_crawl_links/,
+    /globs leave no page[\s\S]*List every page, to correct the globs: deep_crawl_links/,
   ],
 ])('where %s, it is an error that says what to do', async (_what, pages, globs, advice) => {
   for (const dryRun of [true, false]) {
@@ -396,8 +426,9 @@ test.each([
     findPages(...pages);
     const answer = await plan({ ...globs, dryRun });
     expect(answer.isError).toBe(true);
-    expect(answer.structured).toMatchObject({ selected: 0, urls: [] });
-    expect(answer.structured.report).toBeUndefined();
+    expect(answer.structured.selected).toBe(0);
+    expect(selectedIn(answer)).toEqual([]);
+    expect(answer.structured.outcome).toBeUndefined();
     expect(answer.text).toMatch(advice);
     expectAllAccountedFor(answer);
     expect(ingestRequests(harness.sandbox)).toHaveLength(before);
@@ -413,39 +444,33 @@ test('a crawl that Fini refuses queues nothing and says what to do', async () =>
   expect(ingestRequests(harness.sandbox)).toHaveLength(before);
 });
 
-test("the report is ingest_and_wait's, in the structure and in the text", async () => {
+test("the report is ingest_and_wait's, with what was found beside it", async () => {
   const links = [`${siteOrigin}/account`];
-  const { isError, structured, text } = await harness.call('ingest_site', { links });
-  expect(isError).toBe(false);
-  const { report, message } = structured;
-  expect(structured.urls).toBeUndefined();
-  expect(report.counts).toEqual({
-    submitted: 3,
-    completed: 2,
-    failed: 1,
-    unfinished: 0,
-    unqueued: 0,
+  const answer = await harness.call('ingest_site', { links });
+  const { structured } = answer;
+  expect(answer.isError).toBe(false);
+  expect(structured).toMatchObject({
+    message: expect.stringMatching(
+      /^partial: 2 of 3 completed, 1 failed.*3 pages found, 3 selected/,
+    ),
+    counts: { submitted: 3, completed: 2, failed: 1, unfinished: 0, unqueued: 0 },
   });
-  expect(report.nextSteps).toMatch(/not yet live.*Knowledge/);
-  const documentIdsToRefresh = report.sources.map(
+  const documentIdsToRefresh = structured.sources.map(
     (one: { originalUrl: string }) => one.originalUrl,
   );
   const same = await harness.call('ingest_and_wait', { documentIdsToRefresh });
-  expect(Object.keys(report)).toEqual(Object.keys(same.structured));
-  expect(report.outcome).toBe(same.structured.outcome);
-  expect(report.nextSteps).toBe(same.structured.nextSteps);
-  const comparable = (text: string) => text.replace(/in [\d.]+ s\./, '').replace(/, joined/g, '');
-  expect(comparable(text)).toBe(`${message}\n${comparable(same.text)}`);
-  expect(text.startsWith(`${message}\n${report.outcome}: 2 of 3 completed, 1 failed`)).toBe(true);
-  expect(text).toContain(report.nextSteps);
-  expectFitToShow({ isError, structured, text });
+  const { found: _found, selected: _selected, leftOut: _leftOut, ...report } = structured;
+  expect(Object.keys(report).toSorted()).toEqual(Object.keys(same.structured).toSorted());
+  expect(report.sources).toMatchObject(same.structured.sources);
+  expect(answer.nextCalls).toEqual(same.nextCalls);
+  expectFitToShow(answer);
 });
 
 test('where every page fails, the call is an error', async () => {
   findPages(`${siteOrigin}/business/partner-prices`);
   const { isError, structured } = await harness.call('ingest_site', { links: [siteOrigin] });
   expect(isError).toBe(true);
-  expect(structured.report.outcome).toBe('failed');
+  expect(structured.outcome).toBe('failed');
 });
 
 test('a call that is repeated joins what runs, and queues no page twice', async () => {
@@ -457,23 +482,22 @@ test('a call that is repeated joins what runs, and queues no page twice', async 
   const call = (timeoutSeconds: number) =>
     harness.call('ingest_site', { links: ['https://a.example'], timeoutSeconds });
   const both = Promise.all([call(1), call(1)]);
-  for (const { isError, structured } of await both) {
-    expect(isError).toBe(false);
-    expect(structured.report.outcome).toBe('timed_out');
-    expect(structured.report.nextSteps).toContain('Call wait_for_sources with {"ids"');
+  for (const answer of await both) {
+    expect(answer.isError).toBe(false);
+    expect(answer.structured.outcome).toBe('timed_out');
+    expect(nextInput(answer, 'wait_for_sources').ids).toHaveLength(2);
   }
   const { structured } = await call(10);
-  expect(structured.report.outcome).toBe('completed');
-  expect(structured.report.sources).toMatchObject([{ joined: true }, { joined: true }]);
+  expect(structured.outcome).toBe('completed');
+  expect(structured.sources).toMatchObject([{ joined: true }, { joined: true }]);
   expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
 });
 
 test('what timed out continues with wait_for_sources, as its report says', async () => {
   findPages('https://b.example/slow');
   const links = ['https://b.example'];
-  const { structured } = await harness.call('ingest_site', { links, timeoutSeconds: 1 });
-  const [, json = ''] = /wait_for_sources with (\{.*?\})/.exec(structured.report.nextSteps) ?? [];
-  const waited = await harness.call('wait_for_sources', JSON.parse(json));
+  const answer = await harness.call('ingest_site', { links, timeoutSeconds: 1 });
+  const waited = await harness.call('wait_for_sources', nextInput(answer, 'wait_for_sources'));
   expect(waited.structured.outcome).toBe('completed');
 });
 
@@ -481,9 +505,9 @@ test('a slow crawl takes from the time of the wait', async () => {
   harness.sandbox.script({ path: /deep-crawl/, action: { kind: 'slow', milliseconds: 1_500 } });
   const input = { links: ['https://slow.example/x'], limit: 1, timeoutSeconds: 2 };
   const { structured } = await harness.call('ingest_site', input);
-  expect(structured.report.outcome).toBe('timed_out');
-  expect(structured.report.elapsedSeconds).toBeGreaterThanOrEqual(2);
-  expect(structured.report.elapsedSeconds).toBeLessThan(1.5 + 2);
+  expect(structured.outcome).toBe('timed_out');
+  expect(structured.elapsedSeconds).toBeGreaterThanOrEqual(2);
+  expect(structured.elapsedSeconds).toBeLessThan(1.5 + 2);
 });
 
 test('a call that is cancelled while it crawls ends the request and queues nothing', async () => {
@@ -510,7 +534,7 @@ test('one stream of progress tells of crawling and waiting, and reaches its tota
   const links = [`${siteOrigin}/billing`];
   const onprogress = (progress: Progress) => sent.push(progress);
   const { structured } = await harness.call('ingest_site', { links }, { onprogress });
-  const { submitted } = structured.report.counts;
+  const { submitted } = structured.counts;
   for (const [index, { progress, total }] of sent.entries()) {
     expect(progress).toBeGreaterThan(sent[index - 1]?.progress ?? 0);
     if (index > 0 && sent[index - 1]?.total !== undefined) expect(total).toBe(submitted);
@@ -532,8 +556,9 @@ test('titles and links come out in bounds, also of many pages', async () => {
   );
   const answer = await plan({});
   expect(answer.structured.leftOut.unusable).toBe(1);
-  expect(answer.text.split('\n').slice(1)).toEqual(answer.structured.urls);
-  expectFitToShow(answer, 6_000);
+  expect(selectedIn(answer)).toHaveLength(60);
+  for (const url of selectedIn(answer)) expect(answer.text).toContain(`- ${url}\n`);
+  expectFitToShow(answer, 10_000);
 });
 
 // Takes the client's own handler away, so it comes last.
