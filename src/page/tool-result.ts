@@ -10,7 +10,8 @@ export const STATUSES: readonly string[] = [
   ...['selected', 'new', 'completed', 'drafted'],
 ];
 
-/** Where the nextCalls of a failed call stand, which has no structured content. */
+/** Where the data of a failed call stands, which has no structured content. */
+const ERROR_MESSAGE = 'fini-mcp/message';
 const ERROR_NEXT_CALLS = 'fini-mcp/nextCalls';
 
 /** A page, or another source, in the table. */
@@ -67,8 +68,9 @@ export function readResult(result: unknown, input: Fields): ToolResult {
   const text = listOf(content)
     .map((part) => textOf(fieldsOf(part).text) ?? '')
     .join('\n');
-  const message = textOf(data.message) ?? text;
-  const nextCalls = nextCallsOf(data.nextCalls ?? fieldsOf(_meta)[ERROR_NEXT_CALLS]);
+  const error = fieldsOf(_meta);
+  const message = textOf(data.message ?? error[ERROR_MESSAGE]) ?? text;
+  const nextCalls = nextCallsOf(data.nextCalls ?? error[ERROR_NEXT_CALLS]);
   const hasItems = Array.isArray(data.sources);
   const overview = hasItems ? overviewOf(data, message, input.dryRun === true) : undefined;
   return { isError: isError === true, message, text, nextCalls, overview };

@@ -10,6 +10,7 @@ import {
 } from '../../src/page/table.ts';
 import { type Overview, readResult } from '../../src/page/tool-result.ts';
 import type { SandboxOptions } from '../../src/sandbox/server.ts';
+import { errorResult } from '../../src/tools/call.ts';
 import type { NextCall } from '../../src/tools/next-calls.ts';
 import { type Harness, Stops, startHarness } from '../harness.ts';
 
@@ -138,14 +139,13 @@ test('a page with a URL that is too long to be shown stays one row when it is tr
 
 test('an error has its message, and the calls that may help', () => {
   const next = { tool: 'wait_for_sources', arguments: { ids: ['x'] }, why: 'Wait for it' };
-  const result = {
-    ...{ isError: true, content: [{ type: 'text', text: 'Fini is away.' }] },
-    _meta: { 'fini-mcp/nextCalls': [next, { tool: 'a', why: 'b' }, null] },
-  };
-  expect(readResult(result, {})).toEqual({
-    ...{ isError: true, message: 'Fini is away.', text: 'Fini is away.' },
-    ...{ nextCalls: [next], overview: undefined },
-  });
+  const error = { message: 'Fini is away.', nextCalls: [next] };
+  const expected = { ...error, isError: true, overview: undefined };
+  expect(readResult(errorResult(error), {})).toMatchObject(expected);
+  const alone = { message: 'The key lacks scope write.', nextCalls: [] };
+  expect(readResult(errorResult(alone), {})).toMatchObject({ ...alone, isError: true });
+  const odd = { structuredContent: { nextCalls: [next, { tool: 'a', why: 'b' }, null] } };
+  expect(readResult(odd, {}).nextCalls).toEqual([next]);
 });
 
 describe('a long answer', () => {
