@@ -5,8 +5,8 @@ import type {
   McpUiInitializeRequest,
   McpUiUpdateModelContextRequest,
 } from '@modelcontextprotocol/ext-apps';
+import type { NextCall } from '../tools/next-calls.ts';
 import { type Fields, fieldsOf, isFields, textOf } from './narrowing.ts';
-import type { ToolCall } from './offered-calls.ts';
 
 /*
  * The page's end of MCP Apps (revision 2026-01-26): JSON-RPC over postMessage. Written out, because
@@ -16,6 +16,19 @@ import type { ToolCall } from './offered-calls.ts';
 
 const PROTOCOL_VERSION: typeof LATEST_PROTOCOL_VERSION = '2026-01-26';
 const METHOD_NOT_FOUND = -32601;
+/** Codes of a connection that was lost, and of a request that timed out. */
+const LOST_CODES: readonly unknown[] = [-32000, -32001];
+
+/** An error in place of a result, such as a call that the person declined. */
+export class HostError extends Error {
+  /** Set if the host had passed the request on, and heard nothing more of it. */
+  readonly mayHaveRun: boolean;
+
+  constructor({ message, code }: Fields) {
+    super(textOf(message) ?? 'The host gave no reason.');
+    this.mayHaveRun = LOST_CODES.includes(code);
+  }
+}
 
 /** What a host tells the page. */
 export interface HostEvents {
@@ -77,9 +90,9 @@ export class Host {
   /**
    * Calls a tool of this server.
    *
-   * @throws {Error} where the host gave no result: the tool may have run nevertheless.
+   * @throws {HostError} if the host gave no result
    */
-  callTool({ tool, input }: ToolCall): Promise<unknown> {
+  callTool({ tool, arguments: input }: NextCall): Promise<unknown> {
     return this.#request('tools/call', { name: tool, arguments: input });
   }
 
@@ -136,7 +149,7 @@ export class Host {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (error === undefined) waiting?.resolve(result);
-    else waiting?.reject(new Error(textOf(fieldsOf(error).message) ?? 'The host gave no reason.'));
+    else waiting?.reject(new HostError(fieldsOf(error)));
   }
 
   #notified(method: string, params: Fields): void {

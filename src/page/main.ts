@@ -1,34 +1,32 @@
+import type { NextCall } from '../tools/next-calls.ts';
 import { applyContext, watchSize } from './appearance.ts';
-import { Host } from './host.ts';
-import { type Fields, fieldsOf, listOf, textOf } from './narrowing.ts';
-import type { ToolCall } from './offered-calls.ts';
-import {
-  afterCall,
-  countsOf,
-  generateCall,
-  headlineOf,
-  itemsOf,
-  pages,
-  withoutCall,
-} from './table.ts';
-import { type Outcome, readResult, resultText } from './tool-result.ts';
-import { type Action, byId, View } from './view.ts';
+import { Host, HostError } from './host.ts';
+import { type Fields, textOf, textsOf } from './narrowing.ts';
+import { afterCall, callsAfter, countsOf, headlineOf, pages } from './table.ts';
+import { type Overview, readResult, type ToolResult } from './tool-result.ts';
+import { byId, View } from './view.ts';
 
 /** How much of an answer the model is told, in characters: what decides comes first. */
 const TOLD_LENGTH = 2_000;
-/** The tools whose call may be made again where nobody knows whether it arrived. */
-const REPEATABLE = [
-  'wait_for_sources',
-  'ingest_and_wait',
-  'ingest_site',
-  'import_provider_resources',
-];
+/**
+ * The tools of which the page makes calls, since their answers are about the items of the table. The
+ * value says if a call can be made again though nobody knows whether the first one arrived.
+ */
+const IS_REPEATABLE: ReadonlyMap<string, boolean> = new Map([
+  ['wait_for_sources', true],
+  ['ingest_and_wait', true],
+  ['ingest_site', true],
+  ['import_provider_resources', true],
+  ['refresh_sources', false],
+  ['generate_knowledge', false],
+]);
 
-/** Follows the call for which the host shows this page, and makes calls for who looks at it. */
+/** Follows the call for which the host shows this page, and makes calls for the person. */
 function start(): void {
   let input: Fields = {};
-  let outcome: Outcome | null = null;
-  /** Counts the calls that the host shows here, and says whether the page has gone on from this one. */
+  let overview: Overview | null = null;
+  let nextCalls: readonly NextCall[] = [];
+  /** Counts the calls that the host shows here, so that the page's own calls notice the next one. */
   let shownCall = 0;
   let hasOwnCalls = false;
 
@@ -39,25 +37,26 @@ function start(): void {
         view.showNotice(wordsOf(error), { isError: true, isBusy: view.isBusy });
       });
     },
+    onCall: (call) => void carryOut(call),
   });
   const host = new Host({
     onContext: applyContext,
     onToolInput(given) {
       input = given;
-      outcome = null;
+      overview = null;
       shownCall += 1;
       hasOwnCalls = false;
       view.showNotice('');
       view.showRunning(runningHeadline(given), aboutInput(given));
     },
-    onToolResult(result) {
-      // A host may tell a result again. What the page's own calls bring is newer, and its buttons too.
+    onToolResult(given) {
+      // A host may tell a result again. The results of the page's own calls are newer.
       if (hasOwnCalls) return;
       view.showNotice('');
-      outcome = readResult(result) ?? null;
-      const headline = isFailure(result) ? 'The call failed' : 'The call has ended';
-      if (outcome === null) view.showMessage(headline, resultText(result));
-      else show(outcome);
+      const result = readResult(given, input);
+      const headline = result.isError ? 'The call failed' : 'The call has ended';
+      if (result.overview === undefined) view.showMessage(headline, result.message);
+      show(result.overview ?? null, result.nextCalls);
     },
     onToolCancelled(reason) {
       const why = reason === undefined ? '' : ` (${reason})`;
@@ -65,133 +64,85 @@ function start(): void {
     },
   });
 
-  function show(now: Outcome): void {
-    view.showOutcome(now, host.opensLinks);
-    view.showActions(host.callsTools ? actionsFor(now) : []);
+  function show(now: Overview | null, calls: readonly NextCall[]): void {
+    overview = now;
+    nextCalls = calls;
+    if (now !== null) view.showOverview(now, host.opensLinks);
+    const isOffered = ({ tool, arguments: { dryRun } }: NextCall) =>
+      IS_REPEATABLE.has(tool) && (dryRun !== true || now === null || now.isPlan);
+    view.showCalls(calls.filter(isOffered), host.callsTools);
   }
 
-  function actionsFor(now: Outcome): Action[] {
-    const { wait, retry } = now.offers;
-    const drafts = [generateCall(now) ?? []].flat();
-    const planned = [plannedCall(now) ?? []].flat();
-    const count = (calls: readonly ToolCall[]) => pages(calls.flatMap(itemsOf).length);
-    const actions = [
-      { calls: wait, label: `Keep waiting for ${count(wait)}`, doing: 'Waiting' },
-      {
-        calls: planned,
-        label: `Ingest ${pages(countsOf(now).selected ?? 0)}`,
-        doing: 'Ingesting',
-      },
-      {
-        calls: drafts,
-        label: `Generate drafts from ${count(drafts)}`,
-        doing: 'Generating drafts',
-      },
-      {
-        calls: retry,
-        label: `Try ${count(retry)} again`,
-        doing: `Ingesting ${count(retry)} again`,
-      },
-    ];
-    return actions
-      .filter(({ calls }) => calls.length > 0)
-      .map(({ calls, label, doing }, index) => ({
-        label,
-        isMain: index === 0 && calls !== retry,
-        run: () => void carryOut(calls, doing),
-      }));
-  }
-
-  /** The call of a dry run, in earnest. */
-  function plannedCall(now: Outcome): ToolCall | null {
-    const { dryRun, ...rest } = input;
-    const tool = 'provider' in input ? 'import_provider_resources' : 'ingest_site';
-    const isPlan = now.kind === 'planned' && (countsOf(now).selected ?? 0) > 0;
-    return isPlan && dryRun !== undefined ? { tool, input: rest } : null;
-  }
-
-  /** Makes calls, one after the other, and shows what comes of each. */
-  async function carryOut(calls: readonly ToolCall[], doing: string): Promise<void> {
+  /** Makes a call, once, and shows its result. */
+  async function carryOut(call: NextCall): Promise<void> {
     const from = shownCall;
     hasOwnCalls = true;
-    view.showNotice(`${doing}…`, { isBusy: true });
-    for (const call of calls) {
-      const before = outcome;
-      if (before === null || from !== shownCall) return;
-      try {
-        const result = await host.callTool(call);
-        const found = readResult(result);
-        const text = resultText(result);
-        if (found === undefined && text === '') throw new Error('It was empty.');
-        if (found === undefined) {
-          if (from !== shownCall) return;
-          const isError = isFailure(result);
-          if (!isError && !REPEATABLE.includes(call.tool)) {
-            outcome = withoutCall(before, call);
-            show(outcome);
-          }
-          view.showNotice(text, { isError });
-          return;
-        }
-        const now = before.kind === 'planned' ? found : afterCall(before, call, found);
-        // Some hosts never say that they have told it.
-        host.tellModel(tellingOf(call, now, result)).catch(() => undefined);
-        // The host shows another call by now.
-        if (from !== shownCall) return;
-        outcome = now;
-        show(outcome);
-        view.showNotice(`${doing}…`, { isBusy: true });
-      } catch (error) {
-        if (from !== shownCall) return;
-        if (!REPEATABLE.includes(call.tool)) {
-          outcome = withoutCall(before, call);
-          show(outcome);
-        }
-        const text = `The host gave no result: ${wordsOf(error)} The call may have been carried out; ask the assistant to check.`;
-        view.showNotice(text, { isError: true });
-        return;
-      }
+    view.showNotice(`${call.why}…`, { isBusy: true });
+    try {
+      const result = readResult(await host.callTool(call), call.arguments);
+      if (result.message === '') throw new Error('It was empty.');
+      const isShown = from === shownCall;
+      const found = result.overview;
+      const now = found && isShown && overview ? afterCall(overview, call, found) : found;
+      // Some hosts never answer this.
+      host.tellModel(tellingOf(call, now, result.text)).catch(() => undefined);
+      if (isShown) showEnd(call, now, result);
+    } catch (error) {
+      if (from !== shownCall) return;
+      const mayHaveRun = !(error instanceof HostError) || error.mayHaveRun;
+      if (mayHaveRun) dropUnlessRepeatable(call);
+      const more = mayHaveRun ? ' The call may have run; ask the assistant to check.' : '';
+      view.showNotice(`The host gave no result: ${wordsOf(error)}${more}`, { isError: true });
     }
-    if (outcome === null) return;
-    const { unfinished = 0 } = countsOf(outcome);
+  }
+
+  function showEnd(call: NextCall, now: Overview | undefined, result: ToolResult): void {
+    if (now === undefined) {
+      if (!result.isError) dropUnlessRepeatable(call);
+      view.showNotice(result.message, { isError: result.isError });
+      return;
+    }
+    const before = overview?.isPlan === true ? [] : nextCalls;
+    show(now, callsAfter(before, call, result.nextCalls));
+    const counts = countsOf(now);
+    const unfinished = (counts.get('unfinished') ?? 0) + (counts.get('queued') ?? 0);
     const ending = unfinished === 0 ? 'Done' : `${pages(unfinished)} still running`;
-    view.showNotice(`${ending}: ${headlineOf(outcome)}.`);
+    view.showNotice(`${ending}: ${headlineOf(now)}.`);
+  }
+
+  function dropUnlessRepeatable(call: NextCall): void {
+    if (IS_REPEATABLE.get(call.tool) !== true) show(overview, callsAfter(nextCalls, call, []));
   }
 
   watchSize(byId('page'), (width, height) => host.resized(width, height));
   host.connect().catch((error) => view.showMessage('The host did not answer', wordsOf(error)));
 }
 
-/** What the model is told of a call that it did not make. */
-function tellingOf({ tool }: ToolCall, outcome: Outcome, result: unknown): string {
-  const text = resultText(result);
-  const end = text.length > TOLD_LENGTH ? '…' : '';
-  return `In the report page, the person called ${tool}. All pages now: ${headlineOf(outcome)}. Its answer: ${text.slice(0, TOLD_LENGTH)}${end}`;
+/** Tells the model of a call that it did not make. */
+function tellingOf({ tool }: NextCall, now: Overview | undefined, text: string): string {
+  const answer = text.length > TOLD_LENGTH ? `${text.slice(0, TOLD_LENGTH)}…` : text;
+  const all = now && ` All pages now: ${headlineOf(now)}.`;
+  return `In the report page, the person called ${tool}.${all ?? ''} Its answer: ${answer}`;
 }
 
-/** What a call does, by what it was given: a host need not name the tool. */
+/** What a call does, by its input: a host need not name the tool. */
 function runningHeadline(input: Fields): string {
   if (input.dryRun === true) return 'Looking for pages…';
   if ('links' in input) return 'Finding and ingesting pages…';
   if ('provider' in input) return 'Importing pages…';
   if ('documentIds' in input) return 'Generating drafts…';
-  return 'ids' in input ? 'Waiting for pages…' : 'Ingesting pages…';
+  return 'ids' in input || 'batch' in input ? 'Waiting for pages…' : 'Ingesting pages…';
 }
 
-/** What was asked for, in a line. */
+/** The items of an input in a line. */
 function aboutInput(input: Fields): string {
-  const items = itemsOf({ tool: '', input });
-  const links = listOf(input.links).map(String);
   const provider = textOf(input.provider);
-  const names = [...links, ...items];
   if (provider !== undefined) return `From ${provider}`;
-  const first = names.slice(0, 3).join(', ');
+  const { links, ids, documentIds, documentIdsToAdd, documentIdsToRefresh } = input;
+  const lists = [links, ids, documentIds, documentIdsToAdd, documentIdsToRefresh];
+  const names = lists.flatMap(textsOf);
   const more = names.length > 3 ? ` and ${(names.length - 3).toLocaleString('en-US')} more` : '';
-  return `${first}${more}`;
-}
-
-function isFailure(result: unknown): boolean {
-  return fieldsOf(result).isError === true;
+  return `${names.slice(0, 3).join(', ')}${more}`;
 }
 
 function wordsOf(error: unknown): string {

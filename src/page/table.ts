@@ -1,37 +1,44 @@
-import { textsOf } from './narrowing.ts';
-import type { ToolCall } from './offered-calls.ts';
-import { type Counts, type Outcome, type Row, type RowState, STATES } from './tool-result.ts';
+import { plural } from '../text.ts';
+import type { NextCall } from '../tools/next-calls.ts';
+import { type Fields, listOf } from './narrowing.ts';
+import { type Overview, type Row, STATUSES, type StatusCounts } from './tool-result.ts';
 
-/* What the page knows, and what it makes of it. Nothing here touches the document. */
+/* What the page makes of results. Nothing here touches the document. */
 
-/** By what the rows are sorted; null for the order of the report. */
-export type Sorting = { readonly column: 'state' | 'page' | 'reason'; readonly up: boolean } | null;
+/** The column by which rows are sorted; null for the order of the report. */
+export type Sorting = {
+  readonly column: 'status' | 'page' | 'reason';
+  readonly up: boolean;
+} | null;
 
-/** Which rows are shown, and in which order. */
-export interface Choice {
-  readonly state: RowState | null;
+/** The rows that are shown, and their order. */
+export interface RowChoice {
+  readonly status: string | null;
   readonly search: string;
   readonly sorting: Sorting;
 }
 
-/** How many sources one call of generate_knowledge takes. */
-const DRAFTS_IN_A_CALL = 100;
+/** How many items have each status, listed or not, the most urgent status first. */
+export function countsOf({ rows, unlisted }: Pick<Overview, 'rows' | 'unlisted'>): StatusCounts {
+  const counts = new Map(unlisted);
+  for (const { status } of rows) counts.set(status, (counts.get(status) ?? 0) + 1);
+  return new Map([...counts].sort(([one], [other]) => rankOf(one) - rankOf(other)));
+}
 
-/** How many there are in each state, listed or not. */
-export function countsOf({ rows, unlisted }: Pick<Outcome, 'rows' | 'unlisted'>): Counts {
-  const counts: Partial<Record<RowState, number>> = { ...unlisted };
-  for (const { state } of rows) counts[state] = (counts[state] ?? 0) + 1;
-  return counts;
+/** The place of a status among all, the most urgent first. */
+function rankOf(status: string): number {
+  const rank = STATUSES.indexOf(status);
+  return rank < 0 ? STATUSES.indexOf('completed') - 0.5 : rank;
 }
 
 /** The rows that a choice shows. */
-export function chosenRows(rows: readonly Row[], { state, search, sorting }: Choice): Row[] {
+export function chosenRows(rows: readonly Row[], { status, search, sorting }: RowChoice): Row[] {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const chosen = rows.filter((row) => {
-    if (state !== null && row.state !== state) return false;
+    if (status !== null && row.status !== status) return false;
     if (words.length === 0) return true;
-    const { title, url, id, input, reason, hint } = row;
-    const text = [title, url, id, input, reason, hint].join('\n').toLowerCase();
+    const { title, url, id, input, reason, advice } = row;
+    const text = [title, url, id, input, reason, advice].join('\n').toLowerCase();
     return words.every((word) => text.includes(word));
   });
   if (sorting === null) return chosen;
@@ -39,14 +46,25 @@ export function chosenRows(rows: readonly Row[], { state, search, sorting }: Cho
   const keyed = chosen.map((row) => ({ row, key: keyOf(row, sorting.column) }));
   const sign = sorting.up ? 1 : -1;
   keyed.sort(({ key: one }, { key: other }) => {
-    // Rows without anything in the column come last either way.
+    // Rows with nothing in the column come last either way.
     if (one === '' || other === '') return Number(one === '') - Number(other === '');
     return sign * compare(one, other);
   });
   return keyed.map(({ row }) => row);
 }
 
-/** What a row is called where one name must do. */
+function keyOf(row: Row, column: NonNullable<Sorting>['column']): string {
+  const text =
+    column === 'status'
+      ? String(10 * rankOf(row.status))
+      : column === 'page'
+        ? withoutScheme(nameOfRow(row))
+        : (row.reason ?? '');
+  // Padding puts 2 before 10. A collator can do that too, but takes ten times as long.
+  return text.replace(/\d+/g, (digits) => digits.padStart(8, '0'));
+}
+
+/** The name of a row where there is room for one. */
 export function nameOfRow({ title, url, input, id }: Row): string {
   return title ?? url ?? input ?? id ?? '';
 }
@@ -56,53 +74,61 @@ export function withoutScheme(url: string): string {
   return url.replace(/^https?:\/\//i, '');
 }
 
-function keyOf(row: Row, column: NonNullable<Sorting>['column']): string {
-  if (column === 'state') return String(STATES.indexOf(row.state));
-  const text = column === 'page' ? withoutScheme(nameOfRow(row)) : (row.reason ?? '');
-  // So that 2 comes before 10. A collator can do that too, but takes ten times as long.
-  return text.replace(/\d+/g, (digits) => digits.padStart(8, '0'));
+/** The rows as lines to be pasted elsewhere, with tabs between name, status and reason. */
+export function copyOf(rows: readonly Row[]): string {
+  return rows
+    .map((row) => {
+      const { status, reason = '', url = nameOfRow(row) } = row;
+      return [url, statusWords(status), reason].join('\t').trimEnd();
+    })
+    .join('\n');
 }
 
-/** The call that generates drafts from what is completed; null where there is none to make. */
-export function generateCall({ rows, offers }: Outcome): ToolCall | null {
-  if (!offers.generate) return null;
-  const ids = rows.flatMap(({ state, id }) => (state === 'completed' && id ? [id] : []));
-  const documentIds = [...new Set(ids)].slice(0, DRAFTS_IN_A_CALL);
-  return documentIds.length === 0 ? null : { tool: 'generate_knowledge', input: { documentIds } };
+/** What is known after a call of the page's own: its result, and all that it does not tell about. */
+export function afterCall(before: Overview, call: NextCall, result: Overview): Overview {
+  if (before.isPlan) return result;
+  const rows = mergedRows(before, call, result);
+  return {
+    ...result,
+    rows,
+    unlisted: unlistedAfter(before, result, rows),
+    elapsedSeconds: Math.round((before.elapsedSeconds + result.elapsedSeconds) * 10) / 10,
+    batch: before.batch ?? result.batch,
+    isDrafting: before.isDrafting,
+  };
 }
 
-/** The sources that a call names. */
-export function itemsOf({ input }: ToolCall): string[] {
-  const { ids, documentIds, documentIdsToAdd, documentIdsToRefresh } = input;
-  return [ids, documentIds, documentIdsToAdd, documentIdsToRefresh].flatMap(textsOf);
+/** The calls that can be made after one of them: those of its answer, and the others. */
+export function callsAfter(
+  before: readonly NextCall[],
+  call: NextCall,
+  next: readonly NextCall[],
+): NextCall[] {
+  const keyOfCall = (one: NextCall) => JSON.stringify([one.tool, one.arguments]);
+  const keys = new Set([call, ...next].map(keyOfCall));
+  return [...next, ...before.filter((one) => !keys.has(keyOfCall(one)))];
 }
 
-/**
- * What is known after a call of the page's own: its result stands for the rows that the call named,
- * each in its old place where it is the same source by ID or URL. All else stays.
- */
-export function afterCall(before: Outcome, call: ToolCall, result: Outcome): Outcome {
-  const asked = new Set(itemsOf(call));
-  const isAsked = ({ id, url, input }: Row) =>
-    [id, url, input].some((name) => name !== undefined && asked.has(name));
+/** Rows in their old places, those that a call is about with its result. */
+function mergedRows(before: Overview, { tool, arguments: input }: NextCall, result: Overview) {
+  const asked = new Set(namesIn(input));
   const left = new Set(result.rows);
-  const byName = new Map(
-    result.rows.flatMap((row) =>
-      [row.id, row.url].flatMap((name): [string, Row][] =>
-        name === undefined ? [] : [[name, row]],
-      ),
-    ),
-  );
+  const byName = new Map(result.rows.flatMap((row) => namesOf(row).map((name) => [name, row])));
+  const isLeftOut = ({ status }: Row) =>
+    status === 'unfinished' && result.unlisted.size > 0 && result.batch === before.batch;
   const rows = before.rows.flatMap((row): Row[] => {
-    // A call has a long URL in full, which a row has not.
-    if (!isAsked(row) && !byName.has(row.id ?? '')) return [row];
-    const found = byName.get(row.id ?? '') ?? byName.get(row.url ?? '');
-    if (found === undefined) return [];
+    const names = namesOf(row);
+    const found = names.map((name) => byName.get(name)).find((one) => one && left.has(one));
+    if (found === undefined) {
+      // Its page may have another URL by now, or the answer had no room for it.
+      const isOver = names.some((name) => asked.has(name)) || isLeftOut(row);
+      return isOver ? [] : [row];
+    }
     left.delete(found);
     return [
       {
         ...found,
-        isIngested: row.isIngested === true || call.tool === 'generate_knowledge',
+        isIngested: row.isIngested === true || tool === 'generate_knowledge',
         id: found.id ?? row.id,
         url: found.url ?? row.url,
         title: found.title ?? row.title,
@@ -110,64 +136,72 @@ export function afterCall(before: Outcome, call: ToolCall, result: Outcome): Out
       },
     ];
   });
-  return {
-    ...before,
-    rows: [...rows, ...left],
-    unlisted: sumOf(before.unlisted, result.unlisted),
-    nextSteps: result.nextSteps,
-    elapsedSeconds: Math.round((before.elapsedSeconds + result.elapsedSeconds) * 10) / 10,
-    offers: {
-      wait: [...withoutOne(before.offers.wait, call), ...result.offers.wait],
-      retry: [...withoutOne(before.offers.retry, call), ...result.offers.retry],
-      generate: before.offers.generate || result.offers.generate,
-    },
-  };
+  return [...rows, ...left];
 }
 
-/** The same without a call that must not be made again. */
-export function withoutCall(outcome: Outcome, call: ToolCall): Outcome {
-  const { wait, retry, generate } = outcome.offers;
-  const isGeneration = call.tool === 'generate_knowledge';
-  return {
-    ...outcome,
-    offers: {
-      wait: withoutOne(wait, call),
-      retry: withoutOne(retry, call),
-      generate: generate && !isGeneration,
-    },
-  };
+function namesOf({ id, url, input }: Row): string[] {
+  return [id, url, input].filter((name) => name !== undefined);
 }
 
-function withoutOne(calls: readonly ToolCall[], call: ToolCall): ToolCall[] {
-  return calls.filter((other) => other !== call);
+/** The items that an input lists, by whatever name. */
+function namesIn(input: Fields): unknown[] {
+  return Object.values(input).flatMap(listOf);
 }
 
-function sumOf(one: Counts, other: Counts): Counts {
-  const sums = STATES.map((state) => [state, (one[state] ?? 0) + (other[state] ?? 0)]);
-  return Object.fromEntries(sums.filter(([, sum]) => sum !== 0));
+/**
+ * How many items are in no row after a call. Items that were only counted before, and that the result
+ * lists or counts, are counted once: a call brings no new ones.
+ */
+function unlistedAfter(before: Overview, result: Overview, rows: readonly Row[]): StatusCounts {
+  const unlisted = new Map(before.unlisted);
+  let known = rows.length + sumOf(result.unlisted) - before.rows.length;
+  const shown = result.rows.map(({ status }) => status);
+  // A wait ends what was unfinished; any other answer lists items as they were counted.
+  for (const status of ['unfinished', ...new Set(shown), ...before.unlisted.keys()]) {
+    const count = unlisted.get(status) ?? 0;
+    const taken = Math.min(count, Math.max(0, known));
+    if (taken === count) unlisted.delete(status);
+    else unlisted.set(status, count - taken);
+    known -= taken;
+  }
+  for (const [status, count] of result.unlisted) {
+    unlisted.set(status, count + (unlisted.get(status) ?? 0));
+  }
+  return unlisted;
+}
+
+function sumOf(counts: StatusCounts): number {
+  return [...counts.values()].reduce((sum, count) => sum + count, 0);
+}
+
+/** A status in words: "not_found" as "Not found". */
+export function statusWords(status: string): string {
+  if (status === 'unfinished') return 'Running';
+  if (status === 'unqueued') return 'Not queued';
+  if (status === 'nothing_made') return 'No draft';
+  const words = status.replaceAll('_', ' ');
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }
 
 /** "1 page", "2,000 pages". */
 export function pages(count: number): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? 'page' : 'pages'}`;
+  return plural(count, 'page');
 }
 
-/** What a result comes to, in one line. */
-export function headlineOf(outcome: Outcome): string {
-  const counts = countsOf(outcome);
-  const all = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  const { completed = 0, drafted = 0, selected = 0 } = counts;
-  const of = (count: number) =>
-    count === all
-      ? all > 1
-        ? `All ${pages(all)}`
-        : pages(all)
-      : `${count.toLocaleString('en-US')} of ${pages(all)}`;
-  if (outcome.kind === 'planned') {
-    return selected === 0 ? 'Nothing to ingest' : `${pages(selected)} selected, nothing queued yet`;
+/** A result in one line. */
+export function headlineOf(overview: Overview): string {
+  const counts = countsOf(overview);
+  const all = sumOf(counts);
+  if (overview.isPlan) {
+    return all === 0 ? 'Dry run: nothing to ingest' : `Dry run: ${pages(all)}, nothing queued yet`;
   }
-  if (outcome.kind === 'generated') return `${of(drafted)} drafted`;
+  const of = (count: number) =>
+    count < all
+      ? `${count.toLocaleString('en-US')} of ${pages(all)}`
+      : `${all > 1 ? 'All ' : ''}${pages(all)}`;
+  const drafted = counts.get('drafted') ?? 0;
+  if (overview.isDrafting) return `${of(drafted)} drafted`;
+  const ingested = overview.rows.filter(({ isIngested }) => isIngested === true).length;
   const drafts = drafted === 0 ? '' : `, ${drafted} drafted`;
-  const ingested = outcome.rows.filter(({ isIngested }) => isIngested === true).length;
-  return `${of(completed + ingested)} completed${drafts}`;
+  return `${of((counts.get('completed') ?? 0) + ingested)} completed${drafts}`;
 }

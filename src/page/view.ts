@@ -1,48 +1,34 @@
-import { withoutInputs } from './offered-calls.ts';
+import { bounded } from '../text.ts';
+import type { NextCall } from '../tools/next-calls.ts';
 import {
-  type Choice,
   chosenRows,
+  copyOf,
   countsOf,
-  generateCall,
   headlineOf,
   nameOfRow,
   pages,
+  type RowChoice,
   type Sorting,
+  statusWords,
   withoutScheme,
 } from './table.ts';
-import { type Outcome, type Row, type RowState, STATES } from './tool-result.ts';
+import type { Overview, Row } from './tool-result.ts';
 
-/** A state in words. */
-const WORDS: Readonly<Record<RowState, string>> = {
-  failed: 'Failed',
-  unqueued: 'Not queued',
-  unfinished: 'Running',
-  nothing_made: 'No draft',
-  selected: 'Selected',
-  completed: 'Completed',
-  drafted: 'Drafted',
-};
-/** The order of the bar and the filters: what is done comes first. */
-const BAR_ORDER = STATES.toReversed();
-
-/** A button above the table. */
-export interface Action {
-  readonly label: string;
-  readonly isMain: boolean;
-  readonly run: () => void;
-}
+/** How long the label of a button may be, in characters. */
+const LABEL_LENGTH = 80;
 
 /** What a person does in the page. */
 export interface ViewEvents {
   readonly onOpen: (url: string) => void;
+  readonly onCall: (call: NextCall) => void;
 }
 
-/** The page's document. Every text gets into it as text, whatever stands in it. */
+/** The page's document. Every text gets into it as text and never as markup. */
 export class View {
   readonly #events: ViewEvents;
-  #outcome: Outcome | null = null;
+  #overview: Overview | null = null;
   #opensLinks = false;
-  #choice: Choice = { state: null, search: '', sorting: { column: 'state', up: true } };
+  #choice: RowChoice = { status: null, search: '', sorting: { column: 'status', up: true } };
   #clock: number | undefined;
 
   constructor(events: ViewEvents) {
@@ -52,82 +38,92 @@ export class View {
     for (const header of document.querySelectorAll('th')) {
       header.addEventListener('click', () => this.#sort(header.dataset.column ?? ''));
     }
+    byId('copy').addEventListener('click', () => this.#copy());
   }
 
-  /** Says that a call is under way. */
+  /** Says that the host's call is under way, with a clock. */
   showRunning(headline: string, about: string): void {
-    this.#outcome = null;
+    this.showMessage(headline, about);
     byId('bar').classList.add('running');
-    this.#showHead(headline, '', about);
-    this.showActions([]);
-    byId('list').hidden = true;
-    byId('next').hidden = true;
+    this.#startClock(byId('elapsed'));
   }
 
   /** Says how a call ended that has nothing for the table. */
   showMessage(headline: string, about: string): void {
-    this.showRunning(headline, about);
-    byId('bar').classList.remove('running');
+    this.#overview = null;
+    this.#showHead(headline, '', about);
+    byId('bar').className = '';
+    byId('bar').replaceChildren();
+    this.showCalls([], true);
+    byId('list').hidden = true;
   }
 
   /** Shows a result. */
-  showOutcome(outcome: Outcome, opensLinks: boolean): void {
-    this.#outcome = outcome;
+  showOverview(overview: Overview, opensLinks: boolean): void {
+    this.#overview = overview;
     this.#opensLinks = opensLinks;
-    const { elapsedSeconds, message, nextSteps, rows } = outcome;
+    const { elapsedSeconds, message, rows } = overview;
     const elapsed = elapsedSeconds > 0 ? `Took ${elapsedSeconds.toLocaleString('en-US')} s` : '';
-    this.#showHead(
-      headlineOf(outcome),
-      elapsed,
-      [withoutInputs(message), aboutLive(outcome)].filter(Boolean).join(' '),
-    );
-    this.#showBar(outcome);
+    this.#showHead(headlineOf(overview), elapsed, message);
+    this.#showBar(overview);
     byId('list').hidden = rows.length === 0;
-    byId('next').hidden = nextSteps === '';
-    byId('steps').textContent = withoutInputs(nextSteps);
-    if (this.#choice.state !== null && countsOf(outcome)[this.#choice.state] === undefined) {
-      this.#choice = { ...this.#choice, state: null };
+    const { status } = this.#choice;
+    if (status !== null && !countsOf(overview).has(status)) {
+      this.#choice = { ...this.#choice, status: null };
     }
-    this.#showFilters(outcome);
+    this.#showFilters(overview);
     this.#showRows();
   }
 
-  /** Shows what can be done next. */
-  showActions(actions: readonly Action[]): void {
+  /** Shows the calls that can be made next: as buttons, or in words if the host makes no calls. */
+  showCalls(calls: readonly NextCall[], canCall: boolean): void {
     const group = byId('actions');
     const hadFocus = group.contains(document.activeElement);
-    group.replaceChildren(
-      ...actions.map(({ label, isMain, run }) => {
-        const button = element('button', isMain ? 'main' : '', label);
-        button.addEventListener('click', () => {
-          if (button.ariaDisabled !== 'true') run();
-        });
-        return button;
-      }),
-    );
-    group.hidden = actions.length === 0;
+    const buttons = calls.map((call) => {
+      const button = element('button', '', bounded(call.why, LABEL_LENGTH));
+      button.title = call.why;
+      button.addEventListener('click', () => {
+        if (button.ariaDisabled !== 'true') this.#events.onCall(call);
+      });
+      return button;
+    });
+    const words = `The assistant can go on: ${calls.map(({ why }) => why).join('; ')}.`;
+    group.replaceChildren(...(canCall ? buttons : [element('p', 'quiet', words)]));
+    group.hidden = calls.length === 0;
+    this.#disableButtons();
     // Keyboard users continue from where the button was.
     if (hadFocus) (group.querySelector('button') ?? byId('headline')).focus();
   }
 
-  /** Whether a call is still running, so that no other can be started. */
+  /** Set while a call is running, so that no other can be started. */
   get isBusy(): boolean {
     return byId('page').ariaBusy === 'true';
   }
 
-  /** Says what happens, or has happened; with a clock while it lasts. */
+  /** Says what happens, with a clock while it lasts, or what has happened. */
   showNotice(text: string, { isBusy = false, isError = false } = {}): void {
     const notice = byId('notice');
+    const wasBusy = this.isBusy;
     notice.textContent = text;
-    byId('status').hidden = text === '';
     notice.className = isError ? 'error' : '';
+    byId('status').hidden = text === '';
     byId('page').ariaBusy = String(isBusy);
-    // Not disabled, since a disabled button loses the focus.
-    for (const button of byId('actions').children) button.ariaDisabled = String(isBusy);
-    window.clearInterval(this.#clock);
+    this.#disableButtons();
+    // A notice while a call runs leaves its clock alone.
+    if (isBusy && wasBusy) return;
     const clock = byId('clock');
     clock.textContent = '';
-    if (!isBusy) return;
+    if (isBusy) this.#startClock(clock);
+    else window.clearInterval(this.#clock);
+  }
+
+  /** Marks the buttons as disabled while a call runs. Really disabled ones would lose the focus. */
+  #disableButtons(): void {
+    for (const button of byId('actions').children) button.ariaDisabled = String(this.isBusy);
+  }
+
+  #startClock(clock: HTMLElement): void {
+    window.clearInterval(this.#clock);
     const startedAt = Date.now();
     this.#clock = window.setInterval(() => {
       clock.textContent = `${Math.round((Date.now() - startedAt) / 1000)} s`;
@@ -135,67 +131,65 @@ export class View {
   }
 
   #showHead(headline: string, elapsed: string, about: string): void {
+    window.clearInterval(this.#clock);
     byId('headline').textContent = headline;
     byId('elapsed').textContent = elapsed;
     byId('about').textContent = about;
   }
 
-  #showBar(outcome: Outcome): void {
+  #showBar(overview: Overview): void {
     const bar = byId('bar');
-    bar.classList.remove('running');
-    const parts = countsInOrder(outcome);
+    // What is done comes first.
+    const parts = [...countsOf(overview)].reverse();
+    bar.className = '';
     bar.replaceChildren(
-      ...parts.map(({ state, count }) => {
-        const part = element('span', state);
+      ...parts.map(([status, count]) => {
+        const part = element('span');
+        part.dataset.status = status;
         part.style.flexGrow = String(count);
         return part;
       }),
     );
-    bar.ariaLabel =
-      parts.map(({ state, count }) => `${count} ${WORDS[state].toLowerCase()}`).join(', ') ||
-      'Nothing';
+    const words = parts.map(([status, count]) => `${count} ${statusWords(status).toLowerCase()}`);
+    bar.ariaLabel = words.join(', ') || 'Nothing';
+    // A plan is not progress.
+    bar.hidden = overview.isPlan;
   }
 
-  #showFilters(outcome: Outcome): void {
-    const parts = countsInOrder(outcome);
-    const all = parts.reduce((sum, { count }) => sum + count, 0);
+  #showFilters(overview: Overview): void {
+    const parts = [...countsOf(overview)].reverse();
+    const all = parts.reduce((sum, [, count]) => sum + count, 0);
     const filters = byId('filters');
-    const focused = filters.contains(document.activeElement)
-      ? [...filters.children].findIndex((child) => child.matches(':focus'))
-      : -1;
+    const focused = [...filters.children].findIndex((child) => child.matches(':focus'));
     filters.replaceChildren(
       this.#filter(null, 'All', all),
-      ...parts.map(({ state, count }) => this.#filter(state, WORDS[state], count)),
+      ...parts.map(([status, count]) => this.#filter(status, statusWords(status), count)),
     );
     const again = filters.children[focused];
     if (again instanceof HTMLElement) again.focus();
   }
 
-  #filter(state: RowState | null, word: string, count: number): HTMLButtonElement {
-    const button = element('button', state ?? '');
-    button.ariaPressed = String(this.#choice.state === state);
-    if (state !== null) button.append(element('span', 'dot'));
+  #filter(status: string | null, word: string, count: number): HTMLButtonElement {
+    const button = element('button', status === null ? '' : 'badge');
+    if (status !== null) button.dataset.status = status;
+    button.ariaPressed = String(this.#choice.status === status);
     button.append(`${word} `, element('b', '', count.toLocaleString('en-US')));
-    button.addEventListener('click', () => this.#choose({ state }));
+    button.addEventListener('click', () => this.#choose({ status }));
     return button;
   }
 
-  #choose(change: Partial<Choice>): void {
+  #choose(change: Partial<RowChoice>): void {
     this.#choice = { ...this.#choice, ...change };
-    if (this.#outcome === null) return;
-    if ('state' in change) this.#showFilters(this.#outcome);
+    if (this.#overview === null) return;
+    if ('status' in change) this.#showFilters(this.#overview);
     this.#showRows();
   }
 
   #sort(name: string): void {
-    const column = name === 'state' || name === 'page' || name === 'reason' ? name : 'page';
+    const column = name === 'status' || name === 'reason' ? name : 'page';
     const { sorting } = this.#choice;
-    const isSame = sorting?.column === column;
-    const next: Sorting = isSame
-      ? sorting.up
-        ? { column, up: false }
-        : null
-      : { column, up: true };
+    const isDown = sorting?.column === column && !sorting.up;
+    const next: Sorting = isDown ? null : { column, up: sorting?.column !== column };
     for (const header of document.querySelectorAll('th')) {
       const isIt = next !== null && header.dataset.column === column;
       header.ariaSort = isIt ? (next.up ? 'ascending' : 'descending') : 'none';
@@ -204,55 +198,52 @@ export class View {
   }
 
   #showRows(): void {
-    if (this.#outcome === null) return;
-    const { rows, unlisted } = this.#outcome;
+    if (this.#overview === null) return;
+    const { rows, unlisted } = this.#overview;
     const chosen = chosenRows(rows, this.#choice);
     const fragment = document.createDocumentFragment();
     fragment.append(...chosen.map((row) => this.#row(row)));
     byId('rows').replaceChildren(fragment);
     byId('scroller').scrollTop = 0;
-    // With nothing to say in it, the column would be empty.
-    const hasReasons = rows.some(({ reason, hint }) => reason !== undefined || hint !== undefined);
+    // The column is left out if it would be empty.
+    const hasReasons = rows.some(({ reason, advice }) => (reason ?? advice) !== undefined);
     byId('page').dataset.reasons = String(hasReasons);
-    const more = Object.values(unlisted).reduce((sum, count) => sum + count, 0);
+    const more = [...unlisted.values()].reduce((sum, count) => sum + count, 0);
+    const chosenCount = chosen.length.toLocaleString('en-US');
     const shown =
-      chosen.length === rows.length
-        ? ''
-        : `${chosen.length.toLocaleString('en-US')} of ${pages(rows.length)} shown.`;
+      chosen.length === rows.length ? '' : `${chosenCount} of ${pages(rows.length)} shown.`;
     const hidden = more === 0 ? '' : `${pages(more)} more in Fini, too many to list here.`;
     byId('shown').textContent = [shown, hidden].filter(Boolean).join(' ');
+    byId('copy').textContent = `Copy ${pages(chosen.length)}`;
   }
 
   #row(row: Row): HTMLTableRowElement {
+    const { status, url, input, reason, advice } = row;
     const line = element('tr');
     line.role = 'row';
-    const state = cell('state');
-    state.append(element('span', `badge ${row.state}`, WORDS[row.state]));
-    const page = cell('page');
+    line.dataset.status = status;
     const name = nameOfRow(row);
-    if (name !== row.url) page.append(element('span', 'title', name));
-    if (row.url !== undefined) page.append(this.#link(row.url));
-    if (row.input !== undefined && row.input !== name) {
-      page.append(element('span', 'input', `Given as ${row.input}`));
-    }
-    const reason = cell('reason');
-    if (row.reason !== undefined) {
-      const isTrouble = row.state === 'failed' || row.state === 'unqueued';
-      reason.append(element('span', isTrouble ? 'trouble' : 'quiet', row.reason));
-    }
-    if (row.hint !== undefined) reason.append(element('span', 'hint', row.hint));
-    line.append(state, page, reason);
+    line.append(
+      cell('status', element('span', 'badge', statusWords(status))),
+      cell(
+        'page',
+        name === url ? '' : element('span', 'title', name),
+        url === undefined ? '' : this.#link(url),
+        input === undefined || input === name ? '' : element('span', 'quiet', `Given as ${input}`),
+      ),
+      cell(
+        'reason',
+        reason === undefined ? '' : element('span', 'words', reason),
+        advice === undefined ? '' : element('span', 'quiet', advice),
+      ),
+    );
     return line;
   }
 
   #link(url: string): HTMLElement {
     const path = withoutScheme(url);
     if (!this.#opensLinks || path === url) return element('span', 'url', url);
-    const link = element('a', 'url');
-    // It breaks where its parts end, not within words.
-    for (const part of path.split(/(?<=[/?&])/)) link.append(part, element('wbr'));
-    // One name for screen readers.
-    link.ariaLabel = path;
+    const link = element('a', 'url', path);
     link.href = url;
     link.title = url;
     link.rel = 'noreferrer';
@@ -262,28 +253,19 @@ export class View {
     });
     return link;
   }
-}
 
-/** What completed means, which people take for live. */
-function aboutLive(outcome: Outcome): string {
-  const { completed = 0, drafted = 0 } = countsOf(outcome);
-  // A long report names its completed pages by URL alone.
-  const isLong = completed > 0 && outcome.offers.generate && generateCall(outcome) === null;
-  if (drafted > 0) {
-    return 'Drafts are not live yet: review and publish them in the Fini dashboard.';
+  /** Copies the rows that are shown. The clipboard's own interface is closed to sandboxed frames. */
+  #copy(): void {
+    const chosen = chosenRows(this.#overview?.rows ?? [], this.#choice);
+    const field = element('textarea');
+    field.value = copyOf(chosen);
+    document.body.append(field);
+    field.select();
+    const isCopied = document.execCommand('copy');
+    field.remove();
+    byId('copy').focus();
+    byId('copy').textContent = isCopied ? 'Copied' : 'The host does not allow copying';
   }
-  if (completed === 0) return '';
-  const live =
-    'Completed pages are not live yet: they still go through Knowledge in Fini, where drafts are made, reviewed and published.';
-  return isLong ? `${live} To generate drafts from so many, ask the assistant.` : live;
-}
-
-function countsInOrder(outcome: Outcome): { state: RowState; count: number }[] {
-  const counts = countsOf(outcome);
-  return BAR_ORDER.flatMap((state) => {
-    const count = counts[state] ?? 0;
-    return count === 0 ? [] : [{ state, count }];
-  });
 }
 
 /** An element of the page, which has it. */
@@ -307,8 +289,9 @@ function element<Name extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-function cell(className: string): HTMLTableCellElement {
+function cell(className: string, ...parts: readonly (HTMLElement | '')[]): HTMLTableCellElement {
   const made = element('td', className);
   made.role = 'cell';
+  made.append(...parts.filter((part) => part !== ''));
   return made;
 }

@@ -91,15 +91,16 @@ function longestSeconds(
   return hasProgress ? Number.POSITIVE_INFINITY : silentCallSeconds;
 }
 
-/** Where an error has its next calls as data: it has no structured content. */
+/** Where an error has its message and its next calls as data: it has no structured content. */
+const MESSAGE = 'fini-mcp/message';
 const NEXT_CALLS = 'fini-mcp/nextCalls';
 
 /** The answer to a call that failed. */
 export function errorResult(explanation: Explanation): CallToolResult {
-  const { nextCalls } = explanation;
+  const { message, nextCalls } = explanation;
   return {
     content: [{ type: 'text', text: explanationText(explanation) }],
     isError: true,
-    ...(nextCalls.length > 0 && { _meta: { [NEXT_CALLS]: nextCalls } }),
+    ...(nextCalls.length > 0 && { _meta: { [MESSAGE]: message, [NEXT_CALLS]: nextCalls } }),
   };
 }

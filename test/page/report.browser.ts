@@ -17,6 +17,7 @@ const LOGIN = `${SITE}/account/rewards`;
 const PAGES = [`${SITE}/billing/refunds`, `${SITE}/billing/invoices`, `${SITE}/bikes/brakes`];
 const SYSTEM_FONT = expect.stringMatching(/^system-ui/);
 const HOST_CALLS_NOTHING = { openLinks: {} };
+const GENERATE = 'Generate draft articles from 3 completed sources';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -81,7 +82,7 @@ describe('a result', () => {
     expect(await statesOf(rows)).toEqual(['Completed', 'Completed', 'Completed']);
     await reads(row('billing/refunds'), /Refunds/);
     expect(await view.locator('#bar').getAttribute('aria-label')).toBe('3 completed');
-    expect(await view.locator('#about').innerText()).toContain('not live yet');
+    expect(await view.locator('#about').innerText()).toContain('not yet live');
     // With nothing to give a reason for, there is no such column.
     expect(await view.getByRole('columnheader').allInnerTexts()).toEqual(['State', 'Page']);
   });
@@ -99,14 +100,16 @@ describe('a result', () => {
     await reads(login, /make it public, or leave it out/);
     expect(await view.locator('#about').innerText()).toMatch(/38 pages found, 38 selected/);
     // Of four that failed, one may pass next time.
-    expect(await button(/again/).allInnerTexts()).toEqual(['Try 1 page again']);
+    expect(await button(/again/).allInnerTexts()).toEqual([
+      'Ingest 1 failed page again, once the cause is fixed',
+    ]);
   });
 
   test('that failed offers no other try where none would help', async () => {
     const { call, headline, button } = await start();
     await call('ingest_and_wait', { documentIdsToAdd: [LOGIN] });
     await reads(headline, '0 of 1 page completed');
-    expect(await button(/again|drafts|waiting/).count()).toBe(0);
+    expect(await button(/again|draft|Wait/).count()).toBe(0);
   });
 
   test('that is an error', async () => {
@@ -124,23 +127,26 @@ describe('a result', () => {
     expect(await headline.innerText()).toBe('The call has ended');
   });
 
-  test('of a thousand pages is whole and quick', async ({ annotate }) => {
-    const { call, headline, rows, view, page, button } = await start({
-      parallelJobs: 1_000,
-      jobs: ({ url }) =>
-        /[05]$/.test(url ?? '')
-          ? { pendingMs: 1, workingMs: 1, error: 'No usable content' }
-          : { pendingMs: 1, workingMs: 1 },
+  test('of a thousand pages is quick', async ({ annotate }) => {
+    const { bridge, headline, rows, view, page, button } = await start();
+    const sources = Array.from({ length: 1_000 }, (_, index) => ({
+      originalUrl: `https://many.example/page-${index}`,
+      ...(index % 5 > 0
+        ? { status: 'completed' }
+        : { status: 'failed', error: 'No usable content', hint: 'no_content' }),
+    }));
+    const hints = [{ hint: 'no_content', advice: 'Check the page.', count: 200 }];
+    const counts = { submitted: 1_200, completed: 1_000, failed: 200 };
+    await bridge.sendToolInput({ arguments: { documentIdsToAdd: [SITE] } });
+    await bridge.sendToolResult({
+      content: [],
+      structuredContent: { ...{ message: 'm', counts, hints }, omitted: { sources: 200 }, sources },
     });
-    const documentIdsToAdd = Array.from(
-      { length: 1_000 },
-      (_, index) => `https://many.example/page-${index}`,
-    );
-    await call('ingest_and_wait', { documentIdsToAdd });
-    await reads(headline, '800 of 1,000 pages completed');
+    await reads(headline, '1,000 of 1,200 pages completed');
     expect(await rows.count()).toBe(1_000);
-    // A hint that many share is said once in the report, and at each row here.
-    await reads(rows.first(), /The page gave no usable content/);
+    // Advice that many share stands once in the report, and at each row here.
+    await reads(rows.nth(199), /Check the page/);
+    await reads(view.locator('#shown'), '200 pages more in Fini, too many to list here');
     const frame = page.frames()[1];
     // Reversing the order draws every row again, up to the next picture on the screen.
     const took = await frame?.evaluate<number>(`new Promise((resolve) => {
@@ -159,24 +165,27 @@ describe('a result', () => {
   });
 
   test('of a dry run, which the page can carry out', async () => {
-    const { call, headline, rows, button, sandbox } = await start();
+    const { call, headline, rows, view, button, sandbox } = await start();
     await call('ingest_site', { links: [SITE], include: ['/billing/**'], dryRun: true });
-    await reads(headline, /^\d+ pages selected, nothing queued yet/);
+    await reads(headline, /^Dry run: \d+ pages, nothing queued yet/);
     const count = await rows.count();
     expect(new Set(await statesOf(rows))).toEqual(new Set(['Selected']));
     expect(queued(sandbox)).toEqual([]);
-    await button(`Ingest ${count} pages`).click();
+    // Nothing is done yet, so there is no bar to be full.
+    expect(await view.locator('#bar').isVisible()).toBe(false);
+    await button(`Ingest ${count} selected pages`).click();
     await reads(headline, `${count} pages completed`);
     expect(queued(sandbox)).toHaveLength(1);
+    expect(await view.locator('#bar').isVisible()).toBe(true);
   });
 
   test('of a dry run at a provider', async () => {
     const { call, headline, rows, button } = await start();
     await call('import_provider_resources', { provider: 'zendesk', all: true, dryRun: true });
-    await reads(headline, 'selected, nothing queued yet');
-    await button(/^Ingest \d+ pages/).click();
+    await reads(headline, 'nothing queued yet');
+    await button(/^Import \d+ selected items/).click();
     await reads(headline, /completed/);
-    expect(await statesOf(rows)).not.toContain('Selected');
+    expect(await statesOf(rows)).not.toContain('New');
   });
 
   test('of generating drafts', async () => {
@@ -198,13 +207,20 @@ describe('a result', () => {
 });
 
 test('while a call runs, the page says what was asked for, and then that it was cancelled', async () => {
-  const { bridge, headline, view } = await start();
+  const { bridge, headline, view, page } = await start();
   await bridge.sendToolInput({ arguments: { documentIdsToAdd: [...PAGES, LOGIN] } });
   await reads(headline, 'Ingesting pages');
   await reads(view.locator('#about'), /billing\/refunds.* and 1 more/);
   expect(await view.locator('#bar').getAttribute('class')).toBe('running');
+  const animation = () =>
+    page.frames()[1]?.evaluate<string>(`getComputedStyle(bar, '::before').animationName`);
+  expect(await animation()).toBe('slide');
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  expect(await animation()).toBe('none');
+  await reads(view.locator('#elapsed'), /^\d+ s$/);
   await bridge.sendToolCancelled({ reason: 'user action' });
   await reads(headline, /Cancelled \(user action\)/);
+  expect(await view.locator('#elapsed').innerText()).toBe('');
 });
 
 describe('a button', () => {
@@ -215,13 +231,13 @@ describe('a button', () => {
     await call('ingest_and_wait', { documentIdsToAdd: PAGES, timeoutSeconds: 1 });
     await reads(headline, '1 of 3 pages completed');
     expect(await statesOf(rows)).toEqual(['Running', 'Running', 'Completed']);
-    await button('Keep waiting for 2 pages').click();
+    await button('Wait for 2 unfinished sources').click();
     await reads(headline, 'All 3 pages completed');
     expect(await rows.count()).toBe(3);
     expect(queued(sandbox)).toHaveLength(1);
     await expect.poll(() => told).toHaveLength(1);
     expect(told[0]).toMatch(/called wait_for_sources. All pages now: All 3 pages completed/);
-    expect(await button(/waiting/).count()).toBe(0);
+    expect(await button(/^Wait/).count()).toBe(0);
   });
 
   test('tries again what may pass, and leaves the rest as it is', async () => {
@@ -230,7 +246,7 @@ describe('a button', () => {
     );
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     await reads(headline, '0 of 3 pages completed');
-    await button('Try 3 pages again').click();
+    await button(/^Ingest 3 failed pages again/).click();
     await reads(headline, 'All 3 pages completed');
     await reads(notice, 'Done: All 3 pages completed');
     expect(await rows.count()).toBe(3);
@@ -242,8 +258,8 @@ describe('a button', () => {
     const { call, headline, rows, button } = await start(firstTime({ error: 'Timeout' }));
     await call('import_provider_resources', { provider: 'zendesk', search: 'charged twice' });
     await reads(headline, '0 of 1 page completed');
-    await button('Try 1 page again').click();
-    await button('Keep waiting for 1 page').click();
+    await button(/^Refresh 1 failed source/).click();
+    await button(/^Wait for 1 /).click();
     await reads(headline, /^1 page completed/);
     expect(await statesOf(rows)).toEqual(['Completed']);
   });
@@ -251,24 +267,37 @@ describe('a button', () => {
   test('generates drafts from what is completed', async () => {
     const { call, headline, rows, row, button, sandbox } = await start();
     await call('ingest_and_wait', { documentIdsToAdd: [...PAGES, LOGIN] });
-    await button('Generate drafts from 3 pages').click();
+    await button(GENERATE).click();
     await reads(headline, '3 of 4 pages completed, 3 drafted');
     expect(await statesOf(rows)).toEqual(['Failed', 'Drafted', 'Drafted', 'Drafted']);
     await reads(row('billing/refunds'), /Draft article/);
     expect(sandbox.articles()).toHaveLength(3);
-    expect(await button(/drafts/).count()).toBe(0);
+    expect(await button(/^Generate/).count()).toBe(0);
   });
 
-  test('says what the host said where there is no result, and makes no drafts twice', async () => {
-    const { call, bridge, notice, button, sandbox } = await start();
+  test('says that a call was declined, and can be pressed again', async () => {
+    const { call, bridge, notice, headline, button } = await start();
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    const carryOut = bridge.oncalltool;
     bridge.oncalltool = async () => {
       throw new Error('The person said no.');
     };
-    await button('Generate drafts from 3 pages').click();
-    await reads(notice, /The person said no/);
-    expect(await button(/drafts/).count()).toBe(0);
-    expect(sandbox.articles()).toEqual([]);
+    await button(GENERATE).click();
+    await reads(notice, /^The host gave no result: The person said no\.$/);
+    bridge.oncalltool = carryOut;
+    await button(GENERATE).click();
+    await reads(headline, '3 drafted');
+  });
+
+  test('says that a call may have run where its result was lost, and makes no drafts twice', async () => {
+    const { call, bridge, notice, button } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    bridge.oncalltool = async () => {
+      throw Object.assign(new Error('Request timed out.'), { code: -32001 });
+    };
+    await button(GENERATE).click();
+    await reads(notice, /Request timed out\. The call may have run; ask the assistant to check/);
+    expect(await button(/^Generate/).count()).toBe(0);
   });
 
   test('says the error of a call that is refused, and stays', async () => {
@@ -278,18 +307,16 @@ describe('a button', () => {
       content: [{ type: 'text', text: 'The key lacks scope write.' }],
       isError: true,
     });
-    await button('Generate drafts from 3 pages').click();
+    await button(GENERATE).click();
     await reads(notice, 'The key lacks scope write.');
-    expect(await button('Generate drafts from 3 pages').getAttribute('aria-disabled')).toBe(
-      'false',
-    );
+    expect(await button(GENERATE).getAttribute('aria-disabled')).toBe('false');
   });
 
   test('is done with all of it where the host never says that the model was told', async () => {
     const { call, bridge, notice, row, button } = await start();
     bridge.onupdatemodelcontext = () => new Promise(() => undefined);
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
-    await button('Generate drafts from 3 pages').click();
+    await button(GENERATE).click();
     await reads(row('billing/refunds'), /Draft article/);
     await reads(notice, /^Done/);
   });
@@ -305,7 +332,7 @@ describe('a button', () => {
       await new Promise<void>((resolve) => calls.push(resolve));
       return client.callTool(params);
     };
-    const generate = button('Generate drafts from 3 pages');
+    const generate = button(GENERATE);
     await generate.click();
     await expect.poll(() => calls.length).toBe(1);
     await bridge.sendToolResult(result);
@@ -324,7 +351,7 @@ describe('a button', () => {
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     bridge.oncalltool = () => new Promise(() => undefined);
     bridge.onopenlink = async () => ({ isError: true });
-    const generate = button('Generate drafts from 3 pages');
+    const generate = button(GENERATE);
     await generate.click();
     await view.getByRole('link', { name: 'billing/refunds' }).click();
     await reads(notice, 'did not open the link');
@@ -339,7 +366,7 @@ describe('a button', () => {
       await new Promise<void>((resolve) => calls.push(resolve));
       return client.callTool(params);
     };
-    await button('Generate drafts from 3 pages').click();
+    await button(GENERATE).click();
     await expect.poll(() => calls.length).toBe(1);
     await call('ingest_and_wait', { documentIdsToAdd: [LOGIN] });
     await reads(headline, '0 of 1 page completed');
@@ -355,10 +382,10 @@ describe('a button', () => {
     const { call, bridge, notice, button } = await start();
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     bridge.oncalltool = async () => ({ content: [{ type: 'text', text: '3 of 3 drafted.' }] });
-    await button('Generate drafts from 3 pages').click();
+    await button(GENERATE).click();
     await reads(notice, '3 of 3 drafted.');
     expect(await notice.getAttribute('class')).toBe('');
-    expect(await button(/drafts/).count()).toBe(0);
+    expect(await button(/^Generate/).count()).toBe(0);
   });
 
   test('is not there where the host calls no tools', async () => {
@@ -366,16 +393,26 @@ describe('a button', () => {
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     await reads(headline, 'All 3 pages completed');
     expect(await view.locator('#actions button').count()).toBe(0);
+    await reads(view.locator('#actions'), `The assistant can go on: ${GENERATE}`);
   });
 });
 
 describe('the table', () => {
   test('filters, searches and sorts', async () => {
-    const { call, rows, view, button } = await start();
+    const { call, rows, view, page, button } = await start();
     await call('ingest_site', { links: [SITE] });
     await button(/^Failed/).click();
     expect(await rows.count()).toBe(4);
     expect(await button(/^Failed/).getAttribute('aria-pressed')).toBe('true');
+    // The rows as they are shown, to be pasted elsewhere.
+    await button('Copy 4 pages').click();
+    await button('Copied').waitFor();
+    await view.getByRole('searchbox').focus();
+    await page.keyboard.press('Control+V');
+    expect(await view.getByRole('searchbox').inputValue()).toMatch(
+      /account\/rewards\tFailed\tPage requires authentication/,
+    );
+    await view.getByRole('searchbox').fill('');
     await button(/^All/).click();
     await view.getByRole('searchbox').fill('BIKES brakes');
     expect(await rows.count()).toBe(1);
@@ -416,7 +453,7 @@ describe('the table', () => {
     });
     await call('wait_for_sources', { ids: [good.id, bad.id] });
     await reads(row('Completed').locator('.title'), title);
-    await reads(row('Failed').locator('.trouble'), error);
+    await reads(row('Failed').locator('.words'), error);
     expect(await view.locator('img, b:not(#filters b), tbody script').count()).toBe(0);
     expect(await view.getByRole('link', { name: 'alert(1)' }).getAttribute('onclick')).toBe(null);
   });
@@ -460,11 +497,11 @@ test('everything can be done by keyboard, with the focus in sight', async () => 
     }
     throw new Error(`The focus never came to ${name}.`);
   };
-  await tabTo(/^Try 3 pages again/);
+  await tabTo(/^Ingest 3 failed pages again/);
   await page.keyboard.press('Enter');
   await reads(headline, 'All 3 pages completed');
   // The pressed button is gone; the focus is on the next one.
-  await expect.poll(focused).toBe('Generate drafts from 3 pages');
+  await expect.poll(focused).toBe(GENERATE);
   await tabTo(/^Completed/);
   await page.keyboard.press('Space');
   await expect.poll(focused).toMatch(/^Completed/);
@@ -497,6 +534,18 @@ describe('the look', () => {
     await expect
       .poll(() => colours(page))
       .toEqual(['rgb(255, 255, 255)', 'rgb(27, 31, 36)', SYSTEM_FONT]);
+  });
+
+  test('keeps the colours of states in high contrast', async () => {
+    const { call, page, rows } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: [PAGES[0], LOGIN] });
+    await expect.poll(() => rows.count()).toBe(2);
+    await page.emulateMedia({ forcedColors: 'active' });
+    const dots = await page.frames()[1]?.evaluate<string[]>(
+      `[...document.querySelectorAll('td .badge')].map((badge) =>
+        getComputedStyle(badge, '::before').backgroundColor)`,
+    );
+    expect(dots).toEqual(['rgb(194, 32, 43)', 'rgb(26, 127, 55)']);
   });
 
   test('is the host’s, where it gives its colours and fonts', async () => {

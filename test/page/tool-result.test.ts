@@ -1,11 +1,20 @@
 import fc from 'fast-check';
-import { afterEach, expect, test } from 'vitest';
-import { afterCall, chosenRows, countsOf, generateCall, headlineOf } from '../../src/page/table.ts';
-import { type Outcome, readResult } from '../../src/page/tool-result.ts';
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  afterCall,
+  callsAfter,
+  chosenRows,
+  copyOf,
+  countsOf,
+  headlineOf,
+} from '../../src/page/table.ts';
+import { type Overview, readResult } from '../../src/page/tool-result.ts';
 import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
+import { errorResult } from '../../src/tools/call.ts';
+import type { NextCall } from '../../src/tools/next-calls.ts';
 import { type Harness, Stops, startHarness } from '../harness.ts';
 
-/* What the page reads of the server's own results, and what it knows after calls of its own. */
+/* Reads the server's own results as the page does, and carries out the calls that it offers. */
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -14,73 +23,85 @@ async function start(options: SandboxOptions = {}): Promise<Harness> {
   return stops.use(await startHarness({ folders: true, parallelJobs: 2_000, ...options }));
 }
 
-async function outcomeOf({ client }: Harness, name: string, input: object): Promise<Outcome> {
-  const outcome = readResult(await client.callTool({ name, arguments: { ...input } }));
-  if (outcome === undefined) throw new Error('The result has nothing for the table.');
-  return outcome;
+/** What the page knows, and the calls that it offers. */
+interface Known {
+  readonly overview: Overview;
+  readonly nextCalls: readonly NextCall[];
+}
+
+async function call({ client }: Harness, name: string, input: object): Promise<Known> {
+  const result = await client.callTool({ name, arguments: { ...input } });
+  const { overview, nextCalls } = readResult(result, { ...input });
+  if (overview === undefined) throw new Error('The result has nothing for the table.');
+  return { overview, nextCalls };
+}
+
+/** Presses the button of this tool. */
+async function press(harness: Harness, { overview, nextCalls }: Known, tool: string) {
+  const next = callOf(nextCalls, tool);
+  const result = await call(harness, tool, next.arguments);
+  return {
+    overview: afterCall(overview, next, result.overview),
+    nextCalls: callsAfter(nextCalls, next, result.nextCalls),
+  };
+}
+
+function callOf(nextCalls: readonly NextCall[], tool: string): NextCall {
+  const found = nextCalls.find((next) => next.tool === tool);
+  if (found === undefined) throw new Error(`There is no call of ${tool}.`);
+  return found;
 }
 
 const urls = (count: number) =>
   Array.from({ length: count }, (_, index) => `https://many.example/page-${index}`);
+const countsIn = (overview: Overview) => Object.fromEntries(countsOf(overview));
 const QUICK = { pendingMs: 1, workingMs: 1 };
 
-test('of a dry run a person reads what was found, and the model what to call', async () => {
-  const input = {
-    links: ['https://help.larkspur.example'],
-    include: ['/billing/**'],
+test('a dry run is told from its input, and proposes the same call in earnest', async () => {
+  const input = { links: ['https://help.larkspur.example'], include: ['/billing/**'] };
+  const { overview, nextCalls } = await call(await start(), 'ingest_site', {
+    ...input,
     dryRun: true,
-  };
-  const { message, nextSteps } = await outcomeOf(await start(), 'ingest_site', input);
-  expect(message).toBe(
-    '38 pages found, 10 selected (28 match no include glob). Nothing is queued yet.',
-  );
-  expect(nextSteps).toMatch(/^To ingest all of these, call ingest_site again without dryRun\./);
+  });
+  expect(headlineOf(overview)).toBe('Dry run: 10 pages, nothing queued yet');
+  expect(countsIn(overview)).toEqual({ selected: 10 });
+  expect(nextCalls).toMatchObject([{ tool: 'ingest_site', arguments: input }]);
 });
 
-test('every page of a report is one row, and the counts are those of the report', async () => {
+test('every page of a report is one row, or one of those that are only counted', async () => {
   const harness = await start({
     jobs: ({ url }) => ({ ...QUICK, ...(url?.endsWith('0') && { error: 'No usable content' }) }),
   });
   for (const count of [10, 1_000]) {
-    const outcome = await outcomeOf(harness, 'ingest_and_wait', { documentIdsToAdd: urls(count) });
-    expect(countsOf(outcome)).toEqual({ completed: count * 0.9, failed: count / 10 });
-    expect(outcome.unlisted).toEqual({});
-    expect(outcome.rows.map(({ url }) => url).sort()).toEqual(urls(count).sort());
-    for (const row of outcome.rows.filter(({ state }) => state === 'failed')) {
-      expect(row).toMatchObject({ reason: 'No usable content', hint: expect.any(String) });
+    const { overview } = await call(harness, 'ingest_and_wait', { documentIdsToAdd: urls(count) });
+    expect(countsIn(overview)).toEqual({ completed: count * 0.9, failed: count / 10 });
+    const listed = overview.rows.map(({ url }) => url);
+    expect(new Set(listed).size).toBe(listed.length);
+    // What failed is listed before anything is left out.
+    const failed = overview.rows.filter(({ status }) => status === 'failed');
+    expect(failed).toHaveLength(count / 10);
+    for (const row of failed) {
+      expect(row).toMatchObject({ reason: 'No usable content', advice: expect.any(String) });
     }
-    expect(headlineOf(outcome)).toBe(
+    expect(overview.unlisted.size).toBe(count === 10 ? 0 : 1);
+    expect(headlineOf(overview)).toBe(
       `${count * 0.9} of ${count.toLocaleString('en-US')} pages completed`,
     );
   }
 });
 
-test('what a report cannot list is counted', async () => {
-  const harness = await start({ jobs: () => QUICK });
-  const documentIdsToAdd = urls(1_200).map((url) => `${url}?${'x'.repeat(60)}`);
-  const outcome = await outcomeOf(harness, 'ingest_and_wait', { documentIdsToAdd });
-  expect(countsOf(outcome)).toEqual({ completed: 1_200 });
-  expect(outcome.rows.length).toBeLessThan(1_200);
-  expect(generateCall(outcome)).toBe(null);
-});
-
-test('a thousand pages that still run are waited for to the end, each once', async () => {
+test('what still runs is waited for by the call that is offered', async () => {
   let isSlow = true;
-  const harness = await start({
-    jobs: () => ({ ...QUICK, workingMs: isSlow ? 1_500 : 1 }),
+  const harness = await start({ jobs: () => ({ ...QUICK, workingMs: isSlow ? 1_500 : 1 }) });
+  let known = await call(harness, 'ingest_and_wait', {
+    ...{ documentIdsToAdd: urls(100), timeoutSeconds: 1 },
   });
-  const input = { documentIdsToAdd: urls(1_000), timeoutSeconds: 1 };
-  const before = await outcomeOf(harness, 'ingest_and_wait', input);
   isSlow = false;
-  expect(countsOf(before)).toEqual({ unfinished: 1_000 });
-  let now = before;
-  while (now.offers.wait[0] !== undefined) {
-    const [wait] = now.offers.wait;
-    const result = await outcomeOf(harness, wait.tool, wait.input);
-    now = afterCall(now, wait, result);
-  }
-  expect(countsOf(now)).toEqual({ completed: 1_000 });
-  expect(now.rows.map(({ url }) => url).sort()).toEqual(urls(1_000).sort());
+  expect(countsIn(known.overview)).toEqual({ unfinished: 100 });
+  known = await press(harness, known, 'wait_for_sources');
+  expect(countsIn(known.overview)).toEqual({ completed: 100 });
+  expect(known.overview.rows.map(({ url }) => url)).toEqual(urls(100));
+  expect(known.nextCalls.map(({ tool }) => tool)).not.toContain('wait_for_sources');
 });
 
 test('generating drafts from what an import completed keeps what it was', async () => {
@@ -88,30 +109,17 @@ test('generating drafts from what an import completed keeps what it was', async 
     jobs: ({ url }) => ({ ...QUICK, ...(url?.endsWith('-0') && { error: 'Timeout' }) }),
     knowledgeJobs: ({ url }) => (url?.endsWith('-1') ? { hcArticleId: null } : { ...QUICK }),
   });
-  const before = await outcomeOf(harness, 'ingest_and_wait', { documentIdsToAdd: urls(4) });
-  const call = generateCall(before);
-  if (call === null) throw new Error('There is nothing to generate from.');
-  const now = afterCall(before, call, await outcomeOf(harness, call.tool, call.input));
-  expect(countsOf(now)).toEqual({ failed: 1, nothing_made: 1, drafted: 2 });
-  expect(headlineOf(now)).toBe('3 of 4 pages completed, 2 drafted');
-  expect(now.rows.map(({ url }) => url)).toEqual(before.rows.map(({ url }) => url));
-  expect(generateCall(now)).toBe(null);
-  // What failed before can still be tried again.
-  expect(now.offers.retry).toEqual(before.offers.retry);
-  expect(now.offers.retry).toHaveLength(1);
-});
-
-test('what was never ingested is not offered as another try', async () => {
-  const harness = await start();
-  const { id } = harness.sandbox.addDocument({
-    // Of a kind that only refresh_sources takes, as another try would.
-    ...{ source: 'wiki', originalUrl: null, linkedJobId: null, linkedJobStatus: null },
-    ...{ success: null, paragraphs: [] },
-  });
-  const outcome = await outcomeOf(harness, 'wait_for_sources', { ids: [id] });
-  expect(countsOf(outcome)).toEqual({ unqueued: 1 });
-  expect(outcome.nextSteps).toContain(`refresh_sources with {"documentIds":["${id}"]}`);
-  expect(outcome.offers.retry).toEqual([]);
+  const before = await call(harness, 'ingest_and_wait', { documentIdsToAdd: urls(4) });
+  const now = await press(harness, before, 'generate_knowledge');
+  expect(countsIn(now.overview)).toEqual({ failed: 1, nothing_made: 1, drafted: 2 });
+  expect(headlineOf(now.overview)).toBe('3 of 4 pages completed, 2 drafted');
+  expect(now.overview.rows.map(({ url }) => url)).toEqual(
+    before.overview.rows.map(({ url }) => url),
+  );
+  // What failed before can still be tried again, and drafts are not made twice.
+  const tools = now.nextCalls.map(({ tool }) => tool);
+  expect(tools).toContain('ingest_and_wait');
+  expect(tools).not.toContain('generate_knowledge');
 });
 
 test('a page with a URL that is too long to be shown stays one row when it is tried again', async () => {
@@ -123,45 +131,101 @@ test('a page with a URL that is too long to be shown stays one row when it is tr
     ...{ originalUrl: `https://a.example/${'x'.repeat(3_000)}`, success: false, error: 'Timeout' },
     paragraphs: [],
   });
-  const before = await outcomeOf(harness, 'wait_for_sources', { ids: [id] });
-  const [retry] = before.offers.retry;
-  if (retry === undefined) throw new Error('There is nothing to try again.');
+  const before = await call(harness, 'wait_for_sources', { ids: [id] });
   isDown = false;
-  const now = afterCall(before, retry, await outcomeOf(harness, retry.tool, retry.input));
-  expect(now.rows.map((row) => [row.id, row.state])).toEqual([[id, 'completed']]);
+  const now = await press(harness, before, 'ingest_and_wait');
+  expect(now.overview.rows.map((row) => [row.id, row.status])).toEqual([[id, 'completed']]);
 });
 
-test.each(['constructor', '__proto__', 'toString'])('a job may be %s', (jobStatus) => {
-  const sources = [{ status: 'unfinished', id: 'x', jobStatus }];
-  const outcome = readResult({ structuredContent: { counts: { unfinished: 1 }, sources } });
-  expect(outcome?.rows).toMatchObject([{ reason: jobStatus }]);
+test('an error has its message, and the calls that may help', () => {
+  const next = { tool: 'wait_for_sources', arguments: { ids: ['x'] }, why: 'Wait for it' };
+  const error = { message: 'Fini is away.', nextCalls: [next] };
+  const expected = { ...error, isError: true, overview: undefined };
+  expect(readResult(errorResult(error), {})).toMatchObject(expected);
+  const alone = { message: 'The key lacks scope write.', nextCalls: [] };
+  expect(readResult(errorResult(alone), {})).toMatchObject({ ...alone, isError: true });
+  const odd = { structuredContent: { nextCalls: [next, { tool: 'a', why: 'b' }, null] } };
+  expect(readResult(odd, {}).nextCalls).toEqual([next]);
+});
+
+describe('a long answer', () => {
+  const rows = (count: number, status: string, from = 0) =>
+    Array.from({ length: count }, (_, index) => ({ id: `${from + index}`, status }));
+  const read = (data: object, input = {}) => {
+    const { overview } = readResult({ structuredContent: data }, input);
+    if (overview === undefined) throw new Error('There is no overview.');
+    return overview;
+  };
+  const long = {
+    ...{ message: 'm', batch: 'b7Q4M2', counts: { submitted: 9, failed: 2, unfinished: 7 } },
+    ...{ omitted: { sources: 4 }, sources: [...rows(2, 'failed'), ...rows(3, 'unfinished', 2)] },
+  };
+  const wait = { tool: 'wait_for_sources', arguments: { batch: 'b7Q4M2' }, why: 'Wait' };
+
+  test('counts what it leaves out by status', () => {
+    expect(countsIn(read(long))).toEqual({ failed: 2, unfinished: 7 });
+    const plan = { omitted: { sources: 5 }, sources: rows(2, 'selected') };
+    expect(countsIn(read(plan, { dryRun: true }))).toEqual({ selected: 7 });
+  });
+
+  test('is counted once when its batch was waited for', () => {
+    const counts = { submitted: 9, failed: 2, completed: 7 };
+    const whole = {
+      batch: 'b7Q4M2',
+      counts,
+      sources: [...rows(2, 'failed'), ...rows(7, 'completed', 2)],
+    };
+    expect(countsIn(afterCall(read(long), wait, read(whole)))).toEqual({ failed: 2, completed: 7 });
+    const part = { ...whole, omitted: { sources: 6 }, sources: whole.sources.slice(0, 3) };
+    expect(countsIn(afterCall(read(long), wait, read(part)))).toEqual({ failed: 2, completed: 7 });
+  });
+});
+
+test('a call that was made is not offered again, unless its answer proposes it', () => {
+  const wait = { tool: 'wait_for_sources', arguments: { ids: ['1'] }, why: 'Wait for 2' };
+  const retry = { tool: 'ingest_and_wait', arguments: { documentIdsToAdd: ['2'] }, why: 'Again' };
+  const renamed = { ...wait, why: 'Wait for 1' };
+  expect(callsAfter([wait, retry], wait, [])).toEqual([retry]);
+  expect(callsAfter([wait, retry], wait, [renamed])).toEqual([renamed, retry]);
+  expect(callsAfter([wait, retry], retry, [renamed])).toEqual([renamed]);
+});
+
+test('rows are copied as lines with tabs', () => {
+  const rows = [
+    { status: 'failed', url: 'https://a.example/', title: 'A', reason: 'Timeout' },
+    { status: 'not_found', input: 'x' },
+  ];
+  expect(copyOf(rows)).toBe('https://a.example/\tFailed\tTimeout\nx\tNot found');
+});
+
+test.each(['constructor', '__proto__', 'toString'])('a status or a job may be %s', (word) => {
+  const sources = [
+    { status: 'unfinished', id: 'x', jobStatus: word, hint: word },
+    { status: word, id: 'y' },
+  ];
+  const { overview } = readResult({ structuredContent: { counts: {}, sources } }, {});
+  expect(overview?.rows).toMatchObject([{ reason: word, advice: undefined }, { status: word }]);
+  expect(overview && countsOf(overview).get(word)).toBe(1);
 });
 
 test('anything at all is read without a fault', () => {
   const scrap = fc.object({
     key: fc.constantFrom(
-      'outcome',
-      'counts',
-      'sources',
-      'report',
-      'urls',
-      'message',
-      'toAdd',
-      'hints',
-      'unqueued',
-      'drafted',
-      'nextSteps',
+      ...['outcome', 'counts', 'sources', 'message', 'hints', 'omitted', 'batch'],
+      ...['nextCalls', 'tool', 'arguments', 'why', 'status', 'hint', 'id', 'originalUrl'],
     ),
   });
   fc.assert(
     fc.property(scrap, (structuredContent) => {
-      const outcome = readResult({ structuredContent });
-      if (outcome === undefined) return;
-      expect(headlineOf(outcome)).toEqual(expect.any(String));
-      chosenRows(outcome.rows, { state: null, search: 'a', sorting: { column: 'page', up: true } });
+      const { overview } = readResult({ structuredContent }, {});
+      if (overview === undefined) return;
+      expect(headlineOf(overview)).toEqual(expect.any(String));
+      chosenRows(overview.rows, {
+        ...{ status: null, search: 'a', sorting: { column: 'page', up: true } },
+      });
     }),
   );
   for (const result of [undefined, null, 1, [], {}, { structuredContent: [] }]) {
-    expect(readResult(result)).toBe(undefined);
+    expect(readResult(result, {})).toMatchObject({ overview: undefined, message: '' });
   }
 });
