@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Config } from './config.ts';
+import { Generation } from './engine/drafts.ts';
+import { Ingestion } from './engine/ingest.ts';
+import { Publishing } from './engine/publish.ts';
+import { Recent } from './engine/recent.ts';
+import { RecentRequests } from './engine/recent-requests.ts';
 import { Budget } from './fini/budget.ts';
 import { createFiniClient, type FiniClient } from './fini/client.ts';
 import { Connections } from './fini/connections.ts';
 import { createHttp } from './fini/http.ts';
-import { Ingestion } from './ingestion/ingestion.ts';
-import { Recent } from './ingestion/recent.ts';
-import { Generation } from './knowledge/generation.ts';
-import { Publishing } from './knowledge/publishing.ts';
-import { RecentRequests } from './knowledge/recent-requests.ts';
 import { Secrets } from './secrets.ts';
 
 /** One Fini workspace, as the tools see it. */

@@ -31,8 +31,7 @@ const importing = (pattern: RegExp) =>
 
 /**
  * The rooms, from the door inwards. A file imports from its own room and from those behind it. Rooms
- * in one line are one: what a client finds (tools, resources, prompts) shares texts, and so do the use
- * cases.
+ * in one line are one: what a client finds (tools, resources, prompts) shares texts.
  */
 const rooms = [
   /^cli\.ts$/,
@@ -42,8 +41,7 @@ const rooms = [
   /^server\.ts$/,
   /^(tools\/|resources\/|prompts\/|protocol-error\.ts)/,
   /^workspace\.ts$/,
-  /^knowledge\//,
-  /^ingestion\//,
+  /^engine\//,
   /^fini\//,
   /^command-line\.ts$/,
   /^config\.ts$/,
@@ -120,20 +118,19 @@ test('only files that speak MCP import its SDK, and no tool, prompt or resource 
 /* What a room may use is less than what lies behind it. */
 test.each<[folder: string, allowed: RegExp]>([
   ['fini/', /^(fini\/|(text|secrets)\.ts)/],
-  ['ingestion/', /^(ingestion\/|fini\/|text\.ts)/],
-  ['knowledge/', /^(knowledge\/|ingestion\/|fini\/|text\.ts)/],
-  ['workspace.ts', /^(knowledge\/|ingestion\/|fini\/|(config|secrets)\.ts)/],
+  ['engine/', /^(engine\/|fini\/|text\.ts)/],
+  ['workspace.ts', /^(engine\/|fini\/|(config|secrets)\.ts)/],
   [
     'tools/',
-    /^(tools\/|knowledge\/|ingestion\/|fini\/|(config|text|workspace|protocol-error)\.ts|resources\/(source-text|source-uri|report-page|page-clients)\.ts)/,
+    /^(tools\/|engine\/|fini\/|(config|text|workspace|protocol-error)\.ts|resources\/(source-text|source-uri|report-page|page-clients)\.ts)/,
   ],
   [
     'resources/',
-    /^(resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/tool\.ts|page\/html\.ts)/,
+    /^(resources\/|engine\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/tool\.ts|page\/html\.ts)/,
   ],
   [
     'prompts/',
-    /^(prompts\/|resources\/|ingestion\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/(index|tool)\.ts)/,
+    /^(prompts\/|resources\/|engine\/|fini\/|(text|workspace|protocol-error)\.ts|tools\/(index|tool)\.ts)/,
   ],
 ])('%s imports to the right only', (folder, allowed) => {
   const inside = [...graph].filter(([name]) => name.startsWith(folder));

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { crawlSite } from '../ingestion/site.ts';
+import { crawlSite } from '../engine/site.ts';
 import { counted, paragraph } from '../text.ts';
 import { crawlEnd, finiSays, leftOutLinks, NO_PAGES, shownPages } from './crawl-texts.ts';
 import { startUrls } from './fields.ts';

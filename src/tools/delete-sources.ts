@@ -1,9 +1,9 @@
 import * as z from 'zod';
+import { forEachAtOnce } from '../engine/promises.ts';
 import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
-import { forEachAtOnce } from '../ingestion/promises.ts';
 import { bounded, counted, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
 import { sourceIds } from './fields.ts';
 import { defineTool } from './tool.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { GenerationError, SourcesNotReady } from '../engine/drafts.ts';
+import { IngestionError } from '../engine/ingest.ts';
+import { WaitEnded } from '../engine/wait-deadline.ts';
 import { FiniError, type Operation, type Scope } from '../fini/errors.ts';
-import { WaitEnded } from '../ingestion/deadline.ts';
-import { IngestionError } from '../ingestion/ingestion.ts';
-import { GenerationError, SourcesNotReady } from '../knowledge/generation.ts';
 import { counted, jsonText, parsedUrl, quotedMessage } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';
 import { queuedAfterInput } from './fields.ts';

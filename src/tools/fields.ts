@@ -1,7 +1,7 @@
 import * as z from 'zod';
+import { findIngestFaults, isSourceId, sourceIdFault, webUrlFault } from '../engine/inputs.ts';
 import { INGEST_SOURCES } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
-import { findIngestFaults, isSourceId, sourceIdFault, webUrlFault } from '../ingestion/inputs.ts';
 import { parseSourceUri } from '../resources/source-uri.ts';
 import { textMeanings } from './read-input.ts';
 

@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import type { GenerationReport, ReportedDraft } from '../engine/draft-report.ts';
 import { GENERATION_OPERATIONS, type GenerateRequest } from '../fini/knowledge-client.ts';
-import type { GenerationReport, ReportedDraft } from '../knowledge/account.ts';
 import {
   bounded,
   counted,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import { type PlacedFolder, placedFolders } from '../engine/folder-paths.ts';
 import type { FolderTree } from '../fini/folder-tree.ts';
-import { type PlacedFolder, placedFolders } from '../knowledge/folders.ts';
 import { counted, PATH_SEPARATOR, paragraph, shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 import { agentId } from './fields.ts';
 import { pageOf } from './list-page.ts';

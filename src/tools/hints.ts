@@ -1,5 +1,5 @@
+import { isInFlight, isStuck, stateOf } from '../engine/job-states.ts';
 import type { FiniDocument } from '../fini/documents.ts';
-import { isInFlight, isStuck, stateOf } from '../ingestion/states.ts';
 import { quoted } from '../text.ts';
 
 /** What to do about a source that failed or does not finish. */

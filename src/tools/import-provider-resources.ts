@@ -1,8 +1,4 @@
 import * as z from 'zod';
-import type { FiniDocument } from '../fini/documents.ts';
-import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
-import { IngestionError } from '../ingestion/ingestion.ts';
-import { isSourceId } from '../ingestion/inputs.ts';
 import {
   type Choice,
   type ImportPlan,
@@ -10,9 +6,13 @@ import {
   planImport,
   runImport,
   shownTitle,
-} from '../ingestion/provider-import.ts';
-import { statusOf } from '../ingestion/source-list.ts';
-import { stateOf } from '../ingestion/states.ts';
+} from '../engine/import.ts';
+import { IngestionError } from '../engine/ingest.ts';
+import { isSourceId } from '../engine/inputs.ts';
+import { stateOf } from '../engine/job-states.ts';
+import { statusOf } from '../engine/list.ts';
+import type { FiniDocument } from '../fini/documents.ts';
+import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import {
   bounded,
   counted,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { globFaults } from '../ingestion/glob-faults.ts';
-import { planSite, type SitePlan } from '../ingestion/site.ts';
+import { globFaults } from '../engine/glob-faults.ts';
+import { planSite, type SitePlan } from '../engine/site.ts';
 import { counted, paragraph, quoted } from '../text.ts';
 import { crawlEnd, finiSays, leftOutLinks, NO_PAGES, shownPages } from './crawl-texts.ts';
 import { dryRun, listOf, startUrls, timeoutSeconds } from './fields.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import { inputsOf, withoutRepetitions } from '../engine/inputs.ts';
 import { queuedIds } from '../fini/documents.ts';
-import { inputsOf, withoutRepetitions } from '../ingestion/inputs.ts';
 import { counted } from '../text.ts';
 import { ingestShape, refuseIngestFaults } from './fields.ts';
 import { queuedMessage, queuedShape, unnamedIds } from './queued.ts';

@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { searchMatcher, shownTitle } from '../ingestion/provider-import.ts';
 import {
   ARTICLE_TYPES,
   type ArticleState,
@@ -7,7 +6,8 @@ import {
   type ListedArticle,
   type ListedArticles,
   listArticles as readArticles,
-} from '../knowledge/articles.ts';
+} from '../engine/article-list.ts';
+import { searchMatcher, shownTitle } from '../engine/import.ts';
 import { counted, paragraph, quoted } from '../text.ts';
 import { articleLine, articleOutput, articleShape } from './article.ts';
 import { pageOf } from './list-page.ts';

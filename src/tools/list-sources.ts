@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import type { FiniDocument } from '../fini/documents.ts';
 import {
   readSources,
   SOURCE_STATUSES,
@@ -7,7 +6,8 @@ import {
   type SourceTotals,
   type StatusTotals,
   totalsOf,
-} from '../ingestion/source-list.ts';
+} from '../engine/list.ts';
+import type { FiniDocument } from '../fini/documents.ts';
 import { bounded, counted, paragraph, URL_LENGTH, WORD_LENGTH } from '../text.ts';
 import { listCursor, sourceId } from './fields.ts';
 import { choiceWords } from './read-input.ts';

@@ -1,7 +1,7 @@
+import type { Report, ReportedSource } from '../engine/source-report.ts';
 import { INGEST_SOURCES } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
-import type { Report, ReportedSource } from '../ingestion/account.ts';
 import {
   bounded,
   counted,

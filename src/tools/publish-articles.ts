@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { withoutDuplicates } from '../ingestion/inputs.ts';
-import { type PlacedFolder, readFolders } from '../knowledge/folders.ts';
-import type { DraftToPublish, PublishedDraft, RequiredField } from '../knowledge/publishing.ts';
+import { type PlacedFolder, readFolders } from '../engine/folder-paths.ts';
+import { withoutDuplicates } from '../engine/inputs.ts';
+import type { DraftToPublish, PublishedDraft, RequiredField } from '../engine/publish.ts';
 import { counted, jsonText, paragraph, shown, TITLE_LENGTH } from '../text.ts';
 import { changesOf, folderName } from './article-changes.ts';
 import { articleIds, dryRun } from './fields.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { isSourceId } from '../ingestion/inputs.ts';
+import { isSourceId } from '../engine/inputs.ts';
 
 /*
  * Models and clients write an input in many ways that mean one thing: null for what is left out,

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Report, ReportedSource } from '../ingestion/account.ts';
+import type { Report, ReportedSource } from '../engine/source-report.ts';
 import {
   bounded,
   counted,

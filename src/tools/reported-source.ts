@@ -1,6 +1,6 @@
+import { isStuck } from '../engine/job-states.ts';
+import type { ReportedSource } from '../engine/source-report.ts';
 import type { FiniDocument } from '../fini/documents.ts';
-import type { ReportedSource } from '../ingestion/account.ts';
-import { isStuck } from '../ingestion/states.ts';
 import { bounded, URL_LENGTH } from '../text.ts';
 import { type Advice, adviceFor, GONE_ADVICE } from './hints.ts';
 

@@ -1,5 +1,5 @@
+import type { WaitOptions } from '../engine/wait.ts';
 import type { TimedCall } from '../fini/call-options.ts';
-import type { WaitOptions } from '../ingestion/wait.ts';
 import {
   bounded,
   boundedOrNull,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { stateOf } from '../../src/engine/job-states.ts';
+import type { Report, ReportedSource } from '../../src/engine/source-report.ts';
 import { documentSchema } from '../../src/fini/documents.ts';
-import type { Report, ReportedSource } from '../../src/ingestion/account.ts';
-import { stateOf } from '../../src/ingestion/states.ts';
 import { type ReportOutput, reportOutput, reportText } from '../../src/tools/report.ts';
 
 const MAXIMUM_BYTES = 64_000;

@@ -3,12 +3,12 @@ import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { type Baseline, recordsById } from './freshness.ts';
+import { inputKey, namesOf } from './identity.ts';
 import { isSourceId } from './inputs.ts';
-import { inputKey, namesOf } from './matching.ts';
+import { isInFlight } from './job-states.ts';
 import { pagesOf } from './pages.ts';
 import { forEachAtOnce } from './promises.ts';
 import { SharedRun } from './shared-run.ts';
-import { isInFlight } from './states.ts';
 
 /** A look costs no more requests than this, whatever the workspace holds. */
 const LOOK_REQUESTS = 8;

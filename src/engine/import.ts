@@ -4,12 +4,12 @@ import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/docu
 import { FiniError } from '../fini/errors.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { bounded, PATH_SEPARATOR, parsedUrl, searchKey, TITLE_LENGTH } from '../text.ts';
-import type { Report } from './account.ts';
-import { type Ingestion, IngestionError } from './ingestion.ts';
-import { inputKey } from './matching.ts';
+import { inputKey } from './identity.ts';
+import { type Ingestion, IngestionError } from './ingest.ts';
+import { isInFlight, stateOf } from './job-states.ts';
 import { pagesOf } from './pages.ts';
 import { forEachAtOnce } from './promises.ts';
-import { isInFlight, stateOf } from './states.ts';
+import type { Report } from './source-report.ts';
 import type { WaitOptions } from './wait.ts';
 
 /** Which of a provider's items are wanted: all that Fini has not, those that match, or just these. */

@@ -2,7 +2,7 @@ import type { CallOptions } from '../fini/call-options.ts';
 import type { FiniClient, SourceFilters } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
-import { timeOf } from './states.ts';
+import { timeOf } from './job-states.ts';
 
 /** Sources a page, where the API gives as many. */
 export const LARGE_PAGE = 100;

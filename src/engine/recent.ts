@@ -1,10 +1,10 @@
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
-import type { Processing } from './account.ts';
 import { type Baseline, isFresh } from './freshness.ts';
+import { inputKey, looseKey, matchRecords, namesOf } from './identity.ts';
+import { isInFlight } from './job-states.ts';
 import type { Look } from './look.ts';
-import { inputKey, looseKey, matchRecords, namesOf } from './matching.ts';
-import { isInFlight } from './states.ts';
+import type { Processing } from './source-report.ts';
 
 /** What one call queued, remembered so that the same call made again queues nothing. */
 interface Queueing {

@@ -1,5 +1,5 @@
 import type { FiniDocument } from '../fini/documents.ts';
-import { isInFlight, timeOf } from './states.ts';
+import { isInFlight, timeOf } from './job-states.ts';
 
 /**
  * The list as it was just before something was queued: what tells a new job's end from an old

@@ -1,7 +1,7 @@
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
-import { inputKey, looseKey, matchByKeys } from './matching.ts';
-import { type SourceState, stateOf } from './states.ts';
+import { inputKey, looseKey, matchByKeys } from './identity.ts';
+import { type SourceState, stateOf } from './job-states.ts';
 
 /** How a job processes a source, as far as the caller may choose. */
 export interface Processing {

@@ -3,7 +3,7 @@ import type { FiniClient, SourceFilters } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { searchKey } from '../text.ts';
-import { isInFlight, stateOf } from './states.ts';
+import { isInFlight, stateOf } from './job-states.ts';
 
 /** Sources a page, where the API gives as many. */
 const LARGE_PAGE = 100;

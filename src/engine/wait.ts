@@ -1,6 +1,8 @@
 import type { CallOptions, TimedCall } from '../fini/call-options.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
+import { type Baseline, isNews, isOlder } from './freshness.ts';
+import type { JoinableGroup } from './recent.ts';
 import {
   accountFor,
   isSettled,
@@ -10,10 +12,8 @@ import {
   type Report,
   reportedState,
   type TrackedSource,
-} from './account.ts';
-import { Deadline } from './deadline.ts';
-import { type Baseline, isNews, isOlder } from './freshness.ts';
-import type { JoinableGroup } from './recent.ts';
+} from './source-report.ts';
+import { Deadline } from './wait-deadline.ts';
 
 /** What is true of a wait's items at some moment; each input counts in one of these. */
 export interface Fate {

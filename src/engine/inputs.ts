@@ -1,6 +1,6 @@
 import type { IngestRequest, IngestSource } from '../fini/client.ts';
 import { hasUnseen, parsedUrl } from '../text.ts';
-import { inputKey } from './matching.ts';
+import { inputKey } from './identity.ts';
 
 /*
  * What may be passed to ingest: URLs for `web`, source IDs for every other source. Fini names

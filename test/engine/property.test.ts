@@ -3,12 +3,12 @@ import { request } from 'node:http';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { Ingestion, IngestionError } from '../../src/engine/ingest.ts';
+import type { Report } from '../../src/engine/source-report.ts';
 import { Budget } from '../../src/fini/budget.ts';
 import { createFiniClient, type IngestRequest } from '../../src/fini/client.ts';
 import { Connections } from '../../src/fini/connections.ts';
 import { createHttp, type Http } from '../../src/fini/http.ts';
-import type { Report } from '../../src/ingestion/account.ts';
-import { Ingestion, IngestionError } from '../../src/ingestion/ingestion.ts';
 import {
   type Fault,
   type RecordedRequest,

@@ -1,5 +1,5 @@
 import type { FiniArticle } from '../fini/knowledge.ts';
-import { fieldText } from './articles.ts';
+import { fieldText } from './article-list.ts';
 
 /**
  * What publishing a draft changes in one part of its live article. Where nothing goes and nothing

@@ -2,8 +2,8 @@ import type { Call } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
 import { parsedUrl, URL_LENGTH } from '../text.ts';
 import { matchGlobs } from './globs.ts';
+import { normalisedUrl } from './identity.ts';
 import { isWebUrl } from './inputs.ts';
-import { normalisedUrl } from './matching.ts';
 import { Pacer } from './pacer.ts';
 
 /** Fini's own default; with globs it is the least that is crawled, since they leave pages out. */

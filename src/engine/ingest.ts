@@ -3,17 +3,17 @@ import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient, IngestRequest } from '../fini/client.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError, type Operation } from '../fini/errors.ts';
-import type { Processing, Report } from './account.ts';
 import { Changes } from './changes.ts';
-import { LAST_ANSWER_MS, WaitEnded } from './deadline.ts';
 import { recordsById } from './freshness.ts';
+import { inputKey } from './identity.ts';
 import { inputsOf, only, thereOf, withoutDuplicates, withoutRepetitions } from './inputs.ts';
+import { hasNoJob, isInFlight } from './job-states.ts';
 import { type Look, Looks } from './look.ts';
-import { inputKey } from './matching.ts';
 import { Recent } from './recent.ts';
 import { Reservations } from './reservations.ts';
-import { hasNoJob, isInFlight } from './states.ts';
+import type { Processing, Report } from './source-report.ts';
 import { type Fate, Wait, type WaitOptions } from './wait.ts';
+import { LAST_ANSWER_MS, WaitEnded } from './wait-deadline.ts';
 
 /**
  * A wait that ended without a report, with what is true of its items: which sources this call

@@ -3,9 +3,9 @@ import type { FiniClient } from '../fini/client.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniArticle } from '../fini/knowledge.ts';
 import type { ArticleToPublish } from '../fini/knowledge-client.ts';
-import { Reservations } from '../ingestion/reservations.ts';
-import { articleStateOf, listArticles } from './articles.ts';
+import { articleStateOf, listArticles } from './article-list.ts';
 import { RecentRequests } from './recent-requests.ts';
+import { Reservations } from './reservations.ts';
 
 /** Fields that Fini wants to have something in before it publishes a draft. */
 export type RequiredField =

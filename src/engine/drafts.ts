@@ -5,14 +5,14 @@ import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { KnowledgeJob } from '../fini/knowledge.ts';
 import type { GenerateRequest } from '../fini/knowledge-client.ts';
-import { Deadline, WaitEnded } from '../ingestion/deadline.ts';
-import { Looks } from '../ingestion/look.ts';
-import { PollInterval } from '../ingestion/polling.ts';
-import { Reservations } from '../ingestion/reservations.ts';
-import { isInFlight, stateOf } from '../ingestion/states.ts';
-import type { WaitOptions } from '../ingestion/wait.ts';
-import { accountForGeneration, type GenerationReport, type SourceOfDraft } from './account.ts';
+import { accountForGeneration, type GenerationReport, type SourceOfDraft } from './draft-report.ts';
+import { isInFlight, stateOf } from './job-states.ts';
+import { Looks } from './look.ts';
+import { PollInterval } from './polling.ts';
 import { RecentRequests } from './recent-requests.ts';
+import { Reservations } from './reservations.ts';
+import type { WaitOptions } from './wait.ts';
+import { Deadline, WaitEnded } from './wait-deadline.ts';
 
 /** How many jobs one request asks after. */
 const JOBS_A_REQUEST = 100;
