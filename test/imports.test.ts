@@ -42,11 +42,12 @@ const rooms = [
   /^(tools\/|resources\/|prompts\/|protocol-error\.ts)/,
   /^workspace\.ts$/,
   /^engine\//,
+  /^store\//,
   /^fini\//,
   /^command-line\.ts$/,
   /^config\.ts$/,
   /^log\.ts$/,
-  /^(text|secrets|hosts|compile-cache)\.ts$/,
+  /^(text|secrets|hosts|compile-cache|clock)\.ts$/,
 ];
 /** The sandbox is a house of its own, which only the start of the process knows. */
 const SANDBOX = /^sandbox\//;
@@ -117,9 +118,10 @@ test('only files that speak MCP import its SDK, and no tool, prompt or resource 
 
 /* What a room may use is less than what lies behind it. */
 test.each<[folder: string, allowed: RegExp]>([
-  ['fini/', /^(fini\/|(text|secrets)\.ts)/],
-  ['engine/', /^(engine\/|fini\/|text\.ts)/],
-  ['workspace.ts', /^(engine\/|fini\/|(config|secrets)\.ts)/],
+  ['fini/', /^(fini\/|(clock|text|secrets)\.ts)/],
+  ['store/', /^(store\/|clock\.ts)/],
+  ['engine/', /^(engine\/|store\/|fini\/|(clock|text)\.ts)/],
+  ['workspace.ts', /^(engine\/|store\/|fini\/|(clock|config|secrets)\.ts)/],
   [
     'tools/',
     /^(tools\/|engine\/|fini\/|(config|text|workspace|protocol-error)\.ts|resources\/(source-text|source-uri|report-page|page-clients)\.ts)/,

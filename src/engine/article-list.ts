@@ -1,5 +1,5 @@
-import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
+import type { Deadline } from '../fini/deadline.ts';
 import type { FiniArticle } from '../fini/knowledge.ts';
 
 /** What Fini tells apart: what agents answer from, and what is to be reviewed first. */
@@ -45,7 +45,7 @@ const ORDER: readonly ArticleState[] = ['draft', 'live', 'published_draft'];
 export async function listArticles(
   fini: FiniClient,
   wanted: ArticleType | undefined,
-  call: TimedCall,
+  call: Deadline,
 ): Promise<ListedArticles> {
   const types = wanted === undefined ? ARTICLE_TYPES : [wanted];
   const listed = new Map<string, ListedArticle>();

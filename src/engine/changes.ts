@@ -1,13 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Call, CallOptions } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
+import type { Deadline } from '../fini/deadline.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
-import { recordsById } from './freshness.ts';
-import { LARGE_PAGE, pagesOf } from './pages.ts';
-import { PollInterval } from './polling.ts';
-import { forEachAtOnce } from './promises.ts';
-import { SharedRun } from './shared-run.ts';
+import { forEachAtOnce } from './concurrency.ts';
+import { pagesOf } from './list.ts';
+import { type ActiveWatch, Poller, pendingOf } from './poller.ts';
 
 /** Up to this many sources are read one by one; more are watched through pages of the list. */
 const FEW_SOURCES = 2;
@@ -18,238 +15,135 @@ const SILENT_ROUNDS = 3;
 const SILENT_PART = 100;
 /** A source is gone after this many rounds in a row did not find it: new ones may be late. */
 const NOT_FOUND_ROUNDS = 3;
-/** How many of the records that polls have read are kept for waits that begin later. */
-const KEPT_RECORDS = 2_000;
 
-/** What one wait watches. */
-export interface Watch {
-  /** Source IDs to watch until each is settled or gone. */
-  readonly ids: Iterable<string>;
-  /** The oldest change that may matter, in milliseconds since 1970; without it, any. */
-  readonly since?: number;
-  /** All of it was queued a moment ago, so nothing can have ended yet. */
-  readonly isNew: boolean;
-  /** Takes a record's news; the answer is whether the source needs no more watching. */
-  readonly isSettled: (document: FiniDocument) => boolean;
-  /** Called when the source no longer exists in Fini. */
-  readonly onGone: (id: string) => void;
-  /** Called after each round, with the reason why Fini did not answer, or null. */
-  readonly onRound: (trouble: FiniError | null) => void;
-  /** Told when the next round has to wait because of Fini's limit. */
-  readonly onPause: CallOptions['onPause'];
-  /** Ends the watch at once. */
-  readonly signal: AbortSignal;
-}
+type SourceWatch = ActiveWatch<FiniDocument>;
 
-interface ActiveWatch extends Watch {
-  readonly pending: Set<string>;
-  /** Aborted once nothing is pending, or with the error that ends this watch alone. */
-  readonly ended: AbortController;
-  /** When the next round is due, by `performance.now()`. */
-  dueAt: number;
-  readonly interval: PollInterval;
-  /** Rounds in a row that brought no news. */
-  silentRounds: number;
-  hasNews: boolean;
-  /** Every change since the watch's oldest one has been read, so what the list did not show has not changed. */
-  isCovered: boolean;
-}
-
-/** What is remembered of a source between rounds. */
+/** How a source was when it was last seen, or known not to have changed. */
 interface Sighting {
-  fingerprint: string;
-  round: number;
-  roundsNotFound: number;
+  /** Null before its record has been read. */
+  readonly fingerprint: string | null;
+  readonly round: number;
+  readonly roundsNotFound: number;
 }
 
 /**
- * What changes in one workspace, for every wait at once. The list is ordered by change, so each poll
- * reads it from its top down to what the poll before has read: requests grow with what changes, never
- * with how many sources or waits there are. Nothing runs while nobody waits.
+ * What changes in one workspace, for every wait at once. The list is ordered by change, so each
+ * round reads it from its top down to what the round before has read: requests grow with what
+ * changes, never with how many sources or waits there are.
  */
-export class Changes {
+export class Changes extends Poller<FiniDocument> {
   readonly #fini: FiniClient;
-  readonly #pollIntervalMs: number;
-  readonly #polls: SharedRun<void>;
-  readonly #watches = new Set<ActiveWatch>();
+  /** What is awaited: a source without a sighting may have changed unseen. */
   readonly #sightings = new Map<string, Sighting>();
-  /** Every change before this has been read, in milliseconds since 1970. */
-  #readUpTo = Number.POSITIVE_INFINITY;
-  /** The newest change that the latest poll of the list has read, in the same way. */
-  #newestRead = Number.POSITIVE_INFINITY;
-  /** The newest records as polls have read them, without their text: every one that changed since `#keptSince`. */
-  readonly #kept = new Map<string, FiniDocument>();
-  #keptSince = Number.POSITIVE_INFINITY;
+  /** Every change before this has been read, in milliseconds since 1970; null if none has. */
+  #readUpTo: number | null = null;
+  /** The oldest change that matters to watches that began since the latest round did, or null. */
+  #newWatchesSince: number | null = null;
+  /** The newest change that the latest round has read, or null. */
+  #newestRead: number | null = null;
   #round = 0;
-  /** Pages that the latest poll read: a poll of many is followed by a pause as many times as long. */
-  #pages = 0;
-  /** Until when Fini asked for patience, by `performance.now()`. */
-  #patientUntil = Number.NEGATIVE_INFINITY;
 
-  /** @param pollIntervalMs The shortest pause between polls; the longest is ten times that. */
+  /** @param pollIntervalMs The shortest pause between rounds; the longest is ten times that. */
   constructor(fini: FiniClient, pollIntervalMs: number) {
+    super(pollIntervalMs);
     this.#fini = fini;
-    this.#pollIntervalMs = pollIntervalMs;
-    this.#polls = new SharedRun((options) => this.#poll({ ...options, priority: 'poll' }));
   }
 
-  /**
-   * Resolves once every source is settled or gone.
-   *
-   * @throws {FiniError} once the key is refused (401, 403), and the signal's reason when aborted.
-   */
-  async watch(watch: Watch): Promise<void> {
-    const { signal, since } = watch;
-    signal.throwIfAborted();
-    const startedAt = performance.now();
-    const active: ActiveWatch = {
-      ...watch,
-      pending: new Set(watch.ids),
-      ended: new AbortController(),
-      dueAt: startedAt,
-      interval: new PollInterval(this.#pollIntervalMs),
-      silentRounds: 0,
-      hasNews: false,
-      isCovered: false,
-    };
-    const { pending } = active;
-    if (pending.size === 0) return;
-    this.#watches.add(active);
-    // What another wait has seen was not told to this one.
+  protected override begin({ pending, since }: SourceWatch): void {
+    // Records that were delivered to other waits were not delivered to this one.
     for (const id of pending) this.#sightings.delete(id);
-    if (watch.isNew) active.dueAt += active.interval.pauseMs(pending.size / LARGE_PAGE);
-    if (since !== undefined) {
-      active.isCovered = covers(this.#keptSince, since);
-      if (!active.isCovered) this.#readUpTo = Math.min(this.#readUpTo, since);
-      for (const id of active.isCovered ? [...pending] : []) {
-        const document = this.#kept.get(id);
-        if (document !== undefined) this.#deliver(document);
-      }
-    }
-    const ended = active.ended.signal;
-    const until = AbortSignal.any([signal, ended]);
-    try {
-      while (!ended.aborted) {
-        const left = Math.max(active.dueAt, this.#patientUntil) - performance.now();
-        if (left > 0) {
-          // Meanwhile another wait may poll, which is as good: the poll says when the next is due.
-          await sleep(left, undefined, { signal: until }).catch(() => undefined);
-          signal.throwIfAborted();
-        } else {
-          await this.#polls.join({ signal: until, onPause: watch.onPause }, startedAt);
-        }
-      }
-    } catch (error) {
-      // The rest of a round is for others.
-      if (!ended.aborted || signal.aborted) throw error;
-    } finally {
-      this.#watches.delete(active);
-      this.#forget();
-    }
-    if (pending.size > 0) throw ended.reason;
-    // It may have ended in the middle of a round, whose end it does not wait for.
-    watch.onRound(null);
+    this.#newWatchesSince = earlier(this.#newWatchesSince, since);
   }
 
-  /** One round for all who wait. Its end says when each of them is due for the next. */
-  async #poll(options: Call): Promise<void> {
-    const watches = [...this.#watches];
+  protected override forget(pending: ReadonlySet<string>): void {
+    for (const id of this.#sightings.keys()) if (!pending.has(id)) this.#sightings.delete(id);
+    if (pending.size > 0) return;
+    this.#readUpTo = null;
+    this.#newWatchesSince = null;
+    this.#newestRead = null;
+  }
+
+  protected override async askFor(
+    watches: readonly SourceWatch[],
+    deadline: Partial<Deadline>,
+  ): Promise<number> {
     this.#round += 1;
-    this.#pages = 0;
-    let trouble: FiniError | null = null;
-    try {
-      await this.#readNews(watches, options);
-    } catch (error) {
-      if (!(error instanceof FiniError) || error.isDenied || options.signal.aborted) throw error;
-      trouble = error;
-    }
-    const now = performance.now();
-    const seconds = trouble?.retryAfterSeconds ?? 0;
-    this.#patientUntil = now + seconds * 1000;
-    if (trouble?.failure === 'not_sent' && seconds > 0) {
-      // Fini is well: it is the limit on requests that keeps this one waiting.
-      for (const { onPause } of watches) onPause?.({ reason: 'limit', seconds });
-      trouble = null;
-    }
-    for (const watch of watches) {
-      watch.interval.note(watch.hasNews);
-      watch.silentRounds = watch.hasNews ? 0 : watch.silentRounds + 1;
-      watch.hasNews = false;
-      watch.dueAt = now + watch.interval.pauseMs(this.#pages);
-      if (this.#watches.has(watch)) watch.onRound(trouble);
-    }
-  }
-
-  async #readNews(watches: readonly ActiveWatch[], options: CallOptions): Promise<void> {
     const pending = pendingOf(watches);
-    if (pending.size <= FEW_SOURCES) return this.#readById([...pending], options);
-    await this.#readList(watches, pending, options);
-    await this.#readById(this.#hidden(watches), options);
+    if (pending.size <= FEW_SOURCES) {
+      await this.#readById([...pending], watches, deadline);
+      return 1;
+    }
+    const pages = await this.#readList(watches, pending, deadline);
+    await this.#readById(this.#hidden(watches), watches, deadline);
+    return pages;
   }
 
-  /** Reads the list from its top down to what has been read, or as long as it shows unseen ones. */
+  /** Reads the list from its top down to what has been read, or as long as it shows unseen sources. */
   async #readList(
-    watches: readonly ActiveWatch[],
+    watches: readonly SourceWatch[],
     pending: ReadonlySet<string>,
-    options: CallOptions,
-  ): Promise<void> {
-    const readUpTo = this.#readUpTo;
+    deadline: Partial<Deadline>,
+  ): Promise<number> {
+    const readUpTo = earlier(this.#readUpTo, this.#newWatchesSince);
+    this.#newWatchesSince = null;
     const unseen = new Set([...pending].filter((id) => !this.#sightings.has(id)));
-    const read: FiniDocument[] = [];
-    let newest = Number.NEGATIVE_INFINITY;
-    let coveredSince = Number.POSITIVE_INFINITY;
-    for await (const page of pagesOf(this.#fini, options)) {
-      read.push(...page.documents);
-      newest = Math.max(newest, page.newestChange);
-      coveredSince = page.hasMore ? page.oldestChange : Number.NEGATIVE_INFINITY;
-      let foundUnseen = false;
+    const shown = new Set<string>();
+    let newest: number | null = null;
+    /** How far back the pages go, in milliseconds since 1970; null while nobody knows. */
+    let oldest: number | null = null;
+    let isWhole = false;
+    let pages = 0;
+    for await (const page of pagesOf(this.#fini, deadline)) {
+      pages += 1;
+      newest ??= page.newestChange;
+      oldest = page.oldestChange ?? oldest;
+      isWhole = !page.hasMore;
+      let hasFoundUnseen = false;
       for (const document of page.documents) {
+        shown.add(document.id);
         if (!pending.has(document.id)) continue;
-        foundUnseen = unseen.delete(document.id) || foundUnseen;
-        this.#deliver(document);
+        hasFoundUnseen = unseen.delete(document.id) || hasFoundUnseen;
+        await this.#see(document, watches);
       }
-      this.#pages += 1;
-      if (this.#pages >= 10 + Math.ceil((4 * pending.size) / page.limit)) break;
-      if (page.oldestChange < readUpTo && !(foundUnseen && unseen.size > 0)) break;
+      if (pages >= 10 + Math.ceil((4 * pending.size) / page.limit)) break;
+      const isRead = readUpTo === null || (oldest !== null && oldest < readUpTo);
+      if (isRead && !(hasFoundUnseen && unseen.size > 0)) break;
     }
     // Once nobody waits any more, nothing is to be remembered.
-    options.signal?.throwIfAborted();
-    if (coveredSince >= this.#newestRead) this.#doubtSightings(watches, read);
-    this.#keep(read, coveredSince, coveredSince < readUpTo);
-    for (const watch of watches) {
-      if (watch.since !== undefined) watch.isCovered ||= covers(coveredSince, watch.since);
-    }
-    // A watch that began meanwhile may have asked for older changes: those are still to be read.
-    if (!Number.isFinite(newest)) return;
-    this.#newestRead = newest;
-    if (this.#readUpTo === readUpTo) this.#readUpTo = newest;
+    deadline.signal?.throwIfAborted();
+    const reaches = (time: number | null) =>
+      isWhole || (time !== null && oldest !== null && oldest < time);
+    if (this.#newestRead !== null && !reaches(this.#newestRead)) this.#doubtSightings(shown);
+    else this.#noteUnchanged(watches, reaches);
+    this.#newestRead = newest ?? this.#newestRead;
+    this.#readUpTo = newest ?? this.#readUpTo;
+    return pages;
   }
 
-  /** Changes between two polls went unread: what the second did not show may be among them. */
-  #doubtSightings(watches: readonly ActiveWatch[], read: readonly FiniDocument[]): void {
-    const shown = new Set(read.map(({ id }) => id));
+  /** Changes between two rounds went unread: what the second did not show may be among them. */
+  #doubtSightings(shown: ReadonlySet<string>): void {
     for (const [id, { roundsNotFound }] of this.#sightings) {
       if (roundsNotFound === 0 && !shown.has(id)) this.#sightings.delete(id);
     }
-    for (const watch of watches) watch.isCovered = false;
   }
 
-  /** Keeps what a poll has read, behind what was kept if the poll has read down to that. */
-  #keep(documents: readonly FiniDocument[], since: number, isContinued: boolean): void {
-    if (!isContinued || this.#kept.size > KEPT_RECORDS) {
-      this.#kept.clear();
-      this.#keptSince = Number.POSITIVE_INFINITY;
+  /** What a list does not show that was read back to a wait's oldest change has not changed since. */
+  #noteUnchanged(watches: readonly SourceWatch[], reaches: (time: number | null) => boolean): void {
+    for (const { pending, since } of watches) {
+      if (since === null || !reaches(since)) continue;
+      for (const id of pending) {
+        if (this.#sightings.has(id)) continue;
+        this.#sightings.set(id, { fingerprint: null, round: this.#round, roundsNotFound: 0 });
+      }
     }
-    for (const [id, document] of recordsById(documents)) this.#kept.set(id, document);
-    this.#keptSince = Math.min(this.#keptSince, since);
   }
 
   /**
-   * What only its ID may tell of: sources that the list was not read far enough to show, those that
-   * were not found a moment ago, and the longest silent ones, since the list may hide a change (an
-   * odd order, a lost cursor).
+   * Sources that only their ID may tell of: those that the list was not read far enough to show,
+   * those that were not found a moment ago, and the longest silent ones, since the list may hide a
+   * change (an odd order, a lost cursor).
    */
-  #hidden(watches: readonly ActiveWatch[]): string[] {
+  #hidden(watches: readonly SourceWatch[]): string[] {
     const first = this.#round % watches.length;
     const lists = [...watches.slice(first), ...watches.slice(0, first)].map((watch) =>
       this.#hiddenOf(watch),
@@ -263,9 +157,9 @@ export class Changes {
     return [...hidden].slice(0, READ_BY_ID);
   }
 
-  #hiddenOf({ pending, isCovered, silentRounds }: ActiveWatch): string[] {
+  #hiddenOf({ pending, silentRounds }: SourceWatch): string[] {
     const ids = [...pending];
-    const unseen = isCovered ? [] : ids.filter((id) => !this.#sightings.has(id));
+    const unseen = ids.filter((id) => !this.#sightings.has(id));
     const notFound = ids.filter((id) => this.#sightings.get(id)?.roundsNotFound);
     const hidden = [...unseen.slice(0, READ_BY_ID), ...notFound];
     if (silentRounds < SILENT_ROUNDS) return hidden;
@@ -274,75 +168,42 @@ export class Changes {
     return [...hidden, ...silent.slice(0, Math.ceil(ids.length / SILENT_PART))];
   }
 
-  async #readById(ids: readonly string[], options: CallOptions): Promise<void> {
+  async #readById(
+    ids: readonly string[],
+    watches: readonly SourceWatch[],
+    deadline: Partial<Deadline>,
+  ): Promise<void> {
     await forEachAtOnce(ids, async (id) => {
       try {
-        this.#deliver(await this.#fini.getSource(id, options));
+        await this.#see(await this.#fini.getSource(id, deadline), watches);
       } catch (error) {
         if (!(error instanceof FiniError)) throw error;
-        if (error.status === 404) this.#deliverNotFound(id);
-        else if (error.status === 403) this.#deliverDenied(id, error);
-        else throw error;
+        if (error.status === 404) this.#miss(id, watches);
+        // The ID may be another workspace's, which concerns nobody else who waits.
+        else if (error.status === 403) {
+          for (const { pending, fail } of watches) if (pending.has(id)) fail(error);
+        } else throw error;
       }
     });
   }
 
-  /** The ID may be another workspace's, which concerns nobody else who waits. */
-  #deliverDenied(id: string, error: FiniError): void {
-    for (const { pending, ended } of this.#watches) if (pending.has(id)) ended.abort(error);
-  }
-
-  /** Passes a record to every watch that waits for it. */
-  #deliver(document: FiniDocument): void {
+  async #see(document: FiniDocument, watches: readonly SourceWatch[]): Promise<void> {
     const { id, linkedJobStatus, linkedJobId, updatedAt, success } = document;
     const fingerprint = JSON.stringify([linkedJobStatus, linkedJobId, updatedAt, success]);
     const isNews = this.#sightings.get(id)?.fingerprint !== fingerprint;
     this.#sightings.set(id, { fingerprint, round: this.#round, roundsNotFound: 0 });
-    for (const watch of this.#watches) {
-      if (!watch.pending.has(id)) continue;
-      watch.hasNews ||= isNews;
-      if (watch.isSettled(document)) this.#settle(watch, id);
-    }
+    await this.deliver(watches, id, document, isNews);
   }
 
-  #deliverNotFound(id: string): void {
-    const sighting = this.#sightings.get(id) ?? { fingerprint: '', round: 0, roundsNotFound: 0 };
-    sighting.round = this.#round;
-    sighting.roundsNotFound += 1;
-    this.#sightings.set(id, sighting);
-    if (sighting.roundsNotFound < NOT_FOUND_ROUNDS) return;
-    for (const watch of this.#watches) {
-      if (!watch.pending.has(id)) continue;
-      watch.onGone(id);
-      this.#settle(watch, id);
-    }
-  }
-
-  #settle({ pending, ended }: ActiveWatch, id: string): void {
-    pending.delete(id);
-    if (pending.size === 0) ended.abort();
-  }
-
-  /** Forgets the sources that nobody waits for any more. */
-  #forget(): void {
-    const pending = pendingOf(this.#watches);
-    for (const id of this.#sightings.keys()) if (!pending.has(id)) this.#sightings.delete(id);
-    if (this.#watches.size > 0) return;
-    this.#kept.clear();
-    this.#keptSince = Number.POSITIVE_INFINITY;
-    this.#readUpTo = Number.POSITIVE_INFINITY;
-    this.#newestRead = Number.POSITIVE_INFINITY;
-    this.#patientUntil = Number.NEGATIVE_INFINITY;
+  #miss(id: string, watches: readonly SourceWatch[]): void {
+    const { fingerprint = null, roundsNotFound = 0 } = this.#sightings.get(id) ?? {};
+    const missed = { fingerprint, round: this.#round, roundsNotFound: roundsNotFound + 1 };
+    this.#sightings.set(id, missed);
+    if (missed.roundsNotFound >= NOT_FOUND_ROUNDS) this.deliverGone(watches, id);
   }
 }
 
-/** Whether records that were read down to a change hold every one since another; -Infinity: all were. */
-function covers(readDownTo: number, since: number): boolean {
-  return readDownTo < since || readDownTo === Number.NEGATIVE_INFINITY;
-}
-
-function pendingOf(watches: Iterable<ActiveWatch>): Set<string> {
-  const ids = new Set<string>();
-  for (const { pending } of watches) for (const id of pending) ids.add(id);
-  return ids;
+/** The earlier of two times; null stands for none. */
+function earlier(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.min(one, other);
 }

@@ -1,18 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { CallOptions, TimedCall } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
+import { type Deadline, GRACE_MS, WaitEnded } from '../fini/deadline.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
-import type { KnowledgeJob } from '../fini/knowledge.ts';
+import type { GenerateAnswer, KnowledgeJob } from '../fini/knowledge.ts';
 import type { GenerateRequest } from '../fini/knowledge-client.ts';
-import { accountForGeneration, type GenerationReport, type SourceOfDraft } from './draft-report.ts';
-import { isInFlight, stateOf } from './job-states.ts';
-import { Looks } from './look.ts';
-import { PollInterval } from './polling.ts';
-import { RecentRequests } from './recent-requests.ts';
-import { Reservations } from './reservations.ts';
-import type { WaitOptions } from './wait.ts';
-import { Deadline, WaitEnded } from './wait-deadline.ts';
+import { MemoryStore } from '../store/memory-store.ts';
+import { accountForDrafts, type GenerationReport } from './draft-report.ts';
+import { inputKey } from './identity.ts';
+import { isInFlight, type SourceState, stateOf } from './job-states.ts';
+import { lookBeforeQueueing } from './look.ts';
+import { Memory } from './memory.ts';
+import { type ActiveWatch, Poller, pendingOf } from './poller.ts';
+import { mayBeCarriedOut } from './recent.ts';
+import { type JobKind, Wait, type WaitOptions } from './wait.ts';
 
 /** How many jobs one request asks after. */
 const JOBS_A_REQUEST = 100;
@@ -39,37 +39,105 @@ export class GenerationError extends Error {
   readonly queued: readonly string[];
   /** Sources that may have been queued: the request had no answer. */
   readonly doubtful: readonly string[];
+  /** The handle under which a later call finds what was queued; null if that is nothing. */
+  readonly batch: string | null;
 
-  constructor(queued: readonly string[], doubtful: readonly string[], cause: unknown) {
+  constructor(
+    { queued, doubtful, batch }: Pick<GenerationError, 'queued' | 'doubtful' | 'batch'>,
+    cause: unknown,
+  ) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
     this.queued = queued;
     this.doubtful = doubtful;
+    this.batch = batch;
   }
 
-  /** What ended it is a fault of this server. */
+  /** It ended because of a fault of this server. */
   get isFault(): boolean {
     return !(this.cause instanceof FiniError || this.cause instanceof WaitEnded);
   }
 }
 
+const DRAFT_JOBS: JobKind<KnowledgeJob> = {
+  idOf: ({ id }) => id,
+  stateOf: draftJobState,
+  statusOf: ({ jobStatus }) => jobStatus,
+  // A job of its own for each request: there is none before it.
+  isNews: () => true,
+  isOlder: () => false,
+  inShort: (job) => job,
+};
+
+/** Asks after the jobs of generation that calls of one workspace wait for. */
+class DraftJobs extends Poller<KnowledgeJob> {
+  readonly #fini: FiniClient;
+
+  constructor(fini: FiniClient, pollIntervalMs: number) {
+    super(pollIntervalMs);
+    this.#fini = fini;
+  }
+
+  protected override async askFor(
+    watches: readonly ActiveWatch<KnowledgeJob>[],
+    deadline: Partial<Deadline>,
+  ): Promise<number> {
+    const ids = [...pendingOf(watches)];
+    for (let first = 0; first < ids.length; first += JOBS_A_REQUEST) {
+      await this.#ask(ids.slice(first, first + JOBS_A_REQUEST), watches, deadline);
+    }
+    return Math.ceil(ids.length / JOBS_A_REQUEST);
+  }
+
+  /**
+   * Takes the news of jobs. One ID that Fini does not know fails a whole request, so such a request
+   * is made again in halves, until only that one is left: the others' state is not lost with it.
+   */
+  async #ask(
+    ids: readonly string[],
+    watches: readonly ActiveWatch<KnowledgeJob>[],
+    deadline: Partial<Deadline>,
+  ): Promise<void> {
+    let jobs: readonly KnowledgeJob[];
+    try {
+      jobs = await this.#fini.knowledgeJobs(ids, deadline);
+    } catch (error) {
+      if (!isAboutAnId(error)) throw error;
+      const [only = '', ...others] = ids;
+      if (others.length === 0) return this.deliverGone(watches, only);
+      const half = Math.ceil(ids.length / 2);
+      await this.#ask(ids.slice(0, half), watches, deadline);
+      return this.#ask(ids.slice(half), watches, deadline);
+    }
+    for (const job of jobs) {
+      await this.deliver(watches, job.id, job, draftJobState(job) !== 'unfinished');
+    }
+  }
+}
+
+/** One call of `generate`. */
+interface DraftWait {
+  readonly wait: Wait<KnowledgeJob>;
+  readonly handle: string;
+  /** The sources' records as they were before, by ID. */
+  readonly records: Map<string, FiniDocument>;
+  /** Sources for which Fini queued a job without telling its ID. */
+  readonly jobless: Set<string>;
+}
+
 /** Generates drafts of articles from the sources of one workspace. */
 export class Generation {
   readonly #fini: FiniClient;
-  readonly #pollIntervalMs: number;
-  readonly #recent: RecentRequests;
-  readonly #looks: Looks;
-  /** Two calls at once must not queue the same twice. */
-  readonly #reservations = new Reservations((id) => id);
+  readonly #jobs: DraftJobs;
+  readonly #memory: Memory;
 
   /**
    * @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds.
-   * @param recent What was queued in this workspace before.
+   * @param memory What this workspace's calls before have queued.
    */
-  constructor(fini: FiniClient, pollIntervalMs: number, recent = new RecentRequests()) {
+  constructor(fini: FiniClient, pollIntervalMs: number, memory = new Memory(new MemoryStore())) {
     this.#fini = fini;
-    this.#pollIntervalMs = pollIntervalMs;
-    this.#recent = recent;
-    this.#looks = new Looks(fini);
+    this.#jobs = new DraftJobs(fini, pollIntervalMs);
+    this.#memory = memory;
   }
 
   /**
@@ -79,217 +147,150 @@ export class Generation {
    *   report; the signal's reason when it is aborted.
    */
   async generate(request: GenerateRequest, options: WaitOptions): Promise<GenerationReport> {
-    const deadline = new Deadline(options);
-    const sources = new Map<string, SourceOfDraft>();
-    for (const id of new Set(request.documentIds)) {
-      sources.set(id, { id, document: null, jobId: null, job: null, joined: false, state: 'left' });
-    }
-    const run: Run = { sources, deadline, options, heldSeconds: 0, trouble: null };
+    const wait = new Wait(DRAFT_JOBS, [...new Set(request.documentIds)], options);
+    const handle = this.#memory.batches.newHandle();
+    const call: DraftWait = { wait, handle, records: new Map(), jobless: new Set() };
+    const isQueued = (id: string) => wait.known.has(id) || call.jobless.has(id);
     try {
-      tell(run, 'checking');
-      const release = await this.#reservations.take([...sources.keys()], deadline.signal);
+      wait.progress('checking');
+      const release = await this.#memory.reserve('drafts', wait.inputs, wait.deadline);
       try {
-        await this.#queue(request, run);
+        await this.#queue(request, call);
       } finally {
-        release();
+        await release();
       }
-      await this.#watch(run);
-      const { elapsedSeconds } = deadline;
-      const { heldSeconds, trouble } = run;
-      return accountForGeneration([...sources.values()], { elapsedSeconds, heldSeconds, trouble });
+      await wait.watch(this.#jobs, null, {
+        isNew: [...wait.known.values()].every(({ joined }) => !joined),
+        onRound: () => this.#forgetEnded(wait),
+      });
+      const batch = wait.inputs.some(isQueued) ? handle : null;
+      return accountForDrafts(wait, call.records, call.jobless, batch);
     } catch (error) {
-      options.signal.throwIfAborted();
+      wait.deadline.signal.throwIfAborted();
       if (error instanceof SourcesNotReady) throw error;
-      const all = [...sources.values()];
-      const idsOf = (state: SourceOfDraft['state']) =>
-        all.filter((source) => source.state === state).map(({ id }) => id);
-      throw new GenerationError(idsOf('queued'), idsOf('held'), error);
-    } finally {
-      deadline.end();
+      const queued = wait.inputs.filter(isQueued);
+      const { doubtful } = wait.standing();
+      const batch = queued.length > 0 ? handle : null;
+      throw new GenerationError({ queued, doubtful, batch }, error);
     }
   }
 
   /** Joins what runs, holds back what may run, and queues the rest in one request. */
-  async #queue(request: GenerateRequest, run: Run): Promise<void> {
-    const { sources, deadline } = run;
-    for (const source of sources.values()) {
-      const job = this.#recent.of(source.id);
-      if (job === undefined) continue;
-      if (!job.isAnswered) {
-        source.state = 'held';
-        run.heldSeconds = Math.max(run.heldSeconds, (job.until - performance.now()) / 1000);
-      } else {
-        source.state = 'queued';
-        source.jobId = job.answer;
-        source.joined = true;
+  async #queue(request: GenerateRequest, call: DraftWait): Promise<void> {
+    const { wait } = call;
+    const { drafts } = this.#memory;
+    const heldMs = new Map<string, number>();
+    for (const [id, { ids, idOf, forgottenAt }] of await drafts.of(wait.inputs)) {
+      const jobId = idOf[inputKey(id)];
+      if (ids === null) heldMs.set(id, forgottenAt - Date.now());
+      else if (jobId !== undefined) {
+        wait.add(id, { id: jobId, joined: true, processing: null }, null);
       }
     }
-    const left = [...sources.values()].filter(({ state }) => state === 'left');
-    if (left.length === 0) return;
-    await this.#check(left, deadline.preparing);
-    tell(run, 'queueing');
-    const documentIds = left.map(({ id }) => id);
-    // Until it is known what became of the request, nobody can say.
-    for (const source of left) source.state = 'held';
-    let jobs: Awaited<ReturnType<FiniClient['generateKnowledge']>>['jobs'];
-    try {
-      ({ jobs } = await this.#fini.generateKnowledge(
-        { ...request, documentIds },
-        deadline.preparing,
-      ));
-    } catch (error) {
-      if (error instanceof FiniError && error.surelyNotCarriedOut) {
-        for (const source of left) source.state = 'left';
-      } else this.#recent.doubt(documentIds);
-      throw error;
-    }
-    for (const source of left) source.state = 'left';
-    const jobless = new Set(left);
-    const nameless = jobs.filter(({ documentId }) => !sources.has(documentId ?? ''));
-    for (const { documentId, backgroundJobId } of jobs) {
-      const source = sources.get(documentId ?? '');
-      if (source === undefined) continue;
-      jobless.delete(source);
-      this.#follow(source, backgroundJobId);
-    }
-    const [only, another] = jobless;
-    const [single, further] = nameless;
-    // A job that does not say whose it is can only be the last source's.
-    if (only !== undefined && another === undefined && single !== undefined && !further) {
-      this.#follow(only, single.backgroundJobId);
-    }
+    wait.hold(heldMs);
+    const rest = wait.inputs.filter((id) => !wait.known.has(id) && !heldMs.has(id));
+    if (rest.length > 0) await this.#send(request, rest, call);
+    if (wait.known.size + call.jobless.size === 0) return;
+    const queued = wait.inputs.filter((id) => wait.known.has(id) || call.jobless.has(id));
+    await this.#memory.batches.keep({
+      handle: call.handle,
+      kind: 'drafts',
+      inputs: queued,
+      ids: [...wait.known.values()].map(({ id }) => id),
+      idOf: Object.fromEntries([...wait.known].map(([input, { id }]) => [input, id])),
+      queuedAfter: null,
+    });
   }
 
-  #follow(source: SourceOfDraft, jobId: string | null): void {
-    source.state = 'queued';
-    source.jobId = jobId;
-    if (jobId !== null) this.#recent.remember(source.id, jobId);
+  async #send(request: GenerateRequest, rest: readonly string[], call: DraftWait): Promise<void> {
+    const { wait, handle, jobless } = call;
+    const deadline = wait.deadline.extend(GRACE_MS);
+    await this.#check(rest, call, deadline);
+    wait.progress('queueing');
+    // Until it is known what became of the request, nobody can say.
+    wait.doubt(rest);
+    const baseline = { newestChange: 0, records: new Map() };
+    try {
+      const { jobs } = await this.#memory.drafts.send(
+        { batch: handle, inputs: rest, baseline },
+        () => this.#fini.generateKnowledge({ ...request, documentIds: rest }, deadline),
+        (answer) => jobIdsIn(answer, rest),
+      );
+      const { idOf } = jobIdsIn({ jobs }, rest);
+      for (const [input, id] of idOf) {
+        wait.add(input, { id, joined: false, processing: null }, null);
+      }
+      for (const { documentId, backgroundJobId } of jobs) {
+        if (documentId !== null && backgroundJobId === null) jobless.add(documentId);
+      }
+      wait.settleDoubt(rest);
+    } catch (error) {
+      if (!mayBeCarriedOut(error)) wait.settleDoubt(rest);
+      throw error;
+    }
   }
 
   /** Looks at the sources before anything is queued, as far as eight requests show them. */
-  async #check(sources: readonly SourceOfDraft[], call: TimedCall): Promise<void> {
-    const there = sources.map(({ id }) => id);
-    const { records, absent } = await this.#looks.look({ mayRun: [], there }, call);
+  async #check(
+    sources: readonly string[],
+    { records }: DraftWait,
+    deadline: Deadline,
+  ): Promise<void> {
+    const wanted = { mayRun: [], known: sources };
+    const look = await lookBeforeQueueing(this.#fini, wanted, deadline);
     const reasons = new Map<string, Unreadiness>();
-    for (const source of sources) {
-      source.document = records.get(source.id) ?? null;
-      const reason = absent.has(source.id) ? 'absent' : unreadinessOf(source.document);
-      if (reason !== null) reasons.set(source.id, reason);
+    for (const id of sources) {
+      const document = look.records.get(id);
+      if (document !== undefined) records.set(inputKey(id), document);
+      const reason = look.absent.has(id) ? 'absent' : unreadinessOf(document);
+      if (reason !== null) reasons.set(id, reason);
     }
     if (reasons.size > 0) throw new SourcesNotReady(reasons);
   }
 
-  /** Asks after the jobs until all have ended or the time is over. */
-  async #watch(run: Run): Promise<void> {
-    const { deadline, options } = run;
-    const interval = new PollInterval(this.#pollIntervalMs);
-    let patienceMs = 0;
-    tell(run, 'waiting');
-    for (;;) {
-      const pending = pendingOf(run);
-      if (pending.length === 0) return;
-      const milliseconds = Math.max(interval.pauseMs(), patienceMs);
-      await sleep(milliseconds, undefined, { signal: deadline.signal }).catch(() => undefined);
-      options.signal.throwIfAborted();
-      if (deadline.signal.aborted) return;
-      const { signal } = deadline;
-      const call: CallOptions = { signal, priority: 'poll', onPause: options.onPause };
-      try {
-        await this.#ask(pending, call);
-        run.trouble = null;
-        patienceMs = 0;
-      } catch (error) {
-        options.signal.throwIfAborted();
-        if (deadline.signal.aborted) return;
-        if (!(error instanceof FiniError) || error.isDenied) throw error;
-        run.trouble = error;
-        patienceMs = (error.retryAfterSeconds ?? 0) * 1000;
-      }
-      interval.note(pendingOf(run).length < pending.length);
-      tell(run, 'waiting');
-    }
-  }
-
-  /**
-   * Takes the news of jobs. One ID that Fini does not know fails a whole request, so such a request
-   * is made again in halves, until only that one is left: the others' state is not lost with it.
-   */
-  async #ask(sources: readonly SourceOfDraft[], call: CallOptions): Promise<void> {
-    for (let start = 0; start < sources.length; start += JOBS_A_REQUEST) {
-      await this.#askTogether(sources.slice(start, start + JOBS_A_REQUEST), call);
-    }
-  }
-
-  async #askTogether(sources: readonly SourceOfDraft[], call: CallOptions): Promise<void> {
-    const byJob = new Map(sources.flatMap((one) => (one.jobId === null ? [] : [[one.jobId, one]])));
-    let jobs: readonly KnowledgeJob[];
-    try {
-      jobs = await this.#fini.knowledgeJobs([...byJob.keys()], call);
-    } catch (error) {
-      if (!isAboutAnId(error)) throw error;
-      const [only, another] = sources;
-      if (only !== undefined && another === undefined) {
-        only.state = 'unknown';
-        this.#recent.forget(only.id);
-        return;
-      }
-      const half = Math.ceil(sources.length / 2);
-      await this.#askTogether(sources.slice(0, half), call);
-      await this.#askTogether(sources.slice(half), call);
-      return;
-    }
-    for (const job of jobs) {
-      const source = byJob.get(job.id);
-      if (source === undefined) continue;
-      source.job = job;
-      // What has ended may be generated again.
-      if (hasEnded(job)) this.#recent.forget(source.id);
-    }
+  /** Forgets jobs that have ended, or that Fini does not know: from their sources drafts may be generated again. */
+  async #forgetEnded({ known, tracked }: Wait<KnowledgeJob>): Promise<void> {
+    const ended = [...known].flatMap(([input, { id }]) => {
+      const { record = null, gone = false } = tracked.get(id) ?? {};
+      const hasEnded = record !== null && draftJobState(record) !== 'unfinished';
+      return hasEnded || gone ? [input] : [];
+    });
+    await this.#memory.drafts.forget(ended);
   }
 }
 
-/** One call of `generate`. */
-interface Run {
-  readonly sources: ReadonlyMap<string, SourceOfDraft>;
-  readonly deadline: Deadline;
-  readonly options: WaitOptions;
-  /** When to call again for what is held, in seconds. */
-  heldSeconds: number;
-  trouble: FiniError | null;
+/** The jobs that an answer names, by source as far as it tells. */
+function jobIdsIn({ jobs }: GenerateAnswer, sources: readonly string[]) {
+  const asked = new Set(sources);
+  const idOf = new Map<string, string>();
+  const nameless: string[] = [];
+  const answered = new Set<string>();
+  for (const { documentId, backgroundJobId } of jobs) {
+    if (documentId !== null && asked.has(documentId)) {
+      answered.add(documentId);
+      if (backgroundJobId !== null) idOf.set(documentId, backgroundJobId);
+    } else if (backgroundJobId !== null) nameless.push(backgroundJobId);
+  }
+  const [source, anotherSource] = sources.filter((id) => !answered.has(id));
+  const [jobId, anotherJob] = nameless;
+  // A job that does not say whose it is can only be the last source's.
+  if (source && jobId && !anotherSource && !anotherJob) idOf.set(source, jobId);
+  return { idOf, ids: [...idOf.values()] };
 }
 
-function pendingOf({ sources }: Run): SourceOfDraft[] {
-  return [...sources.values()].filter(
-    ({ state, jobId, job }) =>
-      state === 'queued' && jobId !== null && (job === null || !hasEnded(job)),
-  );
+function draftJobState({ jobStatus }: KnowledgeJob): SourceState {
+  if (jobStatus === 'FAILED') return 'failed';
+  return jobStatus === 'COMPLETED' ? 'completed' : 'unfinished';
 }
 
-function tell({ sources, options, trouble }: Run, phase: 'checking' | 'queueing' | 'waiting') {
-  const jobs = [...sources.values()].flatMap(({ job }) => job ?? []);
-  const count = (status: string) => jobs.filter(({ jobStatus }) => jobStatus === status).length;
-  options.onProgress({
-    total: sources.size,
-    completed: count('COMPLETED'),
-    failed: count('FAILED'),
-    phase,
-    inProgress: count('IN_PROGRESS'),
-    trouble,
-  });
-}
-
-function hasEnded({ jobStatus }: KnowledgeJob): boolean {
-  return jobStatus === 'COMPLETED' || jobStatus === 'FAILED';
-}
-
-/** Fini refused the request because of what it names, and not because of the key or its limit. */
+/** Fini refused the request because of an ID in it, and not because of the key or its limit. */
 function isAboutAnId(error: unknown): boolean {
   return error instanceof FiniError && (error.status === 400 || error.status === 404);
 }
 
-function unreadinessOf(document: FiniDocument | null): Unreadiness | null {
-  // What the look did not show is for Fini to refuse.
-  if (document === null) return null;
+/** Why nothing can be generated from a source yet. One that the look did not show is for Fini to refuse. */
+function unreadinessOf(document: FiniDocument | undefined): Unreadiness | null {
+  if (document === undefined) return null;
   if (!document.linkedJobStatus) return 'never_ingested';
   if (isInFlight(document)) return 'running';
   return stateOf(document) === 'failed' ? 'failed' : null;

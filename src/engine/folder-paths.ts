@@ -1,5 +1,5 @@
-import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
+import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { KnowledgeFolder } from '../fini/folder-tree.ts';
 
@@ -29,7 +29,7 @@ export function placedFolders(
  */
 export async function readFolders(
   fini: FiniClient,
-  call: TimedCall,
+  call: Deadline,
 ): Promise<ReadonlyMap<string, PlacedFolder>> {
   try {
     const { folders } = await fini.folderTree(undefined, call);

@@ -6,16 +6,19 @@ import { isInFlight, timeOf } from './job-states.ts';
  * one's. It rests on Fini's own times and job IDs alone, so no clock has to agree with another.
  */
 export interface Baseline {
-  /** The newest change in the workspace, in milliseconds since 1970; -Infinity where there is none. */
-  readonly newestChange: number;
+  /**
+   * The newest change in the workspace, in milliseconds since 1970, or 0 if there was none; null if
+   * the list could not be read.
+   */
+  readonly newestChange: number | null;
   /** The records that were looked at, by source ID, without their text. */
   readonly records: ReadonlyMap<string, FiniDocument>;
 }
 
 /**
  * Whether what a record says now was written after the baseline, and so belongs to the job queued
- * since (fini-api.md, "Easy to get wrong": the old `COMPLETED` lingers until the new job starts).
- * A job ID decides, since a record may be touched without a new job; without one, time does.
+ * since: Fini leaves the old `COMPLETED` on a record until the new job starts. A job ID decides,
+ * since a record may be touched without a new job; without one, time does.
  */
 export function isFresh(document: FiniDocument, baseline: Baseline): boolean {
   // Registering touches a record too.
@@ -29,7 +32,8 @@ export function isFresh(document: FiniDocument, baseline: Baseline): boolean {
     return updatedAt !== earlier.updatedAt || linkedJobStatus !== earlier.linkedJobStatus;
   }
   const updatedAt = timeOf(document.updatedAt);
-  return updatedAt === null || updatedAt >= baseline.newestChange;
+  if (updatedAt === null) return true;
+  return baseline.newestChange !== null && updatedAt >= baseline.newestChange;
 }
 
 /**
@@ -47,12 +51,17 @@ export function isOlder(document: FiniDocument, known: FiniDocument | null): boo
   return readAt != null && knownAt != null && readAt < knownAt;
 }
 
-/** The records by source ID, without their text: reports count paragraphs and never show them. */
+/** A record without its text: reports count paragraphs and never show them. */
+export function withoutText(document: FiniDocument): FiniDocument {
+  return { ...document, paragraphs: [] };
+}
+
+/** The records by source ID, without their text. */
 export function recordsById(documents: Iterable<FiniDocument>): Map<string, FiniDocument> {
   const records = new Map<string, FiniDocument>();
   for (const document of documents) {
     // A record that moves while pages are read may come twice: what it said first is the earlier.
-    if (!records.has(document.id)) records.set(document.id, { ...document, paragraphs: [] });
+    if (!records.has(document.id)) records.set(document.id, withoutText(document));
   }
   return records;
 }

@@ -1,4 +1,4 @@
-import { Pacer } from './pacer.ts';
+import { Pacer } from './concurrency.ts';
 
 /*
  * Globs over the pages of a site: `*` and `?` within a folder's name, `**` for any number of

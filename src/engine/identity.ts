@@ -2,8 +2,8 @@ import type { FiniDocument } from '../fini/documents.ts';
 import { parsedUrl } from '../text.ts';
 
 /*
- * When an input, a record and another input mean the same source: the same ID, or the same kind and
- * the same page (design.md, "Joined, not queued again").
+ * An input, a record and another input mean the same source if they have the same ID, or the same
+ * kind and the same page.
  */
 
 /**
@@ -50,7 +50,7 @@ export function looseKey(text: string): string {
 }
 
 /**
- * What a source may be called by: its ID, or the URL of a web page. A provider's item has a URL too,
+ * The names of a source: its ID, or the URL of a web page. A provider's item has a URL too,
  * but is another source than the page; a young record may not say yet of what kind it is.
  */
 export function namesOf({

@@ -1,14 +1,15 @@
-import type { TimedCall } from '../fini/call-options.ts';
+import { now } from '../clock.ts';
 import type { FiniClient } from '../fini/client.ts';
+import type { Deadline } from '../fini/deadline.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import { bounded, PATH_SEPARATOR, parsedUrl, searchKey, TITLE_LENGTH } from '../text.ts';
+import { forEachAtOnce } from './concurrency.ts';
 import { inputKey } from './identity.ts';
 import { type Ingestion, IngestionError } from './ingest.ts';
 import { isInFlight, stateOf } from './job-states.ts';
-import { pagesOf } from './pages.ts';
-import { forEachAtOnce } from './promises.ts';
+import { pagesOf } from './list.ts';
 import type { Report } from './source-report.ts';
 import type { WaitOptions } from './wait.ts';
 
@@ -116,7 +117,7 @@ export async function planImport(
   fini: FiniClient,
   provider: Provider,
   choice: Choice,
-  call: TimedCall,
+  call: Deadline,
 ): Promise<ImportPlan> {
   const { resources, unreadable } = await fini.listProviderResources(provider, call);
   const sources = sourcesOf(fini, provider, call);
@@ -134,7 +135,7 @@ async function planNamed(
   resources: readonly ProviderResource[],
   sources: AsyncIterable<readonly FiniDocument[]>,
   externalIds: readonly string[],
-  call: TimedCall,
+  call: Deadline,
 ): Promise<Plan> {
   // One item may be wanted by several names.
   const wanted = new Map<string, string[]>();
@@ -254,11 +255,11 @@ function hasNotEnded(document: FiniDocument): boolean {
 async function* sourcesOf(
   fini: FiniClient,
   provider: Provider,
-  call: TimedCall,
+  call: Deadline,
 ): AsyncGenerator<readonly FiniDocument[]> {
   const filters = { source: provider };
   try {
-    for await (const { documents } of pagesOf(fini, call, { filters })) {
+    for await (const { documents } of pagesOf(fini, call, filters)) {
       // An API may ignore a filter that it does not know.
       yield documents.filter(({ source }) => source === provider);
       if (isOver(call)) return;
@@ -269,8 +270,8 @@ async function* sourcesOf(
 }
 
 /** Whether there is no time for a further request. */
-function isOver({ endsAt, signal }: TimedCall): boolean {
-  return !signal.aborted && performance.now() > endsAt - SHORTEST_REQUEST_MS;
+function isOver({ endsAt, signal }: Deadline): boolean {
+  return !signal.aborted && now() > endsAt - SHORTEST_REQUEST_MS;
 }
 
 /**
@@ -287,13 +288,12 @@ export async function runImport(
   english: boolean,
   options: WaitOptions,
 ): Promise<ImportResult> {
-  const { signal } = options;
+  const { deadline } = options;
+  const { signal } = deadline;
   let answer: QueuedDocuments = { addedDocumentIds: [], updatedDocumentIds: [] };
   try {
     if (toAdd.length > 0) {
-      const endsAt = options.startedAt + options.timeoutSeconds * 1000;
-      const call = { signal, endsAt, onPause: options.onPause };
-      answer = await fini.registerProviderResources(provider, toAdd, call);
+      answer = await fini.registerProviderResources(provider, toAdd, deadline);
     }
   } catch (error) {
     if (signal.aborted || !(error instanceof FiniError)) throw error;
@@ -326,14 +326,22 @@ export async function runImport(
     }
   }
   try {
-    const unregistered = await findUnregistered(fini, toAdd, ids, report, signal);
+    const unregistered = await findUnregistered(
+      fini,
+      toAdd,
+      ids,
+      report,
+      deadline.renewed(NAMING_MS),
+    );
     return { report, unregistered, registered: ids.size, trouble };
   } catch (error) {
     // What was queued must be named, whatever else fails.
     if (signal.aborted) throw error;
     const queued = (report?.sources ?? []).map((source) => source.id);
-    const fate = trouble ?? { queued, joined: [], doubtful: [], left: [], unread: false };
-    throw new IngestionError(fate, report?.queuedAfter ?? null, error, request);
+    const standing = trouble ?? { queued, joined: [], doubtful: [], left: [] };
+    const batch = report?.batch ?? null;
+    const queuedAfter = report?.queuedAfter ?? null;
+    throw new IngestionError(standing, { queuedAfter, request, batch }, error);
   }
 }
 
@@ -343,7 +351,7 @@ async function findUnregistered(
   toAdd: readonly ProviderResource[],
   registeredIds: ReadonlySet<string>,
   report: Report | null,
-  signal: AbortSignal,
+  deadline: Deadline,
 ): Promise<readonly ProviderResource[]> {
   const missing = toAdd.length - registeredIds.size;
   if (missing <= 0) return [];
@@ -352,13 +360,12 @@ async function findUnregistered(
   const seen = new Set(records.filter(isNamed).map(({ id }) => id));
   // Registered, but not queued or not looked at yet.
   const unseen = [...registeredIds].filter((id) => !seen.has(id));
-  const naming = AbortSignal.any([signal, AbortSignal.timeout(NAMING_MS)]);
   await forEachAtOnce(unseen, async (id) => {
     try {
-      records.push(await fini.getSource(id, { signal: naming }));
+      records.push(await fini.getSource(id, deadline));
     } catch (error) {
       // It is only for naming; the result stands without.
-      if (signal.aborted || !(error instanceof FiniError || naming.aborted)) throw error;
+      if (deadline.signal.aborted || !(error instanceof FiniError)) throw error;
     }
   });
   const names = new Set(

@@ -1,58 +1,66 @@
-import { setMaxListeners } from 'node:events';
-import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient, IngestRequest } from '../fini/client.ts';
+import { type Deadline, GRACE_MS, WaitEnded } from '../fini/deadline.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/documents.ts';
 import { FiniError, type Operation } from '../fini/errors.ts';
+import { MemoryStore } from '../store/memory-store.ts';
+import type { Batch } from './batches.ts';
 import { Changes } from './changes.ts';
-import { recordsById } from './freshness.ts';
-import { inputKey } from './identity.ts';
-import { inputsOf, only, thereOf, withoutDuplicates, withoutRepetitions } from './inputs.ts';
-import { hasNoJob, isInFlight } from './job-states.ts';
-import { type Look, Looks } from './look.ts';
-import { Recent } from './recent.ts';
-import { Reservations } from './reservations.ts';
-import type { Processing, Report } from './source-report.ts';
-import { type Fate, Wait, type WaitOptions } from './wait.ts';
-import { LAST_ANSWER_MS, WaitEnded } from './wait-deadline.ts';
+import { type Baseline, isNews, isOlder, recordsById, withoutText } from './freshness.ts';
+import {
+  inputsOf,
+  knownInputsOf,
+  requestFor,
+  withoutDuplicates,
+  withoutRepetitions,
+} from './inputs.ts';
+import { hasNoJob, isInFlight, type Processing, stateOf } from './job-states.ts';
+import { type Look, lookBeforeQueueing } from './look.ts';
+import { Memory } from './memory.ts';
+import { mayBeCarriedOut } from './recent.ts';
+import { accountForSources, type Report } from './source-report.ts';
+import { type JobKind, type Standing, Wait, type WaitOptions } from './wait.ts';
 
 /**
  * A wait that ended without a report, with what is true of its items: which sources this call
  * queued, which it joined, which inputs may have been queued, and which surely were not.
  */
-export class IngestionError extends Error implements Fate {
+export class IngestionError extends Error implements Standing {
   override readonly name = 'IngestionError';
   readonly queued: readonly string[];
   readonly joined: readonly string[];
   readonly doubtful: readonly string[];
   readonly left: readonly string[];
+  /** The call queues nothing, and Fini has shown none of its sources. */
   readonly unread: boolean;
-  /** What the call was to queue; null where that was nothing, or nothing is left of it. */
+  /** What the call was to queue; null if that was nothing, or nothing is left of it. */
   readonly request: IngestRequest | null;
-  /** As {@link Ingestion.waitFor} takes it, for what was queued; null where nobody knows. */
+  /** As {@link Ingestion.waitFor} takes it, for what was queued; null if nothing tells. */
   readonly queuedAfter: number | null;
+  /** The handle under which a later call finds what was queued and joined; null if that is nothing. */
+  readonly batch: string | null;
 
   constructor(
-    fate: Fate,
-    queuedAfter: number | null,
+    standing: Standing,
+    details: Pick<IngestionError, 'queuedAfter' | 'request' | 'batch'> & { unread?: boolean },
     cause: unknown,
-    request: IngestRequest | null = null,
   ) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
-    this.queued = fate.queued;
-    this.joined = fate.joined;
-    this.doubtful = fate.doubtful;
-    this.left = fate.left;
-    this.unread = fate.unread;
-    this.request = request;
-    this.queuedAfter = queuedAfter;
+    this.queued = standing.queued;
+    this.joined = standing.joined;
+    this.doubtful = standing.doubtful;
+    this.left = standing.left;
+    this.unread = details.unread ?? false;
+    this.request = details.request;
+    this.queuedAfter = details.queuedAfter;
+    this.batch = details.batch;
   }
 
-  /** What ended it is a fault of this server. */
+  /** It ended because of a fault of this server. */
   get isFault(): boolean {
     return !(this.cause instanceof FiniError || this.cause instanceof WaitEnded);
   }
 
-  /** How far the call came; `queued` where only the waiting ended. */
+  /** How far the call came; `queued` if only the waiting ended. */
   get stage(): 'not_queued' | 'maybe_queued' | 'partly_queued' | 'queued' {
     if (this.doubtful.length > 0) return 'maybe_queued';
     if (this.left.length === 0) return 'queued';
@@ -60,38 +68,60 @@ export class IngestionError extends Error implements Fate {
   }
 }
 
-/** When a call queued, as a report gives it: known once the list has been looked at. */
-interface QueuedAt {
-  queuedAfter: number | null;
+/** What a request that queues without waiting has come to. */
+export interface QueuedBatch<Answer> {
+  readonly queued: Answer;
+  /** For {@link Ingestion.waitFor}; null if nothing tells. */
+  readonly queuedAfter: number | null;
+  /** The handle of what was queued. */
+  readonly batch: string;
 }
 
-/** What a call queues without waiting. */
-interface QueuedAtOnce {
-  readonly inputs: readonly string[];
-  /** Those of them that Fini should have already. */
-  readonly there: readonly string[];
-  /** Undefined where the request does not say. */
-  readonly processing?: Processing;
+/** How the sources of a batch stand, by ID. */
+export interface BatchStates {
+  /** Sources whose job of this batch has completed. */
+  readonly completed: readonly string[];
+  readonly failed: readonly string[];
+  /** Sources whose job has not ended, or that could not be read. */
+  readonly unfinished: readonly string[];
 }
+
+/** One call's wait for sources, and what its report says besides. */
+interface SourceWait {
+  readonly wait: Wait<FiniDocument>;
+  readonly handle: string;
+  /** What the call is to queue, or null. */
+  readonly request: IngestRequest | null;
+  queuedAfter: number | null;
+  /** Something was queued, or may have been, or is waited for: there is a batch to come back to. */
+  hasBatch: boolean;
+  /** Sources that the memory has been told of. */
+  readonly learned: Set<string>;
+}
+
+const SOURCE_JOBS: JobKind<FiniDocument> = {
+  idOf: ({ id }) => id,
+  stateOf,
+  statusOf: ({ linkedJobStatus }) => linkedJobStatus,
+  isNews,
+  isOlder,
+  inShort: withoutText,
+};
 
 /** Queueing, watching and accounting for the sources of one workspace. */
 export class Ingestion {
   readonly #fini: FiniClient;
-  readonly #looks: Looks;
   readonly #changes: Changes;
-  readonly #recent: Recent;
-  /** Two calls at once must not queue the same twice. */
-  readonly #reservations = new Reservations(inputKey);
+  readonly #memory: Memory;
 
   /**
    * @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds.
-   * @param recent What was queued in this workspace before.
+   * @param memory What this workspace's calls before have queued.
    */
-  constructor(fini: FiniClient, pollIntervalMs: number, recent = new Recent()) {
+  constructor(fini: FiniClient, pollIntervalMs: number, memory = new Memory(new MemoryStore())) {
     this.#fini = fini;
-    this.#looks = new Looks(fini);
     this.#changes = new Changes(fini, pollIntervalMs);
-    this.#recent = recent;
+    this.#memory = memory;
   }
 
   /**
@@ -108,14 +138,16 @@ export class Ingestion {
   ): Promise<Report> {
     const wanted = withoutRepetitions(request);
     const inputs = inputsOf(wanted);
-    const wait = new Wait([...inputs, ...running.map(({ id }) => id)], options, wanted);
-    return this.#account(wait, null, wanted, async (queuedAt) => {
+    const ids = running.map(({ id }) => id);
+    const call = this.#begin([...inputs, ...ids], options, wanted);
+    return this.#account(call, async () => {
       for (const document of running) {
-        wait.follow(document.id, { id: document.id, joined: true }, null);
-        wait.take(document);
+        const { id } = document;
+        call.wait.add(id, { id, joined: true, processing: null }, null);
+        call.wait.take(document);
       }
-      if (inputs.length > 0) await this.#queue(wanted, inputs, wait, queuedAt);
-      await this.#watch(wait, queuedAt.queuedAfter);
+      if (inputs.length > 0) await this.#queue(wanted, inputs, call);
+      await this.#watch(call);
     });
   }
 
@@ -130,61 +162,63 @@ export class Ingestion {
     queuedAfter: number | null,
     options: WaitOptions,
   ): Promise<Report> {
-    const inputs = withoutDuplicates(ids);
-    const wait = new Wait(inputs, options);
-    const given = queuedAfter === null ? null : { newestChange: queuedAfter, records: new Map() };
-    return this.#account(wait, queuedAfter, null, async () => {
-      for (const id of inputs) {
-        wait.follow(id, { id, joined: false }, this.#recent.baselineOf(id, given));
-      }
-      await this.#watch(
-        wait,
-        queuedAfter,
-        (document) => queuedAfter === null && this.#wasNeverQueued(document),
-      );
+    const call = this.#begin(withoutDuplicates(ids), options, null, queuedAfter);
+    return this.#account(call, async () => {
+      await this.#addQueuedBefore(call, new Map(call.wait.inputs.map((id) => [id, id])));
+      await this.#watch(call, (document) => queuedAfter === null && this.#wasNeverQueued(document));
     });
   }
 
-  /** Whether a record shows no job, and none can be on its way that this process knows of. */
-  #wasNeverQueued(document: FiniDocument): boolean {
-    if (!hasNoJob(document) || this.#recent.mayHaveQueued(document)) return false;
-    const { id, originalUrl } = document;
-    return [id, originalUrl].every((name) => name === null || !this.#reservations.has(name));
-  }
-
-  /** Does a call's work and reports on it; where that fails, with what is true of the items. */
-  async #account(
-    wait: Wait,
-    queuedAfter: number | null,
-    request: IngestRequest | null,
-    work: (queuedAt: QueuedAt) => Promise<void>,
-  ): Promise<Report> {
-    const queuedAt = { queuedAfter };
-    try {
-      await work(queuedAt);
-      return wait.report(queuedAt.queuedAfter);
-    } catch (error) {
-      // The time may have run out in the same moment, but nobody waits for an answer any more.
-      wait.cancellation.throwIfAborted();
-      throw new IngestionError(wait.fate(), queuedAt.queuedAfter, error, request);
-    } finally {
-      wait.end();
-    }
+  /**
+   * Waits for what a batch has queued or joined.
+   *
+   * @throws as {@link waitFor} does.
+   */
+  async waitForBatch(batch: Batch, options: WaitOptions): Promise<Report> {
+    const call = this.#begin(batch.inputs, options, null, batch.queuedAfter, batch.handle);
+    return this.#account(call, async () => {
+      const idOf = new Map(Object.entries(batch.idOf));
+      await this.#addQueuedBefore(call, idOf);
+      const named = new Set(idOf.values());
+      const unnamed = batch.ids.filter((id) => !named.has(id));
+      const unknown = batch.inputs.filter((input) => !idOf.has(input));
+      const baselines = await this.#memory.sources.baselines(unnamed, given(batch.queuedAfter));
+      call.wait.addSent(unknown, unnamed, (id) => baselines.get(id) ?? null);
+      await this.#watch(call);
+    });
   }
 
   /**
-   * Queues without waiting, and without checking for running jobs. `queuedAfter` is for
-   * {@link waitFor}.
+   * How the sources of a batch stand now, as far as eight requests show it.
    *
    * @throws {FiniError}
    */
-  async ingest(
-    request: IngestRequest,
-    call: TimedCall,
-  ): Promise<{ queued: QueuedDocuments; queuedAfter: number | null }> {
+  async statesOf({ ids, queuedAfter }: Batch, deadline: Deadline): Promise<BatchStates> {
+    const { records } = await lookBeforeQueueing(this.#fini, { mayRun: [], known: ids }, deadline);
+    const baselines = await this.#memory.sources.baselines(ids, given(queuedAfter));
+    const stateNow = (id: string) => {
+      const document = records.get(id);
+      if (document === undefined || !isNews(document, baselines.get(id) ?? null))
+        return 'unfinished';
+      return stateOf(document);
+    };
+    const inState = (state: string) => ids.filter((id) => stateNow(id) === state);
+    return {
+      completed: inState('completed'),
+      failed: inState('failed'),
+      unfinished: inState('unfinished'),
+    };
+  }
+
+  /**
+   * Queues without waiting, and without checking for running jobs.
+   *
+   * @throws {FiniError}
+   */
+  async ingest(request: IngestRequest, call: Deadline): Promise<QueuedBatch<QueuedDocuments>> {
     const wanted = withoutRepetitions(request);
-    const send = () => this.#fini.ingestSources(wanted, withGrace(call));
-    const items = { inputs: inputsOf(wanted), there: thereOf(wanted), processing: wanted };
+    const items = { inputs: inputsOf(wanted), known: knownInputsOf(wanted), processing: wanted };
+    const send = (deadline: Deadline) => this.#fini.ingestSources(wanted, deadline);
     return this.#queueAtOnce('ingest sources', items, send, queuedIds, call);
   }
 
@@ -193,157 +227,230 @@ export class Ingestion {
    *
    * @throws {FiniError}
    */
-  async refresh(
-    ids: readonly string[],
-    call: TimedCall,
-  ): Promise<{ queued: readonly string[]; queuedAfter: number | null }> {
-    const send = () => this.#fini.refreshSources(ids, withGrace(call));
-    const items = { inputs: ids, there: ids };
+  async refresh(ids: readonly string[], call: Deadline): Promise<QueuedBatch<readonly string[]>> {
+    const send = (deadline: Deadline) => this.#fini.refreshSources(ids, deadline);
+    const items = { inputs: ids, known: ids, processing: null };
     return this.#queueAtOnce('refresh sources', items, send, (queued) => queued, call);
   }
 
   async #queueAtOnce<Answer>(
     operation: Operation,
-    { inputs, there, processing }: QueuedAtOnce,
-    send: () => Promise<Answer>,
+    items: {
+      readonly inputs: readonly string[];
+      readonly known: readonly string[];
+      readonly processing: Processing | null;
+    },
+    send: (deadline: Deadline) => Promise<Answer>,
     idsOf: (answer: Answer) => readonly string[],
-    call: TimedCall,
-  ): Promise<{ queued: Answer; queuedAfter: number | null }> {
-    // Another call may last longer, and both its queueing and a look with it are waited for.
-    const timeout = new AbortController();
-    const left = Math.max(0, call.endsAt - performance.now());
-    const timer = setTimeout(() => timeout.abort(stillBusy(operation)), left);
-    const signal = AbortSignal.any([call.signal, timeout.signal]);
-    setMaxListeners(0, signal);
-    let release: () => void = () => undefined;
+    call: Deadline,
+  ): Promise<QueuedBatch<Answer>> {
+    const { inputs, known, processing } = items;
+    const release = await this.#memory.reserve('sources', inputs, call).catch((error: unknown) => {
+      throw error instanceof WaitEnded ? stillBusy(operation) : error;
+    });
     try {
-      release = await this.#reservations.take(inputs, signal);
-      const look = await this.#lookIfAllowed(there, { ...call, signal });
-      // Where the list cannot be read, nothing on it can be told from what was there before.
-      const newestChange = look === null ? Number.POSITIVE_INFINITY : afterChange(look);
-      const baseline = { newestChange, records: look?.records ?? new Map() };
-      let queued: Answer;
-      try {
-        queued = await send();
-      } catch (error) {
-        this.#recent.rememberDoubt(inputs, baseline, error);
-        throw error;
-      }
-      this.#recent.remember(inputs, idsOf(queued), baseline, processing);
-      return { queued, queuedAfter: Number.isFinite(newestChange) ? newestChange : null };
+      const baseline = await this.#baselineIfAllowed(known, call);
+      const handle = this.#memory.batches.newHandle();
+      const queued = await this.#memory.sources.send(
+        { batch: handle, inputs, baseline, processing },
+        () => send(call.extend(GRACE_MS)),
+        (answer) => ({ ids: idsOf(answer) }),
+      );
+      const ids = [...new Set(idsOf(queued))];
+      const queuedAfter = afterChange(baseline);
+      const given = new Set(inputs);
+      const idOf = Object.fromEntries(ids.filter((id) => given.has(id)).map((id) => [id, id]));
+      await this.#memory.batches.keep({ handle, kind: 'sources', inputs, ids, idOf, queuedAfter });
+      return { queued, queuedAfter, batch: handle };
     } finally {
-      clearTimeout(timer);
-      release();
+      await release();
     }
   }
 
-  /** The list before queueing; null where the key may not read it, or nobody can. */
-  async #lookIfAllowed(there: readonly string[], call: TimedCall): Promise<Look | null> {
+  /** The list before queueing, unless the key may not read it, or nobody can. */
+  async #baselineIfAllowed(known: readonly string[], call: Deadline): Promise<Baseline> {
     try {
-      return await this.#looks.look({ mayRun: [], there }, call);
+      return await lookBeforeQueueing(this.#fini, { mayRun: [], known }, call);
     } catch (error) {
       // A key without read scope can queue all the same; one that is wrong cannot.
-      if (error instanceof FiniError && error.status !== 401) return null;
-      throw error;
+      if (!(error instanceof FiniError) || error.status === 401) throw error;
+      return { newestChange: null, records: new Map() };
     }
+  }
+
+  #begin(
+    inputs: readonly string[],
+    options: WaitOptions,
+    request: IngestRequest | null,
+    queuedAfter: number | null = null,
+    handle = this.#memory.batches.newHandle(),
+  ): SourceWait {
+    const wait = new Wait(SOURCE_JOBS, inputs, options, options.onChange);
+    const hasBatch = request === null;
+    return { wait, handle, request, queuedAfter, hasBatch, learned: new Set() };
+  }
+
+  /** Does a call's work and reports on it; where that fails, with what is true of the items. */
+  async #account(call: SourceWait, work: () => Promise<void>): Promise<Report> {
+    const { wait, request } = call;
+    try {
+      await work();
+      const report = this.#reportOn(call);
+      await this.#keepBatch(call);
+      return report;
+    } catch (error) {
+      // The time may have run out in the same moment, but nobody waits for an answer any more.
+      wait.deadline.signal.throwIfAborted();
+      const standing = wait.standing();
+      const isUnread = [...wait.tracked.values()].every(({ record }) => record === null);
+      const unread = request === null && isUnread;
+      const batch = call.hasBatch ? call.handle : null;
+      const { queuedAfter } = call;
+      throw new IngestionError(standing, { queuedAfter, request, batch, unread }, error);
+    }
+  }
+
+  #reportOn({ wait, request, queuedAfter, hasBatch, handle }: SourceWait): Report {
+    return accountForSources(wait, request, { queuedAfter, batch: hasBatch ? handle : null });
+  }
+
+  /** Keeps what is known by now of the batch, for calls that come back to it. */
+  async #keepBatch(call: SourceWait): Promise<void> {
+    const { sources, unqueued } = this.#reportOn(call);
+    if (!call.hasBatch) return;
+    const { handle, queuedAfter, wait } = call;
+    const held = new Set(unqueued.filter((input) => !wait.sent.inputs.includes(input)));
+    const named = sources.flatMap(({ input, id }) =>
+      input === null ? [] : [[input, id] as const],
+    );
+    await this.#memory.batches.keep({
+      handle,
+      kind: 'sources',
+      inputs: wait.inputs.filter((input) => !held.has(input)),
+      ids: [...new Set(sources.map(({ id }) => id))],
+      idOf: Object.fromEntries(named),
+      queuedAfter,
+    });
   }
 
   /** Joins what runs already, holds back what may run, and queues the rest. */
-  async #queue(
-    request: IngestRequest,
-    inputs: readonly string[],
-    wait: Wait,
-    queuedAt: QueuedAt,
-  ): Promise<void> {
+  async #queue(request: IngestRequest, inputs: readonly string[], call: SourceWait): Promise<void> {
+    const { wait } = call;
+    const { sources } = this.#memory;
     wait.progress('checking');
     // Until another call is done with an input, nobody can say whether it is queued.
-    const release = await this.#reservations.take(inputs, wait.signal, (busy) => wait.doubt(busy));
+    const release = await this.#memory.reserve('sources', inputs, wait.deadline, (busy) =>
+      wait.doubt(busy),
+    );
     try {
-      const there = [...thereOf(request), ...this.#recent.toLookAt(inputs)];
-      const look = await this.#looks.look({ mayRun: inputs, there }, wait.preparing);
-      queuedAt.queuedAfter = afterChange(look);
-      const { joined, groups, held, heldSeconds } = this.#recent.findRunning(inputs, look);
-      const rest = new Set(inputs);
-      wait.release(inputs);
+      const known = [...knownInputsOf(request), ...(await this.#toLookAt(inputs))];
+      const wanted = { mayRun: inputs, known };
+      const look = await lookBeforeQueueing(this.#fini, wanted, wait.deadline.extend(GRACE_MS));
+      call.queuedAfter = afterChange(look);
+      const { joined, heldMs } = await sources.findRunning(inputs, look);
+      wait.settleDoubt(inputs);
       for (const [input, { id, document, baseline, processing }] of joined) {
-        wait.follow(input, { id, joined: true, processing }, baseline);
+        wait.add(input, { id, joined: true, processing }, baseline);
         if (document !== null) wait.take(document);
-        rest.delete(input);
       }
-      for (const group of groups) {
-        wait.joinGroup(group);
-        for (const input of group.inputs) rest.delete(input);
-      }
-      wait.hold(held, heldSeconds);
-      for (const input of held) rest.delete(input);
-      if (rest.size > 0) await this.#post(only(request, rest), look, wait);
+      wait.hold(heldMs);
+      call.hasBatch = joined.size > 0;
+      const rest = inputs.filter((input) => !joined.has(input) && !heldMs.has(input));
+      if (rest.length > 0) await this.#send(requestFor(request, rest), look, call);
+      await this.#keepBatch(call);
     } finally {
-      release();
+      await release();
     }
   }
 
-  async #post(request: IngestRequest, look: Look, wait: Wait): Promise<void> {
-    wait.progress('queueing');
+  /** What was queued lately for these inputs, or may have been: the records tell what became of it. */
+  async #toLookAt(inputs: readonly string[]): Promise<string[]> {
+    const recent = await this.#memory.sources.of(inputs);
+    const requests = [...new Set(recent.values())];
+    const inDoubt = [...recent].flatMap(([input, { ids }]) => (ids === null ? [input] : []));
+    return [...requests.flatMap(({ ids }) => ids ?? []), ...inDoubt];
+  }
+
+  async #send(request: IngestRequest, look: Look, call: SourceWait): Promise<void> {
+    const { wait, handle } = call;
     const inputs = inputsOf(request);
+    wait.progress('queueing');
     // Until it is known what became of the request, nobody can say.
     wait.doubt(inputs);
-    let queued: QueuedDocuments;
+    // A job that ran before is as good as the new one: Fini may have left it at that.
+    const atRest = [...look.records.values()].filter((document) => !isInFlight(document));
+    const baseline = { newestChange: look.newestChange, records: recordsById(atRest) };
+    const processing = { english: request.english, baser: request.baser };
     try {
-      queued = await this.#fini.ingestSources(request, wait.preparing);
+      const queued = await this.#memory.sources.send(
+        { batch: handle, inputs, baseline, processing },
+        () => this.#fini.ingestSources(request, wait.deadline.extend(GRACE_MS)),
+        (answer) => ({ ids: queuedIds(answer) }),
+      );
+      wait.addSent(inputs, queuedIds(queued), () => baseline);
+      call.hasBatch = true;
     } catch (error) {
-      if (!this.#recent.rememberDoubt(inputs, look, error)) wait.release(inputs);
+      if (!mayBeCarriedOut(error)) wait.settleDoubt(inputs);
       throw error;
     }
-    const ids = queuedIds(queued);
-    // A job that ran before is as good as the new one: Fini may have left it at that.
-    const ended = ids.flatMap((id) => look.records.get(id) ?? []).filter((one) => !isInFlight(one));
-    const baseline = { newestChange: look.newestChange, records: recordsById(ended) };
-    wait.queued(inputs, ids, baseline);
-    this.#recent.remember(inputs, ids, baseline, request);
+  }
+
+  /** Waits for inputs that were queued before this call. */
+  async #addQueuedBefore(
+    { wait, queuedAfter }: SourceWait,
+    idOf: ReadonlyMap<string, string>,
+  ): Promise<void> {
+    const ids = [...idOf.values()];
+    const baselines = await this.#memory.sources.baselines(ids, given(queuedAfter));
+    for (const [input, id] of idOf) {
+      const known = { id, joined: false, processing: null };
+      wait.add(input, known, baselines.get(id) ?? null);
+    }
   }
 
   async #watch(
-    wait: Wait,
-    since: number | null,
-    wasNeverQueued: (document: FiniDocument) => boolean = () => false,
+    call: SourceWait,
+    wasNeverQueued: (document: FiniDocument) => boolean | Promise<boolean> = () => false,
   ): Promise<void> {
-    wait.progress('waiting');
-    try {
-      await this.#changes.watch({
-        ids: wait.ids,
-        // What was queued before this call may have ended before it, too.
-        ...(since === null || wait.hasUnshown ? {} : { since }),
-        isNew: wait.hasQueuedAll,
-        isSettled: (document) => {
-          this.#recent.learn(document);
-          return wait.take(document, wasNeverQueued(document));
-        },
-        onGone: (id) => {
-          this.#recent.lose(id);
-          wait.lose(id);
-        },
-        onRound: (trouble) => wait.endRound(trouble),
-        onPause: wait.onPause,
-        signal: wait.signal,
-      });
-    } catch (error) {
-      if (wait.cancellation.aborted || error !== wait.signal.reason) throw error;
-    }
+    const { wait, request, queuedAfter } = call;
+    await wait.watch(this.#changes, queuedAfter, {
+      isNew: request !== null && wait.known.size === 0,
+      wasNeverQueued,
+      onRound: () => this.#learn(call),
+    });
+    await this.#learn(call);
+  }
+
+  /** Remembers what the wait has been shown since: which input a source is, and which are gone. */
+  async #learn({ wait, learned }: SourceWait): Promise<void> {
+    const news = [...wait.tracked.values()].filter(({ id }) => !learned.has(id));
+    const named = news.flatMap(({ record }) => (record?.originalUrl ? [record] : []));
+    const gone = news.flatMap(({ id, gone }) => (gone ? [id] : []));
+    for (const id of [...named.map(({ id }) => id), ...gone]) learned.add(id);
+    if (named.length > 0) await this.#memory.sources.learn(named);
+    for (const id of gone) await this.#memory.sources.forgetSource(id);
+  }
+
+  /** Whether a record shows no job, and none can be on its way that this process knows of. */
+  async #wasNeverQueued(document: FiniDocument): Promise<boolean> {
+    if (!hasNoJob(document) || (await this.#memory.sources.hasQueued(document))) return false;
+    const { id, originalUrl } = document;
+    return !(await this.#memory.isQueueing([id, originalUrl ?? id]));
   }
 }
 
-/** The fate of a queueing request is worth some seconds more than the call has. */
-function withGrace(call: TimedCall): TimedCall {
-  return { ...call, endsAt: call.endsAt + LAST_ANSWER_MS };
-}
-
-/** What ends a call that waited for another one all its time. */
+/** Ends a call that waited for another one all its time. */
 function stillBusy(operation: Operation): FiniError {
   const message = 'Another call was still queueing some of the same items.';
   return new FiniError(message, { operation, failure: 'not_sent' });
 }
 
-/** The earliest change that is later than the newest one seen. */
-function afterChange({ newestChange }: Look): number {
-  return newestChange + 1;
+/** The earliest change that is later than the newest one seen; null if there is none, or nobody knows. */
+function afterChange({ newestChange }: Baseline): number | null {
+  return newestChange ? newestChange + 1 : null;
+}
+
+/** The baseline that a caller gives by saying when something was queued. */
+function given(queuedAfter: number | null): Baseline | null {
+  return queuedAfter === null ? null : { newestChange: queuedAfter, records: new Map() };
 }

@@ -4,7 +4,7 @@ import { inputKey } from './identity.ts';
 
 /*
  * What may be passed to ingest: URLs for `web`, source IDs for every other source. Fini names
- * mixing them up as the most common cause of failed imports (fini-api.md, "The trap"), so a
+ * mixing them up as the most common cause of failed imports, so a
  * mix-up is found here, before any request, and every bad item is named at once.
  */
 
@@ -164,13 +164,13 @@ export function inputsOf(request: IngestRequest): string[] {
   return [...request.documentIdsToAdd, ...request.documentIdsToRefresh];
 }
 
-/** What of a request Fini should have already: anything but new pages. */
-export function thereOf({ documentIdsToAdd, documentIdsToRefresh }: IngestRequest): string[] {
+/** The inputs of a request that Fini should have already: anything but new pages. */
+export function knownInputsOf({ documentIdsToAdd, documentIdsToRefresh }: IngestRequest): string[] {
   return [...documentIdsToAdd.filter(isSourceId), ...documentIdsToRefresh];
 }
 
-/** What of a request is for these inputs. */
-export function only(request: IngestRequest, inputs: Iterable<string>): IngestRequest {
+/** The part of a request that is for these inputs. */
+export function requestFor(request: IngestRequest, inputs: Iterable<string>): IngestRequest {
   const wanted = new Set(inputs);
   const isWanted = (input: string) => wanted.has(input);
   return {

@@ -1,9 +1,23 @@
 import type { FiniDocument } from '../fini/documents.ts';
 
-/** How a source's job stands, as the contract tells it apart (fini-api.md, "Document"). */
+/** How a job stands, as far as a wait tells it apart. */
 export type SourceState = 'completed' | 'failed' | 'unfinished';
 
-const PENDING_TOO_LONG_MS = 15 * 60_000;
+/** How a job processes its source, as far as a caller may choose. */
+export interface Processing {
+  readonly english: boolean;
+  readonly baser: boolean;
+}
+
+/**
+ * A job that pends for longer is lost, by Fini's own word. So older changes need no look for what
+ * runs, and what was queued need not be remembered for longer.
+ */
+export const JOB_LOST_MS = 15 * 60_000;
+/** A request without an answer may still arrive this long. A new job that does not show then never will. */
+export const DOUBT_MS = 60_000;
+/** When to call again for an input whose source is not known yet: by then a young record shows its URL. */
+export const UNNAMED_MS = 10_000;
 
 /** Whether a job is waiting or running. */
 export function isInFlight(document: FiniDocument): boolean {
@@ -33,8 +47,8 @@ export function timeOf(text: string | null): number | null {
   return Number.isNaN(time) ? null : time;
 }
 
-/** Whether a job has been waiting for so long that it counts as lost, as Fini says. */
+/** Whether a job has been waiting for so long that it counts as lost. */
 export function isStuck(document: FiniDocument): boolean {
   const changedAt = timeOf(document.updatedAt) ?? Date.now();
-  return document.linkedJobStatus === 'PENDING' && Date.now() - changedAt > PENDING_TOO_LONG_MS;
+  return document.linkedJobStatus === 'PENDING' && Date.now() - changedAt > JOB_LOST_MS;
 }

@@ -1,12 +1,65 @@
-import type { Call } from '../fini/call-options.ts';
+import { now } from '../clock.ts';
 import type { FiniClient, SourceFilters } from '../fini/client.ts';
+import type { Deadline } from '../fini/deadline.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { searchKey } from '../text.ts';
-import { isInFlight, stateOf } from './job-states.ts';
+import { withoutText } from './freshness.ts';
+import { isInFlight, stateOf, timeOf } from './job-states.ts';
 
 /** Sources a page, where the API gives as many. */
-const LARGE_PAGE = 100;
+export const LARGE_PAGE = 100;
+
+/** One page of the list, and the span of its changes in milliseconds since 1970. */
+export interface ChangePage {
+  readonly documents: readonly FiniDocument[];
+  /** Null if no record says when it changed. */
+  readonly newestChange: number | null;
+  /** Null if no record says when it changed. */
+  readonly oldestChange: number | null;
+  readonly hasMore: boolean;
+  /** How many sources it could hold. */
+  readonly limit: number;
+}
+
+/**
+ * A workspace's sources page by page, newest change first. Ends with the list, and where paging goes
+ * in circles: a page without a source that was not on one before.
+ *
+ * @throws {FiniError}
+ */
+export async function* pagesOf(
+  fini: FiniClient,
+  deadline: Partial<Deadline>,
+  filters: SourceFilters = {},
+  limit = LARGE_PAGE,
+): AsyncGenerator<ChangePage> {
+  const seen = new Set<string>();
+  let cursor: string | undefined;
+  for (;;) {
+    const direction = cursor === undefined ? undefined : ('next' as const);
+    const page = await fini.listSources({ ...filters, limit, cursor, direction }, deadline);
+    if (page.documents.length === 0 && page.unreadable > 0) {
+      throw new FiniError('The list contains no source that can be read.', {
+        operation: 'list sources',
+        failure: 'unreadable',
+      });
+    }
+    if (page.documents.every(({ id }) => seen.has(id))) return;
+    for (const { id } of page.documents) seen.add(id);
+    const changes = page.documents.flatMap(({ updatedAt }) => timeOf(updatedAt) ?? []);
+    yield {
+      documents: page.documents,
+      newestChange: changes.length === 0 ? null : Math.max(...changes),
+      oldestChange: changes.length === 0 ? null : Math.min(...changes),
+      hasMore: page.hasMore,
+      limit: page.limit,
+    };
+    if (!page.hasMore) return;
+    cursor = page.documents.at(-1)?.id;
+  }
+}
+
 /** How many pages one call reads at the most. */
 const MAXIMUM_REQUESTS = 10;
 
@@ -66,7 +119,7 @@ export function statusOf(document: FiniDocument): SourceStatus | 'unknown' {
 export async function readSources(
   fini: FiniClient,
   { filters, status, cursor: start, direction }: SourceQuery,
-  { limit, call, readUntil }: { limit: number; call: Call; readUntil: number },
+  { limit, call, readUntil }: { limit: number; call: Deadline; readUntil: number },
 ): Promise<SourceList> {
   const isWanted = matcherOf(filters, status);
   const isBack = start !== undefined && direction === 'previous';
@@ -115,7 +168,7 @@ export async function readSources(
     const matching = fresh.filter(isWanted);
     const taken = matching.slice(0, limit - found.length);
     // Texts are long, and nobody asked for them.
-    found.push(...taken.map((document) => ({ ...document, paragraphs: [] })));
+    found.push(...taken.map(withoutText));
     read += fresh.length;
     allMatched &&= matching.length === fresh.length;
 
@@ -129,7 +182,7 @@ export async function readSources(
     // Fini applied the filters itself, and gave fewer than it was asked for: its texts are long.
     const isShort = allMatched && status === undefined && limit <= LARGE_PAGE && read > 0;
     if (found.length >= limit || isShort) return listed({ nextCursor: cursor });
-    if (requests >= MAXIMUM_REQUESTS || performance.now() > readUntil) {
+    if (requests >= MAXIMUM_REQUESTS || now() > readUntil) {
       return listed({ nextCursor: cursor, stoppedEarly: true });
     }
   }

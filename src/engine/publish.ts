@@ -1,11 +1,13 @@
-import type { TimedCall } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
+import { type Deadline, WaitEnded } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniArticle } from '../fini/knowledge.ts';
 import type { ArticleToPublish } from '../fini/knowledge-client.ts';
+import { MemoryStore } from '../store/memory-store.ts';
 import { articleStateOf, listArticles } from './article-list.ts';
-import { RecentRequests } from './recent-requests.ts';
-import { Reservations } from './reservations.ts';
+import { inputKey } from './identity.ts';
+import { Memory } from './memory.ts';
+import { mayBeCarriedOut, type RecentRequest } from './recent.ts';
 
 /** Fields that Fini wants to have something in before it publishes a draft. */
 export type RequiredField =
@@ -62,17 +64,18 @@ export interface PublishedDraft {
 /** What Fini says of one draft alone; with other errors the next draft would fail, too. */
 const OWN_REFUSALS: readonly number[] = [400, 404, 406, 409, 422];
 
-/** Makes drafts of one workspace live (fini-api.md, "Knowledge"). */
+/** Publishing tells by its own answer, and not by what was there before. */
+const NOTHING_BEFORE = { newestChange: 0, records: new Map() };
+
+/** Makes drafts of one workspace live. */
 export class Publishing {
   readonly #fini: FiniClient;
-  readonly #recent: RecentRequests;
-  /** Two calls at once must not publish the same draft twice. */
-  readonly #reservations = new Reservations((id) => id);
+  readonly #memory: Memory;
 
-  /** @param recent What was published in this workspace before, by draft. */
-  constructor(fini: FiniClient, recent = new RecentRequests()) {
+  /** @param memory What this workspace's calls before have published. */
+  constructor(fini: FiniClient, memory = new Memory(new MemoryStore())) {
     this.#fini = fini;
-    this.#recent = recent;
+    this.#memory = memory;
   }
 
   /**
@@ -80,7 +83,7 @@ export class Publishing {
    *
    * @throws {FiniError}
    */
-  async read(ids: readonly string[], call: TimedCall): Promise<DraftToPublish[]> {
+  async read(ids: readonly string[], call: Deadline): Promise<DraftToPublish[]> {
     const drafts = await this.#articles(ids, call);
     const states = await this.#statesOf([...drafts.values()], call);
     const updated = [...drafts.values()].flatMap(
@@ -88,19 +91,24 @@ export class Publishing {
     );
     const originals =
       updated.length === 0 ? drafts : await this.#articles([...new Set(updated)], call);
+    const published = await this.#memory.published.of(ids);
     const read = ids.map((id): DraftToPublish => {
       const draft = drafts.get(id) ?? null;
       const originalId = draft?.originalArticleId ?? null;
       const original =
         originalId === null ? null : (originals.get(originalId.toLowerCase()) ?? null);
-      const sent = this.#recent.of(id);
+      const sent = published.get(id);
       const missing = draft === null ? [] : missingFields(draft);
       const obstacle = obstacleOf(draft, states.get(id), sent, missing);
       return {
-        ...{ id, draft, obstacle, missing, original },
+        id,
+        draft,
+        obstacle,
+        missing,
+        original,
         article: draft === null || obstacle !== null ? null : articleOf(draft),
         conflict: draft === null ? null : conflictOf(draft, original),
-        liveId: sent?.answer ?? (obstacle === 'published' ? originalId : null),
+        liveId: liveIdIn(sent, id) ?? (obstacle === 'published' ? originalId : null),
       };
     });
     return read.map((one) =>
@@ -114,7 +122,7 @@ export class Publishing {
    *
    * @throws the signal's reason when it is aborted.
    */
-  async publish(drafts: readonly DraftToPublish[], call: TimedCall): Promise<PublishedDraft[]> {
+  async publish(drafts: readonly DraftToPublish[], call: Deadline): Promise<PublishedDraft[]> {
     const outcomes: PublishedDraft[] = [];
     let isOver = false;
     for (const { id, article, original } of drafts) {
@@ -134,36 +142,45 @@ export class Publishing {
   async #publishOne(
     id: string,
     article: ArticleToPublish,
-    call: TimedCall,
+    call: Deadline,
   ): Promise<PublishedDraft> {
-    const release = await this.#reservations.take([id], call.signal);
+    const { published } = this.#memory;
+    const request = { batch: id, inputs: [id], baseline: NOTHING_BEFORE };
+    const release = await this.#memory.reserve('published', [id], call).catch((error: unknown) => {
+      if (error instanceof WaitEnded) return null;
+      throw error;
+    });
+    if (release === null) return { id, state: 'left', liveId: null, error: stillPublishing() };
     try {
-      const sent = this.#recent.of(id);
+      const sent = (await published.of([id])).get(id);
       if (sent !== undefined) {
-        const state = sent.isAnswered ? 'published' : 'doubtful';
-        return { id, state, liveId: sent.answer, error: null };
+        const state = sent.ids === null ? 'doubtful' : 'published';
+        return { id, state, liveId: liveIdIn(sent, id), error: null };
       }
-      const live = await this.#fini.publishArticle(id, article, call);
-      this.#recent.remember(id, live.id);
+      const live = await published.send(
+        request,
+        () => this.#fini.publishArticle(id, article, call),
+        (answer) => liveIdsOf(id, answer.id),
+      );
       return { id, state: 'published', liveId: live.id, error: null };
     } catch (error) {
-      if (error instanceof FiniError && error.surelyNotCarriedOut) {
+      if (error instanceof FiniError && !mayBeCarriedOut(error)) {
         const isOwn = OWN_REFUSALS.includes(error.status ?? 0);
         return { id, state: isOwn ? 'refused' : 'left', liveId: null, error };
       }
-      this.#recent.doubt([id]);
       if (!(error instanceof FiniError)) throw error;
-      if (!(await this.#isPublished(id, call)))
+      if (!(await this.#isPublished(id, call))) {
         return { id, state: 'doubtful', liveId: null, error };
-      this.#recent.remember(id, null);
+      }
+      await published.remember(request, liveIdsOf(id, null));
       return { id, state: 'published', liveId: null, error: null };
     } finally {
-      release();
+      await release();
     }
   }
 
   /** Whether a draft shows that it is published; false also where nobody can tell. */
-  async #isPublished(id: string, call: TimedCall): Promise<boolean> {
+  async #isPublished(id: string, call: Deadline): Promise<boolean> {
     try {
       const [draft] = await this.#fini.getArticles([id], call);
       return draft?.isDraftPublished === true;
@@ -173,7 +190,7 @@ export class Publishing {
     }
   }
 
-  async #articles(ids: readonly string[], call: TimedCall): Promise<Map<string, FiniArticle>> {
+  async #articles(ids: readonly string[], call: Deadline): Promise<Map<string, FiniArticle>> {
     const articles = await this.#fini.getArticles(ids, call);
     return new Map(articles.map((article) => [article.id.toLowerCase(), article]));
   }
@@ -182,7 +199,7 @@ export class Publishing {
    * Whether articles are drafts. Their fields do not always tell, since any may be missing: the lists
    * of drafts and of live articles do.
    */
-  async #statesOf(articles: readonly FiniArticle[], call: TimedCall) {
+  async #statesOf(articles: readonly FiniArticle[], call: Deadline) {
     const states = new Map(articles.map((one) => [one.id.toLowerCase(), articleStateOf(one)]));
     if ([...states.values()].includes('live')) {
       const listed = await listArticles(this.#fini, undefined, call);
@@ -195,13 +212,28 @@ export class Publishing {
   }
 }
 
+function stillPublishing(): FiniError {
+  const message = 'Another call was still publishing the same draft.';
+  return new FiniError(message, { operation: 'publish articles', failure: 'not_sent' });
+}
+
+/** The live article that a draft became, as far as its request tells. */
+function liveIdIn(sent: RecentRequest | undefined, draftId: string): string | null {
+  return sent?.idOf[inputKey(draftId)] ?? null;
+}
+
+function liveIdsOf(draftId: string, liveId: string | null) {
+  if (liveId === null) return { ids: [] };
+  return { ids: [liveId], idOf: new Map([[draftId, liveId]]) };
+}
+
 function obstacleOf(
   draft: FiniArticle | null,
   state: ReturnType<typeof articleStateOf> | undefined,
-  sent: ReturnType<RecentRequests['of']>,
+  sent: RecentRequest | undefined,
   missing: readonly RequiredField[],
 ): Obstacle | null {
-  if (sent?.isAnswered) return 'published';
+  if (sent !== undefined && sent.ids !== null) return 'published';
   if (draft === null) return 'not_found';
   if (state === 'published_draft') return 'published';
   if (state === 'live') return 'live';
@@ -244,7 +276,12 @@ function articleOf(draft: FiniArticle): ArticleToPublish {
     mainKnowledge: mainKnowledge ?? '',
     agentInstruction: agentInstruction ?? '',
     parentFolderId: parentFolderId ?? '',
-    ...{ questions, keywords, escalation, active, origin, public: draft.public },
+    questions,
+    keywords,
+    escalation,
+    active,
+    origin,
+    public: draft.public,
   };
 }
 

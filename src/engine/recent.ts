@@ -1,374 +1,345 @@
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
+import type { Shelf, Store } from '../store/store.ts';
 import { type Baseline, isFresh } from './freshness.ts';
 import { inputKey, looseKey, matchRecords, namesOf } from './identity.ts';
-import { isInFlight } from './job-states.ts';
+import { DOUBT_MS, isInFlight, JOB_LOST_MS, type Processing, UNNAMED_MS } from './job-states.ts';
 import type { Look } from './look.ts';
-import type { Processing } from './source-report.ts';
 
-/** What one call queued, remembered so that the same call made again queues nothing. */
-interface Queueing {
+/** A request that queued lately, or may have. */
+export interface RecentRequest {
+  /** The handle of its batch. */
+  readonly batch: string;
   readonly inputs: readonly string[];
-  /** Null where nobody knows whether anything was queued. */
+  /** The IDs that Fini gave; null if the request had no answer. */
   readonly ids: readonly string[] | null;
-  /** By the key of an input: the source that it has turned out to mean. */
-  readonly idOf: Map<string, string>;
-  /** Sources of it that no longer exist. */
-  readonly gone: Set<string>;
+  /** By the key of an input, or of another name for it: the ID that it has turned out to mean. */
+  readonly idOf: Readonly<Record<string, string>>;
   /** The request may reach Fini yet. */
-  readonly mayComeLate: boolean;
-  readonly baseline: Baseline;
-  /** How the jobs process their sources; undefined where the request did not say. */
-  readonly processing: Processing | undefined;
-  /** When it is forgotten, by `performance.now()`. */
-  readonly until: number;
+  readonly mayArriveLate: boolean;
+  /** The list as it was before; null if it could not be read. */
+  readonly newestChange: number | null;
+  /** The records of its sources as they were before, without their text. */
+  readonly before: readonly FiniDocument[];
+  /** How the jobs process their sources; null if the request did not say. */
+  readonly processing: Processing | null;
+  /** When it is forgotten, in milliseconds since 1970. */
+  readonly forgottenAt: number;
 }
 
-/** How much is remembered, in characters of inputs and IDs. Past it the oldest is forgotten. */
-const REMEMBERED_CHARACTERS = 4_000_000;
-/** A job that pends for longer is lost, by Fini's own word. */
-const QUEUEING_REMEMBERED_MS = 15 * 60_000;
-/** A new job that has not shown within this time was most likely never queued. */
-const DOUBT_REMEMBERED_MS = 60_000;
-/** By then a young record shows its URL. */
-const UNNAMED_SECONDS = 10;
+/** A request that is about to queue. */
+export interface NewRequest {
+  readonly batch: string;
+  readonly inputs: readonly string[];
+  readonly baseline: Baseline;
+  readonly processing?: Processing | null;
+}
 
-/** A source whose job runs already, and what tells its end from the end of the job before. */
-export interface Joinable {
+/** What a request queued, as its answer tells. */
+export interface QueuedIds {
+  readonly ids: readonly string[];
+  /** By input, as far as the answer tells. */
+  readonly idOf?: ReadonlyMap<string, string>;
+}
+
+/** A job that runs already, and what tells its end from the end of the job before. */
+export interface RunningJob {
   readonly id: string;
-  /** Null where the look did not show it. */
+  /** Null if the look did not show it. */
   readonly document: FiniDocument | null;
   readonly baseline: Baseline | null;
-  /** How its job processes it, where this process queued it. */
-  readonly processing?: Processing | undefined;
+  /** How it processes its source, if this process knows. */
+  readonly processing: Processing | null;
 }
 
-/** Inputs that were queued together, and the sources that are theirs, whichever is whose. */
-export interface JoinableGroup {
-  readonly inputs: readonly string[];
-  readonly ids: readonly string[];
-  readonly baseline: Baseline;
-  /** How their jobs process them, where this process knows it. */
-  readonly processing: Processing | undefined;
-}
-
-/** What of a call's inputs must not be queued. Everything else is certain to be at rest. */
+/** Inputs that must not be queued again. No job is running for any other input. */
 export interface Running {
-  readonly joined: ReadonlyMap<string, Joinable>;
-  readonly groups: readonly JoinableGroup[];
-  /** Inputs that may have been queued, or run while nobody knows which source is whose. */
-  readonly held: readonly string[];
-  /** When to call again for what is held, in seconds. */
-  readonly heldSeconds: number;
-}
-
-/** What is found to run, or may run, of a call's inputs. */
-class Findings implements Running {
-  readonly joined = new Map<string, Joinable>();
-  readonly groups: JoinableGroup[] = [];
-  readonly held: string[] = [];
-  heldSeconds = 0;
-  readonly #queuedAs: (id: string) => Pick<Joinable, 'baseline' | 'processing'>;
-
-  /** @param queuedAs What this process knows of how a source was queued. */
-  constructor(queuedAs: (id: string) => Pick<Joinable, 'baseline' | 'processing'>) {
-    this.#queuedAs = queuedAs;
-  }
-
-  join(input: string, id: string, document: FiniDocument | null): void {
-    this.joined.set(input, { id, document, ...this.#queuedAs(id) });
-  }
-
-  hold(input: string, seconds: number): void {
-    this.held.push(input);
-    this.heldSeconds = Math.max(this.heldSeconds, seconds);
-  }
-}
-
-/** Finds what became of inputs whose request had no answer. */
-function findDoubtful(
-  found: Findings,
-  inputs: readonly string[],
-  queueing: Queueing,
-  records: readonly FiniDocument[],
-): void {
-  const shown = shownSince(inputs, queueing, records);
-  for (const [input, document] of shown) found.join(input, document.id, document);
-  const known = matchRecords(inputs, records);
-  for (const input of inputs) {
-    const mayRun = queueing.mayComeLate || known.has(input);
-    if (mayRun && !shown.has(input)) found.hold(input, secondsLeft(queueing));
-  }
-}
-
-/** How long a queueing is remembered, in seconds. */
-function secondsLeft({ until }: Queueing): number {
-  return (until - performance.now()) / 1000;
+  /** By input. */
+  readonly joined: ReadonlyMap<string, RunningJob>;
+  /** Inputs that may be queued, or whose source is not known yet, and when to call again for them. */
+  readonly heldMs: ReadonlyMap<string, number>;
 }
 
 /**
- * What this process queued lately in one workspace. A record may not show a new job until that
- * starts, so queueing and waiting alike go by what is remembered here.
+ * The requests of one kind that queued lately in one workspace. A record may not show a new job until
+ * that starts, so queueing and waiting alike go by what is remembered here.
  */
 export class Recent {
-  readonly #byInput = new Map<string, Queueing>();
-  readonly #bySource = new Map<string, Queueing>();
-  #characters = 0;
-  /** When the last of it is forgotten, by `performance.now()`. */
-  #until = Number.NEGATIVE_INFINITY;
+  /** By the key of an input, a source ID or another name of theirs: the batch of its latest request. */
+  readonly #batches: Shelf<string>;
+  readonly #requests: Shelf<RecentRequest>;
+
+  constructor(store: Store, kind: string) {
+    this.#batches = store.shelf(`${kind}-names`);
+    this.#requests = store.shelf(`${kind}-requests`);
+  }
+
+  /** The latest request for each of these inputs or sources, by the name that was given. */
+  async of(names: readonly string[]): Promise<Map<string, RecentRequest>> {
+    const batches = await this.#batches.get(names.map(inputKey));
+    const requests = await this.#requests.get([...new Set(batches.values())]);
+    const found = new Map<string, RecentRequest>();
+    for (const name of names) {
+      const request = requests.get(batches.get(inputKey(name)) ?? '');
+      if (request !== undefined) found.set(name, request);
+    }
+    return found;
+  }
+
+  /** Whether a source was queued lately, or may have been, by its ID or its URL. */
+  async hasQueued({ id, originalUrl }: FiniDocument): Promise<boolean> {
+    return (await this.of([id, originalUrl ?? id])).size > 0;
+  }
+
+  /**
+   * Sends a request that queues, and remembers what came of it: also that it may have queued, where
+   * that is not known. A known record cannot tell until its new job starts, and a new one may come late.
+   *
+   * @param read Reads the answer.
+   * @throws what `send` throws.
+   */
+  async send<Answer>(
+    request: NewRequest,
+    send: () => Promise<Answer>,
+    read: (answer: Answer) => QueuedIds,
+  ): Promise<Answer> {
+    const { batch, inputs, baseline } = request;
+    let answer: Answer;
+    try {
+      answer = await send();
+    } catch (error) {
+      if (!mayBeCarriedOut(error)) throw error;
+      const { newestChange, records } = baseline;
+      const before = [...matchRecords(inputs, records.values()).values()];
+      const mayArriveLate = !(error instanceof FiniError && error.isOver);
+      const doubt = { batch, inputs, newestChange, before, mayArriveLate, processing: null };
+      await this.#keep({ ...doubt, ids: null }, new Map(), DOUBT_MS);
+      throw error;
+    }
+    await this.remember(request, read(answer));
+    return answer;
+  }
+
+  /** Remembers what a request queued. */
+  async remember(
+    { batch, inputs, baseline: { newestChange, records }, processing = null }: NewRequest,
+    { ids, idOf = new Map() }: QueuedIds,
+  ): Promise<void> {
+    // Only theirs: this is kept for long.
+    const before = ids.flatMap((id) => records.get(id) ?? []);
+    const queued = { batch, inputs, ids, newestChange, before, mayArriveLate: false, processing };
+    // Without a list before, nothing tells the new job's end from the old one's.
+    await this.#keep(queued, idOf, newestChange === null ? DOUBT_MS : JOB_LOST_MS);
+  }
+
+  /** Forgets the requests for these: what has ended may be queued again. */
+  async forget(names: readonly string[]): Promise<void> {
+    await this.#batches.delete(names.map(inputKey));
+  }
+
+  /** Remembers which inputs these records have turned out to be. */
+  async learn(documents: Iterable<FiniDocument>): Promise<void> {
+    const records = [...documents];
+    const requests = new Set((await this.of(records.map(({ id }) => id))).values());
+    for (const request of requests) await this.#named(request, records);
+  }
+
+  /** Remembers that a source is gone, and its job with it. */
+  async forgetSource(id: string): Promise<void> {
+    const request = (await this.of([id])).get(id);
+    if (request?.ids == null) return;
+    await this.#replace({ ...request, ids: request.ids.filter((one) => one !== id) });
+  }
 
   /**
    * What tells the newest job of a source from the one before it: the record as it was, where it was
    * seen, and else when the caller says that the job was queued, or when it was queued from here.
    */
-  baselineOf(id: string, given: Baseline | null): Baseline | null {
-    const queueing = this.#bySource.get(inputKey(id));
-    if (queueing === undefined || queueing.until < performance.now()) return given;
-    const { baseline } = queueing;
-    if (baseline.records.has(id)) return baseline;
-    // Infinity stands for a list that could not be read.
-    return given ?? (baseline.newestChange < Number.POSITIVE_INFINITY ? baseline : null);
-  }
-
-  /** Whether a source was queued lately, or may have been, by its ID or as an input. */
-  mayHaveQueued({ id, originalUrl }: FiniDocument): boolean {
-    const isRemembered = (key: string) =>
-      [this.#bySource, this.#byInput].some(
-        (memory) => (memory.get(key)?.until ?? Number.NEGATIVE_INFINITY) >= performance.now(),
-      );
-    return [id, originalUrl].some((name) => name !== null && isRemembered(inputKey(name)));
-  }
-
-  /** What was queued lately for these inputs, or may have been: the records tell what became of it. */
-  toLookAt(inputs: readonly string[]): string[] {
-    const isInDoubt = (input: string) => this.#byInput.get(inputKey(input))?.ids === null;
-    return [...[...this.#of(inputs)].flatMap(({ ids }) => ids ?? []), ...inputs.filter(isInDoubt)];
-  }
-
-  /** Remembers which input a source is, once its record shows it. */
-  learn(document: FiniDocument): void {
-    const queueing = this.#bySource.get(inputKey(document.id));
-    if (queueing === undefined || queueing.ids === null) return;
-    for (const name of namesOf(document)) {
-      if (name === null) continue;
-      const key = inputKey(name);
-      if (this.#byInput.get(key) === queueing) queueing.idOf.set(key, document.id);
-    }
-  }
-
-  /** Notes that a source no longer exists, so that its job is over too. */
-  lose(id: string): void {
-    this.#bySource.get(inputKey(id))?.gone.add(id);
+  async baselines(
+    ids: readonly string[],
+    given: Baseline | null,
+  ): Promise<ReadonlyMap<string, Baseline | null>> {
+    const requests = await this.of(ids);
+    return new Map(ids.map((id) => [id, baselineOf(id, requests.get(id), given)]));
   }
 
   /**
-   * Which of a call's inputs run already, or may run: by their records, by what was queued lately and
-   * has not shown yet, and by requests that had no answer.
+   * Finds which of these inputs run already, or may run: by their records, by what was queued lately
+   * and has not shown yet, and by requests that had no answer.
    */
-  findRunning(inputs: readonly string[], look: Look): Running {
+  async findRunning(inputs: readonly string[], look: Look): Promise<Running> {
     const records = [...look.records.values()];
-    for (const record of records) this.learn(record);
-    const found = new Findings((id) => {
-      const processing = this.#bySource.get(inputKey(id))?.processing;
-      return { baseline: this.baselineOf(id, null), processing };
-    });
+    const requests = await this.of(inputs);
+    const found = new Map<string, { id: string; document: FiniDocument | null }>();
+    const heldMs = new Map<string, number>();
     for (const [input, document] of matchRecords(inputs, records.filter(isInFlight))) {
-      found.join(input, document.id, document);
+      found.set(input, { id: document.id, document });
     }
-    for (const queueing of this.#of(inputs)) {
-      const left = inputs.filter(
-        (input) => !found.joined.has(input) && this.#byInput.get(inputKey(input)) === queueing,
-      );
-      if (queueing.ids === null) findDoubtful(found, left, queueing, records);
-      else this.#findQueued(found, left, queueing, queueing.ids, look);
-    }
-    this.#resolveDoubts(found.joined);
-    return found;
-  }
-
-  /** Finds what runs, or may, of inputs that were queued together. */
-  #findQueued(
-    found: Findings,
-    inputs: readonly string[],
-    queueing: Queueing,
-    ids: readonly string[],
-    look: Look,
-  ): void {
-    const { open, nameless } = this.#stillOpen(queueing, ids, look);
-    const { baseline, processing, idOf } = queueing;
-    // Where the list could not be read before, nothing tells the new job's end from the old one's.
-    const mayTell = baseline.newestChange < Number.POSITIVE_INFINITY;
-    const hold = (input: string) =>
-      found.hold(input, mayTell ? UNNAMED_SECONDS : secondsLeft(queueing));
-    const unnamed: string[] = [];
-    for (const input of inputs) {
-      const id = idOf.get(inputKey(input));
-      if (id === undefined) unnamed.push(input);
-      else if (open.has(id) && mayTell) found.join(input, id, look.records.get(id) ?? null);
-      else if (open.has(id)) hold(input);
-    }
-    if (nameless.length === 0) {
-      // Fini gave them no ID, or that of a page which they are another spelling of.
-      const alike = new Map([...idOf].map(([key, id]) => [looseKey(key), id]));
-      for (const input of unnamed) {
-        const id = alike.get(looseKey(input));
-        if (id !== undefined && open.has(id)) found.join(input, id, look.records.get(id) ?? null);
+    for (const [request, theirs] of byRequest(inputs, requests)) {
+      const others = theirs.filter((input) => !found.has(input));
+      if (request.ids === null) {
+        const shown = shownSince(others, request, records);
+        const known = matchRecords(others, records);
+        for (const input of others) {
+          const document = shown.get(input);
+          if (document !== undefined) found.set(input, { id: document.id, document });
+          else if (request.mayArriveLate || known.has(input)) heldMs.set(input, msLeft(request));
+        }
+      } else {
+        const { open, hold } = openInputs(others, await this.#named(request, records), look);
+        for (const [input, id] of open) {
+          found.set(input, { id, document: look.records.get(id) ?? null });
+        }
+        for (const [input, milliseconds] of hold) heldMs.set(input, milliseconds);
       }
-      return;
     }
-    const all = queueing.inputs.filter((input) => !idOf.has(inputKey(input)));
-    if (unnamed.length > 0 && unnamed.length === all.length && mayTell) {
-      found.groups.push({ inputs: unnamed, ids: nameless, baseline, processing });
-    } else unnamed.forEach(hold);
-  }
-
-  /** Of what was queued together: the sources whose job has not ended, and those of them without a name. */
-  #stillOpen(
-    { idOf, gone, baseline }: Queueing,
-    ids: readonly string[],
-    { records, absent, shownSince }: Look,
-  ): { open: ReadonlySet<string>; nameless: readonly string[] } {
-    const named = new Set(idOf.values());
-    const isWhole = shownSince === Number.NEGATIVE_INFINITY;
-    const open = ids.filter((id) => {
-      const document = records.get(id);
-      if (document !== undefined) return isInFlight(document) || !isFresh(document, baseline);
-      // What the list does not show may be new, or of old, with a job that has not started.
-      return !isWhole && !absent.has(id) && !gone.has(id);
-    });
-    return { open: new Set(open), nameless: open.filter((id) => !named.has(id)) };
-  }
-
-  /** Forgets the doubt about what has shown its new job: once that has ended, it may be queued. */
-  #resolveDoubts(joined: ReadonlyMap<string, Joinable>): void {
-    for (const [input, { document }] of joined) {
-      const queueing = this.#byInput.get(inputKey(input));
-      if (document === null || queueing === undefined || queueing.ids !== null) continue;
-      const hasShown = isInFlight(document) || isFresh(document, queueing.baseline);
-      if (hasShown) this.#forget(this.#byInput, inputKey(input));
+    const queuedAs = await this.of([...found.values()].map(({ id }) => id));
+    const joined = new Map<string, RunningJob>();
+    for (const [input, { id, document }] of found) {
+      const request = queuedAs.get(id);
+      const processing = request?.processing ?? null;
+      joined.set(input, { id, document, baseline: baselineOf(id, request, null), processing });
     }
+    await this.forget(noLongerInDoubt(joined, requests));
+    return { joined, heldMs };
   }
 
-  /**
-   * Remembers what a request queued.
-   *
-   * @param ids As Fini gave them: source IDs.
-   */
-  remember(
-    inputs: readonly string[],
-    ids: readonly string[],
-    { newestChange, records }: Baseline,
-    asked?: Processing,
-  ): void {
-    // Only theirs: this is kept for long.
-    const before = ids.flatMap((id) => records.get(id) ?? []);
-    const baseline = {
-      newestChange,
-      records: new Map(before.map((record) => [record.id, record])),
-    };
-    const processing = asked && { english: asked.english, baser: asked.baser };
-    const isUnread = newestChange === Number.POSITIVE_INFINITY;
-    const milliseconds = isUnread ? DOUBT_REMEMBERED_MS : QUEUEING_REMEMBERED_MS;
-    this.#add({ inputs, ids, baseline, processing, mayComeLate: false }, milliseconds);
-  }
-
-  /**
-   * Whether a request that failed may have queued all the same. If so it is remembered: a known
-   * record cannot tell until its new job starts, and a new one may not be there yet.
-   */
-  rememberDoubt(inputs: readonly string[], baseline: Baseline, error: unknown): boolean {
-    const isFinis = error instanceof FiniError;
-    if (isFinis && error.surelyNotCarriedOut) return false;
-    const mayComeLate = !isFinis || !error.isOver;
-    const known = matchRecords(inputs, baseline.records.values());
-    const records = new Map([...known.values()].map((record) => [record.id, record]));
-    const narrowed = { newestChange: baseline.newestChange, records };
-    const queueing = { inputs, ids: null, baseline: narrowed, processing: undefined, mayComeLate };
-    this.#add(queueing, DOUBT_REMEMBERED_MS);
-    return true;
-  }
-
-  /** How much is remembered, in characters of inputs and IDs. */
-  get characters(): number {
-    return this.#characters;
-  }
-
-  /** Forgets what was queued first. The answer is whether there was anything. */
-  forgetOldest(): boolean {
-    const isMoreByInput = this.#byInput.size >= this.#bySource.size;
-    const memory = isMoreByInput ? this.#byInput : this.#bySource;
-    for (const key of memory.keys()) {
-      this.#forget(memory, key);
-      return true;
+  /** The request with the names that these records show, which are remembered. */
+  async #named(request: RecentRequest, records: readonly FiniDocument[]): Promise<RecentRequest> {
+    const ids = new Set(request.ids);
+    const inputs = new Set(request.inputs.map(inputKey));
+    const idOf = { ...request.idOf };
+    let isNews = false;
+    for (const document of records) {
+      if (!ids.has(document.id)) continue;
+      for (const name of namesOf(document)) {
+        const key = name === null ? '' : inputKey(name);
+        if (!inputs.has(key) || idOf[key] === document.id) continue;
+        idOf[key] = document.id;
+        isNews = true;
+      }
     }
-    return false;
+    const named = isNews ? { ...request, idOf } : request;
+    if (isNews) await this.#replace(named);
+    return named;
   }
 
-  /** Whether there is nothing left to remember. */
-  get isEmpty(): boolean {
-    return performance.now() > this.#until;
-  }
-
-  /** What was queued lately for these inputs. */
-  #of(inputs: readonly string[]): Set<Queueing> {
-    this.#prune();
-    const queueings = inputs.map((input) => this.#byInput.get(inputKey(input)));
-    return new Set(queueings.filter((queueing) => queueing !== undefined));
-  }
-
-  #prune(): void {
-    const now = performance.now();
-    for (const memory of [this.#byInput, this.#bySource]) {
-      for (const [key, { until }] of memory) if (until < now) this.#forget(memory, key);
-    }
-  }
-
-  #add(queueing: Omit<Queueing, 'until' | 'idOf' | 'gone'>, milliseconds: number): void {
-    this.#prune();
-    const until = performance.now() + milliseconds;
-    this.#until = Math.max(this.#until, until);
-    const memory = { idOf: new Map<string, string>(), gone: new Set<string>() };
-    const remembered = { ...queueing, ...memory, until };
-    const sources = new Set(queueing.ids?.map(inputKey));
-    for (const key of queueing.inputs.map(inputKey)) {
-      if (sources.has(key)) remembered.idOf.set(key, key);
+  async #keep(
+    request: Omit<RecentRequest, 'idOf' | 'forgottenAt'>,
+    known: ReadonlyMap<string, string>,
+    milliseconds: number,
+  ): Promise<void> {
+    const idOf: Record<string, string> = {};
+    for (const [input, id] of known) idOf[inputKey(input)] = id;
+    const ids = new Set(request.ids);
+    for (const input of request.inputs) {
+      if (ids.has(inputKey(input))) idOf[inputKey(input)] = inputKey(input);
     }
     // By whatever name the next call has for it.
-    const names = [...queueing.inputs];
-    for (const record of queueing.baseline.records.values()) {
-      for (const name of namesOf(record)) {
-        if (name === null) continue;
-        names.push(name);
-        remembered.idOf.set(inputKey(name), record.id);
-      }
+    for (const record of request.before) {
+      for (const name of namesOf(record)) if (name !== null) idOf[inputKey(name)] = record.id;
     }
-    this.#keep(this.#byInput, names, remembered);
-    // In doubt, the records that were there before: a wait for them must not take the old job's end.
-    const ids = queueing.ids ?? [...queueing.baseline.records.keys()];
-    this.#keep(this.#bySource, ids, remembered);
-    while (this.#characters > REMEMBERED_CHARACTERS) this.forgetOldest();
+    const names = [...request.inputs.map(inputKey), ...ids, ...Object.keys(idOf)];
+    const forgottenAt = Date.now() + milliseconds;
+    await this.#requests.put([[request.batch, { ...request, idOf, forgottenAt }]], milliseconds);
+    const { batch } = request;
+    await this.#batches.put(
+      names.map((name) => [name, batch]),
+      milliseconds,
+    );
   }
 
-  /** Adds entries behind those there are. */
-  #keep(memory: Map<string, Queueing>, names: readonly string[], remembered: Queueing): void {
-    for (const key of names.map(inputKey)) {
-      this.#forget(memory, key);
-      memory.set(key, remembered);
-      this.#characters += key.length;
-    }
-  }
-
-  #forget(memory: Map<string, Queueing>, key: string): void {
-    if (memory.delete(key)) this.#characters -= key.length;
+  async #replace(request: RecentRequest): Promise<void> {
+    await this.#requests.put([[request.batch, request]], msLeft(request));
   }
 }
 
-/** Of inputs that may have been queued: the records that tell that they were, and how it ended. */
+/** Whether a request that failed may have been carried out all the same. */
+export function mayBeCarriedOut(error: unknown): boolean {
+  return !(error instanceof FiniError && error.surelyNotCarriedOut);
+}
+
+function msLeft({ forgottenAt }: RecentRequest): number {
+  return Math.max(0, forgottenAt - Date.now());
+}
+
+function baselineOf(
+  id: string,
+  request: RecentRequest | undefined,
+  given: Baseline | null,
+): Baseline | null {
+  if (request === undefined) return given;
+  const { newestChange, before } = request;
+  const baseline = { newestChange, records: new Map(before.map((record) => [record.id, record])) };
+  if (baseline.records.has(id)) return baseline;
+  return given ?? (newestChange === null ? null : baseline);
+}
+
+/** The inputs by their latest request. */
+function byRequest(
+  inputs: readonly string[],
+  requests: ReadonlyMap<string, RecentRequest>,
+): Map<RecentRequest, string[]> {
+  const groups = new Map<RecentRequest, string[]>();
+  for (const input of inputs) {
+    const request = requests.get(input);
+    if (request === undefined) continue;
+    const group = groups.get(request);
+    if (group === undefined) groups.set(request, [input]);
+    else group.push(input);
+  }
+  return groups;
+}
+
+/** Finds which inputs of an answered request have a job that has not ended, or may have one. */
+function openInputs(
+  inputs: readonly string[],
+  request: RecentRequest,
+  { records, absent, isWhole }: Look,
+): { open: ReadonlyMap<string, string>; hold: ReadonlyMap<string, number> } {
+  const { ids, idOf, newestChange, before } = request;
+  const baseline = { newestChange, records: new Map(before.map((record) => [record.id, record])) };
+  const openIds = new Set(
+    (ids ?? []).filter((id) => {
+      const document = records.get(id);
+      if (document !== undefined) return isInFlight(document) || !isFresh(document, baseline);
+      // A source that the list does not show may be new, or old with a job that has not started.
+      return !isWhole && !absent.has(id);
+    }),
+  );
+  const named = new Set(Object.values(idOf));
+  const hasUnnamed = [...openIds].some((id) => !named.has(id));
+  const alike = new Map(Object.entries(idOf).map(([key, id]) => [looseKey(key), id]));
+  const open = new Map<string, string>();
+  const hold = new Map<string, number>();
+  for (const input of inputs) {
+    // Where Fini gave an input no ID, it may be another spelling of a page of the same request.
+    const id = idOf[inputKey(input)] ?? (hasUnnamed ? undefined : alike.get(looseKey(input)));
+    if (id === undefined ? !hasUnnamed : !openIds.has(id)) continue;
+    if (newestChange === null) hold.set(input, msLeft(request));
+    else if (id === undefined) hold.set(input, UNNAMED_MS);
+    else open.set(input, id);
+  }
+  return { open, hold };
+}
+
+/** The records that tell that a request without an answer was carried out, and how it ended. */
 function shownSince(
   inputs: readonly string[],
-  { baseline }: Queueing,
+  { newestChange, before }: RecentRequest,
   records: readonly FiniDocument[],
 ): Map<string, FiniDocument> {
+  const baseline = { newestChange, records: new Map(before.map((record) => [record.id, record])) };
   const ended = records.filter((record) => !isInFlight(record) && isFresh(record, baseline));
   return matchRecords(inputs, ended);
+}
+
+/** Inputs that have shown their new job, so that they may be queued again once it has ended. */
+function noLongerInDoubt(
+  joined: ReadonlyMap<string, RunningJob>,
+  requests: ReadonlyMap<string, RecentRequest>,
+): string[] {
+  return [...joined].flatMap(([input, { document }]) =>
+    document !== null && requests.get(input)?.ids === null ? [input] : [],
+  );
 }

@@ -1,10 +1,10 @@
-import type { Call } from '../fini/call-options.ts';
 import type { FiniClient } from '../fini/client.ts';
+import type { Deadline } from '../fini/deadline.ts';
 import { parsedUrl, URL_LENGTH } from '../text.ts';
+import { Pacer } from './concurrency.ts';
 import { matchGlobs } from './globs.ts';
 import { normalisedUrl } from './identity.ts';
 import { isWebUrl } from './inputs.ts';
-import { Pacer } from './pacer.ts';
 
 /** Fini's own default; with globs it is the least that is crawled, since they leave pages out. */
 const DEFAULT_CRAWL = 250;
@@ -66,7 +66,7 @@ export async function crawlSite(
   fini: FiniClient,
   links: readonly string[],
   limit: number,
-  call: Call,
+  call: Deadline,
 ): Promise<CrawledPages> {
   const { data, message } = await fini.crawlLinks(links, limit, call);
   const pacer = new Pacer(call.signal);
@@ -117,7 +117,7 @@ export async function planSite(
   fini: FiniClient,
   links: readonly string[],
   { include, exclude, limit }: SiteFilter,
-  call: Call,
+  call: Deadline,
 ): Promise<SitePlan> {
   const hasGlobs = include.length + exclude.length > 0;
   const crawled = hasGlobs ? Math.max(limit, DEFAULT_CRAWL) : limit;

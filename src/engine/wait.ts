@@ -1,33 +1,9 @@
-import type { CallOptions, TimedCall } from '../fini/call-options.ts';
+import type { Deadline } from '../fini/deadline.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import type { FiniError } from '../fini/errors.ts';
-import { type Baseline, isNews, isOlder } from './freshness.ts';
-import type { JoinableGroup } from './recent.ts';
-import {
-  accountFor,
-  isSettled,
-  type Known,
-  type Processing,
-  type Queued,
-  type Report,
-  reportedState,
-  type TrackedSource,
-} from './source-report.ts';
-import { Deadline } from './wait-deadline.ts';
-
-/** What is true of a wait's items at some moment; each input counts in one of these. */
-export interface Fate {
-  /** IDs that Fini gave when this call queued, or that the call was told to wait for. */
-  readonly queued: readonly string[];
-  /** IDs of sources whose jobs were queued before and are waited for. */
-  readonly joined: readonly string[];
-  /** Inputs that may have been queued: a request for them had no answer. */
-  readonly doubtful: readonly string[];
-  /** Inputs that were surely not queued. */
-  readonly left: readonly string[];
-  /** The call queues nothing, and Fini has shown none of its sources. */
-  readonly unread: boolean;
-}
+import type { Baseline } from './freshness.ts';
+import type { Processing, SourceState } from './job-states.ts';
+import type { Poller } from './poller.ts';
 
 /** How far a wait has come. */
 export interface WaitProgress {
@@ -37,216 +13,298 @@ export interface WaitProgress {
   readonly failed: number;
   /** The current phase: before queueing, while queueing, or while jobs run. */
   readonly phase: 'checking' | 'queueing' | 'waiting';
-  /** Sources whose job runs at this moment. */
+  /** How many jobs run at this moment. */
   readonly inProgress: number;
   /** Why Fini did not answer the last status check, or null. */
   readonly trouble: FiniError | null;
 }
 
-/** What a wait takes besides its items. */
+/** How a call waits. */
 export interface WaitOptions {
-  /** How long to wait for the jobs' ends, in seconds, from `startedAt` on. */
-  readonly timeoutSeconds: number;
-  /** When the call started, by `performance.now()`: other steps may have come first. */
-  readonly startedAt: number;
-  /** Ends the wait at once; what is queued stays queued. */
-  readonly signal: AbortSignal;
+  /** Until when. What is queued stays queued after it. */
+  readonly deadline: Deadline;
+  /** The seconds that were asked for, if the deadline comes earlier since the client hears no progress. */
+  readonly askedSeconds?: number | undefined;
   readonly onProgress: (progress: WaitProgress) => void;
-  /** Told when the next request has to wait because of Fini's limit. */
-  readonly onPause?: CallOptions['onPause'];
   /** Told of each source whose job has come a step further, and of where it was before. */
-  readonly onChange?: (document: FiniDocument, before: string | null) => void;
+  readonly onChange?: ((document: FiniDocument, before: string | null) => void) | undefined;
 }
 
-/** What one call is waiting for, and how it stands. */
-export class Wait {
-  readonly #deadline: Deadline;
-  readonly #inputs: readonly string[];
-  readonly #options: WaitOptions;
-  readonly #asked: Processing | null;
-  readonly #sources = new Map<string, TrackedSource & { readonly baseline: Baseline | null }>();
-  /** By input: the source that it is known to mean. */
-  readonly #known = new Map<string, Known>();
-  readonly #queued: Queued[] = [];
+/** A wait that ended before its time, since its client asked for no progress. */
+export interface EndedEarly {
+  readonly waitedSeconds: number;
+  readonly askedSeconds: number;
+}
+
+/** A source or a job of a wait, followed to its end. */
+export interface Tracked<Job> {
+  readonly id: string;
+  /** Its latest record; null while Fini has shown none. */
+  record: Job | null;
+  /** The record tells of the job that is waited for, and not of the one before it. */
+  fresh: boolean;
+  /** Fini does not have it any more. */
+  gone: boolean;
+  /** It has no job and none is on its way, so there is nothing to wait for. */
+  neverQueued: boolean;
+  /** What tells its new job from the one before; null if nothing does. */
+  readonly baseline: Baseline | null;
+}
+
+/** What a wait has to know of its kind of jobs. */
+export interface JobKind<Job> {
+  readonly idOf: (job: Job) => string;
+  readonly stateOf: (job: Job) => SourceState;
+  readonly statusOf: (job: Job) => string | null;
+  /** Whether a record is news of the job that is waited for. */
+  readonly isNews: (job: Job, baseline: Baseline | null) => boolean;
+  /** Whether a record was read before the one that is known. */
+  readonly isOlder: (job: Job, known: Job | null) => boolean;
+  /** The record without what no report shows: a long wait need not hold on to it. */
+  readonly inShort: (job: Job) => Job;
+}
+
+/** An input whose ID is known. */
+export interface KnownInput {
+  readonly id: string;
+  /** Its job was queued before this call, which waits for it instead of queueing it again. */
+  readonly joined: boolean;
+  /** How that job processes its source, if this process knows. */
+  readonly processing: Processing | null;
+}
+
+/** What is true of a wait's inputs at some moment. */
+export interface Standing {
+  /** IDs that Fini gave when this call queued, or that the call was told to wait for. */
+  readonly queued: readonly string[];
+  /** IDs whose jobs were queued before and are waited for. */
+  readonly joined: readonly string[];
+  /** Inputs that may have been queued: a request for them had no answer. */
+  readonly doubtful: readonly string[];
+  /** Inputs that were surely not queued. */
+  readonly left: readonly string[];
+}
+
+/** What one call waits for, and how it stands. */
+export class Wait<Job> {
+  readonly inputs: readonly string[];
+  readonly options: WaitOptions;
+  readonly #kind: JobKind<Job>;
+  readonly #onStep: (job: Job, before: string | null) => void;
+  readonly #tracked = new Map<string, Tracked<Job>>();
+  readonly #known = new Map<string, KnownInput>();
+  /** Inputs that this call has queued, and the IDs that Fini gave for them, in any order. */
+  #sent: readonly string[] = [];
+  #sentIds: readonly string[] = [];
   readonly #doubtful = new Set<string>();
-  #heldSeconds = 0;
+  #heldMs = 0;
   #trouble: FiniError | null = null;
 
-  /** @param asked How the call wants its items processed; null where it queues nothing. */
-  constructor(inputs: readonly string[], options: WaitOptions, asked: Processing | null = null) {
-    this.#inputs = inputs;
-    this.#asked = asked;
-    this.#options = options;
-    this.#deadline = new Deadline(options);
+  /** @param onStep Told of each job that has come a step further, and of where it was before. */
+  constructor(
+    kind: JobKind<Job>,
+    inputs: readonly string[],
+    options: WaitOptions,
+    onStep: (job: Job, before: string | null) => void = () => undefined,
+  ) {
+    this.#kind = kind;
+    this.#onStep = onStep;
+    this.inputs = inputs;
+    this.options = options;
   }
 
-  /** Aborted by the caller, or by the time-out. */
-  get signal(): AbortSignal {
-    return this.#deadline.signal;
+  get deadline(): Deadline {
+    return this.options.deadline;
   }
 
-  /** For requests before the waiting: they may take some seconds longer. */
-  get preparing(): TimedCall {
-    return this.#deadline.preparing;
+  /** By ID. */
+  get tracked(): ReadonlyMap<string, Tracked<Job>> {
+    return this.#tracked;
   }
 
-  /** The caller's signal, whose end is no end of the wait's own. */
-  get cancellation(): AbortSignal {
-    return this.#options.signal;
+  /** By input. */
+  get known(): ReadonlyMap<string, KnownInput> {
+    return this.#known;
   }
 
-  get onPause(): CallOptions['onPause'] {
-    return this.#options.onPause;
+  get sent(): { readonly inputs: readonly string[]; readonly ids: readonly string[] } {
+    return { inputs: this.#sent, ids: this.#sentIds };
   }
 
-  /** Whether all that it waits for was queued by this very call. */
-  get hasQueuedAll(): boolean {
-    return this.#known.size === 0 && this.#queued.every(({ joined }) => !joined);
+  /** Inputs that may be queued already. */
+  get doubtful(): ReadonlySet<string> {
+    return this.#doubtful;
+  }
+
+  /** When to call again for inputs that are held back, in seconds. */
+  get heldSeconds(): number {
+    return Math.ceil(this.#heldMs / 1000);
+  }
+
+  get trouble(): FiniError | null {
+    return this.#trouble;
   }
 
   /** Whether it waits for jobs that were queued before, whose records it has not been shown. */
   get hasUnshown(): boolean {
-    const joined = [
-      ...[...this.#known.values()].flatMap(({ id, joined }) => (joined ? [id] : [])),
-      ...this.#queued.flatMap(({ ids, joined }) => (joined ? ids : [])),
-    ];
-    return joined.some((id) => this.#sources.get(id)?.document === null);
+    return [...this.#known.values()].some(
+      ({ id, joined }) => joined && this.#tracked.get(id)?.record === null,
+    );
   }
 
-  get ids(): string[] {
-    return [...this.#sources.keys()];
-  }
-
-  /** Waits for a source that an input means: its job was queued before. */
-  follow(input: string, known: Known, baseline: Baseline | null): void {
+  /** Waits for what an input is known to mean. */
+  add(input: string, known: KnownInput, baseline: Baseline | null): void {
     this.#known.set(input, known);
     this.#track(known.id, baseline);
   }
 
+  /** Waits for what a request has queued. */
+  addSent(
+    inputs: readonly string[],
+    ids: readonly string[],
+    baselineOf: (id: string) => Baseline | null,
+  ): void {
+    this.settleDoubt(inputs);
+    this.#sent = inputs;
+    this.#sentIds = ids;
+    for (const id of ids) this.#track(id, baselineOf(id));
+  }
+
   /** Notes that nobody knows whether these inputs are queued. */
-  doubt(inputs: readonly string[]): void {
+  doubt(inputs: Iterable<string>): void {
     for (const input of inputs) this.#doubtful.add(input);
   }
 
-  /** Notes that these inputs are surely not queued. */
-  release(inputs: readonly string[]): void {
+  /** Notes that it is known of these inputs whether they are queued. */
+  settleDoubt(inputs: Iterable<string>): void {
     for (const input of inputs) this.#doubtful.delete(input);
   }
 
-  /** Notes that these inputs may be queued, and when to call again for them. */
-  hold(inputs: readonly string[], seconds: number): void {
-    this.doubt(inputs);
-    this.#heldSeconds = Math.max(this.#heldSeconds, seconds);
-  }
-
-  /** Waits for what a request has queued. */
-  queued(inputs: readonly string[], ids: readonly string[], baseline: Baseline): void {
-    this.release(inputs);
-    this.#queued.push({ inputs, ids, joined: false });
-    for (const id of ids) this.#track(id, baseline);
-  }
-
-  /** Waits for what a call before has queued together. */
-  joinGroup({ inputs, ids, baseline, processing }: JoinableGroup): void {
-    this.#queued.push({ inputs, ids, joined: true, processing });
-    for (const id of ids) this.#track(id, baseline);
-  }
-
-  #track(id: string, baseline: Baseline | null): void {
-    if (this.#sources.has(id)) return;
-    const source = { id, document: null, fresh: false, gone: false, neverQueued: false, baseline };
-    this.#sources.set(id, source);
-  }
-
-  /** What is true of the items so far. */
-  fate(): Fate {
-    const known = [...this.#known.values()];
-    const joined = this.#queued.flatMap((request) => (request.joined ? request.ids : []));
-    const ids = [
-      ...this.#queued.flatMap((request) => (request.joined ? [] : request.ids)),
-      ...known.flatMap(({ id, joined }) => (joined ? [] : [id])),
-    ];
-    const queued = new Set(ids);
-    const doubtful = this.#inputs.filter((input) => this.#doubtful.has(input));
-    const sent = new Set(this.#queued.flatMap((request) => request.inputs));
-    return {
-      queued: [...queued],
-      joined: [...new Set([...known.map(({ id }) => id), ...joined])].filter(
-        (id) => !queued.has(id),
-      ),
-      doubtful,
-      left: this.#inputs.filter(
-        (input) => !this.#known.has(input) && !sent.has(input) && !this.#doubtful.has(input),
-      ),
-      unread:
-        this.#asked === null &&
-        [...this.#sources.values()].every(({ document }) => document === null),
-    };
+  /** Notes that these inputs may be queued already, and when to call again for each. */
+  hold(heldMs: ReadonlyMap<string, number>): void {
+    this.doubt(heldMs.keys());
+    this.#heldMs = Math.max(this.#heldMs, ...heldMs.values());
   }
 
   /**
-   * Takes a record's news. The answer is whether the source needs no more watching.
+   * Takes a record's news. The answer is whether it needs no more watching.
    *
    * @param neverQueued It has no job, and none is on its way.
    */
-  take(document: FiniDocument, neverQueued = false): boolean {
-    const source = this.#sources.get(document.id);
-    if (source === undefined) return true;
-    const news = isNews(document, source.baseline);
-    // A slow answer may tell of the old job last. A new job counts whatever Fini's clocks say, but
-    // without a baseline nothing else tells which of two records is the newer.
-    const isSure = news && source.baseline !== null;
-    if (!isSure && isOlder(document, source.document)) return isSettled(source);
-    // Reports count paragraphs and never show them, so a long wait need not hold on to them.
-    const before = source.fresh ? (source.document?.linkedJobStatus ?? null) : null;
-    source.document = { ...document, paragraphs: [] };
-    source.neverQueued = neverQueued;
-    source.fresh ||= news;
-    if (source.fresh && document.linkedJobStatus !== before) {
-      this.#options.onChange?.(source.document, before);
-    }
-    return isSettled(source) || neverQueued;
+  take(record: Job, neverQueued = false): boolean {
+    const { idOf, isNews, isOlder, inShort, statusOf } = this.#kind;
+    const tracked = this.#tracked.get(idOf(record));
+    if (tracked === undefined) return true;
+    const news = isNews(record, tracked.baseline);
+    // Answers can arrive out of order. With a baseline, the job ID shows which record is newer;
+    // without one, compare `updatedAt`.
+    const isSure = news && tracked.baseline !== null;
+    if (!isSure && isOlder(record, tracked.record)) return this.#isSettled(tracked);
+    const before = tracked.fresh && tracked.record !== null ? statusOf(tracked.record) : null;
+    tracked.record = inShort(record);
+    tracked.neverQueued = neverQueued;
+    tracked.fresh ||= news;
+    if (tracked.fresh && statusOf(record) !== before) this.#onStep(tracked.record, before);
+    return this.#isSettled(tracked) || neverQueued;
   }
 
-  lose(id: string): void {
-    const source = this.#sources.get(id);
-    if (source !== undefined) source.gone = true;
+  /** Where something stands, as far as it was followed. */
+  stateOf(tracked: Tracked<Job>): SourceState {
+    if (tracked.gone) return 'failed';
+    return tracked.fresh && tracked.record !== null
+      ? this.#kind.stateOf(tracked.record)
+      : 'unfinished';
   }
 
-  endRound(trouble: FiniError | null): void {
-    this.#trouble = trouble;
+  /**
+   * Waits until everything has ended, or the time is over.
+   *
+   * @param since The oldest change that may matter; null for any.
+   * @param isNew All of it was queued a moment ago, so nothing can have ended yet.
+   * @param wasNeverQueued Whether a record has no job, and none is on its way.
+   * @param onRound Called after each round of polling.
+   * @throws as {@link Poller.watch} does.
+   */
+  async watch(
+    poller: Poller<Job>,
+    since: number | null,
+    {
+      isNew = false,
+      wasNeverQueued = () => false,
+      onRound = () => undefined,
+    }: {
+      readonly isNew?: boolean;
+      readonly wasNeverQueued?: (job: Job) => boolean | Promise<boolean>;
+      readonly onRound?: () => void | Promise<void>;
+    } = {},
+  ): Promise<void> {
     this.progress('waiting');
+    const watch = {
+      ids: this.#tracked.keys(),
+      // What was queued before this call may have ended before it, too.
+      since: this.hasUnshown ? null : since,
+      isNew,
+      take: async (job: Job) => this.take(job, await wasNeverQueued(job)),
+      onGone: (id: string) => {
+        const tracked = this.#tracked.get(id);
+        if (tracked !== undefined) tracked.gone = true;
+      },
+      onRound: async (trouble: FiniError | null) => {
+        this.#trouble = trouble;
+        this.progress('waiting');
+        await onRound();
+      },
+    };
+    await poller.watch(watch, this.deadline);
   }
 
+  /** Reports how far it has come. */
   progress(phase: WaitProgress['phase']): void {
-    const sources = [...this.#sources.values()];
-    const count = (state: string) => sources.filter((item) => reportedState(item) === state).length;
-    this.#options.onProgress({
-      total: this.#inputs.length,
+    const all = [...this.#tracked.values()];
+    const count = (state: SourceState) => all.filter((one) => this.stateOf(one) === state).length;
+    const isRunning = ({ record }: Tracked<Job>) =>
+      record !== null && this.#kind.statusOf(record) === 'IN_PROGRESS';
+    this.options.onProgress({
+      total: this.inputs.length,
       completed: count('completed'),
       failed: count('failed'),
       phase,
-      inProgress: sources.filter(({ document }) => document?.linkedJobStatus === 'IN_PROGRESS')
-        .length,
+      inProgress: all.filter(isRunning).length,
       trouble: this.#trouble,
     });
   }
 
-  report(queuedAfter: number | null): Report {
-    const { elapsedSeconds } = this.#deadline;
-    const items = {
-      inputs: this.#inputs,
-      asked: this.#asked,
-      sources: this.#sources,
-      known: this.#known,
-      queued: this.#queued,
-      held: this.#doubtful,
-      heldSeconds: Math.ceil(this.#heldSeconds),
+  /** What is true of the inputs so far. */
+  standing(): Standing {
+    const known = [...this.#known.values()];
+    const idsOf = (joined: boolean) =>
+      known.filter((one) => one.joined === joined).map((one) => one.id);
+    const queued = new Set([...this.#sentIds, ...idsOf(false)]);
+    const sent = new Set(this.#sent);
+    const isLeft = (input: string) =>
+      !this.#known.has(input) && !sent.has(input) && !this.#doubtful.has(input);
+    return {
+      queued: [...queued],
+      joined: [...new Set(idsOf(true))].filter((id) => !queued.has(id)),
+      doubtful: this.inputs.filter((input) => this.#doubtful.has(input)),
+      left: this.inputs.filter(isLeft),
     };
-    return accountFor(items, { elapsedSeconds, queuedAfter, trouble: this.#trouble });
   }
 
-  end(): void {
-    this.#deadline.end();
+  /** Says that the time was over earlier than was asked, and why, if that is so; else null. */
+  endedEarly(hasUnfinished: boolean): EndedEarly | null {
+    const { askedSeconds } = this.options;
+    if (askedSeconds === undefined || !hasUnfinished) return null;
+    return { waitedSeconds: Math.round(this.deadline.elapsedSeconds), askedSeconds };
+  }
+
+  #track(id: string, baseline: Baseline | null): void {
+    if (this.#tracked.has(id)) return;
+    const young = { record: null, fresh: false, gone: false, neverQueued: false };
+    this.#tracked.set(id, { id, ...young, baseline });
+  }
+
+  #isSettled(tracked: Tracked<Job>): boolean {
+    return this.stateOf(tracked) !== 'unfinished';
   }
 }

@@ -1,4 +1,4 @@
-import type { CallOptions } from './call-options.ts';
+import type { Deadline } from './deadline.ts';
 import { FiniError, type Operation } from './errors.ts';
 
 /** What polls may use of a window's requests. The rest is kept for what people call. */
@@ -10,7 +10,7 @@ const FIRST_PAUSE = 1 / 60;
 const LONGEST_PAUSE = 1 / 6;
 
 /** A request that asks for its turn. */
-export interface Turn extends CallOptions {
+export interface Turn extends Partial<Deadline> {
   /** Names the request in errors. */
   readonly operation: Operation;
 }

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import type { CallOptions } from './call-options.ts';
+import type { Deadline } from './deadline.ts';
 import { FiniError, type Scope } from './errors.ts';
 import type { Http, HttpRequest } from './http.ts';
 
@@ -18,7 +18,7 @@ export interface RouteRequest
 export type CheckedRequest = <Schema extends z.ZodType>(
   route: RouteRequest,
   schema: Schema,
-  options: CallOptions | undefined,
+  deadline: Partial<Deadline> | undefined,
 ) => Promise<z.output<Schema>>;
 
 /** Makes the requests of one key's routes. They learn from a 403 what the key may not do. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import type { CallOptions } from './call-options.ts';
 import { createCheckedRequest } from './checked-request.ts';
+import type { Deadline } from './deadline.ts';
 import {
   crawlSchema,
   type DeletedDocuments,
@@ -21,8 +21,6 @@ import {
   type ProviderResource,
   type ProviderResources,
 } from './provider-tree.ts';
-
-export type { CallOptions } from './call-options.ts';
 
 /** Where the content of a source comes from, as ingest takes it. */
 export const INGEST_SOURCES = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as const;
@@ -78,22 +76,25 @@ export interface FiniClient extends KnowledgeClient {
   crawlLinks(
     links: readonly string[],
     limit: number,
-    options?: CallOptions,
+    deadline?: Partial<Deadline>,
   ): Promise<z.infer<typeof crawlSchema>>;
-  listProviderResources(provider: Provider, options?: CallOptions): Promise<ProviderResources>;
+  listProviderResources(
+    provider: Provider,
+    deadline?: Partial<Deadline>,
+  ): Promise<ProviderResources>;
   registerProviderResources(
     provider: Provider,
     resources: readonly ProviderResource[],
-    options?: CallOptions,
+    deadline?: Partial<Deadline>,
   ): Promise<QueuedDocuments>;
-  ingestSources(request: IngestRequest, options?: CallOptions): Promise<QueuedDocuments>;
-  refreshSources(ids: readonly string[], options?: CallOptions): Promise<readonly string[]>;
-  listSources(request: ListRequest, options?: CallOptions): Promise<DocumentPage>;
-  getSource(id: string, options?: CallOptions): Promise<FiniDocument>;
+  ingestSources(request: IngestRequest, deadline?: Partial<Deadline>): Promise<QueuedDocuments>;
+  refreshSources(ids: readonly string[], deadline?: Partial<Deadline>): Promise<readonly string[]>;
+  listSources(request: ListRequest, deadline?: Partial<Deadline>): Promise<DocumentPage>;
+  getSource(id: string, deadline?: Partial<Deadline>): Promise<FiniDocument>;
   deleteSources(
     ids: readonly string[],
     deleteArticles: boolean,
-    options?: CallOptions,
+    deadline?: Partial<Deadline>,
   ): Promise<DeletedDocuments>;
 }
 

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { Secrets } from '../secrets.ts';
 import type { Budget } from './budget.ts';
-import type { CallOptions } from './call-options.ts';
 import { Connections, MAXIMUM_BODY_BYTES } from './connections.ts';
+import type { Deadline } from './deadline.ts';
 import { FiniError, type Operation } from './errors.ts';
 
 /** How requests to one Fini are made. */
@@ -23,7 +23,7 @@ export interface HttpOptions {
 }
 
 /** One request to Fini. */
-export interface HttpRequest extends CallOptions {
+export interface HttpRequest extends Partial<Deadline> {
   /** What it is for. Names the request in errors. */
   readonly operation: Operation;
   readonly method: 'GET' | 'POST' | 'DELETE';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import type { CallOptions } from './call-options.ts';
 import type { CheckedRequest } from './checked-request.ts';
+import type { Deadline } from './deadline.ts';
 import { type FolderTree, readFolderTree } from './folder-tree.ts';
 import {
   type AgentList,
@@ -63,29 +63,35 @@ export interface KnowledgeClient {
    * Queues a job for each source that makes a draft, never a live article. The answer may hold fewer
    * jobs than sources, and jobs without the one or the other ID.
    */
-  generateKnowledge(request: GenerateRequest, options?: CallOptions): Promise<GenerateAnswer>;
+  generateKnowledge(
+    request: GenerateRequest,
+    deadline?: Partial<Deadline>,
+  ): Promise<GenerateAnswer>;
   /** Asks after jobs of generation. One ID that is unknown, or another job's, fails the request. */
-  knowledgeJobs(jobIds: readonly string[], options?: CallOptions): Promise<readonly KnowledgeJob[]>;
+  knowledgeJobs(
+    jobIds: readonly string[],
+    deadline?: Partial<Deadline>,
+  ): Promise<readonly KnowledgeJob[]>;
   /** Lists live articles, drafts or both. It is one answer: paging is open in the contract. */
   listArticles(
     filter?: { readonly type?: 'live' | 'draft' | undefined },
-    options?: CallOptions,
+    deadline?: Partial<Deadline>,
   ): Promise<ArticleList>;
   /** Gets the articles that there are of these. */
   getArticles(
     articleIds: readonly string[],
-    options?: CallOptions,
+    deadline?: Partial<Deadline>,
   ): Promise<readonly FiniArticle[]>;
   /** Makes a draft live: as an update of its original, or as a new article with another ID. */
   publishArticle(
     draftId: string,
     article: ArticleToPublish,
-    options?: CallOptions,
+    deadline?: Partial<Deadline>,
   ): Promise<PublishedArticle>;
   /** Gets the folders, or one agent's. An API may ignore `botId`. */
-  folderTree(botId?: string, options?: CallOptions): Promise<FolderTree>;
+  folderTree(botId?: string, deadline?: Partial<Deadline>): Promise<FolderTree>;
   /** Lists the agents, newest first. */
-  listAgents(options?: CallOptions): Promise<AgentList>;
+  listAgents(deadline?: Partial<Deadline>): Promise<AgentList>;
 }
 
 const KNOWLEDGE = '/v2/knowledge/public';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { forEachAtOnce } from '../engine/promises.ts';
-import type { TimedCall } from '../fini/call-options.ts';
+import { forEachAtOnce } from '../engine/concurrency.ts';
 import type { FiniClient } from '../fini/client.ts';
+import type { Deadline } from '../fini/deadline.ts';
 import type { FiniDocument } from '../fini/documents.ts';
 import { FiniError } from '../fini/errors.ts';
 import { bounded, counted, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
@@ -54,7 +54,7 @@ export const deleteSources = defineTool({
       )
       .describe('The deleted Knowledge articles.'),
   }),
-  async handler({ documentIds, deleteArticles }, { fini, call, renewCall, confirm }) {
+  async handler({ documentIds, deleteArticles }, { fini, call, confirm }) {
     const ids = [...new Set(documentIds)];
     const known = await readKnown(ids, fini, call);
     if (ids.every((id) => known.get(id) === 'unknown')) {
@@ -81,7 +81,7 @@ export const deleteSources = defineTool({
             : 'The client could not ask the person, or got no answer in time, so nothing was deleted. Ask the person in the chat whether to try again.',
       };
     }
-    const deleted = await fini.deleteSources(ids, deleteArticles, renewCall());
+    const deleted = await fini.deleteSources(ids, deleteArticles, call.renewed());
     const gone = new Set(deleted.deletedDocuments.map(({ id }) => id));
     const notDeleted = ids.filter((id) => !gone.has(id));
     const left =
@@ -125,7 +125,7 @@ type SourcesBefore = ReadonlyMap<string, FiniDocument | 'unknown'>;
 async function readKnown(
   ids: readonly string[],
   fini: FiniClient,
-  call: TimedCall,
+  call: Deadline,
 ): Promise<SourcesBefore> {
   const known = new Map<string, FiniDocument | 'unknown'>();
   try {

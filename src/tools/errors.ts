@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { GenerationError, SourcesNotReady } from '../engine/drafts.ts';
 import { IngestionError } from '../engine/ingest.ts';
-import { WaitEnded } from '../engine/wait-deadline.ts';
+import { WaitEnded } from '../fini/deadline.ts';
 import { FiniError, type Operation, type Scope } from '../fini/errors.ts';
 import { counted, jsonText, parsedUrl, quotedMessage } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';

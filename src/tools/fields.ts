@@ -34,7 +34,7 @@ export const provider = z
   })
   .describe('A provider connected in the Fini dashboard.');
 
-/** How long a call may wait, in seconds. The default is the server's setting; see `longestSeconds`. */
+/** How long a call may wait, in seconds. The default is the server's setting; see `silentSeconds`. */
 export const timeoutSeconds = z
   .int()
   .min(1)

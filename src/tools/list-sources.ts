@@ -114,7 +114,7 @@ export const listSources = defineTool({
     documents: z.array(z.object(sourceShape)).describe('The sources, most recently changed first.'),
   }),
   async handler({ cursor, direction, limit, status, summary, ...filters }, context) {
-    const { fini, call, canCall, progress, startedAt } = context;
+    const { fini, call, canCall, progress } = context;
     // These may take several pages.
     if (summary || status !== undefined) progress.begin('Reading the list of sources');
     const list = await readSources(
@@ -123,7 +123,7 @@ export const listSources = defineTool({
       {
         limit: summary ? Number.POSITIVE_INFINITY : limit,
         call,
-        readUntil: startedAt + READING_MS,
+        readUntil: call.startedAt + READING_MS,
       },
     );
     const asked: Asked = {
@@ -143,7 +143,7 @@ export const listSources = defineTool({
             await readSources(
               fini,
               { filters: { ...filters, originalUrl: near }, status },
-              { limit: NAMED_PAGES, call, readUntil: startedAt + READING_MS },
+              { limit: NAMED_PAGES, call, readUntil: call.startedAt + READING_MS },
             )
           ).documents;
     const parts = [

@@ -66,7 +66,7 @@ export const publishArticles = defineTool({
   }),
   async handler({ articleIds, dryRun }, context): Promise<Publications> {
     const ids = withoutDuplicates(articleIds);
-    const { fini, publishing, call, renewCall, confirm } = context;
+    const { fini, publishing, call, confirm } = context;
     let drafts = await publishing.read(ids, call);
     const folders = await readFolders(fini, call);
     const ready = () => drafts.filter(({ obstacle }) => obstacle === null);
@@ -100,7 +100,7 @@ export const publishArticles = defineTool({
       }),
     });
     const answer = await confirm(ask(), async () => {
-      drafts = await publishing.read(ids, renewCall());
+      drafts = await publishing.read(ids, call.renewed());
       return ready().length === 0 ? null : ask();
     });
     if (answer === 'declined' || answer === 'unanswered') {
@@ -116,7 +116,7 @@ export const publishArticles = defineTool({
     }
     // Where nobody was asked, nobody has agreed to undo what others did.
     const isAgreed = ({ conflict }: DraftToPublish) => answer === 'agreed' || conflict === null;
-    const sent = await publishing.publish(ready().filter(isAgreed), renewCall());
+    const sent = await publishing.publish(ready().filter(isAgreed), call.renewed());
     const outcomes = new Map(sent.map((one) => [one.id, one]));
     const articles = showAll((draft) => {
       const outcome = outcomes.get(draft.id);

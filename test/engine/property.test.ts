@@ -8,6 +8,7 @@ import type { Report } from '../../src/engine/source-report.ts';
 import { Budget } from '../../src/fini/budget.ts';
 import { createFiniClient, type IngestRequest } from '../../src/fini/client.ts';
 import { Connections } from '../../src/fini/connections.ts';
+import { Deadline } from '../../src/fini/deadline.ts';
 import { createHttp, type Http } from '../../src/fini/http.ts';
 import {
   type Fault,
@@ -309,9 +310,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
       const updates: ProgressUpdate[] = [];
       const progress = new ProgressReporter((update) => updates.push(update));
       const options = {
-        timeoutSeconds: timeoutMs / 1000,
-        startedAt: performance.now(),
-        signal,
+        deadline: Deadline.after(timeoutMs, signal),
         onProgress: progress.update.bind(progress),
       };
       try {
@@ -343,9 +342,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
       const unfinished = report.sources.filter(({ state }) => state === 'unfinished');
       if (unfinished.length === 0 || given.cancelAfterMs !== null) return;
       const options = {
-        timeoutSeconds: 0.03,
-        startedAt: performance.now(),
-        signal: new AbortController().signal,
+        deadline: Deadline.after(30, new AbortController().signal),
         onProgress: () => undefined,
       };
       const ids = unfinished.map(({ id }) => id);

@@ -7,11 +7,14 @@ import { InMemoryTransport } from '@modelcontextprotocol/sdk/inMemory.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Generation } from '../../src/engine/drafts.ts';
 import { Ingestion } from '../../src/engine/ingest.ts';
+import { Memory } from '../../src/engine/memory.ts';
 import { Publishing } from '../../src/engine/publish.ts';
 import { createFiniClient, type FiniClient } from '../../src/fini/client.ts';
+import { Deadline } from '../../src/fini/deadline.ts';
 import { createHttp } from '../../src/fini/http.ts';
 import { startSandbox } from '../../src/sandbox/server.ts';
 import { createServer } from '../../src/server.ts';
+import { MemoryStore } from '../../src/store/memory-store.ts';
 import { callNamed } from '../following.ts';
 import {
   configFor,
@@ -351,10 +354,15 @@ describe('a fault of our own', () => {
     const fini = { ...sound, ...wrap(sound) };
     const logged: string[] = [];
     const kind = configFor([]);
-    const ingestion = new Ingestion(fini, 5);
-    const generation = new Generation(fini, 5);
-    const publishing = new Publishing(fini);
-    const workspace = { fini, ingestion, generation, publishing, waitTimeoutSeconds: 10 };
+    const memory = new Memory(new MemoryStore());
+    const workspace = {
+      fini,
+      ingestion: new Ingestion(fini, 5, memory),
+      generation: new Generation(fini, 5, memory),
+      publishing: new Publishing(fini, memory),
+      batches: memory.batches,
+      waitTimeoutSeconds: 10,
+    };
     const server = createServer('0.0.0', kind, {
       workspace: () => workspace,
       onUnexpectedError: (reference, error) => logged.push(`${reference} ${inspect(error)}`),
@@ -480,9 +488,7 @@ test('a call cancelled in the pause before a retry ends as cancelled, not as ref
     baser: false,
   };
   const given = ingestion.ingestAndWait(request, {
-    timeoutSeconds: 20,
-    startedAt: performance.now(),
-    signal: cancel.signal,
+    deadline: Deadline.after(20_000, cancel.signal),
     onProgress: () => undefined,
   });
   const caught = expect(given).rejects.toHaveProperty('name', 'AbortError');

@@ -61,6 +61,8 @@ function reportOf(count: number, fieldsOf: (index: number) => object, more: Part
     elapsedSeconds: 42,
     queuedAfter: Date.UTC(2026, 0, 1),
     trouble: null,
+    endedEarly: null,
+    batch: null,
     ...more,
   };
   // As a client gets it.

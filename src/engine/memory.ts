@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { now } from '../clock.ts';
+import { type Deadline, GRACE_MS } from '../fini/deadline.ts';
+import type { Store } from '../store/store.ts';
+import { Batches } from './batches.ts';
+import { inputKey } from './identity.ts';
+import { Recent } from './recent.ts';
+
+/** How often a call that waits for another one's reservation looks again. */
+const LOOK_AGAIN_MS = 20;
+
+/** What the engine remembers of one workspace between calls. */
+export class Memory {
+  readonly #store: Store;
+  readonly batches: Batches;
+  readonly sources: Recent;
+  readonly drafts: Recent;
+  readonly published: Recent;
+
+  constructor(store: Store) {
+    this.#store = store;
+    this.batches = new Batches(store);
+    this.sources = new Recent(store, 'sources');
+    this.drafts = new Recent(store, 'drafts');
+    this.published = new Recent(store, 'published');
+  }
+
+  /**
+   * Waits until no other call queues one of these, and makes others wait until the answer is called.
+   * Two calls at once must not queue the same twice.
+   *
+   * @param onBusy Told which of them another call is about to queue.
+   * @throws the signal's reason, once it is aborted; {WaitEnded} once the time is over.
+   */
+  async reserve(
+    kind: 'sources' | 'drafts' | 'published',
+    items: readonly string[],
+    deadline: Deadline,
+    onBusy: (items: readonly string[]) => void = () => undefined,
+  ): Promise<() => Promise<void>> {
+    const { signal, endsAt } = deadline;
+    const names = items.map((item) => reservationName(kind, item));
+    const holder = randomUUID();
+    for (;;) {
+      signal.throwIfAborted();
+      const milliseconds = Math.max(0, endsAt - now()) + 2 * GRACE_MS;
+      const busy = new Set(await this.#store.reserve(names, holder, milliseconds));
+      if (busy.size === 0) return () => this.#store.release(names, holder);
+      onBusy(items.filter((item) => busy.has(reservationName(kind, item))));
+      if (deadline.isOver) throw deadline.ended();
+      await sleep(Math.min(LOOK_AGAIN_MS, endsAt - now()), undefined, { signal }).catch(
+        () => undefined,
+      );
+    }
+  }
+
+  /** Whether a call is about to queue one of these sources. */
+  isQueueing(names: readonly string[]): Promise<boolean> {
+    return this.#store.isReserved(names.map((name) => reservationName('sources', name)));
+  }
+}
+
+function reservationName(kind: string, item: string): string {
+  return `${kind} ${inputKey(item)}`;
+}
