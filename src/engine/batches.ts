@@ -9,7 +9,7 @@ const HANDLE_LENGTH = 5;
 
 /** What one call queued or joined, under a handle that later calls take in place of IDs. */
 export interface Batch {
-  /** A short name, such as `b7Q4M`. It means something only together with the key of its workspace. */
+  /** A short name, such as `b7Q4M2`. It means something only together with the key of its workspace. */
   readonly handle: string;
   /** `sources`: inputs are URLs or source IDs. `drafts`: inputs are source IDs, and IDs are job IDs. */
   readonly kind: 'sources' | 'drafts';
