@@ -48,6 +48,8 @@ interface KeyState {
   readonly store: MemoryStore;
   readonly connections: Connections;
   readonly budget: Budget;
+  /** What a key's users share; undefined while there are none, since it holds the key. */
+  workspace: Workspace | undefined;
   users: number;
   /** When its last user left. */
   unusedSince: number;
@@ -68,15 +70,13 @@ export interface Lease {
 
 /**
  * The workspaces in use, by key: clients of one workspace share its watcher, and a key is kept only
- * as long as somebody uses it.
+ * as long as someone uses it.
  */
 export class Workspaces {
   readonly #config: Config;
   readonly #own: readonly string[];
   /** By the digest of a key, since a key is forgotten with its last use. The latest used come last. */
   readonly #kept = new Map<string, KeyState>();
-  readonly #open = new Map<string, { workspace: Workspace; kept: KeyState }>();
-
   #tidying: NodeJS.Timeout | undefined;
 
   constructor(config: Config, secrets: Secrets) {
@@ -95,43 +95,50 @@ export class Workspaces {
       };
       return { workspace, secrets, release: () => undefined };
     }
-    const open = this.#open.get(apiKey) ?? this.#build(apiKey);
-    open.kept.users += 1;
-    this.#open.set(apiKey, open);
+    const digest = digestOf(apiKey);
+    const state = this.#kept.get(digest) ?? this.#newState();
+    this.#kept.set(digest, state);
+    const workspace = state.workspace ?? this.#build(apiKey, state);
+    state.workspace = workspace;
+    state.users += 1;
     this.#tidy();
     secrets.add(apiKey);
     let isReleased = false;
     return {
-      workspace: () => open.workspace,
+      workspace: () => workspace,
       secrets,
       release: () => {
         if (isReleased) return;
         isReleased = true;
-        open.kept.users -= 1;
-        if (open.kept.users > 0) return;
-        this.#open.delete(apiKey);
-        this.#leave(apiKey, open.kept);
+        state.users -= 1;
+        if (state.users > 0) return;
+        state.workspace = undefined;
+        state.unusedSince = now();
+        this.#kept.delete(digest);
+        this.#kept.set(digest, state);
+        this.#tidyLater();
       },
     };
   }
 
-  #build(apiKey: string): { workspace: Workspace; kept: KeyState } {
-    const { baseUrl, requestTimeoutMs, pollIntervalMs, waitTimeoutSeconds } = this.#config;
-    const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
-    const kept = this.#kept.get(digestOf(apiKey)) ?? {
+  #newState(): KeyState {
+    return {
       store: new MemoryStore(),
-      connections: new Connections(new URL(baseUrl).origin, this.#config),
+      connections: new Connections(new URL(this.#config.baseUrl).origin, this.#config),
       budget: new Budget(this.#config.requestsPerMinute),
+      workspace: undefined,
       users: 0,
       unusedSince: 0,
     };
-    this.#kept.set(digestOf(apiKey), kept);
-    const { connections, budget } = kept;
+  }
+
+  #build(apiKey: string, { store, connections, budget }: KeyState): Workspace {
+    const { baseUrl, requestTimeoutMs, pollIntervalMs, waitTimeoutSeconds } = this.#config;
+    const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
     const options = { baseUrl, apiKey, requestTimeoutMs, retryDelayMs, connections, budget };
-    const http = createHttp(options);
-    const fini = createFiniClient(http);
-    const memory = new Memory(kept.store);
-    const workspace = {
+    const fini = createFiniClient(createHttp(options));
+    const memory = new Memory(store);
+    return {
       fini,
       ingestion: new Ingestion(fini, pollIntervalMs, memory),
       generation: new Generation(fini, pollIntervalMs, memory),
@@ -139,14 +146,6 @@ export class Workspaces {
       batches: memory.batches,
       waitTimeoutSeconds,
     };
-    return { workspace, kept };
-  }
-
-  #leave(apiKey: string, kept: KeyState): void {
-    kept.unusedSince = now();
-    this.#kept.delete(digestOf(apiKey));
-    this.#kept.set(digestOf(apiKey), kept);
-    this.#tidyLater();
   }
 
   /** One timer for all: over HTTP without sessions every request is a use of its own. */

@@ -153,12 +153,8 @@ export class Generation {
     const isQueued = (id: string) => wait.known.has(id) || call.jobless.has(id);
     try {
       wait.progress('checking');
-      const release = await this.#memory.reserve('drafts', wait.inputs, wait.deadline);
-      try {
-        await this.#queue(request, call);
-      } finally {
-        await release();
-      }
+      const work = () => this.#queue(request, call);
+      await this.#memory.withReserved('drafts', wait.inputs, wait.deadline, work);
       await wait.watch(this.#jobs, null, {
         isNew: [...wait.known.values()].every(({ joined }) => !joined),
         onRound: () => this.#forgetEnded(wait),

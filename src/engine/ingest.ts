@@ -245,25 +245,26 @@ export class Ingestion {
     call: Deadline,
   ): Promise<QueuedBatch<Answer>> {
     const { inputs, known, processing } = items;
-    const release = await this.#memory.reserve('sources', inputs, call).catch((error: unknown) => {
-      throw error instanceof WaitEnded ? stillBusy(operation) : error;
-    });
-    try {
+    const { batches, sources } = this.#memory;
+    const work = async () => {
       const baseline = await this.#baselineIfAllowed(known, call);
-      const handle = this.#memory.batches.newHandle();
-      const queued = await this.#memory.sources.send(
+      const handle = batches.newHandle();
+      const queued = await sources.send(
         { batch: handle, inputs, baseline, processing },
         () => send(call.extend(GRACE_MS)),
         (answer) => ({ ids: idsOf(answer) }),
       );
       const ids = [...new Set(idsOf(queued))];
       const queuedAfter = afterChange(baseline);
-      const given = new Set(inputs);
-      const idOf = Object.fromEntries(ids.filter((id) => given.has(id)).map((id) => [id, id]));
-      await this.#memory.batches.keep({ handle, kind: 'sources', inputs, ids, idOf, queuedAfter });
+      const isInput = new Set(inputs);
+      const idOf = Object.fromEntries(ids.filter((id) => isInput.has(id)).map((id) => [id, id]));
+      await batches.keep({ handle, kind: 'sources', inputs, ids, idOf, queuedAfter });
       return { queued, queuedAfter, batch: handle };
-    } finally {
-      await release();
+    };
+    try {
+      return await this.#memory.withReserved('sources', inputs, call, work);
+    } catch (error) {
+      throw error instanceof WaitEnded ? stillBusy(operation) : error;
     }
   }
 
@@ -336,18 +337,13 @@ export class Ingestion {
   /** Joins what runs already, holds back what may run, and queues the rest. */
   async #queue(request: IngestRequest, inputs: readonly string[], call: SourceWait): Promise<void> {
     const { wait } = call;
-    const { sources } = this.#memory;
     wait.progress('checking');
-    // Until another call is done with an input, nobody can say whether it is queued.
-    const release = await this.#memory.reserve('sources', inputs, wait.deadline, (busy) =>
-      wait.doubt(busy),
-    );
-    try {
+    const work = async () => {
       const known = [...knownInputsOf(request), ...(await this.#toLookAt(inputs))];
       const wanted = { mayRun: inputs, known };
       const look = await lookBeforeQueueing(this.#fini, wanted, wait.deadline.extend(GRACE_MS));
       call.queuedAfter = afterChange(look);
-      const { joined, heldMs } = await sources.findRunning(inputs, look);
+      const { joined, heldMs } = await this.#memory.sources.findRunning(inputs, look);
       wait.settleDoubt(inputs);
       for (const [input, { id, document, baseline, processing }] of joined) {
         wait.add(input, { id, joined: true, processing }, baseline);
@@ -358,12 +354,13 @@ export class Ingestion {
       const rest = inputs.filter((input) => !joined.has(input) && !heldMs.has(input));
       if (rest.length > 0) await this.#send(requestFor(request, rest), look, call);
       await this.#keepBatch(call);
-    } finally {
-      await release();
-    }
+    };
+    // Until another call is done with an input, nobody can say whether it is queued.
+    const onBusy = (busy: readonly string[]) => wait.doubt(busy);
+    await this.#memory.withReserved('sources', inputs, wait.deadline, work, onBusy);
   }
 
-  /** What was queued lately for these inputs, or may have been: the records tell what became of it. */
+  /** Sources and inputs whose records tell what became of recent requests for these inputs. */
   async #toLookAt(inputs: readonly string[]): Promise<string[]> {
     const recent = await this.#memory.sources.of(inputs);
     const requests = [...new Set(recent.values())];

@@ -27,18 +27,20 @@ export class Memory {
   }
 
   /**
-   * Waits until no other call queues one of these, and makes others wait until the answer is called.
-   * Two calls at once must not queue the same twice.
+   * Works once no other call queues one of these, and makes others wait until it is done. Two calls
+   * at once must not queue the same twice.
    *
    * @param onBusy Told which of them another call is about to queue.
-   * @throws the signal's reason, once it is aborted; {WaitEnded} once the time is over.
+   * @throws what the work throws; the signal's reason, once it is aborted; {WaitEnded} if the time is
+   *   over before the work begins.
    */
-  async reserve(
+  async withReserved<Result>(
     kind: 'sources' | 'drafts' | 'published',
     items: readonly string[],
     deadline: Deadline,
+    work: () => Promise<Result>,
     onBusy: (items: readonly string[]) => void = () => undefined,
-  ): Promise<() => Promise<void>> {
+  ): Promise<Result> {
     const { signal, endsAt } = deadline;
     const names = items.map((item) => reservationName(kind, item));
     const holder = randomUUID();
@@ -46,12 +48,17 @@ export class Memory {
       signal.throwIfAborted();
       const milliseconds = Math.max(0, endsAt - now()) + 2 * GRACE_MS;
       const busy = new Set(await this.#store.reserve(names, holder, milliseconds));
-      if (busy.size === 0) return () => this.#store.release(names, holder);
+      if (busy.size === 0) break;
       onBusy(items.filter((item) => busy.has(reservationName(kind, item))));
       if (deadline.isOver) throw deadline.ended();
       await sleep(Math.min(LOOK_AGAIN_MS, endsAt - now()), undefined, { signal }).catch(
         () => undefined,
       );
+    }
+    try {
+      return await work();
+    } finally {
+      await this.#store.release(names, holder);
     }
   }
 

@@ -144,19 +144,28 @@ export class Publishing {
     article: ArticleToPublish,
     call: Deadline,
   ): Promise<PublishedDraft> {
+    try {
+      const work = () => this.#publishReserved(id, article, call);
+      return await this.#memory.withReserved('published', [id], call, work);
+    } catch (error) {
+      if (!(error instanceof WaitEnded)) throw error;
+      return { id, state: 'left', liveId: null, error: stillPublishing() };
+    }
+  }
+
+  async #publishReserved(
+    id: string,
+    article: ArticleToPublish,
+    call: Deadline,
+  ): Promise<PublishedDraft> {
     const { published } = this.#memory;
     const request = { batch: id, inputs: [id], baseline: NOTHING_BEFORE };
-    const release = await this.#memory.reserve('published', [id], call).catch((error: unknown) => {
-      if (error instanceof WaitEnded) return null;
-      throw error;
-    });
-    if (release === null) return { id, state: 'left', liveId: null, error: stillPublishing() };
+    const sent = (await published.of([id])).get(id);
+    if (sent !== undefined) {
+      const state = sent.ids === null ? 'doubtful' : 'published';
+      return { id, state, liveId: liveIdIn(sent, id), error: null };
+    }
     try {
-      const sent = (await published.of([id])).get(id);
-      if (sent !== undefined) {
-        const state = sent.ids === null ? 'doubtful' : 'published';
-        return { id, state, liveId: liveIdIn(sent, id), error: null };
-      }
       const live = await published.send(
         request,
         () => this.#fini.publishArticle(id, article, call),
@@ -164,18 +173,16 @@ export class Publishing {
       );
       return { id, state: 'published', liveId: live.id, error: null };
     } catch (error) {
-      if (error instanceof FiniError && !mayBeCarriedOut(error)) {
+      if (!(error instanceof FiniError)) throw error;
+      if (!mayBeCarriedOut(error)) {
         const isOwn = OWN_REFUSALS.includes(error.status ?? 0);
         return { id, state: isOwn ? 'refused' : 'left', liveId: null, error };
       }
-      if (!(error instanceof FiniError)) throw error;
       if (!(await this.#isPublished(id, call))) {
         return { id, state: 'doubtful', liveId: null, error };
       }
       await published.remember(request, liveIdsOf(id, null));
       return { id, state: 'published', liveId: null, error: null };
-    } finally {
-      await release();
     }
   }
 

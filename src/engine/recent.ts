@@ -160,7 +160,8 @@ export class Recent {
     given: Baseline | null,
   ): Promise<ReadonlyMap<string, Baseline | null>> {
     const requests = await this.of(ids);
-    return new Map(ids.map((id) => [id, baselineOf(id, requests.get(id), given)]));
+    const baselines = baselinesIn(requests.values());
+    return new Map(ids.map((id) => [id, baselineOf(id, baselines.get(requests.get(id)), given)]));
   }
 
   /**
@@ -194,11 +195,13 @@ export class Recent {
       }
     }
     const queuedAs = await this.of([...found.values()].map(({ id }) => id));
+    const baselines = baselinesIn(queuedAs.values());
     const joined = new Map<string, RunningJob>();
     for (const [input, { id, document }] of found) {
       const request = queuedAs.get(id);
       const processing = request?.processing ?? null;
-      joined.set(input, { id, document, baseline: baselineOf(id, request, null), processing });
+      const baseline = baselineOf(id, baselines.get(request), null);
+      joined.set(input, { id, document, baseline, processing });
     }
     await this.forget(noLongerInDoubt(joined, requests));
     return { joined, heldMs };
@@ -263,16 +266,27 @@ function msLeft({ forgottenAt }: RecentRequest): number {
   return Math.max(0, forgottenAt - Date.now());
 }
 
+/** What tells the newest job of a source from the one before it, as far as is known. */
 function baselineOf(
   id: string,
-  request: RecentRequest | undefined,
+  remembered: Baseline | undefined,
   given: Baseline | null,
 ): Baseline | null {
-  if (request === undefined) return given;
-  const { newestChange, before } = request;
-  const baseline = { newestChange, records: new Map(before.map((record) => [record.id, record])) };
-  if (baseline.records.has(id)) return baseline;
-  return given ?? (newestChange === null ? null : baseline);
+  if (remembered?.records.has(id)) return remembered;
+  if (given !== null || remembered === undefined) return given;
+  return remembered.newestChange === null ? null : remembered;
+}
+
+/** The list as it was before each of these requests. */
+function baselinesIn(
+  requests: Iterable<RecentRequest>,
+): ReadonlyMap<RecentRequest | undefined, Baseline> {
+  return new Map([...new Set(requests)].map((request) => [request, baselineIn(request)]));
+}
+
+/** The list as it was before a request. */
+function baselineIn({ newestChange, before }: RecentRequest): Baseline {
+  return { newestChange, records: new Map(before.map((record) => [record.id, record])) };
 }
 
 /** The inputs by their latest request. */
@@ -297,8 +311,8 @@ function openInputs(
   request: RecentRequest,
   { records, absent, isWhole }: Look,
 ): { open: ReadonlyMap<string, string>; hold: ReadonlyMap<string, number> } {
-  const { ids, idOf, newestChange, before } = request;
-  const baseline = { newestChange, records: new Map(before.map((record) => [record.id, record])) };
+  const { ids, idOf, newestChange } = request;
+  const baseline = baselineIn(request);
   const openIds = new Set(
     (ids ?? []).filter((id) => {
       const document = records.get(id);
@@ -326,10 +340,10 @@ function openInputs(
 /** The records that tell that a request without an answer was carried out, and how it ended. */
 function shownSince(
   inputs: readonly string[],
-  { newestChange, before }: RecentRequest,
+  request: RecentRequest,
   records: readonly FiniDocument[],
 ): Map<string, FiniDocument> {
-  const baseline = { newestChange, records: new Map(before.map((record) => [record.id, record])) };
+  const baseline = baselineIn(request);
   const ended = records.filter((record) => !isInFlight(record) && isFresh(record, baseline));
   return matchRecords(inputs, ended);
 }

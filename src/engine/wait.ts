@@ -85,20 +85,27 @@ export interface Standing {
   readonly left: readonly string[];
 }
 
+const NOTHING_SENT = { inputs: [], ids: [] };
+
 /** What one call waits for, and how it stands. */
 export class Wait<Job> {
   readonly inputs: readonly string[];
-  readonly options: WaitOptions;
-  readonly #kind: JobKind<Job>;
-  readonly #onStep: (job: Job, before: string | null) => void;
-  readonly #tracked = new Map<string, Tracked<Job>>();
-  readonly #known = new Map<string, KnownInput>();
+  readonly deadline: Deadline;
+  /** By ID. */
+  readonly tracked = new Map<string, Tracked<Job>>();
+  /** By input. */
+  readonly known = new Map<string, KnownInput>();
   /** Inputs that this call has queued, and the IDs that Fini gave for them, in any order. */
-  #sent: readonly string[] = [];
-  #sentIds: readonly string[] = [];
-  readonly #doubtful = new Set<string>();
-  #heldMs = 0;
-  #trouble: FiniError | null = null;
+  sent: { readonly inputs: readonly string[]; readonly ids: readonly string[] } = NOTHING_SENT;
+  /** Inputs that may be queued already. */
+  readonly doubtful = new Set<string>();
+  /** When to call again for inputs that are held back, in seconds. */
+  heldSeconds = 0;
+  /** What kept Fini from answering the last status check, or null. */
+  trouble: FiniError | null = null;
+  readonly #kind: JobKind<Job>;
+  readonly #options: WaitOptions;
+  readonly #onStep: (job: Job, before: string | null) => void;
 
   /** @param onStep Told of each job that has come a step further, and of where it was before. */
   constructor(
@@ -107,54 +114,16 @@ export class Wait<Job> {
     options: WaitOptions,
     onStep: (job: Job, before: string | null) => void = () => undefined,
   ) {
-    this.#kind = kind;
-    this.#onStep = onStep;
     this.inputs = inputs;
-    this.options = options;
-  }
-
-  get deadline(): Deadline {
-    return this.options.deadline;
-  }
-
-  /** By ID. */
-  get tracked(): ReadonlyMap<string, Tracked<Job>> {
-    return this.#tracked;
-  }
-
-  /** By input. */
-  get known(): ReadonlyMap<string, KnownInput> {
-    return this.#known;
-  }
-
-  get sent(): { readonly inputs: readonly string[]; readonly ids: readonly string[] } {
-    return { inputs: this.#sent, ids: this.#sentIds };
-  }
-
-  /** Inputs that may be queued already. */
-  get doubtful(): ReadonlySet<string> {
-    return this.#doubtful;
-  }
-
-  /** When to call again for inputs that are held back, in seconds. */
-  get heldSeconds(): number {
-    return Math.ceil(this.#heldMs / 1000);
-  }
-
-  get trouble(): FiniError | null {
-    return this.#trouble;
-  }
-
-  /** Whether it waits for jobs that were queued before, whose records it has not been shown. */
-  get hasUnshown(): boolean {
-    return [...this.#known.values()].some(
-      ({ id, joined }) => joined && this.#tracked.get(id)?.record === null,
-    );
+    this.deadline = options.deadline;
+    this.#kind = kind;
+    this.#options = options;
+    this.#onStep = onStep;
   }
 
   /** Waits for what an input is known to mean. */
   add(input: string, known: KnownInput, baseline: Baseline | null): void {
-    this.#known.set(input, known);
+    this.known.set(input, known);
     this.#track(known.id, baseline);
   }
 
@@ -165,25 +134,24 @@ export class Wait<Job> {
     baselineOf: (id: string) => Baseline | null,
   ): void {
     this.settleDoubt(inputs);
-    this.#sent = inputs;
-    this.#sentIds = ids;
+    this.sent = { inputs, ids };
     for (const id of ids) this.#track(id, baselineOf(id));
   }
 
   /** Notes that nobody knows whether these inputs are queued. */
   doubt(inputs: Iterable<string>): void {
-    for (const input of inputs) this.#doubtful.add(input);
+    for (const input of inputs) this.doubtful.add(input);
   }
 
   /** Notes that it is known of these inputs whether they are queued. */
   settleDoubt(inputs: Iterable<string>): void {
-    for (const input of inputs) this.#doubtful.delete(input);
+    for (const input of inputs) this.doubtful.delete(input);
   }
 
   /** Notes that these inputs may be queued already, and when to call again for each. */
   hold(heldMs: ReadonlyMap<string, number>): void {
     this.doubt(heldMs.keys());
-    this.#heldMs = Math.max(this.#heldMs, ...heldMs.values());
+    this.heldSeconds = Math.ceil(Math.max(0, ...heldMs.values()) / 1000);
   }
 
   /**
@@ -193,7 +161,7 @@ export class Wait<Job> {
    */
   take(record: Job, neverQueued = false): boolean {
     const { idOf, isNews, isOlder, inShort, statusOf } = this.#kind;
-    const tracked = this.#tracked.get(idOf(record));
+    const tracked = this.tracked.get(idOf(record));
     if (tracked === undefined) return true;
     const news = isNews(record, tracked.baseline);
     // Answers can arrive out of order. With a baseline, the job ID shows which record is newer;
@@ -240,17 +208,17 @@ export class Wait<Job> {
   ): Promise<void> {
     this.progress('waiting');
     const watch = {
-      ids: this.#tracked.keys(),
-      // What was queued before this call may have ended before it, too.
-      since: this.hasUnshown ? null : since,
+      ids: this.tracked.keys(),
+      // A job that was queued before this call may have ended before it, too.
+      since: this.#hasUnshown() ? null : since,
       isNew,
       take: async (job: Job) => this.take(job, await wasNeverQueued(job)),
       onGone: (id: string) => {
-        const tracked = this.#tracked.get(id);
+        const tracked = this.tracked.get(id);
         if (tracked !== undefined) tracked.gone = true;
       },
       onRound: async (trouble: FiniError | null) => {
-        this.#trouble = trouble;
+        this.trouble = trouble;
         this.progress('waiting');
         await onRound();
       },
@@ -260,48 +228,55 @@ export class Wait<Job> {
 
   /** Reports how far it has come. */
   progress(phase: WaitProgress['phase']): void {
-    const all = [...this.#tracked.values()];
+    const all = [...this.tracked.values()];
     const count = (state: SourceState) => all.filter((one) => this.stateOf(one) === state).length;
     const isRunning = ({ record }: Tracked<Job>) =>
       record !== null && this.#kind.statusOf(record) === 'IN_PROGRESS';
-    this.options.onProgress({
+    this.#options.onProgress({
       total: this.inputs.length,
       completed: count('completed'),
       failed: count('failed'),
       phase,
       inProgress: all.filter(isRunning).length,
-      trouble: this.#trouble,
+      trouble: this.trouble,
     });
   }
 
   /** What is true of the inputs so far. */
   standing(): Standing {
-    const known = [...this.#known.values()];
+    const known = [...this.known.values()];
     const idsOf = (joined: boolean) =>
       known.filter((one) => one.joined === joined).map((one) => one.id);
-    const queued = new Set([...this.#sentIds, ...idsOf(false)]);
-    const sent = new Set(this.#sent);
+    const queued = new Set([...this.sent.ids, ...idsOf(false)]);
+    const sent = new Set(this.sent.inputs);
     const isLeft = (input: string) =>
-      !this.#known.has(input) && !sent.has(input) && !this.#doubtful.has(input);
+      !this.known.has(input) && !sent.has(input) && !this.doubtful.has(input);
     return {
       queued: [...queued],
       joined: [...new Set(idsOf(true))].filter((id) => !queued.has(id)),
-      doubtful: this.inputs.filter((input) => this.#doubtful.has(input)),
+      doubtful: this.inputs.filter((input) => this.doubtful.has(input)),
       left: this.inputs.filter(isLeft),
     };
   }
 
   /** Says that the time was over earlier than was asked, and why, if that is so; else null. */
   endedEarly(hasUnfinished: boolean): EndedEarly | null {
-    const { askedSeconds } = this.options;
+    const { askedSeconds } = this.#options;
     if (askedSeconds === undefined || !hasUnfinished) return null;
     return { waitedSeconds: Math.round(this.deadline.elapsedSeconds), askedSeconds };
   }
 
+  /** Whether it waits for jobs that were queued before, whose records it has not been shown. */
+  #hasUnshown(): boolean {
+    return [...this.known.values()].some(
+      ({ id, joined }) => joined && this.tracked.get(id)?.record === null,
+    );
+  }
+
   #track(id: string, baseline: Baseline | null): void {
-    if (this.#tracked.has(id)) return;
+    if (this.tracked.has(id)) return;
     const young = { record: null, fresh: false, gone: false, neverQueued: false };
-    this.#tracked.set(id, { id, ...young, baseline });
+    this.tracked.set(id, { id, ...young, baseline });
   }
 
   #isSettled(tracked: Tracked<Job>): boolean {

@@ -23,6 +23,8 @@ export class MemoryStore implements Store {
   readonly #kept = new Set<Kept>();
   readonly #reservations = new Map<string, Reservation>();
   #characters = 0;
+  /** When the last record expires. */
+  #lastExpiry = 0;
 
   shelf<Value>(): Shelf<Value> {
     const records = new Map<string, Kept & { readonly value: Value }>();
@@ -45,6 +47,7 @@ export class MemoryStore implements Store {
       put: async (entries, milliseconds) => {
         this.#forgetExpired();
         const expiresAt = now() + milliseconds;
+        this.#lastExpiry = Math.max(this.#lastExpiry, expiresAt);
         for (const [key, value] of entries) {
           forget(key);
           const characters = key.length + JSON.stringify(value).length;
@@ -88,8 +91,7 @@ export class MemoryStore implements Store {
 
   /** Whether there is nothing left to remember. */
   get isEmpty(): boolean {
-    this.#forgetExpired();
-    return this.#kept.size === 0;
+    return this.#lastExpiry <= now();
   }
 
   /** Forgets what was put in first. The answer is whether there was anything. */
