@@ -19,7 +19,7 @@ export interface Workspace {
   readonly ingestion: Ingestion;
   readonly generation: Generation;
   readonly publishing: Publishing;
-  /** What earlier calls have queued, by the handles that they gave. */
+  /** Batches that earlier calls have queued, by their handles. */
   readonly batches: Batches;
   /** How long a wait lasts where a call does not say, in seconds. */
   readonly waitTimeoutSeconds: number;
@@ -48,7 +48,7 @@ interface KeyState {
   readonly store: MemoryStore;
   readonly connections: Connections;
   readonly budget: Budget;
-  /** What a key's users share; undefined while there are none, since it holds the key. */
+  /** The workspace that a key's users share; undefined while there are none, since it holds the key. */
   workspace: Workspace | undefined;
   users: number;
   /** When its last user left. */
@@ -60,7 +60,7 @@ export interface Lease {
   /** @throws {MissingKeyError} where there is no key. */
   readonly workspace: () => Workspace;
   /**
-   * What must not go out to this client: its own key and the server's secrets, but no other
+   * Secrets that must not go out to this client: its own key and the server's secrets, but no other
    * client's key, which would let one client tamper with, or guess at, what another is told.
    */
   readonly secrets: Secrets;

@@ -2,16 +2,16 @@ import type { FiniClient } from '../fini/client.ts';
 import type { Deadline } from '../fini/deadline.ts';
 import type { FiniArticle } from '../fini/knowledge.ts';
 
-/** What Fini tells apart: what agents answer from, and what is to be reviewed first. */
+/** The types that Fini tells apart: articles that agents answer from, and drafts to be reviewed first. */
 export const ARTICLE_TYPES = ['live', 'draft'] as const;
 
-/** What Fini tells apart. */
+/** A type of article that Fini tells apart. */
 export type ArticleType = (typeof ARTICLE_TYPES)[number];
 
-/** Where an article stands. A published draft stays among the drafts, but waits for nobody. */
+/** The state of an article. A published draft stays among the drafts, but waits for nobody. */
 export type ArticleState = ArticleType | 'published_draft';
 
-/** Where an article stands, by its fields alone. */
+/** Reads the state of an article from its fields alone. */
 export function articleStateOf(article: FiniArticle): ArticleState {
   const { isDraftPublished, originalArticleId } = article;
   if (isDraftPublished === true) return 'published_draft';

@@ -7,7 +7,7 @@ const BATCH_MS = 24 * 60 * 60_000;
 const HANDLE_CHARACTERS = 'ACDEFGHJKLMNPQRTUVWXYZ234679';
 const HANDLE_LENGTH = 5;
 
-/** What one call queued or joined, under a handle that later calls take in place of IDs. */
+/** The jobs that one call queued or joined, under a handle that later calls take in place of IDs. */
 export interface Batch {
   /** A short name, such as `b7Q4M2`. It means something only together with the key of its workspace. */
   readonly handle: string;

@@ -27,13 +27,13 @@ interface Sighting {
 }
 
 /**
- * What changes in one workspace, for every wait at once. The list is ordered by change, so each
+ * Reads what changes in one workspace, for every wait at once. The list is ordered by change, so each
  * round reads it from its top down to what the round before has read: requests grow with what
  * changes, never with how many sources or waits there are.
  */
 export class Changes extends Poller<FiniDocument> {
   readonly #fini: FiniClient;
-  /** What is awaited: a source without a sighting may have changed unseen. */
+  /** Awaited sources by ID. One without a sighting may have changed unseen. */
   readonly #sightings = new Map<string, Sighting>();
   /** Every change before this has been read, in milliseconds since 1970; null if none has. */
   #readUpTo: number | null = null;
@@ -127,7 +127,7 @@ export class Changes extends Poller<FiniDocument> {
     }
   }
 
-  /** What a list does not show that was read back to a wait's oldest change has not changed since. */
+  /** A source that the list does not show, though it was read back to a wait's start, has not changed. */
   #noteUnchanged(watches: readonly SourceWatch[], reaches: (time: number | null) => boolean): void {
     for (const { pending, since } of watches) {
       if (since === null || !reaches(since)) continue;

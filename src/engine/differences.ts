@@ -2,7 +2,7 @@ import type { FiniArticle } from '../fini/knowledge.ts';
 import { fieldText } from './article-list.ts';
 
 /**
- * What publishing a draft changes in one part of its live article. Where nothing goes and nothing
+ * A change that publishing a draft makes in one part of its live article. If nothing goes and nothing
  * comes, only the order of its items or the spacing of its text changes.
  */
 export interface Difference {
@@ -16,13 +16,13 @@ export interface Difference {
     | 'escalation'
     | 'active'
     | 'in the help center';
-  /** What goes: the whole of a short part, else its paragraphs or items. */
+  /** The text that goes: the whole of a short part, else its paragraphs or items. */
   readonly removed: readonly string[];
-  /** What comes in its place. */
+  /** The text that comes in its place. */
   readonly added: readonly string[];
 }
 
-/** What differs between a live article and a draft of it. */
+/** Finds the differences between a live article and a draft of it. */
 export function differencesBetween(live: FiniArticle, draft: FiniArticle): Difference[] {
   // A field that the draft lacks is not sent, so it stays as it is.
   const same = { active: draft.active ?? live.active, public: draft.public ?? live.public };

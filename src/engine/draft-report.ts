@@ -38,7 +38,7 @@ export interface GenerationReport {
   readonly elapsedSeconds: number;
   /** When to call again for sources that may have been queued, in seconds. */
   readonly heldSeconds: number;
-  /** What kept Fini from answering the last status check, or null. */
+  /** The error that kept Fini from answering the last status check, or null. */
   readonly trouble: FiniError | null;
   /** The wait was cut short because the client asked for no progress, or null. */
   readonly endedEarly: EndedEarly | null;

@@ -16,7 +16,7 @@ export interface Baseline {
 }
 
 /**
- * Whether what a record says now was written after the baseline, and so belongs to the job queued
+ * Tells whether what a record says now was written after the baseline, and so belongs to the job queued
  * since: Fini leaves the old `COMPLETED` on a record until the new job starts. A job ID decides,
  * since a record may be touched without a new job; without one, time does.
  */
@@ -37,7 +37,7 @@ export function isFresh(document: FiniDocument, baseline: Baseline): boolean {
 }
 
 /**
- * Whether what a record says now is news of the job queued since the baseline, running or ended. A
+ * Tells whether what a record says now is news of the job queued since the baseline, running or ended. A
  * job that runs counts unless the baseline knows it: it then ran before.
  */
 export function isNews(document: FiniDocument, baseline: Baseline | null): boolean {
@@ -45,7 +45,7 @@ export function isNews(document: FiniDocument, baseline: Baseline | null): boole
   return isInFlight(document) && !baseline.records.has(document.id);
 }
 
-/** Whether a record was read before the one that is known. */
+/** Tells whether a record was read before the one that is known. */
 export function isOlder(document: FiniDocument, known: FiniDocument | null): boolean {
   const [readAt, knownAt] = [document, known].map((one) => timeOf(one?.updatedAt ?? null));
   return readAt != null && knownAt != null && readAt < knownAt;

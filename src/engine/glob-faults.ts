@@ -2,7 +2,7 @@ import { quoted } from '../text.ts';
 import { alternativesOf, MAXIMUM_ALTERNATIVES } from './globs.ts';
 
 /*
- * What is refused before anything is crawled: people and models write regular expressions, lists and
+ * Globs are checked before anything is crawled: people and models write regular expressions, lists and
  * hosts where a glob is meant, and would get other pages than they expect.
  */
 
@@ -12,7 +12,7 @@ const LONGEST_GLOB = 200;
 const REGULAR_EXPRESSION =
   'looks like a regular expression, but a glob has only *, **, ? and {a,b}: write "/blog/**" for /blog and everything below it';
 
-/** What is not a glob here, or may mean two things, and what to write instead. */
+/** Patterns of texts that are no globs here, or may mean two things, and what to write instead. */
 const FOREIGN: readonly { pattern: RegExp; fault: string | ((glob: string) => string) }[] = [
   { pattern: /^\s*$/, fault: 'is empty: remove it' },
   { pattern: /^!/, fault: 'starts with "!": remove it and move the glob to include or exclude' },
@@ -74,7 +74,7 @@ export function globFault(glob: string): string | null {
     : null;
 }
 
-/** What is wrong with a list of globs, a sentence each. */
+/** Finds the faults of a list of globs, a sentence each. */
 export function globFaults(globs: readonly string[]): string[] {
   if (globs.length > MAXIMUM_GLOBS) {
     return [`There are ${globs.length} globs, but at most ${MAXIMUM_GLOBS} are allowed.`];

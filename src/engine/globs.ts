@@ -16,7 +16,7 @@ const MAXIMUM_STEPS = 50_000_000;
 
 const BRACES = /\{([^{}]*)\}/;
 
-/** What globs match: the pages that match any of them, and the globs that no page matches. */
+/** The result of globs: the pages that match any of them, and the globs that no page matches. */
 export interface GlobMatches {
   readonly pages: ReadonlySet<string>;
   readonly idle: readonly string[];
@@ -61,7 +61,7 @@ export async function matchGlobs(
   return { pages: matched, idle: [...idle] };
 }
 
-/** What a glob with braces stands for; null where that is too much. */
+/** The globs that one with braces stands for; null if they are too many. */
 export function alternativesOf(glob: string): string[] | null {
   let globs = [glob];
   while (globs.some((one) => BRACES.test(one))) {
@@ -118,7 +118,7 @@ interface Work {
   stepsLeft: number;
 }
 
-/** What stands for any number of items, and what for one. */
+/** Tells which parts of a pattern stand for any number of items, and which for one. */
 interface Level<Part, Item> {
   readonly isAnyNumber: (part: Part) => boolean;
   readonly isOne: (part: Part, item: Item, work: Work) => boolean;
@@ -135,7 +135,7 @@ const FOLDERS: Level<Name, Name> = {
 };
 
 /**
- * Whether items follow a pattern in which some parts stand for any number of items. The last such
+ * Tells whether items follow a pattern in which some parts stand for any number of items. The last such
  * part takes as few as will do, so no earlier one need be tried again: the steps are at most as
  * many as the product of both lengths.
  */

@@ -13,14 +13,14 @@ import { pagesOf } from './list.ts';
 import type { Report } from './source-report.ts';
 import type { WaitOptions } from './wait.ts';
 
-/** Which of a provider's items are wanted: all that Fini has not, those that match, or just these. */
+/** The provider's items that are wanted: all that Fini has not, those that match, or just these. */
 export type Choice =
   | { readonly all: true }
   | { readonly search: string }
   /** The provider's own IDs, or the items' URLs; also of items that Fini has. */
   | { readonly externalIds: readonly string[] };
 
-/** What an import adds, and what it continues with. */
+/** The items that an import adds, and the sources that it continues with. */
 export interface ImportPlan {
   /** How many items the provider has that Fini has not. */
   readonly listed: number;
@@ -42,7 +42,7 @@ export interface ImportPlan {
   readonly unreadable: number;
 }
 
-/** What became of an import. Every item is in the report or in `unregistered`, or `trouble` has it. */
+/** The result of an import. Every item is in the report or in `unregistered`, or `trouble` has it. */
 export interface ImportResult {
   /** Null where Fini registered nothing, or where trouble came before its end. */
   readonly report: Report | null;
@@ -50,7 +50,7 @@ export interface ImportResult {
   readonly unregistered: readonly ProviderResource[];
   /** How many sources Fini made, or knew, of the items. */
   readonly registered: number;
-  /** What kept the import from its end, or null. */
+  /** The error that kept the import from its end, or null. */
   readonly trouble: FiniError | IngestionError | null;
 }
 
@@ -156,7 +156,7 @@ async function planNamed(
   const toAdd = resources.filter(isWanted);
   const known: FiniDocument[] = [];
   let searchedInPart = false;
-  // Discovery leaves out what has been imported (fini-api.md, the table of routes).
+  // Fini's list of a provider's items leaves out items that were imported successfully.
   if (missing.size > 0) {
     for await (const documents of sources) {
       known.push(...documents.filter(isWanted));
@@ -269,7 +269,7 @@ async function* sourcesOf(
   }
 }
 
-/** Whether there is no time for a further request. */
+/** Tells whether there is no time for a further request. */
 function isOver({ endsAt, signal }: Deadline): boolean {
   return !signal.aborted && now() > endsAt - SHORTEST_REQUEST_MS;
 }
@@ -335,7 +335,7 @@ export async function runImport(
     );
     return { report, unregistered, registered: ids.size, trouble };
   } catch (error) {
-    // What was queued must be named, whatever else fails.
+    // Sources that were queued must be named, whatever else fails.
     if (signal.aborted) throw error;
     const queued = (report?.sources ?? []).map((source) => source.id);
     const standing = trouble ?? { queued, joined: [], doubtful: [], left: [] };

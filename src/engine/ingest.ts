@@ -32,7 +32,7 @@ export class IngestionError extends Error implements Standing {
   readonly left: readonly string[];
   /** The call queues nothing, and Fini has shown none of its sources. */
   readonly unread: boolean;
-  /** What the call was to queue; null if that was nothing, or nothing is left of it. */
+  /** The request that the call was to send; null if that was nothing, or nothing is left of it. */
   readonly request: IngestRequest | null;
   /** As {@link Ingestion.waitFor} takes it, for what was queued; null if nothing tells. */
   readonly queuedAfter: number | null;
@@ -68,7 +68,7 @@ export class IngestionError extends Error implements Standing {
   }
 }
 
-/** What a request that queues without waiting has come to. */
+/** The result of a request that queues without waiting. */
 export interface QueuedBatch<Answer> {
   readonly queued: Answer;
   /** For {@link Ingestion.waitFor}; null if nothing tells. */
@@ -90,7 +90,7 @@ export interface BatchStates {
 interface SourceWait {
   readonly wait: Wait<FiniDocument>;
   readonly handle: string;
-  /** What the call is to queue, or null. */
+  /** The request that the call is to send, or null. */
   readonly request: IngestRequest | null;
   queuedAfter: number | null;
   /** Something was queued, or may have been, or is waited for: there is a batch to come back to. */
@@ -428,7 +428,7 @@ export class Ingestion {
     for (const id of gone) await this.#memory.sources.forgetSource(id);
   }
 
-  /** Whether a record shows no job, and none can be on its way that this process knows of. */
+  /** Tells whether a record shows no job, and none can be on its way that this process knows of. */
   async #wasNeverQueued(document: FiniDocument): Promise<boolean> {
     if (!hasNoJob(document) || (await this.#memory.sources.hasQueued(document))) return false;
     const { id, originalUrl } = document;

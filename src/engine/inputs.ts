@@ -3,7 +3,7 @@ import { hasUnseen, parsedUrl } from '../text.ts';
 import { inputKey } from './identity.ts';
 
 /*
- * What may be passed to ingest: URLs for `web`, source IDs for every other source. Fini names
+ * Ingest takes URLs for `web`, source IDs for every other source. Fini names
  * mixing them up as the most common cause of failed imports, so a
  * mix-up is found here, before any request, and every bad item is named at once.
  */
@@ -20,17 +20,17 @@ const HOST_AND_PATH = /^[^\s/:?#@]+\.[a-z]{2,}(:\d+)?([/?#]|$)/i;
 
 const LABELLED_ID = 'IDs with a label: pass one ID per item, without labels';
 
-/** Whether a text has the form of a source ID: a UUID, in any case. */
+/** Tells whether a text has the form of a source ID: a UUID, in any case. */
 export function isSourceId(text: string): boolean {
   return UUID.test(text);
 }
 
-/** Whether a text is a URL that Fini can fetch: absolute, http(s), a host, no credentials. */
+/** Tells whether a text is a URL that Fini can fetch: absolute, http(s), a host, no credentials. */
 export function isWebUrl(text: string): boolean {
   return webUrlFault(text) === null;
 }
 
-/** What URLs are for, which decides what would be right in the place of something else. */
+/** The purpose of URLs: it decides what would be right in the place of something else. */
 export type UrlPurpose = 'ingest' | 'crawl';
 
 /** Why a text is not such a URL, in words that follow "are", with what would be right. */

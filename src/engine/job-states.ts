@@ -19,12 +19,12 @@ export const DOUBT_MS = 60_000;
 /** When to call again for an input whose source is not known yet: by then a young record shows its URL. */
 export const UNNAMED_MS = 10_000;
 
-/** Whether a job is waiting or running. */
+/** Tells whether a job is waiting or running. */
 export function isInFlight(document: FiniDocument): boolean {
   return document.linkedJobStatus === 'PENDING' || document.linkedJobStatus === 'IN_PROGRESS';
 }
 
-/** Whether Fini shows no job at all: the source was never ingested, or its first job does not show yet. */
+/** Tells whether Fini shows no job at all: the source was never ingested, or its first job does not show yet. */
 export function hasNoJob(document: FiniDocument): boolean {
   return !document.linkedJobStatus && !document.linkedJobId;
 }
@@ -47,7 +47,7 @@ export function timeOf(text: string | null): number | null {
   return Number.isNaN(time) ? null : time;
 }
 
-/** Whether a job has been waiting for so long that it counts as lost. */
+/** Tells whether a job has been waiting for so long that it counts as lost. */
 export function isStuck(document: FiniDocument): boolean {
   const changedAt = timeOf(document.updatedAt) ?? Date.now();
   return document.linkedJobStatus === 'PENDING' && Date.now() - changedAt > JOB_LOST_MS;

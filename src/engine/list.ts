@@ -63,39 +63,39 @@ export async function* pagesOf(
 /** How many pages one call reads at the most. */
 const MAXIMUM_REQUESTS = 10;
 
-/** What a list can be narrowed to that Fini has no filter for. */
+/** Statuses to narrow a list to; Fini has no filter for them. */
 export const SOURCE_STATUSES = ['completed', 'failed', 'running', 'never_ingested'] as const;
 
 /** How a source's latest job stands, as a list tells it apart. */
 export type SourceStatus = (typeof SOURCE_STATUSES)[number];
 
-/** Which sources are wanted, and from where on. */
+/** A query of the list: the sources that are wanted, and where to begin. */
 export interface SourceQuery {
   readonly filters: SourceFilters;
   readonly status?: SourceStatus | undefined;
-  /** Where the call before stopped. */
+  /** The place at which the call before stopped. */
   readonly cursor?: string | undefined;
   /** With a cursor: `next` (the default) reads older changes, `previous` newer ones. */
   readonly direction?: 'next' | 'previous' | undefined;
 }
 
-/** What was read of the list. */
+/** The part of the list that was read. */
 export interface SourceList {
   /** Those that match, newest change first, without their text. */
   readonly documents: readonly FiniDocument[];
   /** How many sources were looked at, those that do not match included. */
   readonly read: number;
-  /** Whether every source that was looked at matched. */
+  /** Tells whether every source that was looked at matched. */
   readonly allMatched: boolean;
   /** How many records had no ID and had to be left out. */
   readonly unreadable: number;
-  /** Whether there are sources that were not looked at, or that match and found no room. */
+  /** Tells whether there are sources that were not looked at, or that match and found no room. */
   readonly hasMore: boolean;
   /** Leads on to them; undefined where there are none, or no way to them. */
   readonly nextCursor: string | undefined;
   /** Reading ended before `limit` sources were found, though there are more. */
   readonly stoppedEarly: boolean;
-  /** What kept a page after the first from being read, or null. */
+  /** The error that kept a later page from being read, or null. */
   readonly trouble: FiniError | null;
 }
 
@@ -188,7 +188,7 @@ export async function readSources(
   }
 }
 
-/** Whether a source passes every filter. */
+/** Tells whether a source passes every filter. */
 function matcherOf(
   filters: SourceFilters,
   status: SourceStatus | undefined,

@@ -30,7 +30,7 @@ export interface Look extends Baseline {
 
 /**
  * Looks at the list before something is queued. It is ordered by change, so its top tells what runs.
- * What it does not find within eight requests is unknown.
+ * A source that it does not find within eight requests is unknown.
  *
  * @param mayRun Inputs whose job may be running.
  * @param known Inputs that Fini should have: their records tell a new job from the one before it.

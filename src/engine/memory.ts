@@ -10,7 +10,7 @@ import { Recent } from './recent.ts';
 /** How often a call that waits for another one's reservation looks again. */
 const LOOK_AGAIN_MS = 20;
 
-/** What the engine remembers of one workspace between calls. */
+/** The engine's memory of one workspace between calls. */
 export class Memory {
   readonly #store: Store;
   readonly batches: Batches;
@@ -62,7 +62,7 @@ export class Memory {
     }
   }
 
-  /** Whether a call is about to queue one of these sources. */
+  /** Tells whether a call is about to queue one of these sources. */
   isQueueing(names: readonly string[]): Promise<boolean> {
     return this.#store.isReserved(names.map((name) => reservationName('sources', name)));
   }

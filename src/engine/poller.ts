@@ -7,9 +7,9 @@ import { FiniError } from '../fini/errors.ts';
 const LONGEST_PAUSE = 10;
 const PAUSE_GROWTH = 1.25;
 
-/** What one call waits for. */
+/** The jobs that one call waits for. */
 export interface Watch<Job> {
-  /** What to watch, by ID, until each is settled or gone. */
+  /** The IDs to watch, until each is settled or gone. */
   readonly ids: Iterable<string>;
   /** The oldest change that may matter, in milliseconds since 1970; null for any. */
   readonly since: number | null;
@@ -26,7 +26,7 @@ export interface Watch<Job> {
 /** A watch, and how far it has come. */
 export interface ActiveWatch<Job> extends Watch<Job> {
   readonly deadline: Deadline;
-  /** What it still waits for, by ID. */
+  /** The IDs that it still waits for. */
   readonly pending: Set<string>;
   readonly end: () => void;
   readonly fail: (reason: unknown) => void;

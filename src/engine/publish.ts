@@ -36,9 +36,9 @@ export interface DraftToPublish {
   /** Null where Fini has none. */
   readonly draft: FiniArticle | null;
   readonly obstacle: Obstacle | null;
-  /** What is empty, with the obstacle `incomplete`. */
+  /** The empty fields, with the obstacle `incomplete`. */
   readonly missing: readonly RequiredField[];
-  /** What would be sent; null where there is an obstacle. */
+  /** The article to send; null if there is an obstacle. */
   readonly article: ArticleToPublish | null;
   /** The live article that it would update; null also where Fini has it no more. */
   readonly original: FiniArticle | null;
@@ -49,7 +49,7 @@ export interface DraftToPublish {
 }
 
 /**
- * What became of a draft: `published`; `refused` by Fini for itself; `doubtful`, since there was no
+ * A draft after publishing: `published`; `refused` by Fini for itself; `doubtful`, since there was no
  * answer; or `left`, since nothing was sent.
  */
 export interface PublishedDraft {
@@ -61,7 +61,7 @@ export interface PublishedDraft {
   readonly error: FiniError | null;
 }
 
-/** What Fini says of one draft alone; with other errors the next draft would fail, too. */
+/** Refusals that concern one draft alone; after any other error the next draft would fail, too. */
 const OWN_REFUSALS: readonly number[] = [400, 404, 406, 409, 422];
 
 /** Publishing tells by its own answer, and not by what was there before. */
@@ -186,7 +186,7 @@ export class Publishing {
     }
   }
 
-  /** Whether a draft shows that it is published; false also where nobody can tell. */
+  /** Tells whether a draft shows that it is published; false also where nobody can tell. */
   async #isPublished(id: string, call: Deadline): Promise<boolean> {
     try {
       const [draft] = await this.#fini.getArticles([id], call);
@@ -203,7 +203,7 @@ export class Publishing {
   }
 
   /**
-   * Whether articles are drafts. Their fields do not always tell, since any may be missing: the lists
+   * Tells whether articles are drafts. Their fields do not always tell, since any may be missing: the lists
    * of drafts and of live articles do.
    */
   async #statesOf(articles: readonly FiniArticle[], call: Deadline) {
@@ -248,7 +248,7 @@ function obstacleOf(
   return missing.length > 0 ? 'incomplete' : null;
 }
 
-/** Whether another of these drafts that could be published updates the same live article. */
+/** Tells whether another of these drafts that could be published updates the same live article. */
 function hasRival(one: DraftToPublish, all: readonly DraftToPublish[]): boolean {
   const originalOf = ({ draft, obstacle }: DraftToPublish) =>
     obstacle === null ? draft?.originalArticleId?.toLowerCase() : undefined;
@@ -258,7 +258,7 @@ function hasRival(one: DraftToPublish, all: readonly DraftToPublish[]): boolean 
   );
 }
 
-/** What Fini demands, and has a 400 for where it is empty. */
+/** The empty ones of the fields that Fini demands: it answers 400 without them. */
 function missingFields(draft: FiniArticle): RequiredField[] {
   const { title, mainKnowledge, agentInstruction, questions, keywords, parentFolderId } = draft;
   const empty: readonly [RequiredField, boolean][] = [

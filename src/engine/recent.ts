@@ -35,7 +35,7 @@ export interface NewRequest {
   readonly processing?: Processing | null;
 }
 
-/** What a request queued, as its answer tells. */
+/** IDs that a request queued, as its answer tells. */
 export interface QueuedIds {
   readonly ids: readonly string[];
   /** By input, as far as the answer tells. */
@@ -86,7 +86,7 @@ export class Recent {
     return found;
   }
 
-  /** Whether a source was queued lately, or may have been, by its ID or its URL. */
+  /** Tells whether a source was queued lately, or may have been, by its ID or its URL. */
   async hasQueued({ id, originalUrl }: FiniDocument): Promise<boolean> {
     return (await this.of([id, originalUrl ?? id])).size > 0;
   }
@@ -152,8 +152,8 @@ export class Recent {
   }
 
   /**
-   * What tells the newest job of a source from the one before it: the record as it was, where it was
-   * seen, and else when the caller says that the job was queued, or when it was queued from here.
+   * Baselines that tell the newest job of a source from the one before it: by the record as it was, if
+   * it was seen, and else by when the caller says that the job was queued, or when it was queued from here.
    */
   async baselines(
     ids: readonly string[],
@@ -257,7 +257,7 @@ export class Recent {
   }
 }
 
-/** Whether a request that failed may have been carried out all the same. */
+/** Tells whether a request that failed may have been carried out all the same. */
 export function mayBeCarriedOut(error: unknown): boolean {
   return !(error instanceof FiniError && error.surelyNotCarriedOut);
 }
@@ -266,7 +266,7 @@ function msLeft({ forgottenAt }: RecentRequest): number {
   return Math.max(0, forgottenAt - Date.now());
 }
 
-/** What tells the newest job of a source from the one before it, as far as is known. */
+/** The baseline that tells the newest job of a source from the one before it, or null. */
 function baselineOf(
   id: string,
   remembered: Baseline | undefined,
@@ -327,7 +327,7 @@ function openInputs(
   const open = new Map<string, string>();
   const hold = new Map<string, number>();
   for (const input of inputs) {
-    // Where Fini gave an input no ID, it may be another spelling of a page of the same request.
+    // An input without an ID may be another spelling of a page of the same request.
     const id = idOf[inputKey(input)] ?? (hasUnnamed ? undefined : alike.get(looseKey(input)));
     if (id === undefined ? !hasUnnamed : !openIds.has(id)) continue;
     if (newestChange === null) hold.set(input, msLeft(request));

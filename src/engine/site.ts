@@ -9,7 +9,7 @@ import { isWebUrl } from './inputs.ts';
 /** Fini's own default; with globs it is the least that is crawled, since they leave pages out. */
 const DEFAULT_CRAWL = 250;
 
-/** Which pages of a site are wanted. */
+/** The pages of a site that are wanted. */
 export interface SiteFilter {
   /** Globs of which a page must match one; none means every page. */
   readonly include: readonly string[];
@@ -26,7 +26,7 @@ export interface UnusableLink {
   readonly fault: string;
 }
 
-/** What a crawl found. */
+/** The result of a crawl. */
 export interface CrawledPages {
   /** In the order of the crawl, normalised, each once. */
   readonly pages: readonly string[];
@@ -34,7 +34,7 @@ export interface CrawledPages {
   readonly unusable: readonly UnusableLink[];
   /** The number at which the crawl ended, where it did, so that the site may have more; or null. */
   readonly endedAt: number | null;
-  /** What Fini said of the crawl. */
+  /** Fini's message about the crawl. */
   readonly message: string | null;
 }
 

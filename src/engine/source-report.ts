@@ -28,7 +28,7 @@ export type Outcome = 'completed' | 'partial' | 'failed' | 'timed_out';
 /** The account of a wait: every input is in `sources` or `unqueued`, exactly once. */
 export interface Report {
   readonly outcome: Outcome;
-  /** What became of the inputs: a source that two inputs mean counts twice. */
+  /** Inputs by outcome: a source that two inputs mean counts twice. */
   readonly counts: {
     /** The sum of the other four. */
     readonly submitted: number;
@@ -47,7 +47,7 @@ export interface Report {
   readonly heldSeconds: number;
   /** The sources among them that were waited for but were never ingested. */
   readonly neverIngested: readonly FiniDocument[];
-  /** Which inputs went unqueued could not be told for sure: some records do not show their URL. */
+  /** The unqueued inputs are a guess, since some records do not show their URL. Their number is right. */
   readonly unqueuedIsGuess: boolean;
   readonly elapsedSeconds: number;
   /**
@@ -55,7 +55,7 @@ export interface Report {
    * terminal status older than that is of an earlier job. Null if nothing tells.
    */
   readonly queuedAfter: number | null;
-  /** What kept Fini from answering the last status check, or null. */
+  /** The error that kept Fini from answering the last status check, or null. */
   readonly trouble: FiniError | null;
   /** The wait was cut short because the client asked for no progress, or null. */
   readonly endedEarly: EndedEarly | null;
@@ -147,7 +147,7 @@ function ignoredSettings(
   });
 }
 
-/** Which input of a request became which source. */
+/** Pairs of a request's inputs and sources. */
 interface Match {
   /** By input; two inputs may have one source. */
   readonly found: ReadonlyMap<string, Tracked<FiniDocument>>;
@@ -155,7 +155,7 @@ interface Match {
   readonly unmatchedSources: readonly Tracked<FiniDocument>[];
   /** Inputs whose sources are among the unmatched ones. */
   readonly unnamedInputs: readonly string[];
-  /** Which inputs got no source is a guess. */
+  /** The inputs without a source are a guess. */
   readonly isGuess: boolean;
 }
 

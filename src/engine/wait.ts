@@ -47,18 +47,18 @@ export interface Tracked<Job> {
   gone: boolean;
   /** It has no job and none is on its way, so there is nothing to wait for. */
   neverQueued: boolean;
-  /** What tells its new job from the one before; null if nothing does. */
+  /** The baseline that tells its new job from the one before; null if nothing does. */
   readonly baseline: Baseline | null;
 }
 
-/** What a wait has to know of its kind of jobs. */
+/** A kind of jobs, as a wait has to know it. */
 export interface JobKind<Job> {
   readonly idOf: (job: Job) => string;
   readonly stateOf: (job: Job) => SourceState;
   readonly statusOf: (job: Job) => string | null;
-  /** Whether a record is news of the job that is waited for. */
+  /** Tells whether a record is news of the job that is waited for. */
   readonly isNews: (job: Job, baseline: Baseline | null) => boolean;
-  /** Whether a record was read before the one that is known. */
+  /** Tells whether a record was read before the one that is known. */
   readonly isOlder: (job: Job, known: Job | null) => boolean;
   /** The record without what no report shows: a long wait need not hold on to it. */
   readonly inShort: (job: Job) => Job;
@@ -73,7 +73,7 @@ export interface KnownInput {
   readonly processing: Processing | null;
 }
 
-/** What is true of a wait's inputs at some moment. */
+/** The state of a wait's inputs at some moment. */
 export interface Standing {
   /** IDs that Fini gave when this call queued, or that the call was told to wait for. */
   readonly queued: readonly string[];
@@ -87,7 +87,7 @@ export interface Standing {
 
 const NOTHING_SENT = { inputs: [], ids: [] };
 
-/** What one call waits for, and how it stands. */
+/** One call's wait: its inputs, and what is known of each. */
 export class Wait<Job> {
   readonly inputs: readonly string[];
   readonly deadline: Deadline;
@@ -101,7 +101,7 @@ export class Wait<Job> {
   readonly doubtful = new Set<string>();
   /** When to call again for inputs that are held back, in seconds. */
   heldSeconds = 0;
-  /** What kept Fini from answering the last status check, or null. */
+  /** The error that kept Fini from answering the last status check, or null. */
   trouble: FiniError | null = null;
   readonly #kind: JobKind<Job>;
   readonly #options: WaitOptions;
@@ -176,7 +176,7 @@ export class Wait<Job> {
     return this.#isSettled(tracked) || neverQueued;
   }
 
-  /** Where something stands, as far as it was followed. */
+  /** The state of something, as far as it was followed. */
   stateOf(tracked: Tracked<Job>): SourceState {
     if (tracked.gone) return 'failed';
     return tracked.fresh && tracked.record !== null
@@ -242,7 +242,7 @@ export class Wait<Job> {
     });
   }
 
-  /** What is true of the inputs so far. */
+  /** The state of the inputs so far. */
   standing(): Standing {
     const known = [...this.known.values()];
     const idsOf = (joined: boolean) =>
@@ -266,7 +266,7 @@ export class Wait<Job> {
     return { waitedSeconds: Math.round(this.deadline.elapsedSeconds), askedSeconds };
   }
 
-  /** Whether it waits for jobs that were queued before, whose records it has not been shown. */
+  /** Tells whether it waits for jobs that were queued before, whose records it has not been shown. */
   #hasUnshown(): boolean {
     return [...this.known.values()].some(
       ({ id, joined }) => joined && this.tracked.get(id)?.record === null,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import { now } from '../clock.ts';
 import { Secrets } from '../secrets.ts';
 import type { Budget } from './budget.ts';
 import { Connections, MAXIMUM_BODY_BYTES } from './connections.ts';
@@ -83,7 +84,7 @@ export function createHttp(options: HttpOptions): Http {
 
   return async (request) => {
     const { signal, endsAt, onPause } = request;
-    const retryUntil = endsAt ?? performance.now() + options.requestTimeoutMs;
+    const retryUntil = endsAt ?? now() + options.requestTimeoutMs;
     const maximumRetries = endsAt === undefined ? MAXIMUM_RETRIES : Number.POSITIVE_INFINITY;
     let stubborn = 0;
     let last: FiniError | undefined;
@@ -93,7 +94,7 @@ export function createHttp(options: HttpOptions): Http {
       } catch (error) {
         if (!(error instanceof FiniError)) throw error;
         const delay = retryDelay(error, retries, options.retryDelayMs);
-        const isLate = performance.now() + delay > retryUntil;
+        const isLate = now() + delay > retryUntil;
         // What never left, or is a read that the call's end cut short, says less than the one before.
         const isCutShort = isRead(request) && error.failure === 'timed_out' && isLate;
         const saysLess = error.failure === 'not_sent' || (isCutShort && endsAt !== undefined);
@@ -135,7 +136,7 @@ export function createHttp(options: HttpOptions): Http {
     const { operation, signal } = request;
     const isOver = () => signal?.aborted === true;
     if (isOver()) throw endedUnsent(request);
-    const left = (request.endsAt ?? Number.POSITIVE_INFINITY) - performance.now();
+    const left = (request.endsAt ?? Number.POSITIVE_INFINITY) - now();
     if (left <= 0) throw outOfTime(request);
     const timeoutMs = Math.min(options.requestTimeoutMs, left);
     const body = request.body === undefined ? null : JSON.stringify(request.body);

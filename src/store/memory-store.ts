@@ -89,7 +89,7 @@ export class MemoryStore implements Store {
     return this.#characters;
   }
 
-  /** Whether there is nothing left to remember. */
+  /** Tells whether there is nothing left to remember. */
   get isEmpty(): boolean {
     return this.#lastExpiry <= now();
   }

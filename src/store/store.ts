@@ -1,6 +1,6 @@
 /**
- * What outlives a call, for one workspace key: the latest requests that queued, batches, and what
- * calls under way have reserved. Everything in it is plain JSON and expires. It is asynchronous,
+ * Everything that outlives a call, for one workspace key: the latest requests that queued, batches,
+ * and the items that calls under way have reserved. Everything in it is plain JSON and expires. It is asynchronous,
  * since replicas may share it. Source texts never go into it, and it is found by a digest of the key.
  */
 export interface Store {
@@ -19,7 +19,7 @@ export interface Store {
     milliseconds: number,
   ): Promise<readonly string[]>;
 
-  /** Whether someone has reserved one of these names. */
+  /** Tells whether someone has reserved one of these names. */
   isReserved(names: readonly string[]): Promise<boolean>;
 
   /** Gives back what a holder has reserved. */
