@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto';
+import { now } from './clock.ts';
 import type { Config } from './config.ts';
+import type { Batches } from './engine/batches.ts';
+import { Generation } from './engine/drafts.ts';
+import { Ingestion } from './engine/ingest.ts';
+import { Memory } from './engine/memory.ts';
+import { Publishing } from './engine/publish.ts';
 import { Budget } from './fini/budget.ts';
 import { createFiniClient, type FiniClient } from './fini/client.ts';
 import { Connections } from './fini/connections.ts';
 import { createHttp } from './fini/http.ts';
-import { Ingestion } from './ingestion/ingestion.ts';
-import { Recent } from './ingestion/recent.ts';
-import { Generation } from './knowledge/generation.ts';
-import { Publishing } from './knowledge/publishing.ts';
-import { RecentRequests } from './knowledge/recent-requests.ts';
 import { Secrets } from './secrets.ts';
+import { MemoryStore } from './store/memory-store.ts';
 
 /** One Fini workspace, as the tools see it. */
 export interface Workspace {
@@ -17,6 +19,8 @@ export interface Workspace {
   readonly ingestion: Ingestion;
   readonly generation: Generation;
   readonly publishing: Publishing;
+  /** Batches that earlier calls have queued, by their handles. */
+  readonly batches: Batches;
   /** How long a wait lasts where a call does not say, in seconds. */
   readonly waitTimeoutSeconds: number;
 }
@@ -35,19 +39,19 @@ const RETRY_DELAY_PART = 0.25;
 
 /** How long the connections of a key that nobody uses stay open: longer than their keep-alive. */
 const LINGER_MS = 10_000;
-/** Of how many keys that nobody uses it is remembered what they queued, and how much in sum. */
+/** Limits on what is remembered for unused keys: number of keys, total characters of all keys. */
 const REMEMBERED_KEYS = 1_000;
 const REMEMBERED_CHARACTERS = 32_000_000;
 
-/** What outlives the use of a key, by its digest: the same client may come back in a moment. */
-interface Kept {
-  readonly recent: Recent;
-  readonly generated: RecentRequests;
-  readonly published: RecentRequests;
+/** Outlives the use of a key: the same client may come back in a moment. */
+interface KeyState {
+  readonly store: MemoryStore;
   readonly connections: Connections;
   readonly budget: Budget;
+  /** The workspace that a key's users share; undefined while there are none, since it holds the key. */
+  workspace: Workspace | undefined;
   users: number;
-  /** When its last user left, by `performance.now()`. */
+  /** When its last user left. */
   unusedSince: number;
 }
 
@@ -56,7 +60,7 @@ export interface Lease {
   /** @throws {MissingKeyError} where there is no key. */
   readonly workspace: () => Workspace;
   /**
-   * What must not go out to this client: its own key and the server's secrets, but no other
+   * Secrets that must not go out to this client: its own key and the server's secrets, but no other
    * client's key, which would let one client tamper with, or guess at, what another is told.
    */
   readonly secrets: Secrets;
@@ -66,15 +70,13 @@ export interface Lease {
 
 /**
  * The workspaces in use, by key: clients of one workspace share its watcher, and a key is kept only
- * as long as somebody uses it.
+ * as long as someone uses it.
  */
 export class Workspaces {
   readonly #config: Config;
   readonly #own: readonly string[];
   /** By the digest of a key, since a key is forgotten with its last use. The latest used come last. */
-  readonly #kept = new Map<string, Kept>();
-  readonly #open = new Map<string, { workspace: Workspace; kept: Kept }>();
-
+  readonly #kept = new Map<string, KeyState>();
   #tidying: NodeJS.Timeout | undefined;
 
   constructor(config: Config, secrets: Secrets) {
@@ -93,55 +95,57 @@ export class Workspaces {
       };
       return { workspace, secrets, release: () => undefined };
     }
-    const open = this.#open.get(apiKey) ?? this.#build(apiKey);
-    open.kept.users += 1;
-    this.#open.set(apiKey, open);
+    const digest = digestOf(apiKey);
+    const state = this.#kept.get(digest) ?? this.#newState();
+    this.#kept.set(digest, state);
+    const workspace = state.workspace ?? this.#build(apiKey, state);
+    state.workspace = workspace;
+    state.users += 1;
     this.#tidy();
     secrets.add(apiKey);
     let isReleased = false;
     return {
-      workspace: () => open.workspace,
+      workspace: () => workspace,
       secrets,
       release: () => {
         if (isReleased) return;
         isReleased = true;
-        open.kept.users -= 1;
-        if (open.kept.users > 0) return;
-        this.#open.delete(apiKey);
-        this.#leave(apiKey, open.kept);
+        state.users -= 1;
+        if (state.users > 0) return;
+        state.workspace = undefined;
+        state.unusedSince = now();
+        this.#kept.delete(digest);
+        this.#kept.set(digest, state);
+        this.#tidyLater();
       },
     };
   }
 
-  #build(apiKey: string): { workspace: Workspace; kept: Kept } {
-    const { baseUrl, requestTimeoutMs, pollIntervalMs, waitTimeoutSeconds } = this.#config;
-    const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
-    const kept = this.#kept.get(digestOf(apiKey)) ?? {
-      recent: new Recent(),
-      generated: new RecentRequests(),
-      published: new RecentRequests(),
-      connections: new Connections(new URL(baseUrl).origin, this.#config),
+  #newState(): KeyState {
+    return {
+      store: new MemoryStore(),
+      connections: new Connections(new URL(this.#config.baseUrl).origin, this.#config),
       budget: new Budget(this.#config.requestsPerMinute),
+      workspace: undefined,
       users: 0,
       unusedSince: 0,
     };
-    this.#kept.set(digestOf(apiKey), kept);
-    const { connections, budget } = kept;
-    const http = createHttp({
-      ...{ baseUrl, apiKey, requestTimeoutMs, retryDelayMs, connections, budget },
-    });
-    const fini = createFiniClient(http);
-    const ingestion = new Ingestion(fini, pollIntervalMs, kept.recent);
-    const generation = new Generation(fini, pollIntervalMs, kept.generated);
-    const publishing = new Publishing(fini, kept.published);
-    return { workspace: { fini, ingestion, generation, publishing, waitTimeoutSeconds }, kept };
   }
 
-  #leave(apiKey: string, kept: Kept): void {
-    kept.unusedSince = performance.now();
-    this.#kept.delete(digestOf(apiKey));
-    this.#kept.set(digestOf(apiKey), kept);
-    this.#tidyLater();
+  #build(apiKey: string, { store, connections, budget }: KeyState): Workspace {
+    const { baseUrl, requestTimeoutMs, pollIntervalMs, waitTimeoutSeconds } = this.#config;
+    const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
+    const options = { baseUrl, apiKey, requestTimeoutMs, retryDelayMs, connections, budget };
+    const fini = createFiniClient(createHttp(options));
+    const memory = new Memory(store);
+    return {
+      fini,
+      ingestion: new Ingestion(fini, pollIntervalMs, memory),
+      generation: new Generation(fini, pollIntervalMs, memory),
+      publishing: new Publishing(fini, memory),
+      batches: memory.batches,
+      waitTimeoutSeconds,
+    };
   }
 
   /** One timer for all: over HTTP without sessions every request is a use of its own. */
@@ -158,17 +162,17 @@ export class Workspaces {
     const unused = [...this.#kept].filter(([, { users }]) => users === 0);
     // Keys of which there is nothing to remember go first: anybody can make up as many as they like.
     const [empty, remembered] = [true, false].map((isEmpty) =>
-      unused.filter(([, kept]) => remembersNothing(kept) === isEmpty),
+      unused.filter(([, kept]) => kept.store.isEmpty === isEmpty),
     );
     let tooMany = unused.length - REMEMBERED_KEYS;
     for (const [digest, kept] of [...(empty ?? []), ...(remembered ?? [])]) {
       const { connections, budget, unusedSince } = kept;
       const isOver = tooMany > 0;
-      if (!isOver && performance.now() - unusedSince < LINGER_MS) continue;
+      if (!isOver && now() - unusedSince < LINGER_MS) continue;
       tooMany -= 1;
       // Nothing waits for it: how its last requests ended no longer matters.
       connections.close().catch(() => undefined);
-      const isNothing = remembersNothing(kept) && budget.isIdle;
+      const isNothing = kept.store.isEmpty && budget.isIdle;
       if (isOver || isNothing) this.#kept.delete(digest);
     }
     this.#forgetMost();
@@ -176,7 +180,7 @@ export class Workspaces {
 
   /** The key with the most to remember loses its oldest entries first. */
   #forgetMost(): void {
-    const all = [...this.#kept.values()].map(({ recent }) => recent);
+    const all = [...this.#kept.values()].map(({ store }) => store);
     let sum = all.reduce((total, { characters }) => total + characters, 0);
     while (sum > REMEMBERED_CHARACTERS) {
       const most = all.reduce((one, other) => (other.characters > one.characters ? other : one));
@@ -185,10 +189,6 @@ export class Workspaces {
       sum -= before - most.characters;
     }
   }
-}
-
-function remembersNothing({ recent, generated, published }: Kept): boolean {
-  return recent.isEmpty && generated.isEmpty && published.isEmpty;
 }
 
 function digestOf(apiKey: string): string {

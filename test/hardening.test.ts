@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Connections } from '../src/fini/connections.ts';
+import { Deadline } from '../src/fini/deadline.ts';
 import { FiniError } from '../src/fini/errors.ts';
 import { createHttp } from '../src/fini/http.ts';
 import { createLog } from '../src/log.ts';
@@ -304,22 +305,20 @@ describe('between tenants', () => {
     const queue = async () => {
       const lease = workspaces.lease(A);
       const request = { source: 'web' as const, ...refresh, english: true, baser: false };
-      await lease.workspace().ingestion.ingest(request, {
-        signal: new AbortController().signal,
-        endsAt: performance.now() + 20_000,
-      });
+      const { signal } = new AbortController();
+      await lease.workspace().ingestion.ingest(request, Deadline.after(20_000, signal));
       lease.release();
     };
     await queue();
     for (let number = 0; number < 1_100; number += 1)
       workspaces.lease(`fini_made_up_${number}`).release();
     const lease = workspaces.lease(A);
-    const options = { startedAt: performance.now(), signal: new AbortController().signal };
+    const deadline = Deadline.after(1_000, new AbortController().signal);
     await lease
       .workspace()
       .ingestion.ingestAndWait(
         { source: 'web', ...refresh, english: true, baser: false },
-        { ...options, timeoutSeconds: 1, onProgress: () => undefined },
+        { deadline, onProgress: () => undefined },
       );
     lease.release();
     expect(ingestRequests(sandbox)).toHaveLength(1);

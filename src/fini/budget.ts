@@ -1,4 +1,4 @@
-import type { CallOptions } from './call-options.ts';
+import type { Deadline } from './deadline.ts';
 import { FiniError, type Operation } from './errors.ts';
 
 /** The part of a window's requests that polls may use. The rest is kept for people's calls. */
@@ -10,7 +10,7 @@ const FIRST_PAUSE_SHARE = 1 / 60;
 const LONGEST_PAUSE_SHARE = 1 / 6;
 
 /** A request, as it asks for its turn. */
-export interface Turn extends CallOptions {
+export interface Turn extends Partial<Deadline> {
   /** Names the request in errors. */
   readonly operation: Operation;
 }

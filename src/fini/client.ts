@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { CallOptions } from './call-options.ts';
+import type { Deadline } from './deadline.ts';
 import { FiniError, type Operation, type Scope } from './errors.ts';
 import { readFolderTree } from './folder-tree.ts';
 import type { Http, HttpRequest } from './http.ts';
@@ -167,11 +167,11 @@ export function createFiniClient(http: Http) {
 
   return {
     /** Finds the pages that start URLs lead to. Nothing is created or ingested. */
-    crawlLinks: (links: readonly string[], limit: number, options?: CallOptions) =>
+    crawlLinks: (links: readonly string[], limit: number, options?: Partial<Deadline>) =>
       request('crawl links', crawlSchema, { body: { links, limit } }, options),
 
     /** Lists the content of a provider that has not been imported yet. */
-    async listProviderResources(provider: Provider, options?: CallOptions) {
+    async listProviderResources(provider: Provider, options?: Partial<Deadline>) {
       const tree = await request('list provider resources', z.unknown(), { id: provider }, options);
       return flattenProviderTree(provider, tree);
     },
@@ -180,7 +180,7 @@ export function createFiniClient(http: Http) {
     registerProviderResources(
       provider: Provider,
       resources: readonly ProviderResource[],
-      options?: CallOptions,
+      options?: Partial<Deadline>,
     ) {
       // The path is for our readers and means nothing to Fini.
       const body = { resources: resources.map(({ path: _path, ...resource }) => resource) };
@@ -188,19 +188,19 @@ export function createFiniClient(http: Http) {
     },
 
     /** Queues jobs. */
-    ingestSources(body: IngestRequest, options?: CallOptions) {
+    ingestSources(body: IngestRequest, options?: Partial<Deadline>) {
       const namesRecords = body.source !== 'web';
       return request('ingest sources', queuedSchema, { body, namesRecords }, options);
     },
 
     /** Queues jobs, and gives the IDs that were queued. */
-    refreshSources(documentIds: readonly string[], options?: CallOptions) {
+    refreshSources(documentIds: readonly string[], options?: Partial<Deadline>) {
       const parts = { body: { documentIds }, namesRecords: true };
       return request('refresh sources', refreshedSchema, parts, options);
     },
 
     /** Gets a page of sources, a smaller one if Fini takes no larger. */
-    async listSources(filters: ListRequest, options?: CallOptions) {
+    async listSources(filters: ListRequest, options?: Partial<Deadline>) {
       let limit = Math.min(filters.limit, largestPage);
       let refusal: FiniError | undefined;
       for (;;) {
@@ -222,11 +222,15 @@ export function createFiniClient(http: Http) {
     },
 
     /** Gets a source by its ID. */
-    getSource: (id: string, options?: CallOptions) =>
+    getSource: (id: string, options?: Partial<Deadline>) =>
       request('get source', documentSchema, { id, namesRecords: true }, options),
 
     /** Deletes all of these sources, or none if one does not exist. */
-    deleteSources(documentIds: readonly string[], deleteArticles: boolean, options?: CallOptions) {
+    deleteSources(
+      documentIds: readonly string[],
+      deleteArticles: boolean,
+      options?: Partial<Deadline>,
+    ) {
       const parts = { body: { documentIds, deleteArticles }, namesRecords: true };
       return request('delete sources', deletedSchema, parts, options);
     },
@@ -237,7 +241,7 @@ export function createFiniClient(http: Http) {
      */
     generateKnowledge(
       { documentIds, instructions, restrictedOps, botId }: GenerateRequest,
-      options?: CallOptions,
+      options?: Partial<Deadline>,
     ) {
       const kind = { origin: 'sources', isDraft: true };
       const body = { documentIds, ...kind, restrictedOps, instructions, botId };
@@ -246,24 +250,26 @@ export function createFiniClient(http: Http) {
     },
 
     /** Gets jobs of generation. One ID that is unknown, or another job's, fails the request. */
-    knowledgeJobs(jobIds: readonly string[], options?: CallOptions) {
+    knowledgeJobs(jobIds: readonly string[], options?: Partial<Deadline>) {
       const parts = { body: { jobIds }, namesRecords: true };
       return request('get knowledge jobs', jobsAnswerSchema, parts, options);
     },
 
     /** Lists live articles, drafts or both, in one answer: no paging is documented. */
-    listArticles: (filter: { readonly type?: 'live' | 'draft' } = {}, options?: CallOptions) =>
-      request('list articles', articleListSchema, { query: filter }, options),
+    listArticles: (
+      filter: { readonly type?: 'live' | 'draft' } = {},
+      options?: Partial<Deadline>,
+    ) => request('list articles', articleListSchema, { query: filter }, options),
 
     /** Gets those of these articles that exist. */
-    async getArticles(articleIds: readonly string[], options?: CallOptions) {
+    async getArticles(articleIds: readonly string[], options?: Partial<Deadline>) {
       const parts = { body: { articleIds }, namesRecords: true };
       const { articles } = await request('get articles', articleListSchema, parts, options);
       return articles;
     },
 
     /** Makes a draft live: as an update of its original, or as a new article with another ID. */
-    publishArticle(draftId: string, article: ArticleToPublish, options?: CallOptions) {
+    publishArticle(draftId: string, article: ArticleToPublish, options?: Partial<Deadline>) {
       const { active, public: isPublic, origin, ...required } = article;
       const body = {
         ...required,
@@ -276,13 +282,14 @@ export function createFiniClient(http: Http) {
     },
 
     /** Gets the folders, or one agent's. An API may ignore `botId`. */
-    async folderTree(botId?: string, options?: CallOptions) {
+    async folderTree(botId?: string, options?: Partial<Deadline>) {
       const parts = { query: { botId }, namesRecords: botId !== undefined };
       return readFolderTree(await request('get folder tree', z.unknown(), parts, options));
     },
 
     /** Lists the agents. */
-    listAgents: (options?: CallOptions) => request('list agents', agentListSchema, {}, options),
+    listAgents: (options?: Partial<Deadline>) =>
+      request('list agents', agentListSchema, {}, options),
   };
 }
 
@@ -303,7 +310,7 @@ function createRequest(http: Http) {
     operation: Operation,
     schema: Schema,
     { id = '', query = {}, body, namesRecords = false }: RequestParts,
-    options: CallOptions | undefined,
+    options: Partial<Deadline> | undefined,
   ): Promise<z.output<Schema>> => {
     const { method, path, scope } = FINI_ROUTES[operation];
     const whole = path.replace('{id}', () => encodeURIComponent(id)) + queryText(query);

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import { now } from '../clock.ts';
 import { Secrets } from '../secrets.ts';
 import { type Budget, NOTICEABLE_MS } from './budget.ts';
-import type { CallOptions } from './call-options.ts';
 import { Connections, MAXIMUM_ANSWER_BYTES } from './connections.ts';
+import type { Deadline } from './deadline.ts';
 import { FiniError, type Operation } from './errors.ts';
 
 /** The settings of requests to one Fini. */
@@ -23,7 +24,7 @@ export interface HttpOptions {
 }
 
 /** One request to Fini. */
-export interface HttpRequest extends CallOptions {
+export interface HttpRequest extends Partial<Deadline> {
   /** The request's name in errors. */
   readonly operation: Operation;
   readonly method: 'GET' | 'POST' | 'DELETE';
@@ -81,7 +82,7 @@ export function createHttp(options: HttpOptions): Http {
 
   return async (request) => {
     const { signal, endsAt, onPause } = request;
-    const retryUntil = endsAt ?? performance.now() + options.requestTimeoutMs;
+    const retryUntil = endsAt ?? now() + options.requestTimeoutMs;
     const maximumRetries = endsAt === undefined ? MAXIMUM_RETRIES : Number.POSITIVE_INFINITY;
     let stubborn = 0;
     let last: FiniError | undefined;
@@ -133,7 +134,7 @@ export function createHttp(options: HttpOptions): Http {
     const { operation, signal } = request;
     const isOver = () => signal?.aborted === true;
     if (isOver()) throw endedUnsent(request);
-    const left = (request.endsAt ?? Number.POSITIVE_INFINITY) - performance.now();
+    const left = (request.endsAt ?? Number.POSITIVE_INFINITY) - now();
     if (left <= 0) throw outOfTime(request);
     const timeoutMs = Math.min(options.requestTimeoutMs, left);
     const body = request.body === undefined ? null : JSON.stringify(request.body);

@@ -4,8 +4,8 @@ import {
   ResourceNotFoundError,
   type Server,
 } from '@modelcontextprotocol/server';
+import { isSourceId } from '../engine/inputs.ts';
 import { FiniError } from '../fini/errors.ts';
-import { isSourceId } from '../ingestion/inputs.ts';
 import { bounded, ERROR_LENGTH, URL_LENGTH } from '../text.ts';
 import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from '../tools/source-uri.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';

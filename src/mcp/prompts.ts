@@ -1,9 +1,9 @@
 import * as z from 'zod';
+import { globFault } from '../engine/glob-faults.ts';
+import { isSourceId, isWebUrl } from '../engine/inputs.ts';
+import { stateOf } from '../engine/job-states.ts';
 import type { FiniClient } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
-import { globFault } from '../ingestion/glob-faults.ts';
-import { isSourceId, isWebUrl } from '../ingestion/inputs.ts';
-import { stateOf } from '../ingestion/states.ts';
 import { quoted } from '../text.ts';
 import { completeSourceIdOrUrl } from './source-resources.ts';
 

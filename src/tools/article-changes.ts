@@ -1,6 +1,6 @@
-import { type Difference, differencesBetween } from '../knowledge/differences.ts';
-import type { PlacedFolder } from '../knowledge/folders.ts';
-import type { DraftToPublish } from '../knowledge/publishing.ts';
+import { type Difference, differencesBetween } from '../engine/differences.ts';
+import type { PlacedFolder } from '../engine/folder-paths.ts';
+import type { DraftToPublish } from '../engine/publish.ts';
 import { bounded, PATH_SEPARATOR, shown, TITLE_LENGTH } from '../text.ts';
 
 /** How many items of a part are shown of what goes, and of what comes. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import type { ArticleState } from '../engine/article-list.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
-import type { ArticleState } from '../knowledge/articles.ts';
 import { shown, TITLE_LENGTH } from '../text.ts';
 
 /** An article without its text, as tools show it. */

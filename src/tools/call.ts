@@ -5,7 +5,7 @@ import type {
   Server,
   ServerContext,
 } from '@modelcontextprotocol/server';
-import type { TimedCall } from '../fini/call-options.ts';
+import { Deadline, type Pause } from '../fini/deadline.ts';
 import type { ClientLog } from './client-log.ts';
 import { askPerson, QuestionAsked } from './confirm.ts';
 import { type Explanation, explainError, explanationOf, explanationText } from './errors.ts';
@@ -40,7 +40,6 @@ export async function answerCall(
   const call = tool.read(given);
   if ('refusal' in call) return errorResult({ message: call.refusal, nextCalls: [] });
   const made = { tool: tool.name, arguments: inputFor(call.input, {}) };
-  const startedAt = performance.now();
   const { signal, _meta, notify } = extra.mcpReq;
   // Several requests and pauses of one call listen to it at once.
   setMaxListeners(0, signal);
@@ -53,19 +52,18 @@ export async function answerCall(
   });
   try {
     const workspace = dependencies.workspace();
-    const longest = longestSeconds(token !== undefined, dependencies);
-    const callFrom = (from: number): TimedCall => ({
-      signal,
-      endsAt: from + Math.min(workspace.waitTimeoutSeconds, longest) * 1000,
-      onPause: ({ seconds }) => progress.paused(seconds),
-    });
+    const { silentCallSeconds = SILENT_CALL_SECONDS } = dependencies;
+    const silentSeconds = token === undefined ? silentCallSeconds : null;
+    const seconds = Math.min(
+      workspace.waitTimeoutSeconds,
+      silentSeconds ?? workspace.waitTimeoutSeconds,
+    );
+    const onPause = (pause: Pause) => progress.paused(pause.seconds);
     const { output, text, isError } = await call.run({
       ...workspace,
-      startedAt,
-      call: callFrom(startedAt),
-      renewCall: () => callFrom(performance.now()),
+      call: Deadline.after(seconds * 1000, signal, onPause),
       progress,
-      longestSeconds: longest,
+      silentSeconds,
       canCall: (name) => listedNames(kind).has(name),
       log: (level, data) => log(extra, level, data),
       confirm: (question, again) => askPerson(server, extra, question, again),
@@ -81,14 +79,6 @@ export async function answerCall(
     progress.end(false);
     if (token !== undefined) await progress.delivered();
   }
-}
-
-/** How long a call may last, whatever it asks for: with progress, as long as it asks for. */
-function longestSeconds(
-  hasProgress: boolean,
-  { silentCallSeconds = SILENT_CALL_SECONDS }: ToolDependencies,
-): number {
-  return hasProgress ? Number.POSITIVE_INFINITY : silentCallSeconds;
 }
 
 /** Where an error has its message and its next calls as data: it has no structured content. */

@@ -1,4 +1,4 @@
-import type { UnusableLink } from '../ingestion/site.ts';
+import type { UnusableLink } from '../engine/site.ts';
 import { bounded, ERROR_LENGTH, masked, paragraph, plural, shown, TITLE_LENGTH } from '../text.ts';
 
 /* What the tools that crawl say of what they found. */

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { crawlSite } from '../ingestion/site.ts';
+import { crawlSite } from '../engine/site.ts';
 import { paragraph, plural } from '../text.ts';
 import { crawlText, unusableLinks } from './crawl-texts.ts';
 import { startUrls } from './fields.ts';

@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import type { TimedCall } from '../fini/call-options.ts';
+import { forEachAtOnce } from '../engine/concurrency.ts';
 import type { FiniClient } from '../fini/client.ts';
+import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
-import { forEachAtOnce } from '../ingestion/promises.ts';
 import {
   bounded,
   paragraph,
@@ -66,7 +66,7 @@ export const deleteSources = defineTool({
       .describe('Knowledge articles made from the deleted sources.'),
   }),
   lists: { sources: 'by status', articles: 'by status' },
-  async handler({ documentIds, deleteArticles }, { fini, call, renewCall, confirm }) {
+  async handler({ documentIds, deleteArticles }, { fini, call, confirm }) {
     const ids = [...new Set(documentIds)];
     const known = await readKnown(ids, fini, call);
     const notDeleted = ids.map((id) => ({ status: 'not_deleted' as const, id }));
@@ -92,7 +92,7 @@ export const deleteSources = defineTool({
         articles: [],
       };
     }
-    const deleted = await fini.deleteSources(ids, deleteArticles, renewCall());
+    const deleted = await fini.deleteSources(ids, deleteArticles, call.renewed());
     const gone = new Map(
       deleted.deletedDocuments.map(({ id, title, originalUrl }) => [
         id,
@@ -146,7 +146,7 @@ type SourcesBefore = ReadonlyMap<string, FiniDocument | 'unknown'>;
 async function readKnown(
   ids: readonly string[],
   fini: FiniClient,
-  call: TimedCall,
+  call: Deadline,
 ): Promise<SourcesBefore> {
   const known = new Map<string, FiniDocument | 'unknown'>();
   try {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { GenerationError, SourcesNotReady } from '../engine/drafts.ts';
+import { IngestionError } from '../engine/ingest.ts';
+import { WaitEnded } from '../fini/deadline.ts';
 import { FiniError, type Operation, type Scope } from '../fini/errors.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
-import { WaitEnded } from '../ingestion/deadline.ts';
-import { IngestionError } from '../ingestion/ingestion.ts';
-import { GenerationError, SourcesNotReady } from '../knowledge/generation.ts';
 import { paragraph, parsedUrl, plural, quotedMessage } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';
 import { adviceOf } from './hints.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod';
+import { findIngestFaults, isSourceId, sourceIdFault, webUrlFault } from '../engine/inputs.ts';
 import { INGEST_SOURCES } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
-import { findIngestFaults, isSourceId, sourceIdFault, webUrlFault } from '../ingestion/inputs.ts';
 import { textMeanings } from './read-input.ts';
 import { parseSourceUri } from './source-uri.ts';
 
@@ -34,7 +34,7 @@ export const provider = z
   })
   .describe('A provider connected in the Fini dashboard.');
 
-/** How long a call may wait, in seconds. The default is the server's setting; see `longestSeconds`. */
+/** How long a call may wait, in seconds. The default is the server's setting; see `silentSeconds`. */
 export const timeoutSeconds = z
   .int()
   .min(1)

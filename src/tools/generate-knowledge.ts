@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import type { GenerationReport, ReportedDraft } from '../engine/draft-report.ts';
 import { GENERATION_OPERATIONS, type GenerateRequest } from '../fini/client.ts';
-import type { GenerationReport, ReportedDraft } from '../knowledge/account.ts';
 import {
   bounded,
   ERROR_LENGTH,

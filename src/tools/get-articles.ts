@@ -1,7 +1,7 @@
 import * as z from 'zod';
+import { articleStateOf, fieldText } from '../engine/article-list.ts';
+import { withoutDuplicates } from '../engine/inputs.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
-import { withoutDuplicates } from '../ingestion/inputs.ts';
-import { articleStateOf, fieldText } from '../knowledge/articles.ts';
 import {
   bounded,
   cut,

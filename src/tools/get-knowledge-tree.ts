@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { type PlacedFolder, placedFolders } from '../knowledge/folders.ts';
+import { type PlacedFolder, placedFolders } from '../engine/folder-paths.ts';
 import { PATH_SEPARATOR, paragraph, plural, shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 import { agentId } from './fields.ts';
 import { pageOf } from './list-page.ts';

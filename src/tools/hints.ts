@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import { isInFlight, isStuck, stateOf } from '../engine/job-states.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
-import { isInFlight, isStuck, stateOf } from '../ingestion/states.ts';
 
 /** What to do about an item, by the name of its hint. An answer has each advice once. */
 const ADVICE = {

@@ -1,17 +1,17 @@
 import * as z from 'zod';
-import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
-import type { FiniDocument } from '../fini/schemas.ts';
-import { IngestionError } from '../ingestion/ingestion.ts';
-import { isSourceId } from '../ingestion/inputs.ts';
 import {
   type Choice,
   type ImportPlan,
   type ImportResult,
   planImport,
   runImport,
-} from '../ingestion/provider-import.ts';
-import { statusOf } from '../ingestion/source-list.ts';
-import { stateOf } from '../ingestion/states.ts';
+} from '../engine/import.ts';
+import { IngestionError } from '../engine/ingest.ts';
+import { isSourceId } from '../engine/inputs.ts';
+import { stateOf } from '../engine/job-states.ts';
+import { statusOf } from '../engine/list.ts';
+import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
 import { bounded, paragraph, plural, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../text.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
 import { callForItems, inputFor, type NextCall } from './next-calls.ts';

@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { globFaults } from '../ingestion/glob-faults.ts';
-import { planSite, type SitePlan } from '../ingestion/site.ts';
+import { globFaults } from '../engine/glob-faults.ts';
+import { planSite, type SitePlan } from '../engine/site.ts';
 import { paragraph, plural, quoted } from '../text.ts';
 import { crawlText, unusableLinks } from './crawl-texts.ts';
 import { dryRun, listOf, startUrls, timeoutSeconds } from './fields.ts';

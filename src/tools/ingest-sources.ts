@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import { inputsOf, withoutRepetitions } from '../engine/inputs.ts';
 import { queuedIds } from '../fini/schemas.ts';
-import { inputsOf, withoutRepetitions } from '../ingestion/inputs.ts';
 import { ingestShape, refuseIngestFaults } from './fields.ts';
 import { queuedAnswer, queuedShape } from './queued.ts';
 import { defineTool } from './tool.ts';

@@ -1,12 +1,12 @@
 import * as z from 'zod';
-import { searchMatcher, shownTitle } from '../ingestion/provider-import.ts';
 import {
   ARTICLE_TYPES,
   type ArticleState,
   type ArticleType,
   type ListedArticle,
   listArticles as readArticles,
-} from '../knowledge/articles.ts';
+} from '../engine/article-list.ts';
+import { searchMatcher, shownTitle } from '../engine/import.ts';
 import { paragraph, plural, quoted } from '../text.ts';
 import { articleOutput, articleShape } from './article.ts';
 import { pageOf } from './list-page.ts';

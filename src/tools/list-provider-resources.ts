@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import { searchMatcher, shownTitle } from '../engine/import.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
-import { searchMatcher, shownTitle } from '../ingestion/provider-import.ts';
 import { paragraph, plural, quoted } from '../text.ts';
 import { fittingPage } from './bound.ts';
 import { provider } from './fields.ts';

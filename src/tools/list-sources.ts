@@ -5,7 +5,7 @@ import {
   type SourceList,
   type StatusTotals,
   totalsOf,
-} from '../ingestion/source-list.ts';
+} from '../engine/list.ts';
 import { bounded, paragraph, plural, WORD_LENGTH } from '../text.ts';
 import { fittingPage } from './bound.ts';
 import { listCursor, sourceId } from './fields.ts';
@@ -120,10 +120,10 @@ export const listSources = defineTool({
   lists: { sources: 'by status', similar: 'by status', kinds: 'in order' },
   async handler(input, context) {
     const { cursor, direction, limit, status, summary, ...filters } = input;
-    const { fini, call, canCall, progress, startedAt } = context;
+    const { fini, call, canCall, progress } = context;
     // These may take several pages.
     if (summary || status !== undefined) progress.begin('Reading the list of sources');
-    const readUntil = startedAt + READING_MS;
+    const readUntil = call.startedAt + READING_MS;
     const read = await readSources(
       fini,
       { filters, status, cursor, direction },

@@ -1,6 +1,7 @@
+import type { Processing } from '../engine/job-states.ts';
+import type { Report, ReportedSource } from '../engine/source-report.ts';
 import { INGEST_SOURCES, type IngestRequest } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
-import type { Processing, Report, ReportedSource } from '../ingestion/account.ts';
 import { plural } from '../text.ts';
 import { queuedAfterInput } from './fields.ts';
 import { callForItems, type NextCall } from './next-calls.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { WaitProgress } from '../ingestion/wait.ts';
+import type { WaitProgress } from '../engine/wait.ts';
 import { counted } from '../text.ts';
 
 /** What a progress notification says. */

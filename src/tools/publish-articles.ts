@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { withoutDuplicates } from '../ingestion/inputs.ts';
-import { type PlacedFolder, readFolders } from '../knowledge/folders.ts';
-import type { DraftToPublish, PublishedDraft, RequiredField } from '../knowledge/publishing.ts';
+import { type PlacedFolder, readFolders } from '../engine/folder-paths.ts';
+import { withoutDuplicates } from '../engine/inputs.ts';
+import type { DraftToPublish, PublishedDraft, RequiredField } from '../engine/publish.ts';
 import { paragraph, plural, shown, TITLE_LENGTH } from '../text.ts';
 import { changesOf, folderName } from './article-changes.ts';
 import { consentText } from './confirm.ts';
@@ -59,7 +59,7 @@ export const publishArticles = defineTool({
   isError: ({ outcome }) => outcome === 'not_published',
   async handler({ articleIds, dryRun }, context) {
     const ids = withoutDuplicates(articleIds);
-    const { fini, publishing, call, renewCall, confirm } = context;
+    const { fini, publishing, call, confirm } = context;
     let drafts = await publishing.read(ids, call);
     const folders = await readFolders(fini, call);
     const ready = () => drafts.filter(({ obstacle }) => obstacle === null);
@@ -95,7 +95,7 @@ export const publishArticles = defineTool({
       }),
     });
     const answer = await confirm(ask(), async () => {
-      drafts = await publishing.read(ids, renewCall());
+      drafts = await publishing.read(ids, call.renewed());
       return ready().length === 0 ? null : ask();
     });
     if (answer === 'declined' || answer === 'unanswered') {
@@ -110,7 +110,7 @@ export const publishArticles = defineTool({
     }
     // If nobody was asked, nobody has agreed to undo what others did.
     const isAgreed = ({ conflict }: DraftToPublish) => answer === 'agreed' || conflict === null;
-    const sent = await publishing.publish(ready().filter(isAgreed), renewCall());
+    const sent = await publishing.publish(ready().filter(isAgreed), call.renewed());
     const outcomes = new Map(sent.map((one) => [one.id, one]));
     const articles = showAll((draft) => {
       const outcome = outcomes.get(draft.id);

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { isSourceId } from '../ingestion/inputs.ts';
+import { isSourceId } from '../engine/inputs.ts';
 
 /*
  * Models and clients write one input in many ways: null for what is left out, numbers as text, a

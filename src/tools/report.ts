@@ -1,7 +1,7 @@
 import * as z from 'zod';
+import type { Report, ReportedSource } from '../engine/source-report.ts';
 import type { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
-import type { Report, ReportedSource } from '../ingestion/account.ts';
 import {
   bounded,
   ERROR_LENGTH,

@@ -1,6 +1,6 @@
+import { isStuck } from '../engine/job-states.ts';
+import type { ReportedSource } from '../engine/source-report.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
-import type { ReportedSource } from '../ingestion/account.ts';
-import { isStuck } from '../ingestion/states.ts';
 import { type HintName, hintFor, mayPass } from './hints.ts';
 
 /** A source's record, if it shows the job that was waited for: an older job's result does not count. */

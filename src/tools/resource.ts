@@ -1,6 +1,6 @@
 import * as z from 'zod';
+import { shownTitle } from '../engine/import.ts';
 import type { ProviderResource } from '../fini/provider-tree.ts';
-import { shownTitle } from '../ingestion/provider-import.ts';
 import { bounded, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 
 /** What an item is whose provider does not say so that anybody could see it. */

@@ -1,4 +1,4 @@
-import { isSourceId } from '../ingestion/inputs.ts';
+import { isSourceId } from '../engine/inputs.ts';
 
 const SCHEME = 'fini://sources/';
 

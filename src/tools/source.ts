@@ -1,7 +1,7 @@
 import * as z from 'zod';
+import { stateOf } from '../engine/job-states.ts';
+import { statusOf } from '../engine/list.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
-import { statusOf } from '../ingestion/source-list.ts';
-import { stateOf } from '../ingestion/states.ts';
 import { ERROR_LENGTH, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
 import { hintFor } from './hints.ts';
 

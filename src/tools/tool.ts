@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { ToolGroup } from '../config.ts';
-import type { TimedCall } from '../fini/call-options.ts';
+import type { Deadline } from '../fini/deadline.ts';
 import type { Workspace } from '../workspace.ts';
 import { boundedAnswer } from './bound.ts';
 import type { Explanation } from './errors.ts';
@@ -52,15 +52,11 @@ export interface Question {
 
 /** What a tool's handler gets besides its input. */
 export interface ToolContext extends Workspace {
-  /** When the call began, by `performance.now()`. */
-  readonly startedAt: number;
-  /** For requests to Fini: until when they are tried, and the signal that the client's cancel aborts. */
-  readonly call: TimedCall;
-  /** The same with its whole time again, for after a person was asked: they may think for long. */
-  readonly renewCall: () => TimedCall;
+  /** Until when the call works, and the signal that the client's cancel aborts. */
+  readonly call: Deadline;
   readonly progress: ProgressReporter;
-  /** How long the call may last, whatever it asks for, in seconds. */
-  readonly longestSeconds: number;
+  /** How long a call may wait whose client asks for no progress, in seconds; null if it does ask. */
+  readonly silentSeconds: number | null;
   /** Whether the client can call a tool here, so that next steps name only what is there. */
   readonly canCall: (tool: string) => boolean;
   /** Tells the client what happens, where it asked for that level. */

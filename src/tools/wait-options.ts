@@ -1,5 +1,5 @@
-import type { TimedCall } from '../fini/call-options.ts';
-import type { WaitOptions } from '../ingestion/wait.ts';
+import type { WaitOptions } from '../engine/wait.ts';
+import type { Deadline } from '../fini/deadline.ts';
 import {
   bounded,
   boundedOrNull,
@@ -13,14 +13,14 @@ import type { ToolContext } from './tool.ts';
 /** How long a tool waits, and how it reports progress to the client. */
 export function waitOptions(
   timeoutSeconds: number | undefined,
-  { startedAt, waitTimeoutSeconds, longestSeconds, call, progress, log }: ToolContext,
+  { waitTimeoutSeconds, silentSeconds, call, progress, log }: ToolContext,
 ): WaitOptions {
   let isTroubled = false;
+  const seconds = timeoutSeconds ?? waitTimeoutSeconds;
+  const isCut = silentSeconds !== null && silentSeconds < seconds;
   return {
-    timeoutSeconds: Math.min(timeoutSeconds ?? waitTimeoutSeconds, longestSeconds),
-    startedAt,
-    signal: call.signal,
-    onPause: call.onPause,
+    deadline: call.lasting((isCut ? silentSeconds : seconds) * 1000),
+    askedSeconds: isCut ? seconds : undefined,
     onProgress(state) {
       progress.update(state);
       if (state.trouble !== null && !isTroubled) {
@@ -46,6 +46,6 @@ export function waitOptions(
 }
 
 /** The same for what a tool asks of Fini before it queues, which the time of its wait bounds too. */
-export function callBefore({ startedAt, timeoutSeconds, signal, onPause }: WaitOptions): TimedCall {
-  return { signal, endsAt: startedAt + timeoutSeconds * 1000, onPause };
+export function callBefore({ deadline }: WaitOptions): Deadline {
+  return deadline;
 }

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Budget, type Turn } from '../../src/fini/budget.ts';
-import type { Pause } from '../../src/fini/call-options.ts';
+import type { Pause } from '../../src/fini/deadline.ts';
 import { FiniError } from '../../src/fini/errors.ts';
 import { eventually } from '../harness.ts';
 

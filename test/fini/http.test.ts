@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
 import { Budget } from '../../src/fini/budget.ts';
-import type { Pause } from '../../src/fini/call-options.ts';
 import { Connections } from '../../src/fini/connections.ts';
+import type { Pause } from '../../src/fini/deadline.ts';
 import { FiniError } from '../../src/fini/errors.ts';
 import { createHttp, type HttpOptions, type HttpRequest } from '../../src/fini/http.ts';
 import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';

@@ -1,6 +1,6 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { matchGlobs } from '../../src/ingestion/globs.ts';
+import { matchGlobs } from '../../src/engine/globs.ts';
 import { siteOrigin } from '../../src/sandbox/content.ts';
 import {
   eventually,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { WaitProgress } from '../../src/ingestion/wait.ts';
+import type { WaitProgress } from '../../src/engine/wait.ts';
 import { ProgressReporter, type ProgressUpdate } from '../../src/tools/progress.ts';
 
 beforeEach(() => {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import { stateOf } from '../../src/engine/job-states.ts';
+import type { Report, ReportedSource } from '../../src/engine/source-report.ts';
 import { documentSchema } from '../../src/fini/schemas.ts';
-import type { Report, ReportedSource } from '../../src/ingestion/account.ts';
-import { stateOf } from '../../src/ingestion/states.ts';
 import { nextCallsSchema } from '../../src/tools/next-calls.ts';
 import type { Queueing } from '../../src/tools/next-steps.ts';
 import { listOmitted, reportAnswer, reportShape } from '../../src/tools/report.ts';
@@ -65,6 +65,8 @@ function reportOf(count: number, fieldsOf: (index: number) => object, more: Part
     elapsedSeconds: 42,
     queuedAfter: Date.UTC(2026, 0, 1),
     trouble: null,
+    endedEarly: null,
+    batch: null,
     ...more,
   };
   return report;

@@ -1,0 +1,56 @@
+import { randomInt } from 'node:crypto';
+import type { Shelf, Store } from '../store/store.ts';
+
+/** How long a batch is known. */
+const BATCH_MS = 24 * 60 * 60_000;
+/** Capital letters and digits without those that look alike. */
+const HANDLE_CHARACTERS = 'ACDEFGHJKLMNPQRTUVWXYZ234679';
+const HANDLE_LENGTH = 5;
+
+/** The jobs that one call queued or joined, under a handle that later calls take in place of IDs. */
+export interface Batch {
+  /** A short name, such as `b7Q4M2`. It means something only together with the key of its workspace. */
+  readonly handle: string;
+  /** `sources`: inputs are URLs or source IDs. `drafts`: inputs are source IDs, and IDs are job IDs. */
+  readonly kind: 'sources' | 'drafts';
+  /** As they were given, each once; without those that were surely not queued. */
+  readonly inputs: readonly string[];
+  /** Every ID that Fini gave for them, each once. */
+  readonly ids: readonly string[];
+  /** By input: its ID, as far as it is known. */
+  readonly idOf: Readonly<Record<string, string>>;
+  /**
+   * The newest change before it was queued, in milliseconds since 1970: a status older than that is
+   * of an earlier job. Null if nothing tells.
+   */
+  readonly queuedAfter: number | null;
+}
+
+/** The batches of one workspace. */
+export class Batches {
+  readonly #shelf: Shelf<Batch>;
+
+  constructor(store: Store) {
+    this.#shelf = store.shelf('batches');
+  }
+
+  /** A handle for a batch that is about to begin. */
+  newHandle(): string {
+    const characters = Array.from(
+      { length: HANDLE_LENGTH },
+      () => HANDLE_CHARACTERS[randomInt(HANDLE_CHARACTERS.length)],
+    );
+    return `b${characters.join('')}`;
+  }
+
+  /** Keeps a batch for a day. Of its inputs, a later call may know more. */
+  async keep(batch: Batch): Promise<void> {
+    await this.#shelf.put([[batch.handle, batch]], BATCH_MS);
+  }
+
+  /** The batch of a handle, in any case; null if it is not known, or not any more. */
+  async find(handle: string): Promise<Batch | null> {
+    const name = `b${handle.trim().slice(1).toUpperCase()}`;
+    return (await this.#shelf.get([name])).get(name) ?? null;
+  }
+}

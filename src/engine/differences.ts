@@ -1,0 +1,79 @@
+import type { FiniArticle } from '../fini/schemas.ts';
+import { fieldText } from './article-list.ts';
+
+/**
+ * A change that publishing a draft makes in one part of its live article. If nothing goes and nothing
+ * comes, only the order of its items or the spacing of its text changes.
+ */
+export interface Difference {
+  readonly part:
+    | 'title'
+    | 'folder'
+    | 'text'
+    | 'agent instruction'
+    | 'questions'
+    | 'keywords'
+    | 'escalation'
+    | 'active'
+    | 'in the help center';
+  /** The text that goes: the whole of a short part, else its paragraphs or items. */
+  readonly removed: readonly string[];
+  /** The text that comes in its place. */
+  readonly added: readonly string[];
+}
+
+/** Finds the differences between a live article and a draft of it. */
+export function differencesBetween(live: FiniArticle, draft: FiniArticle): Difference[] {
+  // A field that the draft lacks is not sent, so it stays as it is.
+  const same = { active: draft.active ?? live.active, public: draft.public ?? live.public };
+  const parts = partsOf({ ...draft, ...same });
+  return partsOf(live).flatMap(({ part, items, whole }) => {
+    const other = parts.find((one) => one.part === part);
+    if (whole === other?.whole) return [];
+    const others = other?.items ?? [];
+    const removed = without(items, others);
+    const added = without(others, items);
+    return [{ part, removed, added }];
+  });
+}
+
+/** A part of an article. */
+interface Part {
+  readonly part: Difference['part'];
+  readonly items: readonly string[];
+  /** The same for two parts only if they are the same in everything. */
+  readonly whole: string;
+}
+
+function partsOf(article: FiniArticle): Part[] {
+  const { title, mainKnowledge, agentInstruction, questions, keywords, escalation } = article;
+  const { parentFolderId, active } = article;
+  const one = (value: unknown) => (value === null || value === '' ? [] : [fieldText(value)]);
+  const paragraphs = (mainKnowledge ?? '').split('\n').map((line) => line.trim());
+  const parts: Omit<Part, 'whole'>[] = [
+    { part: 'title', items: one(title) },
+    { part: 'folder', items: one(parentFolderId) },
+    { part: 'text', items: paragraphs.filter((line) => line !== '') },
+    { part: 'agent instruction', items: one(agentInstruction) },
+    { part: 'questions', items: questions.map(fieldText) },
+    { part: 'keywords', items: keywords.map(fieldText) },
+    { part: 'escalation', items: one(escalation) },
+    { part: 'active', items: one(active) },
+    { part: 'in the help center', items: one(article.public) },
+  ];
+  return parts.map(({ part, items }) => ({
+    ...{ part, items },
+    whole: part === 'text' ? (mainKnowledge ?? '') : JSON.stringify(items),
+  }));
+}
+
+/** The items without those of another list, each taken out once. */
+function without(items: readonly string[], others: readonly string[]): string[] {
+  const left = new Map<string, number>();
+  for (const other of others) left.set(other, (left.get(other) ?? 0) + 1);
+  return items.filter((item) => {
+    const count = left.get(item) ?? 0;
+    left.set(item, count - 1);
+    return count <= 0;
+  });
+}

@@ -1,0 +1,100 @@
+import type { FiniDocument } from '../fini/schemas.ts';
+import { parsedUrl } from '../text.ts';
+
+/*
+ * An input, a record and another input mean the same source if they have the same ID, or the same
+ * kind and the same page.
+ */
+
+/**
+ * The same for two inputs that mean the same source: an ID in any case, or the same page. A trailing
+ * slash makes another page.
+ */
+export function inputKey(input: string): string {
+  const url = parsedUrl(input);
+  return url === null ? input.toLowerCase() : normalised(url);
+}
+
+/** An escape in lower case, or one of a character that needs none: letters, digits, "-", ".", "_", "~". */
+const LOOSE_ESCAPE = /%(?:[a-f]|[0-9A-F][a-f]|2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)/;
+
+/**
+ * A URL as every spelling of it comes out: scheme and host in lower case, without a default port,
+ * with escapes in upper case and none needless (RFC 3986, 6.2.2), and without a fragment, which
+ * names a place in a page, but for those of sites that keep their paths there ("#/", "#!").
+ */
+export function normalisedUrl(text: string): string {
+  return normalised(new URL(text));
+}
+
+/** The same for a URL that is read already, which it changes. */
+function normalised(url: URL): string {
+  if (!/^#[/!]/.test(url.hash)) url.hash = '';
+  // Most URLs come out of the parser as they should be, and each is looked at many times.
+  if (!LOOSE_ESCAPE.test(url.href)) return url.href;
+  return url.href.replace(/%[0-9a-f]{2}/gi, (triplet) => {
+    const character = String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
+    return /[\w.~-]/.test(character) ? character : triplet.toUpperCase();
+  });
+}
+
+/**
+ * Alike for an input and a record whose URL Fini has rewritten, as after a redirect. Only for what
+ * Fini itself has said belongs together: two such URLs may well be two pages.
+ */
+export function looseKey(text: string): string {
+  return inputKey(text)
+    .replace(/#.*$/, '')
+    .replace(/^https?:\/\/(www\.)?/, '')
+    .replace(/\/(?=$|\?)/, '');
+}
+
+/**
+ * The names of a source: its ID, or the URL of a web page. A provider's item has a URL too,
+ * but is another source than the page; a young record may not say yet of what kind it is.
+ */
+export function namesOf({
+  id,
+  source,
+  originalUrl,
+}: Pick<FiniDocument, 'id' | 'source' | 'originalUrl'>): (string | null)[] {
+  return [id, source === 'web' || source === null ? originalUrl : null];
+}
+
+/** The records that the inputs mean, by input. */
+export function matchRecords(
+  inputs: readonly string[],
+  records: Iterable<FiniDocument>,
+): Map<string, FiniDocument> {
+  return matchByKeys(inputs, [...records], [inputKey], namesOf);
+}
+
+type Key = (text: string) => string;
+
+/**
+ * Pairs inputs with candidates that mean the same, the surest keys first; each candidate is paired
+ * once at the most.
+ */
+export function matchByKeys<Candidate>(
+  inputs: readonly string[],
+  candidates: readonly Candidate[],
+  keys: readonly Key[],
+  namesOfCandidate: (candidate: Candidate) => readonly (string | null | undefined)[],
+): Map<string, Candidate> {
+  const matches = new Map<string, Candidate>();
+  const taken = new Set<Candidate>();
+  for (const key of keys) {
+    const byKey = new Map<string, Candidate>();
+    for (const candidate of candidates) {
+      if (taken.has(candidate)) continue;
+      for (const name of namesOfCandidate(candidate)) if (name) byKey.set(key(name), candidate);
+    }
+    for (const input of inputs) {
+      const candidate = matches.has(input) ? undefined : byKey.get(key(input));
+      if (candidate === undefined || taken.has(candidate)) continue;
+      matches.set(input, candidate);
+      taken.add(candidate);
+    }
+  }
+  return matches;
+}

@@ -1,0 +1,254 @@
+import { now } from '../clock.ts';
+import type { FiniClient, SourceFilters } from '../fini/client.ts';
+import type { Deadline } from '../fini/deadline.ts';
+import { FiniError } from '../fini/errors.ts';
+import type { FiniDocument } from '../fini/schemas.ts';
+import { searchKey } from '../text.ts';
+import { withoutText } from './freshness.ts';
+import { isInFlight, stateOf, timeOf } from './job-states.ts';
+
+/** Sources a page, where the API gives as many. */
+export const LARGE_PAGE = 100;
+
+/** One page of the list, and the span of its changes in milliseconds since 1970. */
+export interface ChangePage {
+  readonly documents: readonly FiniDocument[];
+  /** Null if no record says when it changed. */
+  readonly newestChange: number | null;
+  /** Null if no record says when it changed. */
+  readonly oldestChange: number | null;
+  readonly hasMore: boolean;
+  /** How many sources it could hold. */
+  readonly limit: number;
+}
+
+/**
+ * A workspace's sources page by page, newest change first. Ends with the list, and where paging goes
+ * in circles: a page without a source that was not on one before.
+ *
+ * @throws {FiniError}
+ */
+export async function* pagesOf(
+  fini: FiniClient,
+  deadline: Partial<Deadline>,
+  filters: SourceFilters = {},
+  limit = LARGE_PAGE,
+): AsyncGenerator<ChangePage> {
+  const seen = new Set<string>();
+  let cursor: string | undefined;
+  for (;;) {
+    const direction = cursor === undefined ? undefined : ('next' as const);
+    const page = await fini.listSources({ ...filters, limit, cursor, direction }, deadline);
+    if (page.documents.length === 0 && page.unreadable > 0) {
+      throw new FiniError('The list contains no source that can be read.', {
+        operation: 'list sources',
+        failure: 'unreadable',
+      });
+    }
+    if (page.documents.every(({ id }) => seen.has(id))) return;
+    for (const { id } of page.documents) seen.add(id);
+    const changes = page.documents.flatMap(({ updatedAt }) => timeOf(updatedAt) ?? []);
+    yield {
+      documents: page.documents,
+      newestChange: changes.length === 0 ? null : Math.max(...changes),
+      oldestChange: changes.length === 0 ? null : Math.min(...changes),
+      hasMore: page.hasMore,
+      limit: page.limit,
+    };
+    if (!page.hasMore) return;
+    cursor = page.documents.at(-1)?.id;
+  }
+}
+
+/** How many pages one call reads at the most. */
+const MAXIMUM_REQUESTS = 10;
+
+/** Statuses to narrow a list to; Fini has no filter for them. */
+export const SOURCE_STATUSES = ['completed', 'failed', 'running', 'never_ingested'] as const;
+
+/** How a source's latest job stands, as a list tells it apart. */
+export type SourceStatus = (typeof SOURCE_STATUSES)[number];
+
+/** A query of the list: the sources that are wanted, and where to begin. */
+export interface SourceQuery {
+  readonly filters: SourceFilters;
+  readonly status?: SourceStatus | undefined;
+  /** The place at which the call before stopped. */
+  readonly cursor?: string | undefined;
+  /** With a cursor: `next` (the default) reads older changes, `previous` newer ones. */
+  readonly direction?: 'next' | 'previous' | undefined;
+}
+
+/** The part of the list that was read. */
+export interface SourceList {
+  /** Those that match, newest change first, without their text. */
+  readonly documents: readonly FiniDocument[];
+  /** How many sources were looked at, those that do not match included. */
+  readonly read: number;
+  /** Tells whether every source that was looked at matched. */
+  readonly allMatched: boolean;
+  /** How many records had no ID and had to be left out. */
+  readonly unreadable: number;
+  /** Tells whether there are sources that were not looked at, or that match and found no room. */
+  readonly hasMore: boolean;
+  /** Leads on to them; undefined where there are none, or no way to them. */
+  readonly nextCursor: string | undefined;
+  /** Reading ended before `limit` sources were found, though there are more. */
+  readonly stoppedEarly: boolean;
+  /** The error that kept a later page from being read, or null. */
+  readonly trouble: FiniError | null;
+}
+
+/** Reads a record's status: {@link stateOf} decides what completed and failed. */
+export function statusOf(document: FiniDocument): SourceStatus | 'unknown' {
+  if (!document.linkedJobStatus) return 'never_ingested';
+  const state = stateOf(document);
+  if (state !== 'unfinished') return state;
+  // A job that has just completed, but whose content does not show yet, counts as running.
+  const isRunning = isInFlight(document) || document.linkedJobStatus === 'COMPLETED';
+  return isRunning ? 'running' : 'unknown';
+}
+
+/**
+ * Reads the list, page by page, until `limit` sources match. Every filter is applied here too,
+ * since an API may ignore a parameter that it does not know; so pages may hold few matches or none.
+ * Ends after a handful of requests, or once the time is over, and says where.
+ *
+ * @throws {FiniError} where the first page cannot be read, and the signal's reason.
+ */
+export async function readSources(
+  fini: FiniClient,
+  { filters, status, cursor: start, direction }: SourceQuery,
+  { limit, call, readUntil }: { limit: number; call: Deadline; readUntil: number },
+): Promise<SourceList> {
+  const isWanted = matcherOf(filters, status);
+  const isBack = start !== undefined && direction === 'previous';
+  const way = isBack ? ('previous' as const) : ('next' as const);
+  const found: FiniDocument[] = [];
+  const seen = new Set(start === undefined ? [] : [start]);
+  let cursor = start;
+  let unreadable = 0;
+  let read = 0;
+  let allMatched = true;
+  const listed = (end: Partial<SourceList>): SourceList => ({
+    documents: isBack ? found.toReversed() : found,
+    read,
+    allMatched,
+    unreadable,
+    hasMore: true,
+    nextCursor: undefined,
+    stoppedEarly: false,
+    trouble: null,
+    ...end,
+  });
+
+  for (let requests = 1; ; requests += 1) {
+    // Fini may well apply its own filters, so that the first page is all that it takes.
+    const size = requests === 1 && status === undefined ? Math.min(limit, LARGE_PAGE) : LARGE_PAGE;
+    const request = {
+      ...filters,
+      limit: size,
+      cursor,
+      direction: cursor === undefined ? undefined : way,
+    };
+    let page: Awaited<ReturnType<typeof fini.listSources>>;
+    try {
+      // The first page is what the call is for; what comes after may be left out.
+      const time = requests === 1 ? call : { ...call, endsAt: readUntil };
+      page = await fini.listSources(request, time);
+    } catch (error) {
+      if (requests === 1 || call.signal.aborted || !(error instanceof FiniError)) throw error;
+      return listed({ nextCursor: cursor, stoppedEarly: true, trouble: error });
+    }
+    unreadable += page.unreadable;
+    const ordered = isBack ? page.documents.toReversed() : page.documents;
+    // A source that changes meanwhile moves, so that a later page may show it again.
+    const fresh = ordered.filter(({ id }) => !seen.has(id));
+    for (const { id } of fresh) seen.add(id);
+    const matching = fresh.filter(isWanted);
+    const taken = matching.slice(0, limit - found.length);
+    // Texts are long, and nobody asked for them.
+    found.push(...taken.map(withoutText));
+    read += fresh.length;
+    allMatched &&= matching.length === fresh.length;
+
+    // The next call begins behind the last source that this one has room for.
+    if (taken.length < matching.length) return listed({ nextCursor: taken.at(-1)?.id });
+    if (!page.hasMore) return listed({ hasMore: false });
+    const edge = ordered.at(-1)?.id;
+    // Without an ID there is no way on; and a page without news would come again and again.
+    if (edge === undefined || edge === cursor || fresh.length === 0) return listed({});
+    cursor = edge;
+    // Fini applied the filters itself, and gave fewer than it was asked for: its texts are long.
+    const isShort = allMatched && status === undefined && limit <= LARGE_PAGE && read > 0;
+    if (found.length >= limit || isShort) return listed({ nextCursor: cursor });
+    if (requests >= MAXIMUM_REQUESTS || now() > readUntil) {
+      return listed({ nextCursor: cursor, stoppedEarly: true });
+    }
+  }
+}
+
+/** Tells whether a source passes every filter. */
+function matcherOf(
+  filters: SourceFilters,
+  status: SourceStatus | undefined,
+): (document: FiniDocument) => boolean {
+  const title = filters.title && searchKey(filters.title);
+  const originalUrl = filters.originalUrl && searchKey(filters.originalUrl);
+  const contains = (text: string | null, part: string | undefined) =>
+    !part || searchKey(text ?? '').includes(part);
+  const equals = (value: unknown, wanted: unknown) => wanted === undefined || value === wanted;
+  return (document) =>
+    contains(document.title, title) &&
+    contains(document.originalUrl, originalUrl) &&
+    equals(document.id.toLowerCase(), filters.id?.toLowerCase()) &&
+    equals(document.source, filters.source) &&
+    equals(document.english, filters.english) &&
+    equals(document.linkedKnowledgeId, filters.linkedKnowledgeId) &&
+    equals(document.linkedOperation, filters.linkedOperation) &&
+    // Older APIs have no such field; what is not there can only be taken as not changed.
+    equals(document.changed ?? false, filters.changed) &&
+    (status === undefined || statusOf(document) === status);
+}
+
+/** How many sources there are of each status. */
+export interface StatusTotals {
+  completed: number;
+  failed: number;
+  running: number;
+  never_ingested: number;
+  /** Those whose job has a status that this server does not know. */
+  unknown: number;
+}
+
+/** Totals of sources, by status, and by kind and status. */
+export interface SourceTotals {
+  readonly total: number;
+  readonly byStatus: StatusTotals;
+  /** The kinds that there are, the most frequent first. `source` is null where Fini does not say. */
+  readonly byKind: readonly { source: string | null; total: number; byStatus: StatusTotals }[];
+}
+
+/** Counts sources by status, and by kind and status. */
+export function totalsOf(documents: readonly FiniDocument[]): SourceTotals {
+  const kinds = new Map<string | null, FiniDocument[]>();
+  for (const document of documents) {
+    const kind = document.source || null;
+    const ofKind = kinds.get(kind);
+    if (ofKind === undefined) kinds.set(kind, [document]);
+    else ofKind.push(document);
+  }
+  const byKind = [...kinds].map(([source, ofKind]) => ({
+    source,
+    total: ofKind.length,
+    byStatus: statusTotals(ofKind),
+  }));
+  byKind.sort((one, other) => other.total - one.total);
+  return { total: documents.length, byStatus: statusTotals(documents), byKind };
+}
+
+function statusTotals(documents: readonly FiniDocument[]): StatusTotals {
+  const totals = { completed: 0, failed: 0, running: 0, never_ingested: 0, unknown: 0 };
+  for (const document of documents) totals[statusOf(document)] += 1;
+  return totals;
+}

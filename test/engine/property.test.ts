@@ -1,0 +1,442 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { Ingestion, IngestionError } from '../../src/engine/ingest.ts';
+import type { Report } from '../../src/engine/source-report.ts';
+import { Budget } from '../../src/fini/budget.ts';
+import { createFiniClient, type IngestRequest } from '../../src/fini/client.ts';
+import { Connections } from '../../src/fini/connections.ts';
+import { Deadline } from '../../src/fini/deadline.ts';
+import { createHttp, type Http } from '../../src/fini/http.ts';
+import type { RecordedRequest } from '../../src/sandbox/sandbox-server.ts';
+import { ProgressReporter, type ProgressUpdate } from '../../src/tools/progress.ts';
+import { eventually } from '../harness.ts';
+import { type Fault, type ScriptedSandbox, startScriptedSandbox } from '../scripted-sandbox.ts';
+
+/*
+ * Random schedules of faults, delays, batch sizes, endings and touches, over real HTTP: two calls at
+ * once over items that overlap, of web pages and of a provider's sources with the same URLs. The
+ * promises under "The engine" in the design must hold in every one of them. All is in real time, so
+ * a seed alone does not bring a failure back: PROPERTY_SEED gives the schedules, PROPERTY_RUNS their
+ * number, a busy machine the rest.
+ */
+
+const { PROPERTY_RUNS = '160', PROPERTY_SEED } = process.env;
+const RUNS = Number(PROPERTY_RUNS);
+const INGEST = '/v2/documents/public';
+const LIST_OR_GET = /^\/v2\/documents\/public[?/]/;
+
+const ending = fc.oneof(
+  { weight: 6, arbitrary: fc.constant('COMPLETED') },
+  { weight: 2, arbitrary: fc.constant('FAILED') },
+  { weight: 1, arbitrary: fc.constantFrom('EMPTY', 'ODD', 'DROPPED', 'VANISHES', 'NEVER') },
+);
+const item = fc.record({
+  ending,
+  pendingMs: fc.integer({ min: 0, max: 20 }),
+  workingMs: fc.integer({ min: 0, max: 20 }),
+  /** The page was ingested before, so its old result lingers. */
+  known: fc.boolean(),
+  /** Another process has queued the page, and it runs. */
+  running: fc.boolean(),
+  /** When its record changes without a new job, as registering changes it; null for never. */
+  touchedAfterMs: fc.option(fc.integer({ min: 5, max: 60 }), { freq: 2 }),
+});
+const action: fc.Arbitrary<Fault['action']> = fc.oneof(
+  fc.constantFrom(429, 500, 502, 503).map((status) => ({
+    kind: 'status' as const,
+    status,
+    headers: { 'retry-after': '0' },
+  })),
+  fc.constantFrom(200, 502).map((status) => ({ kind: 'html' as const, status })),
+  fc.constant({ kind: 'cut' as const }),
+  fc.constant({ kind: 'drip' as const, everyMs: 5 }),
+  fc.constant({ kind: 'hang' as const }),
+  fc
+    .integer({ min: 0, max: 60 })
+    .map((afterMs) => ({ kind: 'hang' as const, carryOut: true, afterMs })),
+  fc
+    .constantFrom('before' as const, 'after' as const)
+    .map((when) => ({ kind: 'reset' as const, when })),
+  fc.constant({ kind: 'slow' as const, milliseconds: 10 }),
+  fc.constant({ kind: 'redirect' as const, location: 'http://127.0.0.1:1/' }),
+  fc.constant({ kind: 'rewrite' as const, rewrite: () => null }),
+  fc.constant({ kind: 'rewrite' as const, rewrite: () => ({ documents: null }) }),
+  fc
+    .constantFrom('made-up' as const, 'repeated' as const)
+    .map((pages) => ({ kind: 'endlessPaging' as const, pages })),
+);
+const fault = fc.record({
+  method: fc.constantFrom('GET', 'GET', 'GET', 'POST'),
+  skip: fc.integer({ min: 0, max: 6 }),
+  times: fc.integer({ min: 1, max: 3 }),
+  action,
+});
+/** One of the two calls: the kind of its items, and which of them it has. */
+const call = fc.record({
+  source: fc.constantFrom('web' as const, 'notion' as const),
+  mask: fc.integer({ min: 1, max: 4_095 }),
+});
+const schedule = fc.record({
+  items: fc.array(item, { minLength: 1, maxLength: 12 }),
+  calls: fc.tuple(call, call),
+  secondAfterMs: fc.constantFrom(0, 0, 5, 20),
+  backgroundSources: fc.constantFrom(0, 0, 60),
+  faults: fc.array(fault, { maxLength: 4 }),
+  /** How many requests the key may send in 100 ms; null for any number. */
+  limit: fc.option(fc.integer({ min: 8, max: 30 }), { freq: 2 }),
+  timeoutMs: fc.integer({ min: 30, max: 250 }),
+  cancelAfterMs: fc.option(fc.integer({ min: 0, max: 80 }), { freq: 5 }),
+});
+type Schedule = typeof schedule extends fc.Arbitrary<infer Value> ? Value : never;
+type Kind = IngestRequest['source'];
+
+/** A call as it is made. `baser` differs between the two, so that a request tells whose it is. */
+interface Call {
+  readonly request: IngestRequest;
+  readonly inputs: readonly string[];
+}
+
+interface Stage {
+  readonly sandbox: ScriptedSandbox;
+  readonly calls: readonly Call[];
+  /** Sources whose job was queued while another of theirs was still to end. */
+  readonly queuedTwice: string[];
+}
+
+/** A provider's sources exist before they are ingested; by item, as the sandbox has them. */
+const providerIdOf = (index: number) =>
+  `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
+
+async function prepare(given: Schedule): Promise<Stage> {
+  const urls = given.items.map((_, index) => `https://docs.example.com/${index}`);
+  const scripts = new Map(urls.map((url, index) => [url, given.items[index]]));
+  const queuedTwice: string[] = [];
+  /** By source ID: the job that its record had when its newest job was queued. */
+  const jobBefore = new Map<string, string | null>();
+  const sandbox = await startScriptedSandbox({
+    requestsPerMinute: Number.POSITIVE_INFINITY,
+    lingerMs: 15,
+    parallelJobs: 100,
+    jobs: ({ url, id }) => {
+      const script = scripts.get(url ?? '');
+      if (script === undefined) return undefined;
+      if (script.ending === 'DROPPED') return { drop: true };
+      const record = sandbox.documents().find((document) => document.id === id);
+      const job = record?.linkedJobId ?? null;
+      const status = record?.linkedJobStatus ?? '';
+      const isToEnd = jobBefore.get(id) === job || ['PENDING', 'IN_PROGRESS'].includes(status);
+      if (jobBefore.has(id) && record !== undefined && isToEnd) queuedTwice.push(id);
+      jobBefore.set(id, job);
+      const { pendingMs, workingMs } = script;
+      switch (script.ending) {
+        case 'FAILED':
+          return { pendingMs, workingMs, status: 'FAILED', error: 'Blocked by robots.txt' };
+        case 'EMPTY':
+          return { pendingMs, workingMs, success: false };
+        case 'ODD':
+          return { pendingMs, workingMs, status: 'PAUSED' };
+        case 'VANISHES':
+          return { pendingMs, workingMs, vanish: true };
+        case 'NEVER':
+          return { pendingMs, never: true };
+        default:
+          return { pendingMs, workingMs };
+      }
+    },
+  });
+  for (let index = 0; index < given.backgroundSources; index += 1) sandbox.addDocument({});
+  given.items.forEach(({ known, ending: end }, index) => {
+    const originalUrl = urls[index] ?? '';
+    const age = index % 2 === 0 ? 3_600_000 : 10 + index;
+    const updatedAt = new Date(Date.now() - age).toISOString();
+    const times = { updatedAt, createdAt: updatedAt };
+    const done = { ...times, linkedJobStatus: 'COMPLETED', success: true };
+    const fresh = { ...times, linkedJobStatus: null, success: null, linkedJobId: null };
+    const web = { source: 'web', originalUrl, externalId: originalUrl };
+    const item = {
+      source: 'notion',
+      id: providerIdOf(index),
+      originalUrl,
+      externalId: `n${index}`,
+    };
+    if (known && end !== 'DROPPED')
+      sandbox.addDocument({ ...web, ...done, linkedJobId: `old-${index}` });
+    const before = known ? { ...done, linkedJobId: `old-n${index}` } : fresh;
+    sandbox.addDocument({ ...item, ...before });
+  });
+  const running = urls.filter((_, index) => {
+    const one = given.items[index];
+    // Of a page that Fini knew before, nothing would tell that it runs.
+    return one?.running && !one.known && one.ending !== 'DROPPED';
+  });
+  if (running.length > 0) await queueFromElsewhere(sandbox, running);
+  for (const one of given.faults) {
+    // Queueing is the POST; every other request of a wait reads.
+    sandbox.script({ ...one, ...(one.method === 'POST' ? { skip: 0 } : { path: LIST_OR_GET }) });
+  }
+  const calls = given.calls.map(({ source, mask }, index) => {
+    const all = source === 'web' ? urls : urls.map((_, position) => providerIdOf(position));
+    const chosen = all.filter((_, position) => (mask >> position) % 2 === 1);
+    const inputs = chosen.length > 0 ? chosen : all;
+    const request = { documentIdsToAdd: inputs, documentIdsToRefresh: [] };
+    return { inputs, request: { ...request, source, english: true, baser: index === 1 } };
+  });
+  return { sandbox, calls, queuedTwice };
+}
+
+/** Queues pages as another process does, on a connection of its own that is closed after it. */
+async function queueFromElsewhere(
+  { url, apiKey }: ScriptedSandbox,
+  pages: string[],
+): Promise<void> {
+  const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+  const outgoing = request(url + INGEST, { method: 'POST', agent: false, headers });
+  outgoing.end(JSON.stringify({ source: 'web', documentIdsToAdd: pages }));
+  const [answer] = await once(outgoing, 'response');
+  answer.resume();
+  await once(answer, 'close');
+}
+
+/** Changes records at their time, without a job; the answer ends what is left of it. */
+function touch(sandbox: ScriptedSandbox, items: Schedule['items']): () => void {
+  const timers = items.flatMap(({ touchedAfterMs }, index) => {
+    if (touchedAfterMs === null) return [];
+    return setTimeout(() => {
+      for (const document of sandbox.documents()) {
+        if (!document.originalUrl?.endsWith(`example.com/${index}`)) continue;
+        sandbox.addDocument({ ...document, updatedAt: new Date().toISOString() });
+      }
+    }, touchedAfterMs);
+  });
+  return () => timers.forEach(clearTimeout);
+}
+
+function expectTrueAccount(
+  report: Report,
+  { inputs, request }: Call,
+  sandbox: ScriptedSandbox,
+): void {
+  const { sources, unqueued, counts } = report;
+  const records = new Map(sandbox.documents().map((document) => [document.id, document]));
+  expect(sources.length + unqueued.length).toBe(inputs.length);
+  expect(new Set(sources.map(({ id }) => id)).size).toBe(sources.length);
+  expect(counts.submitted).toBe(
+    counts.completed + counts.failed + counts.unfinished + counts.unqueued,
+  );
+  expect(counts.submitted).toBe(inputs.length);
+  const given = sources.flatMap(({ input }) => input ?? []);
+  expect(new Set([...given, ...unqueued]).size).toBe(given.length + unqueued.length);
+  // Which input went unqueued is a guess, and called one, while a source has not shown its URL.
+  const named = sources.flatMap(({ id, document }) => {
+    if (request.source !== 'web') return id;
+    if (report.unqueuedIsGuess) return document?.originalUrl ?? [];
+    return records.get(id)?.originalUrl ?? document?.originalUrl ?? [];
+  });
+  expect(new Set([...named, ...unqueued]).size).toBe(named.length + unqueued.length);
+  for (const { id, input, document } of sources) {
+    if (request.source !== 'web') expect(input ?? id).toBe(id);
+    else if (input !== null) expect(document?.originalUrl ?? input).toBe(input);
+  }
+  expectTrueStates(report, request.source, sandbox);
+}
+
+/** What the report says of a job is what Fini says of that very job, and never of an old one. */
+function expectTrueStates({ sources }: Report, source: Kind, sandbox: ScriptedSandbox): void {
+  const records = new Map(sandbox.documents().map((document) => [document.id, document]));
+  for (const { id, state, document, gone } of sources) {
+    if (document !== null) expect(document.source).toBe(source);
+    if (state === 'unfinished') continue;
+    const record = records.get(id);
+    if (gone) {
+      expect(record).toBeUndefined();
+      continue;
+    }
+    expect(document?.linkedJobId).not.toMatch(/^old/);
+    // The other call may have queued it again since.
+    if (document?.linkedJobId !== record?.linkedJobId) continue;
+    if (record?.linkedJobStatus === 'PENDING' || record?.linkedJobStatus === 'IN_PROGRESS')
+      continue;
+    expect(state).toBe(record?.success === true ? 'completed' : 'failed');
+  }
+}
+
+/** What an error says was queued was, and what it says was not was not. */
+function expectTrueFate(
+  error: IngestionError,
+  { inputs }: Call,
+  posts: readonly RecordedRequest[],
+): void {
+  const { queued, doubtful, left, stage } = error;
+  const sent = posts.flatMap(({ body }) => inputsIn(body));
+  const known = new Set(inputs);
+  for (const input of [...doubtful, ...left]) expect(known).toContain(input);
+  for (const input of left) expect(sent).not.toContain(input);
+  if (stage === 'not_queued') expect(sent).toEqual([]);
+  if (queued.length > 0) expect(sent.length).toBeGreaterThanOrEqual(queued.length);
+}
+
+test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, {
+  timeout: 60_000 + RUNS * 250,
+}, async () => {
+  const outcomes = new Map<string, number>();
+  const note = (what: string) => outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
+  const property = fc.asyncProperty(schedule, async (given) => {
+    const { sandbox, calls, queuedTwice } = await prepare(given);
+    const timersBefore = countTimers();
+    const connections = new Connections(sandbox.url);
+    const http = createHttp({
+      connections,
+      baseUrl: sandbox.url,
+      apiKey: sandbox.apiKey,
+      requestTimeoutMs: 40,
+      retryDelayMs: 1,
+      budget: given.limit === null ? undefined : new Budget(given.limit, 100),
+    });
+    let requests = 0;
+    const counted: Http = (one) => {
+      requests += 1;
+      return http(one);
+    };
+    const ingestion = new Ingestion(createFiniClient(counted), 3);
+    const cancel = new AbortController();
+    const endTouching = touch(sandbox, given.items);
+    const timer =
+      given.cancelAfterMs === null
+        ? undefined
+        : setTimeout(() => cancel.abort(), given.cancelAfterMs);
+
+    const make = async (one: Call, signal: AbortSignal, timeoutMs: number): Promise<string> => {
+      const earlier = postsOf(one, sandbox).length;
+      const updates: ProgressUpdate[] = [];
+      const progress = new ProgressReporter((update) => updates.push(update));
+      const options = {
+        deadline: Deadline.after(timeoutMs, signal),
+        onProgress: progress.update.bind(progress),
+      };
+      try {
+        const report = await ingestion.ingestAndWait(one.request, options);
+        progress.end(report.counts.unfinished === 0);
+        expectTrueAccount(report, one, sandbox);
+        if (report.sources.some(({ joined }) => joined)) note('joined');
+        await waitOn(report, one.request.source);
+        return report.counts.unfinished > 0 ? 'timed_out' : 'ended';
+      } catch (error) {
+        if (error instanceof IngestionError && !error.isFault) {
+          expectTrueFate(error, one, postsOf(one, sandbox).slice(earlier));
+          return error.stage;
+        }
+        // A call that is cancelled ends with that, whatever else happens in the same moment.
+        if (signal.aborted && error === signal.reason) return 'cancelled';
+        throw error;
+      } finally {
+        progress.end(false);
+        for (const [index, update] of updates.entries()) {
+          expect(update.progress).toBeGreaterThan(updates[index - 1]?.progress ?? 0);
+          expect(update.progress).toBeLessThanOrEqual(update.total ?? Number.NaN);
+        }
+      }
+    };
+
+    /** Waits on for what is unfinished, as the next steps say, and without the time that they give. */
+    const waitOn = async (report: Report, source: Kind): Promise<void> => {
+      const unfinished = report.sources.filter(({ state }) => state === 'unfinished');
+      if (unfinished.length === 0 || given.cancelAfterMs !== null) return;
+      const options = {
+        deadline: Deadline.after(30, new AbortController().signal),
+        onProgress: () => undefined,
+      };
+      const ids = unfinished.map(({ id }) => id);
+      const since = given.timeoutMs % 2 === 0 ? report.queuedAfter : null;
+      const later = await ingestion.waitFor(ids, since, options);
+      expect(later.sources.map(({ id }) => id)).toEqual(ids);
+      expectTrueStates(later, source, sandbox);
+      note('waited on');
+    };
+
+    const ended = await Promise.all(
+      calls.map(async (one, index) => {
+        // The second call comes a little later, and is not cancelled with the first.
+        if (index === 1) await sleep(given.secondAfterMs);
+        const signal = index === 0 ? cancel.signal : new AbortController().signal;
+        return make(one, signal, given.timeoutMs);
+      }),
+    );
+    clearTimeout(timer);
+    ended.forEach(note);
+    expect(queuedTwice).toEqual([]);
+
+    // What may have been queued is not queued again by the same call, unless Fini was done with it.
+    const [first, second] = calls;
+    if (first !== undefined && ended[0] === 'maybe_queued' && !hasFailedQueueing(sandbox)) {
+      // What was sent in the last moment is still to be read at the other end.
+      for (let turn = 0; turn < 20; turn += 1) await setImmediate();
+      await make(first, new AbortController().signal, 60);
+      // The other call may have seen a job of theirs end: that may be queued again.
+      const isShared = second?.inputs.some((input) => first.inputs.includes(input));
+      const sent = postsOf(first, sandbox).flatMap(({ body }) => inputsIn(body));
+      if (!isShared) expect(new Set(sent).size).toBe(sent.length);
+      expect(queuedTwice).toEqual([]);
+      note('again');
+    }
+    endTouching();
+    const asked = requests;
+    await sleep(12);
+    expect(requests).toBe(asked);
+    // Turns of the event loop, and no timers, so that the waiting is not counted itself.
+    for (let turn = 0; turn < 2_000 && countTimers() > timersBefore; turn += 1)
+      await setImmediate();
+    expect(countTimers()).toBeLessThanOrEqual(timersBefore);
+    await connections.destroy();
+    await eventually(() => expect(sandbox.connections()).toBe(0));
+    await sandbox.close();
+  });
+  await fc.assert(property, {
+    numRuns: RUNS,
+    ...(PROPERTY_SEED && { seed: Number(PROPERTY_SEED) }),
+    // Smaller schedules take another course in time, so that the first one tells most.
+    endOnFailure: true,
+    timeout: 20_000,
+  });
+  // A property that never met these has shown nothing.
+  for (const seen of [
+    'ended',
+    'timed_out',
+    'maybe_queued',
+    'again',
+    'cancelled',
+    'joined',
+    'waited on',
+  ]) {
+    expect(outcomes.get(seen) ?? 0, `${seen} in ${JSON.stringify([...outcomes])}`).toBeGreaterThan(
+      0,
+    );
+  }
+});
+
+/** Fini itself said that it failed, so that nothing of the request comes later. */
+function hasFailedQueueing(sandbox: ScriptedSandbox): boolean {
+  return sandbox.requests.some(({ method, status }) => method === 'POST' && status === 500);
+}
+
+/** A call's requests that may have queued: those that Fini turned away (4xx) have not. */
+function postsOf({ request }: Call, sandbox: ScriptedSandbox): RecordedRequest[] {
+  return sandbox.requests.filter(
+    ({ method, path, body, status }) =>
+      method === 'POST' &&
+      path === INGEST &&
+      Object(body).baser === request.baser &&
+      !(status !== null && status >= 400 && status < 500),
+  );
+}
+
+function inputsIn(body: unknown): readonly unknown[] {
+  const { documentIdsToAdd } = Object(body);
+  return Array.isArray(documentIdsToAdd) ? documentIdsToAdd : [];
+}
+
+function countTimers(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+}
