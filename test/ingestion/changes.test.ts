@@ -152,8 +152,8 @@ test('wait_for_sources looks at once, however long the polling interval is', asy
     for (const { linkedJobStatus } of sandbox.documents())
       expect(linkedJobStatus).toBe('COMPLETED');
   });
-  const { addedDocumentIds: ids, queuedAfter } = structured;
-  for (const since of [{}, { queuedAfter: queuedAfter ?? new Date(0).toISOString() }]) {
+  const ids = structured.sources.map(({ id }: { id: string }) => id);
+  for (const since of [{}, { queuedAfter: new Date(0).toISOString() }]) {
     const waited = await call('wait_for_sources', { ids, ...since, timeoutSeconds: 5 });
     expect(waited.structured.outcome).toBe('completed');
   }
