@@ -15,6 +15,7 @@ import {
   HAS_SIGNALS,
   ingestRequests,
   LISTED_TOOLS,
+  nextInput,
   readAnswer,
   Stops,
   startHttp,
@@ -64,16 +65,12 @@ test('the SDK client runs every tool', async () => {
   expect((await call('wait_for_sources', { ids: [id] })).structured.outcome).toBe('completed');
   const originalUrl = 'https://help.larkspur.example';
   const listed = await call('list_sources', { originalUrl });
-  expect(listed.structured.documents.length).toBe(crawl.structured.count);
+  expect(listed.structured.sources.length).toBe(crawl.structured.count);
   const list = await call('list_provider_resources', { provider: 'notion', limit: 2 });
   const { resources } = list.structured;
   const registered = await call('register_provider_resources', { provider: 'notion', resources });
-  const { addedDocumentIds } = registered.structured;
-  const queued = await call('ingest_sources', {
-    source: 'notion',
-    documentIdsToAdd: addedDocumentIds,
-  });
-  expect(queued.structured.addedDocumentIds).toHaveLength(2);
+  const queued = await call('ingest_sources', nextInput(registered, 'ingest_and_wait'));
+  expect(queued.structured.sources).toHaveLength(2);
 });
 
 test('50 clients wait at once; each gets its own progress and its own answer', async () => {
@@ -399,8 +396,7 @@ test('two replicas behind a round-robin proxy serve a whole crawl, ingest and wa
   const input = { documentIdsToAdd: crawl.structured.urls, timeoutSeconds: 1 };
   const first = await call('ingest_and_wait', input);
   expect(first.structured.outcome).toBe('timed_out');
-  const next = /wait_for_sources with (\{.*?\})\./.exec(first.structured.nextSteps)?.[1];
-  const second = await call('wait_for_sources', JSON.parse(next ?? ''));
+  const second = await call('wait_for_sources', nextInput(first, 'wait_for_sources'));
   expect(second.structured.outcome).toBe('completed');
   expect(ingestRequests(sandbox)).toHaveLength(1);
   for (const { stderr } of replicas) expect(stderr()).toMatch(/tools\/call/);
