@@ -37,21 +37,23 @@ const Report = z.object({
     unfinished: z.number(),
   }),
   elapsedSeconds: z.number(),
-  nextSteps: z.string(),
+  message: z.string(),
+  nextCalls: z.array(z.object({ tool: z.string(), why: z.string() })).default([]),
+  hints: z.array(z.object({ hint: z.string(), advice: z.string() })).default([]),
   sources: z.array(
     z.object({
       id: z.string(),
       originalUrl: z.string().nullish(),
       title: z.string().nullish(),
       status: z.string(),
-      paragraphCount: z.number().nullish(),
+      paragraphs: z.number().nullish(),
       error: z.string().nullish(),
       hint: z.string().nullish(),
     }),
   ),
 });
 
-type Source = z.output<typeof Report>['sources'][number];
+type Report = z.output<typeof Report>;
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -93,11 +95,11 @@ async function demo(client: Client, signal: AbortSignal): Promise<void> {
   const waiting = call(client, 'ingest_and_wait', { documentIdsToAdd: urls }, options);
   const report = Report.parse(await waiting.finally(progress.stop));
 
-  print(`\n${tableOf(report.sources)}\n`);
-  const { outcome, counts, elapsedSeconds, nextSteps } = report;
-  const sum = `${counts.completed} of ${counts.submitted} completed, ${counts.failed} failed`;
-  print(wrapped(`Outcome ${outcome}: ${sum}, in ${elapsedSeconds} s.`, 0));
-  print(`\n${coloured('bold', 'What the server says to do next')}\n${wrapped(nextSteps, 2)}`);
+  print(`\n${tableOf(report)}\n`);
+  const { message, counts, nextCalls } = report;
+  print(wrapped(message, 0));
+  const next = nextCalls.map(({ tool, why }) => wrapped(`${why}: ${tool}`, 2)).join('\n');
+  print(`\n${coloured('bold', 'What the server proposes to do next')}\n${next}`);
   if (counts.unfinished > 0) throw new Error(`${counts.unfinished} pages were still running`);
   print(`\n${howToAdd()}`);
 }
@@ -149,7 +151,8 @@ function progressLines(): ProgressView {
 }
 
 /** A line a source, then each failure with Fini's reason and the server's advice. */
-function tableOf(sources: readonly Source[]): string {
+function tableOf({ sources, hints }: Report): string {
+  const advice = new Map(hints.map((hint) => [hint.hint, hint.advice]));
   const rows = sources
     .map((source) => ({
       ...source,
@@ -159,9 +162,9 @@ function tableOf(sources: readonly Source[]): string {
   const longest = Math.max(...rows.map(({ page }) => page.length));
   const cells = rows
     .filter(({ status }) => status === 'completed')
-    .map(({ page, paragraphCount, title }) => [
+    .map(({ page, paragraphs, title }) => [
       page.padEnd(longest),
-      String(paragraphCount ?? '').padStart('paragraphs'.length),
+      String(paragraphs ?? '').padStart('paragraphs'.length),
       title ?? '',
     ]);
   cells.unshift(['page'.padEnd(longest), 'paragraphs', 'title']);
@@ -174,7 +177,7 @@ function tableOf(sources: readonly Source[]): string {
   const others = rows
     .filter(({ status }) => status !== 'completed')
     .map(({ status, page, error, hint }) => {
-      const why = [error ?? 'still running', hint].filter(Boolean).join(' → ');
+      const why = [error ?? 'still running', advice.get(hint ?? '')].filter(Boolean).join(' → ');
       return `${row('red', status, page)}\n${wrapped(why, STATUS_WIDTH)}`;
     });
   return [

@@ -28,7 +28,7 @@ export async function measureSizes(): Promise<string[][]> {
     resources: resources.structuredContent.resources,
   });
   rows.push(row('register_provider_resources, the same', registered));
-  const documentIdsToAdd = registered.structuredContent.addedDocumentIds;
+  const documentIdsToAdd = registered.structuredContent.sources.map(({ id }: { id: string }) => id);
   rows.push(
     row(
       'ingest_sources, the same',

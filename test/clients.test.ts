@@ -96,11 +96,12 @@ describe.concurrent.each([
     const { urls } = await call('deep_crawl_links', { links: [`${siteOrigin}/billing`], limit: 2 });
     const { resources } = await call('list_provider_resources', { provider, limit: 2 });
     const registered = await call('register_provider_resources', { provider, resources });
-    const ids = registered.addedDocumentIds;
+    const idsOf = ({ sources }: { sources: { id: string }[] }) => sources.map(({ id }) => id);
+    const ids = idsOf(registered);
     const queued = await call('ingest_sources', { source: provider, documentIdsToAdd: ids });
     const [report, waited] = await Promise.all([
       call('ingest_and_wait', { documentIdsToAdd: urls }),
-      call('wait_for_sources', { ids: queued.addedDocumentIds }),
+      call('wait_for_sources', { ids: idsOf(queued) }),
     ]);
     const listed = await call('list_sources', { source: provider, limit: 2 });
     const source = await call('get_source', { id: ids[0] });

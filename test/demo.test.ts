@@ -147,7 +147,7 @@ describe('mcp.json', () => {
       name: 'deep_crawl_links',
       arguments: { links: ['https://help.larkspur.example'] },
     });
-    expect(readAnswer(answer)).toMatchObject({ isError: false, structured: { count: 38 } });
+    expect(readAnswer(answer)).toMatchObject({ isError: false, structured: { found: 38 } });
   });
 });
 

@@ -9,11 +9,11 @@ import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/s
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Sandbox } from '../src/sandbox/server.ts';
-import { inputNamed } from './following.ts';
 import {
   CLI,
   environmentFor,
   eventually,
+  nextInput,
   readAnswer,
   Stops,
   startHttpProcess,
@@ -148,13 +148,13 @@ function connect(way: Way, kind: Kind, onQuestion: OnQuestion | null): Promise<A
 /** From a site to answers in one conversation, each call as the answer before it says. */
 async function fromSiteToAnswers(client: AnyClient): Promise<ToolAnswer> {
   const follow = (answer: ToolAnswer, tool: string) =>
-    client.call(tool, inputNamed(answer.text, tool), { onprogress: () => undefined });
+    client.call(tool, nextInput(answer, tool), { onprogress: () => undefined });
   const ingested = await client.call(
     'ingest_site',
     { links: [SITE], include: ['/billing/refunds'] },
     { onprogress: () => undefined },
   );
-  expect(ingested.structured.report, ingested.text).toMatchObject({ outcome: 'completed' });
+  expect(ingested.structured, ingested.text).toMatchObject({ outcome: 'completed' });
   const drafted = await follow(ingested, 'generate_knowledge');
   expect(drafted.structured, drafted.text).toMatchObject({ outcome: 'completed' });
   const read = await follow(drafted, 'get_articles');

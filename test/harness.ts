@@ -458,6 +458,11 @@ export function readAnswer(answer: Record<string, unknown>): ToolAnswer {
   };
 }
 
+/** The job that the sandbox's record of a source shows now. */
+export function jobOf(sandbox: Sandbox, id: string): string | null | undefined {
+  return sandbox.documents().find((document) => document.id === id)?.linkedJobId;
+}
+
 /** The requests that queued jobs. */
 export function ingestRequests(sandbox: Sandbox): unknown[] {
   return sandbox.requests

@@ -13,6 +13,7 @@ import {
   HAS_SIGNALS,
   ingestRequests,
   LISTED_TOOLS,
+  nextInput,
   Stops,
   startHttp,
   startHttpProcess,
@@ -58,22 +59,18 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
       { onprogress: ({ progress }) => seen.push(progress) },
     );
     expect(report.structured.outcome).toBe('completed');
-    expect(seen.at(-1)).toBe(crawl.structured.count);
+    expect(seen.at(-1)).toBe(crawl.structured.found);
     const [{ id }] = report.structured.sources;
     expect((await call('get_source', { id })).structured.id).toBe(id);
     expect((await call('wait_for_sources', { ids: [id] })).structured.outcome).toBe('completed');
     const originalUrl = 'https://help.larkspur.example';
     const listed = await call('list_sources', { originalUrl });
-    expect(listed.structured.documents.length).toBe(crawl.structured.count);
+    expect(listed.structured.documents.length).toBe(crawl.structured.found);
     const list = await call('list_provider_resources', { provider: 'notion', limit: 2 });
     const { resources } = list.structured;
     const registered = await call('register_provider_resources', { provider: 'notion', resources });
-    const { addedDocumentIds } = registered.structured;
-    const queued = await call('ingest_sources', {
-      source: 'notion',
-      documentIdsToAdd: addedDocumentIds,
-    });
-    expect(queued.structured.addedDocumentIds).toHaveLength(2);
+    const queued = await call('ingest_sources', nextInput(registered, 'ingest_and_wait'));
+    expect(queued.structured.sources).toHaveLength(2);
   });
 
   test('50 clients wait at once; each gets its own progress and its own answer', async () => {
@@ -535,8 +532,7 @@ describe('stateless', () => {
     const input = { documentIdsToAdd: crawl.structured.urls, timeoutSeconds: 1 };
     const first = await call('ingest_and_wait', input);
     expect(first.structured.outcome).toBe('timed_out');
-    const next = /wait_for_sources with (\{.*?\})\./.exec(first.structured.nextSteps)?.[1];
-    const second = await call('wait_for_sources', JSON.parse(next ?? ''));
+    const second = await call('wait_for_sources', nextInput(first, 'wait_for_sources'));
     expect(second.structured.outcome).toBe('completed');
     expect(ingestRequests(sandbox)).toHaveLength(1);
     for (const { stderr } of replicas) expect(stderr()).toMatch(/tools\/call/);

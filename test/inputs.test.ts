@@ -715,7 +715,7 @@ describe('what is sure is read as it is meant', () => {
       ['/billing/**, /{repairs,tours}/**'],
       '"/billing/**"\n/{repairs,tours}/**',
     ]) {
-      expect((await plan({ exclude })).urls).toEqual(lists.urls);
+      expect((await plan({ exclude })).sources).toEqual(lists.sources);
     }
   });
 });
@@ -725,8 +725,9 @@ describe("a provider's items are found by every name that people copy", () => {
   async function chosen(provider: string, externalIds: unknown): Promise<string[]> {
     const input = { provider, externalIds, dryRun: true };
     const { structured, text } = await harness.call('import_provider_resources', input);
-    expect(structured?.notFound, text).toEqual([]);
-    return structured.toAdd.map(({ externalId }: { externalId: string }) => externalId);
+    const rows: { status: string; externalId: string }[] = structured?.sources ?? [];
+    expect(new Set(rows.map(({ status }) => status)), text).toEqual(new Set(['new']));
+    return rows.map(({ externalId }) => externalId);
   }
   const listedOf = async (
     provider: string,

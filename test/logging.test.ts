@@ -108,7 +108,8 @@ describe.each(WAYS)('over %s', (way) => {
     });
     const documentIdsToAdd = pages(4);
     const queued = await client.call('ingest_sources', { documentIdsToAdd });
-    const { addedDocumentIds: ids } = queued.result.structuredContent;
+    const { sources } = queued.result.structuredContent;
+    const ids = sources.map(({ id }: { id: string }) => id);
     const action = { kind: 'status', status: 500 } as const;
     sandbox.script({ method: 'GET', skip: 1, times: 12, action });
     const answer = await client.call('wait_for_sources', { ids });

@@ -201,7 +201,7 @@ describe('a wait that cannot continue', () => {
     const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
     expect(answer.structured.outcome).toBe('timed_out');
     expect(answer.structured.counts).toMatchObject({ submitted: 6, unfinished: 6 });
-    expect(answer.structured.nextSteps).toMatch(/did not answer the last status check/);
+    expect(answer.structured.message).toMatch(/did not answer the last status check/);
     expect(answer.structured.elapsedSeconds).toBeGreaterThanOrEqual(1);
   });
 });

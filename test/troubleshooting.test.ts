@@ -287,7 +287,7 @@ const causes: Record<string, () => Promise<string>> = {
   'Fini failed to': () => withFault(status(500)),
 
   // Queueing and waiting
-  'They may have been queued all the same.': () =>
+  'They may have been queued all the same': () =>
     withFault({ method: 'POST', action: { kind: 'reset', when: 'after' } }, 'ingest_and_wait', {
       documentIdsToAdd: [PAGE],
     }),
@@ -305,7 +305,7 @@ const causes: Record<string, () => Promise<string>> = {
     await call('list_sources');
     return (await call('ingest_and_wait', { documentIdsToAdd: [PAGE], timeoutSeconds: 1 })).text;
   },
-  'Not queued': async () => {
+  'Fini returned no ID, so nothing was queued': async () => {
     const { call } = await start({
       jobs: ({ url }) => (url?.endsWith('/2') ? { drop: true } : undefined),
     });
@@ -325,7 +325,7 @@ const causes: Record<string, () => Promise<string>> = {
   'Fini does not extract this content type': () =>
     ofSource({ linkedJobStatus: 'FAILED', error: 'Unsupported content type: video/mp4' }),
   'The page gave no usable content': () => ofSource({ linkedJobStatus: 'COMPLETED' }),
-  'connection may have expired or lost its permission': () =>
+  'may have expired or lost its permission': () =>
     ofSource({ linkedJobStatus: 'FAILED', source: 'notion', error: 'object_not_found' }),
   'Check that the page opens without a login, is not forbidden by robots.txt and is HTML': () =>
     ofSource({ linkedJobStatus: 'FAILED', error: 'Failed to fetch page: HTTP 500' }),

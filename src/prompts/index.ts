@@ -58,7 +58,7 @@ const SOURCES = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as con
 const LONGEST_TEXT = 200;
 
 const THEN_REPORT =
-  'If the outcome is timed_out, continue with wait_for_sources as nextSteps says. At the end, tell me what worked and what failed and why, and remind me that completed sources must still go through Knowledge before agents answer from them.';
+  'If the outcome is timed_out, continue with wait_for_sources as nextCalls says. At the end, tell me what worked and what failed and why, and remind me that completed sources must still go through Knowledge before agents answer from them.';
 
 /** Every prompt, in the order in which they are listed. */
 export const prompts: readonly Prompt[] = [

@@ -249,7 +249,7 @@ function explainGeneration(
     const sources = plural(doubtful.length, 'source');
     return said(
       paragraph(
-        `Fini did not confirm that drafts are being generated from ${sources}.`,
+        `Fini did not confirm the generation of drafts from ${sources}.`,
         cause.message,
         'They may be generated all the same.',
         running,
@@ -349,7 +349,7 @@ function explainFate(
       const unsure = plural(doubtful.length, 'item');
       return said(
         paragraph(
-          `Fini did not confirm that ${unsure} were queued.`,
+          `Fini did not confirm the queueing of ${unsure}.`,
           cause.message,
           'They may have been queued all the same: linkedJobStatus PENDING or IN_PROGRESS means that they are queued. A source that was ingested before shows its old result until its new job starts.',
           counts,

@@ -311,9 +311,10 @@ function otherNames(notFound: readonly string[], { provider, english }: Input): 
   const title = notFound.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
   const calls: NextCall[] = [];
   if (title !== undefined) {
-    const search = { provider, search: title, ...inputFor({ english }, DEFAULTS), dryRun: true };
-    const why = `Look for ${quoted(bounded(title, TITLE_LENGTH))} as a title`;
-    calls.push({ tool: 'import_provider_resources', arguments: search, why });
+    const search = bounded(title, TITLE_LENGTH);
+    const look = { provider, search, ...inputFor({ english }, DEFAULTS), dryRun: true };
+    const why = `Look for ${quoted(search)} as a title`;
+    calls.push({ tool: 'import_provider_resources', arguments: look, why });
   }
   const documentIds = notFound.filter(isSourceId);
   const why = 'Ingest these again, if they are IDs of other sources';

@@ -12,12 +12,13 @@ import { Generation } from '../../src/knowledge/generation.ts';
 import { Publishing } from '../../src/knowledge/publishing.ts';
 import { startSandbox } from '../../src/sandbox/server.ts';
 import { createServer } from '../../src/server.ts';
-import { callNamed } from '../following.ts';
 import {
   configFor,
   eventually,
   type Harness,
   ingestRequests,
+  jobOf,
+  nextInput,
   readAnswer,
   Stops,
   startHarness,
@@ -40,14 +41,6 @@ const posts = ({ sandbox }: Pick<Harness, 'sandbox'>) =>
 const idOf = ({ sandbox }: Pick<Harness, 'sandbox'>, url: string) =>
   sandbox.documents().find(({ originalUrl }) => originalUrl === url)?.id ?? 'none';
 
-/** The call of wait_for_sources that an answer names. */
-async function waitNamed(harness: Harness, answer: ToolAnswer): Promise<Record<string, unknown>> {
-  const { tools } = await harness.client.listTools();
-  const tool = tools.find(({ name }) => name === 'wait_for_sources');
-  if (tool === undefined) throw new Error('there is no wait_for_sources');
-  return callNamed(answer, tool);
-}
-
 describe('a call that fails after it has queued a part', () => {
   const path = /^\/v2\/documents\/public\/[^/]+$/;
   const FAILING = { method: 'GET', path, times: Number.POSITIVE_INFINITY } as const;
@@ -63,16 +56,13 @@ describe('a call that fails after it has queued a part', () => {
     const answer = await call('ingest_and_wait', { documentIdsToAdd: [page('a'), page('b')] });
     expect(answer.isError).toBe(true);
     expect(answer.text).not.toMatch(/Nothing was queued/);
-    expect(answer.text).toMatch(/did not confirm that 1 item was queued/);
-    expect(answer.text).toContain(
-      `call ingest_and_wait with ${JSON.stringify({ documentIdsToAdd: [page('a')] })}`,
-    );
-    expect(answer.text).toMatch(/This call queued 1 source/);
+    expect(answer.text).toMatch(/did not confirm the queueing of 1 item/);
+    expect(nextInput(answer, 'ingest_and_wait')).toEqual({ documentIdsToAdd: [page('a')] });
+    expect(answer.text).toMatch(/1 source queued by this call/);
     expect(answer.text).not.toMatch(/running before/);
     sandbox.clearFaults();
     const b = idOf(harness, page('b'));
-    const [, named = ''] = /This call queued .*? with (\{.*?\})\./.exec(answer.text) ?? [];
-    const next = JSON.parse(named);
+    const next = nextInput(answer, 'wait_for_sources');
     expect(next).toEqual({ ids: [b], queuedAfter: expect.any(String) });
     const { structured } = await call('wait_for_sources', next);
     expect(structured.counts).toMatchObject({ submitted: 1, completed: 1 });
@@ -85,7 +75,7 @@ describe('a call that fails after it has queued a part', () => {
     sandbox.script({ ...FAILING, times: 1, action: { kind: 'status', status: 401 } });
     const answer = await call('ingest_and_wait', { documentIdsToAdd: [page('a')] });
     expect(answer.text).toMatch(/^The wait ended early/);
-    const next = await waitNamed(harness, answer);
+    const next = nextInput(answer, 'wait_for_sources');
     expect(next).toEqual({ ids: [idOf(harness, page('a'))], queuedAfter: expect.any(String) });
     expect((await call('wait_for_sources', next)).structured.outcome).toBe('completed');
   });
@@ -97,9 +87,9 @@ describe('a call that fails after it has queued a part', () => {
     await call('ingest_and_wait', { documentIdsToAdd: [page('a')] });
     const input = { documentIdsToAdd: [page('a'), page('b')], timeoutSeconds: 1 };
     const { structured } = await call('ingest_and_wait', input);
-    expect(structured.unqueued).toEqual([page('a')]);
-    expect(structured.nextSteps).toMatch(/may already be queued.*In [1-6]?\d s/);
-    expect(structured.nextSteps).not.toMatch(/gave no ID/);
+    const held = structured.sources.filter((one: { status: string }) => one.status === 'unqueued');
+    expect(held).toEqual([{ status: 'unqueued', input: page('a'), hint: 'maybe_queued' }]);
+    expect(structured.message).toMatch(/may already be queued.* in [1-6]?\d s/);
   });
 });
 
@@ -176,7 +166,8 @@ describe('what runs is joined only where it is the same source', () => {
     const answer = await call('ingest_and_wait', { documentIdsToAdd: [page('u')] });
     expect(ingestRequests(sandbox)).toHaveLength(1);
     const [source] = answer.structured.sources;
-    expect(source).toMatchObject({ source: 'web', status: 'completed' });
+    expect(source).toMatchObject({ status: 'completed' });
+    expect(source).not.toHaveProperty('source');
     expect(source.id).not.toBe(other.id);
     expect(source).not.toHaveProperty('joined');
   });
@@ -188,7 +179,7 @@ describe('what runs is joined only where it is the same source', () => {
     const answer = await call('ingest_and_wait', input);
     expect(ingestRequests(sandbox)).toEqual([]);
     expect(answer.structured.sources).toMatchObject([{ id, source: 'zendesk', joined: true }]);
-    expect(answer.text).toMatch(/Unfinished \(1\):\n.*zendesk/);
+    expect(answer.text).toMatch(/Unfinished \(1\):\n.*source zendesk/);
   });
 
   test('a trailing slash makes another page', async () => {
@@ -226,7 +217,7 @@ describe('what runs is joined only where it is the same source', () => {
     expect(structured.counts).toMatchObject({ submitted: 3, completed: 3, unqueued: 0 });
     const [first, second] = structured.sources;
     expect(second).toMatchObject({ id: first.id, input: inputs[1] });
-    expect(structured.nextSteps).not.toMatch(/no ID|again/);
+    expect(structured).not.toHaveProperty('hints');
     expect(sandbox.documents()).toHaveLength(2);
   });
 });
@@ -257,10 +248,10 @@ describe('a wait goes by what this process remembers of the record before', () =
     const first = await harness.call('ingest_and_wait', input);
     expect(first.structured.outcome).toBe('timed_out');
     await touch(harness);
-    const next = await waitNamed(harness, first);
+    const next = nextInput(first, 'wait_for_sources');
     const { structured } = await harness.call('wait_for_sources', next);
     expect(structured.sources).toMatchObject([{ id: old.id, status: 'completed' }]);
-    expect(structured.sources[0].jobId).not.toBe(old.linkedJobId);
+    expect(jobOf(harness.sandbox, structured.sources[0].id)).not.toBe(old.linkedJobId);
   });
 
   test.each(['refresh_sources', 'ingest_sources'])(
@@ -276,7 +267,7 @@ describe('a wait goes by what this process remembers of the record before', () =
       await touch(harness);
       const { structured } = await harness.call('wait_for_sources', { ids: [old.id] });
       expect(structured.sources).toMatchObject([{ status: 'completed' }]);
-      expect(structured.sources[0].jobId).not.toBe(old.linkedJobId);
+      expect(jobOf(harness.sandbox, structured.sources[0].id)).not.toBe(old.linkedJobId);
     },
   );
 
@@ -291,13 +282,13 @@ describe('a wait goes by what this process remembers of the record before', () =
     const { structured } = await harness.call('wait_for_sources', { ids });
     const old = new Set(many.map(({ linkedJobId }) => linkedJobId));
     expect(structured.counts).toMatchObject({ submitted: 30, completed: 30 });
-    for (const { jobId } of structured.sources) expect(old.has(jobId)).toBe(false);
+    for (const id of ids) expect(old.has(jobOf(harness.sandbox, id) ?? null)).toBe(false);
 
     const web = addOld(harness, { source: 'web', originalUrl: page('old') });
     await harness.call('ingest_sources', { documentIdsToRefresh: [page('old')] });
     harness.sandbox.addDocument({ ...web, updatedAt: new Date().toISOString() });
     const waited = await harness.call('wait_for_sources', { ids: [web.id] });
-    expect(waited.structured.sources[0].jobId).not.toBe(web.linkedJobId);
+    expect(jobOf(harness.sandbox, waited.structured.sources[0].id)).not.toBe(web.linkedJobId);
   });
 
   test.each(['refresh_sources', 'ingest_and_wait'])(
@@ -312,7 +303,7 @@ describe('a wait goes by what this process remembers of the record before', () =
       const { structured } = await call('wait_for_sources', { ids: [id], timeoutSeconds: 5 });
       const [source] = structured.sources;
       expect(source).toMatchObject({ status: 'completed' });
-      expect(source.jobId).not.toBe(linkedJobId);
+      expect(jobOf(sandbox, source.id)).not.toBe(linkedJobId);
     },
   );
 
@@ -324,7 +315,7 @@ describe('a wait goes by what this process remembers of the record before', () =
     harness.sandbox.addDocument({ ...running, linkedJobStatus: 'COMPLETED' });
     const { structured } = await harness.call('wait_for_sources', { ids: [id] });
     expect(structured.sources).toMatchObject([{ status: 'completed' }]);
-    expect(structured.sources[0].jobId).not.toBe(linkedJobId);
+    expect(jobOf(harness.sandbox, structured.sources[0].id)).not.toBe(linkedJobId);
   });
 
   test('of what it does not know, queuedAfter alone tells', async () => {
@@ -433,13 +424,9 @@ describe('a joined job that does otherwise than asked', () => {
     await call('ingest_sources', { documentIdsToAdd });
     const answer = await call('ingest_and_wait', { documentIdsToAdd, ...asked });
     expect(answer.structured.sources).toMatchObject([{ joined: true, ignored: [name] }]);
-    expect(answer.structured.nextSteps).toMatch(
-      new RegExp(
-        `value of ${name}.*not applied.*ingest_and_wait with it again after the job has ended`,
-      ),
-    );
-    expect(answer.text).toContain(`not applied: ${name}`);
-    const again = await call('ingest_and_wait', { documentIdsToAdd, ...asked });
+    expect(answer.structured.message).toContain('those of this call were not applied');
+    expect(answer.text).toContain(`ignored ${name}`);
+    const again = await call('ingest_and_wait', nextInput(answer, 'ingest_and_wait'));
     expect(again.structured.sources[0]).not.toHaveProperty('ignored');
     expect(sandbox.documents()).toMatchObject([asked]);
   });
@@ -505,7 +492,7 @@ test('of two pages whose records show no URL yet, neither is reported as the oth
   sandbox.script({ method: 'GET', action: { kind: 'rewrite', rewrite: hideUrls } });
   const input = { documentIdsToAdd: [page('b')] };
   const held = (await call('ingest_and_wait', input)).structured;
-  expect(held).toMatchObject({ sources: [], unqueued: [page('b')] });
+  expect(held.sources).toMatchObject([{ status: 'unqueued', input: page('b') }]);
   const { structured } = await call('ingest_and_wait', input);
   expect(structured).toMatchObject({ outcome: 'completed', sources: [{ originalUrl: page('b') }] });
   expect(ingestRequests(sandbox)).toHaveLength(1);
@@ -544,7 +531,7 @@ test('what was queued while the list could not be read is held, not taken for do
   sandbox.clearFaults();
   const input = { source: 'notion', documentIdsToRefresh: [id] };
   const { structured } = await call('ingest_and_wait', input);
-  expect(structured).toMatchObject({ sources: [], unqueued: [id] });
-  expect(structured.nextSteps).toMatch(/may already be queued.*In [1-6]?\d s/);
+  expect(structured.sources).toEqual([{ status: 'unqueued', input: id, hint: 'maybe_queued' }]);
+  expect(structured.message).toMatch(/may already be queued.* in [1-6]?\d s/);
   expect(posts(harness)).toHaveLength(1);
 });

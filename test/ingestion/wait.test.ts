@@ -1,7 +1,15 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/server.ts';
-import { eventually, type Harness, ingestRequests, startHarness } from '../harness.ts';
+import {
+  eventually,
+  type Harness,
+  ingestRequests,
+  jobOf,
+  nextInput,
+  startHarness,
+  type ToolAnswer,
+} from '../harness.ts';
 import { pingMeanwhile } from '../tools/meanwhile.ts';
 
 let harness: Harness;
@@ -23,6 +31,17 @@ async function startWarm(...settings: Parameters<typeof start>) {
 const pages = (count: number) =>
   Array.from({ length: count }, (_, index) => `https://docs.example.com/page/${index}`);
 
+/** A source of a report. */
+interface Row {
+  readonly status: string;
+  readonly input?: string;
+  readonly originalUrl?: string;
+}
+
+/** The inputs that a report says were not queued. */
+const unqueuedIn = ({ structured }: ToolAnswer): string[] =>
+  structured.sources.flatMap(({ status, input }: Row) => (status === 'unqueued' ? input : []));
+
 /** Waits, without a pause of its own, until something that the sandbox does has come about. */
 function until(holds: () => boolean): Promise<void> {
   return eventually(() => expect(holds()).toBe(true));
@@ -41,38 +60,32 @@ test('a wait over 25 URLs accounts for each exactly once, whatever becomes of it
     },
   });
   const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
-  const { outcome, counts, sources, unqueued, nextSteps } = answer.structured;
+  const { outcome, counts, sources } = answer.structured;
   expect(outcome).toBe('timed_out');
   expect(counts).toEqual({ submitted: 25, completed: 21, failed: 2, unfinished: 1, unqueued: 1 });
-  const named = sources.map((source: { originalUrl: string }) => source.originalUrl);
-  expect([...named, ...unqueued].sort()).toEqual(urls.toSorted());
-  expect(unqueued).toEqual([dropped]);
+  const named = sources.map((source: Row) => source.originalUrl ?? source.input);
+  expect(named.sort()).toEqual(urls.toSorted());
+  expect(unqueuedIn(answer)).toEqual([dropped]);
   const of = (url: string | undefined) =>
     sources.find((source: { originalUrl: string }) => source.originalUrl === url);
-  expect(of(failing)).toMatchObject({ status: 'failed', jobStatus: 'FAILED' });
-  expect(of(failing).hint).toMatch(/robots\.txt/);
+  expect(of(failing)).toMatchObject({ status: 'failed', hint: 'robots_forbidden' });
   expect(of(empty)).toMatchObject({ status: 'failed', jobStatus: 'COMPLETED' });
   expect(of(odd)).toMatchObject({ status: 'unfinished', jobStatus: 'PAUSED_FOR_REVIEW' });
-  expect(of(odd).hint).toMatch(/does not know/);
-  expect(nextSteps).toContain(of(odd).id);
+  expect(of(odd).hint).toBe('unknown_status');
+  expect(nextInput(answer, 'wait_for_sources').ids).toEqual([of(odd).id]);
   expect(answer.text).toContain('21 of 25 completed');
   expect(ingestRequests(sandbox)).toHaveLength(1);
 });
 
-test('a long report names each page by its URL, and says why one failed', async () => {
+test('a long report shows what failed, also where completed pages are left out', async () => {
   const urls = pages(250);
   const { call } = await start({
     parallelJobs: 250,
-    jobs: ({ url }) => (url === urls[7] ? { status: 'FAILED', error: 'HTTP 500' } : undefined),
+    jobs: ({ url }) => (url === urls[249] ? { status: 'FAILED', error: 'HTTP 500' } : undefined),
   });
-  const { structured, text } = await call('ingest_and_wait', { documentIdsToAdd: urls });
-  expect(structured.sources).toEqual([
-    { status: 'failed', originalUrl: urls[7], error: 'HTTP 500', hint: expect.any(String) },
-  ]);
-  expect(structured.completed).toEqual(urls.filter((url) => url !== urls[7]));
-  // Well within what a model can be given at once.
-  expect(JSON.stringify(structured).length).toBeLessThan(40_000);
-  for (const url of urls) expect(`${text}\n`).toMatch(new RegExp(`\n- ${url}[:\n]`));
+  const { structured } = await call('ingest_and_wait', { documentIdsToAdd: urls });
+  expect(structured.sources.length + (structured.omitted?.sources ?? 0)).toBe(250);
+  expect(structured.sources.at(-1)).toMatchObject({ status: 'failed', originalUrl: urls[249] });
 });
 
 test('a long report of failures names the error of each, and the hint once', async () => {
@@ -85,8 +98,9 @@ test('a long report of failures names the error of each, and the hint once', asy
   const sources: { error: string; hint?: string }[] = structured.sources;
   expect(sources.every((source) => source.error === error)).toBe(true);
   expect(sources).toHaveLength(250);
-  expect(sources.filter(({ hint }) => hint !== undefined)).toEqual([]);
-  expect(structured.hints).toEqual([{ error, hint: expect.stringMatching(/login/), count: 250 }]);
+  expect(structured.hints).toEqual([
+    { hint: 'needs_login', advice: expect.stringMatching(/login/), count: 250 },
+  ]);
 });
 
 test('outcomes: completed, partial, and failed as an error', async () => {
@@ -96,7 +110,7 @@ test('outcomes: completed, partial, and failed as an error', async () => {
   });
   const completed = await call('ingest_and_wait', { documentIdsToAdd: [urls[1]] });
   expect([completed.structured.outcome, completed.isError]).toEqual(['completed', false]);
-  expect(completed.structured.nextSteps).toMatch(/not yet live/i);
+  expect(completed.structured.message).toMatch(/not yet live/i);
   const partial = await call('ingest_and_wait', { documentIdsToAdd: [urls[0], urls[2]] });
   expect([partial.structured.outcome, partial.isError]).toEqual(['partial', false]);
   const failed = await call('ingest_and_wait', { documentIdsToAdd: [urls[0]] });
@@ -114,10 +128,8 @@ test('a refresh whose old COMPLETED lingers is reported with the new job', async
     documentIdsToRefresh: urls.slice(3),
   });
   expect(second.structured.counts).toMatchObject({ submitted: 6, completed: 6 });
-  const after = new Map(sandbox.documents().map(({ id, linkedJobId }) => [id, linkedJobId]));
-  for (const { id, jobId } of second.structured.sources) {
-    expect(jobId).not.toBe(before.get(id));
-    expect(jobId).toBe(after.get(id));
+  for (const { id } of second.structured.sources) {
+    expect(jobOf(sandbox, id)).not.toBe(before.get(id));
   }
   expect(first.structured.sources).toHaveLength(6);
   expect(ingestRequests(sandbox)).toHaveLength(2);
@@ -139,7 +151,7 @@ test('a refresh is not taken for done by a touch that changes no job', async () 
     },
   });
   const answer = await call('ingest_and_wait', { documentIdsToRefresh: [url] });
-  expect(answer.structured.sources[0].jobId).not.toBe(old?.linkedJobId);
+  expect(jobOf(sandbox, answer.structured.sources[0].id)).not.toBe(old?.linkedJobId);
 });
 
 function rewriteRecords(answer: unknown, fields: object): unknown {
@@ -176,9 +188,9 @@ test('a cancelled refresh that is called again before its job shows is not queue
   await expect(given).rejects.toThrow();
   const again = await call('ingest_and_wait', input);
   expect(again.structured.counts).toMatchObject({ submitted: 5, completed: 5 });
-  for (const { id, jobId, joined } of again.structured.sources) {
+  for (const { id, joined } of again.structured.sources) {
     expect(joined).toBe(true);
-    expect(jobId).not.toBe(old.get(id));
+    expect(jobOf(sandbox, id)).not.toBe(old.get(id));
   }
   expect(ingestRequests(sandbox)).toHaveLength(2);
 });
@@ -203,8 +215,7 @@ test('a wait that runs out is an answer, and wait_for_sources continues from it'
   const { call, sandbox } = await startWarm({ workingMs: 1500, parallelJobs: 9 });
   const first = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
   expect([first.structured.outcome, first.isError]).toEqual(['timed_out', false]);
-  const next = /wait_for_sources with (\{.*?\})\./.exec(first.structured.nextSteps)?.[1];
-  const second = await call('wait_for_sources', JSON.parse(next ?? ''));
+  const second = await call('wait_for_sources', nextInput(first, 'wait_for_sources'));
   expect(second.structured.counts).toMatchObject({ submitted: 4, completed: 4 });
   expect(ingestRequests(sandbox)).toHaveLength(1);
 });
@@ -219,10 +230,9 @@ test('wait_for_sources does not take the result of the job before for the new on
   expect(first.structured.sources[0]).toMatchObject({ status: 'unfinished' });
   expect(first.structured.sources[0]).not.toHaveProperty('jobStatus');
   expect(first.structured.sources[0]).not.toHaveProperty('jobId');
-  const next = /wait_for_sources with (\{.*?\})\./.exec(first.structured.nextSteps)?.[1];
-  const second = await call('wait_for_sources', JSON.parse(next ?? ''));
+  const second = await call('wait_for_sources', nextInput(first, 'wait_for_sources'));
   expect(second.structured.counts.completed).toBe(4);
-  for (const { jobId } of second.structured.sources) expect(old.has(jobId)).toBe(false);
+  for (const { linkedJobId } of sandbox.documents()) expect(old.has(linkedJobId)).toBe(false);
 });
 
 test('progress strictly increases, keeps its total, speaks, and reaches the total at the end', async () => {
@@ -268,9 +278,9 @@ async function callUntilShown(
 ) {
   const requests = sandbox.requests.length;
   const held = await call('ingest_and_wait', input);
-  const { counts, unqueued, nextSteps } = held.structured;
-  expect(counts).toMatchObject({ submitted: unqueued.length, unqueued: unqueued.length });
-  expect(nextSteps).toMatch(/may already be queued.*In [1-6]?\d s, call ingest_and_wait/);
+  const { length } = unqueuedIn(held);
+  expect(held.structured.counts).toMatchObject({ submitted: length, unqueued: length });
+  expect(held.structured.message).toMatch(/may already be queued.* in [1-6]?\d s/);
   expect(sandbox.requests.length - requests).toBeLessThanOrEqual(8);
   await until(hasShown);
   return call('ingest_and_wait', input);
@@ -311,16 +321,17 @@ describe('a queueing request without an answer', () => {
     sandbox.script({ method: 'POST', action: { kind: 'hang' } });
     await call('ingest_and_wait', { documentIdsToAdd });
     const again = await call('ingest_and_wait', { documentIdsToAdd, timeoutSeconds: 1 });
-    expect(again.text).toMatch(/may already be queued.*In \d+ s, call ingest_and_wait/);
+    expect(again.text).toMatch(/may already be queued.* in \d+ s/);
+    expect(nextInput(again, 'ingest_and_wait')).toEqual({ documentIdsToAdd });
     for (const item of documentIdsToAdd) expect(again.text).toContain(item);
     expect(ingestRequests(sandbox)).toHaveLength(1);
 
     // What else there is to do is done.
     const added = 'https://docs.example.com/new';
     const input = { documentIdsToAdd: [...documentIdsToAdd, added], timeoutSeconds: 1 };
-    const { structured } = await call('ingest_and_wait', input);
-    expect(structured.counts).toMatchObject({ submitted: 4, unqueued: 3 });
-    expect(structured.unqueued.toSorted()).toEqual(documentIdsToAdd);
+    const answer = await call('ingest_and_wait', input);
+    expect(answer.structured.counts).toMatchObject({ submitted: 4, unqueued: 3 });
+    expect(unqueuedIn(answer).toSorted()).toEqual(documentIdsToAdd);
     expect(ingestRequests(sandbox)[1]).toMatchObject({ documentIdsToAdd: [added] });
   });
 
@@ -392,11 +403,10 @@ test('thousands of pages are joined by a second call without holding up the serv
   await call('ingest_and_wait', input);
   // Where each input is held against each source, nobody else is answered for seconds.
   const { result, slowest } = await pingMeanwhile(harness, call('ingest_and_wait', input));
-  const { counts, nextSteps } = result.structured;
+  const { counts, sources, omitted } = result.structured;
   expect(counts).toMatchObject({ submitted: 3_000, unfinished: 3_000 });
-  const [, json = ''] = /wait_for_sources with (\{.*?\})\./.exec(nextSteps) ?? [];
-  expect(JSON.parse(json).ids).toHaveLength(1_000);
-  expect(nextSteps).toMatch(/2000 unfinished\. To see them, .*list_sources/);
+  expect(sources.length + omitted.sources).toBe(3_000);
+  expect(result.nextCalls.map(({ tool }) => tool)).toEqual(['wait_for_sources', 'list_sources']);
   expect(ingestRequests(sandbox)).toHaveLength(1);
   // The sandbox answers in this process too, with 3,000 records.
   expect(slowest).toBeLessThan(1_000);
@@ -441,7 +451,7 @@ test('an unknown source ID is reported as failed by wait_for_sources', async () 
   expect(answer.structured.sources).toMatchObject([{ id, status: 'failed' }]);
 });
 
-test('hundreds of sources: every one is in the text and in the structured content', async () => {
+test('hundreds of sources: each is a row in the text and in the structured content, or counted', async () => {
   const urls = pages(300);
   const { call, sandbox } = await start({
     parallelJobs: 100,
@@ -450,11 +460,13 @@ test('hundreds of sources: every one is in the text and in the structured conten
   });
   const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
   expect(answer.structured.counts).toMatchObject({ submitted: 300, completed: 270, failed: 30 });
-  const { sources, completed } = answer.structured;
-  const failed = sources.map((source: { originalUrl: string }) => source.originalUrl);
-  expect([...failed, ...completed].toSorted()).toEqual(urls.toSorted());
-  for (const url of urls) expect(answer.text).toContain(`- ${url}`);
-  expect(answer.text.length).toBeLessThan(20_000);
+  const { sources, omitted } = answer.structured;
+  const failed = sources.filter(({ status }: Row) => status === 'failed');
+  expect(failed).toHaveLength(30);
+  // Of those that completed, some are left out.
+  expect(sources.length + (omitted?.sources ?? 0)).toBe(300);
+  for (const { originalUrl } of sources) expect(answer.text).toContain(`- ${originalUrl} (`);
+  expect(answer.text.length).toBeLessThan(64_000);
   expect(sandbox.requests.length).toBeLessThan(300);
 });
 
@@ -488,7 +500,7 @@ test('the time-out bounds a call that waits for another one’s queueing, and th
   const second = await call('ingest_and_wait', input);
   expect(firstHasEnded).toBe(false);
   // The other call may have queued it, and nobody knows yet.
-  expect(second.text).toMatch(/did not confirm that 1 item was queued.*timed out.*may have been/);
+  expect(second.text).toMatch(/did not confirm the queueing of 1 item.*timed out.*may have been/);
   expect((await first).text).toMatch(/may have been queued/);
 });
 
@@ -570,9 +582,9 @@ describe('the same call again before a new job shows, in a workspace of many sou
     sandbox.script({ method: 'POST', action: { kind: 'status', status: 500 } });
     const input = { documentIdsToAdd: pages(1) };
     expect((await call('ingest_and_wait', input)).isError).toBe(true);
-    const { structured } = await call('ingest_and_wait', input);
-    expect(structured).toMatchObject({ sources: [], unqueued: pages(1) });
-    expect(structured.nextSteps).toMatch(/may already be queued/);
+    const answer = await call('ingest_and_wait', input);
+    expect(unqueuedIn(answer)).toEqual(pages(1));
+    expect(answer.structured.message).toMatch(/may already be queued/);
     expect(ingestRequests(sandbox)).toHaveLength(1);
   });
 
@@ -633,7 +645,7 @@ test.each(['answered', 'lost'])(
     await call('refresh_sources', { documentIds: [id] });
     const { structured } = await call('ingest_and_wait', { documentIdsToRefresh: [url] });
     expect(ingestRequests(sandbox)).toHaveLength(0);
-    if (isLost) expect(structured).toMatchObject({ sources: [], unqueued: [url] });
+    if (isLost) expect(structured.sources).toMatchObject([{ status: 'unqueued', input: url }]);
     else expect(structured.sources).toMatchObject([{ id, joined: true, status: 'completed' }]);
     for (const { jobId } of structured.sources) expect(jobId).not.toBe(linkedJobId);
   },

@@ -550,8 +550,11 @@ test("one stream of progress tells of every step; the report is ingest_and_wait'
     if (sent[index - 1]?.total !== undefined) expect(total).toBe(2);
     if (index < sent.length - 1) expect(progress).toBeLessThan(2);
   }
-  const untold = sent.filter(({ total }) => total === undefined).map(({ message }) => message);
-  expect(untold).toEqual(['Listing items in Notion, 0 s', 'Registering 2 items from Notion, 0 s']);
+  const untold = sent.filter(({ total }) => total === undefined);
+  expect(untold.map(({ message = '' }) => message.replace(/, \d+ s$/, ''))).toEqual([
+    'Listing items in Notion',
+    'Registering 2 items from Notion',
+  ]);
   expect(sent.at(-1)).toMatchObject({ progress: 2, total: 2 });
   expect(ingestedBefore).toBe(0);
   expect(report.message).toMatch(/^completed: 2 of 2 completed, in .*2 items not in Fini yet/);

@@ -32,7 +32,8 @@ interface Schema {
   readonly maxLength?: number | undefined;
   readonly minItems?: number | undefined;
   readonly maxItems?: number | undefined;
-  readonly additionalProperties?: false | undefined;
+  readonly additionalProperties?: false | Partial<Schema> | undefined;
+  readonly propertyNames?: unknown;
 }
 
 /** Strict, so that a keyword that the page does not show fails the test. */
@@ -53,7 +54,11 @@ const schemaSchema: z.ZodType<Schema> = z.strictObject({
   maxLength: z.number().optional(),
   minItems: z.number().optional(),
   maxItems: z.number().optional(),
-  additionalProperties: z.literal(false).optional(),
+  get additionalProperties() {
+    // Of a record: what its values are, if that is said.
+    return z.union([z.literal(false), z.strictObject({}), schemaSchema]).optional();
+  },
+  propertyNames: z.unknown().optional(),
 });
 
 /** What a kind of server tells a client. */
@@ -81,7 +86,10 @@ const escaped = (text: string) => text.replace(/[\\`*<|]/g, '\\$&').replaceAll('
 const quoted = (text: string) => text.replace(/^/gm, '> ');
 const fenced = (text: string, language = '') => `\`\`\`${language}\n${text}\n\`\`\``;
 
-function typeOf({ type, items, enum: values = [] }: Schema): string {
+function typeOf({ type, items, enum: values = [], additionalProperties }: Schema): string {
+  if (typeof additionalProperties === 'object') {
+    return `Record<string, ${additionalProperties.type ?? 'unknown'}>`;
+  }
   const union = values.map((value) => `"${value}"`).join(' | ');
   if (type !== 'array' || items === undefined) return union || type;
   const inner = typeOf(items);
