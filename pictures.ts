@@ -86,7 +86,7 @@ const pictures: readonly Picture[] = [
     },
     act: async (shown) => {
       await billing(shown);
-      await shown.view.getByRole('button', { name: /^Generate drafts/ }).click();
+      await shown.view.getByRole('button', { name: /^Generate draft/ }).click();
       await shown.view.getByText(/^Done/).waitFor();
       await shown.page.mouse.move(0, 0);
     },

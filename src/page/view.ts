@@ -243,7 +243,10 @@ export class View {
   #link(url: string): HTMLElement {
     const path = withoutScheme(url);
     if (!this.#opensLinks || path === url) return element('span', 'url', url);
-    const link = element('a', 'url', path);
+    const link = element('a', 'url');
+    // It breaks where its parts end, and has one name for screen readers.
+    for (const part of path.split(/(?<=[/?&])/)) link.append(part, element('wbr'));
+    link.ariaLabel = path;
     link.href = url;
     link.title = url;
     link.rel = 'noreferrer';

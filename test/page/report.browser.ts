@@ -226,9 +226,9 @@ test('while a call runs, the page says what was asked for, and then that it was 
 describe('a button', () => {
   test('goes on waiting after a timeout, and the model is told', async () => {
     const { call, headline, rows, button, sandbox, told } = await start({
-      jobs: ({ url }) => (url === PAGES[0] ? { pendingMs: 1, workingMs: 1 } : { workingMs: 1_800 }),
+      jobs: ({ url }) => (url === PAGES[0] ? { pendingMs: 1, workingMs: 1 } : { workingMs: 4_500 }),
     });
-    await call('ingest_and_wait', { documentIdsToAdd: PAGES, timeoutSeconds: 1 });
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES, timeoutSeconds: 3 });
     await reads(headline, '1 of 3 pages completed');
     expect(await statesOf(rows)).toEqual(['Running', 'Running', 'Completed']);
     await button('Wait for 2 unfinished sources').click();
