@@ -20,6 +20,11 @@ function jsonSchemaOf(schema: z.ZodObject) {
       if (jsonSchema.minLength === 1) delete jsonSchema.minLength;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      // An object with any names: not every client knows these keywords.
+      if (jsonSchema.propertyNames !== undefined) {
+        delete jsonSchema.propertyNames;
+        delete jsonSchema.additionalProperties;
+      }
     },
   });
   return objectSchema.parse(json);

@@ -1,40 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Harness, startHarness } from '../harness.ts';
-
-const ID = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
-/** A draft. */
-const ARTICLE = '0d9c8b7a-6f5e-4d3c-8b2a-190807060504';
-const PAGE = 'https://help.example/a';
-const resource = { externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'text/html' };
-
-const calls: [tool: string, scope: 'read' | 'write', input: object][] = [
-  ['ingest_site', 'write', { links: [PAGE] }],
-  ['import_provider_resources', 'write', { provider: 'notion', all: true }],
-  ['deep_crawl_links', 'write', { links: [PAGE] }],
-  ['list_provider_resources', 'read', { provider: 'notion' }],
-  ['register_provider_resources', 'write', { provider: 'notion', resources: [resource] }],
-  ['ingest_and_wait', 'write', { documentIdsToAdd: [PAGE] }],
-  ['wait_for_sources', 'read', { ids: [ID], timeoutSeconds: 5 }],
-  ['ingest_sources', 'write', { documentIdsToAdd: [PAGE] }],
-  ['refresh_sources', 'write', { documentIds: [ID] }],
-  ['list_sources', 'read', {}],
-  ['get_source', 'read', { id: ID }],
-  ['list_articles', 'read', {}],
-  ['generate_knowledge', 'write', { documentIds: [ID] }],
-  ['get_articles', 'read', { articleIds: [ID] }],
-  ['list_agents', 'read', {}],
-  ['get_knowledge_tree', 'read', {}],
-  ['delete_sources', 'write', { documentIds: [ID] }],
-  ['publish_articles', 'write', { articleIds: [ARTICLE] }],
-];
-
-const needingBoth = [
-  'publish_articles',
-  'generate_knowledge',
-  'ingest_site',
-  'import_provider_resources',
-  'ingest_and_wait',
-];
+import { addExamples, EXAMPLE_CASES, EXAMPLES } from './examples.ts';
 
 const keys = {
   'an empty key': '',
@@ -54,8 +20,7 @@ beforeAll(async () => {
       '--allow-delete',
       '--allow-publish',
     ]);
-    harness.sandbox.addDocument({ id: ID });
-    harness.sandbox.addArticle({ id: ARTICLE, isDraftPublished: false });
+    addExamples(harness.sandbox);
     harnesses.set(name, harness);
   });
   await Promise.all(starts);
@@ -80,14 +45,11 @@ describe.each([
       name,
       / Needs ([a-z ]+) scope\.$/.exec(description)?.[1],
     ]);
-    const needed = calls.map(([tool, scope]) => [
-      tool,
-      needingBoth.includes(tool) ? 'read and write' : scope,
-    ]);
+    const needed = EXAMPLES.map(({ tool, needs }) => [tool, needs]);
     expect(Object.fromEntries(told)).toEqual(Object.fromEntries(needed));
   });
 
-  test.each(calls)('%s says how to set it and sends nothing', async (tool, _scope, input) => {
+  test.each(EXAMPLE_CASES)('%s says how to set it and sends nothing', async (tool, { input }) => {
     const { isError, text } = await harnessWith(name).call(tool, { ...input });
     expect(isError).toBe(true);
     expect(text).toMatch(
@@ -98,12 +60,12 @@ describe.each([
 });
 
 describe.each(['read', 'write'] as const)('a key with the scope %s alone', (held) => {
-  test.each(calls)('%s needs the scope %s', async (tool, scope, input) => {
+  test.each(EXAMPLE_CASES)('%s says if that is too little', async (tool, { needs, input }) => {
     const { call, sandbox } = harnessWith(`the scope ${held} alone`);
     const before = { requests: sandbox.requests.length, documents: sandbox.documents().length };
     const { isError, text } = await call(tool, { ...input });
-    // Besides queueing, these look at what runs already and wait, so they need both.
-    const missing = needingBoth.includes(tool) ? (held === 'read' ? 'write' : 'read') : scope;
+    const other = held === 'read' ? 'write' : 'read';
+    const missing = needs === 'read and write' ? other : needs;
     expect(isError, text).toBe(missing !== held);
     if (missing === held) return;
     expect(text).toMatch(new RegExp(`HTTP 403.*lacks the ${missing} scope.*will not help`));
@@ -113,14 +75,17 @@ describe.each(['read', 'write'] as const)('a key with the scope %s alone', (held
 });
 
 describe('a wrong key', () => {
-  test.each(calls)('%s says to set the full key, and asks no more', async (tool, _, input) => {
-    const { call, sandbox } = harnessWith('a wrong key');
-    const before = sandbox.requests.length;
-    const { isError, text } = await call(tool, { ...input });
-    expect(isError).toBe(true);
-    expect(text).toMatch(/HTTP 401.*Invalid API key.*set FINI_API_KEY.*restart/);
-    expect(text).not.toContain('fini_wrong');
-    // Deleting does not depend on the look before it.
-    expect(sandbox.requests).toHaveLength(before + (tool === 'delete_sources' ? 2 : 1));
-  });
+  test.each(EXAMPLE_CASES)(
+    '%s says to set the full key, and asks no more',
+    async (tool, { input }) => {
+      const { call, sandbox } = harnessWith('a wrong key');
+      const before = sandbox.requests.length;
+      const { isError, text } = await call(tool, { ...input });
+      expect(isError).toBe(true);
+      expect(text).toMatch(/HTTP 401.*Invalid API key.*set FINI_API_KEY.*restart/);
+      expect(text).not.toContain('fini_wrong');
+      // Deleting does not depend on the look before it.
+      expect(sandbox.requests).toHaveLength(before + (tool === 'delete_sources' ? 2 : 1));
+    },
+  );
 });

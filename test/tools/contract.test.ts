@@ -2,61 +2,10 @@ import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Harness, startHarness } from '../harness.ts';
 import { toolsNamed } from '../next-calls.ts';
-
-const names = [
-  'deep_crawl_links',
-  'delete_sources',
-  'generate_knowledge',
-  'get_articles',
-  'get_knowledge_tree',
-  'get_source',
-  'import_provider_resources',
-  'ingest_and_wait',
-  'ingest_site',
-  'ingest_sources',
-  'list_agents',
-  'list_articles',
-  'list_provider_resources',
-  'list_sources',
-  'publish_articles',
-  'refresh_sources',
-  'register_provider_resources',
-  'wait_for_sources',
-];
-const writing = [
-  'deep_crawl_links',
-  'delete_sources',
-  'generate_knowledge',
-  'import_provider_resources',
-  'ingest_and_wait',
-  'ingest_site',
-  'ingest_sources',
-  'publish_articles',
-  'refresh_sources',
-  'register_provider_resources',
-];
+import { EXAMPLE_CASES, EXAMPLES, TOOL_NAMES } from './examples.ts';
 
 /** Inputs that say nothing of their default: where the name alone tells what leaving it out means. */
 const withoutDefaultInWords = ['deleteArticles'];
-
-/** They look at what Fini has, and reach neither a site nor a provider. */
-const withinTheWorkspace = [
-  'delete_sources',
-  'generate_knowledge',
-  'get_articles',
-  'get_knowledge_tree',
-  'get_source',
-  'list_agents',
-  'list_articles',
-  'list_sources',
-  'publish_articles',
-  'wait_for_sources',
-];
-const optional = ['delete_sources', 'publish_articles'];
-const deleting = ['delete_sources'];
-const queueingAgain = ['ingest_sources', 'refresh_sources'];
-/** Once its jobs have ended, it makes further drafts. */
-const draftingAgain = ['generate_knowledge'];
 
 /** What one client or another refuses, or what its model does not understand, in an input. */
 const FORBIDDEN_KEYWORDS = [
@@ -100,13 +49,13 @@ function schemasIn(schema: Schema): Schema[] {
 }
 
 test('the tools are these and no others', () => {
-  expect([...tools.keys()].toSorted()).toEqual(names);
+  expect([...tools.keys()]).toEqual(TOOL_NAMES);
 });
 
 test('what a model is given of the tools stays near 17 kB', () => {
   // Output schemas are for clients, which check results against them.
   const given = [...tools.values()]
-    .filter(({ name }) => !optional.includes(name))
+    .filter(({ name }) => EXAMPLES.some(({ tool, flag }) => tool === name && flag === undefined))
     .map(({ name, description, inputSchema }) => ({
       name,
       description,
@@ -135,7 +84,7 @@ test.each<[flags: string[], listed: number]>([
   const told = JSON.stringify([listed, client.getInstructions(), await Promise.all(texts)]);
   await close();
   expect(listed).toHaveLength(count);
-  const off = names.filter((name) => listed.every((tool) => tool.name !== name));
+  const off = TOOL_NAMES.filter((name) => listed.every((tool) => tool.name !== name));
   for (const name of off) expect(told).not.toContain(name);
 });
 
@@ -151,7 +100,7 @@ test('the instructions name every flow', () => {
   expect(instructions.length).toBeLessThan(2_000);
 });
 
-describe.each(names)('%s', (name) => {
+describe.each(EXAMPLE_CASES)('%s', (name, example) => {
   test('has a title and a name that fits every client', () => {
     const { title } = toolNamed(name);
     expect(title).toMatch(/^[A-Z].{5,50}$/);
@@ -166,20 +115,22 @@ describe.each(names)('%s', (name) => {
     expect(description).toMatch(/use |use$|usual way|prefer|pass /i);
     const others = toolsNamed(description).filter((other) => other !== name);
     expect(others.length).toBeGreaterThan(0);
-    for (const other of others) expect(names).toContain(other);
+    for (const other of others) expect(TOOL_NAMES).toContain(other);
   });
 
   test('has all four annotations, and says what they say', () => {
     const { annotations, description } = toolNamed(name);
     expect(annotations).toEqual({
-      readOnlyHint: !writing.includes(name),
+      readOnlyHint: !example.writes,
       // Publishing an update replaces what customers are told.
-      destructiveHint: optional.includes(name),
-      idempotentHint: !(queueingAgain.includes(name) || draftingAgain.includes(name)),
-      openWorldHint: !withinTheWorkspace.includes(name),
+      destructiveHint: example.flag !== undefined,
+      idempotentHint: example.addsUp !== true,
+      openWorldHint: example.reachesOut,
     });
-    if (deleting.includes(name)) expect(description).toMatch(/Permanently deletes/);
-    expect(/queues twice/.test(description ?? '')).toBe(queueingAgain.includes(name));
+    const deletes = example.flag === '--allow-delete';
+    expect(/Permanently deletes/.test(description ?? '')).toBe(deletes);
+    const queuesTwice = example.addsUp === true && example.reachesOut;
+    expect(/queues twice/.test(description ?? '')).toBe(queuesTwice);
   });
 
   test('takes a plain object that every client understands', () => {
@@ -222,9 +173,11 @@ describe.each(names)('%s', (name) => {
       expect(Object.keys(schema).filter((key) => FORBIDDEN_KEYWORDS.includes(key))).toEqual([]);
       expect(schema).not.toHaveProperty('additionalProperties');
       if (schema.type === 'array') expect(schema.items).toHaveProperty('type');
-      if (schema.type === 'object') {
-        expect(Object.keys(Object(schema.properties)).length).toBeGreaterThan(0);
-      }
     }
+    // The inputs of next calls, and the names of lists, are those of any tool.
+    const open = schemasIn(Object(outputSchema)).filter(
+      ({ type, properties }) => type === 'object' && properties === undefined,
+    );
+    expect(open).toHaveLength(2);
   });
 });
