@@ -1,7 +1,7 @@
 import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { siteOrigin as SITE } from '../src/sandbox/content.ts';
-import type { JobScript, Sandbox, SandboxOptions } from '../src/sandbox/sandbox-server.ts';
+import type { JobScript, SandboxOptions } from '../src/sandbox/sandbox-server.ts';
 import {
   type Harness,
   ingestRequests,
