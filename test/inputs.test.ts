@@ -654,7 +654,8 @@ describe('what is sure is read as it is meant', () => {
       ...named,
       dryRun: true,
     });
-    expect(structured.notFound).toEqual(['1234567', '7654321']);
+    const rows: { input: string }[] = structured.sources;
+    expect(rows.map(({ input }) => input)).toEqual(['1234567', '7654321']);
   });
 
   test.each([
