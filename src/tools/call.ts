@@ -8,7 +8,7 @@ import type {
 import type { TimedCall } from '../fini/call-options.ts';
 import type { ClientLog } from './client-log.ts';
 import { askPerson, QuestionAsked } from './confirm.ts';
-import { type Explanation, explainError, explanationOf, explanationText } from './errors.ts';
+import { explainError, explanationOf, explanationText } from './errors.ts';
 import { listedNames } from './index.ts';
 import { type Explanation, inputFor } from './next-calls.ts';
 import { ProgressReporter } from './progress.ts';
