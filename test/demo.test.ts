@@ -35,7 +35,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
     const completed = lines.filter((line) => line.startsWith('completed '));
     const failed = lines.filter((line) => line.startsWith('failed '));
     expect(completed.length + failed.length).toBeGreaterThanOrEqual(20);
-    expect(stdout).toContain(`Outcome partial: ${completed.length} of 38 completed, 4 failed`);
+    expect(stdout).toContain(`partial: ${completed.length} of 38 completed, 4 failed`);
     expect(longest(beforeCommands(stdout).split('\n'))).toBeLessThanOrEqual(100);
 
     const reasonOf = (page: string) => {

@@ -8,9 +8,9 @@ import type {
 import { Deadline, type Pause } from '../fini/deadline.ts';
 import type { ClientLog } from './client-log.ts';
 import { askPerson, QuestionAsked } from './confirm.ts';
-import { type Explanation, explainError, explanationOf, explanationText } from './errors.ts';
+import { explainError, explanationOf, explanationText } from './errors.ts';
 import { listedNames } from './index.ts';
-import { inputFor } from './next-calls.ts';
+import { type Explanation, inputFor } from './next-calls.ts';
 import { ProgressReporter } from './progress.ts';
 import type { ServerKind, Tool, ToolDependencies } from './tool.ts';
 

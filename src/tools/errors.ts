@@ -8,16 +8,10 @@ import { paragraph, parsedUrl, plural, quotedMessage } from '../text.ts';
 import { MissingKeyError } from '../workspace.ts';
 import { adviceOf } from './hints.ts';
 import { listedNames, toolsFor } from './index.ts';
-import { callForItems, type NextCall } from './next-calls.ts';
+import { callForItems, type Explanation, type NextCall } from './next-calls.ts';
 import { ingestCalls, waitCall } from './next-steps.ts';
 import { renderText } from './render.ts';
 import type { ServerKind, ToolDependencies } from './tool.ts';
-
-/** An error, for a model or a person: what happened and why, and the calls that may help. */
-export interface Explanation {
-  readonly message: string;
-  readonly nextCalls: readonly NextCall[];
-}
 
 /** A call of a tool that ended in an error. */
 export interface FailedCall {

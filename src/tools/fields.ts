@@ -138,7 +138,7 @@ export const dryRun = z
   .default(false)
   .describe('Only show what would be done. Default false.');
 
-/** The two lists of an ingest call and what goes with them (fini-api.md, "The trap"). */
+/** The two lists of an ingest call and what goes with them. */
 export const ingestShape = {
   /** What the lists contain: URLs for `web`, source IDs for the others. */
   source: z

@@ -11,6 +11,12 @@ export interface NextCall {
   readonly why: string;
 }
 
+/** An error, for a model or a person: what happened and why, and the calls that may help. */
+export interface Explanation {
+  readonly message: string;
+  readonly nextCalls: readonly NextCall[];
+}
+
 /** The calls that may come next, as every answer has them. */
 export const nextCallsSchema = z
   .array(
