@@ -2,8 +2,9 @@ import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { siteOrigin as SITE } from '../src/sandbox/content.ts';
 import type { JobScript, Sandbox, SandboxOptions } from '../src/sandbox/server.ts';
-import { callAgain, callNamed, type Done, type Input, toolsNamed } from './following.ts';
+import { callAgain, callNamed, type Done, type Input } from './following.ts';
 import { type Harness, ingestRequests, startHarness } from './harness.ts';
+import { nextCallsOf, toolsNamed } from './next-calls.ts';
 
 /*
  * What people say, and the calls that should follow: evaluations without a model. Each row is
@@ -40,9 +41,11 @@ function last(done: readonly Done[]): Done {
 }
 
 /** The call of this tool that the last answer suggests. */
-const named = (done: readonly Done[], tool: Tool) => callNamed(last(done).answer, tool);
+const named = (done: readonly Done[], tool: Tool) =>
+  nextCallsOf(last(done).answer, tool.name)[0] ?? callNamed(last(done).answer, tool);
 /** The last call, repeated as its answer suggests. */
-const again = (done: readonly Done[], tool: Tool) => callAgain(last(done), tool);
+const again = (done: readonly Done[], tool: Tool) =>
+  nextCallsOf(last(done).answer, tool.name)[0] ?? callAgain(last(done), tool);
 /** The first call again. */
 const repeated = (done: readonly Done[]) => ({ ...done[0]?.input });
 /** The ID of the first source listed before. */

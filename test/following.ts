@@ -13,18 +13,6 @@ export interface Done {
   readonly answer: ToolAnswer;
 }
 
-/** Words with an underscore that are not tools. */
-const NO_TOOLS = new Set([
-  ...['timed_out', 'never_ingested', 'dry_run', 'not_published', 'published_draft'],
-]);
-
-/** The tools that a text names. Text in quotes and URLs is data. */
-export function toolsNamed(text: string): string[] {
-  const said = text.replace(/"(?:[^"\\]|\\.)*"|https?:\/\/\S+/g, '""');
-  const words = said.match(/\b[a-z]+(?:_[a-z]+)+\b/g) ?? [];
-  return [...new Set(words)].filter((word) => !NO_TOOLS.has(word));
-}
-
 /** The JSON value that begins at this position, or undefined. */
 function jsonAt(text: string, start: number): unknown {
   // The shortest beginning that parses is the value, but for numbers, which end with their digits.
