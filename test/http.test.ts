@@ -60,7 +60,7 @@ describe.each(['with sessions', 'stateless'])('%s', (mode) => {
     expect(report.structured.outcome).toBe('completed');
     expect(seen.at(-1)).toBe(crawl.structured.count);
     const [{ id }] = report.structured.sources;
-    expect((await call('get_source', { id })).structured.id).toBe(id);
+    expect((await call('get_source', { id })).structured.sources[0].id).toBe(id);
     expect((await call('wait_for_sources', { ids: [id] })).structured.outcome).toBe('completed');
     const originalUrl = 'https://help.larkspur.example';
     const listed = await call('list_sources', { originalUrl });

@@ -1,5 +1,10 @@
 import { fitting, jsonBytes } from '../text.ts';
-import type { Layout } from './render.ts';
+
+/**
+ * How the items of a list are shown: `in order`, a line each; `by status`, under a heading for each
+ * status and hint; `as JSON`, if another call takes them unchanged; `as text`, paragraphs to be read.
+ */
+export type Layout = 'in order' | 'by status' | 'as JSON' | 'as text';
 
 /** The largest answer, in bytes of its structured content: clients hide longer ones from their model. */
 const ANSWER_BYTES = 60_000;

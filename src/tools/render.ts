@@ -1,12 +1,6 @@
 import { jsonText, plural } from '../text.ts';
-import { urgencyOf } from './bound.ts';
+import { type Layout, urgencyOf } from './bound.ts';
 import type { NextCall } from './next-calls.ts';
-
-/**
- * How the items of a list are shown: `in order`, a line each; `by status`, under a heading for each
- * status and hint; `as JSON`, if another call takes them unchanged; `as text`, paragraphs to be read.
- */
-export type Layout = 'in order' | 'by status' | 'as JSON' | 'as text';
 
 /** Sentences of this server. Everything else in an item may come from a web page, so it is quoted. */
 const OWN_SENTENCES = ['advice', 'reason', 'warning'];

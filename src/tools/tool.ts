@@ -2,11 +2,11 @@ import * as z from 'zod';
 import type { ToolGroup } from '../config.ts';
 import type { TimedCall } from '../fini/call-options.ts';
 import type { Workspace } from '../workspace.ts';
-import { boundedAnswer } from './bound.ts';
+import { boundedAnswer, type Layout } from './bound.ts';
 import { type NextCall, nextCallsSchema } from './next-calls.ts';
 import type { ProgressReporter } from './progress.ts';
 import { parseInput } from './refusal.ts';
-import { type Layout, renderText } from './render.ts';
+import { renderText } from './render.ts';
 
 /** What kind of server a client finds. It decides which tools are listed, and what texts may say. */
 export interface ServerKind {
