@@ -111,7 +111,7 @@ describe.concurrent.each([
     expect(ids).toHaveLength(2);
     expect(report).toMatchObject({ outcome: 'completed', counts: { completed: 2 } });
     expect(waited).toMatchObject({ outcome: 'completed', counts: { completed: 2 } });
-    const listedIds = listed.documents.map(({ id }: { id: string }) => id);
+    const listedIds = listed.sources.map(({ id }: { id: string }) => id);
     expect(listedIds.toSorted()).toEqual(ids.toSorted());
     expect(source.paragraphs).toHaveLength(1);
     await client.close();

@@ -2,14 +2,8 @@ import type { Tool } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { siteOrigin as SITE } from '../src/sandbox/content.ts';
 import type { JobScript, SandboxOptions } from '../src/sandbox/sandbox-server.ts';
-import {
-  type Harness,
-  ingestRequests,
-  nextInput,
-  startHarness,
-  type ToolAnswer,
-} from './harness.ts';
-import { toolsNamed } from './next-calls.ts';
+import { type Harness, ingestRequests, startHarness, type ToolAnswer } from './harness.ts';
+import { nextCall, toolsNamed } from './next-calls.ts';
 import type { ScriptedSandbox } from './scripted-sandbox.ts';
 
 /*
@@ -56,7 +50,7 @@ function last(done: readonly Done[]): Done {
 }
 
 /** The call of this tool that the last answer proposes. */
-const next = (done: readonly Done[], tool: string) => nextInput(last(done).answer, tool);
+const next = (done: readonly Done[], tool: string) => nextCall(last(done).answer, tool);
 /** The first call again. */
 const repeated = (done: readonly Done[]) => ({ ...done[0]?.input });
 /** The ID of the first source listed before. */
@@ -363,7 +357,7 @@ const usual: Row[] = [
       { tool: 'list_sources', input: next, shows: /./ },
       {
         tool: 'ingest_and_wait',
-        input: (done) => nextInput((done[0] ?? last(done)).answer, 'ingest_and_wait'),
+        input: (done) => nextCall((done[0] ?? last(done)).answer, 'ingest_and_wait'),
         shows: /1 of 1 completed/,
       },
     ],

@@ -71,13 +71,6 @@ export interface ToolAnswer {
   readonly nextCalls: readonly NextCall[];
 }
 
-/** The input of the first call of a tool that an answer proposes. */
-export function nextInput({ nextCalls, text }: ToolAnswer, tool: string): Record<string, unknown> {
-  const found = nextCalls.find((call) => call.tool === tool);
-  if (found === undefined) throw new Error(`no call of ${tool} in: ${text}`);
-  return { ...found.arguments };
-}
-
 /** The environment of a server under test: the sandbox's address and key, and quick polling without a limit. */
 export function environmentFor(sandbox: Sandbox): Record<string, string> {
   return {

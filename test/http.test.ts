@@ -15,13 +15,13 @@ import {
   HAS_SIGNALS,
   ingestRequests,
   LISTED_TOOLS,
-  nextInput,
   readAnswer,
   Stops,
   startHttp,
   startHttpProcess,
   startQuickSandbox,
 } from './harness.ts';
+import { nextCall } from './next-calls.ts';
 import { initialize, JSON_HEADERS, send } from './rpc.ts';
 
 const stops = new Stops();
@@ -61,7 +61,7 @@ test('the SDK client runs every tool', async () => {
   expect(report.structured.outcome).toBe('completed');
   expect(seen.at(-1)).toBe(crawl.structured.count);
   const [{ id }] = report.structured.sources;
-  expect((await call('get_source', { id })).structured.id).toBe(id);
+  expect((await call('get_source', { id })).structured.sources[0].id).toBe(id);
   expect((await call('wait_for_sources', { ids: [id] })).structured.outcome).toBe('completed');
   const originalUrl = 'https://help.larkspur.example';
   const listed = await call('list_sources', { originalUrl });
@@ -69,7 +69,7 @@ test('the SDK client runs every tool', async () => {
   const list = await call('list_provider_resources', { provider: 'notion', limit: 2 });
   const { resources } = list.structured;
   const registered = await call('register_provider_resources', { provider: 'notion', resources });
-  const queued = await call('ingest_sources', nextInput(registered, 'ingest_and_wait'));
+  const queued = await call('ingest_sources', nextCall(registered, 'ingest_and_wait'));
   expect(queued.structured.sources).toHaveLength(2);
 });
 
@@ -396,7 +396,7 @@ test('two replicas behind a round-robin proxy serve a whole crawl, ingest and wa
   const input = { documentIdsToAdd: crawl.structured.urls, timeoutSeconds: 1 };
   const first = await call('ingest_and_wait', input);
   expect(first.structured.outcome).toBe('timed_out');
-  const second = await call('wait_for_sources', nextInput(first, 'wait_for_sources'));
+  const second = await call('wait_for_sources', nextCall(first, 'wait_for_sources'));
   expect(second.structured.outcome).toBe('completed');
   expect(ingestRequests(sandbox)).toHaveLength(1);
   for (const { stderr } of replicas) expect(stderr()).toMatch(/tools\/call/);

@@ -3,10 +3,9 @@ import type { ToolAnswer } from './harness.ts';
 /** A tool's input. */
 type Input = Record<string, unknown>;
 
-/** The input of every call of a tool that an answer proposes, as its structured content has them. */
-export function nextCallsOf({ structured }: ToolAnswer, tool: string): Input[] {
-  const calls: { tool: string; arguments: Input }[] = structured?.nextCalls ?? [];
-  return calls.filter((call) => call.tool === tool).map((call) => call.arguments);
+/** The input of every call of a tool that an answer proposes. */
+export function nextCallsOf({ nextCalls }: ToolAnswer, tool: string): Input[] {
+  return nextCalls.filter((call) => call.tool === tool).map((call) => ({ ...call.arguments }));
 }
 
 /**

@@ -3,9 +3,9 @@ import type { ToolGroup } from '../config.ts';
 import type { Deadline } from '../fini/deadline.ts';
 import type { Workspace } from '../workspace.ts';
 import { boundedAnswer, type Layout } from './bound.ts';
+import { parseInput } from './input.ts';
 import { type Explanation, type NextCall, nextCallsSchema } from './next-calls.ts';
 import type { ProgressReporter } from './progress.ts';
-import { parseInput } from './input.ts';
 import { renderText } from './render.ts';
 
 /** What kind of server a client finds. It decides which tools are listed, and what texts may say. */

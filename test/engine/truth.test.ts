@@ -20,13 +20,13 @@ import {
   type Harness,
   ingestRequests,
   jobOf,
-  nextInput,
   readAnswer,
   Stops,
   startHarness,
   startProcess,
   type ToolAnswer,
 } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 import { startScriptedSandbox } from '../scripted-sandbox.ts';
 
 /* What a call says of its items is so, at whatever stage it ended and whatever Fini made of them. */
@@ -60,12 +60,12 @@ describe('a call that fails after it has queued a part', () => {
     expect(answer.isError).toBe(true);
     expect(answer.text).not.toMatch(/Nothing was queued/);
     expect(answer.text).toMatch(/did not confirm the queueing of 1 item/);
-    expect(nextInput(answer, 'ingest_and_wait')).toEqual({ documentIdsToAdd: [page('a')] });
+    expect(nextCall(answer, 'ingest_and_wait')).toEqual({ documentIdsToAdd: [page('a')] });
     expect(answer.text).toMatch(/1 source queued by this call/);
     expect(answer.text).not.toMatch(/running before/);
     sandbox.clearFaults();
     const b = idOf(harness, page('b'));
-    const next = nextInput(answer, 'wait_for_sources');
+    const next = nextCall(answer, 'wait_for_sources');
     expect(next).toEqual({ ids: [b], queuedAfter: expect.any(String) });
     const { structured } = await call('wait_for_sources', next);
     expect(structured.counts).toMatchObject({ submitted: 1, completed: 1 });
@@ -78,7 +78,7 @@ describe('a call that fails after it has queued a part', () => {
     sandbox.script({ ...FAILING, times: 1, action: { kind: 'status', status: 401 } });
     const answer = await call('ingest_and_wait', { documentIdsToAdd: [page('a')] });
     expect(answer.text).toMatch(/^The wait ended early/);
-    const next = nextInput(answer, 'wait_for_sources');
+    const next = nextCall(answer, 'wait_for_sources');
     expect(next).toEqual({ ids: [idOf(harness, page('a'))], queuedAfter: expect.any(String) });
     expect((await call('wait_for_sources', next)).structured.outcome).toBe('completed');
   });
@@ -251,7 +251,7 @@ describe('a wait goes by what this process remembers of the record before', () =
     const first = await harness.call('ingest_and_wait', input);
     expect(first.structured.outcome).toBe('timed_out');
     await touch(harness);
-    const next = nextInput(first, 'wait_for_sources');
+    const next = nextCall(first, 'wait_for_sources');
     const { structured } = await harness.call('wait_for_sources', next);
     expect(structured.sources).toMatchObject([{ id: old.id, status: 'completed' }]);
     expect(jobOf(harness.sandbox, structured.sources[0].id)).not.toBe(old.linkedJobId);
@@ -434,7 +434,7 @@ describe('a joined job that does otherwise than asked', () => {
     expect(answer.structured.sources).toMatchObject([{ joined: true, ignored: [name] }]);
     expect(answer.structured.message).toContain('those of this call were not applied');
     expect(answer.text).toContain(`ignored ${name}`);
-    const again = await call('ingest_and_wait', nextInput(answer, 'ingest_and_wait'));
+    const again = await call('ingest_and_wait', nextCall(answer, 'ingest_and_wait'));
     expect(again.structured.sources[0]).not.toHaveProperty('ignored');
     expect(sandbox.documents()).toMatchObject([asked]);
   });

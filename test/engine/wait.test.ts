@@ -6,10 +6,10 @@ import {
   type Harness,
   ingestRequests,
   jobOf,
-  nextInput,
   startHarness,
   type ToolAnswer,
 } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 import { pingMeanwhile } from '../tools/meanwhile.ts';
 
 let harness: Harness;
@@ -72,7 +72,7 @@ test('a wait over 25 URLs accounts for each exactly once, whatever becomes of it
   expect(of(empty)).toMatchObject({ status: 'failed', jobStatus: 'COMPLETED' });
   expect(of(odd)).toMatchObject({ status: 'unfinished', jobStatus: 'PAUSED_FOR_REVIEW' });
   expect(of(odd).hint).toBe('unknown_status');
-  expect(nextInput(answer, 'wait_for_sources').ids).toEqual([of(odd).id]);
+  expect(nextCall(answer, 'wait_for_sources').ids).toEqual([of(odd).id]);
   expect(answer.text).toContain('21 of 25 completed');
   expect(ingestRequests(sandbox)).toHaveLength(1);
 });
@@ -215,7 +215,7 @@ test('a wait that runs out is an answer, and wait_for_sources continues from it'
   const { call, sandbox } = await startWarm({ workingMs: 1500, parallelJobs: 9 });
   const first = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
   expect([first.structured.outcome, first.isError]).toEqual(['timed_out', false]);
-  const second = await call('wait_for_sources', nextInput(first, 'wait_for_sources'));
+  const second = await call('wait_for_sources', nextCall(first, 'wait_for_sources'));
   expect(second.structured.counts).toMatchObject({ submitted: 4, completed: 4 });
   expect(ingestRequests(sandbox)).toHaveLength(1);
 });
@@ -230,7 +230,7 @@ test('wait_for_sources does not take the result of the job before for the new on
   expect(first.structured.sources[0]).toMatchObject({ status: 'unfinished' });
   expect(first.structured.sources[0]).not.toHaveProperty('jobStatus');
   expect(first.structured.sources[0]).not.toHaveProperty('jobId');
-  const second = await call('wait_for_sources', nextInput(first, 'wait_for_sources'));
+  const second = await call('wait_for_sources', nextCall(first, 'wait_for_sources'));
   expect(second.structured.counts.completed).toBe(4);
   for (const { linkedJobId } of sandbox.documents()) expect(old.has(linkedJobId)).toBe(false);
 });
@@ -322,7 +322,7 @@ describe('a queueing request without an answer', () => {
     await call('ingest_and_wait', { documentIdsToAdd });
     const again = await call('ingest_and_wait', { documentIdsToAdd, timeoutSeconds: 1 });
     expect(again.text).toMatch(/may already be queued.* in \d+ s/);
-    expect(nextInput(again, 'ingest_and_wait')).toEqual({ documentIdsToAdd });
+    expect(nextCall(again, 'ingest_and_wait')).toEqual({ documentIdsToAdd });
     for (const item of documentIdsToAdd) expect(again.text).toContain(item);
     expect(ingestRequests(sandbox)).toHaveLength(1);
 

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { siteOrigin, webPages } from '../../src/sandbox/content.ts';
-import { type Harness, nextInput, startHarness } from '../harness.ts';
+import { type Harness, startHarness } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 import { pingMeanwhile } from './meanwhile.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
@@ -22,7 +23,7 @@ test('every page of a site is found, nothing is created, and the text says the s
   expect(structured.urls).toEqual(webPages.map(({ url }) => url));
   expect(structured.found).toBe(webPages.length);
   expect(structured.message).toMatch(/^\d+ pages found\. Nothing is ingested yet\./);
-  expect(nextInput(answer, 'ingest_site')).toEqual({ links: [siteOrigin] });
+  expect(nextCall(answer, 'ingest_site')).toEqual({ links: [siteOrigin] });
   expect(text).toContain(`${siteOrigin}/billing/refunds`);
   expect(text).toContain(structured.message);
   expect(harness.sandbox.documents()).toEqual([]);
@@ -55,7 +56,7 @@ test('a crawl that ended at its limit says that the site may have more', async (
   const says = /The crawl stopped at 7 pages, so the site may have more\./;
   const ended = await harness.call('deep_crawl_links', { links: [siteOrigin], limit: 7 });
   expect(ended.structured.message).toMatch(says);
-  expect(nextInput(ended, 'deep_crawl_links')).toEqual({ links: [siteOrigin], limit: 14 });
+  expect(nextCall(ended, 'deep_crawl_links')).toEqual({ links: [siteOrigin], limit: 14 });
   const whole = await harness.call('deep_crawl_links', {
     links: [siteOrigin],
     limit: webPages.length + 1,

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { toolsNamed } from '../following.ts';
-import { type Harness, nextInput, startHarness, type ToolAnswer } from '../harness.ts';
+import { type Harness, startHarness, type ToolAnswer } from '../harness.ts';
+import { nextCall, toolsNamed } from '../next-calls.ts';
 import type { FaultAction } from '../scripted-sandbox.ts';
 
 /* Each error says what happened, why, and what to do next, in bounds, and names only tools there are. */
@@ -234,7 +234,7 @@ describe.each(failures)('%s: what happened, why, what next', (kind, action, says
 test('a source that is not there: where to find the right ID', async () => {
   const answer = await harness.call('get_source', { id: ID });
   expectError(answer, [/HTTP 404/, /no such source in this workspace/]);
-  expect(nextInput(answer, 'list_sources')).toEqual({});
+  expect(nextCall(answer, 'list_sources')).toEqual({});
 });
 
 test('an agent or articles that are not there: where to find the right ID', async () => {

@@ -1,7 +1,8 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
-import { eventually, type Harness, nextInput, Stops, startHarness } from '../harness.ts';
+import { eventually, type Harness, Stops, startHarness } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -42,7 +43,7 @@ test('makes drafts, names each, and says how to read them and that they are not 
   const drafts = harness.sandbox.articles().filter((one) => one.isDraftPublished === false);
   const articleIds = structured.sources.map((one: { articleId: string }) => one.articleId);
   expect(articleIds.toSorted()).toEqual(drafts.map(({ id }) => id).toSorted());
-  expect(nextInput(answer, 'get_articles')).toEqual({ articleIds });
+  expect(nextCall(answer, 'get_articles')).toEqual({ articleIds });
   expect(text).toMatch(/^completed: 3 of 3 drafted/);
   expect(text).toMatch(/Drafts are not live/);
   for (const id of [...ids, ...articleIds]) expect(text).toContain(id);
@@ -94,7 +95,7 @@ test('without a folder tree nothing is made, which is no success', async () => {
     ...{ outcome: 'failed', counts: { nothing_made: 2 } },
     hints: [{ hint: 'no_draft', advice: expect.stringMatching(/no folders yet/), count: 2 }],
   });
-  expect(nextInput(answer, 'get_knowledge_tree')).toEqual({});
+  expect(nextCall(answer, 'get_knowledge_tree')).toEqual({});
 });
 
 test('sources that are not ready are named with why before anything is sent', async () => {
@@ -112,9 +113,9 @@ test('sources that are not ready are named with why before anything is sent', as
   expect(text).toMatch(/^Nothing was queued\./);
   expect(text).toContain(`Not in this workspace: ${absent}`);
   expect(text).toContain(`Failed to be ingested: ${failed}`);
-  expect(nextInput(answer, 'wait_for_sources')).toEqual({ ids: [running] });
-  expect(nextInput(answer, 'refresh_sources')).toEqual({ documentIds: [never] });
-  expect(nextInput(answer, 'generate_knowledge')).toEqual({ documentIds: [ready] });
+  expect(nextCall(answer, 'wait_for_sources')).toEqual({ ids: [running] });
+  expect(nextCall(answer, 'refresh_sources')).toEqual({ documentIds: [never] });
+  expect(nextCall(answer, 'generate_knowledge')).toEqual({ documentIds: [ready] });
   expect(queueings(harness)).toHaveLength(0);
 });
 
@@ -147,7 +148,7 @@ describe('the same call again', () => {
     const input = { documentIds, instructions: 'Be brief.', timeoutSeconds: 1 };
     const first = await harness.call('generate_knowledge', input);
     expect(first.structured.outcome).toBe('timed_out');
-    const next = nextInput(first, 'generate_knowledge');
+    const next = nextCall(first, 'generate_knowledge');
     expect(next).toEqual({ documentIds, instructions: 'Be brief.' });
     const { structured } = await harness.call('generate_knowledge', next);
     expect(structured.counts).toMatchObject({ submitted: 2, drafted: 2 });
@@ -200,8 +201,8 @@ describe('the same call again', () => {
     const first = await harness.call('generate_knowledge', { documentIds });
     expect(first.isError).toBe(true);
     expect(first.text).toMatch(/did not confirm.*2 sources/);
-    expect(nextInput(first, 'list_articles')).toEqual({ type: 'draft' });
-    expect(nextInput(first, 'generate_knowledge')).toEqual({ documentIds });
+    expect(nextCall(first, 'list_articles')).toEqual({ type: 'draft' });
+    expect(nextCall(first, 'generate_knowledge')).toEqual({ documentIds });
     const again = await harness.call('generate_knowledge', { documentIds });
     expect(again.structured.counts).toMatchObject({ submitted: 2, unqueued: 2 });
     expect(again.structured.sources).toMatchObject([
@@ -259,7 +260,7 @@ describe('while it waits', () => {
       counts: { submitted: 5, drafted: 4, unfinished: 1 },
       hints: [{ hint: 'lost_job', count: 1 }],
     });
-    expect(nextInput(answer, 'list_articles')).toEqual({ type: 'draft' });
+    expect(nextCall(answer, 'list_articles')).toEqual({ type: 'draft' });
   });
 
   test('an unknown status is unfinished, under its own name', async () => {

@@ -1,7 +1,8 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { JobScript } from '../../src/sandbox/sandbox-server.ts';
-import { eventually, type Harness, ingestRequests, nextInput, startHarness } from '../harness.ts';
+import { eventually, type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 const providers = ['notion', 'zendesk', 'confluence'] as const;
@@ -225,7 +226,7 @@ test('every ID handed in comes back once: added, refreshed, not found or not reg
   const unregistered = namesOf(structured, 'unregistered');
   expect(unregistered).toEqual([resources[1]?.externalId]);
   expect(structured.message).toMatch(/returned no source ID for 1 item\./);
-  expect(nextInput(answer, 'import_provider_resources')).toEqual({
+  expect(nextCall(answer, 'import_provider_resources')).toEqual({
     provider: 'notion',
     externalIds: unregistered,
   });
@@ -300,7 +301,7 @@ test.each([
     expect(failed.isError).toBe(true);
     expect(namesOf(failed.structured, 'unregistered')).toEqual(idsOf(resources));
     expect(failed.text).toMatch(/Nothing was queued\..*may have been registered/);
-    expect(nextInput(failed, 'import_provider_resources')).toMatchObject(input);
+    expect(nextCall(failed, 'import_provider_resources')).toMatchObject(input);
     for (const id of idsOf(resources)) expect(failed.text).toContain(`externalId ${id}`);
     expect(ingestRequests(harness.sandbox)).toHaveLength(before);
 
@@ -353,7 +354,7 @@ test('where queueing is refused after registering, the call that is named queues
   harness.sandbox.script({ method: 'POST', path: /public$/, action });
   const failed = await run({ search: `Item ${`${items}`.slice(0, -1)}` });
   expect(failed.text).toContain('3 items registered.');
-  const next = nextInput(failed, 'ingest_and_wait');
+  const next = nextCall(failed, 'ingest_and_wait');
   const { structured } = await harness.call('ingest_and_wait', next);
   expect(structured.outcome).toBe('completed');
   expect(reportedIds(structured).toSorted()).toEqual(idsOf(resources).toSorted());
@@ -455,8 +456,8 @@ test('what failed before is told apart from what was ingested', async () => {
   const ids = namesOf(answer.structured, 'failed');
   expect(ids).toHaveLength(2);
   expect(namesOf(answer.structured, 'completed')).toEqual([fineId]);
-  expect(nextInput(answer, 'refresh_sources')).toEqual({ documentIds: ids });
-  expect(nextInput(answer, 'list_sources')).toEqual({ source: 'notion', status: 'failed' });
+  expect(nextCall(answer, 'refresh_sources')).toEqual({ documentIds: ids });
+  expect(nextCall(answer, 'list_sources')).toEqual({ source: 'notion', status: 'failed' });
 });
 
 test('where registering fails, what Fini has already is named all the same', async () => {
@@ -524,7 +525,7 @@ test('a call that is repeated joins what runs, and queues nothing twice; wait_fo
   const second = await run({ externalIds, timeoutSeconds: 1 });
   expect(second.structured.sources).toMatchObject([{ joined: true }, { joined: true }]);
   expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);
-  const waited = await harness.call('wait_for_sources', nextInput(first, 'wait_for_sources'));
+  const waited = await harness.call('wait_for_sources', nextCall(first, 'wait_for_sources'));
   expect(waited.structured.outcome).toBe('completed');
 });
 
@@ -616,13 +617,13 @@ describe('names of the wrong kind', () => {
     list([]);
     const answer = await dry({ externalIds: [id] });
     expect(namesOf(answer.structured, 'not_found')).toEqual([id]);
-    expect(nextInput(answer, 'refresh_sources')).toEqual({ documentIds: [id] });
+    expect(nextCall(answer, 'refresh_sources')).toEqual({ documentIds: [id] });
   });
 
   test('a title in externalIds points to search', async () => {
     list(itemsOf(1));
     const title = await dry({ externalIds: ['Saved replies'] });
-    expect(nextInput(title, 'import_provider_resources')).toEqual({
+    expect(nextCall(title, 'import_provider_resources')).toEqual({
       ...{ provider: 'notion', search: 'Saved replies', dryRun: true },
     });
     list(itemsOf(1));
@@ -650,7 +651,7 @@ describe('a search of what Fini has', () => {
     expect(answer.structured.sources).toMatchObject([
       { status: 'completed', id, title: item?.title },
     ]);
-    const next = nextInput(answer, 'refresh_sources');
+    const next = nextCall(answer, 'refresh_sources');
     const queued = await harness.call('refresh_sources', next);
     expect(queued.structured.sources).toEqual([{ status: 'queued', id }]);
   });
@@ -664,7 +665,7 @@ describe('a search of what Fini has', () => {
     const answer = await run({ search: 'guarantee', dryRun: true });
     expect(answer.structured.ingestedBefore).toBe(12);
     expect(answer.structured.message).toMatch(/12 matching sources\. Only 10 are shown here/);
-    expect(nextInput(answer, 'refresh_sources').documentIds).toHaveLength(10);
+    expect(nextCall(answer, 'refresh_sources').documentIds).toHaveLength(10);
     expectFitToShow(answer);
   });
 

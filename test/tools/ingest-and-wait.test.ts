@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { siteOrigin } from '../../src/sandbox/content.ts';
-import { type Harness, ingestRequests, nextInput, startHarness } from '../harness.ts';
+import { type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 const hostileError = `${HOSTILE}${'x'.repeat(398)}😀${'x'.repeat(10_000)}`;
@@ -97,7 +98,7 @@ test('a wait that runs out is no error and says how to go on, which works', asyn
   expect(isError).toBe(false);
   expect(structured.outcome).toBe('timed_out');
   expect(structured.sources).toMatchObject([{ status: 'unfinished', jobStatus: 'IN_PROGRESS' }]);
-  const next = nextInput(answer, 'wait_for_sources');
+  const next = nextCall(answer, 'wait_for_sources');
   expect(next).toEqual({ ids: [structured.sources[0].id], queuedAfter: structured.queuedAfter });
   const waited = await harness.call('wait_for_sources', next);
   expect(waited.structured.outcome).toBe('completed');

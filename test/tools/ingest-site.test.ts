@@ -6,10 +6,10 @@ import {
   eventually,
   type Harness,
   ingestRequests,
-  nextInput,
   startHarness,
   type ToolAnswer,
 } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 import { pingMeanwhile } from './meanwhile.ts';
 import { expectFitToShow } from './showing.ts';
 
@@ -295,7 +295,7 @@ describe('globs', () => {
       expect(answer.structured.outcome).toBeUndefined();
       expect(answer.structured.unmatchedGlobs).toEqual(['/blgo/**', '*.zip']);
       expect(answer.text).toMatch(/Nothing was queued.*correct or remove it/);
-      expect(nextInput(answer, 'deep_crawl_links')).toEqual({ links: [siteOrigin] });
+      expect(nextCall(answer, 'deep_crawl_links')).toEqual({ links: [siteOrigin] });
       expect(answer.text).toContain('No page matches exclude "/blgo/**", exclude "*.zip".');
       expect(answer.text).toContain('example: "/", "/docs", "/blog/b", "/help", "/docs/a".');
       expectAllAccountedFor(answer);
@@ -485,7 +485,7 @@ test('a call that is repeated joins what runs, and queues no page twice', async 
   for (const answer of await both) {
     expect(answer.isError).toBe(false);
     expect(answer.structured.outcome).toBe('timed_out');
-    expect(nextInput(answer, 'wait_for_sources').ids).toHaveLength(2);
+    expect(nextCall(answer, 'wait_for_sources').ids).toHaveLength(2);
   }
   const { structured } = await call(10);
   expect(structured.outcome).toBe('completed');
@@ -497,7 +497,7 @@ test('what timed out continues with wait_for_sources, as its report says', async
   findPages('https://b.example/slow');
   const links = ['https://b.example'];
   const answer = await harness.call('ingest_site', { links, timeoutSeconds: 1 });
-  const waited = await harness.call('wait_for_sources', nextInput(answer, 'wait_for_sources'));
+  const waited = await harness.call('wait_for_sources', nextCall(answer, 'wait_for_sources'));
   expect(waited.structured.outcome).toBe('completed');
 });
 

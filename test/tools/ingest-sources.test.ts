@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Harness, ingestRequests, nextInput, startHarness } from '../harness.ts';
+import { type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 
 let harness: Harness;
 beforeAll(async () => {
@@ -19,7 +20,7 @@ test('pages are queued and the IDs come back at once, before any job has ended',
   const known = harness.sandbox.documents().map(({ id }) => id);
   expect(ids.toSorted()).toEqual(known.toSorted());
   expect(structured.sources).toEqual(ids.map((id) => ({ status: 'queued', id })));
-  expect(nextInput(answer, 'wait_for_sources')).toMatchObject({ ids });
+  expect(nextCall(answer, 'wait_for_sources')).toMatchObject({ ids });
   expect(structured.message).toContain(
     '2 sources queued, not done. The IDs are not in the order of the inputs.',
   );

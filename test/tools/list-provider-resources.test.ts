@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Harness, nextInput, startHarness } from '../harness.ts';
+import { type Harness, startHarness } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 let harness: Harness;
@@ -27,7 +28,7 @@ test('a flat provider comes out as it is', async () => {
   expect(structured.resources).toHaveLength(9);
   expect(structured).not.toHaveProperty('nextOffset');
   expect(structured.message).toBe('9 of 9 items.');
-  expect(nextInput(answer, 'import_provider_resources')).toEqual({
+  expect(nextCall(answer, 'import_provider_resources')).toEqual({
     ...{ provider: 'notion', all: true, dryRun: true },
   });
   const replies = structured.resources.find(({ title }: { title: string }) =>
@@ -174,7 +175,7 @@ describe('an empty list says why', () => {
   test('a provider of which Fini has everything, or sees nothing', async () => {
     answerWith([]);
     const answer = await list({ provider: 'notion', search: 'refunds' });
-    expect(nextInput(answer, 'list_sources')).toEqual({ source: 'notion' });
+    expect(nextCall(answer, 'list_sources')).toEqual({ source: 'notion' });
     expect(answer.structured.message).toMatch(
       /Everything that Fini can access in notion is already in Fini, or it cannot access anything there\./,
     );

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Harness, nextInput, startHarness } from '../harness.ts';
+import { type Harness, startHarness } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 
 let harness: Harness;
 beforeAll(async () => {
@@ -19,7 +20,7 @@ test.each(['refresh_sources', 'ingest_sources'])(
     const input =
       tool === 'refresh_sources' ? { documentIds: [id] } : { documentIdsToRefresh: [url] };
     const queued = await call(tool, input);
-    const waited = await call('wait_for_sources', nextInput(queued, 'wait_for_sources'));
+    const waited = await call('wait_for_sources', nextCall(queued, 'wait_for_sources'));
     expect(waited.structured.sources).toMatchObject([{ id, status: 'completed' }]);
     expect(jobOf()).not.toBe(before);
     expect(sandbox.documents().filter(({ originalUrl }) => originalUrl === url)).toHaveLength(1);

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Harness, nextInput, startHarness } from '../harness.ts';
+import { type Harness, startHarness } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 
 let harness: Harness;
 beforeAll(async () => {
@@ -26,7 +27,7 @@ describe.each(['notion', 'zendesk', 'confluence'])('%s', (provider) => {
     expect(sources).toEqual(ids.map((id) => ({ status: 'added', id })));
     expect(ids).toHaveLength(9);
     expect(message).toMatch(/^9 sources added, 0 already known\. Registered, not ingested yet/);
-    expect(nextInput(registered, 'ingest_and_wait')).toEqual({
+    expect(nextCall(registered, 'ingest_and_wait')).toEqual({
       source: provider,
       documentIdsToAdd: ids,
     });
@@ -38,7 +39,7 @@ describe.each(['notion', 'zendesk', 'confluence'])('%s', (provider) => {
     for (const document of harness.sandbox.documents().filter(({ source }) => source === provider))
       expect(document.linkedJobStatus).toBeNull();
 
-    const next = nextInput(registered, 'ingest_and_wait');
+    const next = nextCall(registered, 'ingest_and_wait');
     const { structured } = await harness.call('ingest_and_wait', next);
     expect(structured.outcome).toBe('completed');
     expect(structured.counts).toMatchObject({ submitted: 9, completed: 9 });
@@ -53,7 +54,7 @@ test('a known resource comes back as updated', async () => {
   const second = await harness.call('register_provider_resources', input);
   const [{ id }] = first.sources;
   expect(second.structured.sources).toEqual([{ status: 'known', id }]);
-  expect(nextInput(second, 'ingest_and_wait')).toEqual({
+  expect(nextCall(second, 'ingest_and_wait')).toEqual({
     source: 'notion',
     documentIdsToRefresh: [id],
   });

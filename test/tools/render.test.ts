@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { boundedAnswer } from '../../src/tools/bound.ts';
-import { type Layout, renderText } from '../../src/tools/render.ts';
+import { boundedAnswer, type Layout } from '../../src/tools/bound.ts';
+import { renderText } from '../../src/tools/render.ts';
 import { HOSTILE } from './showing.ts';
 
 const ID = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Harness, startHarness, type ToolAnswer } from '../harness.ts';
+import { nextCall, nextCallsOf } from '../next-calls.ts';
+import { addExamples, EXAMPLE_CASES } from './examples.ts';
 
 /*
  * Some clients give a model only the text of a result, others only its structured content. Each is
@@ -46,76 +48,31 @@ function expectNoNull(value: unknown): void {
   expect(JSON.stringify(value)).not.toMatch(/[:[,]null/);
 }
 
-/** The JSON inputs of the calls of a tool that a text proposes. */
-function callsOf(tool: string, text: string): Record<string, unknown>[] {
-  const found = [...text.matchAll(new RegExp(`${tool} with (\\{.*?\\})[.,;\\n]`, 'g'))];
-  return found.map(([, json = '']) => JSON.parse(json));
-}
-
 describe('every tool', () => {
-  const calls: [tool: string, input: (id: string) => Record<string, unknown>][] = [
-    ['deep_crawl_links', () => ({ links: [SITE] })],
-    ['ingest_site', () => ({ links: [SITE], limit: 2 })],
-    ['ingest_site', () => ({ links: [SITE], limit: 2, dryRun: true })],
-    ['ingest_and_wait', () => ({ documentIdsToAdd: pages(2) })],
-    ['ingest_sources', () => ({ documentIdsToAdd: pages(2) })],
-    ['wait_for_sources', (id) => ({ ids: [id] })],
-    ['refresh_sources', (id) => ({ documentIds: [id] })],
-    ['list_sources', () => ({})],
-    ['get_source', (id) => ({ id })],
-    ['generate_knowledge', (id) => ({ documentIds: [id] })],
-    ['list_articles', () => ({})],
-    ['get_articles', (id) => ({ articleIds: [id] })],
-    ['list_agents', () => ({})],
-    ['get_knowledge_tree', () => ({})],
-    ['list_provider_resources', () => ({ provider: 'notion' })],
-    ['import_provider_resources', () => ({ provider: 'notion', all: true, dryRun: true })],
-    ['import_provider_resources', () => ({ provider: 'zendesk', search: 'voucher' })],
-    ['delete_sources', (id) => ({ documentIds: [id] })],
-  ];
-
-  test.each(calls)('%s answers one text and no link, and without nulls', async (name, input) => {
-    const { id } = harness.sandbox.addDocument({ title: null, linkedJobStatus: null });
-    const { sandbox, client } = harness;
-    sandbox.addDocument({ title: 'Page' });
-    const isIngested = ['wait_for_sources', 'generate_knowledge'].includes(name);
-    const given = input(isIngested ? sandbox.addDocument({}).id : id);
-    const answer = await client.callTool({ name, arguments: given });
-    expect(answer.content).toMatchObject([{ type: 'text' }]);
-    expect(answer.content).toHaveLength(1);
-    expect(answer.structuredContent).toBeDefined();
-    expectNoNull(answer.structuredContent);
-    expect(JSON.stringify(answer)).not.toMatch(/structured content/i);
-  });
+  test.each(EXAMPLE_CASES)(
+    '%s answers one text and no link, and without nulls',
+    async (name, { input }) => {
+      const { sandbox, client } = harness;
+      addExamples(sandbox);
+      sandbox.addDocument({ title: null, linkedJobStatus: null });
+      const answer = await client.callTool({ name, arguments: input });
+      expect(answer.content).toMatchObject([{ type: 'text' }]);
+      expect(answer.content).toHaveLength(1);
+      expect(answer.structuredContent).toBeDefined();
+      expectNoNull(answer.structuredContent);
+      expect(JSON.stringify(answer)).not.toMatch(/structured content/i);
+    },
+  );
 
   test('what decides comes before the lists, in the structured content too', async () => {
-    const keys = async (name: string, input: Record<string, unknown>) =>
-      Object.keys((await harness.call(name, input)).structured);
-    expect(await keys('deep_crawl_links', { links: [SITE] })).toEqual(['message', 'count', 'urls']);
-    expect(await keys('list_sources', { limit: 1 })).toEqual([
-      'message',
-      'hasMore',
-      'nextCursor',
-      'documents',
-    ]);
-    const listed = await keys('list_provider_resources', { provider: 'confluence', limit: 1 });
-    expect(listed).toEqual(['message', 'total', 'nextOffset', 'resources']);
-    const articles = await keys('list_articles', { limit: 1 });
-    expect(articles).toEqual(['message', 'total', 'articles']);
-    expect(await keys('get_knowledge_tree', {})).toEqual([
-      ...['message', 'total', 'updatedAt', 'folders'],
-    ]);
-    const waited = await keys('ingest_and_wait', { documentIdsToAdd: pages(1, 'login') });
-    expect(waited).toEqual([
-      'outcome',
-      'counts',
-      'elapsedSeconds',
-      'nextSteps',
-      'unqueued',
-      'sources',
-    ]);
-    const dry = await keys('ingest_site', { links: [SITE], dryRun: true });
-    expect(dry).toEqual(['message', 'found', 'selected', 'leftOut', 'urls']);
+    for (const { name, outputSchema } of (await harness.client.listTools()).tools) {
+      const fields = Object.entries(Object(outputSchema?.properties));
+      const names = fields.map(([field]) => field);
+      expect(names[0], name).toBe('message');
+      const lists = fields.slice(names.indexOf('nextCalls') + 1);
+      expect(lists.length, name).toBeGreaterThan(0);
+      for (const [, schema] of lists) expect(schema, name).toMatchObject({ type: 'array' });
+    }
   });
 });
 
@@ -123,13 +80,17 @@ describe.each([
   ['deep_crawl_links', {}],
   ['ingest_site', { dryRun: true }],
 ])('%s', (tool, more) => {
+  const urlsOf = (answer: ToolAnswer): string[] =>
+    answer.structured.urls ??
+    answer.structured.sources.map(({ originalUrl }: { originalUrl: string }) => originalUrl);
+
   test('of 120 pages names each, in the text and in the structured content', async () => {
     const urls = pages(120);
     findPages(urls);
-    const { text, structured } = await harness.call(tool, { links: [SITE], ...more });
-    expect(text.split('\n').slice(1)).toEqual(urls);
-    expect(structured.urls).toEqual(urls);
-    expect(text).toContain(structured.message);
+    const answer = await harness.call(tool, { links: [SITE], ...more });
+    expect(urlsOf(answer)).toEqual(urls);
+    const lines = answer.text.split('\n');
+    for (const url of urls) expect(lines).toContain(`- ${url}`);
   });
 
   test('of more pages than fit says how many more there are, and what shows them', async () => {
@@ -137,14 +98,12 @@ describe.each([
       `${SITE}/guides/section-${page}/`.padEnd(60, 'x'),
     );
     findPages(urls);
-    const input = { links: [SITE], limit: 5_000, ...more };
-    const { text, structured } = await harness.call(tool, input);
-    const left = 5_000 - structured.urls.length;
-    expect(text.split('\n').slice(1)).toEqual(structured.urls);
-    expect(structured.urls.length).toBeGreaterThan(900);
-    expect(structured.message).toContain(`the other ${left}, call deep_crawl_links with links`);
-    for (const part of [text, JSON.stringify(structured)])
-      expect(Buffer.byteLength(part)).toBeLessThan(64_000);
+    const answer = await harness.call(tool, { links: [SITE], limit: 5_000, ...more });
+    const { omitted, nextCalls } = answer.structured;
+    const [left = 0] = Object.values<number>(omitted ?? {});
+    expect(urlsOf(answer)).toEqual(urls.slice(0, 5_000 - left));
+    expect(urlsOf(answer).length).toBeGreaterThan(500);
+    expect(nextCalls.length).toBeGreaterThan(0);
   });
 });
 
@@ -172,47 +131,38 @@ describe('a report of 55 pages, 25 of which fail', () => {
     const { text, structured } = answer;
     const lines = text.split('\n');
     expect(lines[0]).toMatch(/^partial: 30 of 55 completed, 25 failed/);
-    expect(text.slice(`${lines[0]}\n`.length)).toMatch(/^Each failed source has a hint/);
-    expect(text).toContain(`\n${structured.nextSteps}\nFailed (5): `);
-    for (const { originalUrl, id, error, hint, title } of structured.sources) {
+    for (const { advice } of structured.hints) expect(text.split(advice)).toHaveLength(2);
+    for (const { originalUrl, id, error, title } of structured.sources) {
       const named = lines.filter((line) => line.includes(`- ${originalUrl} (${id})`));
       expect(named).toHaveLength(1);
       expect(named[0]).toContain(error ?? title);
-      // Said once for all that it concerns.
-      if (hint !== undefined) expect(text.split(hint)).toHaveLength(2);
     }
   });
 
   test('proposes to try again only what may pass', async () => {
-    const { nextSteps } = answer.structured;
-    expect(callsOf('ingest_and_wait', nextSteps)).toEqual([
+    expect(nextCallsOf(answer, 'ingest_and_wait')).toEqual([
       { documentIdsToRefresh: pages(5, 'broken') },
     ]);
-    const hints = new Map(
-      answer.structured.sources.map((one: { originalUrl: string; hint: string }) => [
-        one.originalUrl,
-        one.hint,
-      ]),
-    );
-    expect(hints.get(`${SITE}/missing/0`)).toMatch(/page does not exist/);
     const none = await harness.call('ingest_and_wait', { documentIdsToAdd: pages(2, 'missing') });
-    expect(none.structured.nextSteps).toMatch(/Trying again without a change will not help/);
-    expect(none.structured.nextSteps).not.toMatch(/ingest_and_wait|refresh_sources/);
+    expect(none.structured.hints).toMatchObject([{ hint: 'page_missing', count: 2 }]);
+    for (const tool of ['ingest_and_wait', 'refresh_sources']) {
+      expect(nextCallsOf(none, tool)).toEqual([]);
+    }
   });
 });
 
 test('a list of sources has in its text all that a next call needs', async () => {
   const { structured, text } = await harness.call('list_sources', { limit: 100 });
-  const lines = text.split('\n').slice(1);
-  expect(lines).toHaveLength(structured.documents.length);
-  for (const [index, document] of structured.documents.entries()) {
-    const { id, title, originalUrl, source, error, hint } = document;
-    const status = document.status.replace('_', ' ');
-    for (const part of [id, title, originalUrl, status, source, error, hint]) {
-      if (part !== undefined) expect(lines[index]).toContain(part);
+  const lines = text.split('\n');
+  for (const { id, title, originalUrl, source, error } of structured.sources) {
+    const [line, ...others] = lines.filter((one) => one.includes(id));
+    expect(others).toEqual([]);
+    for (const part of [title, originalUrl, source, error]) {
+      if (part !== undefined) expect(line).toContain(part);
     }
   }
-  expect(text).toContain(structured.message);
+  for (const { advice } of structured.hints) expect(text.split(advice)).toHaveLength(2);
+  expect(text.startsWith(structured.message)).toBe(true);
 });
 
 test.each(['notion', 'zendesk', 'confluence'])(
@@ -227,7 +177,7 @@ test.each(['notion', 'zendesk', 'confluence'])(
     expect(resources).toEqual(structured.resources);
     expect(resources).toHaveLength(9);
     const registered = await fresh.call('register_provider_resources', { provider, resources });
-    const [input] = callsOf('ingest_and_wait', registered.text);
+    const input = nextCall(registered, 'ingest_and_wait');
     const { structured: report } = await fresh.call('ingest_and_wait', input);
     expect(report.counts).toMatchObject({ submitted: 9, completed: 9 });
     await fresh.close();
@@ -249,11 +199,10 @@ describe('a call that asks for no progress', () => {
     ['ingest_site', { links: ['https://slow.example'], limit: 1 }],
     ['import_provider_resources', { provider: 'notion', search: 'refund' }],
   ])('%s ends in time whatever it asks for, and says how to continue', async (tool, input) => {
-    const { structured } = await silent.call(tool, { ...input, timeoutSeconds: 3_600 });
-    const report = structured.report ?? structured;
-    expect(report.outcome).toBe('timed_out');
-    expect(report.elapsedSeconds).toBeLessThan(0.9);
-    const [next = {}] = callsOf('wait_for_sources', report.nextSteps);
+    const answer = await silent.call(tool, { ...input, timeoutSeconds: 3_600 });
+    expect(answer.structured.outcome).toBe('timed_out');
+    expect(answer.structured.elapsedSeconds).toBeLessThan(0.9);
+    const next = nextCall(answer, 'wait_for_sources');
     const options = { onprogress: () => undefined };
     const waited = await silent.call('wait_for_sources', next, options);
     expect(waited.structured.outcome).toBe('completed');

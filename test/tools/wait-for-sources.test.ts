@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Harness, ingestRequests, nextInput, startHarness } from '../harness.ts';
+import { type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { nextCall } from '../next-calls.ts';
 
 let harness: Harness;
 beforeAll(async () => {
@@ -15,7 +16,7 @@ const wait = (input: object) => harness.call('wait_for_sources', { timeoutSecond
 test('jobs that were queued before are waited for, and nothing is queued', async () => {
   const documentIdsToAdd = ['https://a.example/1', 'https://a.example/2'];
   const queued = await harness.call('ingest_sources', { documentIdsToAdd });
-  const { ids: queuedIds } = nextInput(queued, 'wait_for_sources');
+  const { ids: queuedIds } = nextCall(queued, 'wait_for_sources');
   const { isError, structured, text } = await wait({ ids: queuedIds });
   expect(isError).toBe(false);
   expect(structured.outcome).toBe('completed');
@@ -94,7 +95,7 @@ test.concurrent('beside a job that pends for too long, only the others are waite
   const running = harness.sandbox.addDocument({ linkedJobStatus: 'IN_PROGRESS', success: null });
   const answer = await wait({ ids: [stuck.id, running.id], timeoutSeconds: 1 });
   expect(answer.structured.counts.unfinished).toBe(2);
-  expect(nextInput(answer, 'wait_for_sources')).toEqual({ ids: [running.id] });
+  expect(nextCall(answer, 'wait_for_sources')).toEqual({ ids: [running.id] });
 });
 
 test.concurrent('a status that nobody knows is unfinished and said', async () => {
