@@ -46,6 +46,8 @@ const REMEMBERED_CHARACTERS = 32_000_000;
 /** Outlives the use of a key: the same client may come back in a moment. */
 interface KeyState {
   readonly store: MemoryStore;
+  /** Opened once: in one process, a shelf is found by who opened it, and not by its name. */
+  readonly memory: Memory;
   readonly connections: Connections;
   readonly budget: Budget;
   /** The workspace that a key's users share; undefined while there are none, since it holds the key. */
@@ -122,8 +124,10 @@ export class Workspaces {
   }
 
   #newState(): KeyState {
+    const store = new MemoryStore();
     return {
-      store: new MemoryStore(),
+      store,
+      memory: new Memory(store),
       connections: new Connections(new URL(this.#config.baseUrl).origin, this.#config),
       budget: new Budget(this.#config.requestsPerMinute),
       workspace: undefined,
@@ -132,12 +136,11 @@ export class Workspaces {
     };
   }
 
-  #build(apiKey: string, { store, connections, budget }: KeyState): Workspace {
+  #build(apiKey: string, { memory, connections, budget }: KeyState): Workspace {
     const { baseUrl, requestTimeoutMs, pollIntervalMs, waitTimeoutSeconds } = this.#config;
     const retryDelayMs = pollIntervalMs * RETRY_DELAY_PART;
     const options = { baseUrl, apiKey, requestTimeoutMs, retryDelayMs, connections, budget };
     const fini = createFiniClient(createHttp(options));
-    const memory = new Memory(store);
     return {
       fini,
       ingestion: new Ingestion(fini, pollIntervalMs, memory),

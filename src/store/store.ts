@@ -4,7 +4,7 @@
  * since replicas may share it. Source texts never go into it, and it is found by a digest of the key.
  */
 export interface Store {
-  /** Opens a part of the store, under a name of its own. */
+  /** Opens a part of the store, once, under a name of its own. */
   shelf<Value>(name: string): Shelf<Value>;
 
   /**
