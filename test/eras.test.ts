@@ -142,7 +142,7 @@ function connect(way: Way, kind: Kind, onQuestion: OnQuestion | null): Promise<A
 /** From a site to answers in one conversation, each call as the answer before it says. */
 async function fromSiteToAnswers(client: AnyClient): Promise<ToolAnswer> {
   const follow = (answer: ToolAnswer, tool: string) =>
-    client.call(tool(answer, tool), { onprogress: () => undefined });
+    client.call(tool, nextCall(answer, tool), { onprogress: () => undefined });
   const ingested = await client.call(
     'ingest_site',
     { links: [SITE], include: ['/billing/refunds'] },
