@@ -178,7 +178,7 @@ describe('resources/read', () => {
     await expect(harness.client.readResource({ uri: `fini://sources/${NOBODY}` })).rejects.toThrow(
       expect.objectContaining({
         code: RESOURCE_NOT_FOUND,
-        message: expect.stringMatching(/There is no such source.*list_sources/),
+        message: expect.stringMatching(/There is no such source.*list_sources/s),
       }),
     );
   });
