@@ -19,6 +19,7 @@ import {
   startQuickSandbox,
   type ToolAnswer,
 } from './harness.ts';
+import { nextCall } from './next-calls.ts';
 
 /* The built server and each client that there is, over each transport: the same work gets done. */
 
