@@ -50,7 +50,7 @@ export async function check(
   } catch (error) {
     const found = explainError(error, config);
     if (found === null) throw error;
-    return { isRight: false, text: [...lines, found].join('\n') };
+    return { isRight: false, text: [...lines, found.message].join('\n') };
   } finally {
     await connections.destroy();
   }

@@ -196,7 +196,7 @@ describe.each(WAYS)('over %s', (way) => {
 
       const { id } = sandbox.addDocument({ title: 'To be deleted' });
       const deleted = await client.call('delete_sources', { documentIds: [id] });
-      expect(deleted.structured.deletedDocuments).toHaveLength(1);
+      expect(deleted.structured.sources).toMatchObject([{ status: 'deleted', id }]);
       expect(questions).toEqual(canAsk ? [expect.stringContaining(id)] : []);
     });
 

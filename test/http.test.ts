@@ -59,13 +59,13 @@ test('the SDK client runs every tool', async () => {
     { onprogress: ({ progress }) => seen.push(progress) },
   );
   expect(report.structured.outcome).toBe('completed');
-  expect(seen.at(-1)).toBe(crawl.structured.count);
+  expect(seen.at(-1)).toBe(crawl.structured.found);
   const [{ id }] = report.structured.sources;
   expect((await call('get_source', { id })).structured.sources[0].id).toBe(id);
   expect((await call('wait_for_sources', { ids: [id] })).structured.outcome).toBe('completed');
   const originalUrl = 'https://help.larkspur.example';
   const listed = await call('list_sources', { originalUrl });
-  expect(listed.structured.sources.length).toBe(crawl.structured.count);
+  expect(listed.structured.sources.length).toBe(crawl.structured.found);
   const list = await call('list_provider_resources', { provider: 'notion', limit: 2 });
   const { resources } = list.structured;
   const registered = await call('register_provider_resources', { provider: 'notion', resources });

@@ -1,6 +1,6 @@
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { inspect } from 'node:util';
+import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpHttpHandler, type Server } from '@modelcontextprotocol/server';
 import type { Log } from '../log.ts';
 import type { ServerKind } from '../tools/tool.ts';
@@ -116,28 +116,18 @@ export class McpEndpoint {
     response: ServerResponse,
     { body, party }: { body: unknown; party: Party },
   ): Promise<void> {
-    const gone = new AbortController();
-    // The end of the response ends the call.
-    response.once('close', () => gone.abort());
-    const headers = new Headers({ accept: acceptOf(request), 'content-type': 'application/json' });
-    for (const name of ['mcp-protocol-version', 'mcp-method', 'mcp-name']) {
-      const value = request.headers[name];
-      if (typeof value === 'string') headers.set(name, value);
-    }
-    const given = new Request('http://localhost/mcp', {
-      method: 'POST',
-      headers,
-      signal: gone.signal,
+    // In the spelling that the SDK compares with.
+    request.headers.accept = acceptOf(request);
+    const answer = toNodeHandler({
+      fetch: async (given, options) => {
+        this.#parties.set(given, party);
+        const found = await this.#handler.fetch(given, options);
+        // The head goes out before the first event, which may take seconds.
+        setImmediate(() => response.flushHeaders());
+        return found;
+      },
     });
-    this.#parties.set(given, party);
-    const answer = await this.#handler.fetch(given, { parsedBody: body });
-    response.writeHead(answer.status, Object.fromEntries(answer.headers));
-    // Before the first event, which may take seconds.
-    response.flushHeaders();
-    for await (const chunk of answer.body ?? []) {
-      if (!response.write(chunk)) await once(response, 'drain', { signal: gone.signal });
-    }
-    response.end();
+    await answer(request, response, body);
   }
 
   /** Makes the server of one request. */

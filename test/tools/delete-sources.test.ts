@@ -36,6 +36,10 @@ async function start(
 const deletions = (sandbox: ScriptedSandbox) =>
   sandbox.requests.filter(({ method }) => method === 'DELETE');
 
+/** How the person has agreed if this server could not ask. */
+const UNASKED =
+  "This client cannot be asked to confirm, so this relied on the server's --allow-delete and on the client's own approval of the call.";
+
 test('by default there is no tool that deletes', async () => {
   const { names, call, sandbox } = await start([]);
   expect(names).not.toContain('delete_sources');
@@ -60,7 +64,7 @@ test('without elicitation it deletes what it is told to, and accounts for each I
     documentIds: [unknown, id, id.toUpperCase()],
   });
   expect(answer.structured).toMatchObject({
-    message: '1 source and 0 articles deleted. Not deleted, because not in Fini: 1 source.',
+    message: `1 source and 0 articles deleted. Not deleted, because not in Fini: 1 source. ${UNASKED}`,
     sources: [
       { status: 'not_deleted', id: unknown },
       { status: 'deleted', id, title: 'Refunds' },
@@ -215,8 +219,7 @@ test('an article that stays is named, since agents still answer from it', async 
     documentIds: [linked(), sandbox.addDocument({}).id],
   });
   expect(kept.structured).toMatchObject({
-    message:
-      '2 sources and 0 articles deleted. Kept: 1 Knowledge article made from what was deleted. Agents may still answer from kept articles. They can be deleted in the Fini dashboard.',
+    message: `2 sources and 0 articles deleted. Kept: 1 Knowledge article made from what was deleted. Agents may still answer from kept articles. They can be deleted in the Fini dashboard. ${UNASKED}`,
     articles: [{ status: 'kept', id: article }],
   });
   expect(kept.text).toContain(`\nArticles kept (1):\n- ${article}`);

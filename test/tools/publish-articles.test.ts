@@ -78,7 +78,9 @@ test('a draft of a new article goes live with its own fields, and its new ID is 
     },
   ]);
   expect(structured.outcome).toBe('published');
-  expect(text).toMatch(/^1 draft published\. Agents answer .* assigned to them\.\n/);
+  expect(text).toMatch(
+    /^1 draft published\. Agents answer .* assigned to them\. This client cannot be asked .*--allow-publish.*\n/,
+  );
   expect(text).toContain(
     `\nPublished (1):\n- "Refunds" (${draft.id}): articleId ${article.articleId}, isNew, `,
   );

@@ -169,7 +169,7 @@ test('a key that is refused before anything was read leaves nothing to say but t
   const queuedAfter = '2026-01-01T00:00:00.000Z';
   const { isError, text } = await wait({ ids, queuedAfter });
   expect(isError).toBe(true);
-  expect(text).toMatch(/^Nothing could be read of the 2 sources/);
+  expect(text).toMatch(/^Nothing could be read of 2 sources/);
   expect(text).not.toMatch(/jobs continue/);
   expect(text).toContain(`call wait_for_sources with ${JSON.stringify({ ids, queuedAfter })}.`);
 });
