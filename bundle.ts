@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import type { McpbManifestAny } from '@anthropic-ai/mcpb';
 import packageJson from './package.json' with { type: 'json' };
 import { configSchema } from './src/config.ts';
-import { toolsFor } from './src/tools/index.ts';
+import { tools } from './src/tools/all-tools.ts';
+import { listedNames } from './src/tools/listed-tools.ts';
 
 const ROOT = fileURLToPath(new URL('.', import.meta.url));
 const PACKER = join(ROOT, 'node_modules/@anthropic-ai/mcpb/dist/cli/cli.js');
@@ -44,7 +45,9 @@ export const manifest = {
     },
   },
   // A bundle's settings give no flags, so it lists what a server without flags does.
-  tools: toolsFor(defaults).map(({ name, title }) => ({ name, description: title })),
+  tools: tools
+    .filter(({ name }) => listedNames(defaults).has(name))
+    .map(({ name, title }) => ({ name, description: title })),
   prompts_generated: true,
   keywords: packageJson.keywords,
   license: packageJson.license,

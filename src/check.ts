@@ -1,10 +1,10 @@
 import type { Config } from './config.ts';
 import { createFiniClient } from './fini/client.ts';
 import { Connections } from './fini/connections.ts';
+import { MissingKeyError } from './fini/errors.ts';
 import { createHttp } from './fini/http.ts';
 import { bounded } from './text.ts';
 import { explainError } from './tools/errors.ts';
-import { MissingKeyError } from './workspace.ts';
 
 /** The time for attempts after a passing failure, in milliseconds: someone is watching. */
 const PATIENCE_MS = 10_000;

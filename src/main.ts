@@ -10,7 +10,7 @@ import { createServer, guarded } from './mcp/server.ts';
 import { StdioTransport } from './mcp/stdio.ts';
 import { Secrets } from './secrets.ts';
 import { bounded, ERROR_LENGTH } from './text.ts';
-import { Workspaces } from './workspace.ts';
+import type { Lease } from './workspace.ts';
 
 /** The exit code for a command line or a setting that makes no sense. */
 const BAD_SETTINGS = 2;
@@ -71,7 +71,17 @@ async function serveOverStdio(config: Config): Promise<void> {
   const secrets = new Secrets();
   const log = createLog(config.logLevel, secrets);
   endOnFault(log);
-  const lease = new Workspaces(config, secrets).lease();
+  for (const secret of [config.apiKey, config.authToken]) {
+    if (secret !== undefined) secrets.add(secret);
+  }
+  let lease: Promise<Lease> | undefined;
+  const workspace = async () => {
+    // Loaded by the first call: a start needs no engine.
+    lease ??= import('./workspace.ts').then(({ Workspaces }) =>
+      new Workspaces(config, secrets).lease(),
+    );
+    return (await lease).workspace();
+  };
   const transport = new StdioTransport({
     input: process.stdin,
     output: process.stdout,
@@ -83,14 +93,14 @@ async function serveOverStdio(config: Config): Promise<void> {
   process.once('SIGTERM', stop);
   if (process.stdin.isTTY) process.stderr.write(`${STARTED_BY_HAND}\n`);
   const dependencies = {
-    workspace: lease.workspace,
+    workspace,
     onUnexpectedError: (reference: string, error: unknown) => {
       log('error', 'failed unexpectedly', { reference, error: inspect(error) });
     },
   };
   // The first message decides for which era of the protocol a server is made.
   serveStdio(() => createServer(version, config, dependencies), {
-    transport: guarded(transport, lease.secrets),
+    transport: guarded(transport, secrets),
     onerror: (error) =>
       log('error', 'protocol', {
         error: bounded(error.message.slice(0, ERROR_LENGTH + 1), ERROR_LENGTH),
@@ -104,6 +114,7 @@ async function serveOverHttp(config: Config): Promise<void> {
   const secrets = new Secrets();
   const log = createLog(config.logLevel, secrets);
   endOnFault(log);
+  const { Workspaces } = await import('./workspace.ts');
   const workspaces = new Workspaces(config, secrets);
   // The configured workspace is open as long as the server is.
   workspaces.lease();
@@ -135,6 +146,7 @@ async function loadEverything({ oauthIssuer }: Config): Promise<void> {
     readReportPage(),
     import('./mcp/prompts.ts'),
     import('./mcp/source-resources.ts'),
+    import('./tools/call.ts'),
     import('./tools/listing.ts'),
   ]);
 }

@@ -9,6 +9,7 @@ import { Publishing } from './engine/publish.ts';
 import { Budget } from './fini/budget.ts';
 import { createFiniClient, type FiniClient } from './fini/client.ts';
 import { Connections } from './fini/connections.ts';
+import { MissingKeyError } from './fini/errors.ts';
 import { createHttp } from './fini/http.ts';
 import { Secrets } from './secrets.ts';
 import { MemoryStore } from './store/memory-store.ts';
@@ -23,15 +24,6 @@ export interface Workspace {
   readonly batches: Batches;
   /** How long a wait lasts where a call does not say, in seconds. */
   readonly waitTimeoutSeconds: number;
-}
-
-/** No tool can work without a key. What to do about it depends on how the server is reached. */
-export class MissingKeyError extends Error {
-  override readonly name = 'MissingKeyError';
-
-  constructor() {
-    super('No Fini API key is set.');
-  }
 }
 
 /** The first retry comes after this part of the polling interval. */

@@ -7,7 +7,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { toolsFor } from '../src/tools/index.ts';
+import { toolsFor } from '../src/tools/listed-tools.ts';
 import { configFor, HAS_SIGNALS, LISTED_TOOLS, readAnswer } from './harness.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

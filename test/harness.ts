@@ -27,7 +27,7 @@ import { StdioTransport } from '../src/mcp/stdio.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/sandbox-server.ts';
 import { Secrets } from '../src/secrets.ts';
 import { bounded, ERROR_LENGTH } from '../src/text.ts';
-import { toolsFor } from '../src/tools/index.ts';
+import { toolsFor } from '../src/tools/listed-tools.ts';
 import { type NextCall, nextCallsSchema } from '../src/tools/next-calls.ts';
 import type { ToolDependencies } from '../src/tools/tool.ts';
 import { Workspaces } from '../src/workspace.ts';

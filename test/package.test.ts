@@ -11,7 +11,7 @@ import * as z from 'zod';
 import packageJson from '../package.json' with { type: 'json' };
 import serverJson from '../server.json' with { type: 'json' };
 import { helpText } from '../src/command-line.ts';
-import { toolsFor } from '../src/tools/index.ts';
+import { toolsFor } from '../src/tools/listed-tools.ts';
 import { configFor, readAnswer } from './harness.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));

@@ -100,3 +100,12 @@ export class FiniError extends Error {
     }
   }
 }
+
+/** No tool can work without a key. What to do about it depends on how the server is reached. */
+export class MissingKeyError extends Error {
+  override readonly name = 'MissingKeyError';
+
+  constructor() {
+    super('No Fini API key is set.');
+  }
+}

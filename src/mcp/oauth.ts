@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ProxySettings } from '../fini/connections.ts';
 import type { Log } from '../log.ts';
-import { toolsFor } from '../tools/index.ts';
+import { toolsFor } from '../tools/listed-tools.ts';
 import type { ServerKind } from '../tools/tool.ts';
 import type { AccessToken, AccessTokens } from './access-token.ts';
 import { answerJson, HttpRefusal } from './http-refusal.ts';

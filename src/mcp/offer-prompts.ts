@@ -5,12 +5,11 @@ import {
   ProtocolErrorCode,
   type Server,
 } from '@modelcontextprotocol/server';
-import { FiniError } from '../fini/errors.ts';
+import { FiniError, MissingKeyError } from '../fini/errors.ts';
 import { bounded, ERROR_LENGTH, quoted } from '../text.ts';
-import { listedNames } from '../tools/index.ts';
+import { listedNames } from '../tools/listed-tools.ts';
 import { SOURCE_TEMPLATE } from '../tools/source-uri.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
-import { MissingKeyError } from '../workspace.ts';
 import { explaining } from './protocol-error.ts';
 
 /** MCP's bound. */
@@ -104,10 +103,10 @@ export function offerPrompts(
     if (ref.name !== undefined) {
       const prompt = await find(ref.name);
       const { complete } = prompt.arguments[argument] ?? {};
-      return complete === undefined ? [] : complete(workspace().fini, typed, signal);
+      return complete === undefined ? [] : complete((await workspace()).fini, typed, signal);
     }
     if (!ref.uri?.startsWith(SOURCE_TEMPLATE) || argument !== 'id') return [];
     const { completeSourceId } = await import('./source-resources.ts');
-    return completeSourceId(workspace().fini, typed, signal);
+    return completeSourceId((await workspace()).fini, typed, signal);
   }
 }

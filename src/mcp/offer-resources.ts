@@ -5,11 +5,10 @@ import {
   type Server,
 } from '@modelcontextprotocol/server';
 import { isSourceId } from '../engine/inputs.ts';
-import { FiniError } from '../fini/errors.ts';
+import { FiniError, MissingKeyError } from '../fini/errors.ts';
 import { bounded, ERROR_LENGTH, URL_LENGTH } from '../text.ts';
 import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from '../tools/source-uri.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
-import { MissingKeyError } from '../workspace.ts';
 import { showsPages } from './page-clients.ts';
 import { protocolError } from './protocol-error.ts';
 import { REPORT_PAGE, readReportPage } from './report-page.ts';
@@ -35,7 +34,7 @@ export function offerSources(
     try {
       const { listSourceResources } = await import('./source-resources.ts');
       const { signal } = context.mcpReq;
-      const listed = await listSourceResources(workspace().fini, cursor, signal);
+      const listed = await listSourceResources((await workspace()).fini, cursor, signal);
       return { ...listed, resources: [...pages, ...listed.resources] };
     } catch (error) {
       // Clients list at their start: without a key there is nothing to list, and a tool says why.
@@ -43,7 +42,7 @@ export function offerSources(
       if (cursor !== undefined && error instanceof FiniError && error.status === 400) {
         throw new ProtocolError(ProtocolErrorCode.InvalidParams, GONE_CURSOR);
       }
-      throw protocolError(error, dependencies, kind);
+      throw await protocolError(error, dependencies, kind);
     }
   });
   server.setRequestHandler('resources/templates/list', () => ({
@@ -75,10 +74,10 @@ export function offerSources(
     }
     try {
       const { readSourceText, SOURCE_MIME_TYPE } = await import('./source-resources.ts');
-      const text = await readSourceText(workspace().fini, named, signal);
+      const text = await readSourceText((await workspace()).fini, named, signal);
       return { contents: [{ uri, mimeType: SOURCE_MIME_TYPE, text }] };
     } catch (error) {
-      throw protocolError(error, dependencies, kind, uri);
+      throw await protocolError(error, dependencies, kind, uri);
     }
   });
 }

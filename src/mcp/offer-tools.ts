@@ -1,9 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Server, ServerContext } from '@modelcontextprotocol/server';
-import { answerCall, errorResult } from '../tools/call.ts';
 import { offerLog } from '../tools/client-log.ts';
-import { findTool } from '../tools/find-tool.ts';
-import { listedNames } from '../tools/index.ts';
+import { listedNames } from '../tools/listed-tools.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { showsPages } from './page-clients.ts';
 import { explaining } from './protocol-error.ts';
@@ -15,6 +13,7 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
   const explained = explaining(dependencies, kind);
   const listTools = explained(async (_request: unknown, context: ServerContext) => {
     // The SDK would convert every schema again for each client that asks.
+    preloadCalls();
     const { listing, readOnlyListing } = await import('../tools/listing.ts');
     const names = listedNames(kind);
     const reading = new Map(readOnlyListing.map((tool) => [tool.name, tool]));
@@ -30,9 +29,18 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
     // The calls of a batch are read one in each turn of the event loop, so that others are heard between.
     turn = turn.then(() => setImmediate());
     await turn;
-    const tool = findTool(params.name, kind);
-    return typeof tool === 'string'
-      ? errorResult({ message: tool, nextCalls: [] })
-      : answerCall(tool, params.arguments, extra, connection);
+    const { answerCall } = await loadCalls();
+    return answerCall(params.name, params.arguments, extra, connection);
   });
+}
+
+/** What calls need: the tools, the engine and the client of Fini. A start and a list need none of it. */
+function loadCalls() {
+  return import('../tools/call.ts');
+}
+
+/** Loads it once the list has gone out, while the model reads it: a call usually comes next. */
+function preloadCalls(): void {
+  // If it fails, the call that needs it says so.
+  setTimeout(() => loadCalls().catch(() => undefined), 0);
 }

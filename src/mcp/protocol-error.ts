@@ -6,7 +6,6 @@ import {
 } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { FiniError } from '../fini/errors.ts';
-import { failureText } from '../tools/errors.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 
 /**
@@ -14,12 +13,13 @@ import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
  *
  * @param uri The resource asked for, where it was one: only that can be missing.
  */
-export function protocolError(
+export async function protocolError(
   error: unknown,
   dependencies: ToolDependencies,
   kind: ServerKind,
   uri?: string,
-): ProtocolError {
+): Promise<ProtocolError> {
+  const { failureText } = await import('../tools/errors.ts');
   const text = failureText(error, dependencies, kind);
   const isMissing = uri !== undefined && error instanceof FiniError && error.status === 404;
   return isMissing
@@ -34,7 +34,9 @@ export function explaining(dependencies: ToolDependencies, kind: ServerKind) {
       try {
         return await handler(...given);
       } catch (error) {
-        throw error instanceof ProtocolError ? error : protocolError(error, dependencies, kind);
+        throw error instanceof ProtocolError
+          ? error
+          : await protocolError(error, dependencies, kind);
       }
     };
 }

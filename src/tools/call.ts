@@ -9,10 +9,11 @@ import { Deadline, type Pause } from '../fini/deadline.ts';
 import type { ClientLog } from './client-log.ts';
 import { askPerson, QuestionAsked } from './confirm.ts';
 import { explainError, explanationOf, explanationText } from './errors.ts';
-import { listedNames } from './index.ts';
+import { findTool } from './find-tool.ts';
+import { listedNames } from './listed-tools.ts';
 import { type Explanation, inputFor } from './next-calls.ts';
 import { ProgressReporter } from './progress.ts';
-import type { ServerKind, Tool, ToolDependencies } from './tool.ts';
+import type { ServerKind, ToolDependencies } from './tool.ts';
 
 /**
  * How long a call waits at most, in seconds, if its client asks for no progress. Most of these
@@ -30,13 +31,15 @@ export interface ClientConnection {
   readonly log: ClientLog;
 }
 
-/** One call's life: it is read, run with progress, and answered, whatever happens. */
+/** One call's life: its tool is found, it is read, run with progress, and answered, whatever happens. */
 export async function answerCall(
-  tool: Tool,
+  name: string,
   given: unknown,
   extra: ServerContext,
   { server, kind, dependencies, log }: ClientConnection,
 ): Promise<CallToolResult | InputRequiredResult> {
+  const tool = findTool(name, kind);
+  if (typeof tool === 'string') return errorResult({ message: tool, nextCalls: [] });
   const call = tool.read(given);
   if ('refusal' in call) return errorResult({ message: call.refusal, nextCalls: [] });
   const made = { tool: tool.name, arguments: inputFor(call.input, {}) };
@@ -51,7 +54,7 @@ export async function answerCall(
     notify({ method: 'notifications/progress', params }).catch(() => undefined);
   });
   try {
-    const workspace = dependencies.workspace();
+    const workspace = await dependencies.workspace();
     const { silentCallSeconds = SILENT_CALL_SECONDS } = dependencies;
     const silentSeconds = token === undefined ? silentCallSeconds : null;
     const seconds = Math.min(

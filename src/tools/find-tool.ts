@@ -1,25 +1,30 @@
 import { quoted } from '../text.ts';
-import { barriersTo, lacksScope, tools, toolsFor } from './index.ts';
+import { tools } from './all-tools.ts';
+import { type CatalogEntry, catalog } from './catalog.ts';
 import { likeness } from './input.ts';
+import { barriersTo, lacksScope, toolsFor } from './listed-tools.ts';
 import type { ServerKind, Tool } from './tool.ts';
 
 /** Finds a tool that a server of a kind lists, or says why there is none and which may be meant. */
 export function findTool(name: string, kind: ServerKind): Tool | string {
   const listed = toolsFor(kind);
+  const isListed = (entry: CatalogEntry) => listed.includes(entry);
+  const entry = catalog.find((one) => one.name === name);
   const tool = tools.find((one) => one.name === name);
-  if (tool !== undefined) return listed.includes(tool) ? tool : whyOff(tool, kind);
+  if (entry !== undefined && tool !== undefined)
+    return isListed(entry) ? tool : whyOff(entry, kind);
   const start = `There is no tool ${quoted(name)}`;
   const meant = toolsMeant(name);
   const [only] = meant;
-  if (only !== undefined && meant.length === 1 && !listed.includes(only)) {
+  if (only !== undefined && meant.length === 1 && !isListed(only)) {
     return `${start}. ${whyOff(only, kind)}`;
   }
-  const names = meant.filter((one) => listed.includes(one)).map((one) => one.name);
+  const names = meant.filter(isListed).map((one) => one.name);
   if (names.length > 0) return `${start}: did you mean ${names.join(' or ')}?`;
   return `${start}. There are ${listed.map((one) => one.name).join(', ')}.`;
 }
 
-function whyOff(tool: Tool, kind: ServerKind): string {
+function whyOff(tool: CatalogEntry, kind: ServerKind): string {
   const barriers = barriersTo(tool, kind);
   const list = new Intl.ListFormat('en');
   const causes: string[] = [];
@@ -37,8 +42,8 @@ function whyOff(tool: Tool, kind: ServerKind): string {
 }
 
 /** The tools with the same words, else those named with something before it, else those that fit. */
-function toolsMeant(name: string): readonly Tool[] {
-  const found = tools.map((tool) => ({ tool, likeness: likeness(name, tool.name) }));
+function toolsMeant(name: string): readonly CatalogEntry[] {
+  const found = catalog.map((tool) => ({ tool, likeness: likeness(name, tool.name) }));
   const [best] = (['same', 'more', 'fewer'] as const)
     .map((wanted) => found.filter((one) => one.likeness === wanted))
     .filter((alike) => alike.length > 0);

@@ -1,5 +1,5 @@
 import { TOOL_GROUPS } from '../config.ts';
-import { listedNames } from './index.ts';
+import { listedNames } from './listed-tools.ts';
 import type { ServerKind } from './tool.ts';
 
 /* The first words of a server to a model, which name only what its tools can do. */

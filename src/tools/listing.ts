@@ -1,6 +1,6 @@
 import type { Tool as ListedTool } from '@modelcontextprotocol/server';
 import * as z from 'zod';
-import { tools } from './index.ts';
+import { tools } from './all-tools.ts';
 import type { Tool } from './tool.ts';
 
 /** What the SDK's types know of a listed schema. */

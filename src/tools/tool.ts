@@ -29,7 +29,7 @@ export interface ServerKind {
 /** What the server gives every tool. */
 export interface ToolDependencies {
   /** @throws {MissingKeyError} */
-  readonly workspace: () => Workspace;
+  readonly workspace: () => Workspace | Promise<Workspace>;
   /** Takes an error that nobody expected, with the reference under which the client hears of it. */
   readonly onUnexpectedError: (reference: string, error: unknown) => void;
   /** How long a call without progress may last, in seconds, if not the usual 50. */
@@ -70,7 +70,7 @@ export interface ToolContext extends Workspace {
 }
 
 /** A tool, whatever it takes and returns. */
-interface ToolFacts {
+export interface ToolFacts {
   readonly name: string;
   readonly title: string;
   /** When to use it, when not, and what comes next. Its scope is added where it is listed. */

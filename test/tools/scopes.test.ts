@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import type { ToolGroup } from '../../src/config.ts';
-import { tools, toolsFor } from '../../src/tools/index.ts';
+import { tools } from '../../src/tools/all-tools.ts';
+import { toolsFor } from '../../src/tools/listed-tools.ts';
 import type { ServerKind, Tool } from '../../src/tools/tool.ts';
 import { configFor, type Harness, startHarness } from '../harness.ts';
 
