@@ -11,7 +11,7 @@ import { measureWaits } from './waits.ts';
 const parts = {
   'Cold start': {
     measure: measureStarts,
-    note: 'Median of 11 starts, interleaved with starts of a bare Node.js process that reads one line and writes one.',
+    note: 'Median of 11 starts, interleaved with starts of a bare Node.js process that reads one line and writes one, and of a server with one tool on the same SDK, bundled alike.',
   },
   Calls: {
     measure: measureCalls,

@@ -1,8 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import { CLI } from './servers.ts';
 
-/* Cold starts, interleaved with those of bare Node.js, so that both run under the same load. */
+/*
+ * Cold starts, interleaved with those of bare Node.js and of a server with one tool on the same SDK, so
+ * that all run under the same load.
+ */
 
 const INITIALIZE =
   '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}\n';
@@ -30,24 +38,48 @@ export function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
-/** Rows: what, milliseconds, ratio to bare Node.js. */
+/** Bundles the server with one tool as this one is bundled. */
+async function bundleOneTool(folder: string): Promise<string> {
+  const outfile = join(folder, 'one-tool.mjs');
+  await build({
+    entryPoints: [fileURLToPath(new URL('one-tool.ts', import.meta.url))],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    minify: true,
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+    },
+  });
+  return outfile;
+}
+
+/** Rows: what, milliseconds, ratio to bare Node.js and to the server with one tool. */
 export async function measureStarts(times = 11): Promise<string[][]> {
+  const folder = await mkdtemp(join(tmpdir(), 'fini-mcp-'));
+  const oneTool = await bundleOneTool(folder);
   const bare: number[] = [];
-  const initialize: number[] = [];
-  const list: number[] = [];
+  const ours: number[][] = [[], []];
+  const others: number[][] = [[], []];
   for (let round = 0; round < times; round += 1) {
     bare.push(await timeStart(['-e', BARE], [INITIALIZE]));
-    initialize.push(await timeStart([CLI], [INITIALIZE]));
-    list.push(await timeStart([CLI], [INITIALIZE, LIST]));
+    for (const [index, lines] of [[INITIALIZE], [INITIALIZE, LIST]].entries()) {
+      others[index]?.push(await timeStart([oneTool], lines));
+      ours[index]?.push(await timeStart([CLI], lines));
+    }
   }
-  const row = (what: string, numbers: number[]) => [
+  await rm(folder, { recursive: true });
+  const row = (what: string, numbers: number[] = [], other: number[] = []) => [
     what,
     `${median(numbers).toFixed(0)} ms`,
-    `${(median(numbers) / median(bare)).toFixed(2)}×`,
+    `${(median(numbers) / median(bare)).toFixed(2)}× of bare Node.js${other.length === 0 ? '' : `, ${(median(numbers) / median(other)).toFixed(2)}× of one tool`}`,
   ];
   return [
-    row('cold start: bare Node.js', bare),
-    row('cold start to the initialize response', initialize),
-    row('cold start to tools/list', list),
+    row('bare Node.js', bare),
+    row('a server with one tool to the initialize response', others[0]),
+    row('this server to the initialize response', ours[0], others[0]),
+    row('a server with one tool to tools/list', others[1]),
+    row('this server to tools/list', ours[1], others[1]),
   ];
 }

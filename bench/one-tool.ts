@@ -1,0 +1,14 @@
+import { McpServer } from '@modelcontextprotocol/server';
+import { serveStdio } from '@modelcontextprotocol/server/stdio';
+import * as z from 'zod';
+
+/* A server with one tool on the same SDK: what a start costs at least. `start.ts` bundles it. */
+
+serveStdio(() => {
+  const server = new McpServer({ name: 'one-tool', version: '1' });
+  const inputSchema = z.object({ text: z.string() });
+  server.registerTool('echo', { description: 'Says it again', inputSchema }, async ({ text }) => ({
+    content: [{ type: 'text', text }],
+  }));
+  return server;
+});
