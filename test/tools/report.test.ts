@@ -66,7 +66,7 @@ function reportOf(count: number, fieldsOf: (index: number) => object, more: Part
     queuedAfter: Date.UTC(2026, 0, 1),
     trouble: null,
     endedEarly: null,
-    batch: null,
+    batch: 'b7Q4M2',
     ...more,
   };
   return report;
@@ -135,7 +135,9 @@ describe('a report of 1,000 pages', () => {
     ]);
     for (const { advice } of answer.hints ?? []) expect(text.split(advice)).toHaveLength(2);
     expect(answer.sources.length).toBeGreaterThan(100);
-    expect(callsOf('list_sources', answer)).toEqual([{ status: 'completed', limit: 100 }]);
+    expect(callsOf('list_sources', answer)).toEqual([
+      { batch: 'b7Q4M2', status: 'completed', limit: 100 },
+    ]);
     const [again] = callsOf('ingest_and_wait', answer);
     expect(again?.documentIdsToRefresh).toEqual(
       failed.filter(({ hint }) => hint === 'check_page').map(({ originalUrl }) => originalUrl),
@@ -269,7 +271,7 @@ test('a text groups sources by status and hint, and quotes what a page wrote', a
     'Completed (1):',
   ]);
   expect(text).toContain(
-    `- ${urlOf(0)} (${idOf(0)}): "A title - https://fake.example: completed", paragraphs 1`,
+    `- ${urlOf(0)} (${idOf(0)}): "A title - https://fake.example: completed", paragraphCount 1`,
   );
 });
 
