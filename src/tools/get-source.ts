@@ -27,7 +27,7 @@ export const getSource = defineTool({
   inputSchema: z
     .strictObject({
       /** Several sources are shown without their texts. */
-      batch: batchInput.describe('Or a batch: up to 20 of its sources, without text if several.'),
+      batch: batchInput.describe('Or a batch: its sources, without text if several.'),
       id: sourceId.optional().describe('A source ID (UUID).'),
       /** The part of the text to show. */
       paragraphs: z

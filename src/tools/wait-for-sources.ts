@@ -10,7 +10,7 @@ export const waitForSources = defineTool({
   name: 'wait_for_sources',
   title: 'Wait for sources',
   description:
-    'Waits for jobs that are already queued, shows progress, and reports each source. Use it with the batch of a timed_out report, or of ingest_sources or refresh_sources. Queues nothing. To queue and wait in one call use ingest_and_wait.',
+    'Waits for jobs that are already queued, shows progress, and reports each source. Use it with the batch of a timed_out report, of ingest_sources or refresh_sources. Queues nothing. To queue and wait in one call use ingest_and_wait.',
   readOnlyDescription:
     'Waits for jobs that are already queued, shows progress, and reports each source. Use it with the batch of a timed_out report. Queues nothing.',
   kind: 'reads',
@@ -31,7 +31,7 @@ export const waitForSources = defineTool({
           'is not a time: pass the value from nextCalls',
         )
         .optional()
-        .describe('With ids: the value from the answer. Older results belong to an earlier job.'),
+        .describe('With ids: the value from the answer. Older results do not count.'),
     })
     .superRefine(exactlyOne('ids'))
     .superRefine(({ batch, queuedAfter }, context) => {

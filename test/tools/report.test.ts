@@ -144,16 +144,14 @@ describe('a report of 1,000 pages', () => {
     );
   });
 
-  test('that all still run offers to wait for as many as a call may name', async () => {
+  test('that all still run offers to wait for the batch', async () => {
     const whole = await answerOf(reportOf(1_000, () => RUNNING));
     expectToFit(whole);
     const [next] = whole.answer.nextCalls;
     expect(next).toMatchObject({
       tool: 'wait_for_sources',
-      arguments: { queuedAfter: '2026-01-01T00:00:00.000Z' },
-      why: expect.stringMatching(
-        /^Wait for 1,000 unfinished sources \(the first \d+ items of 1000/,
-      ),
+      arguments: { batch: 'b7Q4M2' },
+      why: 'Wait for 1,000 unfinished sources',
     });
   });
 });
