@@ -5,6 +5,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { helpText, quotedMasked, readCommand } from './command-line.ts';
 import type { Config } from './config.ts';
 import { createLog, type Log } from './log.ts';
+import { loadAll } from './mcp/lazy-modules.ts';
 import { readReportPage } from './mcp/report-page.ts';
 import { createServer, guarded } from './mcp/server.ts';
 import { StdioTransport } from './mcp/stdio.ts';
@@ -144,10 +145,7 @@ async function loadEverything({ oauthIssuer }: Config): Promise<void> {
     oauthIssuer === undefined ? undefined : import('./mcp/access-token.ts'),
     import('./fini/pool.ts'),
     readReportPage(),
-    import('./mcp/prompts.ts'),
-    import('./mcp/source-resources.ts'),
-    import('./tools/call.ts'),
-    import('./tools/listing.ts'),
+    loadAll(),
   ]);
 }
 

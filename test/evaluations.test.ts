@@ -458,7 +458,7 @@ const reading: Row[] = [
     given: (sandbox) =>
       void sandbox.addDocument({ linkedJobStatus: 'FAILED', success: false, error: 'HTTP 503' }),
     steps: [
-      { tool: 'list_sources', input: {}, shows: / failed / },
+      { tool: 'list_sources', input: {}, shows: /Failed \(1\): / },
       {
         tool: 'wait_for_sources',
         input: (done) => ({ ids: [listed(done)] }),

@@ -160,7 +160,7 @@ describe('errors outside tools', () => {
       const { text } = await client.post(rpc(2, method));
       expect(text).not.toContain(folder);
       const reference = /reference ([0-9a-f-]{36})/.exec(text)?.[1];
-      if (text.includes('"error"')) expect(stderr()).toContain(reference);
+      if (text.includes('"error":{"code"')) expect(stderr()).toContain(reference);
     }
   });
 

@@ -26,6 +26,11 @@ export interface Batch {
   readonly queuedAfter: number | null;
 }
 
+/** The sources of a batch, as far as their IDs are known. */
+export function sourceIdsIn({ kind, inputs, ids }: Batch): readonly string[] {
+  return kind === 'sources' ? ids : inputs;
+}
+
 /** The batches of one workspace. */
 export class Batches {
   readonly #shelf: Shelf<Batch>;

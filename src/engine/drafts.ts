@@ -3,6 +3,7 @@ import { type Deadline, GRACE_MS, WaitEnded } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument, KnowledgeJob } from '../fini/schemas.ts';
 import { MemoryStore } from '../store/memory-store.ts';
+import type { Batch } from './batches.ts';
 import { accountForDrafts, type GenerationReport } from './draft-report.ts';
 import { inputKey } from './identity.ts';
 import { isInFlight, type SourceState, stateOf } from './job-states.ts';
@@ -148,11 +149,37 @@ export class Generation {
     const wait = new Wait(DRAFT_JOBS, [...new Set(request.documentIds)], options);
     const handle = this.#memory.batches.newHandle();
     const call: DraftWait = { wait, handle, records: new Map(), jobless: new Set() };
-    const isQueued = (id: string) => wait.known.has(id) || call.jobless.has(id);
-    try {
+    return this.#account(call, async () => {
       wait.progress('checking');
       const work = () => this.#queue(request, call);
       await this.#memory.withReserved('drafts', wait.inputs, wait.deadline, work);
+    });
+  }
+
+  /**
+   * Waits for the jobs of a batch of drafts, and queues nothing.
+   *
+   * @throws as {@link generate} does.
+   */
+  async waitForBatch(
+    { handle, inputs, idOf }: Batch,
+    options: WaitOptions,
+  ): Promise<GenerationReport> {
+    const wait = new Wait(DRAFT_JOBS, inputs, options);
+    const jobless = new Set(inputs.filter((input) => idOf[input] === undefined));
+    return this.#account({ wait, handle, records: new Map(), jobless }, async () => {
+      for (const [input, id] of Object.entries(idOf)) {
+        wait.add(input, { id, joined: true, processing: null }, null);
+      }
+    });
+  }
+
+  /** Waits once the work has queued or joined, and reports; where that fails, with what is true. */
+  async #account(call: DraftWait, work: () => Promise<void>): Promise<GenerationReport> {
+    const { wait, handle } = call;
+    const isQueued = (id: string) => wait.known.has(id) || call.jobless.has(id);
+    try {
+      await work();
       await wait.watch(this.#jobs, null, {
         isNew: [...wait.known.values()].every(({ joined }) => !joined),
         onRound: () => this.#forgetEnded(wait),
@@ -162,6 +189,7 @@ export class Generation {
     } catch (error) {
       wait.deadline.signal.throwIfAborted();
       if (error instanceof SourcesNotReady) throw error;
+      await this.#keepBatch(call);
       const queued = wait.inputs.filter(isQueued);
       const { doubtful } = wait.standing();
       const batch = queued.length > 0 ? handle : null;
@@ -184,10 +212,15 @@ export class Generation {
     wait.hold(heldMs);
     const rest = wait.inputs.filter((id) => !wait.known.has(id) && !heldMs.has(id));
     if (rest.length > 0) await this.#send(request, rest, call);
-    if (wait.known.size + call.jobless.size === 0) return;
-    const queued = wait.inputs.filter((id) => wait.known.has(id) || call.jobless.has(id));
+    await this.#keepBatch(call);
+  }
+
+  /** Keeps what is queued or joined, for calls that come back to it. */
+  async #keepBatch({ wait, handle, jobless }: DraftWait): Promise<void> {
+    const queued = wait.inputs.filter((id) => wait.known.has(id) || jobless.has(id));
+    if (queued.length === 0) return;
     await this.#memory.batches.keep({
-      handle: call.handle,
+      handle,
       kind: 'drafts',
       inputs: queued,
       ids: [...wait.known.values()].map(({ id }) => id),

@@ -145,6 +145,7 @@ export class Ingestion {
         const { id } = document;
         call.wait.add(id, { id, joined: true, processing: null }, null);
         call.wait.take(document);
+        call.hasBatch = true;
       }
       if (inputs.length > 0) await this.#queue(wanted, inputs, call);
       await this.#watch(call);
@@ -303,6 +304,7 @@ export class Ingestion {
       // The time may have run out in the same moment, but nobody waits for an answer any more.
       wait.deadline.signal.throwIfAborted();
       const standing = wait.standing();
+      await this.#keepBatch(call);
       const isUnread = [...wait.tracked.values()].every(({ record }) => record === null);
       const unread = request === null && isUnread;
       const batch = call.hasBatch ? call.handle : null;
@@ -350,7 +352,7 @@ export class Ingestion {
         if (document !== null) wait.take(document);
       }
       wait.hold(heldMs);
-      call.hasBatch = joined.size > 0;
+      call.hasBatch ||= joined.size > 0;
       const rest = inputs.filter((input) => !joined.has(input) && !heldMs.has(input));
       if (rest.length > 0) await this.#send(requestFor(request, rest), look, call);
       await this.#keepBatch(call);

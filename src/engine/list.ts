@@ -73,6 +73,8 @@ export type SourceStatus = (typeof SOURCE_STATUSES)[number];
 export interface SourceQuery {
   readonly filters: SourceFilters;
   readonly status?: SourceStatus | undefined;
+  /** Only these sources, which Fini has no filter for either. */
+  readonly ids?: readonly string[] | undefined;
   /** The place at which the call before stopped. */
   readonly cursor?: string | undefined;
   /** With a cursor: `next` (the default) reads older changes, `previous` newer ones. */
@@ -118,10 +120,14 @@ export function statusOf(document: FiniDocument): SourceStatus | 'unknown' {
  */
 export async function readSources(
   fini: FiniClient,
-  { filters, status, cursor: start, direction }: SourceQuery,
+  { filters, status, ids, cursor: start, direction }: SourceQuery,
   { limit, call, readUntil }: { limit: number; call: Deadline; readUntil: number },
 ): Promise<SourceList> {
-  const isWanted = matcherOf(filters, status);
+  const isOfThese = ids && new Set(ids);
+  const matches = matcherOf(filters, status);
+  const isWanted = (document: FiniDocument) =>
+    matches(document) && (isOfThese?.has(document.id) ?? true);
+  const isFiltered = status !== undefined || ids !== undefined;
   const isBack = start !== undefined && direction === 'previous';
   const way = isBack ? ('previous' as const) : ('next' as const);
   const found: FiniDocument[] = [];
@@ -144,7 +150,7 @@ export async function readSources(
 
   for (let requests = 1; ; requests += 1) {
     // Fini may well apply its own filters, so that the first page is all that it takes.
-    const size = requests === 1 && status === undefined ? Math.min(limit, LARGE_PAGE) : LARGE_PAGE;
+    const size = requests === 1 && !isFiltered ? Math.min(limit, LARGE_PAGE) : LARGE_PAGE;
     const request = {
       ...filters,
       limit: size,
@@ -174,13 +180,14 @@ export async function readSources(
 
     // The next call begins behind the last source that this one has room for.
     if (taken.length < matching.length) return listed({ nextCursor: taken.at(-1)?.id });
-    if (!page.hasMore) return listed({ hasMore: false });
+    const isComplete = start === undefined && ids?.every((id) => seen.has(id));
+    if (!page.hasMore || isComplete) return listed({ hasMore: false });
     const edge = ordered.at(-1)?.id;
     // Without an ID there is no way on; and a page without news would come again and again.
     if (edge === undefined || edge === cursor || fresh.length === 0) return listed({});
     cursor = edge;
     // Fini applied the filters itself, and gave fewer than it was asked for: its texts are long.
-    const isShort = allMatched && status === undefined && limit <= LARGE_PAGE && read > 0;
+    const isShort = allMatched && !isFiltered && limit <= LARGE_PAGE && read > 0;
     if (found.length >= limit || isShort) return listed({ nextCursor: cursor });
     if (requests >= MAXIMUM_REQUESTS || now() > readUntil) {
       return listed({ nextCursor: cursor, stoppedEarly: true });

@@ -10,6 +10,7 @@ import { bounded, ERROR_LENGTH, quoted } from '../text.ts';
 import { listedNames } from '../tools/listed-tools.ts';
 import { SOURCE_TEMPLATE } from '../tools/source-uri.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
+import { loadPrompts, loadSources } from './lazy-modules.ts';
 import { explaining } from './protocol-error.ts';
 
 /** MCP's bound. */
@@ -26,7 +27,7 @@ export function offerPrompts(
   const explained = explaining(dependencies, kind);
   const canCall = (tool: string) => listedNames(kind).has(tool);
   const load = async () => {
-    const { prompts } = await import('./prompts.ts');
+    const { prompts } = await loadPrompts();
     return prompts.filter(({ needs }) => canCall(needs));
   };
   const find = async (name: string) => {
@@ -106,7 +107,7 @@ export function offerPrompts(
       return complete === undefined ? [] : complete((await workspace()).fini, typed, signal);
     }
     if (!ref.uri?.startsWith(SOURCE_TEMPLATE) || argument !== 'id') return [];
-    const { completeSourceId } = await import('./source-resources.ts');
+    const { completeSourceId } = await loadSources();
     return completeSourceId((await workspace()).fini, typed, signal);
   }
 }

@@ -9,6 +9,7 @@ import { FiniError, MissingKeyError } from '../fini/errors.ts';
 import { bounded, ERROR_LENGTH, URL_LENGTH } from '../text.ts';
 import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from '../tools/source-uri.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
+import { loadSources } from './lazy-modules.ts';
 import { showsPages } from './page-clients.ts';
 import { protocolError } from './protocol-error.ts';
 import { REPORT_PAGE, readReportPage } from './report-page.ts';
@@ -32,7 +33,7 @@ export function offerSources(
     }
     const pages = cursor === undefined && showsPages(server, context) ? [REPORT_PAGE] : [];
     try {
-      const { listSourceResources } = await import('./source-resources.ts');
+      const { listSourceResources } = await loadSources();
       const { signal } = context.mcpReq;
       const listed = await listSourceResources((await workspace()).fini, cursor, signal);
       return { ...listed, resources: [...pages, ...listed.resources] };
@@ -73,7 +74,7 @@ export function offerSources(
       throw new ResourceNotFoundError(bounded(uri, URL_LENGTH), message);
     }
     try {
-      const { readSourceText, SOURCE_MIME_TYPE } = await import('./source-resources.ts');
+      const { readSourceText, SOURCE_MIME_TYPE } = await loadSources();
       const text = await readSourceText((await workspace()).fini, named, signal);
       return { contents: [{ uri, mimeType: SOURCE_MIME_TYPE, text }] };
     } catch (error) {

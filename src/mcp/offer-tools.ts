@@ -3,6 +3,7 @@ import type { Server, ServerContext } from '@modelcontextprotocol/server';
 import { offerLog } from '../tools/client-log.ts';
 import { listedNames } from '../tools/listed-tools.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
+import { loadCalls, loadListing } from './lazy-modules.ts';
 import { showsPages } from './page-clients.ts';
 import { explaining } from './protocol-error.ts';
 import { withPage } from './report-page.ts';
@@ -14,7 +15,7 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
   const listTools = explained(async (_request: unknown, context: ServerContext) => {
     // The SDK would convert every schema again for each client that asks.
     preloadCalls();
-    const { listing, readOnlyListing } = await import('../tools/listing.ts');
+    const { listing, readOnlyListing } = await loadListing();
     const names = listedNames(kind);
     const reading = new Map(readOnlyListing.map((tool) => [tool.name, tool]));
     // Readers are described by the tools that there are.
@@ -34,12 +35,7 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
   });
 }
 
-/** What calls need: the tools, the engine and the client of Fini. A start and a list need none of it. */
-function loadCalls() {
-  return import('../tools/call.ts');
-}
-
-/** Loads it once the list has gone out, while the model reads it: a call usually comes next. */
+/** Loads what calls need once the list has gone out, while the model reads it: a call usually comes next. */
 function preloadCalls(): void {
   // If it fails, the call that needs it says so.
   setTimeout(() => loadCalls().catch(() => undefined), 0);

@@ -7,6 +7,7 @@ import {
 import * as z from 'zod';
 import { FiniError } from '../fini/errors.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
+import { loadCalls } from './lazy-modules.ts';
 
 /**
  * An error in the protocol's form, for what is not answered by a tool.
@@ -19,7 +20,7 @@ export async function protocolError(
   kind: ServerKind,
   uri?: string,
 ): Promise<ProtocolError> {
-  const { failureText } = await import('../tools/errors.ts');
+  const { failureText } = await loadCalls();
   const text = failureText(error, dependencies, kind);
   const isMissing = uri !== undefined && error instanceof FiniError && error.status === 404;
   return isMissing

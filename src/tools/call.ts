@@ -22,6 +22,9 @@ import type { ServerKind, ToolDependencies } from './tool.ts';
  */
 const SILENT_CALL_SECONDS = 50;
 
+// Whatever answers a failure is loaded with this, so that no failure needs another file.
+export { failureText } from './errors.ts';
+
 /** What all calls of one client share. */
 export interface ClientConnection {
   readonly server: Server;

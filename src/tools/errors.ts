@@ -5,6 +5,7 @@ import { WaitEnded } from '../fini/deadline.ts';
 import { FiniError, MissingKeyError, type Operation, type Scope } from '../fini/errors.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
 import { paragraph, parsedUrl, plural, quotedMessage } from '../text.ts';
+import { UnusableBatch, waitForBatchCall } from './batch.ts';
 import { adviceOf } from './hints.ts';
 import { listedNames, toolsFor } from './listed-tools.ts';
 import { callForItems, type Explanation, type NextCall } from './next-calls.ts';
@@ -147,6 +148,7 @@ export function explainError(
     const cause = causeOf(error.cause, error.stage === 'maybe_queued', kind, call);
     return cause && explainFate(error, cause, call);
   }
+  if (error instanceof UnusableBatch) return said(error.message, error.nextCalls);
   if (error instanceof SourcesNotReady) return notReady(error, kind, call);
   if (error instanceof GenerationError) {
     const cause = causeOf(error.cause, error.doubtful.length > 0, kind, call);
@@ -221,23 +223,20 @@ function generateCall(
   why: string,
   call: FailedCall | undefined,
 ): NextCall[] {
-  const { documentIds: _all, ...settings } = call?.arguments ?? {};
+  const { documentIds: _all, batch: _theirs, ...settings } = call?.arguments ?? {};
   return callForItems('generate_knowledge', 'documentIds', documentIds, why, settings);
 }
 
 /** What is true of the sources of a generation that failed, and how to continue. */
 function explainGeneration(
-  { queued, doubtful }: GenerationError,
+  { queued, doubtful, batch }: GenerationError,
   cause: Explanation,
   call: FailedCall | undefined,
 ): Explanation {
   const running =
     queued.length === 0 ? '' : `Jobs at Fini that continue: ${plural(queued.length, 'source')}.`;
-  const join = generateCall(
-    queued,
-    `Wait for ${plural(queued.length, 'running job')}, once the cause is fixed`,
-    call,
-  );
+  const why = `Wait for ${plural(queued.length, 'running job')}, once the cause is fixed`;
+  const join = batch === null ? [] : [{ tool: 'generate_knowledge', arguments: { batch }, why }];
   if (doubtful.length > 0) {
     const sources = plural(doubtful.length, 'source');
     return said(
@@ -311,7 +310,7 @@ function explainFate(
   cause: Explanation,
   call: FailedCall | undefined,
 ): Explanation {
-  const { stage, queued, joined, doubtful, left, unread, request, queuedAfter } = error;
+  const { stage, queued, joined, doubtful, left, unread, request, batch } = error;
   const items = plural(left.length, 'item');
   const queue = (inputs: readonly string[], why: string) =>
     request === null ? again(call, why) : ingestCalls(request, inputs, why);
@@ -322,11 +321,9 @@ function explainFate(
       ? `${plural(joined.length, 'source')} with a job that was already running, which continues.`
       : '',
   );
-  const sources = plural(queued.length, 'queued source');
-  const waits = [
-    ...waitCall(queued, queuedAfter, `Wait for ${sources}, once the cause is fixed`),
-    ...waitCall(joined, null, `Wait for ${plural(joined.length, 'running source')}`),
-  ];
+  const sources = plural(queued.length + joined.length, 'source');
+  const why = `Wait for ${sources}, once the cause is fixed`;
+  const waits = batch === null ? [] : [waitForBatchCall(batch, why)];
   switch (stage) {
     case 'not_queued':
       return said(paragraph('Nothing was queued.', cause.message, counts), [

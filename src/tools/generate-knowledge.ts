@@ -11,11 +11,19 @@ import {
   URL_LENGTH,
   WORD_LENGTH,
 } from '../text.ts';
+import {
+  batchInput,
+  batchOutput,
+  completedIn,
+  exactlyOne,
+  findBatch,
+  listCall,
+  MAXIMUM_DRAFTED,
+} from './batch.ts';
 import { agentId, sourceIds, timeoutSeconds } from './fields.ts';
 import { type HintName, hintsOf, hintsSchema } from './hints.ts';
 import { callForItems, inputFor, type NextCall } from './next-calls.ts';
-import { MAXIMUM_DRAFTED } from './next-steps.ts';
-import { troubleText } from './report.ts';
+import { askedSecondsOutput, endedEarlyText, troubleText } from './report.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
@@ -42,35 +50,40 @@ export const generateKnowledge = defineTool({
   name: 'generate_knowledge',
   title: 'Generate draft articles',
   description:
-    'Generates draft articles of Knowledge from ingested sources, waits and reports each source: the draft, or that nothing was made and why. Use it once sources are completed, or for those that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, the same call joins running jobs; after they have ended, it makes further drafts.',
+    'Generates draft articles of Knowledge from ingested sources, waits and reports each source: the draft, or that nothing was made and why. Use it once sources are completed, or for those that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, pass the batch of the answer. The same call again makes further drafts, once its jobs have ended.',
   kind: 'writes',
   scope: 'read and write',
   idempotent: false,
   openWorld: false,
-  inputSchema: z.strictObject({
-    /** Source IDs. */
-    documentIds: sourceIds
-      .max(MAXIMUM_DRAFTED)
-      .describe('Source IDs (UUIDs), at most 100. Not URLs.'),
-    /** What to heed while writing. */
-    instructions: z
-      .string()
-      .max(INSTRUCTIONS_LENGTH)
-      .optional()
-      .describe('What to heed while writing, in words.'),
-    /** What generation may do. */
-    restrictedOps: z
-      .array(z.enum(GENERATION_OPERATIONS))
-      .optional()
-      .describe(
-        'What generation may do: a new article in an existing folder, an update of the best match, or nothing. Default: any of these.',
-      ),
-    /** The agent whose folders to write into. */
-    botId: agentId
-      .optional()
-      .describe("An agent's ID (list_agents shows them): write into that agent's folders only."),
-    timeoutSeconds,
-  }),
+  inputSchema: z
+    .strictObject({
+      /** Of sources, or of drafts that are waited for. */
+      batch: batchInput.describe('The batch of an earlier answer: its completed sources.'),
+      /** Source IDs. */
+      documentIds: sourceIds
+        .max(MAXIMUM_DRAFTED)
+        .optional()
+        .describe('Or source IDs (UUIDs), at most 100. Not URLs.'),
+      /** What to heed while writing. */
+      instructions: z
+        .string()
+        .max(INSTRUCTIONS_LENGTH)
+        .optional()
+        .describe('What to heed while writing, in words.'),
+      /** What generation may do. */
+      restrictedOps: z
+        .array(z.enum(GENERATION_OPERATIONS))
+        .optional()
+        .describe(
+          'What generation may do: a new article in an existing folder, an update of the best match, or nothing. Default: any of these.',
+        ),
+      /** The agent whose folders to write into. */
+      botId: agentId
+        .optional()
+        .describe("An agent's ID (list_agents shows them): write into that agent's folders only."),
+      timeoutSeconds,
+    })
+    .superRefine(exactlyOne('documentIds')),
   outputSchema: z.object({
     outcome: z
       .enum(['completed', 'partial', 'failed', 'timed_out'])
@@ -84,27 +97,41 @@ export const generateKnowledge = defineTool({
       unqueued: z.int(),
     }),
     elapsedSeconds: z.number(),
+    askedSeconds: askedSecondsOutput,
+    batch: batchOutput,
     hints: hintsSchema,
     sources: z.array(draft).describe('In the order of the input.'),
   }),
   lists: { sources: 'by status' },
-  async handler({ timeoutSeconds, ...request }, context) {
+  async handler({ batch: handle, documentIds = [], timeoutSeconds, ...settings }, context) {
     const { generation, progress } = context;
     const options = waitOptions(timeoutSeconds, context);
-    const report = await generation.generate(request, options);
+    const batch = handle === undefined ? null : await findBatch(handle, context);
+    const chosen =
+      batch?.kind === 'sources'
+        ? await completedIn(batch, context, settings)
+        : { documentIds, message: '', nextCalls: [] };
+    const report =
+      batch?.kind === 'drafts'
+        ? await generation.waitForBatch(batch, options)
+        : await generation.generate({ ...settings, documentIds: chosen.documentIds }, options);
     progress.end(report.counts.unfinished === 0);
     const { outcome, counts, elapsedSeconds } = report;
     const sources = report.sources.map((source) => draftRow(source, counts.drafted > 0));
     return {
-      message: messageOf(report, context.canCall('publish_articles')),
+      message: paragraph(messageOf(report, context.canCall('publish_articles')), chosen.message),
       outcome,
       counts,
       elapsedSeconds,
+      askedSeconds: report.endedEarly?.askedSeconds,
+      batch: report.batch ?? undefined,
       hints: hintsOf(sources),
-      nextCalls: nextCalls(report, request),
+      nextCalls: [...nextCalls(report, settings), ...chosen.nextCalls],
       sources,
     };
   },
+  showOmitted: ({ batch }) =>
+    batch === undefined ? undefined : listCall(batch, 'Show all sources of this batch'),
   isError: ({ outcome }) => outcome === 'failed',
 });
 
@@ -150,9 +177,8 @@ function messageOf(report: GenerationReport, canPublish: boolean): string {
   ].join('');
   return paragraph(
     `${outcome}: ${counts.drafted} of ${counts.submitted} drafted, ${others}in ${elapsedSeconds} s.`,
-    sources.some(isRunning)
-      ? 'Running jobs continue at Fini. The same call joins them for 15 minutes, unless the server is restarted.'
-      : '',
+    endedEarlyText(report.endedEarly),
+    sources.some(isRunning) ? 'Running jobs continue at Fini.' : '',
     troubleText(trouble),
     sources.some(({ state }) => state === 'held')
       ? `What may already be generating can be queued again in ${Math.ceil(heldSeconds)} s, if there is no draft by then.`
@@ -165,8 +191,8 @@ function messageOf(report: GenerationReport, canPublish: boolean): string {
 
 /** What to do next, with the settings of this call. */
 function nextCalls(
-  { sources, heldSeconds }: GenerationReport,
-  { documentIds: _all, ...settings }: GenerateRequest,
+  { sources, heldSeconds, batch }: GenerationReport,
+  settings: Omit<GenerateRequest, 'documentIds'>,
 ): NextCall[] {
   const generate = (
     isWanted: (source: ReportedDraft) => boolean,
@@ -180,8 +206,12 @@ function nextCalls(
     source.state === 'held' || (source.outcome === 'unfinished' && !isRunning(source));
   const articleIds = sources.flatMap(({ job }) => job?.hcArticleId ?? []);
   const needsFolders = sources.every(({ outcome }) => outcome === 'nothing_made');
+  const running = sources.filter(isRunning).length;
+  const why = `Wait for the drafts of ${plural(running, 'source')}`;
   return [
-    ...generate(isRunning, (count) => `Wait for the drafts of ${count}`),
+    ...(batch !== null && running > 0
+      ? [{ tool: 'generate_knowledge', arguments: { batch }, why }]
+      : []),
     ...callForItems(
       'get_articles',
       'articleIds',

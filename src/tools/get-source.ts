@@ -1,13 +1,18 @@
 import * as z from 'zod';
+import { readSources } from '../engine/list.ts';
 import { paragraph, plural } from '../text.ts';
+import { batchInput, exactlyOne, idsOfBatch, listCall } from './batch.ts';
 import { sourceId } from './fields.ts';
 import { hintsOf, hintsSchema } from './hints.ts';
 import { sourceOutput, sourceShape } from './source.ts';
 import { fittingParagraphs, MAXIMUM_CHARACTERS } from './source-text.ts';
-import { defineTool } from './tool.ts';
+import { defineTool, type ToolContext } from './tool.ts';
 
 /** How much of the text is shown unasked, in characters. */
 const DEFAULT_CHARACTERS = 4_000;
+
+/** How many sources of a batch are shown. */
+const SHOWN_SOURCES = 20;
 
 /** One source with some of its text. */
 export const getSource = defineTool({
@@ -19,22 +24,26 @@ export const getSource = defineTool({
   scope: 'read',
   idempotent: true,
   openWorld: false,
-  inputSchema: z.strictObject({
-    id: sourceId.describe('A source ID (UUID).'),
-    /** The part of the text to show. */
-    paragraphs: z
-      .strictObject({
-        offset: z.int().min(0).default(0).describe('First paragraph to show. Default 0.'),
-        limit: z
-          .int()
-          .min(1)
-          .max(500)
-          .default(100)
-          .describe('Maximum number of paragraphs, 1 to 500. Default 100.'),
-      })
-      .optional()
-      .describe('Part of the text to show, at most 16,000 characters per call.'),
-  }),
+  inputSchema: z
+    .strictObject({
+      /** Several sources are shown without their texts. */
+      batch: batchInput.describe('Or a batch: its sources, without text if several.'),
+      id: sourceId.optional().describe('A source ID (UUID).'),
+      /** The part of the text to show. */
+      paragraphs: z
+        .strictObject({
+          offset: z.int().min(0).default(0).describe('First paragraph to show. Default 0.'),
+          limit: z
+            .int()
+            .min(1)
+            .max(500)
+            .default(100)
+            .describe('Maximum number of paragraphs, 1 to 500. Default 100.'),
+        })
+        .optional()
+        .describe('Part of the text to show, at most 16,000 characters per call.'),
+    })
+    .superRefine(exactlyOne('id')),
   outputSchema: z.object({
     offset: z.int().describe('The position of the first paragraph shown.'),
     nextOffset: z
@@ -42,11 +51,18 @@ export const getSource = defineTool({
       .optional()
       .describe('Pass it as paragraphs.offset to read on; absent at the end of the text.'),
     hints: hintsSchema,
-    sources: z.array(z.object(sourceShape)).describe('The source.'),
+    sources: z.array(z.object(sourceShape)),
     paragraphs: z.array(z.string()).describe('The requested part of the text.'),
   }),
   lists: { sources: 'by status', paragraphs: 'as text' },
-  async handler({ id, paragraphs: part }, { fini, call }) {
+  async handler({ batch, id: given, paragraphs: part }, context) {
+    const { fini, call } = context;
+    const ids = await idsOfBatch(batch, context);
+    const [id = given, ...others] = ids ?? [];
+    if (batch !== undefined && ids !== undefined && (id === undefined || others.length > 0)) {
+      return severalSources(batch, ids, context);
+    }
+    if (id === undefined) throw new Error('Neither an ID nor a batch.');
     const document = await fini.getSource(id, call);
     const { paragraphCount } = document;
     const offset = part?.offset ?? 0;
@@ -88,3 +104,23 @@ export const getSource = defineTool({
     };
   },
 });
+
+/** The sources of a batch, without their texts. */
+async function severalSources(
+  batch: string,
+  ids: readonly string[],
+  { fini, call }: Pick<ToolContext, 'fini' | 'call'>,
+) {
+  const limits = { limit: SHOWN_SOURCES, call, readUntil: call.endsAt };
+  const { documents } = await readSources(fini, { filters: {}, ids }, limits);
+  const sources = documents.map(sourceOutput);
+  const rest = listCall(batch, `Show all ${plural(ids.length, 'source')} of this batch`);
+  return {
+    message: `${sources.length} of ${plural(ids.length, 'source')} of this batch, without text.`,
+    nextCalls: sources.length < ids.length ? [rest] : [],
+    offset: 0,
+    hints: hintsOf(sources),
+    sources,
+    paragraphs: [],
+  };
+}

@@ -47,7 +47,7 @@ export const importProviderResources = defineTool({
   name: 'import_provider_resources',
   title: 'Import from a provider and wait',
   description:
-    'Imports content of a connected Notion, Zendesk or Confluence in one call: lists what is not in Fini yet, selects (by exactly one of search, externalIds and all), registers, queues, waits and reports like ingest_and_wait. Selected externalIds that are already in Fini are refreshed. Call it with dryRun first and show the person the items. To choose by hand use list_provider_resources. Safe to repeat. After timed_out, continue with wait_for_sources.',
+    'Imports content of a connected Notion, Zendesk or Confluence in one call: lists what is not in Fini yet, selects (by exactly one of search, externalIds and all), registers, queues, waits and reports like ingest_and_wait. Selected externalIds that are already in Fini are refreshed. Call it with dryRun first and show the person the items. To choose by hand use list_provider_resources. Safe to repeat. After timed_out, call wait_for_sources with its batch.',
   kind: 'writes',
   scope: 'read and write',
   idempotent: true,
@@ -168,14 +168,14 @@ export const importProviderResources = defineTool({
       ],
     };
   },
-  showOmitted: ({ sources }, { provider, search }) =>
+  showOmitted: ({ batch, sources }, { provider, search }) =>
     sources.some(({ status }) => status === 'new')
       ? {
           tool: 'list_provider_resources',
           arguments: inputFor({ provider, search }, {}),
           why: 'Show all items that are not in Fini yet, page by page',
         }
-      : listOmitted({ sources }),
+      : listOmitted({ batch, sources }),
   isError: ({ found, selected, ingestedBefore, outcome, sources }, { dryRun }) => {
     if (!dryRun && selected > 0) return outcome === undefined || outcome === 'failed';
     const isMissing = sources.some(({ status }) => status === 'not_found');

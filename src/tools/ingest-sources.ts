@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { inputsOf, withoutRepetitions } from '../engine/inputs.ts';
 import { queuedIds } from '../fini/schemas.ts';
 import { ingestShape, refuseIngestFaults } from './fields.ts';
-import { queuedAnswer, queuedShape } from './queued.ts';
+import { listQueued, queuedAnswer, queuedShape } from './queued.ts';
 import { defineTool } from './tool.ts';
 
 /** Queues jobs and returns at once. */
@@ -10,7 +10,7 @@ export const ingestSources = defineTool({
   name: 'ingest_sources',
   title: 'Queue sources without waiting',
   description:
-    'Queues web pages (URLs) or existing sources (IDs) and returns immediately with source IDs. Prefer ingest_and_wait, which also reports what worked and joins running jobs. Use this only to queue now and wait later with wait_for_sources. Calling it twice queues twice.',
+    'Queues web pages (URLs) or existing sources (IDs) and returns immediately with a batch for wait_for_sources. Prefer ingest_and_wait, which also reports what worked and joins running jobs. Calling it twice queues twice.',
   kind: 'writes',
   scope: 'write',
   idempotent: false,
@@ -20,7 +20,8 @@ export const ingestSources = defineTool({
   lists: { sources: 'by status' },
   async handler(input, { ingestion, call }) {
     const request = withoutRepetitions(input);
-    const { queued, queuedAfter } = await ingestion.ingest(request, call);
-    return queuedAnswer(inputsOf(request), queuedIds(queued), queuedAfter);
+    const batch = await ingestion.ingest(request, call);
+    return queuedAnswer(inputsOf(request), queuedIds(batch.queued), batch);
   },
+  showOmitted: listQueued,
 });

@@ -11,7 +11,7 @@ const INGESTING = `Puts documentation into Fini, the customer-support AI. ${DOCU
 Websites: ingest_site finds a site's pages and ingests them in one call (first with dryRun). To choose by hand: deep_crawl_links finds the pages, and ingest_and_wait with the chosen URLs queues them, waits and reports.
 Notion, Zendesk, Confluence: import_provider_resources does it in one call (first with dryRun). By hand: list_provider_resources; register_provider_resources with the chosen items unchanged; ingest_and_wait with the returned source IDs and source set to that provider.
 URL or ID: with source "web", every item is a URL. With any other source, every item is a source ID (UUID), never a provider's own ID.
-A wait that ends with timed_out is not an error: make the call of wait_for_sources in its nextCalls. Calling ingest_and_wait again joins running jobs, and ingests the items of finished ones again.`;
+Every call that queues returns a batch: a short name that later calls take in place of IDs. A wait that ends with timed_out is not an error: call wait_for_sources with its batch. Calling ingest_and_wait again joins running jobs, and ingests the items of finished ones again.`;
 
 const SHOWING = 'Shows what is in Fini, the customer-support AI';
 const DRAFTING = `Turns sources in Fini, the customer-support AI, into articles that its agents answer from. ${DOCUMENTS}`;

@@ -7,6 +7,7 @@ import {
   totalsOf,
 } from '../engine/list.ts';
 import { bounded, paragraph, plural, WORD_LENGTH } from '../text.ts';
+import { batchInput, idsOfBatch } from './batch.ts';
 import { fittingPage } from './bound.ts';
 import { listCursor, sourceId } from './fields.ts';
 import { hintsOf, hintsSchema } from './hints.ts';
@@ -64,6 +65,8 @@ export const listSources = defineTool({
       .enum(['next', 'previous'])
       .optional()
       .describe('next: older changes (usual); previous: newer changes.'),
+    /** Those that a call has queued. */
+    batch: batchInput.describe('Only sources of this batch.'),
     status: z
       .enum(SOURCE_STATUSES)
       .register(choiceWords, STATUS_WORDS)
@@ -119,18 +122,20 @@ export const listSources = defineTool({
   }),
   lists: { sources: 'by status', similar: 'by status', kinds: 'in order' },
   async handler(input, context) {
-    const { cursor, direction, limit, status, summary, ...filters } = input;
+    const { cursor, direction, limit, status, summary, batch, ...filters } = input;
     const { fini, call, canCall, progress } = context;
     // These may take several pages.
-    if (summary || status !== undefined) progress.begin('Reading the list of sources');
+    if (summary || status !== undefined || batch !== undefined)
+      progress.begin('Reading the list of sources');
+    const ids = await idsOfBatch(batch, context);
     const readUntil = call.startedAt + READING_MS;
     const read = await readSources(
       fini,
-      { filters, status, cursor, direction },
+      { filters, status, ids, cursor, direction },
       { limit: summary ? Number.POSITIVE_INFINITY : limit, call, readUntil },
     );
     const asked: Asked = {
-      isFiltered: [status, ...Object.values(filters)].some((wanted) => wanted !== undefined),
+      isFiltered: [status, batch, ...Object.values(filters)].some((wanted) => wanted !== undefined),
       byTitle: filters.title !== undefined,
       isLater: cursor !== undefined,
       isBack: cursor !== undefined && direction === 'previous',
@@ -145,7 +150,7 @@ export const listSources = defineTool({
         : (
             await readSources(
               fini,
-              { filters: { ...filters, originalUrl: part }, status },
+              { filters: { ...filters, originalUrl: part }, status, ids },
               { limit: SIMILAR_PAGES, call, readUntil },
             )
           ).documents;
@@ -163,7 +168,7 @@ export const listSources = defineTool({
     };
     const failed = {
       tool: 'list_sources',
-      arguments: { ...filters, status: 'failed' },
+      arguments: { ...filters, batch, status: 'failed' },
       why: 'See what failed and why',
     };
     return {

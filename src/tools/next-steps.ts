@@ -3,12 +3,10 @@ import type { Report, ReportedSource } from '../engine/source-report.ts';
 import { INGEST_SOURCES, type IngestRequest } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { plural } from '../text.ts';
+import { waitForBatchCall } from './batch.ts';
 import { queuedAfterInput } from './fields.ts';
 import { callForItems, type NextCall } from './next-calls.ts';
 import { isLost, retriable } from './reported-source.ts';
-
-/** The most sources of one call that generates drafts. */
-export const MAXIMUM_DRAFTED = 100;
 
 /** What a call queued, as far as another call needs it to queue the same. */
 export type Queueing = Omit<IngestRequest, 'documentIdsToAdd'>;
@@ -37,7 +35,7 @@ export function nextCallsAfterWait(report: Report, queueing: Queueing | null): N
     ),
     ...firstIngestCalls(neverIngested),
     ...applyCalls(sources, queueing),
-    ...generateCalls(sources),
+    ...generateCalls(report),
   ];
 }
 
@@ -70,10 +68,16 @@ export function ingestCalls(
   ];
 }
 
-function waitCalls({ sources, queuedAfter }: Report): NextCall[] {
-  const running = sources.filter((source) => source.state === 'unfinished' && !isLost(source));
-  const ids = [...new Set(running.map(({ id }) => id))];
-  return waitCall(ids, queuedAfter, `Wait for ${plural(ids.length, 'unfinished source')}`);
+function waitCalls({ sources, queuedAfter, batch }: Report): NextCall[] {
+  const unfinished = sources.filter(({ state }) => state === 'unfinished');
+  const ids = [...new Set(unfinished.filter((source) => !isLost(source)).map(({ id }) => id))];
+  if (ids.length === 0) return [];
+  const why = `Wait for ${plural(ids.length, 'unfinished source')}`;
+  // A wait for the whole batch would wait for a lost job, too.
+  const isWhole = !unfinished.some(isLost);
+  return batch !== null && isWhole
+    ? [waitForBatchCall(batch, why)]
+    : waitCall(ids, queuedAfter, why);
 }
 
 /** Ingests these again: pages by URL, as they were processed, and everything else by ID. */
@@ -131,11 +135,12 @@ function firstIngestCalls(documents: readonly FiniDocument[]): NextCall[] {
   return [...calls, ...callForItems('refresh_sources', 'documentIds', ids, why)];
 }
 
-function generateCalls(sources: readonly ReportedSource[]): NextCall[] {
+function generateCalls({ sources, batch }: Report): NextCall[] {
   const completed = sources.filter(({ state }) => state === 'completed');
   const ids = [...new Set(completed.map(({ id }) => id))];
   const why = `Generate draft articles from ${plural(ids.length, 'completed source')}`;
-  return callForItems('generate_knowledge', 'documentIds', ids, why, {}, MAXIMUM_DRAFTED);
+  if (batch === null || ids.length === 0) return [];
+  return [{ tool: 'generate_knowledge', arguments: { batch }, why }];
 }
 
 /** A page's URL; undefined for a source of any other kind. */

@@ -1,12 +1,16 @@
 import * as z from 'zod';
+import type { QueuedBatch } from '../engine/ingest.ts';
 import { paragraph, plural } from '../text.ts';
+import { batchOutput, listCall, waitForBatchCall } from './batch.ts';
+import { queuedAfterInput } from './fields.ts';
 import type { NextCall } from './next-calls.ts';
-import { waitCall } from './next-steps.ts';
 
 /* What the tools that queue without waiting say of what they queued. */
 
 /** What they answer. */
 export const queuedShape = {
+  batch: batchOutput,
+  queuedAfter: z.string().optional().describe('For wait_for_sources with ids.'),
   sources: z
     .array(
       z.object({
@@ -22,12 +26,12 @@ export const queuedShape = {
  *
  * @param items The inputs, as they were passed.
  * @param ids The IDs that Fini returned, in any order.
- * @param queuedAfter As {@link Ingestion.ingest} gives it.
+ * @param queuedAfter As {@link Ingestion.ingest} gives it, like `batch`.
  */
 export function queuedAnswer(
   items: readonly string[],
   ids: readonly string[],
-  queuedAfter: number | null,
+  { queuedAfter, batch }: Pick<QueuedBatch<unknown>, 'queuedAfter' | 'batch'>,
 ) {
   const queued = new Set(ids);
   const passed = new Set(items);
@@ -41,9 +45,15 @@ export function queuedAnswer(
   const check: NextCall = { tool: 'list_sources', arguments: {}, why: 'See what is in Fini' };
   return {
     message: queuedText(ids.length, items.length, queuedAfter, isOfIds),
-    nextCalls: ids.length > 0 ? waitCall(ids, queuedAfter, why) : [check],
+    ...(ids.length > 0 && { batch, ...queuedAfterInput(queuedAfter) }),
+    nextCalls: [ids.length > 0 ? waitForBatchCall(batch, why) : check],
     sources,
   };
+}
+
+/** The call that lists what was queued, if an answer has no room for all of it. */
+export function listQueued({ batch }: { readonly batch?: string | undefined }) {
+  return batch === undefined ? undefined : listCall(batch, 'Show all sources of this batch');
 }
 
 function queuedText(

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { sourceIds } from './fields.ts';
-import { queuedAnswer, queuedShape } from './queued.ts';
+import { listQueued, queuedAnswer, queuedShape } from './queued.ts';
 import { defineTool } from './tool.ts';
 
 /** Queues sources to be ingested again, by ID. */
@@ -8,7 +8,7 @@ export const refreshSources = defineTool({
   name: 'refresh_sources',
   title: 'Refresh sources',
   description:
-    'Queues existing sources to be ingested again, by ID, also of mixed kinds. Continue with wait_for_sources as it proposes. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice.',
+    'Queues existing sources to be ingested again, by ID, also of mixed kinds. Returns a batch for wait_for_sources. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice.',
   kind: 'writes',
   scope: 'write',
   idempotent: false,
@@ -21,7 +21,8 @@ export const refreshSources = defineTool({
   lists: { sources: 'by status' },
   async handler({ documentIds }, { ingestion, call }) {
     const ids = [...new Set(documentIds)];
-    const { queued, queuedAfter } = await ingestion.refresh(ids, call);
-    return queuedAnswer(ids, [...new Set(queued)], queuedAfter);
+    const batch = await ingestion.refresh(ids, call);
+    return queuedAnswer(ids, [...new Set(batch.queued)], batch);
   },
+  showOmitted: listQueued,
 });

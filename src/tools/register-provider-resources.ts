@@ -65,4 +65,9 @@ export const registerProviderResources = defineTool({
       ],
     };
   },
+  showOmitted: (_output, { provider }) => ({
+    tool: 'list_sources',
+    arguments: { source: provider, status: 'never_ingested' },
+    why: 'Show all sources of this provider that were never ingested',
+  }),
 });

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { Report, ReportedSource } from '../engine/source-report.ts';
+import type { EndedEarly } from '../engine/wait.ts';
 import type { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import {
@@ -13,12 +14,19 @@ import {
   URL_LENGTH,
   WORD_LENGTH,
 } from '../text.ts';
+import { batchOutput, listCall } from './batch.ts';
 import { queuedAfterInput } from './fields.ts';
 import { type HintName, hintsOf, hintsSchema } from './hints.ts';
 import type { NextCall } from './next-calls.ts';
 import { nextCallsAfterWait, type Queueing } from './next-steps.ts';
 import { currentRecord, hintOn, isLost, retriable } from './reported-source.ts';
 import type { Answer, ToolContext } from './tool.ts';
+
+/** The time of a wait that was cut short; see {@link endedEarlyText}. */
+export const askedSecondsOutput = z
+  .number()
+  .optional()
+  .describe('The time asked for, if the wait was cut because the client asked for no progress.');
 
 /** How a source stands at the end of a wait. */
 export const ROW_STATUSES = ['completed', 'failed', 'unfinished', 'unqueued'] as const;
@@ -39,7 +47,7 @@ export const rowShape = {
     .array(z.enum(['english', 'baser']))
     .optional()
     .describe('Settings of this call that the joined job does not use.'),
-  paragraphs: z.int().optional(),
+  paragraphCount: z.int().optional(),
   linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
   jobId: z.string().optional().describe('The job, while it is unfinished.'),
 };
@@ -61,7 +69,9 @@ export const outcomeShape = {
     })
     .describe('Each input counts once; submitted is the sum of the others.'),
   elapsedSeconds: z.number(),
-  queuedAfter: z.string().optional().describe('For wait_for_sources.'),
+  askedSeconds: askedSecondsOutput,
+  batch: batchOutput,
+  queuedAfter: z.string().optional().describe('For wait_for_sources with ids.'),
   hints: hintsSchema,
 };
 
@@ -93,6 +103,8 @@ export function reportAnswer(
     outcome,
     counts,
     elapsedSeconds,
+    askedSeconds: report.endedEarly?.askedSeconds,
+    batch: report.batch ?? undefined,
     ...(counts.unfinished > 0 && queuedAfterInput(queuedAfter)),
     hints: hintsOf(sources),
     nextCalls: nextCallsAfterWait(report, queueing),
@@ -101,7 +113,14 @@ export function reportAnswer(
 }
 
 /** The call that lists sources in the state that a report leaves out first. */
-export function listOmitted({ sources }: { sources: readonly { status: string }[] }) {
+export function listOmitted({
+  batch,
+  sources,
+}: {
+  readonly batch?: string | undefined;
+  readonly sources: readonly { readonly status: string }[];
+}): NextCall | undefined {
+  if (batch === undefined) return undefined;
   const statuses = [
     { status: 'completed', listed: 'completed' },
     { status: 'unfinished', listed: 'running' },
@@ -109,11 +128,15 @@ export function listOmitted({ sources }: { sources: readonly { status: string }[
   ];
   const first = statuses.find(({ status }) => sources.some((source) => source.status === status));
   if (first === undefined) return undefined;
-  return {
-    tool: 'list_sources',
-    arguments: { status: first.listed, limit: 100 },
-    why: `Show the ${first.listed} sources, most recently changed first`,
-  };
+  const why = `Show the ${first.listed} sources of this batch`;
+  return listCall(batch, why, first.listed);
+}
+
+/** Says that a client that asked for no progress cut the wait short. */
+export function endedEarlyText(endedEarly: EndedEarly | null): string {
+  if (endedEarly === null) return '';
+  const { waitedSeconds, askedSeconds } = endedEarly;
+  return `Waited ${waitedSeconds} s, not ${askedSeconds}: this client asked for no progress.`;
 }
 
 /** Says that Fini did not answer the last look at jobs, and why. */
@@ -138,7 +161,7 @@ function reportedRow(source: ReportedSource): Row & { hint?: HintName | undefine
     jobStatus: jobStatus?.toLowerCase() === state ? undefined : jobStatus,
     joined: joined || undefined,
     ignored: ignored.length > 0 ? [...ignored] : undefined,
-    paragraphs: state === 'completed' ? current?.paragraphCount : undefined,
+    paragraphCount: state === 'completed' ? current?.paragraphCount : undefined,
     linkedKnowledgeId: shown(document?.linkedKnowledgeId, WORD_LENGTH),
     jobId: state === 'unfinished' ? shown(current?.linkedJobId, WORD_LENGTH) : undefined,
   };
@@ -186,6 +209,7 @@ function messageOf(report: Report, canCall: ToolContext['canCall']): string {
   const ignored = sources.filter((source) => source.ignored.length > 0).length;
   return paragraph(
     `${outcome}: ${counts.completed} of ${counts.submitted} completed, ${others}in ${elapsedSeconds} s.`,
+    endedEarlyText(report.endedEarly),
     isWaitable ? 'Unfinished jobs continue at Fini.' : '',
     troubleText(trouble),
     failureText(sources),

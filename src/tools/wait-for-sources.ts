@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { batchInput, exactlyOne, findBatch, UnusableBatch } from './batch.ts';
 import { sourceIds, timeoutSeconds } from './fields.ts';
 import { listOmitted, reportAnswer, reportShape } from './report.ts';
 import { defineTool } from './tool.ts';
@@ -9,32 +10,52 @@ export const waitForSources = defineTool({
   name: 'wait_for_sources',
   title: 'Wait for sources',
   description:
-    'Waits for jobs that are already queued, shows progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextCalls). Use it also after ingest_sources or refresh_sources. Queues nothing. To queue and wait in one call use ingest_and_wait.',
+    'Waits for jobs that are already queued, shows progress, and reports each source. Use it with the batch of a timed_out report, of ingest_sources or refresh_sources. Queues nothing. To queue and wait in one call use ingest_and_wait.',
   readOnlyDescription:
-    'Waits for jobs that are already queued, shows progress, and reports each source. Use it after a timed_out report (with the IDs and queuedAfter from its nextCalls). Queues nothing.',
+    'Waits for jobs that are already queued, shows progress, and reports each source. Use it with the batch of a timed_out report. Queues nothing.',
   kind: 'reads',
   scope: 'read',
   idempotent: true,
   openWorld: false,
-  inputSchema: z.strictObject({
-    ids: sourceIds.describe('Source IDs (UUIDs).'),
-    timeoutSeconds,
-    /** ISO 8601: a result that the record shows from before this belongs to an earlier job. */
-    queuedAfter: z
-      .string()
-      .refine(
-        (text) => !Number.isNaN(Date.parse(text)),
-        'is not a time: pass the value from nextCalls',
-      )
-      .optional()
-      .describe('The value from nextCalls. Older results belong to an earlier job.'),
-  }),
+  inputSchema: z
+    .strictObject({
+      batch: batchInput.describe('The batch of an earlier answer.'),
+      /** Source IDs. */
+      ids: sourceIds.optional().describe('Or source IDs (UUIDs).'),
+      timeoutSeconds,
+      /** ISO 8601: a result that the record shows from before this belongs to an earlier job. */
+      queuedAfter: z
+        .string()
+        .refine(
+          (text) => !Number.isNaN(Date.parse(text)),
+          'is not a time: pass the value from nextCalls',
+        )
+        .optional()
+        .describe('With ids: the value from the answer. Older results do not count.'),
+    })
+    .superRefine(exactlyOne('ids'))
+    .superRefine(({ batch, queuedAfter }, context) => {
+      if (batch !== undefined && queuedAfter !== undefined) {
+        context.addIssue('queuedAfter goes only with ids: leave it out.');
+      }
+    }),
   outputSchema: z.object(reportShape),
   lists: { sources: 'by status' },
-  async handler({ ids, timeoutSeconds, queuedAfter }, context) {
+  async handler({ batch: handle, ids = [], timeoutSeconds, queuedAfter }, context) {
     const { ingestion, progress } = context;
     const since = queuedAfter === undefined ? null : Date.parse(queuedAfter);
-    const report = await ingestion.waitFor(ids, since, waitOptions(timeoutSeconds, context));
+    const options = waitOptions(timeoutSeconds, context);
+    const batch = handle === undefined ? null : await findBatch(handle, context);
+    if (batch?.kind === 'drafts') {
+      const why = 'Wait for its drafts';
+      throw new UnusableBatch('This is a batch of drafts, not of sources.', [
+        { tool: 'generate_knowledge', arguments: { batch: batch.handle }, why },
+      ]);
+    }
+    const report =
+      batch === null
+        ? await ingestion.waitFor(ids, since, options)
+        : await ingestion.waitForBatch(batch, options);
     progress.end(report.counts.unfinished === 0);
     return reportAnswer(report, context, null);
   },

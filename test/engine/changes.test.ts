@@ -353,7 +353,7 @@ test('jobs that ended before the call, and below what it reads of the list, are 
   const updatedAt = new Date(Date.now() + 5).toISOString();
   for (const document of old) sandbox.addDocument({ ...document, updatedAt });
   const requests = sandbox.requests.length;
-  const { addedDocumentIds: ids } = queued.structured;
+  const ids = queued.structured.sources.map(({ id }: { id: string }) => id);
   const waited = await call('wait_for_sources', { ids });
   expect(waited.structured.counts).toMatchObject({ submitted: 30, completed: 30 });
   // Now it is known which source is which page.

@@ -72,7 +72,7 @@ test('a wait over 25 URLs accounts for each exactly once, whatever becomes of it
   expect(of(empty)).toMatchObject({ status: 'failed', jobStatus: 'COMPLETED' });
   expect(of(odd)).toMatchObject({ status: 'unfinished', jobStatus: 'PAUSED_FOR_REVIEW' });
   expect(of(odd).hint).toBe('unknown_status');
-  expect(nextCall(answer, 'wait_for_sources').ids).toEqual([of(odd).id]);
+  expect(nextCall(answer, 'wait_for_sources')).toEqual({ batch: answer.structured.batch });
   expect(answer.text).toContain('21 of 25 completed');
   expect(ingestRequests(sandbox)).toHaveLength(1);
 });
@@ -482,8 +482,11 @@ test('the same call again while the young records show no URL queues nothing, an
   const first = call('ingest_and_wait', { documentIdsToAdd: urls });
   await until(() => ingestRequests(sandbox).length === 1 && sandbox.requests.length > 3);
   const held = await call('ingest_and_wait', { documentIdsToAdd: urls });
-  expect(held.structured).toMatchObject({ sources: [], unqueued: urls });
-  expect(held.structured.nextSteps).toMatch(/may already be queued.*In 10 s/);
+  const { sources, counts } = held.structured;
+  expect(counts).toMatchObject({ submitted: 3, unqueued: 3 });
+  expect(sources).toMatchObject(
+    urls.map((input) => ({ status: 'unqueued', input, hint: 'maybe_queued' })),
+  );
   sandbox.clearFaults();
   const second = await call('ingest_and_wait', { documentIdsToAdd: urls });
   expect(second.structured.counts).toMatchObject({ submitted: 3, completed: 3 });

@@ -149,7 +149,7 @@ describe('the same call again', () => {
     const first = await harness.call('generate_knowledge', input);
     expect(first.structured.outcome).toBe('timed_out');
     const next = nextCall(first, 'generate_knowledge');
-    expect(next).toEqual({ documentIds, instructions: 'Be brief.' });
+    expect(next).toEqual({ batch: first.structured.batch });
     const { structured } = await harness.call('generate_knowledge', next);
     expect(structured.counts).toMatchObject({ submitted: 2, drafted: 2 });
     expect(structured.sources).toMatchObject([{ joined: true }, { joined: true }]);

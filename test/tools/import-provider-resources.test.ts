@@ -563,7 +563,8 @@ test("one stream of progress tells of every step; the report is ingest_and_wait'
   const documentIdsToRefresh = report.sources.map(({ id }: { id: string }) => id);
   const same = await harness.call('ingest_and_wait', { source: 'notion', documentIdsToRefresh });
   expect(Object.keys(report).toSorted()).toEqual(Object.keys(same.structured).toSorted());
-  expect(answer.nextCalls).toEqual(same.nextCalls);
+  expect(nextCall(answer, 'generate_knowledge')).toEqual({ batch: report.batch });
+  expect(answer.nextCalls.map(({ why }) => why)).toEqual(same.nextCalls.map(({ why }) => why));
 
   const again: Progress[] = [];
   const externalIds = reportedIds(report);

@@ -38,14 +38,15 @@ test('a page that is ingested is reported as completed, not yet live, and the te
         title: document?.title,
         originalUrl: url,
         status: 'completed',
-        paragraphs: document?.paragraphs.length,
+        paragraphCount: document?.paragraphs.length,
       },
     ],
     elapsedSeconds: expect.any(Number),
+    batch: structured.batch,
     nextCalls: [
       {
         tool: 'generate_knowledge',
-        arguments: { documentIds: [document?.id] },
+        arguments: { batch: structured.batch },
         why: 'Generate draft articles from 1 completed source',
       },
     ],
@@ -99,7 +100,7 @@ test('a wait that runs out is no error and says how to go on, which works', asyn
   expect(structured.outcome).toBe('timed_out');
   expect(structured.sources).toMatchObject([{ status: 'unfinished', jobStatus: 'IN_PROGRESS' }]);
   const next = nextCall(answer, 'wait_for_sources');
-  expect(next).toEqual({ ids: [structured.sources[0].id], queuedAfter: structured.queuedAfter });
+  expect(next).toEqual({ batch: structured.batch });
   const waited = await harness.call('wait_for_sources', next);
   expect(waited.structured.outcome).toBe('completed');
   expect(ingestRequests(harness.sandbox)).toHaveLength(before + 1);

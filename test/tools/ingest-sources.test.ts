@@ -20,7 +20,7 @@ test('pages are queued and the IDs come back at once, before any job has ended',
   const known = harness.sandbox.documents().map(({ id }) => id);
   expect(ids.toSorted()).toEqual(known.toSorted());
   expect(structured.sources).toEqual(ids.map((id) => ({ status: 'queued', id })));
-  expect(nextCall(answer, 'wait_for_sources')).toMatchObject({ ids });
+  expect(nextCall(answer, 'wait_for_sources')).toEqual({ batch: structured.batch });
   expect(structured.message).toContain(
     '2 sources queued, not done. The IDs are not in the order of the inputs.',
   );

@@ -66,7 +66,7 @@ function reportOf(count: number, fieldsOf: (index: number) => object, more: Part
     queuedAfter: Date.UTC(2026, 0, 1),
     trouble: null,
     endedEarly: null,
-    batch: null,
+    batch: 'b7Q4M2',
     ...more,
   };
   return report;
@@ -135,23 +135,23 @@ describe('a report of 1,000 pages', () => {
     ]);
     for (const { advice } of answer.hints ?? []) expect(text.split(advice)).toHaveLength(2);
     expect(answer.sources.length).toBeGreaterThan(100);
-    expect(callsOf('list_sources', answer)).toEqual([{ status: 'completed', limit: 100 }]);
+    expect(callsOf('list_sources', answer)).toEqual([
+      { batch: 'b7Q4M2', status: 'completed', limit: 100 },
+    ]);
     const [again] = callsOf('ingest_and_wait', answer);
     expect(again?.documentIdsToRefresh).toEqual(
       failed.filter(({ hint }) => hint === 'check_page').map(({ originalUrl }) => originalUrl),
     );
   });
 
-  test('that all still run offers to wait for as many as a call may name', async () => {
+  test('that all still run offers to wait for the batch', async () => {
     const whole = await answerOf(reportOf(1_000, () => RUNNING));
     expectToFit(whole);
     const [next] = whole.answer.nextCalls;
     expect(next).toMatchObject({
       tool: 'wait_for_sources',
-      arguments: { queuedAfter: '2026-01-01T00:00:00.000Z' },
-      why: expect.stringMatching(
-        /^Wait for 1,000 unfinished sources \(the first \d+ items of 1000/,
-      ),
+      arguments: { batch: 'b7Q4M2' },
+      why: 'Wait for 1,000 unfinished sources',
     });
   });
 });
@@ -269,7 +269,7 @@ test('a text groups sources by status and hint, and quotes what a page wrote', a
     'Completed (1):',
   ]);
   expect(text).toContain(
-    `- ${urlOf(0)} (${idOf(0)}): "A title - https://fake.example: completed", paragraphs 1`,
+    `- ${urlOf(0)} (${idOf(0)}): "A title - https://fake.example: completed", paragraphCount 1`,
   );
 });
 

@@ -16,7 +16,7 @@ const wait = (input: object) => harness.call('wait_for_sources', { timeoutSecond
 test('jobs that were queued before are waited for, and nothing is queued', async () => {
   const documentIdsToAdd = ['https://a.example/1', 'https://a.example/2'];
   const queued = await harness.call('ingest_sources', { documentIdsToAdd });
-  const { ids: queuedIds } = nextCall(queued, 'wait_for_sources');
+  const queuedIds = queued.structured.sources.map(({ id }: { id: string }) => id);
   const { isError, structured, text } = await wait({ ids: queuedIds });
   expect(isError).toBe(false);
   expect(structured.outcome).toBe('completed');
@@ -69,7 +69,7 @@ test.concurrent('what ended before queuedAfter does not count', async () => {
     sources: [{ id, status: 'unfinished' }],
   });
   expect(structured.sources[0]).not.toHaveProperty('jobStatus');
-  expect(structured.sources[0]).not.toHaveProperty('paragraphs');
+  expect(structured.sources[0]).not.toHaveProperty('paragraphCount');
 });
 
 test.concurrent('a job that pends for more than a quarter of an hour is sent to Fini’s support', async () => {
@@ -167,9 +167,16 @@ test('a key that is refused before anything was read leaves nothing to say but t
   const action = { kind: 'status', status: 401 } as const;
   sandbox.script({ method: 'GET', times: 10, action });
   const queuedAfter = '2026-01-01T00:00:00.000Z';
-  const { isError, text } = await wait({ ids, queuedAfter });
+  const { isError, text, nextCalls } = await wait({ ids, queuedAfter });
   expect(isError).toBe(true);
   expect(text).toMatch(/^Nothing could be read of 2 sources/);
   expect(text).not.toMatch(/jobs continue/);
-  expect(text).toContain(`call wait_for_sources with ${JSON.stringify({ ids, queuedAfter })}.`);
+  const [again] = nextCalls;
+  expect(again).toMatchObject({
+    tool: 'wait_for_sources',
+    arguments: { batch: expect.any(String) },
+  });
+  sandbox.clearFaults();
+  const waited = await wait({ ...again?.arguments, timeoutSeconds: 1 });
+  expect(waited.structured.sources.map(({ id }: { id: string }) => id)).toEqual(ids);
 });

@@ -1,0 +1,140 @@
+import * as z from 'zod';
+import { type Batch, sourceIdsIn } from '../engine/batches.ts';
+import { bounded, paragraph, plural, quoted, WORD_LENGTH } from '../text.ts';
+import { trimmed } from './fields.ts';
+import { callForItems, type Explanation, inputFor, type NextCall } from './next-calls.ts';
+import { textMeanings } from './read-input.ts';
+import type { ToolContext } from './tool.ts';
+
+/* Batches: one short name for everything that a call has queued, in place of its IDs. */
+
+/** The most sources of one call that generates drafts. */
+export const MAXIMUM_DRAFTED = 100;
+
+/** The batch that an earlier call's answer names. */
+export const batchInput = trimmed
+  .min(1)
+  .register(textMeanings, {
+    kind: 'name',
+    one: 'the batch of an earlier answer',
+    many: 'batches of earlier answers',
+  })
+  .optional();
+
+/** The same in an answer. */
+export const batchOutput = z
+  .string()
+  .optional()
+  .describe('Stands for these sources in other calls.');
+
+/** Refuses an input that does not have exactly one of `batch` and another field. */
+export function exactlyOne(other: string) {
+  return (input: Readonly<Record<string, unknown>>, context: z.RefinementCtx) => {
+    if ((input.batch === undefined) === (input[other] === undefined)) {
+      context.addIssue(`Set exactly one of batch and ${other}.`);
+    }
+  };
+}
+
+/** A batch that a call cannot take, with what to do instead. */
+export class UnusableBatch extends Error implements Explanation {
+  override readonly name = 'UnusableBatch';
+  readonly nextCalls: readonly NextCall[];
+
+  constructor(message: string, nextCalls: readonly NextCall[]) {
+    super(message);
+    this.nextCalls = nextCalls;
+  }
+}
+
+/**
+ * The batch that an input names.
+ *
+ * @throws {UnusableBatch}
+ */
+export async function findBatch(
+  handle: string,
+  { batches }: Pick<ToolContext, 'batches'>,
+): Promise<Batch> {
+  const batch = await batches.find(handle);
+  if (batch !== null) return batch;
+  throw new UnusableBatch(
+    `The batch ${quoted(bounded(handle, WORD_LENGTH))} is not known. A batch is known for a day, until the server is restarted, and only with the key that it was queued with. The sources that an earlier answer lists have IDs, which work in place of it.`,
+    [{ tool: 'list_sources', arguments: { status: 'running' }, why: 'See what is running' }],
+  );
+}
+
+/** The call that lists the sources of a batch. */
+export function listCall(batch: string, why: string, status?: string): NextCall {
+  const filter = status === undefined ? {} : { status };
+  return { tool: 'list_sources', arguments: { batch, ...filter, limit: 100 }, why };
+}
+
+/** The call that waits for what a batch has queued. */
+export function waitForBatchCall(batch: string, why: string): NextCall {
+  return { tool: 'wait_for_sources', arguments: { batch }, why };
+}
+
+/** The sources of a batch that can be drafted from, and what is said of the others. */
+export interface Draftable {
+  readonly documentIds: string[];
+  readonly message: string;
+  readonly nextCalls: readonly NextCall[];
+}
+
+/**
+ * The sources that have completed in a batch, as many as one call can draft from.
+ *
+ * @param settings What the call says besides, for the calls that draft from the others.
+ * @throws {UnusableBatch} if there are none.
+ */
+export async function completedIn(
+  batch: Batch,
+  { ingestion, call }: Pick<ToolContext, 'ingestion' | 'call'>,
+  settings: Readonly<Record<string, unknown>>,
+): Promise<Draftable> {
+  const { handle } = batch;
+  const { completed, failed, unfinished } = await ingestion.statesOf(batch, call);
+  const rest = completed.slice(MAXIMUM_DRAFTED);
+  const others = [
+    unfinished.length > 0 ? `${unfinished.length} unfinished` : '',
+    failed.length > 0 ? `${failed.length} failed` : '',
+    rest.length > 0 ? `${rest.length} completed beyond the first ${MAXIMUM_DRAFTED}` : '',
+  ].filter((part) => part !== '');
+  const wait = waitForBatchCall(
+    handle,
+    `Wait for ${plural(unfinished.length, 'unfinished source')}`,
+  );
+  const waits = unfinished.length > 0 ? [wait] : [];
+  const left = others.length > 0 ? `Left out of the batch: ${others.join(', ')}.` : '';
+  if (completed.length === 0) {
+    const failures =
+      failed.length > 0 ? [listCall(handle, 'See what failed and why', 'failed')] : [];
+    throw new UnusableBatch(
+      paragraph('Nothing was queued, because no source of this batch has completed.', left),
+      [...waits, ...failures],
+    );
+  }
+  const why = `Generate from ${plural(rest.length, 'other completed source')}`;
+  const more = callForItems(
+    'generate_knowledge',
+    'documentIds',
+    rest,
+    why,
+    inputFor(settings, {}),
+    MAXIMUM_DRAFTED,
+  );
+  return {
+    documentIds: completed.slice(0, MAXIMUM_DRAFTED),
+    message: left,
+    nextCalls: [...waits, ...more],
+  };
+}
+
+/** The filter for the sources of a batch, for {@link readSources}. */
+export async function idsOfBatch(
+  handle: string | undefined,
+  context: Pick<ToolContext, 'batches'>,
+): Promise<readonly string[] | undefined> {
+  return handle === undefined ? undefined : sourceIdsIn(await findBatch(handle, context));
+}
