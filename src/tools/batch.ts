@@ -30,9 +30,10 @@ export const batchOutput = z
 /** Refuses an input that does not have exactly one of `batch` and another field. */
 export function exactlyOne(other: string) {
   return (input: Readonly<Record<string, unknown>>, context: z.RefinementCtx) => {
-    if ((input.batch === undefined) === (input[other] === undefined)) {
-      context.addIssue(`Set exactly one of batch and ${other}.`);
-    }
+    const isMissing = input[other] === undefined;
+    if ((input.batch === undefined) !== isMissing) return;
+    const message = `Set exactly one of batch and ${other}.`;
+    context.addIssue({ code: 'custom', message, path: isMissing ? [other] : [] });
   };
 }
 

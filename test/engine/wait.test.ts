@@ -72,7 +72,7 @@ test('a wait over 25 URLs accounts for each exactly once, whatever becomes of it
   expect(of(empty)).toMatchObject({ status: 'failed', jobStatus: 'COMPLETED' });
   expect(of(odd)).toMatchObject({ status: 'unfinished', jobStatus: 'PAUSED_FOR_REVIEW' });
   expect(of(odd).hint).toBe('unknown_status');
-  expect(nextCall(answer, 'wait_for_sources').ids).toEqual([of(odd).id]);
+  expect(nextCall(answer, 'wait_for_sources')).toEqual({ batch: answer.structured.batch });
   expect(answer.text).toContain('21 of 25 completed');
   expect(ingestRequests(sandbox)).toHaveLength(1);
 });

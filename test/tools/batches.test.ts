@@ -186,6 +186,16 @@ test('list_sources pages through a batch and filters it by status', async () => 
   expect(structured.totals).toMatchObject({ total: 30, completed: 27, failed: 3 });
 });
 
+test('once all of a batch are found, the list is not read on', async () => {
+  const harness = await start();
+  for (let index = 0; index < 150; index += 1) harness.sandbox.addDocument({});
+  const { batch } = (await ingest(harness, ['a', 'b'])).structured;
+  const before = harness.sandbox.requests.length;
+  const { structured } = await harness.call('list_sources', { batch });
+  expect(structured).toMatchObject({ hasMore: false, sources: [{}, {}] });
+  expect(harness.sandbox.requests).toHaveLength(before + 1);
+});
+
 test('get_source shows the text of a batch of one, and of several that they are there', async () => {
   const harness = await start();
   const one = (await ingest(harness, ['a'])).structured;
