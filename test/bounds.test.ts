@@ -195,7 +195,12 @@ describe('names and values come back in bounds', () => {
 
   test.each<[what: string, tool: string, input: Record<string, unknown>, says: RegExp]>([
     ['the name of a tool', long, {}, /There is no tool "x+…"/],
-    ['the name of an input', 'get_source', { id: UUID, [long]: 1 }, /has no "x+…": it takes id/],
+    [
+      'the name of an input',
+      'get_source',
+      { id: UUID, [long]: 1 },
+      /has no "x+…": it takes batch, id/,
+    ],
     ['a nested name', 'get_source', { id: UUID, paragraphs: { [long]: 1 } }, /has no "x+…"/],
     [
       'many names',

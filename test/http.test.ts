@@ -396,7 +396,10 @@ test('two replicas behind a round-robin proxy serve a whole crawl, ingest and wa
   const input = { documentIdsToAdd: crawl.structured.urls, timeoutSeconds: 1 };
   const first = await call('ingest_and_wait', input);
   expect(first.structured.outcome).toBe('timed_out');
-  const second = await call('wait_for_sources', nextCall(first, 'wait_for_sources'));
+  // The other replica does not know the batch.
+  const { sources, queuedAfter } = first.structured;
+  const ids = sources.map(({ id }: { id: string }) => id);
+  const second = await call('wait_for_sources', { ids, queuedAfter });
   expect(second.structured.outcome).toBe('completed');
   expect(ingestRequests(sandbox)).toHaveLength(1);
   for (const { stderr } of replicas) expect(stderr()).toMatch(/tools\/call/);

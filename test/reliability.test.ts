@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SandboxOptions } from '../src/sandbox/sandbox-server.ts';
 import { eventually, type Harness, ingestRequests, startHarness } from './harness.ts';
+import { nextCall } from './next-calls.ts';
 import type { Fault } from './scripted-sandbox.ts';
 
 let harness: Harness;
@@ -165,19 +166,22 @@ describe('queueing that fails: one request, and how to check the result', () => 
 });
 
 describe('a wait that cannot continue', () => {
-  test.each([401, 403])('%d ends it after that answer, with the queued IDs', async (status) => {
-    const { call, sandbox } = await start({ workingMs: 60_000 });
-    const isPoll = { method: 'GET', path: LIST, skip: 1, times: Number.POSITIVE_INFINITY };
-    sandbox.script({ ...isPoll, action: { kind: 'status', status } });
-    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
-    expect(answer.isError).toBe(true);
-    for (const { id } of sandbox.documents()) expect(answer.text).toContain(id);
-    expect(answer.text).toMatch(/wait_for_sources/);
-    const requests = sandbox.requests.length;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(sandbox.requests).toHaveLength(requests);
-    expect(sandbox.requests.filter(({ method }) => method === 'GET')).toHaveLength(2);
-  });
+  test.each([401, 403])(
+    '%d ends it after that answer, with the batch of what was queued',
+    async (status) => {
+      const { call, sandbox } = await start({ workingMs: 60_000 });
+      const isPoll = { method: 'GET', path: LIST, skip: 1, times: Number.POSITIVE_INFINITY };
+      sandbox.script({ ...isPoll, action: { kind: 'status', status } });
+      const answer = await call('ingest_and_wait', { documentIdsToAdd: urls });
+      expect(answer.isError).toBe(true);
+      const batch = expect.stringMatching(/^b\w{5}$/);
+      expect(nextCall(answer, 'wait_for_sources')).toEqual({ batch });
+      const requests = sandbox.requests.length;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(sandbox.requests).toHaveLength(requests);
+      expect(sandbox.requests.filter(({ method }) => method === 'GET')).toHaveLength(2);
+    },
+  );
 
   test('a key revoked before one call does not spoil the next', async () => {
     const { call, sandbox } = await start();

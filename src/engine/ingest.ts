@@ -82,8 +82,9 @@ export interface BatchStates {
   /** Sources whose job of this batch has completed. */
   readonly completed: readonly string[];
   readonly failed: readonly string[];
-  /** Sources whose job has not ended, or that could not be read. */
   readonly unfinished: readonly string[];
+  /** Sources that the look did not show. */
+  readonly unseen: readonly string[];
 }
 
 /** One call's wait for sources, and what its report says besides. */
@@ -199,15 +200,15 @@ export class Ingestion {
     const baselines = await this.#memory.sources.baselines(ids, given(queuedAfter));
     const stateNow = (id: string) => {
       const document = records.get(id);
-      if (document === undefined || !isNews(document, baselines.get(id) ?? null))
-        return 'unfinished';
-      return stateOf(document);
+      if (document === undefined) return 'unseen';
+      return isNews(document, baselines.get(id) ?? null) ? stateOf(document) : 'unfinished';
     };
     const inState = (state: string) => ids.filter((id) => stateNow(id) === state);
     return {
       completed: inState('completed'),
       failed: inState('failed'),
       unfinished: inState('unfinished'),
+      unseen: inState('unseen'),
     };
   }
 

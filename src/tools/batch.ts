@@ -30,9 +30,10 @@ export const batchOutput = z
 /** Refuses an input that does not have exactly one of `batch` and another field. */
 export function exactlyOne(other: string) {
   return (input: Readonly<Record<string, unknown>>, context: z.RefinementCtx) => {
-    if ((input.batch === undefined) === (input[other] === undefined)) {
-      context.addIssue(`Set exactly one of batch and ${other}.`);
-    }
+    const isMissing = input[other] === undefined;
+    if ((input.batch === undefined) !== isMissing) return;
+    const message = `Set exactly one of batch and ${other}.`;
+    context.addIssue({ code: 'custom', message, path: isMissing ? [other] : [] });
   };
 }
 
@@ -94,25 +95,31 @@ export async function completedIn(
   settings: Readonly<Record<string, unknown>>,
 ): Promise<Draftable> {
   const { handle } = batch;
-  const { completed, failed, unfinished } = await ingestion.statesOf(batch, call);
+  const { completed, failed, unfinished, unseen } = await ingestion.statesOf(batch, call);
   const rest = completed.slice(MAXIMUM_DRAFTED);
   const others = [
     unfinished.length > 0 ? `${unfinished.length} unfinished` : '',
     failed.length > 0 ? `${failed.length} failed` : '',
+    unseen.length > 0 ? `${unseen.length} not found among the newest sources` : '',
     rest.length > 0 ? `${rest.length} completed beyond the first ${MAXIMUM_DRAFTED}` : '',
   ].filter((part) => part !== '');
   const wait = waitForBatchCall(
     handle,
     `Wait for ${plural(unfinished.length, 'unfinished source')}`,
   );
-  const waits = unfinished.length > 0 ? [wait] : [];
+  const nextCalls = [
+    ...(unfinished.length > 0 ? [wait] : []),
+    ...(failed.length > 0 ? [listCall(handle, 'See what failed and why', 'failed')] : []),
+    ...(unseen.length > 0 ? [listCall(handle, 'See what has completed', 'completed')] : []),
+  ];
   const left = others.length > 0 ? `Left out of the batch: ${others.join(', ')}.` : '';
   if (completed.length === 0) {
-    const failures =
-      failed.length > 0 ? [listCall(handle, 'See what failed and why', 'failed')] : [];
     throw new UnusableBatch(
-      paragraph('Nothing was queued, because no source of this batch has completed.', left),
-      [...waits, ...failures],
+      paragraph(
+        'Nothing was queued, because no source of this batch is known to have completed.',
+        left,
+      ),
+      nextCalls,
     );
   }
   const why = `Generate from ${plural(rest.length, 'other completed source')}`;
@@ -127,7 +134,7 @@ export async function completedIn(
   return {
     documentIds: completed.slice(0, MAXIMUM_DRAFTED),
     message: left,
-    nextCalls: [...waits, ...more],
+    nextCalls: [...nextCalls, ...more],
   };
 }
 

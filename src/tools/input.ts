@@ -152,7 +152,7 @@ function faultsOfIssue(
   if (code === 'unrecognized_keys') return unknownNames(tool, at, name, issue.keys);
   if (code === 'custom') {
     if (typeof index === 'number') return [itemFault(index, message)];
-    if (path.length === 0) return [message];
+    if (path.length === 0 || found === undefined) return [message];
     const isWhole = typeof found === 'object' && found !== null;
     return [isWhole ? `${name}: ${message}` : `${name}: ${shownValue(found)} ${message}.`];
   }

@@ -66,12 +66,13 @@ describe('a call that fails after it has queued a part', () => {
     sandbox.clearFaults();
     const b = idOf(harness, page('b'));
     const next = nextCall(answer, 'wait_for_sources');
-    expect(next).toEqual({ ids: [b], queuedAfter: expect.any(String) });
+    expect(next).toEqual({ batch: expect.any(String) });
     const { structured } = await call('wait_for_sources', next);
     expect(structured.counts).toMatchObject({ submitted: 1, completed: 1 });
+    expect(structured.sources).toMatchObject([{ id: b }]);
   });
 
-  test('while it waits: names the IDs and when they were queued', async () => {
+  test('while it waits: names the batch', async () => {
     const harness = await start({ workingMs: 200 });
     const { call, sandbox } = harness;
     sandbox.addDocument({});
@@ -79,8 +80,11 @@ describe('a call that fails after it has queued a part', () => {
     const answer = await call('ingest_and_wait', { documentIdsToAdd: [page('a')] });
     expect(answer.text).toMatch(/^The wait ended early/);
     const next = nextCall(answer, 'wait_for_sources');
-    expect(next).toEqual({ ids: [idOf(harness, page('a'))], queuedAfter: expect.any(String) });
-    expect((await call('wait_for_sources', next)).structured.outcome).toBe('completed');
+    expect(next).toEqual({ batch: expect.any(String) });
+    expect((await call('wait_for_sources', next)).structured).toMatchObject({
+      outcome: 'completed',
+      sources: [{ id: idOf(harness, page('a')) }],
+    });
   });
 
   test('an item held back because of a request before is not said to lack an ID', async () => {
@@ -408,10 +412,12 @@ describe('a fault of our own', () => {
   });
 
   test('while waiting: what was queued is named', async () => {
-    const { call, sandbox, logged } = await startWithBug(() => ({ getSource: async () => bug() }));
+    const { call, logged } = await startWithBug(() => ({ getSource: async () => bug() }));
     const answer = await call('ingest_and_wait', { documentIdsToAdd: [page('a')] });
     expect(answer.text).toMatch(/^The wait ended early/);
-    expect(answer.text).toContain(sandbox.documents()[0]?.id);
+    const { batch } = nextCall(answer, 'wait_for_sources');
+    const listed = await call('list_sources', { batch });
+    expect(listed.structured.sources).toMatchObject([{ originalUrl: page('a') }]);
     expectLogged(answer, logged);
   });
 

@@ -123,12 +123,24 @@ test('a batch of which nothing has completed yet queues no drafts, and says how 
   const answer = await harness.call('generate_knowledge', { batch: structured.batch });
   expect(answer.isError).toBe(true);
   expect(answer.text).toMatch(
-    /^Nothing was queued, because no source of this batch has completed\. Left out of the batch: 1 unfinished, 1 failed\./,
+    /^Nothing was queued, because no source of this batch is known to have completed\. Left out of the batch: 1 unfinished, 1 failed\./,
   );
   expect(answer.nextCalls).toMatchObject([
     { tool: 'wait_for_sources', arguments: { batch: structured.batch } },
     { tool: 'list_sources', arguments: { batch: structured.batch, status: 'failed' } },
   ]);
+});
+
+test('a batch far down the list is not said to be unfinished, and its sources can be listed', async () => {
+  const harness = await start();
+  const names = Array.from({ length: 10 }, (_, index) => index);
+  const { batch } = (await ingest(harness, names)).structured;
+  for (let index = 0; index < 900; index += 1) harness.sandbox.addDocument({});
+  const { text, nextCalls } = await harness.call('generate_knowledge', { batch });
+  expect(text).toContain('Left out of the batch: 10 not found among the newest sources.');
+  expect(nextCalls).toMatchObject([{ tool: 'list_sources', arguments: { batch } }]);
+  const listed = await harness.call('list_sources', { ...nextCalls[0]?.arguments });
+  expect(idsOf(listed)).toHaveLength(10);
 });
 
 test('of more than a hundred, the first are drafted from and the others come next', async () => {
@@ -184,6 +196,16 @@ test('list_sources pages through a batch and filters it by status', async () => 
   expect(failed.structured.sources).toHaveLength(3);
   const { structured } = await harness.call('list_sources', { batch, summary: true });
   expect(structured.totals).toMatchObject({ total: 30, completed: 27, failed: 3 });
+});
+
+test('once all of a batch are found, the list is not read on', async () => {
+  const harness = await start();
+  for (let index = 0; index < 150; index += 1) harness.sandbox.addDocument({});
+  const { batch } = (await ingest(harness, ['a', 'b'])).structured;
+  const before = harness.sandbox.requests.length;
+  const { structured } = await harness.call('list_sources', { batch });
+  expect(structured).toMatchObject({ hasMore: false, sources: [{}, {}] });
+  expect(harness.sandbox.requests).toHaveLength(before + 1);
 });
 
 test('get_source shows the text of a batch of one, and of several that they are there', async () => {
