@@ -139,9 +139,6 @@ export function plural(count: number, noun: string, pluralNoun = `${noun}s`): st
   return `${count.toLocaleString('en-US')} ${count === 1 ? noun : pluralNoun}`;
 }
 
-/** The former name of {@link plural}, until its last caller has moved. */
-export const counted = plural;
-
 /** Joins the sentences that are not empty. */
 export function paragraph(...sentences: readonly string[]): string {
   return sentences.filter((sentence) => sentence !== '').join(' ');

@@ -29,8 +29,7 @@ const URGENCY: readonly unknown[] = [
 
 /** How urgent an item is by its status: the lower, the more. */
 export function urgencyOf(item: unknown): number {
-  const status = typeof item === 'object' && item !== null && 'status' in item ? item.status : null;
-  const rank = URGENCY.indexOf(status);
+  const rank = URGENCY.indexOf(isItem(item) ? item.status : undefined);
   return rank < 0 ? URGENCY.length : rank;
 }
 
@@ -40,51 +39,52 @@ export function fittingPage<Item>(items: readonly Item[]): Item[] {
 }
 
 /**
- * Bounds an answer. Items of its lists are left out until it fits, the least urgent first, and within
- * the same urgency the last first. `omitted` counts them by list; the others keep their order.
+ * Bounds an answer. Past the bound, first what is completed is only named, and then items are left out
+ * until it fits: the least urgent first, and within the same urgency the last first. `omitted` counts
+ * them by list; the others keep their order.
  */
 export function boundedAnswer(
   answer: Readonly<Record<string, unknown>>,
   layouts: Readonly<Record<string, Layout>>,
-): { answer: Record<string, unknown>; omitted: Record<string, number> } {
-  if (jsonBytes(answer) <= ANSWER_BYTES) return { answer: { ...answer }, omitted: {} };
-  const lists = Object.keys(layouts).flatMap((name) => {
+): { answer: Record<string, unknown>; omitted: Record<string, number> | null } {
+  if (jsonBytes(answer) <= ANSWER_BYTES) return { answer, omitted: null };
+  const lists = Object.entries(layouts).flatMap(([name, layout]) => {
     const items = answer[name];
-    return Array.isArray(items) ? [{ name, items, layout: layouts[name] }] : [];
+    if (!Array.isArray(items)) return [];
+    return [{ name, layout, items: layout === 'by status' ? items.map(shortened) : items }];
   });
-  const emptied = Object.fromEntries(lists.map(({ name }) => [name, []]));
-  const entries = lists.flatMap(({ name, items, layout }, place) =>
+  const emptied = { ...answer, ...Object.fromEntries(lists.map(({ name }) => [name, []])) };
+  const entries = lists.flatMap(({ name, items, layout }) =>
     items.map((item: unknown, index) => {
-      const urgency = layout === 'by status' ? urgencyOf(item) : 0;
-      return { name, item, index, rank: [urgency, place, index] };
+      return { name, item, index, urgency: layout === 'by status' ? urgencyOf(item) : 0 };
     }),
   );
-  entries.sort((one, other) => compareRanks(one.rank, other.rank));
-  const room = ANSWER_BYTES - OMITTED_BYTES - jsonBytes({ ...answer, ...emptied });
-  const kept = new Set(fittingEntries(entries, room));
+  // Sorting is stable: within the same urgency, items stay in their order.
+  entries.sort((one, other) => one.urgency - other.urgency);
+  const room = ANSWER_BYTES - OMITTED_BYTES - jsonBytes(emptied);
+  const count = fitting(
+    entries.map(({ item }) => item),
+    room,
+  ).length;
+  const kept = entries.slice(0, count).sort((one, other) => one.index - other.index);
+  const bounded: Record<string, unknown> = { ...emptied };
   const omitted: Record<string, number> = {};
-  const bounded: Record<string, unknown> = { ...answer };
   for (const { name, items } of lists) {
-    const left = entries.filter((entry) => entry.name === name && kept.has(entry));
-    left.sort((one, other) => one.index - other.index);
-    bounded[name] = left.map(({ item }) => item);
+    const left = kept.filter((entry) => entry.name === name).map(({ item }) => item);
+    bounded[name] = left;
     if (left.length < items.length) omitted[name] = items.length - left.length;
   }
-  return { answer: bounded, omitted };
+  return { answer: bounded, omitted: Object.keys(omitted).length === 0 ? null : omitted };
 }
 
-function fittingEntries<Entry extends { readonly item: unknown }>(
-  entries: readonly Entry[],
-  bytes: number,
-): Entry[] {
-  const items = fitting(
-    entries.map(({ item }) => item),
-    bytes,
-  );
-  return entries.slice(0, items.length);
+/** A completed source by its name alone, as it was given or as Fini has it; any other item as it is. */
+function shortened(item: unknown): unknown {
+  if (!isItem(item) || item.status !== 'completed') return item;
+  const { status, input, originalUrl, id } = item;
+  if (input !== undefined) return { status, input };
+  return originalUrl === undefined ? { status, id } : { status, originalUrl };
 }
 
-function compareRanks(one: readonly number[], other: readonly number[]): number {
-  const index = one.findIndex((rank, place) => rank !== other[place]);
-  return index < 0 ? 0 : (one[index] ?? 0) - (other[index] ?? 0);
+function isItem(item: unknown): item is Record<string, unknown> {
+  return typeof item === 'object' && item !== null;
 }

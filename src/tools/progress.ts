@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WaitProgress } from '../engine/wait.ts';
-import { counted } from '../text.ts';
+import { plural } from '../text.ts';
 
 /** What a progress notification says. */
 export interface ProgressUpdate {
@@ -119,8 +119,8 @@ export class ProgressReporter {
 function describe(latest: WaitProgress, seconds: number): string {
   const { total, completed, failed, inProgress, phase, trouble } = latest;
   if (phase === 'checking')
-    return `Checking ${counted(total, 'item')} for running jobs, ${seconds} s`;
-  if (phase === 'queueing') return `Queueing ${counted(total, 'item')} in Fini, ${seconds} s`;
+    return `Checking ${plural(total, 'item')} for running jobs, ${seconds} s`;
+  if (phase === 'queueing') return `Queueing ${plural(total, 'item')} in Fini, ${seconds} s`;
   const parts = [`${completed + failed} of ${total} done`];
   if (failed > 0) parts.push(`${failed} failed`);
   if (inProgress > 0) parts.push(`${inProgress} in progress`);

@@ -106,13 +106,11 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
   readonly handler: (
     input: z.output<Input>,
     context: ToolContext,
-  ) => Promise<Answer<z.output<Output>> | z.output<Output>>;
+  ) => Promise<Answer<z.output<Output>>>;
   /** The call that shows the items that an answer has no room for. */
   readonly showOmitted?: (output: z.output<Output>, input: z.output<Input>) => NextCall | undefined;
   /** Whether the output tells of a failure as a whole. */
   readonly isError?: (output: z.output<Output>, input: z.output<Input>) => boolean;
-  /** Until every tool returns data: the text of one that does not yet. */
-  readonly text?: (output: z.output<Output>) => string;
 }
 
 /** What a tool answers. */
@@ -142,9 +140,9 @@ export interface Tool extends ToolFacts {
 export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
   definition: ToolDefinition<Input, Output>,
 ): Tool {
-  const { handler, isError = () => false, lists = {}, showOmitted, text, ...tool } = definition;
+  const { handler, isError = () => false, lists = {}, showOmitted, ...tool } = definition;
   const layouts: Readonly<Record<string, Layout>> = Object.fromEntries(Object.entries(lists));
-  const outputSchema = text ? tool.outputSchema : answerSchema(tool.outputSchema, layouts);
+  const outputSchema = answerSchema(tool.outputSchema, layouts);
   return {
     ...tool,
     outputSchema,
@@ -155,37 +153,28 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
         input: parsed.input,
         async run(context) {
           const given = await handler(parsed.input, context);
-          if (text !== undefined) {
-            const output = tool.outputSchema.parse(given);
-            return { output, text: text(given), isError: isError(given, parsed.input) };
-          }
           const listed = (calls: readonly NextCall[]) => {
             const left = calls.filter((call) => context.canCall(call.tool));
             return left.length === 0 ? undefined : left;
           };
-          const nextCalls = nextCallsOf(given);
+          const { nextCalls = [] } = given;
           const whole = outputSchema.parse({ ...given, nextCalls: listed(nextCalls) });
           const { answer, omitted } = boundedAnswer(whole, layouts);
-          if (Object.keys(omitted).length > 0) {
-            answer.omitted = omitted;
-            const rest = showOmitted?.(given, parsed.input);
-            if (rest !== undefined) answer.nextCalls = listed([...nextCalls, rest]);
-          }
-          const output = outputSchema.parse(answer);
-          return {
-            output,
-            text: renderText(output, layouts),
-            isError: isError(given, parsed.input),
-          };
+          const rest = omitted === null ? undefined : showOmitted?.(given, parsed.input);
+          const output =
+            omitted === null
+              ? answer
+              : outputSchema.parse({
+                  ...answer,
+                  omitted,
+                  nextCalls: listed(rest === undefined ? nextCalls : [...nextCalls, rest]),
+                });
+          const text = renderText(output, layouts);
+          return { output, text, isError: isError(given, parsed.input) };
         },
       };
     },
   };
-}
-
-function nextCallsOf(given: object): readonly NextCall[] {
-  const { nextCalls } = z.object({ nextCalls: nextCallsSchema.optional() }).parse(given);
-  return nextCalls ?? [];
 }
 
 /** The schema of a whole answer: what decides comes before the lists. */

@@ -122,20 +122,38 @@ describe('the bound', () => {
     title: 'x'.repeat(200),
   });
 
-  test('leaves out the least urgent first, keeps the order, and counts', () => {
-    const sources = Array.from({ length: 1_000 }, (_, index) =>
-      item(index % 10 === 0 ? 'failed' : 'completed', index),
+  const reportOf = (count: number) =>
+    Array.from({ length: count }, (_, index) =>
+      item(index % 20 === 0 ? 'failed' : 'completed', index),
     );
+
+  test('names what is completed by its name alone before it leaves anything out', () => {
+    const sources = reportOf(1_000);
+    const { answer, omitted } = boundedAnswer({ message: '', sources }, { sources: 'by status' });
+    expect(omitted).toBeNull();
+    expect(answer.sources).toEqual(
+      sources.map((source) =>
+        source.status === 'failed' ? source : { status: source.status, id: source.id },
+      ),
+    );
+  });
+
+  test('leaves out the least urgent first, keeps the order, and counts', () => {
+    const sources = reportOf(3_000);
     const { answer, omitted } = boundedAnswer({ message: '', sources }, { sources: 'by status' });
     const kept: typeof sources = Array.isArray(answer.sources) ? answer.sources : [];
     expect(Buffer.byteLength(JSON.stringify(answer))).toBeLessThanOrEqual(60_000);
-    expect(kept.length + (omitted.sources ?? 0)).toBe(1_000);
-    expect(kept.filter(({ status }) => status === 'failed')).toHaveLength(100);
-    expect(kept).toEqual(sources.filter((source) => kept.includes(source)));
+    expect(kept.length + (omitted?.sources ?? 0)).toBe(3_000);
+    expect(kept.filter(({ status }) => status === 'failed')).toHaveLength(150);
+    const places = kept.map(({ id }) => Number(id));
+    expect(places).toEqual(places.toSorted((one, other) => one - other));
   });
 
   test('leaves a short answer as it is', () => {
     const given = { message: 'Done.', sources: [item('failed', 1)] };
-    expect(boundedAnswer(given, { sources: 'by status' })).toEqual({ answer: given, omitted: {} });
+    expect(boundedAnswer(given, { sources: 'by status' })).toEqual({
+      answer: given,
+      omitted: null,
+    });
   });
 });
