@@ -1,3 +1,4 @@
+import { now } from './clock.ts';
 import type { Config } from './config.ts';
 import { createFiniClient } from './fini/client.ts';
 import { Connections } from './fini/connections.ts';
@@ -40,9 +41,9 @@ export async function check(
     if (apiKey === undefined) throw new MissingKeyError();
     const retryDelayMs = RETRY_DELAY_MS;
     const http = createHttp({ baseUrl, apiKey, requestTimeoutMs, retryDelayMs, connections });
-    const startedAt = performance.now();
+    const startedAt = now();
     await createFiniClient(http).listSources({ limit: 1 }, { endsAt: startedAt + patienceMs });
-    const milliseconds = Math.round(performance.now() - startedAt);
+    const milliseconds = Math.round(now() - startedAt);
     lines.push(
       `All is well: Fini answered in ${milliseconds} ms, and the key can read. This check cannot tell whether it can also write.`,
     );

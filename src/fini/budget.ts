@@ -1,3 +1,4 @@
+import { now } from '../clock.ts';
 import type { Deadline } from './deadline.ts';
 import { FiniError, type Operation } from './errors.ts';
 
@@ -18,7 +19,7 @@ export interface Turn extends Partial<Deadline> {
 /** A request that waits for its turn. */
 interface Waiter {
   readonly turn: Turn;
-  /** When its caller expects it to go, by `performance.now()`. */
+  /** When its caller expects it to go, by {@link now}. */
   expectedAt: number;
   readonly go: () => void;
   readonly fail: (reason: unknown) => void;
@@ -37,16 +38,16 @@ export class Budget {
   readonly #windowMs: number;
   /** Requests that have had their turn and are not over. */
   #underWay = 0;
-  /** The times at which the others that still count were over, by `performance.now()`. */
+  /** The times at which the others that still count were over, by {@link now}. */
   readonly #endedAt: number[] = [];
   readonly #calls: Waiter[] = [];
   readonly #polls: Waiter[] = [];
-  /** Nothing is sent before this, since Fini asked for it, by `performance.now()`. */
+  /** Nothing is sent before this, since Fini asked for it, by {@link now}. */
   #pausedUntil = 0;
   /** The next pause after a 429 that does not say how long. */
   #pauseMs: number;
   #timer: NodeJS.Timeout | undefined;
-  /** The time at which the timer looks at all waiters, by `performance.now()`. */
+  /** The time at which the timer looks at all waiters, by {@link now}. */
   #wakeAt = Number.POSITIVE_INFINITY;
 
   /**
@@ -62,10 +63,10 @@ export class Budget {
 
   /** True if nothing counts any more, so that a new budget would do as well. */
   get isIdle(): boolean {
-    const now = performance.now();
-    this.#forget(now);
+    const time = now();
+    this.#forget(time);
     const used = this.#underWay + this.#endedAt.length;
-    return used === 0 && this.#calls.length + this.#polls.length === 0 && this.#pausedUntil <= now;
+    return used === 0 && this.#calls.length + this.#polls.length === 0 && this.#pausedUntil <= time;
   }
 
   /**
@@ -86,7 +87,7 @@ export class Budget {
       };
       const waiter: Waiter = {
         turn,
-        expectedAt: performance.now(),
+        expectedAt: now(),
         go: () => {
           leave();
           resolve();
@@ -99,30 +100,30 @@ export class Budget {
       const abort = () => waiter.fail(signal?.reason);
       signal?.addEventListener('abort', abort, { once: true });
       waiters.push(waiter);
-      const now = performance.now();
-      this.#letGo(now);
+      const time = now();
+      this.#letGo(time);
       // Those before it know what they wait for, and there may be many.
       if (waiters.at(-1) === waiter)
-        this.#wakeBy(this.#look(waiters, waiters.length - 1, now), now);
+        this.#wakeBy(this.#look(waiters, waiters.length - 1, time), time);
     });
     let isOver = false;
     return () => {
       if (isOver) return;
       isOver = true;
       this.#underWay -= 1;
-      this.#endedAt.push(performance.now());
+      this.#endedAt.push(now());
       this.#update();
     };
   }
 
   /** Notes that Fini refused a request because of its limit. Others use the key: all slow down. */
   refused(retryAfterSeconds: number | undefined): void {
-    const now = performance.now();
+    const time = now();
     if (retryAfterSeconds !== undefined) {
-      this.#pausedUntil = Math.max(this.#pausedUntil, now + retryAfterSeconds * 1000);
-    } else if (this.#pausedUntil <= now) {
+      this.#pausedUntil = Math.max(this.#pausedUntil, time + retryAfterSeconds * 1000);
+    } else if (this.#pausedUntil <= time) {
       // Those that were under way together are refused together, which is one reason to pause.
-      this.#pausedUntil = now + this.#pauseMs;
+      this.#pausedUntil = time + this.#pauseMs;
       this.#pauseMs = Math.min(this.#pauseMs * 2, this.#windowMs * LONGEST_PAUSE_SHARE);
     }
     this.#update();
@@ -135,24 +136,24 @@ export class Budget {
 
   /** Lets go the waiters whose turn it is, looks at all others, and comes back for them. */
   #update(): void {
-    const now = performance.now();
-    this.#letGo(now);
+    const time = now();
+    this.#letGo(time);
     this.#stopTimer();
     for (const waiters of [this.#calls, this.#polls]) {
       for (let position = 0; position < waiters.length; ) {
-        const wakeAt = this.#look(waiters, position, now);
+        const wakeAt = this.#look(waiters, position, time);
         // If one has failed, the next is in its place.
         if (wakeAt !== null) position += 1;
-        this.#wakeBy(wakeAt, now);
+        this.#wakeBy(wakeAt, time);
       }
     }
   }
 
-  #letGo(now: number): void {
-    this.#forget(now);
+  #letGo(time: number): void {
+    this.#forget(time);
     for (const waiters of [this.#calls, this.#polls]) {
       for (let next = waiters[0]; next !== undefined; next = waiters[0]) {
-        if (this.#turnAt(waiters, 0, now) > now) break;
+        if (this.#turnAt(waiters, 0, time) > time) break;
         this.#underWay += 1;
         next.go();
       }
@@ -163,27 +164,27 @@ export class Budget {
    * Tells a waiter if it has to wait longer than it expects. Returns the time of its next look; null
    * if its call ends before its turn, so that it has failed.
    */
-  #look(waiters: readonly Waiter[], position: number, now: number): number | null {
+  #look(waiters: readonly Waiter[], position: number, time: number): number | null {
     const waiter = waiters[position];
     if (waiter === undefined) return null;
     const { endsAt = Number.POSITIVE_INFINITY, onPause } = waiter.turn;
-    const at = this.#turnAt(waiters, position, now);
+    const at = this.#turnAt(waiters, position, time);
     if (at > endsAt) {
-      waiter.fail(outOfTurn(waiter.turn, at - now));
+      waiter.fail(outOfTurn(waiter.turn, at - time));
       return null;
     }
     if (at > waiter.expectedAt + NOTICEABLE_MS) {
       waiter.expectedAt = at;
-      onPause?.({ reason: 'limit', seconds: wholeSeconds(at - now) });
+      onPause?.({ reason: 'limit', seconds: wholeSeconds(at - time) });
     }
     return Math.min(at, endsAt);
   }
 
-  #wakeBy(at: number | null, now: number): void {
+  #wakeBy(at: number | null, time: number): void {
     if (at === null || at >= this.#wakeAt) return;
     this.#stopTimer();
     this.#wakeAt = at;
-    this.#timer = setTimeout(() => this.#update(), Math.max(1, at - now));
+    this.#timer = setTimeout(() => this.#update(), Math.max(1, at - time));
   }
 
   #stopTimer(): void {
@@ -192,10 +193,10 @@ export class Budget {
   }
 
   /**
-   * The earliest time at which a waiter can go, by `performance.now()`. It is later if requests under
+   * The earliest time at which a waiter can go, by {@link now}. It is later if requests under
    * way take long, or if calls come before a poll.
    */
-  #turnAt(waiters: readonly Waiter[], position: number, now: number): number {
+  #turnAt(waiters: readonly Waiter[], position: number, time: number): number {
     const isPoll = waiters === this.#polls;
     const limit = isPoll ? this.#limitOfPolls : this.#limit;
     const ahead = position + (isPoll ? this.#calls.length : 0);
@@ -204,12 +205,12 @@ export class Budget {
     const rounds = Math.max(0, Math.ceil((ahead + 1 - limit) / limit));
     /** The request that must stop counting first, the oldest being 0; below 0, there is room. */
     const index = used + ahead - limit * (rounds + 1);
-    const freeAt = index < 0 ? now : (this.#endedAt[index] ?? now) + this.#windowMs;
+    const freeAt = index < 0 ? time : (this.#endedAt[index] ?? time) + this.#windowMs;
     return Math.max(freeAt, this.#pausedUntil) + rounds * this.#windowMs;
   }
 
-  #forget(now: number): void {
-    while ((this.#endedAt[0] ?? now) <= now - this.#windowMs) this.#endedAt.shift();
+  #forget(time: number): void {
+    while ((this.#endedAt[0] ?? time) <= time - this.#windowMs) this.#endedAt.shift();
   }
 }
 

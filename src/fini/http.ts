@@ -92,7 +92,7 @@ export function createHttp(options: HttpOptions): Http {
       } catch (error) {
         if (!(error instanceof FiniError)) throw error;
         const delay = retryDelay(error, retries, options.retryDelayMs);
-        const isLate = performance.now() + delay > retryUntil;
+        const isLate = now() + delay > retryUntil;
         // If this attempt was never sent, or the call's end cut it short, the previous error says more.
         const isCutShort = isRead(request) && error.failure === 'timed_out' && isLate;
         const saysLess = error.failure === 'not_sent' || (isCutShort && endsAt !== undefined);

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { now } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { bounded } from '../text.ts';
 import { pathOf } from './http-request.ts';
@@ -20,7 +21,7 @@ const LOGGED_LENGTH = 100;
 
 /** Logs a line for a request once it has ended, with everything added to the summary until then. */
 export function logAccess(log: Log, request: IncomingMessage, response: ServerResponse): Summary {
-  const startedAt = performance.now();
+  const startedAt = now();
   const summary: Summary = {};
   response.once('close', () => {
     log('info', 'request', {
@@ -28,7 +29,7 @@ export function logAccess(log: Log, request: IncomingMessage, response: ServerRe
       path: logged(pathOf(request)),
       ...summary,
       status: response.statusCode,
-      ms: Math.round(performance.now() - startedAt),
+      ms: Math.round(now() - startedAt),
     });
   });
   return summary;

@@ -7,6 +7,7 @@ import {
   type RemoteJWKSet,
 } from 'jose';
 import * as z from 'zod';
+import { now } from '../clock.ts';
 import { Connections, type ProxySettings } from '../fini/connections.ts';
 import { isLoopback } from '../hosts.ts';
 import type { Log } from '../log.ts';
@@ -65,7 +66,7 @@ export class IssuerKeys {
 
   constructor(options: IssuerOptions) {
     this.#options = options;
-    this.#now = options.now ?? (() => performance.now());
+    this.#now = options.now ?? now;
     this.#remote = createRemoteJWKSet(new URL(options.issuer), {
       timeoutDuration: READ_TIMEOUT_MS,
       // When to read again is decided here, since jose would not use old keys while a read fails.

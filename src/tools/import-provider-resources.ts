@@ -20,7 +20,7 @@ import { textMeanings } from './read-input.ts';
 import { listOmitted, outcomeShape, ROW_STATUSES, reportAnswer, rowShape } from './report.ts';
 import { boundedResource } from './resource.ts';
 import { defineTool, type ToolContext } from './tool.ts';
-import { callBefore, waitOptions } from './wait-options.ts';
+import { waitOptions } from './wait-options.ts';
 
 /** What a call need not say. */
 const DEFAULTS = { all: false, english: true, dryRun: false };
@@ -112,7 +112,7 @@ export const importProviderResources = defineTool({
     const options = waitOptions(timeoutSeconds, context);
     progress.begin(`Listing items in ${providerName(provider)}`);
     const choice = choiceOf(input);
-    const plan = await planImport(fini, provider, choice, callBefore(options));
+    const plan = await planImport(fini, provider, choice, options.deadline);
     const { toAdd, known } = plan;
     const summary = {
       found: plan.listed,

@@ -8,7 +8,7 @@ import { inputFor, type NextCall } from './next-calls.ts';
 import { textMeanings } from './read-input.ts';
 import { listOmitted, outcomeShape, ROW_STATUSES, reportAnswer, rowShape } from './report.ts';
 import { defineTool } from './tool.ts';
-import { callBefore, waitOptions } from './wait-options.ts';
+import { waitOptions } from './wait-options.ts';
 
 /** How many globs that match nothing the message names. */
 const NAMED_GLOBS = 5;
@@ -94,7 +94,7 @@ export const ingestSite = defineTool({
     const { fini, ingestion, progress } = context;
     const options = waitOptions(timeoutSeconds, context);
     progress.begin(`Finding pages from ${plural(links.length, 'start URL')}`);
-    const plan = await planSite(fini, links, { include, exclude, limit }, callBefore(options));
+    const plan = await planSite(fini, links, { include, exclude, limit }, options.deadline);
     const { urls, pages, leftOut, idle } = plan;
     const unmatchedGlobs = [...idle.exclude, ...idle.include];
     const summary = {

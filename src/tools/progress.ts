@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { now } from '../clock.ts';
 import type { WaitProgress } from '../engine/wait.ts';
 import { plural } from '../text.ts';
 
@@ -33,12 +34,12 @@ const HEARTBEAT_STEP = 0.01;
  */
 export class ProgressReporter {
   readonly #send: (update: ProgressUpdate) => void;
-  readonly #startedAt = performance.now();
+  readonly #startedAt = now();
   #heartbeat: NodeJS.Timeout | undefined;
   #latest: State | undefined;
   #latestKey = '';
   #progress = 0;
-  /** By `performance.now()`. */
+  /** By `now()`. */
   #toldAt = Number.NEGATIVE_INFINITY;
 
   constructor(send: (update: ProgressUpdate) => void) {
@@ -60,9 +61,9 @@ export class ProgressReporter {
 
   /** Reports that Fini's limit keeps the next request waiting, until there is other news. */
   paused(seconds: number): void {
-    const until = performance.now() + seconds * 1000;
+    const until = now() + seconds * 1000;
     const describe = () => {
-      const left = Math.max(1, Math.ceil((until - performance.now()) / 1000));
+      const left = Math.max(1, Math.ceil((until - now()) / 1000));
       return `Fini allows 100 requests a minute; continuing in ${left} s`;
     };
     const { done = 0, total } = this.#latest ?? {};
@@ -83,7 +84,7 @@ export class ProgressReporter {
    * read together with the answer (typescript-sdk issue 2580), so the answer must come apart.
    */
   async delivered(): Promise<void> {
-    const left = this.#toldAt + READ_WITHIN_MS - performance.now();
+    const left = this.#toldAt + READ_WITHIN_MS - now();
     if (left > 0) await sleep(left);
   }
 
@@ -109,8 +110,8 @@ export class ProgressReporter {
   #tell({ describe, total }: State, progress: number): void {
     if (progress <= this.#progress) return;
     this.#progress = progress;
-    this.#toldAt = performance.now();
-    const seconds = Math.round((performance.now() - this.#startedAt) / 1000);
+    this.#toldAt = now();
+    const seconds = Math.round((now() - this.#startedAt) / 1000);
     const message = describe(seconds);
     this.#send(total === undefined ? { progress, message } : { progress, total, message });
   }

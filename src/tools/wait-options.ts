@@ -1,5 +1,4 @@
 import type { WaitOptions } from '../engine/wait.ts';
-import type { Deadline } from '../fini/deadline.ts';
 import {
   bounded,
   boundedOrNull,
@@ -43,9 +42,4 @@ export function waitOptions(
       });
     },
   };
-}
-
-/** The same for what a tool asks of Fini before it queues, which the time of its wait bounds too. */
-export function callBefore({ deadline }: WaitOptions): Deadline {
-  return deadline;
 }
