@@ -1,15 +1,15 @@
 import { parsedUrl } from './text.ts';
 
 /*
- * What a host may be called, as settings and requests have it.
+ * Host names, as settings and requests have them.
  */
 
-/** Whether a host name means this machine alone. */
+/** True if a host name means this machine alone. */
 export function isLoopback(hostname: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[::1\]|::1)$/i.test(hostname);
 }
 
-/** Whether an address to listen on stands for all that the machine has, and so is nobody's name. */
+/** True if an address to listen on stands for all that the machine has, and so is nobody's name. */
 export function isWildcard(host: string): boolean {
   return /^(0\.0\.0\.0|\[::\])$/.test(nameOf(host) ?? '');
 }

@@ -19,7 +19,7 @@ const BAD_SETTINGS = 2;
 const LAST_ANSWERS_MS = 2_000;
 /** The exit code after a fault that nobody caught, and after a check that found one. */
 const FAULT = 1;
-/** What running HTTP calls get after SIGTERM. */
+/** Time for running HTTP calls after SIGTERM. */
 const LAST_CALLS_MS = 5_000;
 
 const { version } = packageJson;

@@ -5,7 +5,7 @@ import { bounded } from '../text.ts';
 import { pathOf } from './http-request.ts';
 import { BATCH_SIZE, fieldOf } from './messages.ts';
 
-/** What the access line says about who sent a request, and what its body asks for. */
+/** The part of an access line about who sent a request, and what its body asks for. */
 export interface Summary {
   /** The methods of its messages, each once. */
   method?: string | undefined;

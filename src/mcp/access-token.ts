@@ -32,7 +32,7 @@ export interface TokenFault {
   readonly fault: string;
 }
 
-/** Which tokens are accepted. */
+/** The rules for access tokens. */
 export interface AccessTokensOptions extends IssuerOptions {
   /** The values that a token's `aud` may have. */
   readonly audiences: readonly string[];

@@ -43,7 +43,7 @@ export function checkAccess(request: IncomingMessage, rules: AccessRules): void 
   });
 }
 
-/** Whether pages of this origin may ask. */
+/** True if pages of this origin may send requests. */
 export function isAllowedOrigin(origin: string, rules: AccessRules): boolean {
   const host = hostnameOf(origin);
   if (host === null) return false;

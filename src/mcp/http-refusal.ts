@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 /** JSON-RPC's code for an error that only the server's own words explain. */
 const SERVER_ERROR = -32000;
 
-/** What a refusal says beside its status and its words. */
+/** Parts of a refusal besides its status and its words. */
 interface RefusalDetails {
   /** JSON-RPC's code. */
   readonly code?: number;
@@ -32,7 +32,7 @@ export function answerRefusal(
   response: ServerResponse,
   { status, message, details: { code = SERVER_ERROR, headers = {}, id } }: HttpRefusal,
 ): void {
-  // What is left of a body that nobody reads must not be taken for the next request.
+  // The rest of a body that nobody reads must not be taken for the next request.
   if (!request.complete) response.setHeader('connection', 'close');
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   answerJson(response, status, { jsonrpc: '2.0', error: { code, message }, id: id ?? null });

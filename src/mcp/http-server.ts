@@ -34,7 +34,7 @@ export interface HttpServerOptions
 
 /** A running HTTP server. */
 export interface HttpServer {
-  /** Where it listens, without a path. */
+  /** The URL at which it listens, without a path. */
   readonly url: string;
   /** Takes nothing new, gives running calls this long, and ends. */
   readonly stop: (graceMs: number) => Promise<void>;
@@ -148,7 +148,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   };
 }
 
-/** Where clients look for a sign-in once a token was refused. */
+/** The URL at which clients look for a sign-in once a token was refused. */
 const SIGN_IN = /^\/(\.well-known\/|register$|authorize$|token$)/;
 
 function notHere(

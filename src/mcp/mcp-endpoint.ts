@@ -32,7 +32,7 @@ export interface McpEndpointOptions extends ServerKind {
   readonly oauthWriteScope: string;
 }
 
-/** Whose request it is: this decides which workspace and which tools its server has. */
+/** The sender of a request, who decides which workspace and which tools its server has. */
 interface Party {
   readonly lease: Lease;
   /** Undefined without a sign-in. */

@@ -8,11 +8,11 @@ import { quoted } from '../text.ts';
 import { completeSourceIdOrUrl } from './source-resources.ts';
 
 /*
- * What people ask of this server most often, as MCP prompts: a client shows them as commands. Each
+ * The most frequent tasks as MCP prompts: a client shows them as commands. Each
  * is written in the person's own words, and says which tools to call.
  */
 
-/** What a prompt's argument is completed with. */
+/** Completes an argument of a prompt. */
 type Complete = (fini: FiniClient, typed: string, signal: AbortSignal) => Promise<string[]>;
 
 /** An argument of a prompt. */
@@ -31,7 +31,7 @@ export interface Prompt {
   /** The tool without which it leads nowhere. */
   readonly needs: string;
   readonly arguments: Readonly<Record<string, PromptArgument>>;
-  /** What the person says, with the arguments in it. It names only tools that can be called. */
+  /** The person's message, with the arguments in it. It names only tools that can be called. */
   readonly text: (
     given: Readonly<Record<string, string | undefined>>,
     canCall: (tool: string) => boolean,

@@ -1,4 +1,4 @@
-/** What the host reads of it, and how it may be shown: nothing is loaded from anywhere. */
+/** The page as hosts read it, and how it may be shown: nothing is loaded from anywhere. */
 const UI = {
   csp: { connectDomains: [], resourceDomains: [], frameDomains: [], baseUriDomains: [] },
   prefersBorder: true,

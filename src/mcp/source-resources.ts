@@ -113,7 +113,7 @@ export async function completeSourceIdOrUrl(
   });
 }
 
-/** Whether a source's ID begins with a text, or its title contains it. */
+/** True if a source's ID begins with a text, or its title contains it. */
 function isNamed(typed: string): (document: FiniDocument) => boolean {
   const beginning = typed.trim().toLowerCase();
   const part = searchKey(typed);

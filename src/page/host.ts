@@ -30,7 +30,7 @@ export class HostError extends Error {
   }
 }
 
-/** What a host tells the page. */
+/** Messages of a host to the page. */
 export interface HostEvents {
   /** The tool's input is known, so the call begins. */
   readonly onToolInput: (input: Fields) => void;
@@ -38,11 +38,11 @@ export interface HostEvents {
   readonly onToolResult: (result: unknown) => void;
   /** The call was cancelled, for a reason if the host gives one. */
   readonly onToolCancelled: (reason: string | undefined) => void;
-  /** What the host says of itself has changed; the whole of it. */
+  /** The host's context has changed; given in full. */
   readonly onContext: (context: Fields) => void;
 }
 
-/** What a host lets a page do, and says of itself: every field as the specification names it. */
+/** Capabilities and context of a host: every field as the specification names it. */
 type Known<Type> = Readonly<Partial<Record<keyof Type, unknown>>>;
 
 /** A connection to the host that shows this page. */
@@ -77,12 +77,12 @@ export class Host {
     this.#send({ method: 'ui/notifications/initialized' });
   }
 
-  /** Whether the page may call tools. */
+  /** True if the page may call tools. */
   get callsTools(): boolean {
     return isFields(this.#capabilities.serverTools);
   }
 
-  /** Whether the host opens links. */
+  /** True if the host opens links. */
   get opensLinks(): boolean {
     return isFields(this.#capabilities.openLinks);
   }

@@ -125,7 +125,7 @@ function tellingOf({ tool }: NextCall, now: Overview | undefined, text: string):
   return `In the report page, the person called ${tool}.${all ?? ''} Its answer: ${answer}`;
 }
 
-/** What a call does, by its input: a host need not name the tool. */
+/** The kind of a call, read from its input: a host need not name the tool. */
 function runningHeadline(input: Fields): string {
   if (input.dryRun === true) return 'Looking for pages…';
   if ('links' in input) return 'Finding and ingesting pages…';

@@ -84,7 +84,7 @@ export function copyOf(rows: readonly Row[]): string {
     .join('\n');
 }
 
-/** What is known after a call of the page's own: its result, and all that it does not tell about. */
+/** The outcome after a call of the page's own: its result, and everything that it leaves out. */
 export function afterCall(before: Overview, call: NextCall, result: Overview): Overview {
   if (before.isPlan) return result;
   const rows = mergedRows(before, call, result);

@@ -10,7 +10,7 @@ export const STATUSES: readonly string[] = [
   ...['selected', 'new', 'completed', 'drafted'],
 ];
 
-/** Where the data of a failed call stands, which has no structured content. */
+/** Names of a failed call's data in `_meta`: it has no structured content. */
 const ERROR_MESSAGE = 'fini-mcp/message';
 const ERROR_NEXT_CALLS = 'fini-mcp/nextCalls';
 

@@ -17,7 +17,7 @@ import type { Overview, Row } from './tool-result.ts';
 /** How long the label of a button may be, in characters. */
 const LABEL_LENGTH = 80;
 
-/** What a person does in the page. */
+/** Events of a person in the page. */
 export interface ViewEvents {
   readonly onOpen: (url: string) => void;
   readonly onCall: (call: NextCall) => void;
@@ -139,7 +139,7 @@ export class View {
 
   #showBar(overview: Overview): void {
     const bar = byId('bar');
-    // What is done comes first.
+    // Finished pages come first.
     const parts = [...countsOf(overview)].reverse();
     bar.className = '';
     bar.replaceChildren(

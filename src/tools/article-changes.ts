@@ -13,7 +13,7 @@ const FEW_DRAFTS = 5;
 /** How much is shown of what two texts that differ late begin with, in characters. */
 const COMMON_LENGTH = 20;
 
-/** What publishing a draft changes in its live article, in a text for each part. */
+/** The changes that publishing a draft makes in its live article, a phrase for each part. */
 export function changesOf(
   { draft, original }: DraftToPublish,
   folders: ReadonlyMap<string, PlacedFolder>,
@@ -55,7 +55,7 @@ export function folderName(
   return titles?.join(PATH_SEPARATOR) ?? id ?? undefined;
 }
 
-/** Where to begin to show two texts, so that the first difference is seen. */
+/** The place from which to show two texts, so that the first difference is seen. */
 function beginningOf(one: string, other: string): number {
   let same = 0;
   while (same < one.length && one[same] === other[same]) same += 1;

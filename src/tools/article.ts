@@ -18,7 +18,7 @@ export const articleShape = {
   questionCount: z.int(),
 };
 
-/** What a tool shows of an article: everything bounded, the questions counted. */
+/** An article as tools show it: everything bounded, the questions counted. */
 export function articleOutput(article: FiniArticle, status: ArticleState) {
   return {
     status,

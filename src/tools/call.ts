@@ -25,7 +25,7 @@ const SILENT_CALL_SECONDS = 50;
 // Whatever answers a failure is loaded with this, so that no failure needs another file.
 export { failureText } from './errors.ts';
 
-/** What all calls of one client share. */
+/** The parts that all calls of one client share. */
 export interface ClientConnection {
   readonly server: Server;
   readonly kind: ServerKind;
@@ -87,7 +87,7 @@ export async function answerCall(
   }
 }
 
-/** Where an error has its message and its next calls as data: it has no structured content. */
+/** Names in `_meta` of an error's message and next calls: it has no structured content. */
 const MESSAGE = 'fini-mcp/message';
 const NEXT_CALLS = 'fini-mcp/nextCalls';
 

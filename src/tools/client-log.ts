@@ -22,7 +22,7 @@ const CLIENT_LOG_LEVELS = [
 const levelSchema = z.object({
   [LOG_LEVEL_META_KEY]: z.enum(CLIENT_LOG_LEVELS).optional().catch(undefined),
 });
-/** What a client of 2025 gets that has not asked for a level. */
+/** The level for clients of 2025 that have not asked for one. */
 const DEFAULT_LOG_LEVEL: LoggingLevel = 'warning';
 
 /** Sends a client a log message for one of its calls, where it asked for that level. */

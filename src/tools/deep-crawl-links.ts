@@ -6,7 +6,7 @@ import { startUrls } from './fields.ts';
 import { inputFor, type NextCall } from './next-calls.ts';
 import { defineTool } from './tool.ts';
 
-/** What a call need not say, here and for ingest_site. */
+/** Defaults of the input, which a proposed call leaves out, here and for ingest_site. */
 const DEFAULTS = { limit: 250 };
 
 /** Finds the pages of a site. */

@@ -37,7 +37,7 @@ export const deleteSources = defineTool({
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds.describe('Source IDs (UUIDs).'),
-    /** Whether the articles made from them go too. */
+    /** True if the articles made from them go too. */
     deleteArticles: z
       .boolean()
       .default(false)

@@ -67,7 +67,7 @@ const DRAFTS: NextCall = {
 };
 const CHECK_JOBS = 'Check whether the jobs were queued';
 
-/** What may have been queued all the same, and how to find out. */
+/** The explanation that something may be queued all the same, and how to find out. */
 function uncertainQueueing(call: FailedCall | undefined, items: readonly string[]): Explanation {
   const ids = items.filter((item) => parsedUrl(item) === null);
   return said(
@@ -80,7 +80,7 @@ function uncertainQueueing(call: FailedCall | undefined, items: readonly string[
   );
 }
 
-/** What a failed write may have done, and how to check, by the operation's name. */
+/** The possible effect of a failed write, and how to check it, by the operation's name. */
 const AFTER_UNCERTAIN_WRITE: Readonly<
   Partial<Record<Operation, (call: FailedCall | undefined) => Explanation>>
 > = {
@@ -113,7 +113,7 @@ const AFTER_UNCERTAIN_WRITE: Readonly<
 
 const NO_SUCH_ADDRESS = 'The Fini API was not found at this address: check FINI_BASE_URL.';
 
-/** What a 404 means where it may be for an ID, by the operation's name. */
+/** The meaning of a 404 that may be about an ID, by the operation's name. */
 const NOT_FOUND: Readonly<Partial<Record<Operation, Explanation>>> = {
   'get source': said('There is no such source in this workspace.', [
     { tool: 'list_sources', arguments: {}, why: 'Find the right ID' },
@@ -133,7 +133,7 @@ const NOT_FOUND: Readonly<Partial<Record<Operation, Explanation>>> = {
 };
 
 /**
- * What went wrong, why and what to do next: the one place in which errors become text. Null for an
+ * Explains an error: what happened, why, and what to do next. Errors become text only here. Null for an
  * error that is not ours, and for a wait that such an error has ended.
  *
  * @param kind Tells how the client sets a key, and which tools it has.
@@ -159,7 +159,7 @@ export function explainError(
 }
 
 /**
- * What a client is told of any error: {@link explainError}, or of one that nobody expected, where to
+ * Explains any error to a client: by {@link explainError}, or for one that nobody expected by where to
  * look it up.
  */
 export function explanationOf(
@@ -227,7 +227,7 @@ function generateCall(
   return callForItems('generate_knowledge', 'documentIds', documentIds, why, settings);
 }
 
-/** What is true of the sources of a generation that failed, and how to continue. */
+/** The state of the sources of a generation that failed, and how to continue. */
 function explainGeneration(
   { queued, doubtful, batch }: GenerationError,
   cause: Explanation,
@@ -257,7 +257,7 @@ function explainGeneration(
   return said(paragraph(start, cause.message, running), [...cause.nextCalls, ...join]);
 }
 
-/** What to do about sources from which nothing can be generated. */
+/** Advice about sources from which nothing can be generated. */
 function notReady(
   { reasons }: SourcesNotReady,
   kind: ServerKind,
@@ -304,7 +304,7 @@ function notReady(
   );
 }
 
-/** What is true of the items of a wait that failed, and how to continue with each. */
+/** The state of the items of a wait that failed, and how to continue with each. */
 function explainFate(
   error: IngestionError,
   cause: Explanation,
@@ -430,7 +430,7 @@ function pauseOf({ retryAfterSeconds }: FiniError): string {
   return retryAfterSeconds === undefined ? 'a minute' : `${Math.ceil(retryAfterSeconds)} s`;
 }
 
-/** Which scope a key lacks, and what still works with it. */
+/** The scope that a key lacks, and the tools that still work with it. */
 function withoutScope(operation: Operation, scope: Scope, kind: ServerKind): string {
   const held = scope === 'write' ? 'read' : 'write';
   const tools = toolsFor(kind).filter((tool) => tool.scope === held);
@@ -483,7 +483,7 @@ function explainStatus(
   }
 }
 
-/** What is wrong with an input that Fini refused with a 400 or the like. */
+/** The explanation of an input that Fini refused with a 400 or the like. */
 function explainRefusedInput(
   operation: Operation,
   start: string,

@@ -6,7 +6,7 @@ import { textMeanings } from './read-input.ts';
 import { parseSourceUri } from './source-uri.ts';
 
 /*
- * What the inputs of several tools share. Only plain types: several clients' models refuse unions,
+ * Parts of inputs that several tools share. Only plain types: several clients' models refuse unions,
  * formats and references. A description stands where a name does not say it all.
  */
 
@@ -50,7 +50,7 @@ export function queuedAfterInput(queuedAfter: number | null): { queuedAfter?: st
   return { queuedAfter: new Date(queuedAfter).toISOString() };
 }
 
-/** What names a source or a page; a source also by the resource of its text. */
+/** A name of a source or a page; a source also by the resource of its text. */
 const named = trimmed
   .overwrite((text) => parseSourceUri(text)?.id ?? text)
   .register(textMeanings, {
@@ -77,7 +77,7 @@ export const sourceId = idText.superRefine((id, context) => {
   }
 });
 
-/** Where a page of a list begins: the ID of the source before it. */
+/** The beginning of a page of a list: the ID of the source before it. */
 export const listCursor = idText.superRefine((id, context) => {
   if (!isSourceId(id)) {
     context.addIssue('is not a cursor: pass nextCursor of the page before, or leave it out');
@@ -129,10 +129,10 @@ const startUrl = trimmed
     many: 'absolute http(s) URLs',
   });
 
-/** Where a crawl starts. */
+/** URLs at which a crawl starts. */
 export const startUrls = listOf(startUrl, 1).describe('Absolute http(s) URLs to start from.');
 
-/** Whether a call only shows what it would do. */
+/** True if a call only shows what it would do. */
 export const dryRun = z
   .boolean()
   .default(false)
@@ -140,7 +140,7 @@ export const dryRun = z
 
 /** The two lists of an ingest call and what goes with them. */
 export const ingestShape = {
-  /** What the lists contain: URLs for `web`, source IDs for the others. */
+  /** The kind of the lists' items: URLs for `web`, source IDs for the others. */
   source: z
     .enum(INGEST_SOURCES)
     .default('web')
@@ -151,7 +151,7 @@ export const ingestShape = {
     .describe(
       "New items to ingest. web: page URLs. Any other source: source IDs (UUIDs), never a provider's own IDs.",
     ),
-  /** What Fini has already, to ingest again. */
+  /** Items that Fini has already, to ingest again. */
   documentIdsToRefresh: listOf(named)
     .default([])
     .describe('Existing items to ingest again. Same kinds of values.'),
@@ -161,7 +161,7 @@ export const ingestShape = {
   baser: z.boolean().default(false).describe('BASER processing. Default false.'),
 };
 
-/** What stands in the two lists where the rest of an input may be wrong, but for what decides. */
+/** The two lists of an input whose other fields may be wrong, with the field that decides. */
 const ingestLists = z.object({
   source: ingestShape.source,
   documentIdsToAdd: texts,

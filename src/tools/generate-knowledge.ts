@@ -57,20 +57,20 @@ export const generateKnowledge = defineTool({
   openWorld: false,
   inputSchema: z
     .strictObject({
-      /** Of sources, or of drafts that are waited for. */
+      /** A batch of sources, or of drafts that are waited for. */
       batch: batchInput.describe('The batch of an earlier answer: its completed sources.'),
       /** Source IDs. */
       documentIds: sourceIds
         .max(MAXIMUM_DRAFTED)
         .optional()
         .describe('Or source IDs (UUIDs), at most 100. Not URLs.'),
-      /** What to heed while writing. */
+      /** Instructions for the writing. */
       instructions: z
         .string()
         .max(INSTRUCTIONS_LENGTH)
         .optional()
         .describe('What to heed while writing, in words.'),
-      /** What generation may do. */
+      /** Operations that generation is limited to. */
       restrictedOps: z
         .array(z.enum(GENERATION_OPERATIONS))
         .optional()
@@ -162,7 +162,7 @@ function hintOf(source: ReportedDraft, anyDrafted: boolean): HintName | undefine
   return source.outcome === 'unfinished' && !isRunning(source) ? 'lost_job' : undefined;
 }
 
-/** Whether a job is known to run, so that it can be waited for. */
+/** True if a job is known to run, so that it can be waited for. */
 function isRunning({ outcome, jobId, state }: ReportedDraft): boolean {
   return outcome === 'unfinished' && jobId !== null && state === 'queued';
 }
@@ -189,7 +189,7 @@ function messageOf(report: GenerationReport, canPublish: boolean): string {
   );
 }
 
-/** What to do next, with the settings of this call. */
+/** The calls that may come next, with the settings of this call. */
 function nextCalls(
   { sources, heldSeconds, batch }: GenerationReport,
   settings: Omit<GenerateRequest, 'documentIds'>,

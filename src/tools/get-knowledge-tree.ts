@@ -8,7 +8,7 @@ import { defineTool } from './tool.ts';
 /** How many folders are shown at once. */
 const MAXIMUM_FOLDERS = 200;
 
-/** Where articles are, and which of them an agent answers from. */
+/** The folders of articles, and those that an agent answers from. */
 export const getKnowledgeTree = defineTool({
   name: 'get_knowledge_tree',
   title: 'Get Knowledge folders',

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { isInFlight, isStuck, stateOf } from '../engine/job-states.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 
-/** What to do about an item, by the name of its hint. An answer has each advice once. */
+/** Advice about an item, by the name of its hint. An answer has each advice once. */
 const ADVICE = {
   needs_login: 'The page needs a login, which Fini does not have: make it public, or leave it out.',
   page_missing: 'The page does not exist: check its URL, or leave it out.',
@@ -64,7 +64,7 @@ export function hintsOf(
   return [...counts].map(([hint, count]) => ({ hint, advice: ADVICE[hint], count }));
 }
 
-/** Whether ingesting again may succeed. */
+/** True if ingesting again may succeed. */
 export function mayPass(hint: HintName | undefined): boolean {
   return hint !== undefined && MAY_PASS.has(hint);
 }

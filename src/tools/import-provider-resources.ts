@@ -22,7 +22,7 @@ import { boundedResource } from './resource.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
-/** What a call need not say. */
+/** Defaults of the input, which a proposed call leaves out. */
 const DEFAULTS = { all: false, english: true, dryRun: false };
 
 /** How an item stands before it is imported, or if it cannot be. */
@@ -35,7 +35,7 @@ const STATUSES = [
   'unregistered',
 ] as const;
 
-/** What names a provider's item. */
+/** A name of a provider's item. */
 const externalId = trimmed.min(1).register(textMeanings, {
   kind: 'externalId',
   one: "a provider's own ID, or an item's URL",
@@ -227,7 +227,7 @@ function choiceOf({
   return externalIds === undefined ? { all: true } : { externalIds };
 }
 
-/** What was found and selected. */
+/** The message about what was found and selected. */
 function planText(plan: ImportPlan, choice: Choice): string {
   const { listed, toAdd, known, notFound, searchedInPart, unreadable } = plan;
   const isNothing = toAdd.length + known.length === 0;
@@ -321,7 +321,7 @@ function otherNames(notFound: readonly string[], { provider, english }: Input): 
   return [...calls, ...callForItems('refresh_sources', 'documentIds', documentIds, why)];
 }
 
-/** What happened besides the report, and how to continue. */
+/** Sentences about what happened besides the report, and how to continue. */
 function afterImport(
   { unregistered, registered, trouble }: ImportResult,
   input: Input,

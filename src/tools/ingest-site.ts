@@ -31,7 +31,7 @@ const globs = listOf(
 
 /** The most pages of a site, if the call does not say. */
 const DEFAULT_LIMIT = 250;
-/** What a call need not say. */
+/** Defaults of the input, which a proposed call leaves out. */
 const DEFAULTS = { limit: DEFAULT_LIMIT, english: true, dryRun: false };
 
 /** Crawls, filters, queues and waits. */
@@ -153,7 +153,7 @@ function planText({ urls, pages, leftOut, unusable }: SitePlan): string {
   return `${plural(pages.length + unusable.length, 'page')} found, ${urls.length} selected${why}.`;
 }
 
-/** Whether anything is queued, and why not. */
+/** The sentence that says if anything is queued, and why not. */
 function outcomeText(plan: SitePlan, dryRun: boolean): string {
   const { urls, pages, idle } = plan;
   if (plan.isTooMuchWork) {
@@ -167,7 +167,7 @@ function outcomeText(plan: SitePlan, dryRun: boolean): string {
   return dryRun ? 'Nothing is queued yet.' : '';
 }
 
-/** What else there is to know of the globs and the crawl. */
+/** Further sentences about the globs and the crawl. */
 function detailsText(plan: SitePlan): string {
   const { pages, idle, endedAt, message } = plan;
   return paragraph(

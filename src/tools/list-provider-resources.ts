@@ -11,7 +11,7 @@ import { defineTool } from './tool.ts';
 /** How many titles a search that finds nothing names. */
 const NAMED_TITLES = 10;
 
-/** What a call need not say. */
+/** Defaults of the input, which a proposed call leaves out. */
 const DEFAULTS = { limit: 100, offset: 0 };
 
 /** Shows what a connected provider has that Fini does not. */
@@ -121,7 +121,7 @@ function nothingListed(provider: Provider, unreadable: number): string {
     : `Everything that Fini can access in ${provider} is already in Fini, or it cannot access anything there.`;
 }
 
-/** What there is instead of what was searched for, so that the next search may find it. */
+/** Other titles than the one that was searched for, so that the next search may find something. */
 function nothingFound(search: string, resources: readonly ProviderResource[]): string {
   const titles = resources.slice(0, NAMED_TITLES).map((resource) => quoted(shownTitle(resource)));
   const left = resources.length - titles.length;

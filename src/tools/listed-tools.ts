@@ -33,7 +33,7 @@ export function barriersTo(tool: CatalogEntry, kind: ServerKind): readonly Barri
   return barriers;
 }
 
-/** Whether a client's access token lacks the scope that a tool needs. */
+/** True if a client's access token lacks the scope that a tool needs. */
 export function lacksScope(tool: CatalogEntry, { withoutScope }: ServerKind): boolean {
   return withoutScope !== undefined && tool.kind !== 'reads';
 }

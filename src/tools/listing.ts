@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { tools } from './all-tools.ts';
 import type { Tool } from './tool.ts';
 
-/** What the SDK's types know of a listed schema. */
+/** A listed schema, as far as the SDK's types know it. */
 const objectSchema = z.looseObject({ type: z.literal('object') });
 
 /**
@@ -51,7 +51,7 @@ function listed({ name, title, kind, scope, ...tool }: Tool, description: string
 /** Every tool as clients list it. The build replaces this module by what it comes to. */
 export const listing = tools.map((tool) => listed(tool, tool.description));
 
-/** What only reads, for a server that cannot ingest: in words that name no tool that does. */
+/** The tools that only read, for a server that cannot ingest: their words name no tool that does. */
 export const readOnlyListing = tools
   .filter(({ kind }) => kind === 'reads')
   .map((tool) => listed(tool, tool.readOnlyDescription ?? tool.description));

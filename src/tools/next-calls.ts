@@ -7,7 +7,7 @@ export interface NextCall {
   readonly tool: string;
   /** Everything the call needs; nothing is left to be filled in. */
   readonly arguments: Readonly<Record<string, unknown>>;
-  /** What the call does, as an order: "Wait for the 12 unfinished sources". No full stop. */
+  /** An order that says what the call does: "Wait for the 12 unfinished sources". No full stop. */
   readonly why: string;
 }
 

@@ -8,7 +8,7 @@ import { queuedAfterInput } from './fields.ts';
 import { callForItems, type NextCall } from './next-calls.ts';
 import { isLost, retriable } from './reported-source.ts';
 
-/** What a call queued, as far as another call needs it to queue the same. */
+/** A request that queued, as far as another call needs it to queue the same. */
 export type Queueing = Omit<IngestRequest, 'documentIdsToAdd'>;
 
 /**

@@ -3,7 +3,7 @@ import { now } from '../clock.ts';
 import type { WaitProgress } from '../engine/wait.ts';
 import { plural } from '../text.ts';
 
-/** What a progress notification says. */
+/** The content of a progress notification. */
 export interface ProgressUpdate {
   /** Strictly increases. */
   readonly progress: number;

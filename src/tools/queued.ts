@@ -7,7 +7,7 @@ import type { NextCall } from './next-calls.ts';
 
 /* What the tools that queue without waiting say of what they queued. */
 
-/** What they answer. */
+/** Fields of their answers. */
 export const queuedShape = {
   batch: batchOutput,
   queuedAfter: z.string().optional().describe('For wait_for_sources with ids.'),

@@ -15,7 +15,7 @@ export function hintOn(source: ReportedSource): HintName | undefined {
   return current === null ? undefined : hintFor(current);
 }
 
-/** Whether a source's job is lost, so that waiting for it does not help. */
+/** True if a source's job is lost, so that waiting for it does not help. */
 export function isLost(source: ReportedSource): boolean {
   const current = currentRecord(source);
   return source.state === 'unfinished' && current !== null && isStuck(current);

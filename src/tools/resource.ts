@@ -3,7 +3,7 @@ import { shownTitle } from '../engine/import.ts';
 import type { ProviderResource } from '../fini/provider-tree.ts';
 import { bounded, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 
-/** What an item is whose provider does not say so that anybody could see it. */
+/** The MIME type of an item whose provider names none that can be shown. */
 const UNSAID_MIME_TYPE = 'text/html';
 
 /** A provider's page or article, as list gives it and register takes it. */

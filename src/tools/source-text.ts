@@ -3,7 +3,7 @@ import { cut, tidied } from '../text.ts';
 /** The longest part of a source's text that is shown at once, in characters of up to three bytes. */
 export const MAXIMUM_CHARACTERS = 16_000;
 
-/** What stands between two paragraphs, in characters: many short ones fill a text, too. */
+/** Characters between two paragraphs: many short ones fill a text, too. */
 const SEPARATOR_LENGTH = 2;
 
 /** The first paragraphs that fit, always one at least, which is cut where it is too long alone. */

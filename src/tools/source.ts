@@ -29,7 +29,7 @@ export const sourceShape = {
   jobId: z.string().optional().describe('The job ID, while the job is running.'),
 };
 
-/** What a tool shows of a record: everything bounded, the text counted. */
+/** A record as tools show it: everything bounded, the text counted. */
 export function sourceOutput(document: FiniDocument) {
   const status = statusOf(document);
   const jobStatus = shown(document.linkedJobStatus, WORD_LENGTH);

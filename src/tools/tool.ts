@@ -8,7 +8,7 @@ import { type Explanation, type NextCall, nextCallsSchema } from './next-calls.t
 import type { ProgressReporter } from './progress.ts';
 import { renderText } from './render.ts';
 
-/** What kind of server a client finds. It decides which tools are listed, and what texts may say. */
+/** The kind of server that a client finds. It decides which tools are listed, and what texts may say. */
 export interface ServerKind {
   /** Offers only the tools that change nothing. */
   readonly readOnly: boolean;
@@ -26,7 +26,7 @@ export interface ServerKind {
   readonly withoutScope?: string | undefined;
 }
 
-/** What the server gives every tool. */
+/** Dependencies of every tool. */
 export interface ToolDependencies {
   /** @throws {MissingKeyError} */
   readonly workspace: () => Workspace | Promise<Workspace>;
@@ -39,24 +39,24 @@ export interface ToolDependencies {
 /** The levels of MCP's log that this server uses, the least first. */
 export type ClientLogLevel = 'info' | 'warning';
 
-/** Whether the person agreed; `unasked` where the client cannot ask, `unanswered` where asking failed. */
+/** The person's answer; `unasked` where the client cannot ask, `unanswered` where asking failed. */
 export type Confirmation = 'agreed' | 'declined' | 'unasked' | 'unanswered';
 
-/** What a person is asked. */
+/** A question to a person. */
 export interface Question {
   readonly message: string;
   /** All that is agreed to, as JSON can have it: the message may show only a part of it. */
   readonly subject: unknown;
 }
 
-/** What a tool's handler gets besides its input. */
+/** Everything that a tool's handler gets besides its input. */
 export interface ToolContext extends Workspace {
   /** Until when the call works, and the signal that the client's cancel aborts. */
   readonly call: Deadline;
   readonly progress: ProgressReporter;
   /** How long a call may wait whose client asks for no progress, in seconds; null if it does ask. */
   readonly silentSeconds: number | null;
-  /** Whether the client can call a tool here, so that next steps name only what is there. */
+  /** True if the client can call a tool here, so that next steps name only what is there. */
   readonly canCall: (tool: string) => boolean;
   /** Tells the client what happens, where it asked for that level. */
   readonly log: (level: ClientLogLevel, data: Record<string, unknown>) => void;
@@ -77,9 +77,9 @@ export interface ToolFacts {
   readonly description: string;
   /** The same for a server that cannot ingest, where `description` names tools that do. */
   readonly readOnlyDescription?: string;
-  /** What it may do, which decides with which flags it is listed. */
+  /** The kind of its effect, which decides with which flags it is listed. */
   readonly kind: 'reads' | 'writes' | 'deletes' | 'publishes';
-  /** What a key needs so that all of it works. */
+  /** The scope that a key needs so that all of it works. */
   readonly scope: 'read' | 'write' | 'read and write';
   /** The same call again does no more than the first. */
   readonly idempotent: boolean;
@@ -109,11 +109,11 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
   ) => Promise<Answer<z.output<Output>>>;
   /** The call that shows the items that an answer has no room for. */
   readonly showOmitted?: (output: z.output<Output>, input: z.output<Input>) => NextCall | undefined;
-  /** Whether the output tells of a failure as a whole. */
+  /** True if the output tells of a failure as a whole. */
   readonly isError?: (output: z.output<Output>, input: z.output<Input>) => boolean;
 }
 
-/** What a tool answers. */
+/** The answer of a tool. */
 export interface ToolAnswer {
   readonly output: Record<string, unknown>;
   readonly text: string;
