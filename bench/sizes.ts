@@ -44,7 +44,7 @@ export async function measureSizes(): Promise<string[][]> {
     ),
   );
   const listed = await server.call('list_sources');
-  rows.push(row(`list_sources, the first ${listed.structuredContent.documents.length}`, listed));
+  rows.push(row(`list_sources, the first ${listed.structuredContent.sources.length}`, listed));
   rows.push(
     row(
       'get_source',
