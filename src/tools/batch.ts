@@ -99,7 +99,7 @@ export async function completedIn(
   const rest = completed.slice(MAXIMUM_DRAFTED);
   const others = [
     unfinished.length > 0 ? `${unfinished.length} unfinished` : '',
-    failed.length > 0 ? `${failed.length} failed` : '',
+    failed.length > 0 ? `${failed.length} not ingested` : '',
     unseen.length > 0 ? `${unseen.length} not found among the newest sources` : '',
     rest.length > 0 ? `${rest.length} completed beyond the first ${MAXIMUM_DRAFTED}` : '',
   ].filter((part) => part !== '');
@@ -109,7 +109,9 @@ export async function completedIn(
   );
   const nextCalls = [
     ...(unfinished.length > 0 ? [wait] : []),
-    ...(failed.length > 0 ? [listCall(handle, 'See what failed and why', 'failed')] : []),
+    ...(failed.length > 0
+      ? [listCall(handle, 'See why sources of the batch were not ingested', 'failed')]
+      : []),
     ...(unseen.length > 0 ? [listCall(handle, 'See what has completed', 'completed')] : []),
   ];
   const left = others.length > 0 ? `Left out of the batch: ${others.join(', ')}.` : '';

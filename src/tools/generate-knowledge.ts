@@ -69,7 +69,7 @@ export const generateKnowledge = defineTool({
         .string()
         .max(INSTRUCTIONS_LENGTH)
         .optional()
-        .describe('What to heed while writing, in words.'),
+        .describe('Instructions for the writing.'),
       /** Operations that generation is limited to. */
       restrictedOps: z
         .array(z.enum(GENERATION_OPERATIONS))
@@ -184,7 +184,7 @@ function messageOf(report: GenerationReport, canPublish: boolean): string {
       ? `What may already be generating can be queued again in ${Math.ceil(heldSeconds)} s, if there is no draft by then.`
       : '',
     counts.drafted > 0
-      ? `Drafts are not live: a person must review them${canPublish ? ', and agree to their being published' : ' and publish them in the Fini dashboard'}.`
+      ? `Drafts are not live: a person must review them${canPublish ? ', and agree before they are published' : ' and publish them in the Fini dashboard'}.`
       : '',
   );
 }

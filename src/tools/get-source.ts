@@ -94,7 +94,8 @@ export const getSource = defineTool({
       ),
       nextCalls: [
         ...(nextOffset === undefined ? [] : [readOn]),
-        ...(status === 'running' ? [wait] : []),
+        // Waiting for a lost job does not help.
+        ...(status === 'running' && source.hint === undefined ? [wait] : []),
       ],
       offset,
       nextOffset,

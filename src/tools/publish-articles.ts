@@ -81,7 +81,7 @@ export const publishArticles = defineTool({
         message:
           count === 0
             ? 'Nothing can be published. Each has a reason.'
-            : `Nothing was published yet. ${plural(count, 'draft')} of ${ids.length} can be published. Show the person what that changes.`,
+            : `Nothing has been published yet. ${plural(count, 'draft')} of ${ids.length} can be published. Show the person what that changes.`,
         nextCalls: [...(count === 0 ? [] : [publish]), ...callsToCheck(drafts)],
         outcome: 'dry_run' as const,
         articles: showAll(),

@@ -113,7 +113,9 @@ test('drafts of a batch are made from what has completed in it, and from nothing
   const answer = await harness.call('generate_knowledge', { batch });
   expect(urlsOf(answer)).toEqual([page('a')]);
   expect(answer.structured).toMatchObject({ counts: { submitted: 1, drafted: 1 } });
-  expect(answer.structured.message).toContain('Left out of the batch: 1 unfinished, 1 failed.');
+  expect(answer.structured.message).toContain(
+    'Left out of the batch: 1 unfinished, 1 not ingested.',
+  );
   expect(nextCall(answer, 'wait_for_sources')).toEqual({ batch });
 });
 
@@ -123,7 +125,7 @@ test('a batch of which nothing has completed yet queues no drafts, and says how 
   const answer = await harness.call('generate_knowledge', { batch: structured.batch });
   expect(answer.isError).toBe(true);
   expect(answer.text).toMatch(
-    /^Nothing was queued, because no source of this batch is known to have completed\. Left out of the batch: 1 unfinished, 1 failed\./,
+    /^Nothing was queued, because no source of this batch is known to have completed\. Left out of the batch: 1 unfinished, 1 not ingested\./,
   );
   expect(answer.nextCalls).toMatchObject([
     { tool: 'wait_for_sources', arguments: { batch: structured.batch } },

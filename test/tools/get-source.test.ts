@@ -178,3 +178,15 @@ test('a flood of empty paragraphs comes out in bounds', async () => {
   expect(structured.nextOffset).toBe(structured.paragraphs.length);
   expect(text.length).toBeLessThan(12_000);
 });
+
+test('a job that is lost is not waited for', async () => {
+  const pending = { linkedJobStatus: 'PENDING', success: null };
+  const updatedAt = new Date(Date.now() - 20 * 60_000).toISOString();
+  const { id } = harness.sandbox.addDocument({ ...pending, updatedAt });
+  const answer = await harness.call('get_source', { id });
+  expect(answer.structured.sources).toMatchObject([{ hint: 'pending_too_long' }]);
+  expect(answer.nextCalls).toEqual([]);
+  const young = harness.sandbox.addDocument({ ...pending, updatedAt: new Date().toISOString() });
+  const { nextCalls } = await harness.call('get_source', { id: young.id });
+  expect(nextCalls.map(({ tool }) => tool)).toEqual(['wait_for_sources']);
+});

@@ -129,7 +129,7 @@ test('with dryRun it only shows what would be published, and the call that does 
     ...['would_publish', 'not_published'],
   ]);
   expect(structured.message).toMatch(
-    /^Nothing was published yet\. 1 draft of 2 can be published\./,
+    /^Nothing has been published yet\. 1 draft of 2 can be published\./,
   );
   expect(nextCall(answer, 'publish_articles')).toEqual({ articleIds: [id] });
   expect(nextCall(answer, 'list_articles')).toEqual({ type: 'draft' });
