@@ -13,8 +13,8 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
   const connection = { server, kind, dependencies, log: offerLog(server) };
   const explained = explaining(dependencies, kind);
   const listTools = explained(async (_request: unknown, context: ServerContext) => {
-    // The SDK would convert every schema again for each client that asks.
     preloadCalls();
+    // The SDK would convert every schema again for each client that asks.
     const { listing, readOnlyListing } = await loadListing();
     const names = listedNames(kind);
     const reading = new Map(readOnlyListing.map((tool) => [tool.name, tool]));

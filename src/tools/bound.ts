@@ -29,7 +29,7 @@ const URGENCY: readonly unknown[] = [
 
 /** How urgent an item is by its status: the lower, the more. */
 export function urgencyOf(item: unknown): number {
-  const rank = URGENCY.indexOf(isItem(item) ? item.status : undefined);
+  const rank = URGENCY.indexOf(isRecord(item) ? item.status : undefined);
   return rank < 0 ? URGENCY.length : rank;
 }
 
@@ -79,12 +79,13 @@ export function boundedAnswer(
 
 /** A completed source by its name alone, as it was given or as Fini has it; any other item as it is. */
 function shortened(item: unknown): unknown {
-  if (!isItem(item) || item.status !== 'completed') return item;
+  if (!isRecord(item) || item.status !== 'completed') return item;
   const { status, input, originalUrl, id } = item;
   if (input !== undefined) return { status, input };
   return originalUrl === undefined ? { status, id } : { status, originalUrl };
 }
 
-function isItem(item: unknown): item is Record<string, unknown> {
-  return typeof item === 'object' && item !== null;
+/** True if a value is an object and no list. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -58,6 +58,7 @@ export async function answerCall(
   });
   try {
     const workspace = await dependencies.workspace();
+    const names = listedNames(kind);
     const { silentCallSeconds = SILENT_CALL_SECONDS } = dependencies;
     const silentSeconds = token === undefined ? silentCallSeconds : null;
     const seconds = Math.min(
@@ -70,7 +71,7 @@ export async function answerCall(
       call: Deadline.after(seconds * 1000, signal, onPause),
       progress,
       silentSeconds,
-      canCall: (name) => listedNames(kind).has(name),
+      canCall: (name) => names.has(name),
       log: (level, data) => log(extra, level, data),
       confirm: (question, again) => askPerson(server, extra, question, again),
       explain: (error) => explainError(error, kind, made),

@@ -170,7 +170,8 @@ export function explanationOf(
 ): Explanation {
   const explained = explainError(error, kind, call);
   if (explained !== null) {
-    const nextCalls = explained.nextCalls.filter(({ tool }) => listedNames(kind).has(tool));
+    const names = listedNames(kind);
+    const nextCalls = explained.nextCalls.filter(({ tool }) => names.has(tool));
     return { ...explained, nextCalls };
   }
   const reference = randomUUID();

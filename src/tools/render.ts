@@ -1,5 +1,5 @@
 import { jsonText, plural } from '../text.ts';
-import { type Layout, urgencyOf } from './bound.ts';
+import { isRecord, type Layout, urgencyOf } from './bound.ts';
 import type { NextCall } from './next-calls.ts';
 
 /** Sentences of this server. Everything else in an item may come from a web page, so it is quoted. */
@@ -179,10 +179,6 @@ function hintsOf(hints: unknown): Hint[] {
 
 function itemsOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isNextCall(value: unknown): value is NextCall {
