@@ -306,14 +306,14 @@ describe('between tenants', () => {
       const lease = workspaces.lease(A);
       const request = { source: 'web' as const, ...refresh, english: true, baser: false };
       const { signal } = new AbortController();
-      await lease.workspace().ingestion.ingest(request, Deadline.after(20_000, signal));
+      await lease.workspace().ingestion.ingest(request, Deadline.after(20, signal));
       lease.release();
     };
     await queue();
     for (let number = 0; number < 1_100; number += 1)
       workspaces.lease(`fini_made_up_${number}`).release();
     const lease = workspaces.lease(A);
-    const deadline = Deadline.after(1_000, new AbortController().signal);
+    const deadline = Deadline.after(1, new AbortController().signal);
     await lease
       .workspace()
       .ingestion.ingestAndWait(

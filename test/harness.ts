@@ -47,6 +47,9 @@ const CLIENT = { name: 'test', version: '1' };
 /** The version that a server in this process says. */
 const VERSION = '0.0.0';
 
+/** A second of a call's time in this process, in milliseconds: long for a sandbox whose jobs take 50. */
+export const SECOND_MS = 250;
+
 /** A server, its sandbox Fini, and a client connected to it. */
 export interface Harness {
   readonly client: Client;
@@ -128,6 +131,7 @@ function dependenciesOf({ workspaces, log }: Parts) {
   const lease = workspaces.lease();
   const dependencies: ToolDependencies = {
     workspace: lease.workspace,
+    secondMs: SECOND_MS,
     onUnexpectedError: (reference, error) =>
       log('error', 'failed unexpectedly', { reference, error: inspect(error) }),
   };

@@ -313,7 +313,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
       const updates: ProgressUpdate[] = [];
       const progress = new ProgressReporter((update) => updates.push(update));
       const options = {
-        deadline: Deadline.after(timeoutMs, signal),
+        deadline: Deadline.after(timeoutMs / 1000, signal),
         onProgress: progress.update.bind(progress),
       };
       try {
@@ -345,7 +345,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
       const unfinished = report.sources.filter(({ state }) => state === 'unfinished');
       if (unfinished.length === 0 || given.cancelAfterMs !== null) return;
       const options = {
-        deadline: Deadline.after(30, new AbortController().signal),
+        deadline: Deadline.after(0.03, new AbortController().signal),
         onProgress: () => undefined,
       };
       const ids = unfinished.map(({ id }) => id);

@@ -42,7 +42,7 @@ export const EXAMPLES: readonly Example[] = [
     ...WRITES,
   },
   { tool: 'ingest_and_wait', input: { documentIdsToAdd: [PAGE] }, ...WAITS },
-  { tool: 'wait_for_sources', input: { ids: [SOURCE], timeoutSeconds: 5 }, ...READS },
+  { tool: 'wait_for_sources', input: { ids: [SOURCE], timeoutSeconds: 30 }, ...READS },
   { tool: 'ingest_sources', input: { documentIdsToAdd: [PAGE] }, ...WRITES, addsUp: true },
   { tool: 'refresh_sources', input: { documentIds: [SOURCE] }, ...WRITES, addsUp: true },
   { tool: 'list_sources', input: {}, ...READS },
