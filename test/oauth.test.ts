@@ -29,6 +29,7 @@ import {
 } from './harness.ts';
 import { type Issuer, makeKey, now, startIssuer, type TokenParts } from './issuer.ts';
 import { type IdentityProvider, startProvider } from './provider.ts';
+import { REPEATS, SEED } from './random.ts';
 import { connectHttp, initialize, send } from './rpc.ts';
 
 /* The server behind a sign-in: an issuer that signs anything, and a provider in earnest. */
@@ -903,8 +904,8 @@ test('200 clients of two people at once: each finds their own, in their own work
   expect(stderr()).not.toMatch(/fini_workspace|eyJ|"(olga|bob)"/);
 });
 
-test('10,000 requests of any kind crash nothing, are no fault of the server, and learn nothing', {
-  timeout: 120_000,
+test('requests of any kind crash nothing, are no fault of the server, and learn nothing', {
+  timeout: 40_000 + REPEATS * 10_000,
 }, async () => {
   const issuer = await startIssuer(stops);
   const key = 'fini_the_key_of_the_server_itself';
@@ -982,7 +983,7 @@ test('10,000 requests of any kind crash nothing, are no fault of the server, and
   const agent = new Agent({ keepAlive: true, maxSockets: 20 });
   stops.add(() => agent.destroy());
   const statuses = new Map<number, number>();
-  const seen = fc.sample(requests, { numRuns: 10_000, seed: 7 });
+  const seen = fc.sample(requests, { numRuns: 500 * REPEATS, ...SEED });
   const senders = Array.from({ length: 20 }, async (_, index) => {
     for (let next = index; next < seen.length; next += 20) {
       const given = seen[next];
@@ -1006,7 +1007,9 @@ test('10,000 requests of any kind crash nothing, are no fault of the server, and
     }
   });
   await Promise.all(senders);
-  expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 401, 403, 404, 400]));
+  // Few requests may be right by chance.
+  const rare = REPEATS === 1 ? [] : [200];
+  expect([...statuses.keys()]).toEqual(expect.arrayContaining([401, 403, 404, 400, ...rare]));
   expect(await send(url, { body: initialize, headers: bearer(right) })).toMatchObject({
     status: 200,
   });

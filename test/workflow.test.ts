@@ -60,7 +60,7 @@ describe('the workflow does what .ci/run does', () => {
     const names = scripts.map(({ name }) => name);
     expect(names).toEqual(expect.arrayContaining(['run', 'nodes', 'conformance']));
     for (const name of names.filter((name) => name !== 'run')) {
-      expect(local, name).toMatch(new RegExp(`^\\.ci/${name}\\b`, 'm'));
+      expect(local, name).toMatch(new RegExp(`^step ${name} \\.ci/${name}$`, 'm'));
       // Its versions of Node.js are in the matrix.
       if (name !== 'nodes') expect(commands).toContain(`.ci/${name}`);
     }

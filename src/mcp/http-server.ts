@@ -30,7 +30,15 @@ export interface HttpServerOptions
   readonly publicUrl?: string | undefined;
   /** How long an idle connection is kept open, in seconds. */
   readonly keepAliveSeconds: number;
+  /** Other bounds than {@link TIMEOUTS}, for tests that wait for them. */
+  readonly timeouts?: Partial<HttpTimeouts>;
 }
+
+/** Bounds on how long a client takes to send a request, and how often they are checked, in milliseconds. */
+export type HttpTimeouts = Record<
+  'headersTimeout' | 'requestTimeout' | 'connectionsCheckingInterval',
+  number
+>;
 
 /** A running HTTP server. */
 export interface HttpServer {
@@ -51,8 +59,7 @@ type Route = (
 const ENDPOINT = '/mcp';
 /** More connections than one process serves well. */
 const MAXIMUM_CONNECTIONS = 1_000;
-/** How long a client has for its headers and for its whole request, and how often that is checked. */
-const TIMEOUTS = {
+const TIMEOUTS: HttpTimeouts = {
   headersTimeout: 10_000,
   requestTimeout: 60_000,
   connectionsCheckingInterval: 1_000,
@@ -112,7 +119,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     }
   }
 
-  const server = createHttpServer(TIMEOUTS, (request, response) => {
+  const server = createHttpServer({ ...TIMEOUTS, ...options.timeouts }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
       // A client that has gone away is no fault of ours.
       const isGone = request.errored !== null || response.destroyed;
