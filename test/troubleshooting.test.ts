@@ -326,10 +326,24 @@ const causes: Record<string, () => Promise<string>> = {
   'Fini does not extract this content type': () =>
     ofSource({ linkedJobStatus: 'FAILED', error: 'Unsupported content type: video/mp4' }),
   'The page gave no usable content': () => ofSource({ linkedJobStatus: 'COMPLETED' }),
-  'may have expired or lost its permission': () =>
+  'The site refuses to show this page to Fini': () =>
+    ofSource({ linkedJobStatus: 'FAILED', error: 'HTTP 403' }),
+  'The page took too long to load': () =>
+    ofSource({ linkedJobStatus: 'FAILED', error: 'Timeout while loading the page' }),
+  'The site answered with an error': () =>
+    ofSource({ linkedJobStatus: 'FAILED', error: 'HTTP 500' }),
+  'The site could not be reached': () =>
+    ofSource({ linkedJobStatus: 'FAILED', error: 'Host not found' }),
+  'The provider has no such item any more': () =>
     ofSource({ linkedJobStatus: 'FAILED', source: 'notion', error: 'object_not_found' }),
+  'The provider did not answer as it should': () =>
+    ofSource({ linkedJobStatus: 'FAILED', source: 'notion', error: 'HTTP 503' }),
+  'Check that the item opens at the provider': () =>
+    ofSource({ linkedJobStatus: 'FAILED', source: 'notion', error: 'No reason' }),
+  'may have expired or lost its permission': () =>
+    ofSource({ linkedJobStatus: 'FAILED', source: 'notion', error: 'The connection has expired' }),
   'Check that the page opens without a login, is not forbidden by robots.txt and is HTML': () =>
-    ofSource({ linkedJobStatus: 'FAILED', error: 'Failed to fetch page: HTTP 500' }),
+    ofSource({ linkedJobStatus: 'FAILED', error: 'Failed to fetch page' }),
   'Fini reports a status that this server does not know': () =>
     ofSource({ linkedJobStatus: 'PAUSED', success: null }),
 

@@ -11,7 +11,7 @@ const RESOURCE = { externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'te
 /** No error that concerns a single item is longer, whatever Fini says. */
 const LONGEST_ERROR = 1_500;
 /** A read that fails in passing is tried again for as long as the call lasts. */
-const BRIEF = { FINI_WAIT_TIMEOUT_SECONDS: '2' };
+const BRIEF = { FINI_WAIT_TIMEOUT_SECONDS: '4' };
 
 /** Inputs that are as they should be, for this page or for the source with this ID. */
 const right = {
