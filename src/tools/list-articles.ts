@@ -4,10 +4,11 @@ import {
   type ArticleState,
   type ArticleType,
   type ListedArticle,
+  type ListedArticles,
   listArticles as readArticles,
 } from '../engine/article-list.ts';
 import { searchMatcher, shownTitle } from '../engine/import.ts';
-import { paragraph, plural, quoted } from '../text.ts';
+import { paragraph, plural, quoted, quotedMessage } from '../text.ts';
 import { articleOutput, articleShape } from './article.ts';
 import { pageOf } from './list-page.ts';
 import { choiceWords } from './read-input.ts';
@@ -51,8 +52,14 @@ export const listArticles = defineTool({
   outputSchema: z.object({
     total: z.int().describe('How many articles match.'),
     counts: z
-      .object({ draft: z.int(), live: z.int(), published_draft: z.int() })
-      .describe('The same by status.'),
+      .object({
+        draft: z.int(),
+        live: z.int(),
+        published_draft: z.int(),
+        unknown: z.int().describe('Live or a draft: Fini does not tell.'),
+      })
+      .partial()
+      .describe('The same by status; without those whose list is too large to be read.'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     articles: z
       .array(z.object(articleShape))
@@ -66,9 +73,10 @@ export const listArticles = defineTool({
     const page = pageOf(matching, { offset, limit }, ({ article, state }) =>
       articleOutput(article, state),
     );
-    const counts = countsOf(matching);
+    const counts = countsOf(matching, list.unread?.type);
     const isNone = list.articles.length === 0;
     const isEmpty = isNone && list.unreadable === 0 && !list.hasMore;
+    const read = list.unread === null ? type : list.unread.type === 'live' ? 'draft' : 'live';
     const canGenerate = canCall('generate_knowledge');
     const sources = {
       tool: 'list_sources',
@@ -78,12 +86,13 @@ export const listArticles = defineTool({
     return {
       message: paragraph(
         isEmpty
-          ? nothingThere(type, canGenerate)
+          ? nothingThere(read, canGenerate)
           : isNone
             ? 'No articles can be shown.'
             : matching.length === 0
               ? nothingFound(search ?? '', list.articles)
               : countsText(counts),
+        list.unread === null ? '' : unreadText(list.unread),
         page.pastEnd,
         list.unreadable > 0 ? `${plural(list.unreadable, 'article')} without an ID left out.` : '',
         list.hasMore
@@ -92,7 +101,7 @@ export const listArticles = defineTool({
       ),
       nextCalls: [
         ...page.nextCalls('list_articles', input, 'article'),
-        ...(isEmpty && type !== 'live' && canGenerate ? [sources] : []),
+        ...(isEmpty && read !== 'live' && canGenerate ? [sources] : []),
       ],
       total: matching.length,
       counts,
@@ -112,19 +121,36 @@ function searchedTitle({ article }: ListedArticle) {
   return { title: (article.title ?? '').slice(0, SEARCHED_LENGTH), path: [], originalUrl: '' };
 }
 
-/** How many articles there are of each status. */
-type Counts = Readonly<Record<ArticleState, number>>;
+/** How many articles there are of each status; undefined where nobody knows. */
+type Counts = Readonly<Partial<Record<ArticleState, number>>>;
 
-function countsOf(articles: readonly ListedArticle[]): Counts {
-  const counts = { draft: 0, live: 0, published_draft: 0 };
+function countsOf(articles: readonly ListedArticle[], unread: ArticleType | undefined): Counts {
+  const counts = { draft: 0, live: 0, published_draft: 0, unknown: 0 };
   for (const { state } of articles) counts[state] += 1;
-  return counts;
+  const { draft, live, published_draft, unknown } = counts;
+  return {
+    ...(unread !== 'draft' && { draft, published_draft }),
+    ...(unread !== 'live' && { live }),
+    ...(unknown > 0 && { unknown }),
+  };
+}
+
+/** Says which list could not be read, beside the other one. */
+function unreadText({ type, error }: NonNullable<ListedArticles['unread']>): string {
+  const articles = type === 'live' ? 'Live articles' : 'Drafts';
+  return `${articles} are not listed, and how many there are is unknown: ${quotedMessage(error)}. They are in the Fini dashboard.`;
 }
 
 /** "2 drafts waiting for review, 30 live articles." */
-function countsText({ draft, live, published_draft: published }: Counts): string {
+function countsText({
+  draft = 0,
+  live = 0,
+  published_draft: published = 0,
+  unknown = 0,
+}: Counts): string {
   const parts = [
     draft > 0 ? `${plural(draft, 'draft')} waiting for review` : '',
+    unknown > 0 ? `${plural(unknown, 'article')} that may be live or drafts` : '',
     live > 0 ? plural(live, 'live article') : '',
     published > 0 ? `${plural(published, 'published draft')} (no longer waiting)` : '',
   ];
