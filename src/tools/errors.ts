@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { GenerationError, SourcesNotReady } from '../engine/drafts.ts';
+import { GenerationError, NoFolders, SourcesNotReady } from '../engine/drafts.ts';
 import { IngestionError } from '../engine/ingest.ts';
 import { WaitEnded } from '../fini/deadline.ts';
 import { FiniError, MissingKeyError, type Operation, type Scope } from '../fini/errors.ts';
@@ -150,6 +150,7 @@ export function explainError(
   }
   if (error instanceof UnusableBatch) return said(error.message, error.nextCalls);
   if (error instanceof SourcesNotReady) return notReady(error, kind, call);
+  if (error instanceof NoFolders) return noFolders(error, call);
   if (error instanceof GenerationError) {
     const cause = causeOf(error.cause, error.doubtful.length > 0, kind, call);
     return cause && explainGeneration(error, cause, call);
@@ -301,6 +302,21 @@ function notReady(
       ...(absent.length > 0
         ? [{ tool: 'list_sources', arguments: {}, why: 'See the IDs of sources' }]
         : []),
+    ],
+  );
+}
+
+/** Advice where there are no folders to write articles into. */
+function noFolders({ botId }: NoFolders, call: FailedCall | undefined): Explanation {
+  const [what, how] =
+    botId === undefined
+      ? ['This workspace has no folders', 'create folders']
+      : ['No folder is assigned to this agent', 'assign folders to it'];
+  return said(
+    `Nothing was queued. ${what}, and without one no draft can be made. Ask the person to ${how} under Knowledge in the Fini dashboard, then call again. The folder tree is a snapshot: it may not show new folders yet.`,
+    [
+      { tool: 'get_knowledge_tree', arguments: {}, why: 'See the folders of the workspace' },
+      ...again(call, 'Generate once there are folders'),
     ],
   );
 }
