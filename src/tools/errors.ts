@@ -392,9 +392,6 @@ function requestLess(task: Operation, call: FailedCall | undefined): string {
   if (task === 'crawl links') return 'Pass a smaller limit.';
   if (task === 'get articles') return 'Ask for fewer articles at once.';
   if (call?.tool === 'list_sources') return 'Pass a smaller limit, or a filter.';
-  if (call?.tool === 'list_articles' && call.arguments.type === undefined) {
-    return 'Pass type, live or draft, for a part of the list.';
-  }
   return 'No call can ask for less: look in the Fini dashboard.';
 }
 
