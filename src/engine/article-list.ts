@@ -47,7 +47,7 @@ export async function readStates(
   try {
     const list = await fini.listArticles({ type: 'draft' }, call.atMost(LOOK_SECONDS));
     const drafts = new Map(list.articles.map((draft) => [draft.id.toLowerCase(), draft]));
-    // Of a part of the list, only what is in it says something.
+    // A list that is not whole says nothing of an article that is not in it.
     const others = list.unreadable > 0 || list.hasMore === true ? 'unknown' : 'live';
     for (const id of untold) {
       const draft = drafts.get(id);

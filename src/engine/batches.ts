@@ -25,7 +25,7 @@ export interface Batch {
    * of an earlier job. Null if nothing tells.
    */
   readonly queuedAfter: number | null;
-  /** What the jobs of a batch of drafts were limited to. */
+  /** The limits of the jobs of a batch of drafts. */
   readonly limits?: GenerationLimits;
 }
 

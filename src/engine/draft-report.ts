@@ -9,7 +9,7 @@ import type { EndedEarly, Wait } from './wait.ts';
 /** How generating from a source ended. */
 export type DraftState = 'drafted' | 'nothing_made' | 'failed' | 'unfinished' | 'unqueued';
 
-/** Whether there are folders to write articles into. */
+/** Says whether there are folders to write articles into. */
 export type FolderState = 'some' | 'none' | 'unknown';
 
 /** A source as the report of a generation has it. */

@@ -137,7 +137,7 @@ interface DraftWait {
   /** Sources for which Fini queued a job without telling its ID. */
   readonly jobless: Set<string>;
   readonly limits: GenerationLimits;
-  /** Whether there are folders, as the call found it before it queued; null if it has not looked. */
+  /** Says whether the call found folders; null if it has not looked. */
   folders: FolderState | null;
 }
 

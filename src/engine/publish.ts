@@ -30,7 +30,7 @@ export type RequiredField =
 export type Obstacle = 'not_found' | 'live' | 'published' | 'incomplete' | 'sent' | 'same_original';
 
 /**
- * What only a person can want of a publication:
+ * A reason why only a person can want a publication:
  * - `original_changed`, `original_gone`: it would undo what happened since the draft was made;
  * - `original_unclear`: it may, since the versions cannot be compared;
  * - `twin`: another draft of the same call has the same title and text, so the same article would be live

@@ -67,7 +67,7 @@ export const GENERATION_OPERATIONS = [
 /** Something that generation may do: a new article, an update of the best match, or nothing. */
 export type GenerationOperation = (typeof GENERATION_OPERATIONS)[number];
 
-/** What generation is limited to. */
+/** The limits of generation. */
 export interface GenerationLimits {
   /** Left out, generation may do anything. */
   readonly restrictedOps?: readonly GenerationOperation[] | undefined;

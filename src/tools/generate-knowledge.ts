@@ -163,7 +163,7 @@ function draftRow(source: ReportedDraft, folders: FolderState) {
   };
 }
 
-/** What a person should know of a draft before reviewing it. */
+/** Names what a person should know of a draft before reviewing it. */
 function warningsOf({ draft, isAllowed }: ReportedDraft): string[] {
   if (draft === undefined) return [];
   if (draft === null) return ['Fini does not find it: look for it among the drafts in a minute.'];

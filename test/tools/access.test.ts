@@ -65,7 +65,7 @@ describe.each(['read', 'write'] as const)('a key with the scope %s alone', (held
     '%s says if that is too little',
     async (tool, { needs, input, flag }) => {
       const { call, sandbox } = harnessWith(`the scope ${held} alone`);
-      // Where nobody can be asked, publishing shows what it would do before it writes.
+      // Publishing writes nothing before it has shown what it would do.
       const [shown] =
         flag === '--allow-publish' ? nextCallsOf(await call(tool, { ...input }), tool) : [];
       const before = { requests: sandbox.requests.length, documents: sandbox.documents().length };
