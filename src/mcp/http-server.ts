@@ -9,7 +9,7 @@ import { inspect } from 'node:util';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
 import type { ProxySettings } from '../fini/connections.ts';
 import { hostnameOf, isWildcard, nameOf } from '../hosts.ts';
-import { failureText } from '../tools/errors.ts';
+import { failureText } from '../tools/explain-error.ts';
 import { logAccess, type Summary } from './access-log.ts';
 import type { AccessRules } from './http-access.ts';
 import { answerJson, answerRefusal, HttpRefusal } from './http-refusal.ts';
