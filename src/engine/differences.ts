@@ -1,5 +1,5 @@
 import type { FiniArticle } from '../fini/schemas.ts';
-import { fieldText } from './article-list.ts';
+import { articleFieldText } from './article-list.ts';
 
 /**
  * A change that publishing a draft makes in one part of its live article. If nothing goes and nothing
@@ -48,15 +48,15 @@ interface Part {
 function partsOf(article: FiniArticle): Part[] {
   const { title, mainKnowledge, agentInstruction, questions, keywords, escalation } = article;
   const { parentFolderId, active } = article;
-  const one = (value: unknown) => (value === null || value === '' ? [] : [fieldText(value)]);
+  const one = (value: unknown) => (value === null || value === '' ? [] : [articleFieldText(value)]);
   const paragraphs = (mainKnowledge ?? '').split('\n').map((line) => line.trim());
   const parts: Omit<Part, 'whole'>[] = [
     { part: 'title', items: one(title) },
     { part: 'folder', items: one(parentFolderId) },
     { part: 'text', items: paragraphs.filter((line) => line !== '') },
     { part: 'agent instruction', items: one(agentInstruction) },
-    { part: 'questions', items: questions.map(fieldText) },
-    { part: 'keywords', items: keywords.map(fieldText) },
+    { part: 'questions', items: questions.map(articleFieldText) },
+    { part: 'keywords', items: keywords.map(articleFieldText) },
     { part: 'escalation', items: one(escalation) },
     { part: 'active', items: one(active) },
     { part: 'in the help center', items: one(article.public) },

@@ -9,7 +9,7 @@ import { forEachAtOnce } from './concurrency.ts';
 import { inputKey } from './identity.ts';
 import { type Ingestion, IngestionError } from './ingest.ts';
 import { isInFlight, stateOf } from './job-states.ts';
-import { pagesOf } from './list.ts';
+import { sourcePages } from './list.ts';
 import type { Report } from './source-report.ts';
 import type { WaitOptions } from './wait.ts';
 
@@ -259,7 +259,7 @@ async function* sourcesOf(
 ): AsyncGenerator<readonly FiniDocument[]> {
   const filters = { source: provider };
   try {
-    for await (const { documents } of pagesOf(fini, call, filters)) {
+    for await (const { documents } of sourcePages(fini, call, filters)) {
       // An API may ignore a filter that it does not know.
       yield documents.filter(({ source }) => source === provider);
       if (isOver(call)) return;

@@ -3,7 +3,7 @@ import { type Deadline, WaitEnded } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
 import { MemoryStore } from '../store/memory-store.ts';
-import { articleStateOf, listArticles } from './article-list.ts';
+import { articleStateOf, readArticles } from './article-list.ts';
 import { inputKey } from './identity.ts';
 import { Memory } from './memory.ts';
 import { mayBeCarriedOut, type RecentRequest } from './recent.ts';
@@ -208,7 +208,7 @@ export class Publishing {
   async #statesOf(articles: readonly FiniArticle[], call: Deadline) {
     const states = new Map(articles.map((one) => [one.id.toLowerCase(), articleStateOf(one)]));
     if ([...states.values()].includes('live')) {
-      const listed = await listArticles(this.#fini, undefined, call);
+      const listed = await readArticles(this.#fini, undefined, call);
       for (const { article, state } of listed.articles) {
         const id = article.id.toLowerCase();
         if (states.get(id) === 'live') states.set(id, state);

@@ -2,7 +2,7 @@ import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import type { Shelf, Store } from '../store/store.ts';
 import { type Baseline, isFresh } from './freshness.ts';
-import { inputKey, looseKey, matchRecords, namesOf } from './identity.ts';
+import { inputKey, looseKey, matchRecords, namesOfSource } from './identity.ts';
 import { DOUBT_MS, isInFlight, JOB_LOST_MS, type Processing, UNNAMED_MS } from './job-states.ts';
 import type { Look } from './look.ts';
 
@@ -215,7 +215,7 @@ export class Recent {
     let isNews = false;
     for (const document of records) {
       if (!ids.has(document.id)) continue;
-      for (const name of namesOf(document)) {
+      for (const name of namesOfSource(document)) {
         const key = name === null ? '' : inputKey(name);
         if (!inputs.has(key) || idOf[key] === document.id) continue;
         idOf[key] = document.id;
@@ -240,7 +240,7 @@ export class Recent {
     }
     // By whatever name the next call has for it.
     for (const record of request.before) {
-      for (const name of namesOf(record)) if (name !== null) idOf[inputKey(name)] = record.id;
+      for (const name of namesOfSource(record)) if (name !== null) idOf[inputKey(name)] = record.id;
     }
     const names = [...request.inputs.map(inputKey), ...ids, ...Object.keys(idOf)];
     const forgottenAt = Date.now() + milliseconds;

@@ -48,10 +48,10 @@ export function summarize(body: unknown): Summary {
   const methods = messages.map((message) => fieldOf(message, 'method'));
   const calls = messages.filter((_message, index) => methods[index] === 'tools/call');
   const tools = calls.map((message) => fieldOf(fieldOf(message, 'params'), 'name'));
-  return { method: namesIn(methods), tool: namesIn(tools) };
+  return { method: loggedNames(methods), tool: loggedNames(tools) };
 }
 
-function namesIn(values: readonly unknown[]): string | undefined {
+function loggedNames(values: readonly unknown[]): string | undefined {
   const names = new Set(values.filter((value) => typeof value === 'string').map(logged));
   return names.size === 0 ? undefined : [...names].join(', ');
 }

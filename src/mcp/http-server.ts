@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
 import type { ProxySettings } from '../fini/connections.ts';
-import { hostnameOf, isWildcard, nameOf } from '../hosts.ts';
+import { hostnameOf, isWildcard, urlHostOf } from '../hosts.ts';
 import { failureText } from '../tools/explain-error.ts';
 import { logAccess, type Summary } from './access-log.ts';
 import type { AccessRules } from './http-access.ts';
@@ -177,7 +177,7 @@ function notHere(
 
 /** The address to listen on and the public URL are names that one may ask under, too. */
 function rulesOf({ host, publicUrl = '', ...rules }: HttpServerOptions): AccessRules {
-  const names = [isWildcard(host) ? null : nameOf(host), hostnameOf(publicUrl)];
+  const names = [isWildcard(host) ? null : urlHostOf(host), hostnameOf(publicUrl)];
   const allowedHosts = [...rules.allowedHosts, ...names.filter((name) => name !== null)];
   return { ...rules, allowedHosts };
 }

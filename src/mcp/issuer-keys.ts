@@ -24,7 +24,7 @@ const UNKNOWN_KEY_PAUSE_MS = 10_000;
 /** How long the provider has for everything that one read needs, in milliseconds. */
 const READ_TIMEOUT_MS = 5_000;
 /** The longest answer that is read, in bytes, and the most keys that are taken from it. */
-const MAXIMUM_ANSWER_BYTES = 512 * 1024;
+const MAXIMUM_ISSUER_ANSWER_BYTES = 512 * 1024;
 const MAXIMUM_KEYS = 100;
 /** How often the log repeats the same failure, in milliseconds. */
 const SAME_FAILURE_PAUSE_MS = 60_000;
@@ -129,8 +129,8 @@ export class IssuerKeys {
 
 /** @throws if no metadata or no keys are found, with a message that says why. */
 async function readKeySet({ issuer, proxy }: IssuerOptions, signal: AbortSignal) {
-  const jwksUrl = await discover(issuer, (url) => readJson(url, proxy, signal));
-  const { keys } = keySetSchema.parse(await readJson(jwksUrl, proxy, signal));
+  const jwksUrl = await discover(issuer, (url) => fetchJson(url, proxy, signal));
+  const { keys } = keySetSchema.parse(await fetchJson(jwksUrl, proxy, signal));
   const usable = keys.slice(0, MAXIMUM_KEYS).flatMap((key) => keySchema.safeParse(key).data ?? []);
   if (usable.length === 0) throw new Error(`There is no public key at ${jwksUrl.href}.`);
   return { keys: usable };
@@ -171,7 +171,7 @@ function metadataUrls(issuer: string): URL[] {
 }
 
 /** Reads JSON that is bounded in size and, by the signal, in time. Redirects are not followed. */
-async function readJson(url: URL, proxy: ProxySettings, signal: AbortSignal): Promise<unknown> {
+async function fetchJson(url: URL, proxy: ProxySettings, signal: AbortSignal): Promise<unknown> {
   signal.throwIfAborted();
   const connections = new Connections(url.origin, proxy);
   // undici heeds a signal only once it is connected.
@@ -199,7 +199,7 @@ async function exchange(url: URL, connections: Connections, signal: AbortSignal)
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > MAXIMUM_ANSWER_BYTES) throw new Error('the answer is too large');
+    if (bytes > MAXIMUM_ISSUER_ANSWER_BYTES) throw new Error('the answer is too large');
     chunks.push(chunk);
   }
   const json: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));

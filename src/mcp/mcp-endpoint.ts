@@ -15,7 +15,7 @@ import {
   shortHash,
 } from './http-access.ts';
 import { HttpRefusal } from './http-refusal.ts';
-import { acceptOf, readBody, readJson } from './http-request.ts';
+import { acceptOf, readBody, readJsonBody } from './http-request.ts';
 import type { Caller, ResourceServer } from './oauth.ts';
 import { createServer, guarded } from './server.ts';
 
@@ -87,7 +87,7 @@ export class McpEndpoint {
       throw new HttpRefusal(405, NO_SESSIONS, { headers: { allow: 'POST' } });
     }
     const apiKey = apiKeyOf(request);
-    const json = await readJson(request);
+    const json = await readJsonBody(request);
     Object.assign(summary, summarize(json));
     const body = readBody(json);
     if (caller !== undefined) oauth?.checkScopes(caller, body);

@@ -1,7 +1,7 @@
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { bounded, plural, searchKey, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
-import { fittingParagraphs, MAXIMUM_CHARACTERS } from '../tools/source-text.ts';
+import { fittingParagraphs, MAXIMUM_SHOWN_CHARACTERS } from '../tools/source-text.ts';
 import { sourceUri } from '../tools/source-uri.ts';
 
 /* Sources as MCP resources: their texts, read part by part. */
@@ -39,7 +39,7 @@ export async function listSourceResources(
   const last = documents.at(-1)?.id;
   const resources = documents.map((document) => ({
     uri: sourceUri(document.id),
-    name: nameOf(document),
+    name: resourceName(document),
     description: [document.source, document.linkedJobStatus, document.originalUrl]
       .filter((part) => part !== null)
       .map((part) => bounded(part, TITLE_LENGTH))
@@ -62,7 +62,10 @@ export async function readSourceText(
   signal: AbortSignal,
 ): Promise<string> {
   const document = await fini.getSource(id, { signal });
-  const { paragraphs } = fittingParagraphs(document.paragraphs.slice(offset), MAXIMUM_CHARACTERS);
+  const { paragraphs } = fittingParagraphs(
+    document.paragraphs.slice(offset),
+    MAXIMUM_SHOWN_CHARACTERS,
+  );
   const end = offset + paragraphs.length;
   if (paragraphs.length === 0) return emptyText(document);
   if (end >= document.paragraphCount) return paragraphs.join('\n\n');
@@ -120,6 +123,6 @@ function isNamed(typed: string): (document: FiniDocument) => boolean {
   return ({ id, title }) => id.startsWith(beginning) || searchKey(title ?? '').includes(part);
 }
 
-function nameOf({ id, title, originalUrl }: FiniDocument): string {
+function resourceName({ id, title, originalUrl }: FiniDocument): string {
   return bounded(title ?? '', TITLE_LENGTH) || bounded(originalUrl ?? '', TITLE_LENGTH) || id;
 }

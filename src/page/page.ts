@@ -2,7 +2,7 @@ import type { NextCall } from '../tools/next-calls.ts';
 import { applyContext, watchSize } from './appearance.ts';
 import { Host, HostError } from './host.ts';
 import { type Fields, textOf, textsOf } from './narrowing.ts';
-import { afterCall, callsAfter, countsOf, headlineOf, pages } from './table.ts';
+import { afterCall, callsAfter, countByStatus, headlineOf, pages } from './table.ts';
 import { type Overview, readResult, type ToolResult } from './tool-result.ts';
 import { byId, View } from './view.ts';
 
@@ -104,7 +104,7 @@ function start(): void {
     }
     const before = overview?.isPlan === true ? [] : nextCalls;
     show(now, callsAfter(before, call, result.nextCalls));
-    const counts = countsOf(now);
+    const counts = countByStatus(now);
     const unfinished = (counts.get('unfinished') ?? 0) + (counts.get('queued') ?? 0);
     const ending = unfinished === 0 ? 'Done' : `${pages(unfinished)} still running`;
     view.showNotice(`${ending}: ${headlineOf(now)}.`);

@@ -2,7 +2,7 @@ import { now } from '../clock.ts';
 import type { Shelf, Store } from './store.ts';
 
 /** How much is kept, in characters of JSON. Past it the oldest records are forgotten. */
-const MAXIMUM_CHARACTERS = 4_000_000;
+const MAXIMUM_STORED_CHARACTERS = 4_000_000;
 
 /** A record, wherever it is kept. */
 interface Kept {
@@ -56,7 +56,7 @@ export class MemoryStore implements Store {
           this.#kept.add(record);
           this.#characters += characters;
         }
-        while (this.#characters > MAXIMUM_CHARACTERS) this.forgetOldest();
+        while (this.#characters > MAXIMUM_STORED_CHARACTERS) this.forgetOldest();
       },
       delete: async (keys) => keys.forEach(forget),
     };

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { articleStateOf, fieldText } from '../engine/article-list.ts';
+import { articleFieldText, articleStateOf } from '../engine/article-list.ts';
 import { withoutDuplicates } from '../engine/inputs.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
 import {
@@ -138,11 +138,14 @@ function showArticle(article: FiniArticle, offset: number, room: number): ShownA
   return {
     ...articleOutput(article, articleStateOf(article)),
     agentInstruction: shown(agentInstruction, INSTRUCTION_LENGTH),
-    escalation: escalation === null ? undefined : shown(fieldText(escalation), INSTRUCTION_LENGTH),
+    escalation:
+      escalation === null ? undefined : shown(articleFieldText(escalation), INSTRUCTION_LENGTH),
     questions: questions
       .slice(0, SHOWN_ITEMS)
-      .map((item) => bounded(fieldText(item), TITLE_LENGTH)),
-    keywords: keywords.slice(0, SHOWN_ITEMS).map((item) => bounded(fieldText(item), WORD_LENGTH)),
+      .map((item) => bounded(articleFieldText(item), TITLE_LENGTH)),
+    keywords: keywords
+      .slice(0, SHOWN_ITEMS)
+      .map((item) => bounded(articleFieldText(item), WORD_LENGTH)),
     keywordCount: keywords.length,
     textLength: text.length,
     nextOffset: end < text.length ? end : undefined,

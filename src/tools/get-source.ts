@@ -5,7 +5,7 @@ import { batchInput, exactlyOne, idsOfBatch, listCall } from './batch.ts';
 import { sourceId } from './fields.ts';
 import { hintsOf, hintsSchema } from './hints.ts';
 import { sourceOutput, sourceShape } from './source.ts';
-import { fittingParagraphs, MAXIMUM_CHARACTERS } from './source-text.ts';
+import { fittingParagraphs, MAXIMUM_SHOWN_CHARACTERS } from './source-text.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
 /** How much of the text is shown unasked, in characters. */
@@ -66,7 +66,7 @@ export const getSource = defineTool({
     const document = await fini.getSource(id, call);
     const { paragraphCount } = document;
     const offset = part?.offset ?? 0;
-    const budget = part === undefined ? DEFAULT_CHARACTERS : MAXIMUM_CHARACTERS;
+    const budget = part === undefined ? DEFAULT_CHARACTERS : MAXIMUM_SHOWN_CHARACTERS;
     const asked = document.paragraphs.slice(
       offset,
       part === undefined ? undefined : offset + part.limit,

@@ -13,7 +13,7 @@ import { statusOf } from '../engine/list.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { bounded, paragraph, plural, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../text.ts';
-import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
+import { dryRun, provider, timeoutSeconds, trimmed } from './fields.ts';
 import { callForItems, inputFor, type NextCall } from './next-calls.ts';
 import { ingestCalls } from './next-steps.ts';
 import { textMeanings } from './read-input.ts';
@@ -26,7 +26,7 @@ import { waitOptions } from './wait-options.ts';
 const DEFAULTS = { all: false, english: true, dryRun: false };
 
 /** How an item stands before it is imported, or if it cannot be. */
-const STATUSES = [
+const ITEM_STATUSES = [
   'new',
   'running',
   'never_ingested',
@@ -63,7 +63,9 @@ export const importProviderResources = defineTool({
         .optional()
         .describe('Items whose title or path contains this, ignoring case.'),
       /** Chooses by the provider's own IDs. */
-      externalIds: listOf(externalId, 1)
+      externalIds: z
+        .array(externalId)
+        .min(1)
         .optional()
         .describe("Items by the provider's own IDs or their URLs."),
       /** Chooses everything that is not in Fini yet. */
@@ -98,7 +100,7 @@ export const importProviderResources = defineTool({
       .array(
         z.object({
           ...rowShape,
-          status: z.enum([...STATUSES, ...ROW_STATUSES]),
+          status: z.enum([...ITEM_STATUSES, ...ROW_STATUSES]),
           externalId: z.string().optional(),
           path: z.array(z.string()).optional().describe('Titles of its parents, outermost first.'),
         }),

@@ -3,7 +3,7 @@ import { globFaults } from '../engine/glob-faults.ts';
 import { planSite, type SitePlan } from '../engine/site.ts';
 import { paragraph, plural, quoted } from '../text.ts';
 import { crawlText, unusableLinks } from './crawl-texts.ts';
-import { dryRun, listOf, startUrls, timeoutSeconds } from './fields.ts';
+import { dryRun, startUrls, timeoutSeconds } from './fields.ts';
 import { inputFor, type NextCall } from './next-calls.ts';
 import { textMeanings } from './read-input.ts';
 import { listOmitted, outcomeShape, ROW_STATUSES, reportAnswer, rowShape } from './report.ts';
@@ -17,13 +17,14 @@ const SAMPLES = 10;
 const SAMPLED = 1_000;
 
 /** Globs over a page's path or URL; every bad one is named. */
-const globs = listOf(
-  z.string().trim().register(textMeanings, {
-    kind: 'glob',
-    one: 'a glob',
-    many: 'globs of paths, such as "/docs/**"',
-  }),
-)
+const globs = z
+  .array(
+    z.string().trim().register(textMeanings, {
+      kind: 'glob',
+      one: 'a glob',
+      many: 'globs of paths, such as "/docs/**"',
+    }),
+  )
   .superRefine((items, context) => {
     for (const fault of globFaults(items)) context.addIssue(fault);
   })

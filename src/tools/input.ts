@@ -216,7 +216,7 @@ function expected(schema: z.core.$ZodType | undefined): string {
   if (schema instanceof z.ZodEnum) {
     return `one of ${schema.options.map((option) => JSON.stringify(option)).join(', ')}`;
   }
-  if (schema instanceof z.ZodObject) return `an object with ${namesIn(schema).join(', ')}`;
+  if (schema instanceof z.ZodObject) return `an object with ${fieldNames(schema).join(', ')}`;
   if (!(schema instanceof z.ZodArray)) return 'something else';
   const { element } = schema;
   if (!(element instanceof z.ZodObject)) {
@@ -237,7 +237,7 @@ function wholeNumberText({ minValue, maxValue }: z.ZodNumber): string {
     : `a whole number from ${least} to ${most}`;
 }
 
-function namesIn({ shape }: z.ZodObject): string[] {
+function fieldNames({ shape }: z.ZodObject): string[] {
   return Object.keys(shape);
 }
 
@@ -253,7 +253,7 @@ function unknownNames(
   const faults = names.slice(0, SHOWN_NAMES).map((name) => {
     const meant = fieldsMeant(name, schema);
     return meant.length === 0
-      ? `${owner} has no ${quoted(name)}: it takes ${namesIn(schema).join(', ') || 'no input'}.`
+      ? `${owner} has no ${quoted(name)}: it takes ${fieldNames(schema).join(', ') || 'no input'}.`
       : `${owner} has no ${quoted(name)}: use ${meant.join(' or ')}.`;
   });
   const more = names.length - SHOWN_NAMES;
@@ -262,7 +262,7 @@ function unknownNames(
 
 /** The fields that may be meant by an unknown name. */
 function fieldsMeant(name: string, schema: z.ZodObject): string[] {
-  const own = namesIn(schema);
+  const own = fieldNames(schema);
   const same = own.filter((field) => folded(field) === folded(name));
   if (same.length > 0) return same;
   const inside = own.filter((field) => {

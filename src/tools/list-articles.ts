@@ -4,7 +4,7 @@ import {
   type ArticleState,
   type ArticleType,
   type ListedArticle,
-  listArticles as readArticles,
+  readArticles,
 } from '../engine/article-list.ts';
 import { searchMatcher, shownTitle } from '../engine/import.ts';
 import { paragraph, plural, quoted } from '../text.ts';
@@ -66,7 +66,7 @@ export const listArticles = defineTool({
     const page = pageOf(matching, { offset, limit }, ({ article, state }) =>
       articleOutput(article, state),
     );
-    const counts = countsOf(matching);
+    const counts = countByState(matching);
     const isNone = list.articles.length === 0;
     const isEmpty = isNone && list.unreadable === 0 && !list.hasMore;
     const canGenerate = canCall('generate_knowledge');
@@ -115,7 +115,7 @@ function searchedTitle({ article }: ListedArticle) {
 /** How many articles there are of each status. */
 type Counts = Readonly<Record<ArticleState, number>>;
 
-function countsOf(articles: readonly ListedArticle[]): Counts {
+function countByState(articles: readonly ListedArticle[]): Counts {
   const counts = { draft: 0, live: 0, published_draft: 0 };
   for (const { state } of articles) counts[state] += 1;
   return counts;

@@ -86,7 +86,7 @@ function retryCalls(sources: readonly ReportedSource[]): NextCall[] {
   const ids: string[] = [];
   for (const source of sources) {
     const { id, document } = source;
-    const url = pageOf(source);
+    const url = webPageUrl(source);
     if (url === undefined) {
       ids.push(id);
       continue;
@@ -112,7 +112,7 @@ function applyCalls(sources: readonly ReportedSource[], queueing: Queueing | nul
   if (queueing === null || ended.length === 0) return [];
   const settings = [...new Set(ended.flatMap(({ ignored }) => ignored))].join(' and ');
   const why = `Apply ${settings} of this call to ${plural(ended.length, 'source')}`;
-  const items = ended.flatMap((source) => pageOf(source) ?? source.id);
+  const items = ended.flatMap((source) => webPageUrl(source) ?? source.id);
   return ingestCalls({ ...queueing, documentIdsToRefresh: items }, items, why);
 }
 
@@ -144,7 +144,7 @@ function generateCalls({ sources, batch }: Report): NextCall[] {
 }
 
 /** A page's URL; undefined for a source of any other kind. */
-function pageOf({ document }: ReportedSource): string | undefined {
+function webPageUrl({ document }: ReportedSource): string | undefined {
   return (document?.source === 'web' && document.originalUrl) || undefined;
 }
 

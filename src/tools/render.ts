@@ -27,7 +27,7 @@ export function renderText(
 ): string {
   const names = Object.keys(layouts).filter((name) => itemsOf(answer[name]).length > 0);
   const grouped = names.filter((name) => layouts[name] === 'by status');
-  const hints = hintsOf(answer.hints);
+  const hints = readHints(answer.hints);
   const lists = names.flatMap((name) => {
     const items = itemsOf(answer[name]);
     const layout = layouts[name] ?? 'in order';
@@ -169,7 +169,7 @@ function heading(name: string): string {
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }
 
-function hintsOf(hints: unknown): Hint[] {
+function readHints(hints: unknown): Hint[] {
   return itemsOf(hints).flatMap((hint) =>
     isRecord(hint) && typeof hint.hint === 'string' && typeof hint.advice === 'string'
       ? [{ hint: hint.hint, advice: hint.advice }]
