@@ -89,7 +89,7 @@ export class Workspaces {
       };
       return { workspace, secrets, release: () => undefined };
     }
-    const digest = digestOf(apiKey);
+    const digest = keyDigest(apiKey);
     const state = this.#kept.get(digest) ?? this.#newState();
     this.#kept.set(digest, state);
     const workspace = state.workspace ?? this.#build(apiKey, state);
@@ -186,6 +186,6 @@ export class Workspaces {
   }
 }
 
-function digestOf(apiKey: string): string {
+function keyDigest(apiKey: string): string {
   return createHash('sha256').update(apiKey).digest('base64');
 }

@@ -357,7 +357,7 @@ async function findUnregistered(
   if (missing <= 0) return [];
   if (registeredIds.size === 0) return toAdd;
   const records = (report?.sources ?? []).flatMap(({ document }) => document ?? []);
-  const seen = new Set(records.filter(isNamed).map(({ id }) => id));
+  const seen = new Set(records.filter(namesItsItem).map(({ id }) => id));
   // Registered, but not queued or not looked at yet.
   const unseen = [...registeredIds].filter((id) => !seen.has(id));
   await forEachAtOnce(unseen, async (id) => {
@@ -378,6 +378,6 @@ async function findUnregistered(
   return unnamed.slice(-missing);
 }
 
-function isNamed({ externalId, originalUrl }: Named): boolean {
+function namesItsItem({ externalId, originalUrl }: Named): boolean {
   return Boolean(externalId) || Boolean(originalUrl);
 }

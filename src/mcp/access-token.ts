@@ -76,7 +76,7 @@ export class AccessTokens {
       verified = await this.#verify(token);
     } catch (error) {
       if (error instanceof KeysUnavailable) return 'unavailable';
-      const fault = faultOf(error);
+      const fault = tokenFaultOf(error);
       if (fault === null) throw error;
       return { fault };
     }
@@ -129,7 +129,7 @@ function kindFaultOf(type: string | undefined, payload: JWTPayload): string | nu
 }
 
 /** Says what a failed check means for the token; null if it means nothing. */
-function faultOf(error: unknown): string | null {
+function tokenFaultOf(error: unknown): string | null {
   if (error instanceof errors.JWTExpired) return 'The token has expired.';
   if (error instanceof errors.JWTClaimValidationFailed) {
     const { claim, reason } = error;

@@ -137,7 +137,7 @@ export class McpEndpoint {
     const { lease, caller } = party;
     const { oauthWriteScope, version } = this.#options;
     const lacks = caller?.scopes.includes(oauthWriteScope) === false;
-    const kind = { ...this.#options, withoutScope: lacks ? oauthWriteScope : undefined };
+    const kind = { ...this.#options, missingTokenScope: lacks ? oauthWriteScope : undefined };
     const { onUnexpectedError } = this;
     const server = createServer(version, kind, { workspace: lease.workspace, onUnexpectedError });
     const connect = server.connect.bind(server);

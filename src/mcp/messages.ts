@@ -113,7 +113,7 @@ function readMessage(json: unknown): Incoming {
   if (!given.success) return { refusal: refusal('A message is a JSON object (JSON-RPC 2.0).') };
   const message = tolerated(given.data);
   const { id } = message;
-  const fault = faultOf(message);
+  const fault = messageFaultOf(message);
   if (fault !== null) return { refusal: refusal(fault, { id }) };
   try {
     return { message: parseJSONRPCMessage(message) };
@@ -152,7 +152,7 @@ function readArguments(input: unknown): unknown {
 }
 
 /** Says what is wrong with a message in better words than "it does not fit"; null if nothing is found. */
-function faultOf({ jsonrpc, id, method, params }: JsonObject): string | null {
+function messageFaultOf({ jsonrpc, id, method, params }: JsonObject): string | null {
   if (id !== undefined && !identifier.safeParse(id).success) {
     return 'The ID of a request is a whole number or a text.';
   }

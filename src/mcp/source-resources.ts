@@ -11,8 +11,8 @@ export const SOURCE_MIME_TYPE = 'text/plain';
 
 /** How many sources a page of the list of resources has. */
 const LISTED_SOURCES = 50;
-/** MCP's bound on completions. */
-const MAXIMUM_COMPLETIONS = 100;
+/** How many sources are searched for what a person types: the newest. */
+const SEARCHED_SOURCES = 100;
 
 /** A source in the list of resources. */
 export interface SourceResource {
@@ -89,8 +89,8 @@ export async function completeSourceId(
   typed: string,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const { documents } = await fini.listSources({ limit: MAXIMUM_COMPLETIONS }, { signal });
-  return documents.filter(isNamed(typed)).map(({ id }) => id);
+  const { documents } = await fini.listSources({ limit: SEARCHED_SOURCES }, { signal });
+  return documents.filter(idOrTitleMatcher(typed)).map(({ id }) => id);
 }
 
 /**
@@ -105,8 +105,8 @@ export async function completeSourceIdOrUrl(
   signal: AbortSignal,
   isWanted: (document: FiniDocument) => boolean,
 ): Promise<string[]> {
-  const { documents } = await fini.listSources({ limit: MAXIMUM_COMPLETIONS }, { signal });
-  const isNamedSo = isNamed(typed);
+  const { documents } = await fini.listSources({ limit: SEARCHED_SOURCES }, { signal });
+  const isNamedSo = idOrTitleMatcher(typed);
   const part = typed.trim().toLowerCase();
   return documents.filter(isWanted).flatMap((document) => {
     if (isNamedSo(document)) return [document.id];
@@ -117,7 +117,7 @@ export async function completeSourceIdOrUrl(
 }
 
 /** True if a source's ID begins with a text, or its title contains it. */
-function isNamed(typed: string): (document: FiniDocument) => boolean {
+function idOrTitleMatcher(typed: string): (document: FiniDocument) => boolean {
   const beginning = typed.trim().toLowerCase();
   const part = searchKey(typed);
   return ({ id, title }) => id.startsWith(beginning) || searchKey(title ?? '').includes(part);

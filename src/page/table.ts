@@ -1,4 +1,4 @@
-import { plural } from '../text.ts';
+import { plural, statusWords } from '../text.ts';
 import type { NextCall } from '../tools/next-calls.ts';
 import { type Fields, listOf } from './narrowing.ts';
 import {
@@ -194,7 +194,7 @@ export function statusLabel(status: string): string {
   if (status === 'unfinished') return 'Running';
   if (status === 'unqueued') return 'Not queued';
   if (status === 'nothing_made') return 'No draft';
-  const words = status.replaceAll('_', ' ');
+  const words = statusWords(status);
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }
 

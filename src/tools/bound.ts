@@ -51,7 +51,7 @@ export function boundedAnswer(
   const lists = Object.entries(layouts).flatMap(([name, layout]) => {
     const items = answer[name];
     if (!Array.isArray(items)) return [];
-    return [{ name, layout, items: layout === 'by status' ? items.map(shortened) : items }];
+    return [{ name, layout, items: layout === 'by status' ? items.map(namedOnly) : items }];
   });
   const emptied = { ...answer, ...Object.fromEntries(lists.map(({ name }) => [name, []])) };
   const entries = lists.flatMap(({ name, items, layout }) =>
@@ -78,7 +78,7 @@ export function boundedAnswer(
 }
 
 /** A completed source by its name alone, as it was given or as Fini has it; any other item as it is. */
-function shortened(item: unknown): unknown {
+function namedOnly(item: unknown): unknown {
   if (!isRecord(item) || item.status !== 'completed') return item;
   const { status, input, originalUrl, id } = item;
   if (input !== undefined) return { status, input };

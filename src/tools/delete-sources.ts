@@ -79,7 +79,7 @@ export const deleteSources = defineTool({
       };
     }
     const answer = await confirm({
-      message: question(ids, deleteArticles, known),
+      message: deletionQuestion(ids, deleteArticles, known),
       subject: { ids, deleteArticles },
     });
     if (answer === 'declined' || answer === 'unanswered') {
@@ -180,7 +180,11 @@ function linkedArticles(ids: readonly string[], known: SourcesBefore): string[] 
  * comes first, since the others come from a page: the title stands in quotes, and the URL is one word
  * (`seenUrl`), so that neither can imitate an ID or a line of its own.
  */
-function question(ids: readonly string[], deleteArticles: boolean, known: SourcesBefore): string {
+function deletionQuestion(
+  ids: readonly string[],
+  deleteArticles: boolean,
+  known: SourcesBefore,
+): string {
   const names = ids.slice(0, NAMED_SOURCES).map((id) => {
     const source = known.get(id);
     if (source === undefined || source === 'unknown') return `- ${id} title unknown`;

@@ -432,7 +432,7 @@ function pauseOf({ retryAfterSeconds }: FiniError): string {
 }
 
 /** The scope that a key lacks, and the tools that still work with it. */
-function withoutScope(operation: Operation, scope: Scope, kind: ServerKind): string {
+function missingKeyScopeText(operation: Operation, scope: Scope, kind: ServerKind): string {
   const held = scope === 'write' ? 'read' : 'write';
   const tools = toolsFor(kind).filter((tool) => tool.scope === held);
   const names = new Intl.ListFormat('en-GB').format(tools.map(({ name }) => name));
@@ -457,7 +457,7 @@ function explainStatus(
       );
     case 403: {
       if (error.missingScope !== undefined)
-        return said(`${start} ${withoutScope(operation, error.missingScope, kind)}`);
+        return said(`${start} ${missingKeyScopeText(operation, error.missingScope, kind)}`);
       if (!error.isExplained)
         return said(
           `${start} The answer is not in the form of Fini, so a proxy or a firewall may be in the way.`,

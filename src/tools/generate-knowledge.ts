@@ -119,14 +119,17 @@ export const generateKnowledge = defineTool({
     const { outcome, counts, elapsedSeconds } = report;
     const sources = report.sources.map((source) => draftRow(source, counts.drafted > 0));
     return {
-      message: paragraph(messageOf(report, context.canCall('publish_articles')), chosen.message),
+      message: paragraph(
+        generationMessage(report, context.canCall('publish_articles')),
+        chosen.message,
+      ),
       outcome,
       counts,
       elapsedSeconds,
       askedSeconds: report.endedEarly?.askedSeconds,
       batch: report.batch ?? undefined,
       hints: hintsOf(sources),
-      nextCalls: [...nextCalls(report, settings), ...chosen.nextCalls],
+      nextCalls: [...callsAfterGeneration(report, settings), ...chosen.nextCalls],
       sources,
     };
   },
@@ -167,7 +170,7 @@ function isRunning({ outcome, jobId, state }: ReportedDraft): boolean {
   return outcome === 'unfinished' && jobId !== null && state === 'queued';
 }
 
-function messageOf(report: GenerationReport, canPublish: boolean): string {
+function generationMessage(report: GenerationReport, canPublish: boolean): string {
   const { outcome, counts, sources, heldSeconds, trouble, elapsedSeconds } = report;
   const others = [
     counts.nothing_made > 0 ? `${counts.nothing_made} made nothing, ` : '',
@@ -190,7 +193,7 @@ function messageOf(report: GenerationReport, canPublish: boolean): string {
 }
 
 /** The calls that may come next, with the settings of this call. */
-function nextCalls(
+function callsAfterGeneration(
   { sources, heldSeconds, batch }: GenerationReport,
   settings: Omit<GenerateRequest, 'documentIds'>,
 ): NextCall[] {

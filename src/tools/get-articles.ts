@@ -23,7 +23,7 @@ const SHORTEST_TEXT = 1_000;
 /** How long an instruction or an escalation may be where a model reads it, in characters. */
 const INSTRUCTION_LENGTH = 1_000;
 /** How many questions and keywords of an article are shown. */
-const SHOWN_ITEMS = 20;
+const SHOWN_QUESTIONS_AND_KEYWORDS = 20;
 
 const shownArticle = z
   .object({
@@ -33,8 +33,10 @@ const shownArticle = z
     ),
     agentInstruction: z.string().describe('How agents are to answer from it.'),
     escalation: z.string().describe('When agents hand over to a person.'),
-    questions: z.array(z.string()).describe(`What customers ask: the first ${SHOWN_ITEMS}.`),
-    keywords: z.array(z.string()).describe(`The first ${SHOWN_ITEMS}.`),
+    questions: z
+      .array(z.string())
+      .describe(`What customers ask: the first ${SHOWN_QUESTIONS_AND_KEYWORDS}.`),
+    keywords: z.array(z.string()).describe(`The first ${SHOWN_QUESTIONS_AND_KEYWORDS}.`),
     keywordCount: z.int(),
     textLength: z.int().describe('The length of the whole text, in characters.'),
     nextOffset: z.int().describe('Pass it as offset to read on; absent at the end of the text.'),
@@ -141,10 +143,10 @@ function showArticle(article: FiniArticle, offset: number, room: number): ShownA
     escalation:
       escalation === null ? undefined : shown(articleFieldText(escalation), INSTRUCTION_LENGTH),
     questions: questions
-      .slice(0, SHOWN_ITEMS)
+      .slice(0, SHOWN_QUESTIONS_AND_KEYWORDS)
       .map((item) => bounded(articleFieldText(item), TITLE_LENGTH)),
     keywords: keywords
-      .slice(0, SHOWN_ITEMS)
+      .slice(0, SHOWN_QUESTIONS_AND_KEYWORDS)
       .map((item) => bounded(articleFieldText(item), WORD_LENGTH)),
     keywordCount: keywords.length,
     textLength: text.length,

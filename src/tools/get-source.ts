@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { readSources } from '../engine/list.ts';
-import { paragraph, plural } from '../text.ts';
+import { paragraph, plural, statusWords } from '../text.ts';
 import { batchInput, exactlyOne, idsOfBatch, listCall } from './batch.ts';
 import { sourceId } from './fields.ts';
 import { hintsOf, hintsSchema } from './hints.ts';
@@ -85,7 +85,7 @@ export const getSource = defineTool({
     const wait = { tool: 'wait_for_sources', arguments: { ids: [id] }, why: 'Wait for its job' };
     return {
       message: paragraph(
-        `Status: ${status.replaceAll('_', ' ')}.`,
+        `Status: ${statusWords(status)}.`,
         paragraphs.length > 0
           ? `Paragraphs ${offset + 1} to ${offset + paragraphs.length} of ${paragraphCount}.`
           : paragraphCount > 0

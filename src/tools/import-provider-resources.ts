@@ -23,7 +23,7 @@ import { defineTool, type ToolContext } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
 /** Defaults of the input, which a proposed call leaves out. */
-const DEFAULTS = { all: false, english: true, dryRun: false };
+const IMPORT_DEFAULTS = { all: false, english: true, dryRun: false };
 
 /** How an item stands before it is imported, or if it cannot be. */
 const ITEM_STATUSES = [
@@ -130,10 +130,10 @@ export const importProviderResources = defineTool({
       return {
         ...summary,
         message: paragraph(
-          planText(plan, choice),
+          importPlanText(plan, choice),
           dryRun && summary.selected > 0 ? 'Nothing is registered or queued yet.' : '',
         ),
-        nextCalls: nextCalls(plan, choice, input),
+        nextCalls: callsAfterImportPlan(plan, choice, input),
         sources: [
           ...notFound,
           ...toAdd.map((resource) => ({ status: 'new' as const, ...namedResource(resource) })),
@@ -153,7 +153,7 @@ export const importProviderResources = defineTool({
     return {
       ...answer,
       ...summary,
-      message: paragraph(answer?.message ?? '', afterwards.message, planText(plan, choice)),
+      message: paragraph(answer?.message ?? '', afterwards.message, importPlanText(plan, choice)),
       nextCalls: [
         ...(answer?.nextCalls ?? []),
         ...afterwards.nextCalls,
@@ -185,7 +185,7 @@ export const importProviderResources = defineTool({
   },
 });
 
-type Input = Readonly<Record<string, unknown>> & { readonly provider: Provider };
+type ImportInput = Readonly<Record<string, unknown>> & { readonly provider: Provider };
 
 function isUrl(text: string): boolean {
   return /^https?:\/\//i.test(text);
@@ -230,7 +230,7 @@ function choiceOf({
 }
 
 /** The message about what was found and selected. */
-function planText(plan: ImportPlan, choice: Choice): string {
+function importPlanText(plan: ImportPlan, choice: Choice): string {
   const { listed, toAdd, known, notFound, searchedInPart, unreadable } = plan;
   const isNothing = toAdd.length + known.length === 0;
   const where = searchedInPart
@@ -270,12 +270,12 @@ function nothingSelected(plan: ImportPlan, choice: Choice): string {
 }
 
 /** The calls that may follow where nothing was queued. */
-function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
+function callsAfterImportPlan(plan: ImportPlan, choice: Choice, input: ImportInput): NextCall[] {
   const { toAdd, known, notFound, namedBefore, failedBefore } = plan;
   const { provider } = input;
   const selected = toAdd.length + known.length;
   if (selected > 0) {
-    const now = inputFor({ ...input, dryRun: false }, DEFAULTS);
+    const now = inputFor({ ...input, dryRun: false }, IMPORT_DEFAULTS);
     const why = `Import ${plural(selected, 'selected item')}`;
     return [
       { tool: 'import_provider_resources', arguments: now, why },
@@ -309,12 +309,12 @@ function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
 }
 
 /** Calls for externalIds that were not found, since they may be titles or source IDs. */
-function otherNames(notFound: readonly string[], { provider, english }: Input): NextCall[] {
+function otherNames(notFound: readonly string[], { provider, english }: ImportInput): NextCall[] {
   const title = notFound.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
   const calls: NextCall[] = [];
   if (title !== undefined) {
     const search = bounded(title, TITLE_LENGTH);
-    const look = { provider, search, ...inputFor({ english }, DEFAULTS), dryRun: true };
+    const look = { provider, search, ...inputFor({ english }, IMPORT_DEFAULTS), dryRun: true };
     const why = `Look for ${quoted(search)} as a title`;
     calls.push({ tool: 'import_provider_resources', arguments: look, why });
   }
@@ -326,7 +326,7 @@ function otherNames(notFound: readonly string[], { provider, english }: Input): 
 /** Sentences about what happened besides the report, and how to continue. */
 function afterImport(
   { unregistered, registered, trouble }: ImportResult,
-  input: Input,
+  input: ImportInput,
   explain: ToolContext['explain'],
 ): { message: string; nextCalls: NextCall[] } {
   const { provider } = input;
@@ -348,7 +348,7 @@ function afterImport(
   if (trouble !== null) {
     const again = {
       tool: 'import_provider_resources',
-      arguments: inputFor(input, DEFAULTS),
+      arguments: inputFor(input, IMPORT_DEFAULTS),
       why: 'Continue with what is registered',
     };
     return {
@@ -365,7 +365,7 @@ function afterImport(
       'externalIds',
       ids,
       `Import ${plural(ids.length, 'unregistered item')} again`,
-      { provider, ...inputFor({ english: input.english }, DEFAULTS) },
+      { provider, ...inputFor({ english: input.english }, IMPORT_DEFAULTS) },
     ),
   };
 }

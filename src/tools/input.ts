@@ -7,7 +7,7 @@ import { folded, readInput, TooLarge, textMeanings, unwrapped } from './read-inp
 /** Bounds of a refusal, which says that there is more. */
 const SHOWN_LINES = 50;
 const SHOWN_NAMES = 10;
-const SHOWN_ITEMS = 50;
+const SHOWN_WRONG_ITEMS = 50;
 /** Bounds of a list or an object that a refusal shows. */
 const SHOWN_PARTS = 4;
 const SHOWN_DEPTH = 3;
@@ -126,8 +126,8 @@ function faultsOf(
     }
   }
   const grouped = [...lists.values()].map(({ start, items, why }) => {
-    const more = items.length - SHOWN_ITEMS;
-    const named = items.slice(0, SHOWN_ITEMS).join(', ');
+    const more = items.length - SHOWN_WRONG_ITEMS;
+    const named = items.slice(0, SHOWN_WRONG_ITEMS).join(', ');
     return `${start}: ${named}${more > 0 ? ` and ${more} more` : ''}. ${why}.`;
   });
   return [...sentences, ...grouped];

@@ -1,6 +1,9 @@
-import { plural } from '../text.ts';
+import { jsonText, plural, quoted } from '../text.ts';
 import { fittingPage } from './bound.ts';
 import type { NextCall } from './next-calls.ts';
+
+/** How many titles a search that finds nothing names. */
+const NAMED_TITLES = 10;
 
 /** One page of a list that is read whole and shown in parts. */
 export interface ListPage<Shown> {
@@ -40,4 +43,22 @@ export function pageOf<Item, Shown>(
       return [{ tool, arguments: { ...input, offset: nextOffset }, why }];
     },
   };
+}
+
+/**
+ * Says that a search finds nothing, and names titles that there are, so that the next search may find
+ * what was meant.
+ *
+ * @param searched What the search looks at.
+ */
+export function nothingFound<Item>(
+  searched: string,
+  search: string,
+  items: readonly Item[],
+  titleOf: (item: Item) => string,
+): string {
+  const named = items.slice(0, NAMED_TITLES).map((item) => jsonText(titleOf(item)));
+  const more = items.length - named.length;
+  const others = more > 0 ? ` and ${more} more` : '';
+  return `No ${searched} contains ${quoted(search)}: try a shorter word. Available: ${named.join(', ')}${others}.`;
 }

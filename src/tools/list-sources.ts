@@ -6,7 +6,7 @@ import {
   type StatusTotals,
   totalsOf,
 } from '../engine/list.ts';
-import { bounded, paragraph, plural, WORD_LENGTH } from '../text.ts';
+import { bounded, paragraph, plural, statusWords, WORD_LENGTH } from '../text.ts';
 import { batchInput, idsOfBatch } from './batch.ts';
 import { fittingPage } from './bound.ts';
 import { listCursor, sourceId } from './fields.ts';
@@ -265,7 +265,7 @@ function countedText(list: SourceList, { total, ...byStatus }: Totals, asked: As
   const counted = list.hasMore || asked.isLater ? read : `${number} in all`;
   const statuses = Object.entries(byStatus)
     .filter(([, count]) => count > 0)
-    .map(([status, count]) => `${count} ${status.replaceAll('_', ' ')}`);
+    .map(([status, count]) => `${count} ${statusWords(status)}`);
   return paragraph(
     `Counted ${[counted, statuses.join(', ')].filter((part) => part !== '').join(': ')}.`,
     list.hasMore ? 'The others are not in these totals.' : '',

@@ -89,7 +89,7 @@ export const publishArticles = defineTool({
     }
     if (ready().length === 0) return published(showAll(), drafts);
     const ask = (): Question => ({
-      message: question(ready(), folders),
+      message: publishingQuestion(ready(), folders),
       subject: ready().map(({ id, article, original, conflict }) => {
         return { id, article, original, conflict };
       }),
@@ -294,7 +294,7 @@ function callsToCheck(drafts: readonly DraftToPublish[]): NextCall[] {
 }
 
 /** The question to the person: each draft by its ID, since its title comes from a page. */
-function question(
+function publishingQuestion(
   drafts: readonly DraftToPublish[],
   folders: ReadonlyMap<string, PlacedFolder>,
 ): string {

@@ -1,4 +1,4 @@
-import { jsonText, plural } from '../text.ts';
+import { jsonText, plural, statusWords } from '../text.ts';
 import { isRecord, type Layout, urgencyOf } from './bound.ts';
 import type { NextCall } from './next-calls.ts';
 
@@ -114,7 +114,7 @@ function lineOf(item: unknown, layout: Layout): string {
   // The ID stands in parentheses, unless there is nothing else to call the item by.
   const known = id === undefined || more.length === 0 ? subject : `${subject} (${more.pop()})`;
   const named = isUnnamed ? valueText(input) : known;
-  const state = status === undefined ? '' : statusWords(status);
+  const state = status === undefined ? '' : statusWords(String(status));
   const head = [state, named].filter((part) => part !== '').join(': ');
   const fields = Object.entries(rest).filter(([, value]) => !isNothing(value));
   const isOwn = ([key]: readonly [string, unknown]) => OWN_SENTENCES.includes(key);
@@ -156,11 +156,6 @@ function isLong(value: unknown): boolean {
 
 function isNothing(value: unknown): boolean {
   return value === undefined || (Array.isArray(value) && value.length === 0);
-}
-
-/** "not_published" as "not published". */
-function statusWords(status: unknown): string {
-  return String(status).replaceAll('_', ' ');
 }
 
 /** "notFound" and "not_found" as "Not found". */

@@ -99,7 +99,7 @@ export function reportAnswer(
   const { outcome, counts, elapsedSeconds, queuedAfter } = report;
   const sources = [...report.sources.map(reportedRow), ...unqueuedRows(report)];
   return {
-    message: messageOf(report, canCall),
+    message: reportMessage(report, canCall),
     outcome,
     counts,
     elapsedSeconds,
@@ -196,7 +196,7 @@ function unqueuedRows({ unqueued, held, neverIngested }: Report) {
   });
 }
 
-function messageOf(report: Report, canCall: ToolContext['canCall']): string {
+function reportMessage(report: Report, canCall: ToolContext['canCall']): string {
   const { outcome, counts, elapsedSeconds, sources, held, neverIngested, trouble } = report;
   const others = [
     counts.failed > 0 ? `${counts.failed} failed, ` : '',

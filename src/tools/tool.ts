@@ -23,7 +23,7 @@ export interface ServerKind {
   /** Clients reach it over HTTP. */
   readonly http: boolean;
   /** The scope that the client's access token lacks: without it, only what changes nothing is offered. */
-  readonly withoutScope?: string | undefined;
+  readonly missingTokenScope?: string | undefined;
 }
 
 /** Dependencies of every tool. */
