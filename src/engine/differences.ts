@@ -62,7 +62,8 @@ function partsOf(article: FiniArticle): Part[] {
     { part: 'in the help center', items: one(article.public) },
   ];
   return parts.map(({ part, items }) => ({
-    ...{ part, items },
+    part,
+    items,
     whole: part === 'text' ? (mainKnowledge ?? '') : JSON.stringify(items),
   }));
 }

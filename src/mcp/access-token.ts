@@ -16,8 +16,17 @@ const CLOCK_TOLERANCE_SECONDS = 60;
 const MAXIMUM_SUBJECT_LENGTH = 1_000;
 /** Only algorithms with a public key: with a shared one, whoever knows the public key could sign. */
 const ALGORITHMS = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
 ];
 
 /** The parts of a token that matter here. */

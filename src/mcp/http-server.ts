@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
+import { now } from '../clock.ts';
 import type { ProxySettings } from '../fini/connections.ts';
 import { hostnameOf, isWildcard, urlHostOf } from '../hosts.ts';
 import { failureText } from '../tools/explain-error.ts';
@@ -147,8 +148,8 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     async stop(graceMs) {
       server.close();
       server.closeIdleConnections();
-      const deadline = Date.now() + graceMs;
-      while (mcp.running > 0 && Date.now() < deadline) await sleep(STOP_INTERVAL_MS);
+      const endsAt = now() + graceMs;
+      while (mcp.running > 0 && now() < endsAt) await sleep(STOP_INTERVAL_MS);
       await mcp.close();
       server.closeAllConnections();
     },

@@ -60,9 +60,9 @@ export class IssuerKeys {
   readonly #remote: RemoteJWKSet;
   #known: { readonly text: string; readonly readAt: number } | undefined;
   #hasFailed = false;
-  /** When the provider may be asked again. */
-  #nextReadAt = Number.NEGATIVE_INFINITY;
-  #logged = { failure: '', at: Number.NEGATIVE_INFINITY };
+  /** When the provider may be asked again; null before the first read. */
+  #nextReadAt: number | null = null;
+  #logged: { readonly failure: string; readonly at: number } | undefined;
 
   constructor(options: IssuerOptions) {
     this.#options = options;
@@ -83,26 +83,28 @@ export class IssuerKeys {
    */
   async find(header: JWSHeaderParameters, token?: FlattenedJWSInput): Promise<CryptoKey> {
     const age = this.#age();
-    if (this.#known !== undefined && age >= USABLE_MS) await this.#remote.reload();
-    else if (this.#known !== undefined && age >= FRESH_MS) {
+    if (age !== null && age >= USABLE_MS) await this.#remote.reload();
+    else if (age !== null && age >= FRESH_MS) {
       // No one waits for it while there are keys to use; #read logs a failure.
       this.#remote.reload().catch(() => undefined);
     }
     return this.#remote(header, token);
   }
 
-  #age(): number {
-    return this.#known === undefined ? Number.POSITIVE_INFINITY : this.#now() - this.#known.readAt;
+  /** The age of the known keys, in milliseconds; null if there are none. */
+  #age(): number | null {
+    return this.#known === undefined ? null : this.#now() - this.#known.readAt;
   }
 
   /** Reads the keys, or gives the known ones again if it is too early to ask. */
   async #read(signal: AbortSignal): Promise<Response> {
-    if (this.#now() < this.#nextReadAt) {
+    if (this.#nextReadAt !== null && this.#now() < this.#nextReadAt) {
       if (this.#known === undefined || this.#hasFailed) throw new KeysUnavailable();
       return new Response(this.#known.text);
     }
     // Keys that are fresh are read again only for a token that names another one.
-    const pause = this.#age() < FRESH_MS ? UNKNOWN_KEY_PAUSE_MS : 0;
+    const age = this.#age();
+    const pause = age !== null && age < FRESH_MS ? UNKNOWN_KEY_PAUSE_MS : 0;
     try {
       const text = JSON.stringify(await readKeySet(this.#options, signal));
       this.#known = { text, readAt: this.#now() };
@@ -119,9 +121,10 @@ export class IssuerKeys {
 
   #logFailure(message: string): void {
     const failure = bounded(message, ERROR_LENGTH * 2);
-    const now = this.#now();
-    if (failure === this.#logged.failure && now - this.#logged.at < SAME_FAILURE_PAUSE_MS) return;
-    this.#logged = { failure, at: now };
+    const time = this.#now();
+    const last = this.#logged;
+    if (last?.failure === failure && time - last.at < SAME_FAILURE_PAUSE_MS) return;
+    this.#logged = { failure, at: time };
     const { issuer, log } = this.#options;
     log('error', "the identity provider's keys could not be read", { issuer, error: failure });
   }

@@ -5,9 +5,20 @@ import { countOf, type Fields, fieldsOf, isFields, listOf, textOf } from './narr
 
 /** Statuses of items, the most urgent first. Others come before those that need nothing. */
 export const STATUSES_BY_URGENCY: readonly string[] = [
-  ...['failed', 'not_found', 'unregistered', 'unusable', 'unqueued'],
-  ...['unfinished', 'running', 'queued', 'never_ingested', 'nothing_made'],
-  ...['selected', 'new', 'completed', 'drafted'],
+  'failed',
+  'not_found',
+  'unregistered',
+  'unusable',
+  'unqueued',
+  'unfinished',
+  'running',
+  'queued',
+  'never_ingested',
+  'nothing_made',
+  'selected',
+  'new',
+  'completed',
+  'drafted',
 ];
 
 /** Names of a failed call's data in `_meta`: it has no structured content. */

@@ -41,7 +41,7 @@ export const timeoutSeconds = z
 
 /** `queuedAfter` as a later call takes it; nothing where there was no change to count from. */
 export function queuedAfterInput(queuedAfter: number | null): { queuedAfter?: string } {
-  if (queuedAfter === null || !Number.isFinite(queuedAfter)) return {};
+  if (queuedAfter === null) return {};
   return { queuedAfter: new Date(queuedAfter).toISOString() };
 }
 
