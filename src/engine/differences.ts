@@ -38,19 +38,19 @@ export function differencesBetween(live: FiniArticle, draft: FiniArticle): Diffe
 }
 
 /** A part of an article. */
-interface Part {
+interface ArticlePart {
   readonly part: Difference['part'];
   readonly items: readonly string[];
   /** The same for two parts only if they are the same in everything. */
   readonly whole: string;
 }
 
-function partsOf(article: FiniArticle): Part[] {
+function partsOf(article: FiniArticle): ArticlePart[] {
   const { title, mainKnowledge, agentInstruction, questions, keywords, escalation } = article;
   const { parentFolderId, active } = article;
   const one = (value: unknown) => (value === null || value === '' ? [] : [articleFieldText(value)]);
   const paragraphs = (mainKnowledge ?? '').split('\n').map((line) => line.trim());
-  const parts: Omit<Part, 'whole'>[] = [
+  const parts: Omit<ArticlePart, 'whole'>[] = [
     { part: 'title', items: one(title) },
     { part: 'folder', items: one(parentFolderId) },
     { part: 'text', items: paragraphs.filter((line) => line !== '') },
@@ -70,11 +70,11 @@ function partsOf(article: FiniArticle): Part[] {
 
 /** The items without those of another list, each taken out once. */
 function without(items: readonly string[], others: readonly string[]): string[] {
-  const left = new Map<string, number>();
-  for (const other of others) left.set(other, (left.get(other) ?? 0) + 1);
+  const unmatched = new Map<string, number>();
+  for (const other of others) unmatched.set(other, (unmatched.get(other) ?? 0) + 1);
   return items.filter((item) => {
-    const count = left.get(item) ?? 0;
-    left.set(item, count - 1);
+    const count = unmatched.get(item) ?? 0;
+    unmatched.set(item, count - 1);
     return count <= 0;
   });
 }

@@ -311,13 +311,13 @@ function explainFate(
   cause: Explanation,
   call: FailedCall | undefined,
 ): Explanation {
-  const { stage, queued, joined, doubtful, left, unread, request, batch } = error;
-  const items = plural(left.length, 'item');
+  const { stage, queued, joined, doubtful, notQueued, unread, request, batch } = error;
+  const items = plural(notQueued.length, 'item');
   const queue = (inputs: readonly string[], why: string) =>
     request === null ? again(call, why) : ingestCalls(request, inputs, why);
   const counts = paragraph(
     queued.length > 0 ? `${plural(queued.length, 'source')} queued by this call.` : '',
-    left.length > 0 && stage !== 'not_queued' ? `${items} not queued.` : '',
+    notQueued.length > 0 && stage !== 'not_queued' ? `${items} not queued.` : '',
     joined.length > 0
       ? `${plural(joined.length, 'source')} with a job that was already running, which continues.`
       : '',
@@ -334,7 +334,7 @@ function explainFate(
     case 'partly_queued':
       return said(paragraph('Only some items were queued.', cause.message, counts), [
         ...waits,
-        ...queue(left, `Queue ${items} left`),
+        ...queue(notQueued, `Queue ${items} left`),
       ]);
     case 'maybe_queued': {
       const unsure = plural(doubtful.length, 'item');
@@ -351,7 +351,7 @@ function explainFate(
             doubtful,
             `Queue ${unsure} again, if not queued after a minute; running jobs are joined`,
           ),
-          ...queue(left, `Queue ${items} left`),
+          ...queue(notQueued, `Queue ${items} left`),
           ...waits,
         ],
       );

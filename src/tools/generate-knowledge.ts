@@ -161,7 +161,7 @@ function draftRow(source: ReportedDraft, anyDrafted: boolean) {
 function hintOf(source: ReportedDraft, anyDrafted: boolean): HintName | undefined {
   if (source.outcome === 'nothing_made') return anyDrafted ? 'nothing_new' : 'no_draft';
   if (source.state === 'held') return 'maybe_generating';
-  if (source.state === 'left') return 'no_job';
+  if (source.state === 'not_queued') return 'no_job';
   return source.outcome === 'unfinished' && !isRunning(source) ? 'lost_job' : undefined;
 }
 
@@ -238,7 +238,7 @@ function callsAfterGeneration(
       (count) => `Generate from ${count} in ${Math.ceil(heldSeconds)} s, if there are no drafts`,
     ),
     ...generate(
-      ({ state }) => state === 'left',
+      ({ state }) => state === 'not_queued',
       (count) => `Generate from ${count} without a job again`,
     ),
   ];

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import {
-  type Choice,
+  type ImportChoice,
   type ImportPlan,
   type ImportResult,
   planImport,
@@ -224,13 +224,13 @@ function choiceOf({
 }: {
   search?: string | undefined;
   externalIds?: readonly string[] | undefined;
-}): Choice {
+}): ImportChoice {
   if (search !== undefined) return { search };
   return externalIds === undefined ? { all: true } : { externalIds };
 }
 
 /** The message about what was found and selected. */
-function importPlanText(plan: ImportPlan, choice: Choice): string {
+function importPlanText(plan: ImportPlan, choice: ImportChoice): string {
   const { listed, toAdd, known, notFound, searchedInPart, unreadable } = plan;
   const isNothing = toAdd.length + known.length === 0;
   const where = searchedInPart
@@ -252,7 +252,7 @@ function importPlanText(plan: ImportPlan, choice: Choice): string {
 }
 
 /** Why nothing is selected. */
-function nothingSelected(plan: ImportPlan, choice: Choice): string {
+function nothingSelected(plan: ImportPlan, choice: ImportChoice): string {
   const { ingestedBefore, failedBefore, namedBefore, others } = plan;
   if (ingestedBefore > 0) {
     const some =
@@ -270,7 +270,11 @@ function nothingSelected(plan: ImportPlan, choice: Choice): string {
 }
 
 /** The calls that may follow where nothing was queued. */
-function callsAfterImportPlan(plan: ImportPlan, choice: Choice, input: ImportInput): NextCall[] {
+function callsAfterImportPlan(
+  plan: ImportPlan,
+  choice: ImportChoice,
+  input: ImportInput,
+): NextCall[] {
   const { toAdd, known, notFound, namedBefore, failedBefore } = plan;
   const { provider } = input;
   const selected = toAdd.length + known.length;
@@ -341,7 +345,7 @@ function afterImport(
       ),
       nextCalls: [
         ...(explained?.nextCalls ?? []),
-        ...(isRegistered ? ingestCalls(trouble.request, trouble.left, why) : []),
+        ...(isRegistered ? ingestCalls(trouble.request, trouble.notQueued, why) : []),
       ],
     };
   }
