@@ -11,7 +11,7 @@ import { now } from '../clock.ts';
 import type { ProxySettings } from '../fini/connections.ts';
 import { hostnameOf, isWildcard, urlHostOf } from '../hosts.ts';
 import { failureText } from '../tools/explain-error.ts';
-import { logAccess, type Summary } from './access-log.ts';
+import { type AccessSummary, logAccess } from './access-log.ts';
 import type { AccessRules } from './http-access.ts';
 import { answerJson, answerRefusal, HttpRefusal } from './http-refusal.ts';
 import { pathOf } from './http-request.ts';
@@ -53,7 +53,7 @@ export interface HttpServer {
 type Route = (
   request: IncomingMessage,
   response: ServerResponse,
-  summary: Summary,
+  summary: AccessSummary,
 ) => Promise<void> | void;
 
 /** The path of MCP's endpoint. */

@@ -123,19 +123,19 @@ export function callsAfter(
 /** Rows in their old places, those that a call is about with its result. */
 function mergedRows(before: Overview, { tool, arguments: input }: NextCall, result: Overview) {
   const asked = new Set(namesInInput(input));
-  const left = new Set(result.rows);
+  const unplaced = new Set(result.rows);
   const byName = new Map(result.rows.flatMap((row) => namesOfRow(row).map((name) => [name, row])));
   const isLeftOut = ({ status }: TableRow) =>
     status === 'unfinished' && result.unlisted.size > 0 && result.batch === before.batch;
   const rows = before.rows.flatMap((row): TableRow[] => {
     const names = namesOfRow(row);
-    const found = names.map((name) => byName.get(name)).find((one) => one && left.has(one));
+    const found = names.map((name) => byName.get(name)).find((one) => one && unplaced.has(one));
     if (found === undefined) {
       // Its page may have another URL by now, or the answer had no room for it.
       const isOver = names.some((name) => asked.has(name)) || isLeftOut(row);
       return isOver ? [] : [row];
     }
-    left.delete(found);
+    unplaced.delete(found);
     return [
       {
         ...found,
@@ -147,7 +147,7 @@ function mergedRows(before: Overview, { tool, arguments: input }: NextCall, resu
       },
     ];
   });
-  return [...rows, ...left];
+  return [...rows, ...unplaced];
 }
 
 function namesOfRow({ id, url, input }: TableRow): string[] {

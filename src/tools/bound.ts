@@ -66,13 +66,13 @@ export function boundedAnswer(
     entries.map(({ item }) => item),
     room,
   ).length;
-  const kept = entries.slice(0, count).sort((one, other) => one.index - other.index);
+  const entriesThatFit = entries.slice(0, count).sort((one, other) => one.index - other.index);
   const bounded: Record<string, unknown> = { ...emptied };
   const omitted: Record<string, number> = {};
   for (const { name, items } of lists) {
-    const left = kept.filter((entry) => entry.name === name).map(({ item }) => item);
-    bounded[name] = left;
-    if (left.length < items.length) omitted[name] = items.length - left.length;
+    const kept = entriesThatFit.filter((entry) => entry.name === name).map(({ item }) => item);
+    bounded[name] = kept;
+    if (kept.length < items.length) omitted[name] = items.length - kept.length;
   }
   return { answer: bounded, omitted: Object.keys(omitted).length === 0 ? null : omitted };
 }

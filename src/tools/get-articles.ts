@@ -83,7 +83,7 @@ export const getArticles = defineTool({
           : showArticle(article, offset, room);
       }),
     );
-    const left = ids.slice(articles.length);
+    const others = ids.slice(articles.length);
     const missing = ids.filter((id) => !found.has(id)).length;
     const ended = articles.filter(
       ({ mainKnowledge, textLength = 0 }) => mainKnowledge === '' && textLength > 0,
@@ -92,20 +92,20 @@ export const getArticles = defineTool({
       message: paragraph(
         `${plural(ids.length - missing, 'article')} found.`,
         missing > 0 ? `${missing} not found. The ID of a source is not that of an article.` : '',
-        left.length > 0 ? `Only the first ${articles.length} of ${ids.length} fit here.` : '',
+        others.length > 0 ? `Only the first ${articles.length} of ${ids.length} fit here.` : '',
         ended.length > 0
           ? `Offset ${offset} is past the end of ${plural(ended.length, 'text')}.`
           : '',
       ),
       nextCalls: [
         ...readOnCalls(articles),
-        ...(left.length === 0
+        ...(others.length === 0
           ? []
           : [
               {
                 tool: 'get_articles',
-                arguments: { articleIds: left, ...(offset > 0 && { offset }) },
-                why: `Show the other ${plural(left.length, 'article')}`,
+                arguments: { articleIds: others, ...(offset > 0 && { offset }) },
+                why: `Show the other ${plural(others.length, 'article')}`,
               },
             ]),
         ...(missing > 0

@@ -40,7 +40,7 @@ const ADVICE = {
 export type HintName = keyof typeof ADVICE;
 
 /** Hints after which ingesting again may succeed, at least if their advice is followed. */
-const MAY_PASS: ReadonlySet<HintName> = new Set<HintName>([
+const RETRIABLE_HINTS: ReadonlySet<HintName> = new Set<HintName>([
   'no_content',
   'check_page',
   'reconnect_provider',
@@ -65,8 +65,8 @@ export function hintsOf(
 }
 
 /** True if ingesting again may succeed. */
-export function mayPass(hint: HintName | undefined): boolean {
-  return hint !== undefined && MAY_PASS.has(hint);
+export function isRetriable(hint: HintName | undefined): boolean {
+  return hint !== undefined && RETRIABLE_HINTS.has(hint);
 }
 
 /** The advice of a hint. */

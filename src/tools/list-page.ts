@@ -24,9 +24,9 @@ export function pageOf<Item, Shown>(
 ): ListPage<Shown> {
   const items = fittingPage(all.slice(offset, offset + limit).map(show));
   const end = offset + items.length;
-  const left = all.length - end;
+  const remaining = all.length - end;
   const isPastEnd = all.length > 0 && items.length === 0;
-  const nextOffset = items.length > 0 && left > 0 ? end : undefined;
+  const nextOffset = items.length > 0 && remaining > 0 ? end : undefined;
   return {
     items,
     nextOffset,
@@ -39,7 +39,7 @@ export function pageOf<Item, Shown>(
         return [{ tool, arguments: { ...input, offset: 0 }, why }];
       }
       if (nextOffset === undefined) return [];
-      const why = `Show more: ${plural(left, noun)} left`;
+      const why = `Show more: ${plural(remaining, noun)} left`;
       return [{ tool, arguments: { ...input, offset: nextOffset }, why }];
     },
   };

@@ -118,19 +118,19 @@ function applyCalls(sources: readonly ReportedSource[], queueing: Queueing | nul
 
 /** Ingests sources of any kind that were never ingested. */
 function firstIngestCalls(documents: readonly FiniDocument[]): NextCall[] {
-  const left = new Set(documents.filter(({ source }) => source !== 'files'));
+  const remaining = new Set(documents.filter(({ source }) => source !== 'files'));
   const calls = INGEST_SOURCES.flatMap((source) => {
-    const theirs = [...left].filter((document) => document.source === source);
+    const theirs = [...remaining].filter((document) => document.source === source);
     const names = theirs.flatMap((document) => {
       const name = source === 'web' ? document.originalUrl : document.id;
-      if (name) left.delete(document);
+      if (name) remaining.delete(document);
       return name || [];
     });
     const why = `Ingest ${plural(names.length, 'source')} for the first time`;
     const kind = source === 'web' ? {} : { source };
     return callForItems('ingest_and_wait', 'documentIdsToAdd', names, why, kind);
   });
-  const ids = [...left].map(({ id }) => id);
+  const ids = [...remaining].map(({ id }) => id);
   const why = `Ingest ${plural(ids.length, 'source')} for the first time`;
   return [...calls, ...callForItems('refresh_sources', 'documentIds', ids, why)];
 }

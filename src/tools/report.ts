@@ -223,7 +223,7 @@ function reportMessage(report: Report, canCall: ToolContext['canCall']): string 
       ? `${plural(ignored, 'source')} already had a running job with other settings, so those of this call were not applied. They can be once the job has ended.`
       : '',
     toIngest && !canIngest ? 'This server has no tools that ingest.' : '',
-    counts.completed > 0 ? notYetLive(canCall('publish_articles')) : '',
+    counts.completed > 0 ? notYetLiveText(canCall('publish_articles')) : '',
   );
 }
 
@@ -236,7 +236,7 @@ function retryText(sources: readonly ReportedSource[]): string {
   return `${toTry} of ${plural(failed, 'failed source')} can succeed on another try, once the cause is fixed.`;
 }
 
-function notYetLive(canPublish: boolean): string {
+function notYetLiveText(canPublish: boolean): string {
   const rest = canPublish ? 'Assignment is' : 'Publishing and assignment are';
   return `Completed is not yet live: the content must still go through Knowledge (generation, review, publishing, assignment) before agents answer from it. ${rest} done in the Fini dashboard.`;
 }

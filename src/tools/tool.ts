@@ -156,8 +156,8 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
         async run(context) {
           const given = await handler(parsed.input, context);
           const listed = (calls: readonly NextCall[]) => {
-            const left = calls.filter((call) => context.canCall(call.tool));
-            return left.length === 0 ? undefined : left;
+            const callable = calls.filter((call) => context.canCall(call.tool));
+            return callable.length === 0 ? undefined : callable;
           };
           const { nextCalls = [] } = given;
           const whole = outputSchema.parse({ ...given, nextCalls: listed(nextCalls) });
