@@ -35,6 +35,7 @@ const importing = (pattern: RegExp) =>
  */
 const rooms = [
   /^cli\.ts$/,
+  /^start\.ts$/,
   /^main\.ts$/,
   /^check\.ts$/,
   /^mcp\//,
@@ -46,7 +47,7 @@ const rooms = [
   /^command-line\.ts$/,
   /^config\.ts$/,
   /^log\.ts$/,
-  /^(text|secrets|hosts|compile-cache|clock)\.ts$/,
+  /^(text|secrets|hosts|compile-cache|clock|node-version)\.ts$/,
 ];
 /** The sandbox is a house of its own, which only the start of the process knows. */
 const SANDBOX = /^sandbox\//;
