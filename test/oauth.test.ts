@@ -807,6 +807,27 @@ describe('the keys of the issuer', () => {
     expect(issuer.requests).not.toContain('/jwks');
   });
 
+  test.each<[what: string, members: Record<string, unknown>]>([
+    ['null', { use: null, alg: null, key_ops: null, ext: null, x5c: null }],
+    ['empty', { use: '', alg: '', key_ops: [], x5c: [], x5t: '' }],
+  ])('count members that are %s as left out', async (_what, members) => {
+    const { issuer, url, token } = await start();
+    issuer.answers.set('/jwks', { keys: [{ ...issuer.keys[0]?.publicJwk, ...members }] });
+    const headers = bearer(await token());
+    expect(await send(url, { body: initialize, headers })).toMatchObject({ status: 200 });
+  });
+
+  test('are read after a byte order mark, as their address is', async () => {
+    const { issuer, url, token } = await start();
+    const { url: itself, answers, keys } = issuer;
+    const metadata = { issuer: itself, jwks_uri: `${itself}/jwks` };
+    answers.set('/.well-known/openid-configuration', `\uFEFF${JSON.stringify(metadata)}`);
+    const set = { keys: keys.map(({ publicJwk }) => publicJwk) };
+    answers.set('/jwks', `\uFEFF${JSON.stringify(set)}`);
+    const headers = bearer(await token());
+    expect(await send(url, { body: initialize, headers })).toMatchObject({ status: 200 });
+  });
+
   test('that this Node.js cannot use keep no token from the one that signed it', async () => {
     const { issuer, url } = await start();
     const rsa = (modulusLength: number) => generateKeyPairSync('rsa', { modulusLength });
