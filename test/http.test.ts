@@ -208,6 +208,21 @@ test('unknown paths are a 404, /healthz is well, and other methods are a 405', a
   }
 });
 
+test('the path of the public URL is the endpoint too, without a sign-in as well', async () => {
+  const flags = ['--sandbox', '--public-url', 'https://tools.example/fini/mcp'];
+  const { url } = await start(flags, { FINI_MCP_AUTH_TOKEN: TOKEN });
+  const headers = { host: 'tools.example', authorization: `Bearer ${TOKEN}` };
+  const ask = (path: string) => send(url, { path, headers, body: initialize });
+  for (const path of ['/fini/mcp', '/fini/mcp/', '/mcp'])
+    expect((await ask(path)).status).toBe(200);
+  const { status, text } = await ask('/fini');
+  expect([status, text]).toEqual([
+    404,
+    expect.stringContaining('only /mcp here, and /fini/mcp, /'),
+  ]);
+  expect((await send(url, { path: '/fini/mcp', body: initialize })).status).toBe(401);
+});
+
 test('names and origins that were allowed come in', async () => {
   const allowed = ['--allowed-host', 'fini.internal', '--allowed-origin', 'https://app.example'];
   const { url } = await start(['--sandbox', ...allowed]);
