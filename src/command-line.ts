@@ -123,9 +123,9 @@ function conflicts(config: Config): string[] {
 
 /** The faults of settings that leave the server open, or let tokens travel where they can be read. */
 function accessConflicts(config: Config): string[] {
-  const { http, host, authToken, oauthIssuer, oauthAudience, publicUrl } = config;
+  const { http, host, authToken, oauthIssuer, oauthAudiences, publicUrl } = config;
   if (oauthIssuer === undefined) {
-    if (oauthAudience !== undefined) {
+    if (oauthAudiences !== undefined) {
       return ['FINI_MCP_OAUTH_AUDIENCE needs FINI_MCP_OAUTH_ISSUER: without it nobody signs in'];
     }
     if (!http || authToken !== undefined) return [];

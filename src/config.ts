@@ -43,9 +43,23 @@ const publicUrlSchema = secureUrl('every request carries a token').transform((te
   new URL(text).href.replace(/(?<=[^/])\/$/, ''),
 );
 
+/** The characters of a scope (RFC 6749). */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
 const scopeSchema = z
   .string()
-  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be one scope, without spaces, quotes or backslashes');
+  .regex(SCOPE, 'must be one scope, without spaces, quotes or backslashes');
+
+const scopePrefixSchema = z
+  .string()
+  .regex(SCOPE, 'must be the beginning of a scope, without spaces, quotes or backslashes');
+
+/** Audiences, separated by commas. */
+const audiencesSchema = z
+  .string()
+  .transform((text) => text.split(',').map((name) => name.trim()))
+  .transform((names) => names.filter((name) => name !== ''))
+  .refine((names) => names.length > 0, 'names no audience');
 
 /** A proxy's URL; people leave its scheme out. */
 const proxySchema = z
@@ -251,10 +265,11 @@ const settings = {
       'The issuer URL of your identity provider, exactly as its tokens have it in "iss". Every HTTP request must then send one of its access tokens.',
     schema: issuerSchema.optional(),
   },
-  oauthAudience: {
+  oauthAudiences: {
     environment: 'FINI_MCP_OAUTH_AUDIENCE',
-    description: 'What access tokens must have in "aud". If not set, the public URL.',
-    schema: z.string().optional(),
+    description:
+      'What access tokens must have in "aud": one of these, separated by commas. If not set, the public URL.',
+    schema: audiencesSchema.optional(),
   },
   oauthReadScope: {
     environment: 'FINI_MCP_OAUTH_READ_SCOPE',
@@ -265,6 +280,12 @@ const settings = {
     environment: 'FINI_MCP_OAUTH_WRITE_SCOPE',
     description: 'The scope that an access token needs as well for all other tools.',
     schema: scopeSchema.default('fini:write'),
+  },
+  oauthScopePrefix: {
+    environment: 'FINI_MCP_OAUTH_SCOPE_PREFIX',
+    description:
+      'What clients put before a scope to ask for it, if it is not in the token: for Microsoft Entra "api://APP/".',
+    schema: scopePrefixSchema.default(''),
   },
   allowedHosts: {
     flag: 'allowed-host',

@@ -18,12 +18,14 @@ export interface Caller {
 /** The settings of a sign-in. */
 export interface SignIn {
   readonly oauthIssuer?: string | undefined;
-  /** The audience that tokens must have in `aud`; undefined for the public URL. */
-  readonly oauthAudience?: string | undefined;
+  /** The audiences of which tokens must have one in `aud`; undefined for the public URL. */
+  readonly oauthAudiences?: readonly string[] | undefined;
   /** The scope that everything needs. */
   readonly oauthReadScope: string;
   /** The scope that tools need as well if they do not only read. */
   readonly oauthWriteScope: string;
+  /** What stands before a scope where a client asks for it, and not in the token. */
+  readonly oauthScopePrefix: string;
 }
 
 /** The parts of a resource server. */
@@ -44,7 +46,7 @@ const RETRY_AFTER_SECONDS = '5';
  */
 export class ResourceServer {
   readonly #options: ResourceServerOptions;
-  /** Every scope that a client may ask for: one that asks for less is never shown the rest. */
+  /** Every scope that a client may ask for, as it asks: one that asks for less is never shown the rest. */
   readonly #scopes: readonly string[];
   /** The tools that are here, and need the write scope. */
   readonly #writers: ReadonlySet<string>;
@@ -52,12 +54,13 @@ export class ResourceServer {
 
   constructor(options: ResourceServerOptions) {
     this.#options = options;
-    const { oauthReadScope, oauthWriteScope } = options;
+    const { oauthReadScope, oauthWriteScope, oauthScopePrefix } = options;
     const writers = toolsFor(options).filter(({ kind }) => kind !== 'reads');
     this.#writers = new Set(writers.map(({ name }) => name));
-    this.#scopes = [
-      ...new Set(writers.length > 0 ? [oauthReadScope, oauthWriteScope] : [oauthReadScope]),
-    ];
+    const scopes = new Set(
+      writers.length > 0 ? [oauthReadScope, oauthWriteScope] : [oauthReadScope],
+    );
+    this.#scopes = [...scopes].map((scope) => `${oauthScopePrefix}${scope}`);
   }
 
   /**
@@ -136,10 +139,10 @@ export class ResourceServer {
 
   async #load(): Promise<AccessTokens> {
     const { AccessTokens } = await import('./access-token.ts');
-    const { oauthIssuer: issuer, oauthAudience, url, log, ...proxy } = this.#options;
+    const { oauthIssuer: issuer, oauthAudiences, url, log, ...proxy } = this.#options;
     const own = url();
     // People and providers write a URL with and without a slash at its end.
-    const audiences = oauthAudience === undefined ? [own, `${own}/`] : [oauthAudience];
+    const audiences = oauthAudiences ?? [own, `${own}/`];
     return new AccessTokens({ issuer, audiences, proxy, log });
   }
 
