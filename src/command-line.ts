@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Config, configSchema, settingRows } from './config.ts';
 import { isLoopback } from './hosts.ts';
+import { proxyFault } from './proxies.ts';
 import { maskKeys } from './secrets.ts';
 import { quoted } from './text.ts';
 
@@ -108,7 +109,7 @@ export function quotedMasked(text: string): string {
 
 /** The faults of settings that make no sense together. */
 function conflicts(config: Config): string[] {
-  const faults = accessConflicts(config);
+  const faults = [...accessConflicts(config), ...proxyFaults(config)];
   const optional = [
     { flag: 'allow-delete', isSet: config.allowDelete, group: 'sources' },
     { flag: 'allow-publish', isSet: config.allowPublish, group: 'knowledge' },
@@ -119,6 +120,13 @@ function conflicts(config: Config): string[] {
     if (!config.toolGroups.includes(group)) faults.push(`--${flag} needs ${group} in --tools`);
   }
   return faults;
+}
+
+/** The faults of proxies that requests would take. Others, such as SOCKS, may be set for other programs. */
+function proxyFaults(config: Config): string[] {
+  const { sandbox, baseUrl, oauthIssuer } = config;
+  const asked = [sandbox ? [] : baseUrl, oauthIssuer ?? []].flat();
+  return asked.flatMap((url) => proxyFault(new URL(url), config) ?? []);
 }
 
 /** The faults of settings that leave the server open, or let tokens travel where they can be read. */

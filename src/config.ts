@@ -7,6 +7,11 @@ import { parsedUrl } from './text.ts';
 /** The URL of the Fini API. */
 const PRODUCTION = 'https://api-prod.usefini.com';
 
+/** True for a variable of a configuration or a shell, such as `{env:NAME}`, in place of its value. */
+export function isUnexpanded(text: string): boolean {
+  return /^(\$\{.*\}|\{.*\}|\$[\w:]+|%\w+%)$/.test(text);
+}
+
 /** The token that can stand after "Bearer" (RFC 6750). JSON escapes none of its characters. */
 const TOKEN = /^[\w.~+/-]+=*$/;
 
@@ -61,14 +66,11 @@ const audiencesSchema = z
   .transform((names) => names.filter((name) => name !== ''))
   .refine((names) => names.length > 0, 'names no audience');
 
-/** A proxy's URL; people leave its scheme out. */
+/** A proxy's URL, or whatever stands in its place: only requests that would take it are the worse for it. */
 const proxySchema = z
   .string()
-  .transform((text) => (text.includes('://') ? text : `http://${text}`))
-  .refine(
-    (text) => /^https?:$/.test(parsedUrl(text)?.protocol ?? ''),
-    'is not the URL of an HTTP proxy; write it as http://host:port',
-  );
+  // People leave the scheme out.
+  .transform((text) => (text.includes('://') || isUnexpanded(text) ? text : `http://${text}`));
 
 /** An address to listen on, of IPv6 with or without brackets. */
 const addressSchema = z

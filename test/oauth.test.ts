@@ -875,6 +875,21 @@ describe('the keys of the issuer', () => {
     expect(await send(url, { body: initialize, headers })).toMatchObject({ status: 200 });
   });
 
+  test('are not asked for through a proxy that is none, and the log says so', async () => {
+    const issuer = await startIssuer(stops);
+    const lines: string[] = [];
+    const log = createLog('info', new Secrets(), (line) => lines.push(line));
+    // The address of the keys is only known once the issuer has been asked.
+    issuer.answers.set('/.well-known/openid-configuration', {
+      ...{ issuer: issuer.url, jwks_uri: 'https://keys.example/jwks' },
+    });
+    const proxy = { httpsProxy: 'socks5h://me:secret-word@127.0.0.1:1' };
+    const keys = new IssuerKeys({ issuer: issuer.url, proxy, log });
+    await expect(keys.find(FIRST)).rejects.toThrow(KeysUnavailable);
+    expect(lines.join()).toContain('HTTPS_PROXY is not the URL of an HTTP proxy');
+    expect(lines.join()).not.toContain('secret-word');
+  });
+
   test('that this Node.js cannot use keep no token from the one that signed it', async () => {
     const { issuer, url } = await start();
     const rsa = (modulusLength: number) => generateKeyPairSync('rsa', { modulusLength });

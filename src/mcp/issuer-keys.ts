@@ -8,9 +8,10 @@ import {
 } from 'jose';
 import * as z from 'zod';
 import { now } from '../clock.ts';
-import { Connections, type ProxySettings } from '../fini/connections.ts';
+import { Connections } from '../fini/connections.ts';
 import { isLoopback } from '../hosts.ts';
 import type { Log } from '../log.ts';
+import type { ProxySettings } from '../proxies.ts';
 import { bounded, ERROR_LENGTH, parsedUrl, quoted } from '../text.ts';
 
 /** How long keys are used before they are read again, in milliseconds. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ProxySettings } from '../fini/connections.ts';
 import type { Log } from '../log.ts';
+import type { ProxySettings } from '../proxies.ts';
 import { toolsFor } from '../tools/listed-tools.ts';
 import type { ServerKind } from '../tools/tool.ts';
 import type { AccessToken, AccessTokens } from './access-token.ts';
