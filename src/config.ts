@@ -12,12 +12,23 @@ export function isUnexpanded(text: string): boolean {
   return /^(\$\{.*\}|\{.*\}|\$[\w:]+|%\w+%)$/.test(text);
 }
 
+/** A value, and not the variable that a client or a shell has left in its place. */
+const textSchema = z.string().refine((text) => !isUnexpanded(text), {
+  error:
+    'is an unexpanded variable; set it to the value itself, or write the variable as your client expects',
+  abort: true,
+});
+
 /** The token that can stand after "Bearer" (RFC 6750). JSON escapes none of its characters. */
 const TOKEN = /^[\w.~+/-]+=*$/;
 
 /** A workspace key, as it stands after "Bearer". */
-export const apiKeySchema = z
-  .string()
+export const apiKeySchema = textSchema
+  // Only a header can be: an empty variable counts as not set.
+  .refine((key) => key !== '', {
+    error: 'is empty; if it comes from a variable, that is not set',
+    abort: true,
+  })
   .refine((key) => !key.endsWith('...'), {
     error: 'is the placeholder of the README; set your own key',
     abort: true,
@@ -25,14 +36,13 @@ export const apiKeySchema = z
   .regex(TOKEN, 'has characters that no key has; set only the key, without "Bearer" or quotes')
   .min(8, 'is too short to be a key');
 
-const tokenSchema = z
-  .string()
+const tokenSchema = textSchema
   .regex(TOKEN, 'has characters that no token has')
   .min(16, 'is too short: use 16 characters or more');
 
 /** A URL that is https, or http on loopback. `why` says what plain http would give away. */
 function secureUrl(why: string) {
-  return z.string().superRefine((text, context) => {
+  return textSchema.superRefine((text, context) => {
     const fault = secureUrlFault(text, why);
     if (fault !== null) context.addIssue(fault);
   });
@@ -51,19 +61,19 @@ const publicUrlSchema = secureUrl('every request carries a token').transform((te
 /** The characters of a scope (RFC 6749). */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
-const scopeSchema = z
-  .string()
-  .regex(SCOPE, 'must be one scope, without spaces, quotes or backslashes');
+const scopeSchema = textSchema.regex(
+  SCOPE,
+  'must be one scope, without spaces, quotes or backslashes',
+);
 
-const scopePrefixSchema = z
-  .string()
-  .regex(SCOPE, 'must be the beginning of a scope, without spaces, quotes or backslashes');
+const scopePrefixSchema = textSchema.regex(
+  SCOPE,
+  'must be the beginning of a scope, without spaces, quotes or backslashes',
+);
 
 /** Audiences, separated by commas. */
-const audiencesSchema = z
-  .string()
-  .transform((text) => text.split(',').map((name) => name.trim()))
-  .transform((names) => names.filter((name) => name !== ''))
+const audiencesSchema = textSchema
+  .transform((text) => text.split(',').flatMap((name) => name.trim() || []))
   .refine((names) => names.length > 0, 'names no audience');
 
 /** A proxy's URL, or whatever stands in its place: only requests that would take it are the worse for it. */
@@ -73,13 +83,9 @@ const proxySchema = z
   .transform((text) => (text.includes('://') || isUnexpanded(text) ? text : `http://${text}`));
 
 /** An address to listen on, of IPv6 with or without brackets. */
-const addressSchema = z
-  .string()
-  .trim()
-  .transform((host) => host.replace(/^\[(.*)\]$/, '$1'));
+const addressSchema = textSchema.trim().transform((host) => host.replace(/^\[(.*)\]$/, '$1'));
 
-const hostSchema = z
-  .string()
+const hostSchema = textSchema
   .refine(
     (host) => /^([^\s/:@*,.][^\s/:@*,]*|\[[^\s]*\])$/.test(host) && asciiHost(host) !== '',
     'must be one host name, without scheme, port, "*" or a leading dot; repeat the flag for more',
@@ -87,8 +93,7 @@ const hostSchema = z
   // Requests name hosts beyond ASCII in Punycode.
   .transform(asciiHost);
 
-const originSchema = z
-  .string()
+const originSchema = textSchema
   .toLowerCase()
   .refine(
     isOrigin,
@@ -163,12 +168,13 @@ const settings = {
   },
   httpsProxy: {
     environment: 'HTTPS_PROXY',
-    description: 'The proxy for requests to Fini. Requests to loopback are always sent directly.',
+    description:
+      'The HTTP proxy for requests to Fini. Requests to loopback are always sent directly.',
     schema: proxySchema.optional(),
   },
   httpProxy: {
     environment: 'HTTP_PROXY',
-    description: 'The proxy to use if HTTPS_PROXY is not set.',
+    description: 'The HTTP proxy to use if HTTPS_PROXY is not set.',
     schema: proxySchema.optional(),
   },
   noProxy: {

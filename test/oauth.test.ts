@@ -225,6 +225,7 @@ describe('a token', () => {
       ['opaque', () => '0123456789abcdef', 401, 'invalid_token', /not a signed JWT/],
       ['dots', () => '...', 401, 'invalid_token', /not a signed JWT/],
       ['two words', () => 'a b', 401, 'invalid_token', /malformed/],
+      ['a variable', () => '{env:TOKEN}', 401, 'invalid_token', /an unexpanded variable/],
       ['nothing', () => '', 401, 'invalid_token', /malformed/],
       ['huge', () => 'x'.repeat(15_000), 401, 'invalid_token', /not a signed JWT/],
     ];

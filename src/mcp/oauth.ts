@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isUnexpanded } from '../config.ts';
 import type { Log } from '../log.ts';
 import type { ProxySettings } from '../proxies.ts';
 import { toolsFor } from '../tools/listed-tools.ts';
@@ -75,7 +76,11 @@ export class ResourceServer {
       throw this.#challenge(401, why);
     }
     const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
-    if (token === undefined) throw this.#invalid('The token is malformed.');
+    if (token === undefined) {
+      const given = authorization.replace(/^Bearer */i, '').trimEnd();
+      const what = isUnexpanded(given) ? 'an unexpanded variable' : 'malformed';
+      throw this.#invalid(`The token is ${what}.`);
+    }
     const { subject, scopes } = await this.#read(token);
     if (!scopes.includes(oauthReadScope)) {
       throw this.#insufficient(`The token lacks the scope ${oauthReadScope}.`);
