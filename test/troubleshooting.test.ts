@@ -7,6 +7,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readCommand } from '../src/command-line.ts';
+import { nodeFault } from '../src/node-version.ts';
 import type { SandboxDocument } from '../src/sandbox/sandbox-server.ts';
 import { CLI, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 import { startIssuer } from './issuer.ts';
@@ -176,10 +177,13 @@ const status = (code: number): Fault => ({
 /** By the first text that an entry quotes: triggers it, and gives what was said. */
 const causes: Record<string, () => Promise<string>> = {
   // The server does not start
+  'fini-mcp needs Node.js': () => Promise.resolve(nodeFault('18.20.8') ?? ''),
   'is not a flag of fini-mcp; see --help': () => faultsOf(['--api-key=x']),
   'FINI_API_KEY has characters that no key has': () =>
     faultsOf([], { FINI_API_KEY: `Bearer ${KEY}` }),
   'FINI_API_KEY is the placeholder of the README': () => faultsOf([], { FINI_API_KEY: 'fini_...' }),
+  'is an unexpanded variable': () => faultsOf([], { FINI_API_KEY: '{env:FINI_API_KEY}' }),
+  'is not the URL of an HTTP proxy': () => faultsOf([], { HTTPS_PROXY: 'socks5h://127.0.0.1' }),
   'is not a URL; write it as https://host': () => faultsOf(['--base-url', 'usefini.com']),
   'must be https (http only on loopback)': () =>
     faultsOf([], { FINI_BASE_URL: 'http://fini.example.com' }),

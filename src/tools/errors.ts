@@ -26,7 +26,8 @@ function missingKey(kind: ServerKind): string {
   const how = kind.http
     ? `Ask the person to send a ${KEY} in the X-Fini-Api-Key header, which is set in the MCP client's configuration, or to set FINI_API_KEY in the server's environment and restart the server.`
     : `Ask the person to set FINI_API_KEY to a ${KEY} in the "env" of this server in the MCP client's configuration, and to restart the server.`;
-  return `${start} ${how} To try without an account, start the server with --sandbox.`;
+  const variable = 'A variable that the client does not expand counts as no key.';
+  return `${start} ${how} ${variable} To try without an account, start the server with --sandbox.`;
 }
 
 /** How a person sets another key, in words that follow "Ask the person to". */
