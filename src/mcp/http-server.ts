@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
 import { now } from '../clock.ts';
-import type { ProxySettings } from '../fini/connections.ts';
 import { hostnameOf, isWildcard, urlHostOf } from '../hosts.ts';
+import type { ProxySettings } from '../proxies.ts';
 import { failureText } from '../tools/explain-error.ts';
 import { type AccessSummary, logAccess } from './access-log.ts';
 import type { AccessRules } from './http-access.ts';
@@ -69,7 +69,7 @@ const TIMEOUTS: HttpTimeouts = {
 const STOP_INTERVAL_MS = 20;
 
 /**
- * Serves MCP's Streamable HTTP at `/mcp`, and `/healthz`.
+ * Serves MCP's Streamable HTTP at `/mcp` and the path of the public URL, and `/healthz`.
  *
  * @throws if the address cannot be listened on.
  */
@@ -81,16 +81,16 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   const oauth =
     oauthIssuer === undefined ? undefined : new ResourceServer({ ...options, oauthIssuer, url });
   const mcp = new McpEndpoint({ ...options, rules, oauth });
+  // A proxy in front may cut the path of the public URL off, or not.
+  const publicPath = options.publicUrl === undefined ? ENDPOINT : pathnameOf(options.publicUrl);
   const routes = new Map<string, Route>([
     [ENDPOINT, (...given) => mcp.serve(...given)],
+    [publicPath || '/', (...given) => mcp.serve(...given)],
     ['/healthz', (_request, response) => answerJson(response, 200, { status: 'ok', version })],
   ]);
   const named = [...routes.keys()];
   if (oauth !== undefined) {
-    const { publicUrl } = options;
-    // A proxy in front may cut the path of the public URL off, or not.
-    const paths = ['', ENDPOINT, publicUrl === undefined ? '' : pathnameOf(publicUrl)];
-    for (const path of paths) {
+    for (const path of ['', ENDPOINT, publicPath]) {
       routes.set(`${METADATA_PATH}${path}`, (request, response) =>
         oauth.answerMetadata(request, response),
       );
