@@ -60,8 +60,8 @@ export function accountForDrafts(
     const known = wait.known.get(id);
     const tracked = wait.tracked.get(known?.id ?? '');
     const isQueued = known !== undefined || jobless.has(id);
+    const queued = tracked?.gone ? 'unknown' : 'queued';
     const unqueued = wait.doubtful.has(id) ? 'held' : 'not_queued';
-    const state = isQueued ? (tracked?.gone ? 'unknown' : 'queued') : unqueued;
     const job = tracked?.record ?? null;
     return {
       id,
@@ -69,7 +69,7 @@ export function accountForDrafts(
       jobId: known?.id ?? null,
       job,
       joined: known?.joined ?? false,
-      state,
+      state: isQueued ? queued : unqueued,
       outcome: isQueued ? draftStateOf(job) : 'unqueued',
     };
   });

@@ -81,7 +81,8 @@ export function readFolderTree(answer: unknown): FolderTree {
       return [];
     });
 
-  const folders = readFolders(isEmpty ? [] : Array.isArray(snapshot) ? snapshot : [null], 1);
+  const roots = Array.isArray(snapshot) ? snapshot : [null];
+  const folders = readFolders(isEmpty ? [] : roots, 1);
   return {
     id: nodeId(head.id),
     createdAt: wireFields.text.parse(head.createdAt),

@@ -10,6 +10,7 @@ import { ProtocolErrorCode } from '@modelcontextprotocol/server';
 import { now } from '../clock.ts';
 import { hostnameOf, isWildcard, urlHostOf } from '../hosts.ts';
 import type { ProxySettings } from '../proxies.ts';
+import { paragraph } from '../text.ts';
 import { failureText } from '../tools/explain-error.ts';
 import { type AccessSummary, logAccess } from './access-log.ts';
 import type { AccessRules } from './http-access.ts';
@@ -162,18 +163,24 @@ const SIGN_IN = /^\/(\.well-known\/|register$|authorize$|token$)/;
 function notHere(
   path: string,
   [first, ...others]: readonly string[],
-  { authToken, oauthIssuer }: AccessRules & SignIn,
+  options: AccessRules & SignIn,
 ): HttpRefusal {
   const here = `There is only ${first} here, and ${others.join(', ')}.`;
-  if (!SIGN_IN.test(path)) return new HttpRefusal(404, here);
   // Clients show this in place of the refusal before it.
-  const signIn =
-    oauthIssuer !== undefined
-      ? ` This server has no sign-in of its own: that is at ${oauthIssuer}, as ${METADATA_PATH} says.`
-      : authToken !== undefined
-        ? ' This server has no sign-in: the token is missing or wrong. Set "Authorization: Bearer" to the token that it was started with (FINI_MCP_AUTH_TOKEN).'
-        : '';
-  return new HttpRefusal(404, `${here}${signIn}`);
+  const signIn = SIGN_IN.test(path) ? signInText(options) : '';
+  return new HttpRefusal(404, paragraph(here, signIn));
+}
+
+/** Says where to sign in, for a client that looks for it here. */
+function signInText({ authToken, oauthIssuer }: AccessRules & SignIn): string {
+  if (oauthIssuer !== undefined) {
+    return `This server has no sign-in of its own: that is at ${oauthIssuer}, as ${METADATA_PATH} says.`;
+  }
+  if (authToken === undefined) return '';
+  return paragraph(
+    'This server has no sign-in: the token is missing or wrong.',
+    'Set "Authorization: Bearer" to the token that it was started with (FINI_MCP_AUTH_TOKEN).',
+  );
 }
 
 /** The address to listen on and the public URL are names that one may ask under, too. */

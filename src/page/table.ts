@@ -64,15 +64,16 @@ export function chosenRows(
   return keyed.map(({ row }) => row);
 }
 
+/** How rows are compared in each column. */
+const KEYS: Readonly<Record<NonNullable<Sorting>['column'], (row: TableRow) => string>> = {
+  status: ({ status }) => String(10 * rankOf(status)),
+  page: (row) => withoutScheme(nameOfRow(row)),
+  reason: ({ reason = '' }) => reason,
+};
+
 function keyOf(row: TableRow, column: NonNullable<Sorting>['column']): string {
-  const text =
-    column === 'status'
-      ? String(10 * rankOf(row.status))
-      : column === 'page'
-        ? withoutScheme(nameOfRow(row))
-        : (row.reason ?? '');
   // Padding puts 2 before 10. A collator can do that too, but takes ten times as long.
-  return text.replace(/\d+/g, (digits) => digits.padStart(8, '0'));
+  return KEYS[column](row).replace(/\d+/g, (digits) => digits.padStart(8, '0'));
 }
 
 /** The name of a row where there is room for one. */

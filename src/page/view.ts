@@ -192,7 +192,7 @@ export class View {
     const next: Sorting = isDown ? null : { column, up: sorting?.column !== column };
     for (const header of document.querySelectorAll('th')) {
       const isIt = next !== null && header.dataset.column === column;
-      header.ariaSort = isIt ? (next.up ? 'ascending' : 'descending') : 'none';
+      header.ariaSort = isIt ? directionOf(next) : 'none';
     }
     this.#choose({ sorting: next });
   }
@@ -278,6 +278,10 @@ export function byId(id: string, kind = HTMLElement): HTMLElement {
   const found = document.getElementById(id);
   if (!(found instanceof kind)) throw new Error(`The page has no ${id}.`);
   return found;
+}
+
+function directionOf({ up }: NonNullable<Sorting>): 'ascending' | 'descending' {
+  return up ? 'ascending' : 'descending';
 }
 
 function element<Name extends keyof HTMLElementTagNameMap>(

@@ -74,13 +74,11 @@ export function standing(parentFolderId: string | null, original: SandboxArticle
 
 function questionsOf(title: string, topic: string, text: string): string[] {
   const [, how = IMPERATIVES.test(topic) ? topic : undefined] = /^how to (.*)/.exec(topic) ?? [];
-  const questions = [
-    how !== undefined
-      ? `How do I ${how}?`
-      : / not | than |^before /.test(topic)
-        ? `${title}: what should I do?`
-        : `What do I need to know about ${topic}?`,
-  ];
+  const isHardToName = / not | than |^before /.test(topic);
+  const other = isHardToName
+    ? `${title}: what should I do?`
+    : `What do I need to know about ${topic}?`;
+  const questions = [how === undefined ? other : `How do I ${how}?`];
   if (/[€$£]/.test(text)) questions.push('How much does it cost?');
   if (/\b(hours?|days?|weeks?|months?)\b/.test(text)) questions.push('How long does it take?');
   if (/\bapp\b/.test(text)) questions.push('Where do I find this in the app?');

@@ -332,12 +332,14 @@ export function jobOutcome(
     script.error ?? failure?.error ?? (status === 'FAILED' ? 'The job failed for no reason' : '');
   const usable = status === 'COMPLETED' && error === '';
   const known = status === 'COMPLETED' || status === 'FAILED';
-  const success = script.success === undefined ? (known ? usable : null) : script.success;
+  const ownSuccess = known ? usable : null;
+  const success = script.success === undefined ? ownSuccess : script.success;
   const fields = { linkedJobStatus: status, success, error };
   if (success !== true) return fields;
   const paragraphs = script.paragraphs ?? content.paragraphs;
   const changed = paragraphs.join('\n') !== document.paragraphs.join('\n');
   const first = document.oldParagraphs.length === 0 && document.paragraphs.length === 0;
+  const again = changed ? 'UPDATE_ARTICLE' : 'DO_NOTHING';
   return {
     ...fields,
     title: document.title ?? content.title,
@@ -346,7 +348,7 @@ export function jobOutcome(
     oldParagraphs: document.paragraphs,
     mimeType: document.mimeType ?? 'text/html',
     type: document.type ?? 'page',
-    linkedOperation: first ? 'ADD_ARTICLE_TO_FOLDER' : changed ? 'UPDATE_ARTICLE' : 'DO_NOTHING',
+    linkedOperation: first ? 'ADD_ARTICLE_TO_FOLDER' : again,
     linkedReason: first ? 'No article covers this source yet' : 'The source was ingested before',
     changed: changed && !first,
   };

@@ -60,7 +60,11 @@ export async function findBatch(
   const batch = await batches.find(handle);
   if (batch !== null) return batch;
   throw new UnusableBatch(
-    `The batch ${quoted(bounded(handle, WORD_LENGTH))} is not known. A batch is known for a day, until the server is restarted, and only with the key that it was queued with. The sources that an earlier answer lists have IDs, which work in place of it.`,
+    paragraph(
+      `The batch ${quoted(bounded(handle, WORD_LENGTH))} is not known.`,
+      'A batch is known for a day, until the server is restarted, and only with the key that it was queued with.',
+      'The sources that an earlier answer lists have IDs, which work in place of it.',
+    ),
     [{ tool: 'list_sources', arguments: { status: 'running' }, why: 'See what is running' }],
   );
 }

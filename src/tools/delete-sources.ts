@@ -113,11 +113,7 @@ export const deleteSources = defineTool({
         unknown.length === 0
           ? ''
           : `Not deleted, because not in Fini: ${plural(unknown.length, 'source')}.`,
-        kept.length > 0
-          ? `Kept: ${plural(kept.length, 'Knowledge article')} made from what was deleted. Agents may still answer from kept articles. They can be deleted in the Fini dashboard.`
-          : isKeptUnknown
-            ? 'Knowledge articles made from what was deleted, if any, are kept, and agents may still answer from them.'
-            : '',
+        keptText(kept.length, isKeptUnknown),
         consentText(answer, '--allow-delete'),
       ),
       nextCalls: unknown.length === 0 ? [] : [SEE_SOURCES],
@@ -138,6 +134,19 @@ export const deleteSources = defineTool({
   },
   showOmitted: () => SEE_SOURCES,
 });
+
+/** Says that articles are kept, and that agents may answer from them. */
+function keptText(kept: number, isUnknown: boolean): string {
+  if (kept > 0) {
+    return paragraph(
+      `Kept: ${plural(kept, 'Knowledge article')} made from what was deleted.`,
+      'Agents may still answer from kept articles. They can be deleted in the Fini dashboard.',
+    );
+  }
+  return isUnknown
+    ? 'Knowledge articles made from what was deleted, if any, are kept, and agents may still answer from them.'
+    : '';
+}
 
 /** Sources as they were before, by ID; `unknown` to Fini. What could not be read is not in it. */
 type SourcesBefore = ReadonlyMap<string, FiniDocument | 'unknown'>;

@@ -186,10 +186,14 @@ function generationMessage(report: GenerationReport, canPublish: boolean): strin
     sources.some(({ state }) => state === 'held')
       ? `What may already be generating can be queued again in ${Math.ceil(heldSeconds)} s, if there is no draft by then.`
       : '',
-    counts.drafted > 0
-      ? `Drafts are not live: a person must review them${canPublish ? ', and agree before they are published' : ' and publish them in the Fini dashboard'}.`
-      : '',
+    counts.drafted > 0 ? notLiveText(canPublish) : '',
   );
+}
+
+function notLiveText(canPublish: boolean): string {
+  return canPublish
+    ? 'Drafts are not live: a person must review them, and agree before they are published.'
+    : 'Drafts are not live: a person must review them and publish them in the Fini dashboard.';
 }
 
 /** The calls that may come next, with the settings of this call. */
@@ -205,7 +209,7 @@ function callsAfterGeneration(
     const words = why(plural(ids.length, 'source'));
     return callForItems('generate_knowledge', 'documentIds', ids, words, inputFor(settings, {}));
   };
-  const isUntold = (source: ReportedDraft) =>
+  const mayHaveDrafts = (source: ReportedDraft) =>
     source.state === 'held' || (source.outcome === 'unfinished' && !isRunning(source));
   const articleIds = sources.flatMap(({ job }) => job?.hcArticleId ?? []);
   const needsFolders = sources.every(({ outcome }) => outcome === 'nothing_made');
@@ -230,7 +234,7 @@ function callsAfterGeneration(
       ({ outcome }) => outcome === 'failed',
       (count) => `Generate from ${count} again, once the reason is fixed`,
     ),
-    ...(sources.some(isUntold)
+    ...(sources.some(mayHaveDrafts)
       ? [{ tool: 'list_articles', arguments: { type: 'draft' }, why: 'Look for the drafts' }]
       : []),
     ...generate(

@@ -54,10 +54,8 @@ export const getKnowledgeTree = defineTool({
     return {
       message: paragraph(
         all.length > 0
-          ? `${plural(all.length, 'folder')}${isOfAgent ? ' assigned to this agent' : ''}. This is a snapshot${updatedAt === undefined ? '' : ` of ${updatedAt}`} and may be stale.`
-          : isEmpty
-            ? noFoldersText(isOfAgent)
-            : "No folder can be shown, but there may be some: look under Knowledge in Fini's dashboard.",
+          ? foldersText(all.length, isOfAgent, updatedAt)
+          : noFoldersText(isOfAgent, isEmpty),
         page.pastEnd,
         unreadable > 0
           ? `Left out, because it could not be read: ${plural(unreadable, 'part')} of the tree.`
@@ -80,8 +78,26 @@ function folderOutput({ id, path, articleCount }: PlacedFolder) {
   return { id: id ?? undefined, path: titles.join(PATH_SEPARATOR), articleCount };
 }
 
-function noFoldersText(isOfAgent: boolean): string {
-  return isOfAgent
-    ? "No folder is assigned to this agent. The tree is a snapshot, so recent changes may be missing. Folders are assigned in Fini's dashboard."
-    : "This workspace has no folder tree. Generating articles from sources needs one first: create folders under Knowledge in Fini's dashboard. The tree is a snapshot, so folders just created may be missing.";
+function foldersText(count: number, isOfAgent: boolean, updatedAt: string | undefined): string {
+  const owner = isOfAgent ? ' assigned to this agent' : '';
+  const time = updatedAt === undefined ? '' : ` of ${updatedAt}`;
+  return `${plural(count, 'folder')}${owner}. This is a snapshot${time} and may be stale.`;
+}
+
+function noFoldersText(isOfAgent: boolean, isEmpty: boolean): string {
+  if (!isEmpty) {
+    return "No folder can be shown, but there may be some: look under Knowledge in Fini's dashboard.";
+  }
+  if (isOfAgent) {
+    return paragraph(
+      'No folder is assigned to this agent.',
+      'The tree is a snapshot, so recent changes may be missing.',
+      "Folders are assigned in Fini's dashboard.",
+    );
+  }
+  return paragraph(
+    'This workspace has no folder tree.',
+    "Generating articles from sources needs one first: create folders under Knowledge in Fini's dashboard.",
+    'The tree is a snapshot, so folders just created may be missing.',
+  );
 }

@@ -83,11 +83,7 @@ export const getSource = defineTool({
     return {
       message: paragraph(
         `Status: ${statusWords(status)}.`,
-        paragraphs.length > 0
-          ? `Paragraphs ${offset + 1} to ${offset + paragraphs.length} of ${all.length}.`
-          : all.length > 0
-            ? `Nothing at this offset: the text has only ${plural(all.length, 'paragraph')}.`
-            : 'It has no text.',
+        partText(offset, paragraphs.length, all.length),
         all.length > document.paragraphs.length
           ? 'A paragraph of more than 16,000 characters counts as several.'
           : '',
@@ -105,6 +101,14 @@ export const getSource = defineTool({
     };
   },
 });
+
+/** The paragraphs that are shown, or why there are none. */
+function partText(offset: number, shown: number, all: number): string {
+  if (shown > 0) return `Paragraphs ${offset + 1} to ${offset + shown} of ${all}.`;
+  return all > 0
+    ? `Nothing at this offset: the text has only ${plural(all, 'paragraph')}.`
+    : 'It has no text.';
+}
 
 /** The sources of a batch, without their texts. */
 async function severalSources(

@@ -231,42 +231,51 @@ function choiceOf({
 
 /** The message about what was found and selected. */
 function importPlanText(plan: ImportPlan, choice: ImportChoice): string {
-  const { listed, toAdd, known, notFound, searchedInPart, unreadable } = plan;
+  const { listed, toAdd, known, notFound, unreadable } = plan;
   const isNothing = toAdd.length + known.length === 0;
-  const where = searchedInPart
-    ? 'among the newest sources in Fini (the time ran out before the older ones were searched)'
-    : 'in Fini';
   return paragraph(
     isNothing && notFound.length === 0 ? nothingSelected(plan, choice) : '',
     `${plural(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
-    known.length === 0
-      ? ''
-      : 'externalIds' in choice
-        ? `${plural(known.length, 'selected item')} already in Fini, to be ingested again.`
-        : `${plural(known.length, 'matching item')} in Fini whose ingestion has not finished: running jobs are waited for, and the rest is ingested.`,
-    notFound.length === 0
-      ? ''
-      : `${plural(notFound.length, 'externalId')} not found at the provider or ${where}.`,
+    knownText(known.length, choice),
+    notFoundText(plan),
     unreadable === 0 ? '' : `${plural(unreadable, 'item')} without a usable ID or URL left out.`,
   );
+}
+
+function knownText(known: number, choice: ImportChoice): string {
+  if (known === 0) return '';
+  return 'externalIds' in choice
+    ? `${plural(known, 'selected item')} already in Fini, to be ingested again.`
+    : `${plural(known, 'matching item')} in Fini whose ingestion has not finished: running jobs are waited for, and the rest is ingested.`;
+}
+
+function notFoundText({ notFound, searchedInPart }: ImportPlan): string {
+  if (notFound.length === 0) return '';
+  const where = searchedInPart
+    ? 'among the newest sources in Fini (the time ran out before the older ones were searched)'
+    : 'in Fini';
+  return `${plural(notFound.length, 'externalId')} not found at the provider or ${where}.`;
 }
 
 /** Why nothing is selected. */
 function nothingSelected(plan: ImportPlan, choice: ImportChoice): string {
   const { ingestedBefore, failedBefore, namedBefore, others } = plan;
   if (ingestedBefore > 0) {
-    const some =
-      namedBefore.length < ingestedBefore ? ` Only ${namedBefore.length} are shown here.` : '';
     const failed = failedBefore > 0 ? `, of which ${failedBefore} failed` : '';
-    return `Nothing is queued, because Fini has already ingested what was selected: ${plural(ingestedBefore, 'matching source')}${failed}.${some}`;
+    return paragraph(
+      `Nothing is queued, because Fini has already ingested what was selected: ${plural(ingestedBefore, 'matching source')}${failed}.`,
+      namedBefore.length < ingestedBefore ? `Only ${namedBefore.length} are shown here.` : '',
+    );
   }
   if ('all' in choice) {
     return 'Nothing is queued: the provider has nothing to import, or it is already in Fini.';
   }
-  const titles = others.map((title) => quoted(bounded(title, TITLE_LENGTH))).join(', ');
   const search = 'search' in choice ? ` ${quoted(choice.search)}` : '';
-  const hint = titles === '' ? '' : ` Try a shorter word. Available: ${titles}.`;
-  return `Nothing matches${search}.${hint}`;
+  const titles = others.map((title) => quoted(bounded(title, TITLE_LENGTH))).join(', ');
+  return paragraph(
+    `Nothing matches${search}.`,
+    titles === '' ? '' : `Try a shorter word. Available: ${titles}.`,
+  );
 }
 
 /** The calls that may follow where nothing was queued. */
@@ -275,7 +284,7 @@ function callsAfterImportPlan(
   choice: ImportChoice,
   input: ImportInput,
 ): NextCall[] {
-  const { toAdd, known, notFound, namedBefore, failedBefore } = plan;
+  const { toAdd, known, notFound } = plan;
   const { provider } = input;
   const selected = toAdd.length + known.length;
   if (selected > 0) {
@@ -286,30 +295,50 @@ function callsAfterImportPlan(
       ...otherNames(notFound, input),
     ];
   }
-  const failed = namedBefore.filter((source) => stateOf(source) === 'failed');
-  const again = (failedBefore > 0 ? failed : 'search' in choice ? namedBefore : []).map(
-    ({ id }) => id,
-  );
-  const status = failedBefore > 0 ? 'failed' : undefined;
+  const before = callsForIngested(plan, choice, provider);
   return [
-    ...callForItems(
-      'refresh_sources',
-      'documentIds',
-      again,
-      `Ingest ${plural(again.length, failedBefore > 0 ? 'failed source' : 'source')} again`,
-    ),
+    ...before.refresh,
     ...otherNames(notFound, input),
-    {
-      tool: 'list_sources',
-      arguments: inputFor({ source: provider, status }, {}),
-      why: `Show ${failedBefore > 0 ? 'why sources failed' : 'what is already in Fini'}`,
-    },
+    before.show,
     {
       tool: 'list_provider_resources',
       arguments: { provider },
       why: 'Show the items that are not in Fini yet',
     },
   ];
+}
+
+/** The calls that ingest again, and show, what was ingested before: the failed sources if there are any. */
+function callsForIngested(
+  { namedBefore, failedBefore }: ImportPlan,
+  choice: ImportChoice,
+  provider: Provider,
+): { refresh: NextCall[]; show: NextCall } {
+  const refreshCall = (sources: readonly FiniDocument[], noun: string) => {
+    const ids = sources.map(({ id }) => id);
+    const why = `Ingest ${plural(ids.length, noun)} again`;
+    return callForItems('refresh_sources', 'documentIds', ids, why);
+  };
+  if (failedBefore > 0) {
+    const failed = namedBefore.filter((source) => stateOf(source) === 'failed');
+    return {
+      refresh: refreshCall(failed, 'failed source'),
+      show: {
+        tool: 'list_sources',
+        arguments: { source: provider, status: 'failed' },
+        why: 'Show why sources failed',
+      },
+    };
+  }
+  return {
+    // Without a search nobody has named them.
+    refresh: refreshCall('search' in choice ? namedBefore : [], 'source'),
+    show: {
+      tool: 'list_sources',
+      arguments: { source: provider },
+      why: 'Show what is already in Fini',
+    },
+  };
 }
 
 /** Calls for externalIds that were not found, since they may be titles or source IDs. */

@@ -158,7 +158,10 @@ function sitePlanText({ urls, pages, leftOut, unusable }: SitePlan): string {
 function outcomeText(plan: SitePlan, dryRun: boolean): string {
   const { urls, pages, idle } = plan;
   if (plan.isTooMuchWork) {
-    return `Nothing was queued: it takes too long to match these globs against ${plural(pages.length, 'page')}. Use fewer globs or fewer wildcards.`;
+    return paragraph(
+      `Nothing was queued: it takes too long to match these globs against ${plural(pages.length, 'page')}.`,
+      'Use fewer globs or fewer wildcards.',
+    );
   }
   if (pages.length === 0) return 'Nothing was queued.';
   if (urls.length === 0) return 'Nothing was queued, because the globs leave no page.';
@@ -211,7 +214,11 @@ function idleGlobs({ include, exclude }: SitePlan['idle'], pages: readonly strin
   const list = named.join(', ') + (more > 0 ? ` and ${more} more` : '');
   const isWhole = globs.some(({ glob }) => /^https?:/i.test(glob));
   const samples = samplesOf(pages).map((page) => quoted(isWhole ? page : new URL(page).pathname));
-  return `No page matches ${list}. Globs are matched against the path without its query, or against the whole URL if they start with https://. ${isWhole ? 'Pages' : 'Paths'} found, for example: ${samples.join(', ')}.`;
+  return paragraph(
+    `No page matches ${list}.`,
+    'Globs are matched against the path without its query, or against the whole URL if they start with https://.',
+    `${isWhole ? 'Pages' : 'Paths'} found, for example: ${samples.join(', ')}.`,
+  );
 }
 
 /** A few pages, of as many sections of the site as can be shown. */

@@ -163,7 +163,7 @@ function faultsOfIssue(
     return [`${name} has ${found.length} items; ${most}: pass fewer at once.`];
   }
   // A schema may add something that its kind of value does not tell.
-  const more = explanation(at, found) + (message === '' ? '' : `. ${message}`);
+  const more = furtherReason(at, found) + (message === '' ? '' : `. ${message}`);
   if (typeof index === 'number') return [itemFault(index, `Each must be ${expected(at)}${more}`)];
   if (found === undefined || found === null || found === '') {
     const given = found === undefined ? '' : ` (given: ${shownValue(found)})`;
@@ -173,7 +173,7 @@ function faultsOfIssue(
 }
 
 /** Why a value is wrong, if it is not only another than expected. */
-function explanation(schema: z.core.$ZodType | undefined, value: unknown): string {
+function furtherReason(schema: z.core.$ZodType | undefined, value: unknown): string {
   if (typeof value === 'number' && schema instanceof z.ZodString) {
     return '. A number this long loses digits: write it in quotes';
   }

@@ -46,14 +46,13 @@ const IN_THE_SANDBOX =
 export function instructionsFor(kind: ServerKind): string {
   const names = listedNames(kind);
   const canIngest = names.has('ingest_and_wait');
-  const canGenerate = names.has('generate_knowledge');
   const parts = [
-    canIngest ? INGESTING : canGenerate ? DRAFTING : showing(names.has('list_provider_resources')),
+    purposeText(names),
     canIngest ? '' : `\n${whyNoIngestion(kind)}`,
     canIngest
       ? ''
       : `${READING_SOURCES}${names.has('list_provider_resources') ? UNREGISTERED : ''}.`,
-    canGenerate ? (names.has('publish_articles') ? THEN_PUBLISH : THEN_DRAFTS) : THEN_KNOWLEDGE,
+    afterCompletion(names),
     names.has('list_articles') ? ARTICLES : '',
     DATA,
     offText(kind),
@@ -62,10 +61,25 @@ export function instructionsFor(kind: ServerKind): string {
   return parts.filter((part) => part !== '').join('\n');
 }
 
+/** What a server with these tools is for. */
+function purposeText(names: ReadonlySet<string>): string {
+  if (names.has('ingest_and_wait')) return INGESTING;
+  if (names.has('generate_knowledge')) return DRAFTING;
+  return showing(names.has('list_provider_resources'));
+}
+
+/** The way from a completed source to an answer of an agent. */
+function afterCompletion(names: ReadonlySet<string>): string {
+  if (!names.has('generate_knowledge')) return THEN_KNOWLEDGE;
+  return names.has('publish_articles') ? THEN_PUBLISH : THEN_DRAFTS;
+}
+
 /** Everything that keeps a client from ingesting. */
 function whyNoIngestion(kind: ServerKind): string {
+  const { readOnly, toolGroups } = kind;
   const reasons = [
-    kind.readOnly ? READ_ONLY : kind.toolGroups.includes('sources') ? '' : ONLY_KNOWLEDGE,
+    readOnly ? READ_ONLY : '',
+    !readOnly && !toolGroups.includes('sources') ? ONLY_KNOWLEDGE : '',
     kind.missingTokenScope === undefined ? '' : missingTokenScopeText(kind.missingTokenScope),
   ];
   return reasons.filter((reason) => reason !== '').join('\n');

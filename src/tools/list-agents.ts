@@ -39,12 +39,11 @@ export const listAgents = defineTool({
       })),
     );
     const isWhole = unreadable === 0 && hasMore !== true;
+    const none = isWhole
+      ? "There are no agents yet. They are created in Fini's dashboard."
+      : 'No agents can be shown.';
     const sentences = [
-      all.length > 0
-        ? `${plural(all.length, 'agent')}.`
-        : isWhole
-          ? "There are no agents yet. They are created in Fini's dashboard."
-          : 'No agents can be shown.',
+      all.length > 0 ? `${plural(all.length, 'agent')}.` : none,
       agents.length < all.length
         ? `Only the first ${agents.length} are listed: the others are only in Fini's dashboard.`
         : '',

@@ -148,6 +148,11 @@ function whyNoneFound(
     case 'live':
       return 'There are no live articles.';
     default:
-      return `There are no articles yet. They are generated from completed sources${canGenerate ? '' : ", under Knowledge in Fini's dashboard"}.`;
+      return paragraph(
+        'There are no articles yet.',
+        canGenerate
+          ? 'They are generated from completed sources.'
+          : "They are generated from completed sources, under Knowledge in Fini's dashboard.",
+      );
   }
 }

@@ -161,10 +161,11 @@ export const listSources = defineTool({
       source: source === null ? 'unknown' : bounded(source, WORD_LENGTH),
       ...flatTotals(ofKind),
     }));
+    const showMore = asked.isBack ? 'Show newer sources' : 'Show more sources';
     const goOn = {
       tool: 'list_sources',
       arguments: { ...input, cursor: list.nextCursor },
-      why: summary ? 'Count the others' : asked.isBack ? 'Show newer sources' : 'Show more sources',
+      why: summary ? 'Count the others' : showMore,
     };
     const failed = {
       tool: 'list_sources',
@@ -223,7 +224,7 @@ function foundText(
   asked: MessageInput,
   canIngest: boolean,
 ): string {
-  const { hasMore, nextCursor, stoppedEarly, unreadable } = list;
+  const { hasMore, stoppedEarly, unreadable } = list;
   const untitled = asked.byTitle
     ? 'A failed source may have no title: search for its URL with originalUrl.'
     : '';
@@ -237,19 +238,23 @@ function foundText(
   if (count === 0 && stoppedEarly) {
     return paragraph(`No match among ${readText(list, asked)}.`, untitled);
   }
-  const isCut = count < list.documents.length;
   return paragraph(
     count > 0 || unreadable === 0 ? `${plural(count, noun)} on this page.` : '',
-    !hasMore
-      ? 'That is all.'
-      : nextCursor === undefined
-        ? 'There are more, but Fini returned no cursor for them.'
-        : stoppedEarly && !isCut
-          ? `Stopped after ${readText(list, asked)}.`
-          : list.allMatched || isCut
-            ? 'There are more.'
-            : 'There may be more.',
+    moreText(list, count < list.documents.length, asked),
   );
+}
+
+/**
+ * Says whether there are more sources than those on a page.
+ *
+ * @param isCut Some that were found have no room on it.
+ */
+function moreText(list: SourceList, isCut: boolean, asked: MessageInput): string {
+  if (!list.hasMore) return 'That is all.';
+  if (list.nextCursor === undefined) return 'There are more, but Fini returned no cursor for them.';
+  if (isCut) return 'There are more.';
+  if (list.stoppedEarly) return `Stopped after ${readText(list, asked)}.`;
+  return list.allMatched ? 'There are more.' : 'There may be more.';
 }
 
 /** A URL without a fragment, a query and a slash at its end; undefined if it has none of them. */

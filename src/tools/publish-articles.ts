@@ -81,7 +81,11 @@ export const publishArticles = defineTool({
         message:
           count === 0
             ? 'Nothing can be published. Each has a reason.'
-            : `Nothing has been published yet. ${plural(count, 'draft')} of ${ids.length} can be published. Show the person what that changes.`,
+            : paragraph(
+                'Nothing has been published yet.',
+                `${plural(count, 'draft')} of ${ids.length} can be published.`,
+                'Show the person what that changes.',
+              ),
         nextCalls: [...(count === 0 ? [] : [publish]), ...callsToCheck(drafts)],
         outcome: 'dry_run' as const,
         articles: showAll(),
@@ -145,11 +149,7 @@ function publicationOf(
     folder: folderName(draft.draft?.parentFolderId ?? null, folders),
     updates: draft.draft?.originalArticleId ?? undefined,
     changes: update,
-    reason: isReady
-      ? draft.conflict === null
-        ? undefined
-        : `${conflictWords(draft)} It is published only if the client can ask the person about it. Otherwise, publish it in the Fini dashboard, or generate a new draft.`
-      : obstacleReason(draft),
+    reason: isReady ? conflictWarning(draft) : obstacleReason(draft),
   };
 }
 
@@ -213,6 +213,16 @@ function conflictWords({ conflict, original }: DraftToPublish): string {
     : `The live article has changed since this draft was made (now version ${original?.version}), and publishing would undo that.`;
 }
 
+/** Says of a draft with a conflict how it can be published; undefined if it has none. */
+function conflictWarning(draft: DraftToPublish): string | undefined {
+  if (draft.conflict === null) return undefined;
+  return paragraph(
+    conflictWords(draft),
+    'It is published only if the client can ask the person about it.',
+    'Otherwise, publish it in the Fini dashboard, or generate a new draft.',
+  );
+}
+
 /** Says why a draft was not sent that only a person can want to be published. */
 function conflictReason(draft: DraftToPublish): string {
   return `${conflictWords(draft)} Only a person can decide this: publish it in the Fini dashboard, or generate a new draft.`;
@@ -246,7 +256,6 @@ function answerAfterSending(articles: Publication[], drafts: readonly DraftToPub
     articles.filter((article) => article.status === status).length;
   const now = count('published');
   const before = count('already_published');
-  const isLive = now + before;
   const parts = [
     `${plural(now, 'draft')} published`,
     before > 0 ? `${before} published before` : '',
@@ -277,14 +286,14 @@ function answerAfterSending(articles: Publication[], drafts: readonly DraftToPub
       ...(now === 0 ? [] : [agents]),
       ...callsToCheck(drafts),
     ],
-    outcome:
-      isLive === articles.length
-        ? ('published' as const)
-        : isLive > 0
-          ? ('partial' as const)
-          : ('not_published' as const),
+    outcome: outcomeOfPublishing(now + before, articles.length),
     articles,
   };
+}
+
+function outcomeOfPublishing(live: number, all: number): (typeof OUTCOMES)[number] {
+  if (live === all) return 'published';
+  return live > 0 ? 'partial' : 'not_published';
 }
 
 /** The call that shows the drafts, if an ID is not that of an article. */

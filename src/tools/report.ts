@@ -219,8 +219,9 @@ function reportMessage(report: Report, canCall: ToolContext['canCall']): string 
       ? `${plural(held.length, 'item')} may already be queued: if Fini does not show the result by then, queue again in ${report.heldSeconds} s.`
       : '',
     ignored > 0
-      ? `${plural(ignored, 'source')} already had a running job with other settings, so those of this call were not applied. They can be once the job has ended.`
+      ? `${plural(ignored, 'source')} already had a running job with other settings, so those of this call were not applied.`
       : '',
+    ignored > 0 ? 'They can be once the job has ended.' : '',
     toIngest && !canIngest ? 'This server has no tools that ingest.' : '',
     counts.completed > 0 ? notYetLiveText(canCall('publish_articles')) : '',
   );
@@ -230,12 +231,15 @@ function retryText(sources: readonly ReportedSource[]): string {
   const failed = new Set(sources.filter(({ state }) => state === 'failed').map(({ id }) => id))
     .size;
   if (failed === 0) return '';
-  const toTry = retriable(sources).length;
-  if (toTry === 0) return 'Trying failed sources again without a change will not help.';
-  return `${toTry} of ${plural(failed, 'failed source')} can succeed on another try, once the cause is fixed.`;
+  const promising = retriable(sources).length;
+  if (promising === 0) return 'Trying failed sources again without a change will not help.';
+  return `${promising} of ${plural(failed, 'failed source')} can succeed on another try, once the cause is fixed.`;
 }
 
 function notYetLiveText(canPublish: boolean): string {
   const rest = canPublish ? 'Assignment is' : 'Publishing and assignment are';
-  return `Completed is not yet live: the content must still go through Knowledge (generation, review, publishing, assignment) before agents answer from it. ${rest} done in the Fini dashboard.`;
+  return paragraph(
+    'Completed is not yet live: the content must still go through Knowledge (generation, review, publishing, assignment) before agents answer from it.',
+    `${rest} done in the Fini dashboard.`,
+  );
 }
