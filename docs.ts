@@ -46,7 +46,7 @@ function settingsTable(isForHttp: boolean): string {
       tableRow(
         environment && code(environment),
         flag === undefined ? '' : code(`--${flag}`),
-        defaultOf(initial),
+        defaultCell(initial),
         description,
       ),
     );
@@ -59,11 +59,14 @@ function settingsTable(isForHttp: boolean): string {
   return [head, '|---|---|---|---|', ...rows, ...others].join('\n');
 }
 
-function defaultOf(initial: unknown): string {
+function defaultCell(initial: unknown): string {
   if (initial === false) return 'off';
-  const text = String(initial ?? '');
+  const text = defaultText(initial);
   return text === '' ? 'none' : code(text);
 }
+
+/** A default as it would be set; empty if there is none. */
+const defaultText = (initial: unknown) => String(initial ?? '');
 
 /** What the MCP registry is told: the package, and the variables that it reads over stdio. */
 function serverJson() {
@@ -89,7 +92,7 @@ function serverJson() {
           description: setting.description,
           ...(setting.name === 'apiKey' && { isRequired: true, isSecret: true }),
           ...(typeof setting.initial === 'number' && { format: 'number' }),
-          ...(setting.initial !== undefined && { default: String(setting.initial) }),
+          ...(defaultText(setting.initial) !== '' && { default: defaultText(setting.initial) }),
         })),
       },
     ],

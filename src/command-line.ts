@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Config, configSchema, settingRows } from './config.ts';
 import { isLoopback } from './hosts.ts';
+import { proxyFault } from './proxies.ts';
 import { maskKeys } from './secrets.ts';
 import { quoted } from './text.ts';
 
@@ -116,7 +117,7 @@ export function quotedMasked(text: string): string {
 
 /** The faults of settings that make no sense together. */
 function conflicts(config: Config): string[] {
-  const faults = accessConflicts(config);
+  const faults = [...accessConflicts(config), ...proxyFaults(config)];
   const optional = [
     { flag: 'allow-delete', isSet: config.allowDelete, group: 'sources' },
     { flag: 'allow-publish', isSet: config.allowPublish, group: 'knowledge' },
@@ -129,11 +130,18 @@ function conflicts(config: Config): string[] {
   return faults;
 }
 
+/** The faults of proxies that requests would take. Others, such as SOCKS, may be set for other programs. */
+function proxyFaults(config: Config): string[] {
+  const { sandbox, baseUrl, oauthIssuer } = config;
+  const asked = [sandbox ? [] : baseUrl, oauthIssuer ?? []].flat();
+  return asked.flatMap((url) => proxyFault(new URL(url), config) ?? []);
+}
+
 /** The faults of settings that leave the server open, or let tokens travel where they can be read. */
 function accessConflicts(config: Config): string[] {
-  const { http, host, authToken, oauthIssuer, oauthAudience, publicUrl } = config;
+  const { http, host, authToken, oauthIssuer, oauthAudiences, publicUrl } = config;
   if (oauthIssuer === undefined) {
-    if (oauthAudience !== undefined) {
+    if (oauthAudiences !== undefined) {
       return ['FINI_MCP_OAUTH_AUDIENCE needs FINI_MCP_OAUTH_ISSUER: without it nobody signs in'];
     }
     if (!http || authToken !== undefined) return [];

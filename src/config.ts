@@ -7,12 +7,28 @@ import { parsedUrl } from './text.ts';
 /** The URL of the Fini API. */
 const PRODUCTION = 'https://api-prod.usefini.com';
 
+/** True for a variable of a configuration or a shell, such as `{env:NAME}`, in place of its value. */
+export function isUnexpanded(text: string): boolean {
+  return /^(\$\{.*\}|\{.*\}|\$[\w:]+|%\w+%)$/.test(text);
+}
+
+/** A value, and not the variable that a client or a shell has left in its place. */
+const textSchema = z.string().refine((text) => !isUnexpanded(text), {
+  error:
+    'is an unexpanded variable; set it to the value itself, or write the variable as your client expects',
+  abort: true,
+});
+
 /** The token that can stand after "Bearer" (RFC 6750). JSON escapes none of its characters. */
 const TOKEN = /^[\w.~+/-]+=*$/;
 
 /** A workspace key, as it stands after "Bearer". */
-export const apiKeySchema = z
-  .string()
+export const apiKeySchema = textSchema
+  // Only a header can be: an empty variable counts as not set.
+  .refine((key) => key !== '', {
+    error: 'is empty; if it comes from a variable, that is not set',
+    abort: true,
+  })
   .refine((key) => !key.endsWith('...'), {
     error: 'is the placeholder of the README; set your own key',
     abort: true,
@@ -20,14 +36,13 @@ export const apiKeySchema = z
   .regex(TOKEN, 'has characters that no key has; set only the key, without "Bearer" or quotes')
   .min(8, 'is too short to be a key');
 
-const tokenSchema = z
-  .string()
+const tokenSchema = textSchema
   .regex(TOKEN, 'has characters that no token has')
   .min(16, 'is too short: use 16 characters or more');
 
 /** A URL that is https, or http on loopback. `why` says what plain http would give away. */
 function secureUrl(why: string) {
-  return z.string().superRefine((text, context) => {
+  return textSchema.superRefine((text, context) => {
     const fault = secureUrlFault(text, why);
     if (fault !== null) context.addIssue(fault);
   });
@@ -43,27 +58,34 @@ const publicUrlSchema = secureUrl('every request carries a token').transform((te
   new URL(text).href.replace(/(?<=[^/])\/$/, ''),
 );
 
-const scopeSchema = z
-  .string()
-  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be one scope, without spaces, quotes or backslashes');
+/** The characters of a scope (RFC 6749). */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
-/** A proxy's URL; people leave its scheme out. */
+const scopeSchema = textSchema.regex(
+  SCOPE,
+  'must be one scope, without spaces, quotes or backslashes',
+);
+
+const scopePrefixSchema = textSchema.regex(
+  SCOPE,
+  'must be the beginning of a scope, without spaces, quotes or backslashes',
+);
+
+/** Audiences, separated by commas. */
+const audiencesSchema = textSchema
+  .transform((text) => text.split(',').flatMap((name) => name.trim() || []))
+  .refine((names) => names.length > 0, 'names no audience');
+
+/** A proxy's URL, or whatever stands in its place: only requests that would take it are the worse for it. */
 const proxySchema = z
   .string()
-  .transform((text) => (text.includes('://') ? text : `http://${text}`))
-  .refine(
-    (text) => /^https?:$/.test(parsedUrl(text)?.protocol ?? ''),
-    'is not the URL of an HTTP proxy; write it as http://host:port',
-  );
+  // People leave the scheme out.
+  .transform((text) => (text.includes('://') || isUnexpanded(text) ? text : `http://${text}`));
 
 /** An address to listen on, of IPv6 with or without brackets. */
-const addressSchema = z
-  .string()
-  .trim()
-  .transform((host) => host.replace(/^\[(.*)\]$/, '$1'));
+const addressSchema = textSchema.trim().transform((host) => host.replace(/^\[(.*)\]$/, '$1'));
 
-const hostSchema = z
-  .string()
+const hostSchema = textSchema
   .refine(
     (host) => /^([^\s/:@*,.][^\s/:@*,]*|\[[^\s]*\])$/.test(host) && asciiHost(host) !== '',
     'must be one host name, without scheme, port, "*" or a leading dot; repeat the flag for more',
@@ -71,8 +93,7 @@ const hostSchema = z
   // Requests name hosts beyond ASCII in Punycode.
   .transform(asciiHost);
 
-const originSchema = z
-  .string()
+const originSchema = textSchema
   .toLowerCase()
   .refine(
     isOrigin,
@@ -127,7 +148,7 @@ interface Setting {
    * list can be repeated, anything else takes one value.
    */
   readonly schema: z.ZodType;
-  /** True if it only applies over HTTP. */
+  /** True if it only applies over HTTP: docs/team.md has it then, not the README. */
   readonly needsHttp?: boolean;
 }
 
@@ -146,12 +167,12 @@ export const settings = {
   },
   httpsProxy: {
     environment: 'HTTPS_PROXY',
-    description: 'The proxy for requests to Fini, except to loopback.',
+    description: 'The HTTP proxy for requests to Fini, except to loopback.',
     schema: proxySchema.optional(),
   },
   httpProxy: {
     environment: 'HTTP_PROXY',
-    description: 'The proxy to use if `HTTPS_PROXY` is not set.',
+    description: 'The HTTP proxy to use if `HTTPS_PROXY` is not set.',
     schema: proxySchema.optional(),
   },
   noProxy: {
@@ -247,11 +268,12 @@ export const settings = {
       'The issuer URL of your identity provider, exactly as its tokens have it in `iss`. Every HTTP request must then send one of its access tokens.',
     schema: issuerSchema.optional(),
   },
-  oauthAudience: {
+  oauthAudiences: {
     environment: 'FINI_MCP_OAUTH_AUDIENCE',
     needsHttp: true,
-    description: 'What access tokens must have in `aud`. If not set, the public URL.',
-    schema: z.string().optional(),
+    description:
+      'What access tokens must have in `aud`: one of these, separated by commas. If not set, the public URL.',
+    schema: audiencesSchema.optional(),
   },
   oauthReadScope: {
     environment: 'FINI_MCP_OAUTH_READ_SCOPE',
@@ -264,6 +286,13 @@ export const settings = {
     needsHttp: true,
     description: 'The scope that an access token needs as well for all other tools.',
     schema: scopeSchema.default('fini:write'),
+  },
+  oauthScopePrefix: {
+    environment: 'FINI_MCP_OAUTH_SCOPE_PREFIX',
+    needsHttp: true,
+    description:
+      'What clients put before a scope to ask for it, if it is not in the token: for Microsoft Entra `api://APP/`.',
+    schema: scopePrefixSchema.default(''),
   },
   allowedHosts: {
     flag: 'allowed-host',

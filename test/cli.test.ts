@@ -205,6 +205,32 @@ const faults: [what: string, args: string[], env: Record<string, string>, says: 
     { FINI_API_KEY: 'fini_...' },
     [/FINI_API_KEY is the placeholder of the README; set your own key$/],
   ],
+  ...['{env:FINI_API_KEY}', '$FINI_API_KEY', '%FINI_API_KEY%', '{{FINI_API_KEY}}'].map(
+    (variable): (typeof faults)[number] => [
+      `${variable} for a key`,
+      [],
+      { FINI_API_KEY: variable },
+      [/^FINI_API_KEY is an unexpanded variable; set it to the value itself, or write/],
+    ],
+  ),
+  [
+    'variables for other settings',
+    ['--http', '--public-url', '{env:URL}', '--host', '$HOST'],
+    {
+      FINI_BASE_URL: '{{FINI_BASE_URL}}',
+      FINI_MCP_AUTH_TOKEN: '$FINI_MCP_AUTH_TOKEN',
+      FINI_MCP_OAUTH_AUDIENCE: '%AUDIENCE%',
+      FINI_MCP_OAUTH_READ_SCOPE: '{env:SCOPE}',
+    },
+    [
+      /^FINI_BASE_URL is an unexpanded variable/,
+      /^--host is an unexpanded variable/,
+      /^FINI_MCP_AUTH_TOKEN is an unexpanded variable/,
+      /^--public-url is an unexpanded variable/,
+      /^FINI_MCP_OAUTH_AUDIENCE is an unexpanded variable/,
+      /^FINI_MCP_OAUTH_READ_SCOPE is an unexpanded variable/,
+    ],
+  ],
   ['a key that was cut', [], { FINI_API_KEY: `${KEY}...` }, [/FINI_API_KEY is the placeholder/]],
   ['dots for a key', [], { FINI_API_KEY: '...' }, [/FINI_API_KEY is the placeholder/]],
   ['the key for a flag', ['--api-key', KEY], {}, [/--api-key is not a flag/, /./]],

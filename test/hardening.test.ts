@@ -33,6 +33,7 @@ import {
   startQuickSandbox,
   startStdio,
 } from './harness.ts';
+import { REPEATS, SEED } from './random.ts';
 import { initialize, initializeParams, JSON_HEADERS, RawClient, send } from './rpc.ts';
 
 /* One client, clumsy or hostile, does its worst; the server keeps serving the others. */
@@ -111,11 +112,9 @@ describe('descriptors', () => {
   );
 
   test('strangers who stay and say nothing are let go', async () => {
-    const server = await serve(environmentFor(await sandboxFor()));
-    const socket = stranger(server.url).resume();
-    const startedAt = performance.now();
-    await once(socket, 'close');
-    expect(performance.now() - startedAt).toBeLessThan(14_000);
+    const timeouts = { headersTimeout: 200, connectionsCheckingInterval: 50 };
+    const server = await startHttp(stops, environmentFor(await sandboxFor()), [], timeouts);
+    await once(stranger(server.url).resume(), 'close');
   });
 
   test('with --http no module is loaded once it listens', async () => {
@@ -306,14 +305,14 @@ describe('between tenants', () => {
       const lease = workspaces.lease(A);
       const request = { source: 'web' as const, ...refresh, english: true, baser: false };
       const { signal } = new AbortController();
-      await lease.workspace().ingestion.ingest(request, Deadline.after(20_000, signal));
+      await lease.workspace().ingestion.ingest(request, Deadline.after(20, signal));
       lease.release();
     };
     await queue();
     for (let number = 0; number < 1_100; number += 1)
       workspaces.lease(`fini_made_up_${number}`).release();
     const lease = workspaces.lease(A);
-    const deadline = Deadline.after(1_000, new AbortController().signal);
+    const deadline = Deadline.after(1, new AbortController().signal);
     await lease
       .workspace()
       .ingestion.ingestAndWait(
@@ -562,7 +561,7 @@ describe('a fuzz', () => {
   );
 
   test('whatever two tenants send, a third is answered and nothing crosses over', {
-    timeout: 60_000,
+    timeout: 40_000 + REPEATS * 10_000,
   }, async () => {
     const workspaces: Record<string, Sandbox> = {};
     for (const [key, name] of Object.entries({ ...tenants, [BYSTANDER]: 'bystander' })) {
@@ -610,10 +609,7 @@ describe('a fuzz', () => {
       await Promise.all(answers);
       expect(process.memoryUsage().heapUsed - memoryBefore).toBeLessThan(300 * MEGABYTE);
     });
-    // A busy machine does less within the same time.
-    while (asked <= 10) {
-      await fc.assert(property, { interruptAfterTimeLimit: 5_000, numRuns: 1_000 });
-    }
+    await fc.assert(property, { numRuns: 15 * REPEATS, ...SEED });
     for (const key of [A, B, BYSTANDER]) expect(stderr()).not.toContain(key);
   });
 });

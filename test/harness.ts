@@ -21,7 +21,7 @@ import * as z from 'zod';
 import { readCommand } from '../src/command-line.ts';
 import { type Config, TOOL_GROUPS } from '../src/config.ts';
 import { createLog, type Log } from '../src/log.ts';
-import { serveHttp } from '../src/mcp/http-server.ts';
+import { type HttpTimeouts, serveHttp } from '../src/mcp/http-server.ts';
 import { createServer, guarded } from '../src/mcp/server.ts';
 import { StdioTransport } from '../src/mcp/stdio.ts';
 import { type Sandbox, type SandboxOptions, startSandbox } from '../src/sandbox/sandbox-server.ts';
@@ -46,6 +46,9 @@ export const HAS_SIGNALS = process.platform !== 'win32';
 const CLIENT = { name: 'test', version: '1' };
 /** The version that a server in this process says. */
 const VERSION = '0.0.0';
+
+/** A second of a call's time in this process, in milliseconds: long for a sandbox whose jobs take 50. */
+export const SECOND_MS = 250;
 
 /** A server, its sandbox Fini, and a client connected to it. */
 export interface Harness {
@@ -128,6 +131,7 @@ function dependenciesOf({ workspaces, log }: Parts) {
   const lease = workspaces.lease();
   const dependencies: ToolDependencies = {
     workspace: lease.workspace,
+    secondMs: SECOND_MS,
     onUnexpectedError: (reference, error) =>
       log('error', 'failed unexpectedly', { reference, error: inspect(error) }),
   };
@@ -216,12 +220,14 @@ export async function startHttp(
   stops: Stops,
   environment: Record<string, string> = {},
   flags: readonly string[] = [],
+  timeouts: Partial<HttpTimeouts> = {},
 ): Promise<HttpServer> {
   const config = configFor(['--http', '--port', '0', ...flags], environment);
   const parts = partsFor(await withSandbox(stops, config));
   const { workspaces, log, stderr } = parts;
   workspaces.lease();
-  const server = await serveHttp({ ...parts.config, version: VERSION, workspaces, log });
+  const options = { version: VERSION, workspaces, log, timeouts };
+  const server = await serveHttp({ ...parts.config, ...options });
   stops.add(() => server.stop(0));
   return { url: `${server.url}/mcp`, stderr };
 }

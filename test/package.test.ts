@@ -93,6 +93,14 @@ describe('the package', () => {
     expect(imports.filter(Boolean)).toEqual([expect.stringMatching(/^import\("/)]);
   });
 
+  it('has short lines, since Node prints the one in which a fault arose', async () => {
+    const dist = join(work, 'node_modules/fini-mcp/dist');
+    const paths = (await readdir(dist, { recursive: true })).filter((path) => path.endsWith('.js'));
+    const texts = await Promise.all(paths.map((path) => readFile(join(dist, path), 'utf8')));
+    const lengths = texts.flatMap((text) => text.split('\n').map(({ length }) => length));
+    expect(Math.max(...lengths)).toBeLessThan(5_000);
+  });
+
   it('carries the licence that it names', async () => {
     const text = await readFile(join(work, 'node_modules/fini-mcp/LICENSE'), 'utf8');
     expect(text.startsWith(`${packageJson.license} License\n`)).toBe(true);

@@ -63,7 +63,7 @@ describe('polls that fail: the wait completes, queued once', () => {
   test.each(faults)('%s', async (_name, fault) => {
     const { call, sandbox } = await start({}, patienceWith(fault.action));
     sandbox.script({ method: 'GET', path: LIST, skip: 1, ...fault });
-    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 20 });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 60 });
     expect(answer.structured.counts).toMatchObject({ submitted: 6, completed: 6 });
     expect(ingestRequests(sandbox)).toHaveLength(1);
   });
@@ -236,7 +236,7 @@ describe('endless or oversized answers', () => {
     const { call, sandbox } = await start();
     const always = { method: 'GET', path: LIST, times: Number.POSITIVE_INFINITY };
     sandbox.script({ ...always, action: { kind: 'endlessPaging', pages: 'made-up' } });
-    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 20 });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 60 });
     expect(answer.structured.counts).toMatchObject({ submitted: 6, completed: 6 });
     expect(sandbox.requests.length).toBeLessThan(200);
   });
@@ -299,7 +299,7 @@ describe('more calls than Fini allows', () => {
 
   test('another program has used up the limit: the call says when to come back', async () => {
     const { call, sandbox } = await startUsedUp('seconds');
-    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 20 });
+    const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 60 });
     expect(answer.text).toMatch(/^Nothing was queued.*HTTP 429.*Call again in \d+ s/);
     // The key is at rest until then, so the next call is not even sent.
     const next = await call('list_sources');
@@ -309,7 +309,7 @@ describe('more calls than Fini allows', () => {
 
   test('the same without Retry-After: the call goes on after a pause', async () => {
     const { call, sandbox, passAMinute } = await startUsedUp('none');
-    const calling = call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 20 });
+    const calling = call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 60 });
     await eventually(() => expect(sandbox.requests[0]?.status).toBe(429));
     passAMinute();
     const answer = await calling;

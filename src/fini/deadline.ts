@@ -33,6 +33,8 @@ export class Deadline {
   readonly onPause: ((pause: Pause) => void) | undefined;
   /** Polls wait for what people called. */
   readonly priority: 'call' | 'poll';
+  /** Milliseconds in a second of the call's time. Tests take fewer, so that time-outs come soon. */
+  readonly secondMs: number;
 
   constructor(given: {
     readonly signal: AbortSignal;
@@ -40,21 +42,23 @@ export class Deadline {
     readonly startedAt?: number;
     readonly onPause?: ((pause: Pause) => void) | undefined;
     readonly priority?: 'call' | 'poll';
+    readonly secondMs?: number;
   }) {
     this.signal = given.signal;
     this.startedAt = given.startedAt ?? now();
     this.endsAt = given.endsAt;
     this.onPause = given.onPause;
     this.priority = given.priority ?? 'call';
+    this.secondMs = given.secondMs ?? 1000;
   }
 
   /** The deadline of a call that begins now and may take this long. */
   static after(
-    milliseconds: number,
+    seconds: number,
     signal: AbortSignal,
-    onPause?: (pause: Pause) => void,
+    { onPause, secondMs = 1000 }: Pick<Partial<Deadline>, 'onPause' | 'secondMs'> = {},
   ): Deadline {
-    return new Deadline({ signal, endsAt: now() + milliseconds, onPause });
+    return new Deadline({ signal, endsAt: now() + seconds * secondMs, onPause, secondMs });
   }
 
   /** The same call with more time. */
@@ -62,9 +66,9 @@ export class Deadline {
     return new Deadline({ ...this, endsAt: this.endsAt + milliseconds });
   }
 
-  /** The same call, ending so many milliseconds after its start. */
-  lasting(milliseconds: number): Deadline {
-    return new Deadline({ ...this, endsAt: this.startedAt + milliseconds });
+  /** The same call, ending so many seconds after its start. */
+  lasting(seconds: number): Deadline {
+    return new Deadline({ ...this, endsAt: this.startedAt + seconds * this.secondMs });
   }
 
   /** The same call with its whole time from now on, or with another: a person may think for long. */
@@ -78,13 +82,17 @@ export class Deadline {
 
   /** How long the call has taken so far, in seconds, to a tenth. */
   get elapsedSeconds(): number {
-    return Math.round((now() - this.startedAt) / 100) / 10;
+    return this.#inSeconds(now() - this.startedAt);
   }
 
   /** The error that says that the time is over. */
   ended(): WaitEnded {
-    const seconds = Math.round((this.endsAt - this.startedAt) / 100) / 10;
+    const seconds = this.#inSeconds(this.endsAt - this.startedAt);
     return new WaitEnded(`The wait timed out after ${seconds} s.`);
+  }
+
+  #inSeconds(milliseconds: number): number {
+    return Math.round((10 * milliseconds) / this.secondMs) / 10;
   }
 
   /**

@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
-import type { ProxySettings } from '../fini/connections.ts';
 import { hostnameOf, isWildcard, nameOf } from '../hosts.ts';
+import type { ProxySettings } from '../proxies.ts';
 import { failureText } from '../tools/errors.ts';
 import { logAccess, type Summary } from './access-log.ts';
 import type { AccessRules } from './http-access.ts';
@@ -30,7 +30,15 @@ export interface HttpServerOptions
   readonly publicUrl?: string | undefined;
   /** How long an idle connection is kept open, in seconds. */
   readonly keepAliveSeconds: number;
+  /** Other bounds than {@link TIMEOUTS}, for tests that wait for them. */
+  readonly timeouts?: Partial<HttpTimeouts>;
 }
+
+/** Bounds on how long a client takes to send a request, and how often they are checked, in milliseconds. */
+export type HttpTimeouts = Record<
+  'headersTimeout' | 'requestTimeout' | 'connectionsCheckingInterval',
+  number
+>;
 
 /** A running HTTP server. */
 export interface HttpServer {
@@ -51,8 +59,7 @@ type Route = (
 const ENDPOINT = '/mcp';
 /** More connections than one process serves well. */
 const MAXIMUM_CONNECTIONS = 1_000;
-/** How long a client has for its headers and for its whole request, and how often that is checked. */
-const TIMEOUTS = {
+const TIMEOUTS: HttpTimeouts = {
   headersTimeout: 10_000,
   requestTimeout: 60_000,
   connectionsCheckingInterval: 1_000,
@@ -61,7 +68,7 @@ const TIMEOUTS = {
 const STOP_INTERVAL_MS = 20;
 
 /**
- * Serves MCP's Streamable HTTP at `/mcp`, and `/healthz`.
+ * Serves MCP's Streamable HTTP at `/mcp` and the path of the public URL, and `/healthz`.
  *
  * @throws if the address cannot be listened on.
  */
@@ -73,16 +80,16 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   const oauth =
     oauthIssuer === undefined ? undefined : new ResourceServer({ ...options, oauthIssuer, url });
   const mcp = new McpEndpoint({ ...options, rules, oauth });
+  // A proxy in front may cut the path of the public URL off, or not.
+  const publicPath = options.publicUrl === undefined ? ENDPOINT : pathnameOf(options.publicUrl);
   const routes = new Map<string, Route>([
     [ENDPOINT, (...given) => mcp.serve(...given)],
+    [publicPath || '/', (...given) => mcp.serve(...given)],
     ['/healthz', (_request, response) => answerJson(response, 200, { status: 'ok', version })],
   ]);
   const named = [...routes.keys()];
   if (oauth !== undefined) {
-    const { publicUrl } = options;
-    // A proxy in front may cut the path of the public URL off, or not.
-    const paths = ['', ENDPOINT, publicUrl === undefined ? '' : pathnameOf(publicUrl)];
-    for (const path of paths) {
+    for (const path of ['', ENDPOINT, publicPath]) {
       routes.set(`${METADATA_PATH}${path}`, (request, response) =>
         oauth.answerMetadata(request, response),
       );
@@ -112,7 +119,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     }
   }
 
-  const server = createHttpServer(TIMEOUTS, (request, response) => {
+  const server = createHttpServer({ ...TIMEOUTS, ...options.timeouts }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
       // A client that has gone away is no fault of ours.
       const isGone = request.errored !== null || response.destroyed;

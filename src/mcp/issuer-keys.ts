@@ -8,9 +8,10 @@ import {
 } from 'jose';
 import * as z from 'zod';
 import { now } from '../clock.ts';
-import { Connections, type ProxySettings } from '../fini/connections.ts';
+import { Connections } from '../fini/connections.ts';
 import { isLoopback } from '../hosts.ts';
 import type { Log } from '../log.ts';
+import type { ProxySettings } from '../proxies.ts';
 import { bounded, ERROR_LENGTH, parsedUrl, quoted } from '../text.ts';
 
 /** How long keys are used before they are read again, in milliseconds. */
@@ -32,8 +33,15 @@ const SAME_FAILURE_PAUSE_MS = 60_000;
 /** The fields that RFC 8414 and OpenID Connect Discovery agree in. */
 const metadataSchema = z.object({ issuer: z.string(), jwks_uri: z.string() });
 
-/** A public key (RFC 7517) of any type that signs: no symmetric one. */
-const keySchema = z.looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']) });
+/**
+ * A public key (RFC 7517) of any type that signs: no symmetric one. Some providers write members that
+ * they leave out as null, or empty.
+ */
+const keySchema = z
+  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']) })
+  .transform((key) =>
+    Object.fromEntries(Object.entries(key).filter(([, value]) => !isEmpty(value))),
+  );
 const keySetSchema = z.object({ keys: z.array(z.unknown()) });
 
 /** There are no keys to check a token with. The log has the reason. */
@@ -185,6 +193,10 @@ async function readJson(url: URL, proxy: ProxySettings, signal: AbortSignal): Pr
   }
 }
 
+function isEmpty(value: unknown): boolean {
+  return value === null || value === '' || (Array.isArray(value) && value.length === 0);
+}
+
 async function exchange(url: URL, connections: Connections, signal: AbortSignal) {
   const dispatcher = await connections.dispatcherFor(() => undefined);
   const { statusCode, body } = await dispatcher.request({
@@ -202,6 +214,7 @@ async function exchange(url: URL, connections: Connections, signal: AbortSignal)
     if (bytes > MAXIMUM_ANSWER_BYTES) throw new Error('the answer is too large');
     chunks.push(chunk);
   }
-  const json: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  // Unlike toString, a decoder skips a byte order mark.
+  const json: unknown = JSON.parse(new TextDecoder().decode(Buffer.concat(chunks)));
   return json;
 }

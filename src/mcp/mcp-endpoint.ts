@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { finished } from 'node:stream';
 import { inspect } from 'node:util';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpHttpHandler, type Server } from '@modelcontextprotocol/server';
@@ -94,7 +95,8 @@ export class McpEndpoint {
     const lease = workspaces.lease(apiKey);
     if (caller !== undefined) lease.secrets.add(caller.token);
     this.#running += 1;
-    response.once('close', () => {
+    // Also called if the client is gone by now, which an event would not tell any more.
+    finished(response, () => {
       this.#running -= 1;
       lease.release();
     });

@@ -1,7 +1,7 @@
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { bounded, plural, searchKey, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
-import { fittingParagraphs, MAXIMUM_CHARACTERS } from '../tools/source-text.ts';
+import { fittingParagraphs, MAXIMUM_CHARACTERS, showableParagraphs } from '../tools/source-text.ts';
 import { sourceUri } from '../tools/source-uri.ts';
 
 /* Sources as MCP resources: their texts, read part by part. */
@@ -62,14 +62,15 @@ export async function readSourceText(
   signal: AbortSignal,
 ): Promise<string> {
   const document = await fini.getSource(id, { signal });
-  const { paragraphs } = fittingParagraphs(document.paragraphs.slice(offset), MAXIMUM_CHARACTERS);
+  const all = showableParagraphs(document.paragraphs);
+  const { paragraphs } = fittingParagraphs(all.slice(offset), MAXIMUM_CHARACTERS);
   const end = offset + paragraphs.length;
-  if (paragraphs.length === 0) return emptyText(document);
-  if (end >= document.paragraphCount) return paragraphs.join('\n\n');
+  if (paragraphs.length === 0) return emptyText(document, all.length);
+  if (end >= all.length) return paragraphs.join('\n\n');
   return [...paragraphs, `[The text continues at ${sourceUri(id, end)}]`].join('\n\n');
 }
 
-function emptyText({ paragraphCount, linkedJobStatus, error }: FiniDocument): string {
+function emptyText({ linkedJobStatus, error }: FiniDocument, paragraphCount: number): string {
   if (paragraphCount > 0)
     return `[Nothing at this offset: the text has only ${plural(paragraphCount, 'paragraph')}]`;
   const why = error ? `: ${JSON.stringify(bounded(error, TITLE_LENGTH))}` : '';

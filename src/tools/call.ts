@@ -68,7 +68,7 @@ export async function answerCall(
     const onPause = (pause: Pause) => progress.paused(pause.seconds);
     const { output, text, isError } = await call.run({
       ...workspace,
-      call: Deadline.after(seconds * 1000, signal, onPause),
+      call: Deadline.after(seconds, signal, { onPause, secondMs: dependencies.secondMs }),
       progress,
       silentSeconds,
       canCall: (name) => names.has(name),

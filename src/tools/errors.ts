@@ -26,7 +26,8 @@ function missingKey(kind: ServerKind): string {
   const how = kind.http
     ? `Ask the person to send a ${KEY} in the X-Fini-Api-Key header, which is set in the MCP client's configuration, or to set FINI_API_KEY in the server's environment and restart the server.`
     : `Ask the person to set FINI_API_KEY to a ${KEY} in the "env" of this server in the MCP client's configuration, and to restart the server.`;
-  return `${start} ${how} To try without an account, start the server with --sandbox.`;
+  const variable = 'A variable that the client does not expand counts as no key.';
+  return `${start} ${how} ${variable} To try without an account, start the server with --sandbox.`;
 }
 
 /** How a person sets another key, in words that follow "Ask the person to". */
@@ -371,6 +372,17 @@ function explainFate(
 
 const CALL_AGAIN = 'Call again in a minute.';
 
+/** Advice after an answer that was too large: only inputs that the tool has, and that were not passed. */
+function requestLess(task: Operation, call: FailedCall | undefined): string {
+  if (task === 'crawl links') return 'Pass a smaller limit.';
+  if (task === 'get articles') return 'Ask for fewer articles at once.';
+  if (call?.tool === 'list_sources') return 'Pass a smaller limit, or a filter.';
+  if (call?.tool === 'list_articles' && call.arguments.type === undefined) {
+    return 'Pass type, live or draft, for a part of the list.';
+  }
+  return 'No call can ask for less: look in the Fini dashboard.';
+}
+
 /** @param uncertain What to do if it is unknown whether the request was carried out. */
 function explainFiniError(
   error: FiniError,
@@ -398,7 +410,7 @@ function explainFiniError(
       );
     case 'too_large':
       return unsure(
-        `Fini's answer to "${task}" is too large: ${words}. Request less: fewer items, a filter or a smaller limit.`,
+        `Fini's answer to "${task}" is too large: ${words}. ${requestLess(task, call)}`,
         next,
       );
     case 'timed_out':

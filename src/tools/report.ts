@@ -41,7 +41,7 @@ export const rowShape = {
   title: z.string().optional(),
   error: z.string().optional().describe('Why it failed.'),
   hint: z.string().optional().describe('What to do: see hints.'),
-  jobStatus: z.string().optional().describe('The job status in Fini, if it says more than status.'),
+  jobStatus: z.string().optional().describe('The job status in Fini, until it has ended.'),
   joined: z.boolean().optional().describe('Its job was already running and was not queued again.'),
   ignored: z
     .array(z.enum(['english', 'baser']))
@@ -150,7 +150,6 @@ function reportedRow(source: ReportedSource): Row & { hint?: HintName | undefine
   const { document, state, input, id, joined, ignored } = source;
   const current = currentRecord(source);
   const isNamed = input === null || input === id || input === document?.originalUrl;
-  const jobStatus = shown(current?.linkedJobStatus, WORD_LENGTH);
   return {
     status: state,
     input: isNamed ? undefined : bounded(input, URL_LENGTH),
@@ -158,7 +157,7 @@ function reportedRow(source: ReportedSource): Row & { hint?: HintName | undefine
     id,
     error: errorOf(source),
     hint: hintOn(source),
-    jobStatus: jobStatus?.toLowerCase() === state ? undefined : jobStatus,
+    jobStatus: state === 'unfinished' ? shown(current?.linkedJobStatus, WORD_LENGTH) : undefined,
     joined: joined || undefined,
     ignored: ignored.length > 0 ? [...ignored] : undefined,
     paragraphCount: state === 'completed' ? current?.paragraphCount : undefined,

@@ -6,6 +6,20 @@ export const MAXIMUM_CHARACTERS = 16_000;
 /** Characters between two paragraphs: many short ones fill a text, too. */
 const SEPARATOR_LENGTH = 2;
 
+/** The paragraphs of a text; one that is too long to be shown at once comes as several, cut between characters. */
+export function showableParagraphs(paragraphs: readonly string[]): string[] {
+  return paragraphs.flatMap((paragraph) => {
+    const parts: string[] = [];
+    let rest = paragraph;
+    while (rest.length > MAXIMUM_CHARACTERS) {
+      const part = cut(rest, MAXIMUM_CHARACTERS);
+      parts.push(part);
+      rest = rest.slice(part.length);
+    }
+    return [...parts, rest];
+  });
+}
+
 /** The first paragraphs that fit, always one at least, which is cut where it is too long alone. */
 export function fittingParagraphs(
   paragraphs: readonly string[],

@@ -34,6 +34,8 @@ export interface ToolDependencies {
   readonly onUnexpectedError: (reference: string, error: unknown) => void;
   /** How long a call without progress may last, in seconds, if not the usual 50. */
   readonly silentCallSeconds?: number;
+  /** How many milliseconds a second of a call's time has, if not 1,000; see {@link Deadline}. */
+  readonly secondMs?: number;
 }
 
 /** The levels of MCP's log that this server uses, the least first. */

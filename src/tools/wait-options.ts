@@ -18,7 +18,7 @@ export function waitOptions(
   const seconds = timeoutSeconds ?? waitTimeoutSeconds;
   const isCut = silentSeconds !== null && silentSeconds < seconds;
   return {
-    deadline: call.lasting((isCut ? silentSeconds : seconds) * 1000),
+    deadline: call.lasting(isCut ? silentSeconds : seconds),
     askedSeconds: isCut ? seconds : undefined,
     onProgress(state) {
       progress.update(state);

@@ -35,7 +35,7 @@ async function start(options: SandboxOptions = {}) {
   const ingestion = new Ingestion(fini, 10, memory);
   const generation = new Generation(fini, 10, memory);
   const within = (milliseconds: number) => ({
-    deadline: Deadline.after(milliseconds, new AbortController().signal),
+    deadline: Deadline.after(milliseconds / 1000, new AbortController().signal),
     onProgress: () => undefined,
   });
   const find = async (handle: string | null): Promise<Batch> => {

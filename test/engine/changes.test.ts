@@ -72,7 +72,7 @@ describe('in a workspace whose 10,000 sources have just changed', () => {
         const { call, sandbox } = harness;
         if (!isCalm) refreshOthers(harness);
         const before = new Map(sandbox.documents().map(({ id, linkedJobId }) => [id, linkedJobId]));
-        const { structured } = await call('ingest_and_wait', { ...input, timeoutSeconds: 20 });
+        const { structured } = await call('ingest_and_wait', { ...input, timeoutSeconds: 60 });
         expect(structured.outcome).toBe('completed');
         expect(requestsBeforeQueueing(sandbox)).toBeLessThanOrEqual(8);
         for (const { id } of structured.sources) {
@@ -154,7 +154,7 @@ test('wait_for_sources looks at once, however long the polling interval is', asy
   });
   const ids = structured.sources.map(({ id }: { id: string }) => id);
   for (const since of [{}, { queuedAfter: new Date(0).toISOString() }]) {
-    const waited = await call('wait_for_sources', { ids, ...since, timeoutSeconds: 5 });
+    const waited = await call('wait_for_sources', { ids, ...since, timeoutSeconds: 30 });
     expect(waited.structured.outcome).toBe('completed');
   }
 });

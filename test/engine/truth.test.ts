@@ -307,7 +307,7 @@ describe('a wait goes by what this process remembers of the record before', () =
       sandbox.script({ method: 'POST', action: { kind: 'reset', when: 'after' } });
       const refreshed = { documentIdsToRefresh: [originalUrl] };
       await call(tool, tool === 'refresh_sources' ? { documentIds: [id] } : refreshed);
-      const { structured } = await call('wait_for_sources', { ids: [id], timeoutSeconds: 5 });
+      const { structured } = await call('wait_for_sources', { ids: [id], timeoutSeconds: 30 });
       const [source] = structured.sources;
       expect(source).toMatchObject({ status: 'completed' });
       expect(jobOf(sandbox, source.id)).not.toBe(linkedJobId);
@@ -481,7 +481,7 @@ test('a call cancelled in the pause before a retry ends as cancelled, not as ref
     baser: false,
   };
   const given = ingestion.ingestAndWait(request, {
-    deadline: Deadline.after(20_000, cancel.signal),
+    deadline: Deadline.after(20, cancel.signal),
     onProgress: () => undefined,
   });
   const caught = expect(given).rejects.toHaveProperty('name', 'AbortError');

@@ -53,7 +53,7 @@ describe.each([
     const { isError, text } = await harnessWith(name).call(tool, { ...input });
     expect(isError).toBe(true);
     expect(text).toMatch(
-      /No Fini API key is set.*nothing was sent.*FINI_API_KEY.*restart.*--sandbox/,
+      /No Fini API key is set.*nothing was sent.*FINI_API_KEY.*restart.*variable.*--sandbox/,
     );
     expect(harnessWith(name).sandbox.requests).toEqual([]);
   });

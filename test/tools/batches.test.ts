@@ -34,7 +34,7 @@ async function start(options: SandboxOptions = {}, parts = {}): Promise<Harness>
   return stops.use(await startHarness(sandbox, {}, [], parts));
 }
 
-const ingest = (harness: Harness, names: readonly (string | number)[], timeoutSeconds = 20) =>
+const ingest = (harness: Harness, names: readonly (string | number)[], timeoutSeconds = 60) =>
   harness.call('ingest_and_wait', { documentIdsToAdd: names.map(page), timeoutSeconds });
 
 const idsOf = ({ structured }: ToolAnswer): string[] =>

@@ -12,7 +12,7 @@ const RESOURCE = { externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'te
 /** No error that concerns a single item is longer, whatever Fini says. */
 const LONGEST_ERROR = 1_500;
 /** A read that fails in passing is tried again for as long as the call lasts. */
-const BRIEF = { FINI_WAIT_TIMEOUT_SECONDS: '2' };
+const BRIEF = { FINI_WAIT_TIMEOUT_SECONDS: '4' };
 
 /** Inputs that are as they should be, for this page or for the source with this ID. */
 const right = {
@@ -210,15 +210,24 @@ test('an agent or articles that are not there: where to find the right ID', asyn
   }
 });
 
-test('an answer that is too large: ask for less', async () => {
-  const action = { kind: 'big', bytes: 21 * 1024 * 1024 } as const;
-  harness.sandbox.script({ times: Number.POSITIVE_INFINITY, action });
-  for (const tool of ['deep_crawl_links', 'list_sources'] as const) {
-    const says = [/is too large/, /larger than 20 MB/, /Request less/];
-    expectError(await harness.call(tool, right[tool](PAGE)), says);
-  }
-  harness.sandbox.clearFaults();
-});
+test.each([
+  ['deep_crawl_links', { links: [PAGE] }, /Pass a smaller limit/],
+  ['list_sources', {}, /Pass a smaller limit, or a filter/],
+  ['list_articles', {}, /Pass type, live or draft/],
+  ['list_articles', { type: 'draft' }, /No call can ask for less/],
+  ['get_articles', { articleIds: [ID] }, /Ask for fewer articles/],
+  ['get_source', { id: ID }, /No call can ask for less/],
+  ['get_knowledge_tree', {}, /No call can ask for less/],
+])(
+  'an answer of %s %j that is too large: advises only what can be asked for',
+  async (tool, input, advice) => {
+    const action = { kind: 'big', bytes: 21 * 1024 * 1024 } as const;
+    harness.sandbox.script({ times: Number.POSITIVE_INFINITY, action });
+    const says = [/is too large/, /larger than 20 MB/, advice];
+    expectError(await harness.call(tool, input), says);
+    harness.sandbox.clearFaults();
+  },
+);
 
 test('a Fini that cannot be reached: nothing was carried out', async () => {
   for (const tool of ['list_sources', 'ingest_sources', 'delete_sources'] as const) {

@@ -81,7 +81,7 @@ export const EXAMPLES: readonly Example[] = [
   },
   {
     tool: 'wait_for_sources',
-    input: { ids: [SOURCE], timeoutSeconds: 5 },
+    input: { ids: [SOURCE], timeoutSeconds: 30 },
     wrong: [{ ids: ['OPS'] }, /ids: \[0\] "OPS".*not source IDs.*list_sources/],
     ...READS,
   },

@@ -1,7 +1,7 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { JobScript } from '../../src/sandbox/sandbox-server.ts';
-import { eventually, type Harness, ingestRequests, startHarness } from '../harness.ts';
+import { eventually, type Harness, ingestRequests, SECOND_MS, startHarness } from '../harness.ts';
 import { nextCall } from '../next-calls.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
@@ -48,7 +48,7 @@ const registerRequests = () =>
 const run = (input: Record<string, unknown>, options = {}) =>
   harness.call(
     'import_provider_resources',
-    { provider: 'notion', timeoutSeconds: 10, ...input },
+    { provider: 'notion', timeoutSeconds: 60, ...input },
     options,
   );
 
@@ -96,7 +96,7 @@ describe.each(providers)('%s', (provider) => {
       nextCalls: [
         {
           tool: 'import_provider_resources',
-          arguments: { provider, timeoutSeconds: 10, all: true },
+          arguments: { provider, timeoutSeconds: 60, all: true },
           why: 'Import 9 selected items',
         },
       ],
@@ -532,12 +532,12 @@ test('a call that is repeated joins what runs, and queues nothing twice; wait_fo
 test("the time of the wait counts from the call's start, registering included", async () => {
   job = { workingMs: 8_000 };
   list(itemsOf(1));
-  const action = { kind: 'slow', milliseconds: 1_800 } as const;
+  const action = { kind: 'slow', milliseconds: 4 * SECOND_MS } as const;
   harness.sandbox.script({ method: 'POST', path: REGISTER, action });
-  const { structured } = await run({ all: true, timeoutSeconds: 3 });
+  const { structured } = await run({ all: true, timeoutSeconds: 5 });
   expect(structured.outcome).toBe('timed_out');
-  expect(structured.elapsedSeconds).toBeGreaterThanOrEqual(3);
-  expect(structured.elapsedSeconds).toBeLessThan(1.8 + 3);
+  expect(structured.elapsedSeconds).toBeGreaterThanOrEqual(5);
+  expect(structured.elapsedSeconds).toBeLessThan(4 + 5);
 });
 
 test("one stream of progress tells of every step; the report is ingest_and_wait's", async () => {

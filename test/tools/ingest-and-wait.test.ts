@@ -21,7 +21,7 @@ afterEach(() => harness.sandbox.clearFaults());
 afterAll(() => harness.close());
 
 const ingest = (...documentIdsToAdd: string[]) =>
-  harness.call('ingest_and_wait', { documentIdsToAdd, timeoutSeconds: 10 });
+  harness.call('ingest_and_wait', { documentIdsToAdd, timeoutSeconds: 60 });
 
 test('a page that is ingested is reported as completed, not yet live, and the text says so', async () => {
   const url = `${siteOrigin}/billing/refunds`;

@@ -210,7 +210,7 @@ describe('a call that asks for no progress', () => {
   test('and without timeoutSeconds; one with progress waits as long as it asks for', async () => {
     const first = { documentIdsToAdd: [`${SITE}/slow/2`] };
     expect((await silent.call('ingest_and_wait', first)).structured.outcome).toBe('timed_out');
-    const second = { documentIdsToAdd: [`${SITE}/slow/3`], timeoutSeconds: 10 };
+    const second = { documentIdsToAdd: [`${SITE}/slow/3`], timeoutSeconds: 60 };
     const options = { onprogress: () => undefined };
     const { structured } = await silent.call('ingest_and_wait', second, options);
     expect(structured.outcome).toBe('completed');

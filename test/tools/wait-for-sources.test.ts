@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterEach(() => harness.sandbox.clearFaults());
 afterAll(() => harness.close());
 
-const wait = (input: object) => harness.call('wait_for_sources', { timeoutSeconds: 10, ...input });
+const wait = (input: object) => harness.call('wait_for_sources', { timeoutSeconds: 60, ...input });
 
 test('jobs that were queued before are waited for, and nothing is queued', async () => {
   const documentIdsToAdd = ['https://a.example/1', 'https://a.example/2'];
