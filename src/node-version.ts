@@ -8,12 +8,12 @@ import packageJson from '../package.json' with { type: 'json' };
 /** Says that this version of Node.js is too old, and where it lies; null if it will do. */
 export function nodeFault(version = process.versions.node): string | null {
   const oldest = packageJson.engines.node.replace('>=', '');
-  return isOlder(version, oldest)
+  return isOlderVersion(version, oldest)
     ? `fini-mcp needs Node.js ${oldest} or newer, and this is ${version} (${process.execPath}). Install a newer one, or start fini-mcp with the full path of one.`
     : null;
 }
 
-function isOlder(version: string, than: string): boolean {
+function isOlderVersion(version: string, than: string): boolean {
   const [given = [], oldest = []] = [version, than].map((text) => text.split('.').map(Number));
   const first = oldest.findIndex((part, index) => part !== given[index]);
   return first >= 0 && Number(given[first]) < Number(oldest[first]);

@@ -50,7 +50,7 @@ export async function matchGlobs(
       if (matched.has(page) && !idle.has(glob)) continue;
       await pacer.pause();
       const isMatch = spellings.some(({ path, whole }) =>
-        matches(FOLDERS, folders, isWhole ? whole : path, work),
+        matches(FOLDER_RULES, folders, isWhole ? whole : path, work),
       );
       if (work.stepsLeft < 0) return null;
       if (!isMatch) continue;
@@ -119,19 +119,19 @@ interface Work {
 }
 
 /** Tells which parts of a pattern stand for any number of items, and which for one. */
-interface Level<Part, Item> {
+interface PatternRules<Part, Item> {
   readonly isAnyNumber: (part: Part) => boolean;
   readonly isOne: (part: Part, item: Item, work: Work) => boolean;
 }
 
-const CHARACTERS: Level<string, string> = {
+const CHARACTER_RULES: PatternRules<string, string> = {
   isAnyNumber: (part) => part === '*',
   isOne: (part, character) => part === character || part === '?',
 };
 
-const FOLDERS: Level<Name, Name> = {
+const FOLDER_RULES: PatternRules<Name, Name> = {
   isAnyNumber: (part) => part === ANY_FOLDERS,
-  isOne: (part, name, work) => matches(CHARACTERS, part, name, work),
+  isOne: (part, name, work) => matches(CHARACTER_RULES, part, name, work),
 };
 
 /**
@@ -140,7 +140,7 @@ const FOLDERS: Level<Name, Name> = {
  * many as the product of both lengths.
  */
 function matches<Part, Item>(
-  { isAnyNumber, isOne }: Level<Part, Item>,
+  { isAnyNumber, isOne }: PatternRules<Part, Item>,
   pattern: readonly Part[],
   items: readonly Item[],
   work: Work,

@@ -9,12 +9,12 @@ import { forEachAtOnce } from './concurrency.ts';
 import { inputKey } from './identity.ts';
 import { type Ingestion, IngestionError } from './ingest.ts';
 import { isInFlight, stateOf } from './job-states.ts';
-import { pagesOf } from './list.ts';
+import { sourcePages } from './list.ts';
 import type { Report } from './source-report.ts';
 import type { WaitOptions } from './wait.ts';
 
 /** The provider's items that are wanted: all that Fini has not, those that match, or just these. */
-export type Choice =
+export type ImportChoice =
   | { readonly all: true }
   | { readonly search: string }
   /** The provider's own IDs, or the items' URLs; also of items that Fini has. */
@@ -72,15 +72,15 @@ const NOTION_PAGE = /[0-9a-f]{32}$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const ARTICLE_NUMBER = /\/(?:articles|pages)\/(\d+)(?:[-/]|$)/;
 
 /** An item, as far as a search looks at it. */
-type Searched = Pick<ProviderResource, 'title' | 'path' | 'originalUrl'>;
+type SearchableItem = Pick<ProviderResource, 'title' | 'path' | 'originalUrl'>;
 
 /** The title under which an item is shown: its URL where it has none that anybody could see. */
-export function shownTitle({ title, originalUrl }: Omit<Searched, 'path'>): string {
+export function shownTitle({ title, originalUrl }: Omit<SearchableItem, 'path'>): string {
   return bounded(title, TITLE_LENGTH) || bounded(originalUrl, TITLE_LENGTH) || 'untitled';
 }
 
 /** An item's title with those of what it is nested in before it, outermost first. */
-export function shownPath(item: Searched): string {
+export function shownPath(item: SearchableItem): string {
   const parents = item.path.map((title) => bounded(title, TITLE_LENGTH));
   return [...parents, shownTitle(item)].join(PATH_SEPARATOR);
 }
@@ -89,7 +89,7 @@ export function shownPath(item: Searched): string {
  * Makes a check whether an item's title, or the path to it as it is shown, contains a text. A text
  * in which there is nothing to see is contained in none.
  */
-export function searchMatcher(search: string): (item: Searched) => boolean {
+export function searchMatcher(search: string): (item: SearchableItem) => boolean {
   const wanted = searchKey(search);
   // A long title is shown cut, and can be searched for either way.
   return (item) =>
@@ -116,7 +116,7 @@ function sourceMatcher(search: string): (source: FiniDocument) => boolean {
 export async function planImport(
   fini: FiniClient,
   provider: Provider,
-  choice: Choice,
+  choice: ImportChoice,
   call: Deadline,
 ): Promise<ImportPlan> {
   const { resources, unreadable } = await fini.listProviderResources(provider, call);
@@ -128,7 +128,7 @@ export async function planImport(
   return { ...all, ...(await planMatching(resources, sources, choice)) };
 }
 
-type Plan = Omit<ImportPlan, 'listed' | 'unreadable'>;
+type PlannedItems = Omit<ImportPlan, 'listed' | 'unreadable'>;
 
 /** By ID: new items are added, and what Fini has is searched for to the end of its list. */
 async function planNamed(
@@ -136,7 +136,7 @@ async function planNamed(
   sources: AsyncIterable<readonly FiniDocument[]>,
   externalIds: readonly string[],
   call: Deadline,
-): Promise<Plan> {
+): Promise<PlannedItems> {
   // One item may be wanted by several names.
   const wanted = new Map<string, string[]>();
   for (const id of externalIds) {
@@ -148,7 +148,7 @@ async function planNamed(
   }
   const missing = new Set(externalIds);
   // A source's own ID is what people copy from a report.
-  const isWanted = ({ id, externalId, originalUrl }: Named & { id?: string }) => {
+  const isWanted = ({ id, externalId, originalUrl }: NamedItem & { id?: string }) => {
     const names = [id, externalId, originalUrl].flatMap((name) => (name ? nameKeys(name) : []));
     const ids = names.flatMap((name) => wanted.get(name) ?? []);
     return ids.map((id) => missing.delete(id)).includes(true);
@@ -177,8 +177,8 @@ async function planNamed(
 async function planMatching(
   resources: readonly ProviderResource[],
   sources: AsyncIterable<readonly FiniDocument[]>,
-  choice: Exclude<Choice, { externalIds: unknown }>,
-): Promise<Plan> {
+  choice: Exclude<ImportChoice, { externalIds: unknown }>,
+): Promise<PlannedItems> {
   const everything = () => true;
   const toAdd = resources.filter('all' in choice ? everything : searchMatcher(choice.search));
   const isWanted = 'all' in choice ? everything : sourceMatcher(choice.search);
@@ -220,7 +220,7 @@ async function planMatching(
 }
 
 /** An item, or the source that was made of it. */
-type Named = Pick<FiniDocument, 'externalId' | 'originalUrl'>;
+type NamedItem = Pick<FiniDocument, 'externalId' | 'originalUrl'>;
 
 /** The names by which an item is known: as it is given, and the ID in a link to it. */
 function nameKeys(name: string): string[] {
@@ -259,7 +259,7 @@ async function* sourcesOf(
 ): AsyncGenerator<readonly FiniDocument[]> {
   const filters = { source: provider };
   try {
-    for await (const { documents } of pagesOf(fini, call, filters)) {
+    for await (const { documents } of sourcePages(fini, call, filters)) {
       // An API may ignore a filter that it does not know.
       yield documents.filter(({ source }) => source === provider);
       if (isOver(call)) return;
@@ -338,7 +338,7 @@ export async function runImport(
     // Sources that were queued must be named, whatever else fails.
     if (signal.aborted) throw error;
     const queued = (report?.sources ?? []).map((source) => source.id);
-    const standing = trouble ?? { queued, joined: [], doubtful: [], left: [] };
+    const standing = trouble ?? { queued, joined: [], doubtful: [], notQueued: [] };
     const batch = report?.batch ?? null;
     const queuedAfter = report?.queuedAfter ?? null;
     throw new IngestionError(standing, { queuedAfter, request, batch }, error);
@@ -357,7 +357,7 @@ async function findUnregistered(
   if (missing <= 0) return [];
   if (registeredIds.size === 0) return toAdd;
   const records = (report?.sources ?? []).flatMap(({ document }) => document ?? []);
-  const seen = new Set(records.filter(isNamed).map(({ id }) => id));
+  const seen = new Set(records.filter(namesItsItem).map(({ id }) => id));
   // Registered, but not queued or not looked at yet.
   const unseen = [...registeredIds].filter((id) => !seen.has(id));
   await forEachAtOnce(unseen, async (id) => {
@@ -378,6 +378,6 @@ async function findUnregistered(
   return unnamed.slice(-missing);
 }
 
-function isNamed({ externalId, originalUrl }: Named): boolean {
+function namesItsItem({ externalId, originalUrl }: NamedItem): boolean {
   return Boolean(externalId) || Boolean(originalUrl);
 }

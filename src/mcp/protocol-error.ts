@@ -29,7 +29,7 @@ export async function protocolError(
 }
 
 /** Makes handlers whose errors, unless they are the protocol's, reach a client in the same words as a tool's. */
-export function explaining(dependencies: ToolDependencies, kind: ServerKind) {
+export function withExplainedErrors(dependencies: ToolDependencies, kind: ServerKind) {
   return <Given extends unknown[], Result>(handler: (...given: Given) => Promise<Result>) =>
     async (...given: Given): Promise<Result> => {
       try {

@@ -56,7 +56,7 @@ export const getKnowledgeTree = defineTool({
         all.length > 0
           ? `${plural(all.length, 'folder')}${isOfAgent ? ' assigned to this agent' : ''}. This is a snapshot${updatedAt === undefined ? '' : ` of ${updatedAt}`} and may be stale.`
           : isEmpty
-            ? nothingThere(isOfAgent)
+            ? noFoldersText(isOfAgent)
             : "No folder can be shown, but there may be some: look under Knowledge in Fini's dashboard.",
         page.pastEnd,
         unreadable > 0
@@ -80,7 +80,7 @@ function folderOutput({ id, path, articleCount }: PlacedFolder) {
   return { id: id ?? undefined, path: titles.join(PATH_SEPARATOR), articleCount };
 }
 
-function nothingThere(isOfAgent: boolean): string {
+function noFoldersText(isOfAgent: boolean): string {
   return isOfAgent
     ? "No folder is assigned to this agent. The tree is a snapshot, so recent changes may be missing. Folders are assigned in Fini's dashboard."
     : "This workspace has no folder tree. Generating articles from sources needs one first: create folders under Knowledge in Fini's dashboard. The tree is a snapshot, so folders just created may be missing.";

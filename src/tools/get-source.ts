@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import { readSources } from '../engine/list.ts';
-import { paragraph, plural } from '../text.ts';
+import { paragraph, plural, statusWords } from '../text.ts';
 import { batchInput, exactlyOne, idsOfBatch, listCall } from './batch.ts';
 import { sourceId } from './fields.ts';
 import { hintsOf, hintsSchema } from './hints.ts';
 import { sourceOutput, sourceShape } from './source.ts';
-import { fittingParagraphs, MAXIMUM_CHARACTERS, showableParagraphs } from './source-text.ts';
+import { fittingParagraphs, MAXIMUM_SHOWN_CHARACTERS, showableParagraphs } from './source-text.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
 /** How much of the text is shown unasked, in characters. */
@@ -66,7 +66,7 @@ export const getSource = defineTool({
     const document = await fini.getSource(id, call);
     const all = showableParagraphs(document.paragraphs);
     const offset = part?.offset ?? 0;
-    const budget = part === undefined ? DEFAULT_CHARACTERS : MAXIMUM_CHARACTERS;
+    const budget = part === undefined ? DEFAULT_CHARACTERS : MAXIMUM_SHOWN_CHARACTERS;
     const asked = all.slice(offset, part === undefined ? undefined : offset + part.limit);
     const { paragraphs, isCut } = fittingParagraphs(asked, budget);
     // A paragraph whose beginning the default shows is read whole from its start.
@@ -82,7 +82,7 @@ export const getSource = defineTool({
     const wait = { tool: 'wait_for_sources', arguments: { ids: [id] }, why: 'Wait for its job' };
     return {
       message: paragraph(
-        `Status: ${status.replaceAll('_', ' ')}.`,
+        `Status: ${statusWords(status)}.`,
         paragraphs.length > 0
           ? `Paragraphs ${offset + 1} to ${offset + paragraphs.length} of ${all.length}.`
           : all.length > 0

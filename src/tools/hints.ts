@@ -52,7 +52,7 @@ const ADVICE = {
 export type HintName = keyof typeof ADVICE;
 
 /** Hints after which ingesting again may succeed, at least if their advice is followed. */
-const MAY_PASS: ReadonlySet<HintName> = new Set<HintName>([
+const RETRIABLE_HINTS: ReadonlySet<HintName> = new Set<HintName>([
   'refused',
   'no_content',
   'timed_out',
@@ -83,8 +83,8 @@ export function hintsOf(
 }
 
 /** True if ingesting again may succeed. */
-export function mayPass(hint: HintName | undefined): boolean {
-  return hint !== undefined && MAY_PASS.has(hint);
+export function isRetriable(hint: HintName | undefined): boolean {
+  return hint !== undefined && RETRIABLE_HINTS.has(hint);
 }
 
 /** The advice of a hint. */

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { plural } from '../text.ts';
-import { listOf, provider } from './fields.ts';
+import { provider } from './fields.ts';
 import { callForItems } from './next-calls.ts';
 import { textMeanings } from './read-input.ts';
 import { resourceShape } from './resource.ts';
@@ -25,10 +25,10 @@ export const registerProviderResources = defineTool({
   openWorld: true,
   inputSchema: z.strictObject({
     provider,
-    resources: listOf(
-      z.strictObject({ ...resourceShape, originalUrl, path: resourceShape.path.optional() }),
-      1,
-    ).describe('Items as list_provider_resources returned them.'),
+    resources: z
+      .array(z.strictObject({ ...resourceShape, originalUrl, path: resourceShape.path.optional() }))
+      .min(1)
+      .describe('Items as list_provider_resources returned them.'),
   }),
   outputSchema: z.object({
     sources: z

@@ -1,7 +1,7 @@
 import { cut, tidied } from '../text.ts';
 
 /** The longest part of a source's text that is shown at once, in characters of up to three bytes. */
-export const MAXIMUM_CHARACTERS = 16_000;
+export const MAXIMUM_SHOWN_CHARACTERS = 16_000;
 
 /** Characters between two paragraphs: many short ones fill a text, too. */
 const SEPARATOR_LENGTH = 2;
@@ -11,8 +11,8 @@ export function showableParagraphs(paragraphs: readonly string[]): string[] {
   return paragraphs.flatMap((paragraph) => {
     const parts: string[] = [];
     let rest = paragraph;
-    while (rest.length > MAXIMUM_CHARACTERS) {
-      const part = cut(rest, MAXIMUM_CHARACTERS);
+    while (rest.length > MAXIMUM_SHOWN_CHARACTERS) {
+      const part = cut(rest, MAXIMUM_SHOWN_CHARACTERS);
       parts.push(part);
       rest = rest.slice(part.length);
     }

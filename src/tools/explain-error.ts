@@ -312,13 +312,13 @@ function explainFate(
   cause: Explanation,
   call: FailedCall | undefined,
 ): Explanation {
-  const { stage, queued, joined, doubtful, left, unread, request, batch } = error;
-  const items = plural(left.length, 'item');
+  const { stage, queued, joined, doubtful, notQueued, unread, request, batch } = error;
+  const items = plural(notQueued.length, 'item');
   const queue = (inputs: readonly string[], why: string) =>
     request === null ? again(call, why) : ingestCalls(request, inputs, why);
   const counts = paragraph(
     queued.length > 0 ? `${plural(queued.length, 'source')} queued by this call.` : '',
-    left.length > 0 && stage !== 'not_queued' ? `${items} not queued.` : '',
+    notQueued.length > 0 && stage !== 'not_queued' ? `${items} not queued.` : '',
     joined.length > 0
       ? `${plural(joined.length, 'source')} with a job that was already running, which continues.`
       : '',
@@ -335,7 +335,7 @@ function explainFate(
     case 'partly_queued':
       return said(paragraph('Only some items were queued.', cause.message, counts), [
         ...waits,
-        ...queue(left, `Queue ${items} left`),
+        ...queue(notQueued, `Queue ${items} left`),
       ]);
     case 'maybe_queued': {
       const unsure = plural(doubtful.length, 'item');
@@ -352,7 +352,7 @@ function explainFate(
             doubtful,
             `Queue ${unsure} again, if not queued after a minute; running jobs are joined`,
           ),
-          ...queue(left, `Queue ${items} left`),
+          ...queue(notQueued, `Queue ${items} left`),
           ...waits,
         ],
       );
@@ -444,7 +444,7 @@ function pauseOf({ retryAfterSeconds }: FiniError): string {
 }
 
 /** The scope that a key lacks, and the tools that still work with it. */
-function withoutScope(operation: Operation, scope: Scope, kind: ServerKind): string {
+function missingKeyScopeText(operation: Operation, scope: Scope, kind: ServerKind): string {
   const held = scope === 'write' ? 'read' : 'write';
   const tools = toolsFor(kind).filter((tool) => tool.scope === held);
   const names = new Intl.ListFormat('en-GB').format(tools.map(({ name }) => name));
@@ -469,7 +469,7 @@ function explainStatus(
       );
     case 403: {
       if (error.missingScope !== undefined)
-        return said(`${start} ${withoutScope(operation, error.missingScope, kind)}`);
+        return said(`${start} ${missingKeyScopeText(operation, error.missingScope, kind)}`);
       if (!error.isExplained)
         return said(
           `${start} The answer is not in the form of Fini, so a proxy or a firewall may be in the way.`,
