@@ -52,6 +52,16 @@ export function readCommand(
   return { kind: flags.has('check') ? 'check' : 'serve', config: parsed.data };
 }
 
+/** What else than to serve can be asked for, by flags that are no settings. */
+export const actions = [
+  {
+    flags: ['check'],
+    description:
+      'Test the key, the network and the proxy with one read request, then exit: 0 if all is well, 1 if not.',
+  },
+  { flags: ['help', 'version'], description: 'Print all settings, or the version, and exit.' },
+];
+
 const SHORT_FLAGS = new Map([
   ['h', 'help'],
   ['v', 'version'],
@@ -62,11 +72,9 @@ type GivenFlags = ReadonlyMap<string, string | true | readonly string[]>;
 function readFlags(argv: readonly string[]): { flags: GivenFlags; faults: string[] } {
   const flags = new Map<string, string | true | readonly string[]>();
   const faults: string[] = [];
-  const initials = new Map<string, unknown>([
-    ['check', false],
-    ['help', false],
-    ['version', false],
-  ]);
+  const initials = new Map<string, unknown>(
+    actions.flatMap((action) => action.flags).map((flag) => [flag, false]),
+  );
   for (const { flag, initial } of settingRows) if (flag !== undefined) initials.set(flag, initial);
   const options: ParseArgsConfig['options'] = {};
   for (const [flag, initial] of initials) {
@@ -182,15 +190,14 @@ export function helpText(version: string): string {
     const standard = typeof initial === 'boolean' ? '' : `${initial ?? ''}`;
     return `  ${names.join(', ')}\n      ${description}${standard === '' ? '' : ` Default: ${standard}.`}`;
   });
+  const others = actions.map(
+    ({ flags, description }) =>
+      `  ${flags.map((flag) => `--${flag}`).join(', ')}\n      ${description}`,
+  );
   return `fini-mcp ${version}: a Model Context Protocol server for Fini's sources, over stdio or HTTP.
 
 Usage: fini-mcp [flags]
 
-${lines.join('\n')}
-  --check
-      Test the key, the network and the proxy with one read request, then exit: 0 if all is well, 1 if
-      not.
-  --help, --version
-      Print this help, or the version, and exit.
+${[...lines, ...others].join('\n')}
 `;
 }

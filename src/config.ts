@@ -141,23 +141,22 @@ interface Setting {
   readonly environment?: string;
   /** The flag, without its dashes. */
   readonly flag?: string;
-  /** Its meaning, with its unit, in the words of `--help`. */
+  /** Its meaning, with its unit, in Markdown: in `--help`, in the documents and in server.json. */
   readonly description: string;
   /**
    * Validation and default. The default's type decides the flag's syntax: `false` takes no value, a
    * list can be repeated, anything else takes one value.
    */
   readonly schema: z.ZodType;
-  /** True if it only applies over HTTP. */
+  /** True if it only applies over HTTP: docs/team.md has it then, not the README. */
   readonly needsHttp?: boolean;
 }
 
-/** Every setting. Flags, `--help`, the README's table and the names in faults come from here. */
-const settings = {
+/** Every setting. Flags, `--help`, the tables of the documents and the names in faults come from here. */
+export const settings = {
   apiKey: {
     environment: 'FINI_API_KEY',
-    description:
-      'Your workspace key, with scope read, write or both. Without it, the server starts and lists its tools, and every call says how to set it.',
+    description: "A workspace key from Fini's dashboard, with scope read, write or both.",
     schema: apiKeySchema.optional(),
   },
   baseUrl: {
@@ -168,30 +167,28 @@ const settings = {
   },
   httpsProxy: {
     environment: 'HTTPS_PROXY',
-    description:
-      'The HTTP proxy for requests to Fini. Requests to loopback are always sent directly.',
+    description: 'The HTTP proxy for requests to Fini, except to loopback.',
     schema: proxySchema.optional(),
   },
   httpProxy: {
     environment: 'HTTP_PROXY',
-    description: 'The HTTP proxy to use if HTTPS_PROXY is not set.',
+    description: 'The HTTP proxy to use if `HTTPS_PROXY` is not set.',
     schema: proxySchema.optional(),
   },
   noProxy: {
     environment: 'NO_PROXY',
-    description: 'Hosts that need no proxy, separated by commas; * for all.',
+    description:
+      'Hosts that need no proxy, separated by commas; `*` for all. Lowercase names work too.',
     schema: z.string().optional(),
   },
   pollIntervalMs: {
     environment: 'FINI_POLL_INTERVAL_MS',
-    description:
-      'The shortest interval between status checks during a wait, in milliseconds. It grows to ten times that while nothing changes.',
+    description: 'The shortest interval between status checks during a wait, in milliseconds.',
     schema: wholeNumber(1, 60_000).default(1000),
   },
   requestTimeoutMs: {
     environment: 'FINI_REQUEST_TIMEOUT_MS',
-    description:
-      'The timeout for one attempt of one request to Fini, including its whole response, in milliseconds.',
+    description: 'The timeout for one attempt of one request to Fini, in milliseconds.',
     schema: wholeNumber(1, 600_000).default(30_000),
   },
   requestsPerMinute: {
@@ -202,14 +199,12 @@ const settings = {
   },
   waitTimeoutSeconds: {
     environment: 'FINI_WAIT_TIMEOUT_SECONDS',
-    description:
-      'How long a wait lasts if the call does not set timeoutSeconds, in seconds. Some clients drop a call after 60 s.',
+    description: 'How long a wait lasts, in seconds, if the call does not say.',
     schema: number(1, 3600).default(50),
   },
   sandbox: {
     flag: 'sandbox',
-    description:
-      'Use the embedded Fini, which needs no account, key or network. Its data is lost when the server stops.',
+    description: 'Use the embedded Fini, which needs no account.',
     schema: flagSchema,
   },
   readOnly: {
@@ -219,32 +214,30 @@ const settings = {
   },
   allowDelete: {
     flag: 'allow-delete',
-    description:
-      'Also list delete_sources. It asks the person each time, if the client supports it (over HTTP, clients of protocol 2026-07-28 only).',
+    description: 'Also list `delete_sources`, which asks the person each time, if the client can.',
     schema: flagSchema,
   },
   allowPublish: {
     flag: 'allow-publish',
     description:
-      'Also list publish_articles, which changes what your agents tell customers. It asks the person each time, as delete_sources does.',
+      'Also list `publish_articles`, which changes what your agents tell customers, and asks in the same way.',
     schema: flagSchema,
   },
   toolGroups: {
     flag: 'tools',
-    description:
-      'Which groups of tools to list, separated by commas. Tools that read sources are in both.',
+    description: 'Which groups of tools to list. Tools that read sources are in both.',
     schema: toolGroupsSchema,
   },
   http: {
     flag: 'http',
-    description: 'Serve Streamable HTTP at /mcp instead of stdio, for a team.',
+    description: 'Serve Streamable HTTP at `/mcp` instead of stdio, for a team.',
     schema: flagSchema,
   },
   host: {
     flag: 'host',
     needsHttp: true,
     description:
-      'The address to listen on. Anything other than loopback requires FINI_MCP_AUTH_TOKEN or FINI_MCP_OAUTH_ISSUER.',
+      'The address to listen on. Anything other than loopback requires `FINI_MCP_AUTH_TOKEN` or `FINI_MCP_OAUTH_ISSUER`.',
     schema: addressSchema.default('127.0.0.1'),
   },
   port: {
@@ -255,8 +248,9 @@ const settings = {
   },
   authToken: {
     environment: 'FINI_MCP_AUTH_TOKEN',
+    needsHttp: true,
     description:
-      'The token that every HTTP request must send as "Authorization: Bearer". At least 16 characters.',
+      'The token that every HTTP request must send as `Authorization: Bearer`. At least 16 characters.',
     schema: tokenSchema.optional(),
   },
   publicUrl: {
@@ -264,35 +258,40 @@ const settings = {
     flag: 'public-url',
     needsHttp: true,
     description:
-      "The URL of /mcp as clients reach it, for example https://fini-mcp.example.com/mcp. Its host is allowed like one of --allowed-host. On loopback it is the server's own address if not set.",
+      "The URL of `/mcp` as clients reach it, for example `https://fini-mcp.example.com/mcp`. Its host is allowed like one of `--allowed-host`. On loopback it is the server's own address if not set.",
     schema: publicUrlSchema.optional(),
   },
   oauthIssuer: {
     environment: 'FINI_MCP_OAUTH_ISSUER',
+    needsHttp: true,
     description:
-      'The issuer URL of your identity provider, exactly as its tokens have it in "iss". Every HTTP request must then send one of its access tokens.',
+      'The issuer URL of your identity provider, exactly as its tokens have it in `iss`. Every HTTP request must then send one of its access tokens.',
     schema: issuerSchema.optional(),
   },
   oauthAudiences: {
     environment: 'FINI_MCP_OAUTH_AUDIENCE',
+    needsHttp: true,
     description:
-      'What access tokens must have in "aud": one of these, separated by commas. If not set, the public URL.',
+      'What access tokens must have in `aud`: one of these, separated by commas. If not set, the public URL.',
     schema: audiencesSchema.optional(),
   },
   oauthReadScope: {
     environment: 'FINI_MCP_OAUTH_READ_SCOPE',
+    needsHttp: true,
     description: 'The scope that every access token needs. It lists and runs the tools that read.',
     schema: scopeSchema.default('fini:read'),
   },
   oauthWriteScope: {
     environment: 'FINI_MCP_OAUTH_WRITE_SCOPE',
+    needsHttp: true,
     description: 'The scope that an access token needs as well for all other tools.',
     schema: scopeSchema.default('fini:write'),
   },
   oauthScopePrefix: {
     environment: 'FINI_MCP_OAUTH_SCOPE_PREFIX',
+    needsHttp: true,
     description:
-      'What clients put before a scope to ask for it, if it is not in the token: for Microsoft Entra "api://APP/".',
+      'What clients put before a scope to ask for it, if it is not in the token: for Microsoft Entra `api://APP/`.',
     schema: scopePrefixSchema.default(''),
   },
   allowedHosts: {
@@ -306,7 +305,7 @@ const settings = {
     flag: 'allowed-origin',
     needsHttp: true,
     description:
-      'An origin (https://host, or one of a browser extension or desktop app) whose pages can call the HTTP server, in addition to loopback origins. Can be repeated.',
+      'An origin (`https://host`, or one of a browser extension or desktop app) whose pages can call the HTTP server, in addition to loopback origins. Can be repeated.',
     schema: z.array(originSchema).default([]),
   },
   keepAliveSeconds: {
@@ -318,7 +317,8 @@ const settings = {
   },
   logLevel: {
     flag: 'log-level',
-    description: 'How much to log to stderr: error, info (one line per HTTP request) or debug.',
+    description:
+      'How much to log to stderr: `error`, `info` (one line per HTTP request) or `debug`.',
     schema: z
       .enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` })
       .default('info'),

@@ -177,30 +177,6 @@ describe('server.json', () => {
   const server = format.parse(serverJson);
   const [npm] = server.packages;
 
-  it('agrees with package.json', () => {
-    expect(server.name).toBe(packageJson.mcpName);
-    expect(server.version).toBe(packageJson.version);
-    expect(npm.identifier).toBe(packageJson.name);
-    expect(npm.version).toBe(packageJson.version);
-  });
-
-  it('has the variables that the server reads over stdio, with their defaults', () => {
-    const known = [...helpText('').matchAll(/^ {2}(\S.*)\n {6}(.*)$/gm)].flatMap(
-      ([, names = '', description = '']) => {
-        const name = /FINI_\w+/.exec(names)?.[0];
-        const initial = / Default: (.*)\.$/.exec(description)?.[1];
-        // Those of the HTTP server bear its own name.
-        return name === undefined || name.startsWith('FINI_MCP_') ? [] : [{ name, initial }];
-      },
-    );
-    expect(known.length).toBeGreaterThan(3);
-    const named = npm.environmentVariables.map((variable) => ({
-      name: variable.name,
-      initial: variable.default,
-    }));
-    expect(named).toEqual(known);
-  });
-
   it('keeps the key secret', () => {
     const secret = npm.environmentVariables.filter(({ isSecret }) => isSecret);
     expect(secret.map(({ name }) => name)).toEqual(['FINI_API_KEY']);

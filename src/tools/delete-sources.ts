@@ -27,7 +27,7 @@ const SEE_SOURCES = { tool: 'list_sources', arguments: {}, why: 'See what is in 
 /** Permanently deletes sources. */
 export const deleteSources = defineTool({
   name: 'delete_sources',
-  title: 'Delete sources',
+  title: 'Permanently delete sources',
   description:
     'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm (over HTTP, only clients of protocol 2026-07-28).',
   kind: 'deletes',

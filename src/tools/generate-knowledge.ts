@@ -48,7 +48,7 @@ const draft = z.object({
 /** Generates drafts from sources, waits and reports. */
 export const generateKnowledge = defineTool({
   name: 'generate_knowledge',
-  title: 'Generate draft articles',
+  title: 'Draft articles from sources, and wait',
   description:
     'Generates draft articles of Knowledge from ingested sources, waits and reports each source: the draft, or that nothing was made and why. Use it once sources are completed, or for those that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, pass the batch of the answer. The same call again makes further drafts, once its jobs have ended.',
   kind: 'writes',

@@ -11,7 +11,7 @@ const MAXIMUM_FOLDERS = 200;
 /** The folders of articles, and those that an agent answers from. */
 export const getKnowledgeTree = defineTool({
   name: 'get_knowledge_tree',
-  title: 'Get Knowledge folders',
+  title: "Show the article folders, all or one agent's",
   description:
     'Shows the folders of Knowledge articles as a flat list with the path to each: those of the whole workspace or, with botId, those assigned to one agent. For the articles use list_articles, for the agents list_agents. The tree is a snapshot and may be stale.',
   kind: 'reads',

@@ -45,7 +45,7 @@ const externalId = trimmed.min(1).register(textMeanings, {
 /** Lists, chooses, registers, queues and waits. */
 export const importProviderResources = defineTool({
   name: 'import_provider_resources',
-  title: 'Import from a provider and wait',
+  title: 'Import from Notion, Zendesk or Confluence and wait',
   description:
     'Imports content of a connected Notion, Zendesk or Confluence in one call: lists what is not in Fini yet, selects (by exactly one of search, externalIds and all), registers, queues, waits and reports like ingest_and_wait. Selected externalIds that are already in Fini are refreshed. Call it with dryRun first and show the person the items. To choose by hand use list_provider_resources. Safe to repeat. After timed_out, call wait_for_sources with its batch.',
   kind: 'writes',

@@ -38,7 +38,7 @@ const SITE_DEFAULTS = { limit: DEFAULT_LIMIT, english: true, dryRun: false };
 /** Crawls, filters, queues and waits. */
 export const ingestSite = defineTool({
   name: 'ingest_site',
-  title: 'Ingest a website and wait',
+  title: 'Ingest a website or a part of it, and wait',
   description:
     'Ingests a website or a part of it in one call: finds the pages from the start URLs, keeps those that include, exclude and limit allow, queues them, waits and reports like ingest_and_wait. Call it with dryRun first and show the person the pages. To pick pages by hand use deep_crawl_links. Safe to repeat. After timed_out, call wait_for_sources with its batch.',
   kind: 'writes',

@@ -23,7 +23,7 @@ const TYPE_WORDS = { drafts: 'draft', published: 'live' };
 /** Shows what is live and what waits for a review. */
 export const listArticles = defineTool({
   name: 'list_articles',
-  title: 'List Knowledge articles',
+  title: 'List drafts and live articles',
   description:
     "Lists the workspace's Knowledge articles, without their text: drafts waiting for review, live articles, and drafts already published. Use it to find an article by title or to see what is waiting; to read one, use get_articles. Agents answer only from live articles. For sources use list_sources.",
   kind: 'reads',

@@ -15,7 +15,7 @@ const LISTING_DEFAULTS = { limit: 100, offset: 0 };
 /** Shows what a connected provider has that Fini does not. */
 export const listProviderResources = defineTool({
   name: 'list_provider_resources',
-  title: "List a provider's pages",
+  title: "List a provider's pages that are not in Fini yet",
   description:
     'Lists the pages and articles of a connected Notion, Zendesk or Confluence that are not in Fini yet, as a flat list with the path to each. Pass chosen externalIds to import_provider_resources, or items unchanged to register_provider_resources. For websites use deep_crawl_links; for what is already in Fini, list_sources. Google Drive cannot be listed.',
   readOnlyDescription:

@@ -46,7 +46,7 @@ const totalsShape = {
 /** Sources in Fini, or how many there are of each status. */
 export const listSources = defineTool({
   name: 'list_sources',
-  title: 'List sources',
+  title: 'List sources by URL, title, status and more',
   description:
     "Lists the workspace's sources, most recently changed first, without their text. Use it to find a source by URL or title, to see what failed (status), to get totals (summary), or to check whether something was queued. To wait for jobs use wait_for_sources; to read a text, get_source.",
   kind: 'reads',

@@ -16,7 +16,7 @@ const originalUrl = resourceShape.originalUrl.trim().register(textMeanings, {
 /** Makes sources of a provider's pages. */
 export const registerProviderResources = defineTool({
   name: 'register_provider_resources',
-  title: "Register a provider's pages",
+  title: "Turn a provider's pages into sources",
   description:
     'Turns items of list_provider_resources into Fini sources and returns their source IDs. Queues nothing: pass the IDs to ingest_and_wait as documentIdsToAdd, with source set to the same provider. Registering an item again only updates it.',
   kind: 'writes',
