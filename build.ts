@@ -4,7 +4,7 @@ import { html } from './src/page/html.ts';
 import { catalog } from './src/tools/catalog.ts';
 import * as listings from './src/tools/listing.ts';
 
-/** Modules that are replaced in the bundle. Paths have backslashes on Windows. */
+/** Modules that the bundle replaces. Paths have backslashes on Windows. */
 const REPLACED: readonly { path: RegExp; contents: string }[] = [
   {
     // Leaves out the SDK's JSON Schema validator, which a start would load and this server never uses.
@@ -12,10 +12,10 @@ const REPLACED: readonly { path: RegExp; contents: string }[] = [
     contents:
       "export { default as process } from 'node:process'; export class DefaultJsonSchemaValidator {}",
   },
-  // The tools as plain data, so that a start loads none, and no schema is converted at run time.
+  // The tools become plain data, so that a start loads none and no schema is converted at run time.
   { path: /[\\/]src[\\/]tools[\\/]catalog\.ts$/, contents: moduleOf({ catalog }) },
   { path: /[\\/]src[\\/]tools[\\/]listing\.ts$/, contents: moduleOf(listings) },
-  // The page that hosts show, as one text.
+  // The report page becomes one text.
   { path: /[\\/]src[\\/]page[\\/]html\.ts$/, contents: moduleOf({ html }) },
 ];
 
@@ -38,22 +38,22 @@ await build({
   entryPoints: ['src/cli.ts'],
   outdir: 'dist',
   bundle: true,
-  // Chunks of their own for what a start does not need: undici, HTTP and the sandbox.
+  // undici, HTTP and the sandbox get chunks of their own, since a start doesn't need them.
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
   format: 'esm',
   platform: 'node',
   target: 'node20.18',
-  // Identifiers stay, so that a stack in the log names its functions; keeping names by minifying all
-  // the same takes 5 % of a start. With `node --enable-source-maps` a stack names the lines of src/ too,
-  // which costs each start some 15 ms.
+  // Identifiers are kept, so that a stack in the log names its functions; minifying them and keeping
+  // names separately takes 5 % of a start. With `node --enable-source-maps` a stack names the lines of
+  // src/ too, which costs each start some 15 ms.
   minifyWhitespace: true,
   minifySyntax: true,
   sourcemap: 'linked',
   sourcesContent: false,
   legalComments: 'none',
   plugins: [replaceModules],
-  // Bundled CommonJS packages call require for Node's own modules.
+  // Bundled CommonJS packages call `require` for Node's own modules.
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
   },
