@@ -8,7 +8,7 @@ const packageJson = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { devDependencies: Record<string, string> };
 
-/** The fenced blocks, with the language of each. */
+/** The fenced blocks, each with its language. */
 const blocks = [...readme.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(
   ([, language = '', text = '']) => ({ language, text }),
 );
@@ -16,7 +16,7 @@ const blocks = [...readme.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(
 const pageOf = (name: string) =>
   readFileSync(new URL(`../docs/${name}.md`, import.meta.url), 'utf8');
 
-/** The cells of every row of the table below a heading, without the header row. */
+/** The cells of every row in the table below a heading, without the header row. */
 function tableBelow(heading: string, text = readme): string[][] {
   const section = text.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
   const rows = section.split('\n').filter((line) => line.startsWith('|'));
@@ -38,14 +38,14 @@ describe('the commands', () => {
 });
 
 describe('the configuration table', () => {
-  // Every setting in --help: a line of names, and a line that ends with the default.
+  // A setting in --help is a line of names and a line that ends with the default.
   const settings = [...helpText('').matchAll(/^ {2}(\S.*)\n {6}(.*)$/gm)].map(
     ([, names = '', description = '']) => ({
       names: names.replaceAll(' <value>', '').split(', '),
       initial: / Default: (.*)\.$/.exec(description)?.[1],
     }),
   );
-  // What only matters over HTTP is on the page for teams.
+  // Settings that only matter over HTTP are on the page for teams.
   const rows = [...tableBelow('Configuration'), ...tableBelow('Settings', pageOf('team'))];
 
   it('has one row for each setting', () => {
@@ -90,7 +90,7 @@ describe('the list of dependencies', () => {
   });
 });
 
-/* troubleshooting.test.ts makes the server say what the page quotes, so this need not be said again. */
+/* Compares the table with the page only: troubleshooting.test.ts triggers each message on the page. */
 describe('the table of errors', () => {
   const quotesIn = (text: string) =>
     [...text.matchAll(/`([^`]+)`/g)].map(([, quote = '']) => quote);

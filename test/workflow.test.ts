@@ -46,7 +46,7 @@ describe('the workflow does what .ci/run does', () => {
     .filter((entry) => entry.isFile())
     .map(({ name }) => ({ name, text: readFileSync(new URL(name, SCRIPTS), 'utf8') }))
     .filter(({ text }) => text.startsWith('#!'));
-  /** The values of a line of the matrix. */
+  /** The values on a line of the matrix. */
   const matrix = (name: string) =>
     new RegExp(`^ +${name}: \\[(.*)\\]$`, 'm').exec(workflow)?.[1]?.split(', ') ?? [];
   const commands = [...workflow.matchAll(/^ +-? ?run: (.*)$/gm)].flatMap(([, command = '']) =>
@@ -61,7 +61,7 @@ describe('the workflow does what .ci/run does', () => {
     expect(names).toEqual(expect.arrayContaining(['run', 'nodes', 'conformance']));
     for (const name of names.filter((name) => name !== 'run')) {
       expect(local, name).toMatch(new RegExp(`^\\.ci/${name}\\b`, 'm'));
-      // Its versions of Node.js are in the matrix.
+      // CI runs the versions of `nodes` by its matrix.
       if (name !== 'nodes') expect(commands).toContain(`.ci/${name}`);
     }
   });
