@@ -84,7 +84,7 @@ describe('a wrong key', () => {
       expect(isError).toBe(true);
       expect(text).toMatch(/HTTP 401.*Invalid API key.*set FINI_API_KEY.*restart/);
       expect(text).not.toContain('fini_wrong');
-      // Deleting does not depend on the look before it.
+      // Deletion goes on even if the look before it fails.
       expect(sandbox.requests).toHaveLength(before + (tool === 'delete_sources' ? 2 : 1));
     },
   );

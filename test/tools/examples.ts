@@ -9,20 +9,20 @@ export const DRAFT = '0d9c8b7a-6f5e-4d3c-8b2a-190807060504';
 const PAGE = 'https://help.example/a';
 const RESOURCE = { externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'text/html' };
 
-/** A tool with an input that is right, and facts about it. */
+/** A tool with a valid input, and facts about it. */
 export interface Example {
   readonly tool: string;
-  /** An input that works once {@link addExamples} has been called. */
+  /** An input that works once {@link addExamples} has run. */
   readonly input: Readonly<Record<string, unknown>>;
-  /** The scopes without which it answers with an error. */
+  /** The scopes that the tool cannot do without. */
   readonly needs: 'read' | 'write' | 'read and write';
-  /** Changes something at Fini, or costs a crawl. */
+  /** True if the tool changes something at Fini, or costs a crawl. */
   readonly writes: boolean;
-  /** Reaches a site or a provider. */
+  /** True if the tool reaches a site or a provider. */
   readonly reachesOut: boolean;
-  /** Does more when it is called again. */
+  /** True if a second call does more. */
   readonly addsUp?: boolean;
-  /** The flag without which it is not listed. */
+  /** The flag that lists the tool. */
   readonly flag?: '--allow-delete' | '--allow-publish';
 }
 
@@ -30,7 +30,7 @@ const READS = { needs: 'read', writes: false, reachesOut: false } as const;
 const WRITES = { needs: 'write', writes: true, reachesOut: true } as const;
 const WAITS = { ...WRITES, needs: 'read and write' } as const;
 
-/** A row a tool. */
+/** One row per tool. */
 export const EXAMPLES: readonly Example[] = [
   { tool: 'ingest_site', input: { links: [PAGE], limit: 2 }, ...WAITS },
   { tool: 'import_provider_resources', input: { provider: 'notion', all: true }, ...WAITS },
@@ -52,7 +52,7 @@ export const EXAMPLES: readonly Example[] = [
     input: { documentIds: [SOURCE] },
     ...{ ...WRITES, reachesOut: false, flag: '--allow-delete' },
   },
-  // Once its jobs have ended, it makes further drafts.
+  // After its jobs have ended, a second call makes further drafts.
   {
     tool: 'generate_knowledge',
     input: { documentIds: [SOURCE] },
@@ -69,13 +69,12 @@ export const EXAMPLES: readonly Example[] = [
   },
 ];
 
-/** The same as cases of a test: the name of a tool, and its example. */
+/** The examples as test cases: a tool's name and its example. */
 export const EXAMPLE_CASES = EXAMPLES.map((example) => [example.tool, example] as const);
 
-/** The names of all tools. */
 export const TOOL_NAMES = EXAMPLES.map(({ tool }) => tool);
 
-/** Adds what the examples name. */
+/** Adds the source and the draft that the examples use. */
 export function addExamples(sandbox: Sandbox): void {
   sandbox.addDocument({ id: SOURCE });
   sandbox.addArticle({ id: DRAFT, isDraftPublished: false });

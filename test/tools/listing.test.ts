@@ -4,8 +4,8 @@ import * as z from 'zod';
 import { startHarness } from '../harness.ts';
 
 /*
- * docs/tools.md is what a client lists and a model is given, made from what a real client is told.
- * It is the record of every wording; that the rules hold which it cannot show is checked elsewhere.
+ * docs/tools.md shows what a client lists and a model receives, made from a real client's list. It
+ * records every wording; rules that it cannot show are checked elsewhere.
  */
 
 const HEAD = `# Tools
@@ -36,7 +36,7 @@ interface Schema {
   readonly propertyNames?: unknown;
 }
 
-/** Strict, so that a keyword that the page does not show fails the test. */
+/** A strict schema, so that a keyword that the page does not show fails the test. */
 const schemaSchema: z.ZodType<Schema> = z.strictObject({
   type: z.string(),
   description: z.string().optional(),
@@ -55,13 +55,13 @@ const schemaSchema: z.ZodType<Schema> = z.strictObject({
   minItems: z.number().optional(),
   maxItems: z.number().optional(),
   get additionalProperties() {
-    // Of a record: what its values are, if that is said.
+    // The schema of a record's values, if there is one.
     return z.union([z.literal(false), z.strictObject({}), schemaSchema]).optional();
   },
   propertyNames: z.unknown().optional(),
 });
 
-/** What a kind of server tells a client. */
+/** The listing that a kind of server sends to a client. */
 interface Told {
   readonly instructions: string;
   readonly tools: Tool[];
@@ -81,7 +81,7 @@ const sizeOf = ({ name, description, inputSchema }: Tool) =>
 const sum = (tools: readonly Tool[]) => tools.reduce((total, tool) => total + sizeOf(tool), 0);
 const counted = (count: number) => count.toLocaleString('en-US');
 
-/** Text with nothing that Markdown or a table would act upon. */
+/** A text without effect in Markdown or a table. */
 const escaped = (text: string) => text.replace(/[\\`*<|]/g, '\\$&').replaceAll('\n', ' ');
 const quoted = (text: string) => text.replace(/^/gm, '> ');
 const fenced = (text: string, language = '') => `\`\`\`${language}\n${text}\n\`\`\``;
@@ -108,7 +108,7 @@ function limitsOf(schema: Schema): string {
     .join(', ');
 }
 
-/** A row for each field, also for those inside others. */
+/** Table rows for all fields, including nested ones. */
 function fieldRows({ properties = {}, required = [] }: Schema, path = ''): string[] {
   return Object.entries(properties).flatMap(([name, field]) => {
     const cells = [
@@ -125,7 +125,7 @@ function fieldRows({ properties = {}, required = [] }: Schema, path = ''): strin
   });
 }
 
-/** Fields with their types, each in a line. */
+/** Fields with their types, one per line. */
 function shape(schema: Schema, indent = ''): string {
   const { items, properties, required = [] } = schema;
   if (items?.properties !== undefined) return `${shape(items, indent)}[]`;
@@ -163,7 +163,7 @@ function instructionsPart({ instructions }: Told): string {
   return `Instructions, ${size} bytes:\n\n${fenced(instructions, 'text')}`;
 }
 
-/** What a server of another kind tells a client that the usual one does not. */
+/** The differences between another kind of server's listing and the usual one. */
 function difference(heading: string, other: Told, usual: Told): string {
   const known = new Map(usual.tools.map((tool) => [tool.name, tool]));
   const names = other.tools.map(({ name }) => `\`${name}\``).join(', ');
