@@ -13,8 +13,10 @@ export const articleShape = {
   originalArticleId: z
     .string()
     .optional()
-    .describe('The live article that a draft updates; absent for the draft of a new article.'),
-  parentFolderId: z.string().optional().describe('The folder of the article.'),
+    .describe(
+      'ID of the live article that a draft updates; absent for the draft of a new article.',
+    ),
+  parentFolderId: z.string().optional().describe('ID of the folder of the article.'),
   questionCount: z.int(),
 };
 

@@ -25,7 +25,7 @@ export const batchInput = trimmed
 export const batchOutput = z
   .string()
   .optional()
-  .describe('Stands for these sources in other calls.');
+  .describe('Handle of these sources, which other calls take in place of IDs.');
 
 /** Refuses an input that does not have exactly one of `batch` and another field. */
 export function exactlyOne(other: string) {

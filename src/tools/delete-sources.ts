@@ -60,7 +60,7 @@ export const deleteSources = defineTool({
           status: z.enum(['deleted', 'kept']),
           id: z.string(),
           title: z.string().optional(),
-          parentFolderId: z.string().optional().describe('The folder it was in.'),
+          parentFolderId: z.string().optional().describe('ID of the folder that it was in.'),
         }),
       )
       .describe('Knowledge articles made from the deleted sources.'),

@@ -41,7 +41,7 @@ export const timeoutSeconds = z
   .max(3600)
   .optional()
   .describe(
-    'Seconds to wait, 1 to 3600. Default: set by the server, usually 50. A call without a progressToken ends after 55 s in any case, and says how to continue.',
+    'Seconds to wait, 1 to 3600. Default: set by the server, usually 50. Without a progressToken, a call ends after 55 s and says how to continue.',
   );
 
 /** `queuedAfter` as a later call takes it; nothing where there was no change to count from. */
@@ -144,7 +144,7 @@ export const ingestShape = {
   source: z
     .enum(INGEST_SOURCES)
     .default('web')
-    .describe('What the two lists contain. Default web.'),
+    .describe('Kind of the items in both lists. Default web.'),
   /** First-time ingestion. */
   documentIdsToAdd: listOf(named)
     .default([])
@@ -154,7 +154,7 @@ export const ingestShape = {
   /** Items that Fini has already, to ingest again. */
   documentIdsToRefresh: listOf(named)
     .default([])
-    .describe('Existing items to ingest again. Same kinds of values.'),
+    .describe('Existing items to ingest again, in the same form.'),
   /** English-specific processing. */
   english: z.boolean().default(true).describe('English-specific processing. Default true.'),
   /** BASER processing. */

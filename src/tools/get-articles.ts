@@ -31,12 +31,14 @@ const shownArticle = z
     status: articleShape.status.describe(
       'live, draft (waiting for review), published_draft (no longer waiting) or not_found.',
     ),
-    agentInstruction: z.string().describe('How agents are to answer from it.'),
-    escalation: z.string().describe('When agents hand over to a person.'),
-    questions: z.array(z.string()).describe(`What customers ask: the first ${SHOWN_ITEMS}.`),
-    keywords: z.array(z.string()).describe(`The first ${SHOWN_ITEMS}.`),
+    agentInstruction: z.string().describe('Instruction to agents that answer from it.'),
+    escalation: z.string().describe('Rule for handing over to a person.'),
+    questions: z
+      .array(z.string())
+      .describe(`Questions that customers ask: the first ${SHOWN_ITEMS}.`),
+    keywords: z.array(z.string()).describe(`Keywords: the first ${SHOWN_ITEMS}.`),
     keywordCount: z.int(),
-    textLength: z.int().describe('The length of the whole text, in characters.'),
+    textLength: z.int().describe('Length of the whole text, in characters.'),
     nextOffset: z.int().describe('Pass it as offset to read on; absent at the end of the text.'),
     mainKnowledge: z.string().describe('The text from offset on.'),
   })
@@ -61,7 +63,7 @@ export const getArticles = defineTool({
       .int()
       .min(0)
       .default(0)
-      .describe('Where in each text to start, in characters: nextOffset of an article. Default 0.'),
+      .describe('Start in each text, in characters: nextOffset of an article. Default 0.'),
   }),
   outputSchema: z.object({
     articles: z.array(shownArticle).describe('In the order of articleIds.'),

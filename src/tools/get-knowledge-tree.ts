@@ -19,13 +19,16 @@ export const getKnowledgeTree = defineTool({
   idempotent: true,
   openWorld: false,
   inputSchema: z.strictObject({
-    botId: agentId.optional().describe("An agent's ID: only the folders assigned to it."),
+    botId: agentId.optional().describe('ID of an agent, for only the folders assigned to it.'),
     /** How many folders to pass over. */
     offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    total: z.int().describe('How many folders there are.'),
-    updatedAt: z.string().optional().describe('When the snapshot was last updated (ISO 8601).'),
+    total: z.int().describe('Number of folders.'),
+    updatedAt: z
+      .string()
+      .optional()
+      .describe('Time of the last update of the snapshot (ISO 8601).'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     folders: z
       .array(

@@ -27,7 +27,7 @@ export const getSource = defineTool({
   inputSchema: z
     .strictObject({
       /** Several sources are shown without their texts. */
-      batch: batchInput.describe('Or a batch: its sources, without text if several.'),
+      batch: batchInput.describe('A batch instead, for its sources, without text if several.'),
       id: sourceId.optional().describe('A source ID (UUID).'),
       /** The part of the text to show. */
       paragraphs: z
@@ -45,7 +45,7 @@ export const getSource = defineTool({
     })
     .superRefine(exactlyOne('id')),
   outputSchema: z.object({
-    offset: z.int().describe('The position of the first paragraph shown.'),
+    offset: z.int().describe('Position of the first paragraph shown.'),
     nextOffset: z
       .int()
       .optional()

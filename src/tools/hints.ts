@@ -52,7 +52,7 @@ const MAY_PASS: ReadonlySet<HintName> = new Set<HintName>([
 export const hintsSchema = z
   .array(z.object({ hint: z.string(), advice: z.string(), count: z.int() }))
   .optional()
-  .describe('What to do about the items that name a hint.');
+  .describe('Advice for the items that name a hint.');
 
 /** The hints that these items name, each with its advice; undefined if there are none. */
 export function hintsOf(

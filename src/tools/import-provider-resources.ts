@@ -88,11 +88,11 @@ export const importProviderResources = defineTool({
       );
     }),
   outputSchema: z.object({
-    found: z.int().describe('How many items the provider has that are not in Fini yet.'),
-    selected: z.int().describe('How many items are selected, including those already in Fini.'),
+    found: z.int().describe('Number of items at the provider that are not in Fini yet.'),
+    selected: z.int().describe('Number of selected items, including those already in Fini.'),
     ingestedBefore: z
       .int()
-      .describe('How many matching sources are already ingested and need nothing.'),
+      .describe('Number of matching sources that are already ingested and need nothing.'),
     ...z.object(outcomeShape).partial().shape,
     sources: z
       .array(
@@ -100,10 +100,12 @@ export const importProviderResources = defineTool({
           ...rowShape,
           status: z.enum([...STATUSES, ...ROW_STATUSES]),
           externalId: z.string().optional(),
-          path: z.array(z.string()).optional().describe('Titles of its parents, outermost first.'),
+          path: z.array(z.string()).optional().describe('Titles of the parents, outermost first.'),
         }),
       )
-      .describe('With dryRun the selected items as they stand now, otherwise the result for each.'),
+      .describe(
+        'With dryRun: the current state of each selected item. Otherwise: the result for each.',
+      ),
   }),
   lists: { sources: 'by status' },
   async handler(input, context) {

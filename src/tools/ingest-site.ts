@@ -66,8 +66,8 @@ export const ingestSite = defineTool({
     dryRun,
   }),
   outputSchema: z.object({
-    found: z.int().describe('How many pages the crawl found.'),
-    selected: z.int().describe('How many of them are selected.'),
+    found: z.int().describe('Number of pages that the crawl found.'),
+    selected: z.int().describe('Number of selected pages.'),
     leftOut: z
       .object({
         notIncluded: z.int().describe('Pages that match no include glob.'),
@@ -75,7 +75,7 @@ export const ingestSite = defineTool({
         overLimit: z.int().describe('Pages beyond limit.'),
         unusable: z.int().describe('Links that Fini cannot ingest.'),
       })
-      .describe('How many are left out, and why.'),
+      .describe('Number of pages left out, by reason.'),
     unmatchedGlobs: z.array(z.string()).optional().describe('Globs that match no page.'),
     ...z.object(outcomeShape).partial().shape,
     sources: z
@@ -86,7 +86,7 @@ export const ingestSite = defineTool({
           reason: z.string().optional(),
         }),
       )
-      .describe('With dryRun the selected pages, otherwise the result for each.'),
+      .describe('With dryRun: the selected pages. Otherwise: the result for each.'),
   }),
   lists: { sources: 'by status' },
   async handler(input, context) {

@@ -21,9 +21,9 @@ export const listAgents = defineTool({
     agents: z
       .array(
         z.object({
-          id: z.string().describe("The agent's ID: a botId."),
+          id: z.string().describe('ID of the agent: pass it as botId.'),
           name: z.string().optional(),
-          createdAt: z.string().optional().describe('When it was created (ISO 8601).'),
+          createdAt: z.string().optional().describe('Time of creation (ISO 8601).'),
         }),
       )
       .describe('The agents, newest first.'),

@@ -49,10 +49,10 @@ export const listArticles = defineTool({
     offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    total: z.int().describe('How many articles match.'),
+    total: z.int().describe('Number of matching articles.'),
     counts: z
       .object({ draft: z.int(), live: z.int(), published_draft: z.int() })
-      .describe('The same by status.'),
+      .describe('Number of matching articles by status.'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     articles: z
       .array(z.object(articleShape))

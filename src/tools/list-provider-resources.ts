@@ -44,11 +44,11 @@ export const listProviderResources = defineTool({
       .describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    total: z.int().describe('How many items match the search.'),
+    total: z.int().describe('Number of items that match the search.'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     resources: z
       .array(z.object(resourceShape))
-      .describe('The items, with everything that registering needs.'),
+      .describe('Items, with everything that registering them requires.'),
   }),
   lists: { resources: 'as JSON' },
   async handler({ provider, search, limit, offset }, { fini, call, canCall }) {

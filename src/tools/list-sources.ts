@@ -40,7 +40,7 @@ const totalsShape = {
   failed: z.int(),
   running: z.int().describe('Queued or in progress.'),
   never_ingested: z.int(),
-  unknown: z.int().optional().describe('With a status this server does not know.'),
+  unknown: z.int().optional().describe('Sources with a status that this server does not know.'),
 };
 
 /** Sources in Fini, or how many there are of each status. */
@@ -95,7 +95,7 @@ export const listSources = defineTool({
     linkedOperation: z
       .enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING'])
       .optional()
-      .describe('Only sources last used for Knowledge in this way.'),
+      .describe('Only sources whose latest Knowledge operation was this.'),
     /** Pages that changed since they were ingested. */
     changed: z
       .boolean()
@@ -108,13 +108,13 @@ export const listSources = defineTool({
     totals: z
       .object(totalsShape)
       .optional()
-      .describe('With summary: how many of the sources read match.'),
+      .describe('With summary: number of matching sources among those read.'),
     hints: hintsSchema,
     sources: z.array(z.object(sourceShape)).describe('The sources, most recently changed first.'),
     similar: z
       .array(z.object(sourceShape))
       .optional()
-      .describe('If none has this originalUrl: sources whose URL ends differently.'),
+      .describe('Sources whose URL ends differently, if none has this originalUrl.'),
     kinds: z
       .array(z.object({ source: z.string(), ...totalsShape }))
       .optional()

@@ -23,7 +23,7 @@ export const nextCallsSchema = z
     z.object({
       tool: z.string(),
       arguments: z.record(z.string(), z.unknown()),
-      why: z.string().describe('What the call does.'),
+      why: z.string().describe('Purpose of the call.'),
     }),
   )
   .describe('Calls that may come next, ready to be made.');

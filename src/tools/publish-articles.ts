@@ -15,24 +15,24 @@ const publication = z.object({
   status: z
     .enum(['published', 'already_published', 'not_published', 'unknown', 'would_publish'])
     .describe('unknown: Fini did not confirm it.'),
-  id: z.string().describe('The ID of the draft.'),
+  id: z.string().describe('ID of the draft.'),
   articleId: z
     .string()
     .optional()
-    .describe('The ID of the live article; for a new article it differs from that of the draft.'),
+    .describe('ID of the live article; for a new article it differs from the ID of the draft.'),
   title: z.string().optional(),
-  isNew: z.boolean().optional().describe('It becomes a new live article.'),
+  isNew: z.boolean().optional().describe('True if it becomes a new live article.'),
   visibility: z
     .string()
     .optional()
-    .describe('Of a new article: if it is inactive, and if the help center shows it.'),
-  folder: z.string().optional().describe('Titles from the top folder down, or the ID.'),
+    .describe('Visibility of a new article: inactive or not, and shown in the help center or not.'),
+  folder: z.string().optional().describe('Folder titles from the top down, or the folder ID.'),
   updates: z
     .string()
     .optional()
-    .describe('The live article that it updates; absent for a new article.'),
-  changes: z.array(z.string()).optional().describe('What the update changes in the live article.'),
-  reason: z.string().optional().describe('Why it is not published, and what to do.'),
+    .describe('ID of the live article that it updates; absent for a new article.'),
+  changes: z.array(z.string()).optional().describe('Changes to the live article.'),
+  reason: z.string().optional().describe('Reason that it is not published, with advice.'),
 });
 
 type Publication = z.output<typeof publication>;

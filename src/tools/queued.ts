@@ -10,7 +10,7 @@ import type { NextCall } from './next-calls.ts';
 /** Fields of their answers. */
 export const queuedShape = {
   batch: batchOutput,
-  queuedAfter: z.string().optional().describe('For wait_for_sources with ids.'),
+  queuedAfter: z.string().optional().describe('Pass it to wait_for_sources along with ids.'),
   sources: z
     .array(
       z.object({
@@ -18,7 +18,7 @@ export const queuedShape = {
         id: z.string().describe('Source ID.'),
       }),
     )
-    .describe('In the order of the inputs if these are IDs; otherwise in no order.'),
+    .describe('In input order if the inputs are IDs; otherwise unordered.'),
 };
 
 /**

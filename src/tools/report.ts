@@ -26,7 +26,9 @@ import type { Answer, ToolContext } from './tool.ts';
 export const askedSecondsOutput = z
   .number()
   .optional()
-  .describe('The time asked for, if the wait was cut because the client asked for no progress.');
+  .describe(
+    'Requested seconds, if the wait was cut short because the client asked for no progress.',
+  );
 
 /** How a source stands at the end of a wait. */
 export const ROW_STATUSES = ['completed', 'failed', 'unfinished', 'unqueued'] as const;
@@ -34,22 +36,31 @@ export const ROW_STATUSES = ['completed', 'failed', 'unfinished', 'unqueued'] as
 /** A source in an answer. Everything but its status is left out if there is nothing to say. */
 export const rowShape = {
   status: z.enum(ROW_STATUSES),
-  input: z.string().optional().describe('As given, if neither ID nor URL shows it.'),
+  input: z
+    .string()
+    .optional()
+    .describe('The input as given, if neither id nor originalUrl shows it.'),
   originalUrl: z.string().optional(),
   id: z.string().optional().describe('Source ID.'),
-  source: z.string().optional().describe('Its kind, if it is no web page.'),
+  source: z.string().optional().describe('Kind of source, if not web.'),
   title: z.string().optional(),
-  error: z.string().optional().describe('Why it failed.'),
-  hint: z.string().optional().describe('What to do: see hints.'),
-  jobStatus: z.string().optional().describe('The job status in Fini, if it says more than status.'),
-  joined: z.boolean().optional().describe('Its job was already running and was not queued again.'),
+  error: z.string().optional().describe('Reason for the failure.'),
+  hint: z.string().optional().describe('Name of the advice in hints.'),
+  jobStatus: z
+    .string()
+    .optional()
+    .describe("Job status in Fini's words, if it says more than status."),
+  joined: z
+    .boolean()
+    .optional()
+    .describe('True if its job was already running and was not queued again.'),
   ignored: z
     .array(z.enum(['english', 'baser']))
     .optional()
     .describe('Settings of this call that the joined job does not use.'),
   paragraphCount: z.int().optional(),
-  linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
-  jobId: z.string().optional().describe('The job, while it is unfinished.'),
+  linkedKnowledgeId: z.string().optional().describe('ID of the Knowledge article made from it.'),
+  jobId: z.string().optional().describe('Job ID, while the job is unfinished.'),
 };
 
 const row = z.object(rowShape);
@@ -71,7 +82,7 @@ export const outcomeShape = {
   elapsedSeconds: z.number(),
   askedSeconds: askedSecondsOutput,
   batch: batchOutput,
-  queuedAfter: z.string().optional().describe('For wait_for_sources with ids.'),
+  queuedAfter: z.string().optional().describe('Pass it to wait_for_sources along with ids.'),
   hints: hintsSchema,
 };
 

@@ -9,11 +9,11 @@ const UNSAID_MIME_TYPE = 'text/html';
 /** A provider's page or article, as list gives it and register takes it. */
 export const resourceShape = {
   externalId: z.string().describe("The provider's own ID, not a source ID."),
-  title: z.string().describe('Its title.'),
-  originalUrl: z.string().describe('Its URL at the provider.'),
-  mimeType: z.string().describe('For example text/html.'),
-  object: z.string().optional().describe('Its type: page, database, article.'),
-  path: z.array(z.string()).describe('Titles of its parents, outermost first.'),
+  title: z.string().describe('Title.'),
+  originalUrl: z.string().describe('URL at the provider.'),
+  mimeType: z.string().describe('MIME type, such as text/html.'),
+  object: z.string().optional().describe('Type: page, database, article.'),
+  path: z.array(z.string()).describe('Titles of the parents, outermost first.'),
 };
 
 /** A provider's item, fit to be shown; what register goes by stays as it is. */

@@ -185,12 +185,12 @@ function answerSchema(
   const fields = Object.entries(shape);
   const isList = ([name]: readonly [string, unknown]) => name in layouts;
   return z.object({
-    message: z.string().describe('The outcome, for a person.'),
+    message: z.string().describe('Summary of the outcome, for a person.'),
     ...Object.fromEntries(fields.filter((field) => !isList(field))),
     omitted: z
       .record(z.string(), z.int())
       .optional()
-      .describe('How many items a long answer leaves out, by list.'),
+      .describe('Number of items that a long answer leaves out, by list.'),
     nextCalls: nextCallsSchema.optional(),
     ...Object.fromEntries(fields.filter(isList)),
   });

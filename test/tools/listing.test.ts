@@ -10,13 +10,13 @@ import { startHarness } from '../harness.ts';
 
 const HEAD = `# Tools
 
-What a client lists and a model is given, tool by tool. This page is generated from \`tools/list\`: do not edit it. After a change to a tool, update the page and read the difference:
+Every tool as a client lists it and a model sees it. This page is generated from \`tools/list\`: do not edit it. After a change to a tool, update the page and read the difference:
 
 \`\`\`sh
 npx vitest run test/tools/listing.test.ts -u
 \`\`\`
 
-Sizes are in bytes of JSON: a tool's name, description and input schema, which a model is given for every conversation.`;
+Sizes are in bytes of JSON, for a tool's name, description and input schema: a model receives these in every conversation.`;
 
 /** The part of JSON Schema that tools use. */
 interface Schema {
