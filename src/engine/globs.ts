@@ -118,7 +118,7 @@ interface Work {
   stepsLeft: number;
 }
 
-/** Tells which parts of a pattern stand for any number of items, and which for one. */
+/** A level of matching: the parts of a pattern that stand for any number of items, and those for one. */
 interface Level<Part, Item> {
   readonly isAnyNumber: (part: Part) => boolean;
   readonly isOne: (part: Part, item: Item, work: Work) => boolean;
@@ -135,9 +135,9 @@ const FOLDERS: Level<Name, Name> = {
 };
 
 /**
- * Tells whether items follow a pattern in which some parts stand for any number of items. The last such
- * part takes as few as will do, so no earlier one need be tried again: the steps are at most as
- * many as the product of both lengths.
+ * True if items match a pattern in which some parts stand for any number of items. The last such part
+ * takes as few as possible, so earlier ones need not be tried again: the number of steps is at most
+ * the product of both lengths.
  */
 function matches<Part, Item>(
   { isAnyNumber, isOne }: Level<Part, Item>,
