@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { enableCompileCache } from './compile-cache.ts';
 
-// Before anything else is loaded, so that the rest is not compiled again at every start.
+// The cache comes before anything else is loaded, so that later code is not compiled at every start.
 enableCompileCache();
 const { main } = await import('./main.ts');
 await main();

@@ -7,10 +7,10 @@ import { parsedUrl } from './text.ts';
 /** The URL of the Fini API. */
 const PRODUCTION = 'https://api-prod.usefini.com';
 
-/** The token that can stand after "Bearer" (RFC 6750). JSON escapes none of its characters. */
+/** A token that may follow "Bearer" (RFC 6750). JSON escapes none of its characters. */
 const TOKEN = /^[\w.~+/-]+=*$/;
 
-/** A workspace key, as it stands after "Bearer". */
+/** A workspace key, as it follows "Bearer". */
 export const apiKeySchema = z
   .string()
   .refine((key) => !key.endsWith('...'), {
@@ -25,7 +25,7 @@ const tokenSchema = z
   .regex(TOKEN, 'has characters that no token has')
   .min(16, 'is too short: use 16 characters or more');
 
-/** A URL that is https, or http on loopback. `why` says what plain http would give away. */
+/** A URL that is https, or http on loopback. `why` says what plain http would expose. */
 function secureUrl(why: string) {
   return z.string().superRefine((text, context) => {
     const fault = secureUrlFault(text, why);
@@ -35,10 +35,10 @@ function secureUrl(why: string) {
 
 const baseUrlSchema = secureUrl('every request carries the key');
 
-/** Unchanged, since it is compared letter by letter with tokens and the provider's metadata. */
+/** The issuer, unchanged, since it is compared letter by letter with tokens and metadata. */
 const issuerSchema = secureUrl('anyone who can change its responses can sign in as any user');
 
-/** Normalised, and without a slash at its end, as clients write it. */
+/** The public URL, normalised and without a trailing slash, as clients write it. */
 const publicUrlSchema = secureUrl('every request carries a token').transform((text) =>
   new URL(text).href.replace(/(?<=[^/])\/$/, ''),
 );
@@ -47,7 +47,7 @@ const scopeSchema = z
   .string()
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be one scope, without spaces, quotes or backslashes');
 
-/** A proxy's URL; people leave its scheme out. */
+/** A proxy's URL, also without its scheme, which people leave out. */
 const proxySchema = z
   .string()
   .transform((text) => (text.includes('://') ? text : `http://${text}`))
@@ -56,7 +56,7 @@ const proxySchema = z
     'is not the URL of an HTTP proxy; write it as http://host:port',
   );
 
-/** An address to listen on, of IPv6 with or without brackets. */
+/** An address to listen on; IPv6 with or without brackets. */
 const addressSchema = z
   .string()
   .trim()
@@ -68,7 +68,7 @@ const hostSchema = z
     (host) => /^([^\s/:@*,.][^\s/:@*,]*|\[[^\s]*\])$/.test(host) && asciiHost(host) !== '',
     'must be one host name, without scheme, port, "*" or a leading dot; repeat the flag for more',
   )
-  // Requests name hosts beyond ASCII in Punycode.
+  // Requests contain hosts beyond ASCII in Punycode.
   .transform(asciiHost);
 
 const originSchema = z
@@ -109,7 +109,7 @@ function number(minimum: number, maximum: number, isWhole = false) {
     .max(maximum, `must be at most ${maximum}`);
 }
 
-/** The same without a fraction. */
+/** A whole number within bounds, given as text. */
 function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
   return number(minimum, maximum, true);
 }
@@ -118,9 +118,9 @@ function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
 interface Setting {
   /** The environment variable. */
   readonly environment?: string;
-  /** The flag, without its dashes. */
+  /** The flag, without dashes. */
   readonly flag?: string;
-  /** Its meaning, with its unit, in the words of `--help`. */
+  /** The meaning and the unit, in the words of `--help`. */
   readonly description: string;
   /**
    * Validation and default. The default's type decides the flag's syntax: `false` takes no value, a
@@ -320,12 +320,12 @@ export const settingRows = Object.entries<Setting>(settings).map(([name, setting
   initial: setting.schema.parse(undefined),
 }));
 
-/** A host name in lower case and in ASCII, as requests have it; empty if it is none. */
+/** A host name in lower case and in ASCII, as in requests; empty if it is not one. */
 function asciiHost(host: string): string {
   return host.startsWith('[') ? host.toLowerCase() : domainToASCII(host);
 }
 
-/** True for the origin of a web server, or of a program with a scheme of its own. */
+/** True for the origin of a web server, or of a program with its own scheme. */
 function isOrigin(text: string): boolean {
   if (/^https?:/.test(text)) return parsedUrl(text)?.origin === text;
   return /^[a-z][a-z0-9+.-]*:\/\/([^\s/?#*,]+|\*)$/.test(text);

@@ -150,7 +150,7 @@ export function withoutDuplicates(inputs: readonly string[]): string[] {
   return [...unique.values()];
 }
 
-/** A request without repetitions within and across its two lists. */
+/** A request without repetitions in either list. */
 export function withoutRepetitions(request: IngestRequest): IngestRequest {
   return {
     ...request,
