@@ -17,18 +17,18 @@ import { pathOf } from './http-request.ts';
 import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { METADATA_PATH, pathnameOf, ResourceServer, type SignIn } from './oauth.ts';
 
-/** How the HTTP server runs. */
+/** Options of the HTTP server. */
 export interface HttpServerOptions
   extends AccessRules,
     Omit<McpEndpointOptions, 'rules' | 'oauth'>,
     SignIn,
     ProxySettings {
   readonly host: string;
-  /** 0 takes any free port. */
+  /** The port; 0 takes any free port. */
   readonly port: number;
-  /** The URL of `/mcp` as clients reach it; undefined for the one that is listened on. */
+  /** The URL of `/mcp` as clients reach it; by default, the address that the server listens on. */
   readonly publicUrl?: string | undefined;
-  /** How long an idle connection is kept open, in seconds. */
+  /** Time that an idle connection is kept open, in seconds. */
   readonly keepAliveSeconds: number;
 }
 
@@ -36,11 +36,11 @@ export interface HttpServerOptions
 export interface HttpServer {
   /** The URL at which it listens, without a path. */
   readonly url: string;
-  /** Takes nothing new, gives running calls this long, and ends. */
+  /** Accepts nothing new, gives running calls this long, and ends. */
   readonly stop: (graceMs: number) => Promise<void>;
 }
 
-/** Answers the requests to one path, and notes in the summary what they ask for. */
+/** Answers the requests to one path, and adds to the summary what they ask for. */
 type Route = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -49,21 +49,21 @@ type Route = (
 
 /** The path of MCP's endpoint. */
 const ENDPOINT = '/mcp';
-/** More connections than one process serves well. */
+/** Maximum number of connections; more than one process serves well. */
 const MAXIMUM_CONNECTIONS = 1_000;
-/** How long a client has for its headers and for its whole request, and how often that is checked. */
+/** Time for a request's headers, time for the whole request, and the interval between checks. */
 const TIMEOUTS = {
   headersTimeout: 10_000,
   requestTimeout: 60_000,
   connectionsCheckingInterval: 1_000,
 };
-/** How often a server that is stopping checks if its last calls have ended, in milliseconds. */
+/** Interval between checks whether the last calls of a stopping server have ended, in milliseconds. */
 const STOP_INTERVAL_MS = 20;
 
 /**
  * Serves MCP's Streamable HTTP at `/mcp`, and `/healthz`.
  *
- * @throws if the address cannot be listened on.
+ * @throws if the server cannot listen on the address.
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { log, version } = options;
@@ -80,7 +80,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   const named = [...routes.keys()];
   if (oauth !== undefined) {
     const { publicUrl } = options;
-    // A proxy in front may cut the path of the public URL off, or not.
+    // A proxy in front may or may not remove the path of the public URL.
     const paths = ['', ENDPOINT, publicUrl === undefined ? '' : pathnameOf(publicUrl)];
     for (const path of paths) {
       routes.set(`${METADATA_PATH}${path}`, (request, response) =>
@@ -89,9 +89,9 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     }
   }
 
-  /** One request, from the door to its access line. */
+  /** Handles one request, from its arrival to its access line. */
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // A proxy may ask for the whole URL.
+    // A proxy may send the whole URL in place of the path.
     request.url = request.url?.replace(/^https?:\/\/[^/?]*/i, '') || '/';
     const summary = logAccess(log, request, response);
     try {
@@ -114,7 +114,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
 
   const server = createHttpServer(TIMEOUTS, (request, response) => {
     handle(request, response).catch((error: unknown) => {
-      // A client that has gone away is no fault of ours.
+      // A client that has disconnected is not our fault.
       const isGone = request.errored !== null || response.destroyed;
       log(isGone ? 'debug' : 'error', 'request failed', { error: inspect(error) });
       response.destroy();
@@ -148,7 +148,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   };
 }
 
-/** The URL at which clients look for a sign-in once a token was refused. */
+/** Paths at which clients look for a sign-in after a token was refused. */
 const SIGN_IN = /^\/(\.well-known\/|register$|authorize$|token$)/;
 
 function notHere(
@@ -158,7 +158,7 @@ function notHere(
 ): HttpRefusal {
   const here = `There is only ${first} here, and ${others.join(', ')}.`;
   if (!SIGN_IN.test(path)) return new HttpRefusal(404, here);
-  // Clients show this in place of the refusal before it.
+  // Clients show this text instead of the earlier refusal.
   const signIn =
     oauthIssuer !== undefined
       ? ` This server has no sign-in of its own: that is at ${oauthIssuer}, as ${METADATA_PATH} says.`
@@ -168,7 +168,7 @@ function notHere(
   return new HttpRefusal(404, `${here}${signIn}`);
 }
 
-/** The address to listen on and the public URL are names that one may ask under, too. */
+/** The access rules, which also allow the address to listen on and the public URL as names. */
 function rulesOf({ host, publicUrl = '', ...rules }: HttpServerOptions): AccessRules {
   const names = [isWildcard(host) ? null : nameOf(host), hostnameOf(publicUrl)];
   const allowedHosts = [...rules.allowedHosts, ...names.filter((name) => name !== null)];
