@@ -20,7 +20,7 @@ export const articleShape = {
   questionCount: z.int(),
 };
 
-/** An article as tools show it: everything bounded, the questions counted. */
+/** An article as tools show it: every text bounded, the questions counted. */
 export function articleOutput(article: FiniArticle, status: ArticleState) {
   return {
     status,

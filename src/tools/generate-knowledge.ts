@@ -27,9 +27,9 @@ import { askedSecondsOutput, endedEarlyText, troubleText } from './report.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
-/** The longest instructions, in characters. */
+/** Maximum length of the instructions, in characters. */
 const INSTRUCTIONS_LENGTH = 10_000;
-/** How many articles one call of get_articles takes. */
+/** Maximum number of articles in one call of get_articles. */
 const DRAFTS_READ = 20;
 
 const draft = z.object({
@@ -60,7 +60,7 @@ export const generateKnowledge = defineTool({
   openWorld: false,
   inputSchema: z
     .strictObject({
-      /** A batch of sources, or of drafts that are waited for. */
+      /** A batch of sources, or of drafts to wait for. */
       batch: batchInput.describe('Batch of an earlier answer, for its completed sources.'),
       /** Source IDs. */
       documentIds: sourceIds
@@ -73,7 +73,7 @@ export const generateKnowledge = defineTool({
         .max(INSTRUCTIONS_LENGTH)
         .optional()
         .describe('Instructions for the writing.'),
-      /** Operations that generation is limited to. */
+      /** Allowed operations. */
       restrictedOps: z
         .array(z.enum(GENERATION_OPERATIONS))
         .optional()
@@ -165,7 +165,7 @@ function hintOf(source: ReportedDraft, anyDrafted: boolean): HintName | undefine
   return source.outcome === 'unfinished' && !isRunning(source) ? 'lost_job' : undefined;
 }
 
-/** True if a job is known to run, so that it can be waited for. */
+/** True if a job is known to be running, so that it can be waited for. */
 function isRunning({ outcome, jobId, state }: ReportedDraft): boolean {
   return outcome === 'unfinished' && jobId !== null && state === 'queued';
 }

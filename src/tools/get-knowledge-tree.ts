@@ -5,10 +5,10 @@ import { agentId } from './fields.ts';
 import { pageOf } from './list-page.ts';
 import { defineTool } from './tool.ts';
 
-/** How many folders are shown at once. */
+/** Maximum number of folders to show at once. */
 const MAXIMUM_FOLDERS = 200;
 
-/** The folders of articles, and those that an agent answers from. */
+/** Shows the folders of articles, or those that an agent answers from. */
 export const getKnowledgeTree = defineTool({
   name: 'get_knowledge_tree',
   title: 'Get Knowledge folders',
@@ -20,7 +20,7 @@ export const getKnowledgeTree = defineTool({
   openWorld: false,
   inputSchema: z.strictObject({
     botId: agentId.optional().describe('ID of an agent, for only the folders assigned to it.'),
-    /** How many folders to pass over. */
+    /** Number of folders to skip. */
     offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({

@@ -8,13 +8,13 @@ import { sourceOutput, sourceShape } from './source.ts';
 import { fittingParagraphs, MAXIMUM_CHARACTERS } from './source-text.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
-/** How much of the text is shown unasked, in characters. */
+/** Length of the text to show by default, in characters. */
 const DEFAULT_CHARACTERS = 4_000;
 
-/** How many sources of a batch are shown. */
+/** Maximum number of sources of a batch to show. */
 const SHOWN_SOURCES = 20;
 
-/** One source with some of its text. */
+/** Shows one source with some of its text. */
 export const getSource = defineTool({
   name: 'get_source',
   title: 'Get a source',
@@ -26,7 +26,7 @@ export const getSource = defineTool({
   openWorld: false,
   inputSchema: z
     .strictObject({
-      /** Several sources are shown without their texts. */
+      /** A batch; several sources are shown without their texts. */
       batch: batchInput.describe('A batch instead, for its sources, without text if several.'),
       id: sourceId.optional().describe('A source ID (UUID).'),
       /** The part of the text to show. */
@@ -72,7 +72,7 @@ export const getSource = defineTool({
       part === undefined ? undefined : offset + part.limit,
     );
     const { paragraphs, isCut } = fittingParagraphs(asked, budget);
-    // A paragraph whose beginning the default shows is read whole from its start.
+    // If the default cuts a paragraph, the next call shows that paragraph from its start.
     const end = offset + paragraphs.length - (isCut && part === undefined ? 1 : 0);
     const nextOffset = end < paragraphCount && paragraphs.length > 0 ? end : undefined;
     const source = sourceOutput(document);

@@ -25,7 +25,7 @@ import { waitOptions } from './wait-options.ts';
 /** Defaults of the input, which a proposed call leaves out. */
 const DEFAULTS = { all: false, english: true, dryRun: false };
 
-/** How an item stands before it is imported, or if it cannot be. */
+/** The state of an item before it is imported, or the reason that it cannot be. */
 const STATUSES = [
   'new',
   'running',
@@ -55,18 +55,18 @@ export const importProviderResources = defineTool({
   inputSchema: z
     .strictObject({
       provider,
-      /** Chooses by title and path. */
+      /** Selects items by title and path. */
       search: z
         .string()
         .trim()
         .min(1)
         .optional()
         .describe('Items whose title or path contains this, ignoring case.'),
-      /** Chooses by the provider's own IDs. */
+      /** Selects items by the provider's own IDs. */
       externalIds: listOf(externalId, 1)
         .optional()
         .describe("Items by the provider's own IDs or their URLs."),
-      /** Chooses everything that is not in Fini yet. */
+      /** Selects everything that is not in Fini yet. */
       all: z
         .boolean()
         .default(false)
@@ -165,7 +165,7 @@ export const importProviderResources = defineTool({
           status: 'unregistered' as const,
           ...namedResource(resource),
         })),
-        // Without a report nothing else would name them.
+        // Without a report, nothing else would name them.
         ...(answer?.sources ?? known.map(knownSource)),
       ],
     };
@@ -191,7 +191,7 @@ function isUrl(text: string): boolean {
   return /^https?:\/\//i.test(text);
 }
 
-/** An item's names; list_provider_resources has all that register takes. */
+/** The names of an item; list_provider_resources shows everything that registering takes. */
 function namedResource(resource: ProviderResource) {
   const { externalId, title, originalUrl, path } = boundedResource(resource);
   return {
@@ -202,12 +202,12 @@ function namedResource(resource: ProviderResource) {
   };
 }
 
-/** A provider as people write its name. */
+/** The name of a provider as people write it. */
 function providerName(provider: Provider): string {
   return provider.charAt(0).toUpperCase() + provider.slice(1);
 }
 
-/** A source as it stands before it is imported. */
+/** A source in its state before the import. */
 function knownSource(document: FiniDocument) {
   const { id, title, originalUrl } = document;
   return {
@@ -251,7 +251,7 @@ function planText(plan: ImportPlan, choice: Choice): string {
   );
 }
 
-/** Why nothing is selected. */
+/** The reason that nothing is selected. */
 function nothingSelected(plan: ImportPlan, choice: Choice): string {
   const { ingestedBefore, failedBefore, namedBefore, others } = plan;
   if (ingestedBefore > 0) {
@@ -269,7 +269,7 @@ function nothingSelected(plan: ImportPlan, choice: Choice): string {
   return `Nothing matches${search}.${hint}`;
 }
 
-/** The calls that may follow where nothing was queued. */
+/** The calls that may follow if nothing was queued. */
 function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
   const { toAdd, known, notFound, namedBefore, failedBefore } = plan;
   const { provider } = input;
@@ -308,7 +308,7 @@ function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
   ];
 }
 
-/** Calls for externalIds that were not found, since they may be titles or source IDs. */
+/** Calls for external IDs that were not found, since they may be titles or source IDs. */
 function otherNames(notFound: readonly string[], { provider, english }: Input): NextCall[] {
   const title = notFound.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
   const calls: NextCall[] = [];
@@ -323,7 +323,7 @@ function otherNames(notFound: readonly string[], { provider, english }: Input): 
   return [...calls, ...callForItems('refresh_sources', 'documentIds', documentIds, why)];
 }
 
-/** Sentences about what happened besides the report, and how to continue. */
+/** Sentences about events beside the report, and how to continue. */
 function afterImport(
   { unregistered, registered, trouble }: ImportResult,
   input: Input,

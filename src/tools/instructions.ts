@@ -2,7 +2,7 @@ import { TOOL_GROUPS } from '../config.ts';
 import { listedNames } from './listed-tools.ts';
 import type { ServerKind } from './tool.ts';
 
-/* The first words of a server to a model, which name only what its tools can do. */
+/* A server's instructions to a model, which name only what its tools can do. */
 
 const DOCUMENTS = 'A "source" in these tools is a "document" in Fini\'s API.';
 
@@ -60,7 +60,7 @@ export function instructionsFor(kind: ServerKind): string {
   return parts.filter((part) => part !== '').join('\n');
 }
 
-/** Everything that keeps a client from ingesting. */
+/** The reasons that a client cannot ingest. */
 function whyNoIngestion(kind: ServerKind): string {
   const reasons = [
     kind.readOnly ? READ_ONLY : kind.toolGroups.includes('sources') ? '' : ONLY_KNOWLEDGE,
@@ -69,7 +69,7 @@ function whyNoIngestion(kind: ServerKind): string {
   return reasons.filter((reason) => reason !== '').join('\n');
 }
 
-/** Names what a flag would switch on. A client that can only read has been told that it changes nothing. */
+/** Names the actions that a flag would allow. A client that can only read has been told so already. */
 function offText(kind: ServerKind): string {
   const { readOnly, allowDelete, allowPublish, toolGroups } = kind;
   if (readOnly || kind.withoutScope !== undefined) return '';

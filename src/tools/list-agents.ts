@@ -3,10 +3,10 @@ import { paragraph, plural, shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts'
 import { fittingPage } from './bound.ts';
 import { defineTool } from './tool.ts';
 
-/** Agents named in next calls: more would crowd out what else there is to do. */
+/** Maximum number of agents to name in next calls: more would crowd out the other calls. */
 const PROPOSED_AGENTS = 3;
 
-/** Who answers from articles. */
+/** Lists the agents that answer from articles. */
 export const listAgents = defineTool({
   name: 'list_agents',
   title: 'List agents',

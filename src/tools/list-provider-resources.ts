@@ -8,13 +8,13 @@ import { inputFor, type NextCall } from './next-calls.ts';
 import { boundedResource, resourceShape } from './resource.ts';
 import { defineTool } from './tool.ts';
 
-/** How many titles a search that finds nothing names. */
+/** Number of titles to name if a search finds nothing. */
 const NAMED_TITLES = 10;
 
 /** Defaults of the input, which a proposed call leaves out. */
 const DEFAULTS = { limit: 100, offset: 0 };
 
-/** Shows what a connected provider has that Fini does not. */
+/** Lists the items of a connected provider that Fini lacks. */
 export const listProviderResources = defineTool({
   name: 'list_provider_resources',
   title: "List a provider's pages",
@@ -28,7 +28,7 @@ export const listProviderResources = defineTool({
   openWorld: true,
   inputSchema: z.strictObject({
     provider,
-    /** Keeps the items whose title or path contains this, in any case. */
+    /** Selects the items whose title or path contains this, in any case. */
     search: z.string().trim().optional().describe('Part of the title or path, ignoring case.'),
     limit: z
       .int()
@@ -36,7 +36,7 @@ export const listProviderResources = defineTool({
       .max(500)
       .default(DEFAULTS.limit)
       .describe('Maximum number of items, 1 to 500. Default 100.'),
-    /** How many items to pass over. */
+    /** Number of items to skip. */
     offset: z
       .int()
       .min(0)
@@ -83,7 +83,7 @@ export const listProviderResources = defineTool({
   },
 });
 
-/** The next page, what imports all that was found, and what there is instead of nothing. */
+/** The calls for the next page, for importing everything that was found, and for an empty result. */
 function nextCalls(
   given: {
     readonly provider: Provider;
@@ -121,7 +121,7 @@ function nothingListed(provider: Provider, unreadable: number): string {
     : `Everything that Fini can access in ${provider} is already in Fini, or it cannot access anything there.`;
 }
 
-/** Other titles than the one that was searched for, so that the next search may find something. */
+/** Names other titles than the one searched for, so that the next search may find something. */
 function nothingFound(search: string, resources: readonly ProviderResource[]): string {
   const titles = resources.slice(0, NAMED_TITLES).map((resource) => quoted(shownTitle(resource)));
   const left = resources.length - titles.length;

@@ -63,7 +63,7 @@ export const publishArticles = defineTool({
     let drafts = await publishing.read(ids, call);
     const folders = await readFolders(fini, call);
     const ready = () => drafts.filter(({ obstacle }) => obstacle === null);
-    /** Each draft as it stands, and what there is to say of those that could be published. */
+    /** Shows each draft in its current state, with additions for those that could be published. */
     const showAll = (also: (draft: DraftToPublish) => Partial<Publication> = () => ({})) =>
       drafts.map((draft) => ({
         ...show(draft, folders, ids.length),
@@ -108,7 +108,7 @@ export const publishArticles = defineTool({
         articles: showAll(() => ({ status: 'not_published', reason: 'Not agreed to.' })),
       };
     }
-    // If nobody was asked, nobody has agreed to undo what others did.
+    // If no one was asked, no one has agreed to undo other people's changes.
     const isAgreed = ({ conflict }: DraftToPublish) => answer === 'agreed' || conflict === null;
     const sent = await publishing.publish(ready().filter(isAgreed), call.renewed());
     const outcomes = new Map(sent.map((one) => [one.id, one]));
@@ -124,7 +124,7 @@ export const publishArticles = defineTool({
   },
 });
 
-/** A draft as it is shown before anything is sent. */
+/** A draft as shown before anything is sent. */
 function show(
   draft: DraftToPublish,
   folders: ReadonlyMap<string, PlacedFolder>,
@@ -153,7 +153,7 @@ function show(
   };
 }
 
-/** The status of a draft before anything was sent. */
+/** The status of a draft before anything is sent. */
 function statusBefore(obstacle: DraftToPublish['obstacle']): Publication['status'] {
   switch (obstacle) {
     case null:
@@ -167,7 +167,7 @@ function statusBefore(obstacle: DraftToPublish['obstacle']): Publication['status
   }
 }
 
-/** Says whether a new article is inactive and shown in the help center, as far as its draft tells. */
+/** Says if a new article is inactive, and if the help center shows it, as far as its draft tells. */
 function visibilityOf({ draft }: DraftToPublish): string | undefined {
   const inactive = draft?.active === false ? ['inactive'] : [];
   const isPublic = draft?.public ?? null;
@@ -213,12 +213,12 @@ function conflictWords({ conflict, original }: DraftToPublish): string {
     : `The live article has changed since this draft was made (now version ${original?.version}), and publishing would undo that.`;
 }
 
-/** Says why a draft was not sent that only a person can want to be published. */
+/** Says why a draft was not sent that only a person can decide to publish. */
 function conflictReason(draft: DraftToPublish): string {
   return `${conflictWords(draft)} Only a person can decide this: publish it in the Fini dashboard, or generate a new draft.`;
 }
 
-/** A draft after it was sent, or was to be sent. */
+/** A draft after it was sent, or left out. */
 function afterwards(
   { state, liveId, error }: PublishedDraft,
   { explain }: ToolContext,
@@ -240,7 +240,7 @@ function afterwards(
   }
 }
 
-/** The answer once everything that could be sent was sent. */
+/** The answer after everything possible was sent. */
 function published(articles: Publication[], drafts: readonly DraftToPublish[]) {
   const count = (status: Publication['status']) =>
     articles.filter((article) => article.status === status).length;
@@ -314,7 +314,7 @@ function question(
   ].join('\n');
 }
 
-/** A draft with its folder and what it changes. Everything that a page chose stands in quotes. */
+/** A draft with its folder and its changes. Everything from a page is in quotes. */
 function draftText(publication: Publication): string {
   const { id, title, folder, updates, isNew, visibility, changes = [] } = publication;
   const where = folder === undefined ? '' : ` in folder ${JSON.stringify(folder)}`;

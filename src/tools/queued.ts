@@ -5,9 +5,9 @@ import { batchOutput, listCall, waitForBatchCall } from './batch.ts';
 import { queuedAfterInput } from './fields.ts';
 import type { NextCall } from './next-calls.ts';
 
-/* What the tools that queue without waiting say of what they queued. */
+/* Answers of the tools that queue without waiting. */
 
-/** Fields of their answers. */
+/** Fields of these answers. */
 export const queuedShape = {
   batch: batchOutput,
   queuedAfter: z.string().optional().describe('Pass it to wait_for_sources along with ids.'),
@@ -22,11 +22,11 @@ export const queuedShape = {
 };
 
 /**
- * An answer of what was queued, with the call that waits for it.
+ * Makes an answer about what was queued, with the call that waits for it.
  *
- * @param items The inputs, as they were passed.
+ * @param items The inputs, as passed.
  * @param ids The IDs that Fini returned, in any order.
- * @param queuedAfter As {@link Ingestion.ingest} gives it, like `batch`.
+ * @param queuedAfter The time from {@link Ingestion.ingest}, like `batch`.
  */
 export function queuedAnswer(
   items: readonly string[],

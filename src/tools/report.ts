@@ -22,7 +22,7 @@ import { nextCallsAfterWait, type Queueing } from './next-steps.ts';
 import { currentRecord, hintOn, isLost, retriable } from './reported-source.ts';
 import type { Answer, ToolContext } from './tool.ts';
 
-/** The time of a wait that was cut short; see {@link endedEarlyText}. */
+/** The requested time of a wait that was cut short; see {@link endedEarlyText}. */
 export const askedSecondsOutput = z
   .number()
   .optional()
@@ -30,10 +30,10 @@ export const askedSecondsOutput = z
     'Requested seconds, if the wait was cut short because the client asked for no progress.',
   );
 
-/** How a source stands at the end of a wait. */
+/** The status of a source at the end of a wait. */
 export const ROW_STATUSES = ['completed', 'failed', 'unfinished', 'unqueued'] as const;
 
-/** A source in an answer. Everything but its status is left out if there is nothing to say. */
+/** A source in an answer. Empty fields are left out, except for its status. */
 export const rowShape = {
   status: z.enum(ROW_STATUSES),
   input: z
@@ -65,7 +65,7 @@ export const rowShape = {
 
 const row = z.object(rowShape);
 
-/** How a wait ended, beside what became of each source. */
+/** The outcome of a wait, without its sources. */
 export const outcomeShape = {
   outcome: z
     .enum(['completed', 'partial', 'failed', 'timed_out'])
@@ -86,21 +86,21 @@ export const outcomeShape = {
   hints: hintsSchema,
 };
 
-/** The account of a wait, as the tools that wait return it. */
+/** The report of a wait, as the tools that wait return it. */
 export const reportShape = { ...outcomeShape, sources: z.array(row) };
 
 /** A source of a report. */
 export type Row = z.output<typeof row>;
 
-/** The account of a wait, as the tools that wait return it. */
+/** The report of a wait, as the tools that wait return it. */
 export type ReportAnswer = Answer<z.output<z.ZodObject<typeof reportShape>>> & {
   readonly nextCalls: readonly NextCall[];
 };
 
 /**
- * Turns the account of a wait into an answer.
+ * Makes an answer from the report of a wait.
  *
- * @param queueing What the call queued; null if it only waited.
+ * @param queueing The request of the call; null if it only waited.
  */
 export function reportAnswer(
   report: Report,
@@ -123,7 +123,7 @@ export function reportAnswer(
   };
 }
 
-/** The call that lists sources in the state that a report leaves out first. */
+/** The call that lists the sources that a long answer leaves out first. */
 export function listOmitted({
   batch,
   sources,
@@ -150,7 +150,7 @@ export function endedEarlyText(endedEarly: EndedEarly | null): string {
   return `Waited ${waitedSeconds} s, not ${askedSeconds}: this client asked for no progress.`;
 }
 
-/** Says that Fini did not answer the last look at jobs, and why. */
+/** Says that Fini did not answer the last status check, and why. */
 export function troubleText(trouble: FiniError | null): string {
   return trouble === null
     ? ''

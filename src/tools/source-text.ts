@@ -1,12 +1,12 @@
 import { cut, tidied } from '../text.ts';
 
-/** The longest part of a source's text that is shown at once, in characters of up to three bytes. */
+/** Maximum length of a text to show at once, in characters of up to three bytes. */
 export const MAXIMUM_CHARACTERS = 16_000;
 
-/** Characters between two paragraphs: many short ones fill a text, too. */
+/** Length of the separator of two paragraphs: many short ones fill a text, too. */
 const SEPARATOR_LENGTH = 2;
 
-/** The first paragraphs that fit, always one at least, which is cut where it is too long alone. */
+/** The first paragraphs that fit. There is always one, which is cut if it is too long by itself. */
 export function fittingParagraphs(
   paragraphs: readonly string[],
   characters: number,

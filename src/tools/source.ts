@@ -5,7 +5,7 @@ import type { FiniDocument } from '../fini/schemas.ts';
 import { ERROR_LENGTH, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
 import { hintFor } from './hints.ts';
 
-/** A source without its text, as tools show it. What goes without saying is left out. */
+/** A source without its text, as tools show it. Obvious values are left out. */
 export const sourceShape = {
   status: z
     .string()
@@ -32,7 +32,7 @@ export const sourceShape = {
   jobId: z.string().optional().describe('Job ID, while the job is running.'),
 };
 
-/** A record as tools show it: everything bounded, the text counted. */
+/** A record as tools show it: every text bounded, the paragraphs counted. */
 export function sourceOutput(document: FiniDocument) {
   const status = statusOf(document);
   const jobStatus = shown(document.linkedJobStatus, WORD_LENGTH);

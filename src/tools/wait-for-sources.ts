@@ -23,7 +23,7 @@ export const waitForSources = defineTool({
       /** Source IDs. */
       ids: sourceIds.optional().describe('Source IDs (UUIDs) instead.'),
       timeoutSeconds,
-      /** ISO 8601: a result that the record shows from before this belongs to an earlier job. */
+      /** Time of queueing, ISO 8601: an older result in the record belongs to an earlier job. */
       queuedAfter: z
         .string()
         .refine(
