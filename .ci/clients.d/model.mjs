@@ -142,7 +142,7 @@ export async function startModel(calls) {
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}`,
-    /** What the model received: the names of the tools, and the texts of the results. */
+    /** Returns the names of the tools and the texts of the results that the model has received. */
     given: () => ({ tools: [...tools], results: [...results.values()] }),
     /** Errors while reading requests. */
     faults,
