@@ -12,7 +12,7 @@ if (fault !== null) {
   process.exit(1);
 }
 
-/** Modules that are replaced in the bundle. Paths have backslashes on Windows. */
+/** Modules that the bundle replaces. Paths have backslashes on Windows. */
 const REPLACED: readonly { path: RegExp; contents: string }[] = [
   {
     // Leaves out the SDK's JSON Schema validator, which a start would load and this server never uses.
@@ -20,10 +20,10 @@ const REPLACED: readonly { path: RegExp; contents: string }[] = [
     contents:
       "export { default as process } from 'node:process'; export class DefaultJsonSchemaValidator {}",
   },
-  // The tools as plain data, so that a start loads none, and no schema is converted at run time.
+  // The tools become plain data, so that a start loads none and no schema is converted at run time.
   { path: /[\\/]src[\\/]tools[\\/]catalog\.ts$/, contents: moduleOf({ catalog }) },
   { path: /[\\/]src[\\/]tools[\\/]listing\.ts$/, contents: moduleOf(listings) },
-  // The page that hosts show, as one text.
+  // The report page becomes one text.
   { path: /[\\/]src[\\/]page[\\/]html\.ts$/, contents: moduleOf({ html }) },
 ];
 
@@ -54,9 +54,9 @@ const shared: BuildOptions = {
   bundle: true,
   format: 'esm',
   platform: 'node',
-  // Identifiers stay, so that a stack in the log names its functions; keeping names by minifying all
-  // the same takes 5 % of a start. With `node --enable-source-maps` a stack names the lines of src/ too,
-  // which costs each start some 15 ms.
+  // Identifiers are kept, so that a stack in the log names its functions; minifying them and keeping
+  // names separately takes 5 % of a start. With `node --enable-source-maps` a stack names the lines of
+  // src/ too, which costs each start some 15 ms.
   minifyWhitespace: true,
   minifySyntax: true,
   // Node prints the whole line in which a fault that nobody caught arose.
@@ -75,7 +75,7 @@ await build({
   chunkNames: 'chunks/[name]-[hash]',
   target: 'node20.18',
   plugins: [replaceModules],
-  // Bundled CommonJS packages call require for Node's own modules.
+  // Bundled CommonJS packages call `require` for Node's own modules.
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
   },

@@ -1,8 +1,8 @@
 import { StdioServer } from './servers.ts';
 
-/* What a model receives: bytes, and tokens at four bytes each. */
+/* Sizes of what a model receives: bytes, and tokens at four bytes each. */
 
-/** Rows: what, bytes, tokens. */
+/** Measures sizes. A row has a label, bytes and tokens. */
 export async function measureSizes(): Promise<string[][]> {
   const server = new StdioServer({ FINI_POLL_INTERVAL_MS: '100' }, ['--sandbox']);
   await server.initialize();

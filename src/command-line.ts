@@ -5,7 +5,7 @@ import { proxyFault } from './proxies.ts';
 import { maskKeys } from './secrets.ts';
 import { quoted } from './text.ts';
 
-/** A command line, as it is understood. */
+/** A parsed command line. */
 export type Command =
   | { readonly kind: 'serve' | 'check'; readonly config: Config }
   | { readonly kind: 'help' }
@@ -13,8 +13,8 @@ export type Command =
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
 /**
- * Reads the command line and the environment; a flag wins over the environment. All faults are
- * found at once, each in a line that never holds a value of the key.
+ * Reads the command line and the environment; a flag wins over the environment. It finds all faults at
+ * once, one line each, and never puts the key's value into them.
  */
 export function readCommand(
   argv: readonly string[],
@@ -110,12 +110,12 @@ function readFlags(argv: readonly string[]): { flags: GivenFlags; faults: string
   return { flags, faults };
 }
 
-/** A value on one line and in quotes, without a key that was given in the wrong place. */
+/** A value on one line and in quotes, with keys masked that were given in the wrong place. */
 export function quotedMasked(text: string): string {
   return quoted(maskKeys(text));
 }
 
-/** The faults of settings that make no sense together. */
+/** The faults of settings that contradict one another. */
 function conflicts(config: Config): string[] {
   const faults = [...accessConflicts(config), ...proxyFaults(config)];
   const optional = [
@@ -137,7 +137,7 @@ function proxyFaults(config: Config): string[] {
   return asked.flatMap((url) => proxyFault(new URL(url), config) ?? []);
 }
 
-/** The faults of settings that leave the server open, or let tokens travel where they can be read. */
+/** The faults of settings that leave the server open, or let tokens travel unencrypted. */
 function accessConflicts(config: Config): string[] {
   const { http, host, authToken, oauthIssuer, oauthAudiences, publicUrl } = config;
   if (oauthIssuer === undefined) {
@@ -186,7 +186,7 @@ export function helpText(version: string): string {
   const lines = settingRows.map(({ flag, environment, description, initial }) => {
     const value = typeof initial === 'boolean' ? '' : ' <value>';
     const names = [flag === undefined ? [] : `--${flag}${value}`, environment ?? []].flat();
-    // A switch is off by default, which needs no words.
+    // A switch is off by default, which need not be said.
     const standard = typeof initial === 'boolean' ? '' : `${initial ?? ''}`;
     return `  ${names.join(', ')}\n      ${description}${standard === '' ? '' : ` Default: ${standard}.`}`;
   });

@@ -40,7 +40,7 @@ const tokenSchema = textSchema
   .regex(TOKEN, 'has characters that no token has')
   .min(16, 'is too short: use 16 characters or more');
 
-/** A URL that is https, or http on loopback. `why` says what plain http would give away. */
+/** A URL that is https, or http on loopback. `why` says what plain http would expose. */
 function secureUrl(why: string) {
   return textSchema.superRefine((text, context) => {
     const fault = secureUrlFault(text, why);
@@ -50,10 +50,10 @@ function secureUrl(why: string) {
 
 const baseUrlSchema = secureUrl('every request carries the key');
 
-/** Unchanged, since it is compared letter by letter with tokens and the provider's metadata. */
+/** The issuer, unchanged, since it is compared letter by letter with tokens and metadata. */
 const issuerSchema = secureUrl('anyone who can change its responses can sign in as any user');
 
-/** Normalised, and without a slash at its end, as clients write it. */
+/** The public URL, normalised and without a slash at its end, as clients write it. */
 const publicUrlSchema = secureUrl('every request carries a token').transform((text) =>
   new URL(text).href.replace(/(?<=[^/])\/$/, ''),
 );
@@ -82,7 +82,7 @@ const proxySchema = z
   // People leave the scheme out.
   .transform((text) => (text.includes('://') || isUnexpanded(text) ? text : `http://${text}`));
 
-/** An address to listen on, of IPv6 with or without brackets. */
+/** An address to listen on; IPv6 with or without brackets. */
 const addressSchema = textSchema.trim().transform((host) => host.replace(/^\[(.*)\]$/, '$1'));
 
 const hostSchema = textSchema
@@ -90,7 +90,7 @@ const hostSchema = textSchema
     (host) => /^([^\s/:@*,.][^\s/:@*,]*|\[[^\s]*\])$/.test(host) && asciiHost(host) !== '',
     'must be one host name, without scheme, port, "*" or a leading dot; repeat the flag for more',
   )
-  // Requests name hosts beyond ASCII in Punycode.
+  // Requests contain hosts beyond ASCII in Punycode.
   .transform(asciiHost);
 
 const originSchema = textSchema
@@ -130,7 +130,7 @@ function number(minimum: number, maximum: number, isWhole = false) {
     .max(maximum, `must be at most ${maximum}`);
 }
 
-/** The same without a fraction. */
+/** A whole number within bounds, given as text. */
 function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
   return number(minimum, maximum, true);
 }
@@ -139,9 +139,9 @@ function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
 interface Setting {
   /** The environment variable. */
   readonly environment?: string;
-  /** The flag, without its dashes. */
+  /** The flag, without dashes. */
   readonly flag?: string;
-  /** Its meaning, with its unit, in Markdown: in `--help`, in the documents and in server.json. */
+  /** The meaning and the unit, in Markdown: in `--help`, in the documents and in server.json. */
   readonly description: string;
   /**
    * Validation and default. The default's type decides the flag's syntax: `false` takes no value, a
@@ -349,12 +349,12 @@ export const settingRows = Object.entries<Setting>(settings).map(([name, setting
   initial: setting.schema.parse(undefined),
 }));
 
-/** A host name in lower case and in ASCII, as requests have it; empty if it is none. */
+/** A host name in lower case and in ASCII, as in requests; empty if it is not one. */
 function asciiHost(host: string): string {
   return host.startsWith('[') ? host.toLowerCase() : domainToASCII(host);
 }
 
-/** True for the origin of a web server, or of a program with a scheme of its own. */
+/** True for the origin of a web server, or of a program with its own scheme. */
 function isOrigin(text: string): boolean {
   if (/^https?:/.test(text)) return parsedUrl(text)?.origin === text;
   return /^[a-z][a-z0-9+.-]*:\/\/([^\s/?#*,]+|\*)$/.test(text);

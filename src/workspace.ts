@@ -14,7 +14,7 @@ import { createHttp } from './fini/http.ts';
 import { Secrets } from './secrets.ts';
 import { MemoryStore } from './store/memory-store.ts';
 
-/** One Fini workspace, as the tools see it. */
+/** A Fini workspace, as the tools see it. */
 export interface Workspace {
   readonly fini: FiniClient;
   readonly ingestion: Ingestion;
@@ -22,40 +22,40 @@ export interface Workspace {
   readonly publishing: Publishing;
   /** Batches that earlier calls have queued, by their handles. */
   readonly batches: Batches;
-  /** How long a wait lasts where a call does not say, in seconds. */
+  /** Default length of a wait, in seconds. */
   readonly waitTimeoutSeconds: number;
 }
 
-/** The first retry comes after this part of the polling interval. */
+/** Pause before the first retry, as a part of the polling interval. */
 const RETRY_DELAY_PART = 0.25;
 
-/** How long the connections of a key that nobody uses stay open: longer than their keep-alive. */
+/** Time that the connections of an unused key stay open: longer than their keep-alive. */
 const LINGER_MS = 10_000;
 /** Limits on what is remembered for unused keys: number of keys, total characters of all keys. */
 const REMEMBERED_KEYS = 1_000;
 const REMEMBERED_CHARACTERS = 32_000_000;
 
-/** Outlives the use of a key: the same client may come back in a moment. */
+/** State that outlives the use of a key: the same client may come back in a moment. */
 interface KeyState {
   readonly store: MemoryStore;
-  /** Opened once: in one process, a shelf is found by who opened it, and not by its name. */
+  /** The memory, opened once: within a process, a shelf belongs to its opener, not to its name. */
   readonly memory: Memory;
   readonly connections: Connections;
   readonly budget: Budget;
   /** The workspace that a key's users share; undefined while there are none, since it holds the key. */
   workspace: Workspace | undefined;
   users: number;
-  /** When its last user left. */
+  /** Time at which its last user left. */
   unusedSince: number;
 }
 
 /** A workspace in use by a client. */
 export interface Lease {
-  /** @throws {MissingKeyError} where there is no key. */
+  /** @throws {MissingKeyError} if there is no key. */
   readonly workspace: () => Workspace;
   /**
-   * Secrets that must not go out to this client: its own key and the server's secrets, but no other
-   * client's key, which would let one client tamper with, or guess at, what another is told.
+   * Secrets that must not go out to this client: its own key and the server's secrets. Other clients'
+   * keys are not among them, or one client could tamper with, or guess at, another's answers.
    */
   readonly secrets: Secrets;
   /** Forgets the key and the workspace, unless another client uses them. */
@@ -63,13 +63,13 @@ export interface Lease {
 }
 
 /**
- * The workspaces in use, by key: clients of one workspace share its watcher, and a key is kept only
- * as long as someone uses it.
+ * The workspaces in use, by key. Clients of one workspace share its poller, and a key is kept only
+ * while someone uses it.
  */
 export class Workspaces {
   readonly #config: Config;
   readonly #own: readonly string[];
-  /** By the digest of a key, since a key is forgotten with its last use. The latest used come last. */
+  /** State by the digest of a key, which is forgotten after its last use. The latest used come last. */
   readonly #states = new Map<string, KeyState>();
   #tidying: NodeJS.Timeout | undefined;
 
@@ -143,7 +143,7 @@ export class Workspaces {
     };
   }
 
-  /** One timer for all: over HTTP without sessions every request is a use of its own. */
+  /** Starts one timer for all keys: over HTTP, every request is a use of its own. */
   #tidyLater(): void {
     this.#tidying ??= setTimeout(() => {
       this.#tidying = undefined;
@@ -152,10 +152,10 @@ export class Workspaces {
     }, LINGER_MS).unref();
   }
 
-  /** Closes connections that nobody uses, and forgets the keys of which there is nothing to remember. */
+  /** Closes unused connections, and forgets the keys with nothing to remember. */
   #tidy(): void {
     const unused = [...this.#states].filter(([, { users }]) => users === 0);
-    // Keys of which there is nothing to remember go first: anybody can make up as many as they like.
+    // Keys with nothing to remember go first: anyone can make up as many as they like.
     const [empty, remembered] = [true, false].map((isEmpty) =>
       unused.filter(([, state]) => state.store.isEmpty === isEmpty),
     );
@@ -165,7 +165,7 @@ export class Workspaces {
       const isOver = tooMany > 0;
       if (!isOver && now() - unusedSince < LINGER_MS) continue;
       tooMany -= 1;
-      // Nothing waits for it: how its last requests ended no longer matters.
+      // Nothing waits for it: the outcome of its last requests no longer matters.
       connections.close().catch(() => undefined);
       const isNothing = state.store.isEmpty && budget.isIdle;
       if (isOver || isNothing) this.#states.delete(digest);
@@ -173,7 +173,7 @@ export class Workspaces {
     this.#forgetMost();
   }
 
-  /** The key with the most to remember loses its oldest entries first. */
+  /** Forgets entries, the oldest ones of the key with the most to remember first. */
   #forgetMost(): void {
     const all = [...this.#states.values()].map(({ store }) => store);
     let sum = all.reduce((total, { characters }) => total + characters, 0);

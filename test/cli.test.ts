@@ -18,7 +18,7 @@ import { type ScriptedSandbox, startScriptedSandbox } from './scripted-sandbox.t
 
 const KEY = 'fini_5ecretWorkspaceKey0123456789';
 
-/** What a process was and said. */
+/** The outcome of a process that has ended. */
 interface Ended {
   readonly code: number | null;
   readonly stdout: string;
@@ -40,13 +40,13 @@ function start(args: readonly string[], env: Record<string, string> = {}): Runni
   child.stderr.on('data', (chunk: Buffer) => {
     said.stderr += chunk;
   });
-  // Writing to a process that has ended.
+  // The process may have ended before a test writes to it.
   child.stdin.on('error', () => undefined);
   const ended = once(child, 'close').then(([code]) => ({ code, ...said }));
   return { child, ended, stdout: () => said.stdout };
 }
 
-/** Runs it to its end, with an empty stdin. */
+/** Runs a process until it ends, with an empty stdin. */
 function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
   const { child, ended } = start(args, env);
   child.stdin.end();
@@ -58,7 +58,7 @@ const initialize = line({ id: 1, method: 'initialize', params: initializeParams(
 const callTool = (id: number, name: string, input: object) =>
   line({ id, method: 'tools/call', params: { name, arguments: input } });
 
-/** Resolves once this holds. */
+/** Resolves once the condition holds. */
 function until(holds: () => boolean): Promise<void> {
   return eventually(() => expect(holds()).toBe(true));
 }
@@ -325,7 +325,7 @@ test('the sandbox has a key of its own, so that none that is given matters', () 
 });
 
 describe.concurrent('settings', () => {
-  /** Calls list_sources once with these settings and says whether the sandbox was asked. */
+  /** Calls list_sources once with these settings. True if the sandbox was asked. */
   async function reaches(
     settings: (url: string) => [args: string[], env: Record<string, string>],
   ): Promise<boolean> {
@@ -373,7 +373,7 @@ describe.concurrent('settings', () => {
   });
 });
 
-// Only there is a program that starts another at a terminal.
+// Only Linux has a `script` that runs a command at a terminal in this way.
 describe.runIf(process.platform === 'linux')('started by hand at a terminal', () => {
   test('it says what it waits for, and how to check the settings', async () => {
     const command = `"${process.execPath}" "${CLI}" --sandbox`;

@@ -34,7 +34,7 @@ async function startSandboxForTest(options: SandboxOptions = {}): Promise<Sandbo
 const start = (flags: string[] = [], environment: Record<string, string> = {}) =>
   startHttp(stops, environment, flags);
 
-/** The built server, for what depends on the process. */
+/** Starts the built server, for tests of the process itself. */
 const startBuilt = (flags: string[] = [], environment: Record<string, string> = {}) =>
   startHttpProcess(stops, environment, flags);
 
@@ -253,7 +253,7 @@ test('the name that it listens on comes in, and one that stands for all does not
     const headers = { host, authorization: `Bearer ${TOKEN}` };
     return (await send(url, { headers, body: initialize })).status;
   };
-  // Elsewhere the machine's name may stand for a link-local address, which no URL can name.
+  // Elsewhere the machine's name may resolve to a link-local address, which no URL can contain.
   if (process.platform === 'linux') {
     expect(await statusFor(hostname(), `${hostname()}:3333`)).toBe(200);
     expect(await statusFor(hostname(), 'evil.example')).toBe(403);
@@ -353,7 +353,7 @@ test('a client of 2025 hears of its progress as it happens, on the stream of its
     },
   );
   expect(report.structured.outcome).toBe('completed');
-  // While the others were still at work, not all at once with the answer.
+  // Progress comes while the others are still running, not all at once with the answer.
   expect(Math.max(...working)).toBeGreaterThan(0);
 });
 
@@ -424,7 +424,7 @@ test('two replicas behind a round-robin proxy serve a whole crawl, ingest and wa
   const input = { documentIdsToAdd: crawl.structured.urls, timeoutSeconds: 1 };
   const first = await call('ingest_and_wait', input);
   expect(first.structured.outcome).toBe('timed_out');
-  // The other replica does not know the batch.
+  // The other replica does not know the batch, so the call passes the IDs.
   const { sources, queuedAfter } = first.structured;
   const ids = sources.map(({ id }: { id: string }) => id);
   const second = await call('wait_for_sources', { ids, queuedAfter });
@@ -492,7 +492,7 @@ test('jobs queued with a client’s own key are joined by its next request', asy
   expect(ingestRequests(sandbox)).toHaveLength(1);
 });
 
-/** Nothing more is asked of the sandbox, after what is on its way has arrived. */
+/** Checks that the sandbox gets no more requests, after those that are already on their way. */
 async function expectQuiet(sandbox: Sandbox): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 100));
   const requests = sandbox.requests.length;

@@ -4,7 +4,7 @@ import { readCommand } from '../src/command-line.ts';
 import { proxyFor } from '../src/proxies.ts';
 import { eventually, Stops, startHarness, startProcess } from './harness.ts';
 
-/* The server behind a proxy on loopback, which is asked to connect and keeps what it is sent. */
+/* A server behind a proxy on loopback, which is asked to connect and records what it receives. */
 
 const KEY = 'fini_a_key_for_the_proxy_test';
 const HOST = 'fini.example';
@@ -13,11 +13,11 @@ afterEach(() => stops.run());
 
 interface Proxy {
   readonly url: string;
-  /** Everything that came in, as text. */
+  /** Everything that the proxy received, as text. */
   readonly received: () => string;
 }
 
-/** A proxy that answers CONNECT as told, and what comes through the tunnel not at all. */
+/** Starts a proxy that answers CONNECT as given, and never answers in the tunnel. */
 async function startProxy(answer: string): Promise<Proxy> {
   let received = '';
   const sockets = new Set<Socket>();
@@ -69,7 +69,7 @@ test.each<[name: string, process: string, start: typeof startProcess]>([
     const { isError } = await call('list_sources');
     expect(isError).toBe(true);
     expect(proxy.received()).toMatch(new RegExp(`^CONNECT ${HOST}:443 HTTP/1.1\r\n`));
-    // What follows is TLS.
+    // TLS follows.
     await eventually(() => expect(proxy.received()).toContain('\x16\x03'));
     expect(proxy.received()).not.toContain(KEY);
     expect(proxy.received().toLowerCase()).not.toContain('\r\nauthorization');

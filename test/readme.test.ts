@@ -6,7 +6,7 @@ const packageJson = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { devDependencies: Record<string, string> };
 
-/** The fenced blocks, with the language of each. */
+/** The fenced blocks, each with its language. */
 const blocks = [...readme.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(
   ([, language = '', text = '']) => ({ language, text }),
 );
@@ -14,7 +14,7 @@ const blocks = [...readme.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(
 const pageOf = (name: string) =>
   readFileSync(new URL(`../docs/${name}.md`, import.meta.url), 'utf8');
 
-/** The cells of every row of the README's table below a heading, without the header row. */
+/** The cells of every row in the README's table below a heading, without the header row. */
 function tableBelow(heading: string): string[][] {
   const section = readme.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
   const rows = section.split('\n').filter((line) => line.startsWith('|'));
@@ -44,7 +44,7 @@ describe('the list of dependencies', () => {
   });
 });
 
-/* troubleshooting.test.ts makes the server say what the page quotes, so this need not be said again. */
+/* Compares the table with the page only: troubleshooting.test.ts triggers each message on the page. */
 describe('the table of errors', () => {
   const quotesIn = (text: string) =>
     [...text.matchAll(/`([^`]+)`/g)].map(([, quote = '']) => quote);

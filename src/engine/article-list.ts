@@ -8,7 +8,7 @@ export const ARTICLE_TYPES = ['live', 'draft'] as const;
 /** A type of article that Fini tells apart. */
 export type ArticleType = (typeof ARTICLE_TYPES)[number];
 
-/** The state of an article. A published draft stays among the drafts, but waits for nobody. */
+/** The state of an article. A published draft stays among the drafts, but needs no review. */
 export type ArticleState = ArticleType | 'published_draft';
 
 /** Reads the state of an article from its fields alone. */
@@ -18,27 +18,27 @@ export function articleStateOf(article: FiniArticle): ArticleState {
   return isDraftPublished === false || originalArticleId !== null ? 'draft' : 'live';
 }
 
-/** An article, and where it stands. */
+/** An article and its state. */
 export interface ListedArticle {
   readonly article: FiniArticle;
   readonly state: ArticleState;
 }
 
-/** Articles as far as Fini's answers could be read. */
+/** Articles, as far as Fini's answers could be read. */
 export interface ListedArticles {
   /** Drafts that wait for a review first, then live ones, then published drafts. */
   readonly articles: readonly ListedArticle[];
-  /** How many had no ID and had to be left out. */
+  /** Number of articles left out because they had no ID. */
   readonly unreadable: number;
-  /** Fini has more than it gave. */
+  /** True if Fini has more than it returned. */
   readonly hasMore: boolean;
 }
 
 const ORDER: readonly ArticleState[] = ['draft', 'live', 'published_draft'];
 
 /**
- * Lists the articles of a type, or of both. Each type is asked for by itself: the contract does not
- * say that the fields of a live article differ from those of a draft.
+ * Lists the articles of one type, or of both. Each type takes a request of its own, since the contract
+ * does not say that a live article's fields differ from a draft's.
  *
  * @throws {FiniError}
  */
@@ -57,7 +57,7 @@ export async function readArticles(
     hasMore ||= list.hasMore === true;
     for (const article of list.articles) {
       const byFields = articleStateOf(article);
-      // An API that ignores the type gives each article twice.
+      // An API that ignores the type returns each article twice.
       const isInBoth = listed.has(article.id);
       const state = isInBoth || byFields === 'published_draft' ? byFields : type;
       listed.set(article.id, { article, state });
@@ -69,7 +69,7 @@ export async function readArticles(
   return { articles, unreadable, hasMore };
 }
 
-/** A value of an open type as text: as it is where it is text, else as JSON. */
+/** A value of an open type as text: unchanged if it is text, otherwise as JSON. */
 export function articleFieldText(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }

@@ -2,8 +2,8 @@ import type { FiniArticle } from '../fini/schemas.ts';
 import { articleFieldText } from './article-list.ts';
 
 /**
- * A change that publishing a draft makes in one part of its live article. If nothing goes and nothing
- * comes, only the order of its items or the spacing of its text changes.
+ * A change that publishing a draft makes in one part of its live article. If nothing is removed and
+ * nothing added, only the order of the items or the spacing of the text changes.
  */
 export interface Difference {
   readonly part:
@@ -16,9 +16,9 @@ export interface Difference {
     | 'escalation'
     | 'active'
     | 'in the help center';
-  /** The text that goes: the whole of a short part, else its paragraphs or items. */
+  /** The removed text: all of a short part, otherwise its paragraphs or items. */
   readonly removed: readonly string[];
-  /** The text that comes in its place. */
+  /** The added text. */
   readonly added: readonly string[];
 }
 
@@ -41,7 +41,7 @@ export function differencesBetween(live: FiniArticle, draft: FiniArticle): Diffe
 interface ArticlePart {
   readonly part: Difference['part'];
   readonly items: readonly string[];
-  /** The same for two parts only if they are the same in everything. */
+  /** Equal for two parts only if they are equal in every respect. */
   readonly whole: string;
 }
 
@@ -68,7 +68,7 @@ function partsOf(article: FiniArticle): ArticlePart[] {
   }));
 }
 
-/** The items without those of another list, each taken out once. */
+/** The items without those of another list. Each of those removes one item. */
 function without(items: readonly string[], others: readonly string[]): string[] {
   const unmatched = new Map<string, number>();
   for (const other of others) unmatched.set(other, (unmatched.get(other) ?? 0) + 1);

@@ -5,31 +5,32 @@ import { Pacer } from './concurrency.ts';
  * folders, `{a,b}` for either. Everything else stands for itself. A glob comes from a model and a
  * path from a web page, so nothing here becomes a regular expression, and the work is bounded.
  *
- * Not minimatch: version 11 is quick within a name, but fifty globs of two stars and eighty folders
- * over 125 pages of 900 folders kept it busy for 32 s. It would need the same bound, and 31 kB more.
+ * minimatch is no alternative: version 11 is quick within a name, but fifty globs of two stars and
+ * eighty folders over 125 pages of 900 folders kept it busy for 32 s. It would need the same bound, and
+ * 31 kB more.
  */
 
-/** How many globs one may stand for by its braces. */
+/** Maximum number of globs that one glob's braces may expand to. */
 export const MAXIMUM_ALTERNATIVES = 20;
-/** How many comparisons a list of globs may take: about a second; 50 globs over 10,000 pages need half. */
+/** Maximum number of comparisons: about a second; 50 globs over 10,000 pages need half of it. */
 const MAXIMUM_STEPS = 50_000_000;
 
 const BRACES = /\{([^{}]*)\}/;
 
-/** The result of globs: the pages that match any of them, and the globs that no page matches. */
+/** The pages that match any of the globs, and the globs that match no page. */
 export interface GlobMatches {
   readonly pages: ReadonlySet<string>;
   readonly idle: readonly string[];
 }
 
 /**
- * Matches pages in any case. A glob that begins with a scheme is for the whole URL, any other for
- * the path; one without a slash at its beginning matches at any depth. A glob covers what is below
- * the pages that it names, as a person means who writes "/billing" or "/v1*"; only one that ends
- * in "/*" is for one level. Query and fragment are left aside.
+ * Matches pages in any case. A glob that begins with a scheme applies to the whole URL, any other to
+ * the path; one without a leading slash matches at any depth. A glob includes everything below the
+ * pages that it matches, as people mean who write "/billing" or "/v1*"; only one that ends in "/*" is
+ * for one level. Query and fragment are ignored.
  *
- * @param globs Without `globFaults`.
- * @returns null where that would take too long.
+ * @param globs Globs in which `globFaults` finds no fault.
+ * @returns null if matching would take too long.
  * @throws The signal's reason, once it is aborted.
  */
 export async function matchGlobs(
@@ -61,7 +62,7 @@ export async function matchGlobs(
   return { pages: matched, idle: [...idle] };
 }
 
-/** The globs that one with braces stands for; null if they are too many. */
+/** The globs that a glob with braces expands to; null if they are too many. */
 export function alternativesOf(glob: string): string[] | null {
   let globs = [glob];
   while (globs.some((one) => BRACES.test(one))) {
@@ -74,7 +75,7 @@ export function alternativesOf(glob: string): string[] | null {
   return globs;
 }
 
-/** The characters between two slashes. */
+/** The characters of a name between two slashes. */
 type Name = readonly string[];
 
 /** Any number of folders. */
@@ -87,14 +88,14 @@ function foldersOf(text: string): Name[] {
 
 function patternOf(glob: string): { isWhole: boolean; folders: Name[] } {
   const isWhole = /^https?:\/\//.test(glob);
-  // By itself, one star means everything.
+  // A single star means everything.
   const names = glob === '*' ? [ANY_FOLDERS] : foldersOf(glob);
   const before = isWhole || glob.startsWith('/') ? [] : [ANY_FOLDERS];
   const below = names.length === 0 || /(^|\/)\*\*?\/*$/.test(glob) ? [] : [ANY_FOLDERS];
   return { isWhole, folders: [...before, ...names, ...below] };
 }
 
-/** A page's path and whole URL: as they stand and as a person writes them, as a glob may be either. */
+/** A page's path and whole URL, both encoded and as people write them, since a glob may use either. */
 function spellingsOf(url: string): { path: Name[]; whole: Name[] }[] {
   const { origin, pathname } = new URL(url);
   return [...new Set([pathname, decoded(pathname)])].map((spelling) => {
@@ -108,17 +109,17 @@ function decoded(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
-    // Not every path is well-formed; as it stands it can still be matched.
+    // Some paths cannot be decoded; they match as they are.
     return path;
   }
 }
 
-/** How many comparisons are left. */
+/** Number of comparisons that are left. */
 interface Work {
   stepsLeft: number;
 }
 
-/** Tells which parts of a pattern stand for any number of items, and which for one. */
+/** A level of matching: the parts of a pattern that stand for any number of items, and those for one. */
 interface PatternRules<Part, Item> {
   readonly isAnyNumber: (part: Part) => boolean;
   readonly isOne: (part: Part, item: Item, work: Work) => boolean;
@@ -135,9 +136,9 @@ const FOLDER_RULES: PatternRules<Name, Name> = {
 };
 
 /**
- * Tells whether items follow a pattern in which some parts stand for any number of items. The last such
- * part takes as few as will do, so no earlier one need be tried again: the steps are at most as
- * many as the product of both lengths.
+ * True if items match a pattern in which some parts stand for any number of items. The last such part
+ * takes as few as possible, so earlier ones need not be tried again: the number of steps is at most
+ * the product of both lengths.
  */
 function matches<Part, Item>(
   { isAnyNumber, isOne }: PatternRules<Part, Item>,

@@ -13,56 +13,56 @@ import { sourcePages } from './list.ts';
 import type { Report } from './source-report.ts';
 import type { WaitOptions } from './wait.ts';
 
-/** The provider's items that are wanted: all that Fini has not, those that match, or just these. */
+/** The items to import: everything that Fini lacks, the matches of a search, or named items. */
 export type ImportChoice =
   | { readonly all: true }
   | { readonly search: string }
-  /** The provider's own IDs, or the items' URLs; also of items that Fini has. */
+  /** The provider's own IDs, or the items' URLs. These may also name items that Fini has. */
   | { readonly externalIds: readonly string[] };
 
 /** The items that an import adds, and the sources that it continues with. */
 export interface ImportPlan {
-  /** How many items the provider has that Fini has not. */
+  /** Number of items at the provider that Fini lacks. */
   readonly listed: number;
   readonly toAdd: readonly ProviderResource[];
-  /** In Fini already: chosen by ID, or registered before and not ingested to an end. */
+  /** Sources already in Fini: chosen by ID, or registered earlier and not ingested yet. */
   readonly known: readonly FiniDocument[];
-  /** Chosen by ID, and neither listed by the provider nor found in Fini. */
+  /** Items chosen by ID that neither the provider lists nor Fini has. */
   readonly notFound: readonly string[];
-  /** The time was over before all of Fini's sources had been searched for them. */
+  /** True if the time ran out before all of Fini's sources were searched for them. */
   readonly searchedInPart: boolean;
-  /** Matching sources, of those looked at, that have been ingested, and those of them that failed. */
+  /** Number of matching sources, of those read, that were already ingested; then the failed of them. */
   readonly ingestedBefore: number;
   readonly failedBefore: number;
-  /** The first of these, for naming them: those that failed come first. */
+  /** The first of these, for the message; failed ones come first. */
   readonly namedBefore: readonly FiniDocument[];
-  /** Titles of items that were not chosen, where none was. */
+  /** Titles of other items, if no item matches. */
   readonly others: readonly string[];
-  /** How many items had no ID or no URL. */
+  /** Number of items without an ID or a URL. */
   readonly unreadable: number;
 }
 
-/** The result of an import. Every item is in the report or in `unregistered`, or `trouble` has it. */
+/** The result of an import. Each item is in the report or `unregistered`, or `trouble` covers it. */
 export interface ImportResult {
-  /** Null where Fini registered nothing, or where trouble came before its end. */
+  /** The report; null if Fini registered nothing, or an error came first. */
   readonly report: Report | null;
-  /** Items for which Fini gave no source ID. */
+  /** Items for which Fini returned no source ID. */
   readonly unregistered: readonly ProviderResource[];
-  /** How many sources Fini made, or knew, of the items. */
+  /** Number of sources that Fini made of the items, or already had. */
   readonly registered: number;
-  /** The error that kept the import from its end, or null. */
+  /** The error that ended the import early, or null. */
   readonly trouble: FiniError | IngestionError | null;
 }
 
-/** How long sources are looked at just for naming what Fini did not register. */
+/** Time for looking at sources only to name the items that Fini did not register. */
 const NAMING_MS = 5_000;
-/** A request that has less time than this is not worth sending. */
+/** A request with less time than this is not worth sending. */
 const SHORTEST_REQUEST_MS = 50;
-/** How many pages of sources in a row without one that goes on end the search for such. */
+/** Number of pages in a row without an unfinished source that ends the search for such. */
 const PAGES_WITHOUT = 5;
-/** How many titles help a person to search better. */
+/** Number of titles that help a person to search better. */
 const OTHER_TITLES = 10;
-/** How many sources that have been ingested are named. */
+/** Number of already ingested sources to name. */
 const NAMED_BEFORE = 10;
 const UUID_OR_ITS_DIGITS = /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i;
 
@@ -71,32 +71,32 @@ const NOTION_PAGE = /[0-9a-f]{32}$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** The number of a Zendesk article or a Confluence page, with or without its title after it. */
 const ARTICLE_NUMBER = /\/(?:articles|pages)\/(\d+)(?:[-/]|$)/;
 
-/** An item, as far as a search looks at it. */
+/** The part of an item that a search compares. */
 type SearchableItem = Pick<ProviderResource, 'title' | 'path' | 'originalUrl'>;
 
-/** The title under which an item is shown: its URL where it has none that anybody could see. */
+/** The title to show for an item: its URL if the title has nothing visible. */
 export function shownTitle({ title, originalUrl }: Omit<SearchableItem, 'path'>): string {
   return bounded(title, TITLE_LENGTH) || bounded(originalUrl, TITLE_LENGTH) || 'untitled';
 }
 
-/** An item's title with those of what it is nested in before it, outermost first. */
+/** An item's path and title, outermost first. */
 export function shownPath(item: SearchableItem): string {
   const parents = item.path.map((title) => bounded(title, TITLE_LENGTH));
   return [...parents, shownTitle(item)].join(PATH_SEPARATOR);
 }
 
 /**
- * Makes a check whether an item's title, or the path to it as it is shown, contains a text. A text
- * in which there is nothing to see is contained in none.
+ * Makes a function that checks if an item's title, or its path as shown, contains a text. A text with
+ * nothing visible is contained in none.
  */
 export function searchMatcher(search: string): (item: SearchableItem) => boolean {
   const wanted = searchKey(search);
-  // A long title is shown cut, and can be searched for either way.
+  // A long title is shown cut off, and can be searched for in either form.
   return (item) =>
     wanted !== '' && [shownPath(item), item.title].some((text) => searchKey(text).includes(wanted));
 }
 
-/** The same for a source, which does not say where it stands at the provider. */
+/** The same for a source, which has no path. */
 function sourceMatcher(search: string): (source: FiniDocument) => boolean {
   const matches = searchMatcher(search);
   const wanted = searchKey(search);
@@ -108,7 +108,7 @@ function sourceMatcher(search: string): (source: FiniDocument) => boolean {
 }
 
 /**
- * Finds out what an import has to do. Registers and queues nothing.
+ * Plans an import. Registers and queues nothing.
  *
  * @param call Once the call's time is over, no further sources are searched.
  * @throws {FiniError}
@@ -130,14 +130,14 @@ export async function planImport(
 
 type PlannedItems = Omit<ImportPlan, 'listed' | 'unreadable'>;
 
-/** By ID: new items are added, and what Fini has is searched for to the end of its list. */
+/** Plans an import by ID: new items are added, and Fini's list is searched to its end for the others. */
 async function planNamed(
   resources: readonly ProviderResource[],
   sources: AsyncIterable<readonly FiniDocument[]>,
   externalIds: readonly string[],
   call: Deadline,
 ): Promise<PlannedItems> {
-  // One item may be wanted by several names.
+  // Several names may mean the same item.
   const wanted = new Map<string, string[]>();
   for (const id of externalIds) {
     for (const key of nameKeys(id)) {
@@ -147,7 +147,7 @@ async function planNamed(
     }
   }
   const missing = new Set(externalIds);
-  // A source's own ID is what people copy from a report.
+  // People copy a source's own ID from a report.
   const isWanted = ({ id, externalId, originalUrl }: NamedItem & { id?: string }) => {
     const names = [id, externalId, originalUrl].flatMap((name) => (name ? nameKeys(name) : []));
     const ids = names.flatMap((name) => wanted.get(name) ?? []);
@@ -170,9 +170,9 @@ async function planNamed(
 }
 
 /**
- * All, or by a search: new items are added. What a call before has registered is not listed any
- * more, so that of it which has not been ingested to an end is taken too: the same call made again
- * goes on from there.
+ * Plans an import of everything, or by a search: new items are added. The provider no longer lists the
+ * items that an earlier call registered, so those not ingested yet are included too: repeating the
+ * call continues where it stopped.
  */
 async function planMatching(
   resources: readonly ProviderResource[],
@@ -201,7 +201,7 @@ async function planMatching(
       const named = hasFailed ? failed : ended;
       if (!hasNotEnded(document) && named.length < NAMED_BEFORE) named.push(document);
     }
-    // Newest change first: what is under way, or was registered lately, stands on the first pages.
+    // The newest changes come first, so running and recently registered sources are on the first pages.
     pagesWithout = documents.some(hasNotEnded) ? 0 : pagesWithout + 1;
     if (pagesWithout >= PAGES_WITHOUT) break;
   }
@@ -222,24 +222,24 @@ async function planMatching(
 /** An item, or the source that was made of it. */
 type NamedItem = Pick<FiniDocument, 'externalId' | 'originalUrl'>;
 
-/** The names by which an item is known: as it is given, and the ID in a link to it. */
+/** The keys of an item's name: the name itself, and the ID in a link. */
 function nameKeys(name: string): string[] {
   const id = linkedId(name);
   return id === null ? [nameKey(name)] : [nameKey(name), id];
 }
 
-/** The same for every form in which people copy an ID: Notion's addresses have it without dashes. */
+/** A key that is equal for every form in which people copy an ID: Notion's URLs have no dashes. */
 function nameKey(name: string): string {
   return UUID_OR_ITS_DIGITS.test(name) ? name.replaceAll('-', '').toLowerCase() : inputKey(name);
 }
 
-/** The ID in a link that was copied from Notion, Zendesk or Confluence, whatever its query; or null. */
+/** The ID in a link copied from Notion, Zendesk or Confluence, whatever its query; or null. */
 function linkedId(link: string): string | null {
   const url = /^https?:/i.test(link) ? parsedUrl(link) : null;
   if (url === null) return null;
   const { hostname, pathname, searchParams } = url;
   if (/(^|\.)notion\.(so|site|com)$/.test(hostname)) {
-    // A page that is open beside another one is in the query.
+    // The query names a page that is open beside another one.
     const page = /^[0-9a-f]{32}$/i.exec(searchParams.get('p') ?? '') ?? NOTION_PAGE.exec(pathname);
     return page === null ? null : nameKey(page[0]);
   }
@@ -251,7 +251,7 @@ function hasNotEnded(document: FiniDocument): boolean {
   return isInFlight(document) || document.linkedJobStatus === null;
 }
 
-/** A provider's sources, page by page, newest change first, as far as the call's time goes. */
+/** A provider's sources, page by page, newest change first, until the call's time is over. */
 async function* sourcesOf(
   fini: FiniClient,
   provider: Provider,
@@ -269,16 +269,16 @@ async function* sourcesOf(
   }
 }
 
-/** Tells whether there is no time for a further request. */
+/** True if there is no time for another request. */
 function isOver({ endsAt, signal }: Deadline): boolean {
   return !signal.aborted && now() > endsAt - SHORTEST_REQUEST_MS;
 }
 
 /**
- * Registers what is new, queues it with what Fini has, and waits.
+ * Registers the new items, queues them with the known sources, and waits.
  *
- * @param options Their time is for registering and waiting together.
- * @throws the signal's reason when it is aborted; what goes wrong at Fini is in the result.
+ * @param options Their time covers registering and waiting together.
+ * @throws the signal's reason when it is aborted; errors of Fini are in the result.
  */
 export async function runImport(
   fini: FiniClient,
@@ -345,7 +345,7 @@ export async function runImport(
   }
 }
 
-/** Fini may register fewer than it was given, and does not say which: only the records do. */
+/** Finds the items that Fini did not register: its answer does not name them, but the records do. */
 async function findUnregistered(
   fini: FiniClient,
   toAdd: readonly ProviderResource[],
@@ -358,13 +358,13 @@ async function findUnregistered(
   if (registeredIds.size === 0) return toAdd;
   const records = (report?.sources ?? []).flatMap(({ document }) => document ?? []);
   const seen = new Set(records.filter(namesItsItem).map(({ id }) => id));
-  // Registered, but not queued or not looked at yet.
+  // These are registered, but not queued, or not shown yet.
   const unseen = [...registeredIds].filter((id) => !seen.has(id));
   await forEachAtOnce(unseen, async (id) => {
     try {
       records.push(await fini.getSource(id, deadline));
     } catch (error) {
-      // It is only for naming; the result stands without.
+      // The names are optional; the result is complete without them.
       if (deadline.signal.aborted || !(error instanceof FiniError)) throw error;
     }
   });
@@ -374,7 +374,7 @@ async function findUnregistered(
   const unnamed = toAdd.filter(
     ({ externalId, originalUrl }) => !names.has(externalId) && !names.has(originalUrl),
   );
-  // A record that shows neither its ID nor its URL stands for one of them.
+  // A record with neither the ID nor the URL belongs to one of them.
   return unnamed.slice(-missing);
 }
 

@@ -8,7 +8,7 @@ import { inputKey } from './identity.ts';
 import { Memory } from './memory.ts';
 import { mayBeCarriedOut, type RecentRequest } from './recent.ts';
 
-/** Fields that Fini wants to have something in before it publishes a draft. */
+/** Fields that must not be empty, or Fini refuses to publish the draft. */
 export type RequiredField =
   | 'title'
   | 'mainKnowledge'
@@ -18,52 +18,52 @@ export type RequiredField =
   | 'parentFolderId';
 
 /**
- * Why a draft is not to be published:
+ * The reason that a draft is not published:
  * - `not_found`: Fini has no such article;
- * - `live`: it is no draft;
- * - `published`: it has been published already;
+ * - `live`: it is not a draft;
+ * - `published`: it was already published;
  * - `incomplete`: Fini would refuse it, because of `missing`;
- * - `sent`: a request that had no answer may have published it;
- * - `same_original`: another draft of the same call updates the same live article, and whichever came
- *   last would undo the other.
+ * - `sent`: a request without an answer may have published it;
+ * - `same_original`: another draft of this call updates the same live article, and the later one would
+ *   undo the earlier.
  */
 export type Obstacle = 'not_found' | 'live' | 'published' | 'incomplete' | 'sent' | 'same_original';
 
-/** A draft that somebody wants to publish, as it stands before. */
+/** A draft to publish, in its state before. */
 export interface DraftToPublish {
   readonly id: string;
-  /** Null where Fini has none. */
+  /** The draft; null if Fini has none. */
   readonly draft: FiniArticle | null;
   readonly obstacle: Obstacle | null;
   /** The empty fields, with the obstacle `incomplete`. */
   readonly missing: readonly RequiredField[];
   /** The article to send; null if there is an obstacle. */
   readonly article: ArticleToPublish | null;
-  /** The live article that it would update; null also where Fini has it no more. */
+  /** The live article that it would update; null also if Fini no longer has it. */
   readonly original: FiniArticle | null;
-  /** Publishing would undo what happened since the draft was made; only a person can want that. */
+  /** The conflict, if publishing would undo later changes; only a person can decide to do that. */
   readonly conflict: 'original_changed' | 'original_gone' | null;
-  /** The live article that it became, with the obstacle `published`, as far as is known. */
+  /** The ID of the live article that it became, with the obstacle `published`, if known. */
   readonly liveId: string | null;
 }
 
 /**
- * A draft after publishing: `published`; `refused` by Fini for itself; `doubtful`, since there was no
- * answer; or `not_sent`.
+ * A draft after publishing: `published`; `refused` by Fini because of the draft itself; `doubtful`,
+ * since there was no answer; or `not_sent`.
  */
 export interface PublishedDraft {
   readonly id: string;
   readonly state: 'published' | 'refused' | 'doubtful' | 'not_sent';
-  /** The live article, which may have another ID; null where it is not known. */
+  /** The ID of the live article, which may differ; null if unknown. */
   readonly liveId: string | null;
-  /** Why it is not published; null also where it was left because of the one before. */
+  /** The error that prevented it; null also if it was left because of the draft before it. */
   readonly error: FiniError | null;
 }
 
-/** Refusals that concern one draft alone; after any other error the next draft would fail, too. */
+/** Refusals that concern a single draft; after any other error the next draft would fail too. */
 const OWN_REFUSALS: readonly number[] = [400, 404, 406, 409, 422];
 
-/** Publishing tells by its own answer, and not by what was there before. */
+/** An empty baseline: publishing is confirmed by its own answer, not by earlier records. */
 const NOTHING_BEFORE = { newestChange: 0, records: new Map() };
 
 /** Makes drafts of one workspace live. */
@@ -71,7 +71,7 @@ export class Publishing {
   readonly #fini: FiniClient;
   readonly #memory: Memory;
 
-  /** @param memory What this workspace's calls before have published. */
+  /** @param memory Drafts that earlier calls of this workspace have published. */
   constructor(fini: FiniClient, memory = new Memory(new MemoryStore())) {
     this.#fini = fini;
     this.#memory = memory;
@@ -116,8 +116,8 @@ export class Publishing {
   }
 
   /**
-   * Publishes drafts, one after the other, and accounts for each, whatever happens. After an error
-   * that is not about one draft alone nothing more is sent.
+   * Publishes drafts one after another and accounts for each, whatever happens. After an error that is
+   * not about a single draft, nothing more is sent.
    *
    * @throws the signal's reason when it is aborted.
    */
@@ -185,7 +185,7 @@ export class Publishing {
     }
   }
 
-  /** Tells whether a draft shows that it is published; false also where nobody can tell. */
+  /** True if a draft shows that it is published; false also if no one can tell. */
   async #isPublished(id: string, call: Deadline): Promise<boolean> {
     try {
       const [draft] = await this.#fini.getArticles([id], call);
@@ -202,8 +202,8 @@ export class Publishing {
   }
 
   /**
-   * Tells whether articles are drafts. Their fields do not always tell, since any may be missing: the lists
-   * of drafts and of live articles do.
+   * Reads the states of articles from the lists of drafts and of live articles, since an article's own
+   * fields may be missing.
    */
   async #statesOf(articles: readonly FiniArticle[], call: Deadline) {
     const states = new Map(articles.map((one) => [one.id.toLowerCase(), articleStateOf(one)]));
@@ -223,7 +223,7 @@ function stillPublishing(): FiniError {
   return new FiniError(message, { operation: 'publish articles', failure: 'not_sent' });
 }
 
-/** The live article that a draft became, as far as its request tells. */
+/** The ID of the live article that a draft became, if its request knows it. */
 function liveIdIn(sent: RecentRequest | undefined, draftId: string): string | null {
   return sent?.idOf[inputKey(draftId)] ?? null;
 }
@@ -247,7 +247,7 @@ function obstacleOf(
   return missing.length > 0 ? 'incomplete' : null;
 }
 
-/** Tells whether another of these drafts that could be published updates the same live article. */
+/** True if another of these publishable drafts updates the same live article. */
 function hasRival(one: DraftToPublish, all: readonly DraftToPublish[]): boolean {
   const originalOf = ({ draft, obstacle }: DraftToPublish) =>
     obstacle === null ? draft?.originalArticleId?.toLowerCase() : undefined;
@@ -257,13 +257,13 @@ function hasRival(one: DraftToPublish, all: readonly DraftToPublish[]): boolean 
   );
 }
 
-/** The empty ones of the fields that Fini demands: it answers 400 without them. */
+/** The empty fields that Fini requires: without them it answers 400. */
 function missingFields(draft: FiniArticle): RequiredField[] {
   const { title, mainKnowledge, agentInstruction, questions, keywords, parentFolderId } = draft;
   const empty: readonly [RequiredField, boolean][] = [
     ['title', !title?.trim()],
     ['mainKnowledge', !mainKnowledge?.trim()],
-    // It may be empty, but not missing.
+    // This field may be empty, but not missing.
     ['agentInstruction', agentInstruction === null],
     ['questions', questions.length === 0],
     ['keywords', keywords.length === 0],
@@ -272,12 +272,12 @@ function missingFields(draft: FiniArticle): RequiredField[] {
   return empty.flatMap(([field, isEmpty]) => (isEmpty ? [field] : []));
 }
 
-/** The draft's own fields, as publishing takes them. */
+/** The draft's own fields, in the form for publishing. */
 function articleOf(draft: FiniArticle): ArticleToPublish {
   const { title, mainKnowledge, agentInstruction, parentFolderId } = draft;
   const { questions, keywords, escalation, active, origin } = draft;
   return {
-    // None of these is null, or the draft would be incomplete.
+    // A draft with a null here would be incomplete.
     title: title ?? '',
     mainKnowledge: mainKnowledge ?? '',
     agentInstruction: agentInstruction ?? '',

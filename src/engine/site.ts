@@ -6,59 +6,59 @@ import { matchGlobs } from './globs.ts';
 import { normalisedUrl } from './identity.ts';
 import { isWebUrl } from './inputs.ts';
 
-/** Fini's own default; with globs it is the least that is crawled, since they leave pages out. */
+/** Fini's default limit. With globs the crawl's limit is no less, since they leave pages out. */
 const DEFAULT_CRAWL = 250;
 
-/** The pages of a site that are wanted. */
+/** A selection of a site's pages. */
 export interface SiteFilter {
-  /** Globs of which a page must match one; none means every page. */
+  /** Globs of which a page must match at least one; without any, every page is selected. */
   readonly include: readonly string[];
-  /** Globs of which a page may match none. */
+  /** Globs of which a page must match none. */
   readonly exclude: readonly string[];
-  /** The most pages. */
+  /** Maximum number of pages. */
   readonly limit: number;
 }
 
 /** A link that Fini cannot ingest. */
 export interface UnusableLink {
   readonly link: string;
-  /** Why, in words that fit into parentheses after it. */
+  /** The reason, in words that fit into parentheses after the link. */
   readonly fault: string;
 }
 
 /** The result of a crawl. */
 export interface CrawledPages {
-  /** In the order of the crawl, normalised, each once. */
+  /** Pages in the order of the crawl, normalised, without repetitions. */
   readonly pages: readonly string[];
-  /** Each once. */
+  /** Links without repetitions. */
   readonly unusable: readonly UnusableLink[];
-  /** The number at which the crawl ended, where it did, so that the site may have more; or null. */
+  /** The limit at which the crawl stopped, so that the site may have more; null if it ended by itself. */
   readonly endedAt: number | null;
   /** Fini's message about the crawl. */
   readonly message: string | null;
 }
 
-/** The pages of a site that are to be ingested, and what became of the others. */
+/** The pages of a site to ingest, and counts of the others. */
 export interface SitePlan extends CrawledPages {
-  /** Those of the pages that are wanted. */
+  /** The selected pages. */
   readonly urls: readonly string[];
   readonly leftOut: {
     readonly notIncluded: number;
     readonly excluded: number;
-    /** More than `limit`. */
+    /** Number of pages beyond `limit`. */
     readonly overLimit: number;
-    /** Links that Fini cannot ingest. */
+    /** Number of links that Fini cannot ingest. */
     readonly unusable: number;
   };
-  /** Globs that no page matches, so that they may have been meant otherwise. */
+  /** Globs that match no page, so that they may be mistakes. */
   readonly idle: { readonly include: readonly string[]; readonly exclude: readonly string[] };
-  /** Matching the globs would have taken too long, so that no page was chosen. */
+  /** True if matching the globs would have taken too long, so that no page was selected. */
   readonly isTooMuchWork: boolean;
 }
 
 /**
- * Crawls from the start URLs. Whatever way the crawl spells a page, it comes out the same, so that
- * the next crawl finds the same source.
+ * Crawls from the start URLs. Every spelling of a page is normalised, so that the next crawl finds the
+ * same source.
  *
  * @throws {FiniError}
  */
@@ -82,13 +82,13 @@ export async function crawlSite(
   return {
     pages: [...pages],
     unusable: [...unusable].map(([link, fault]) => ({ link, fault })),
-    // Counted before links are left out: Fini stops at so many of whatever kind.
+    // The count includes unusable links: Fini's limit applies to links of any kind.
     endedAt: data.length >= limit ? limit : null,
     message,
   };
 }
 
-/** A link's page, or why it has none. Its length comes first: all else takes time that grows with it. */
+/** A link's page, or the reason it has none. Other checks take longer for longer links. */
 function readLink(link: string): { page: string } | { fault: string } {
   const tooLong = { fault: `longer than ${URL_LENGTH} characters` };
   if (link.length > URL_LENGTH) return tooLong;
@@ -97,7 +97,7 @@ function readLink(link: string): { page: string } | { fault: string } {
   return page.length > URL_LENGTH ? tooLong : { page };
 }
 
-/** Why a link that is none to a web page cannot be ingested. */
+/** The reason that a link to something other than a web page cannot be ingested. */
 function linkFault(link: string): string {
   if (link === '') return 'empty';
   if (!/^https?:\/\//i.test(link)) return 'not an http(s) URL';
@@ -109,7 +109,7 @@ function linkFault(link: string): string {
 }
 
 /**
- * Crawls from the start URLs and keeps the pages that are wanted. Queues nothing.
+ * Crawls from the start URLs and selects pages. Queues nothing.
  *
  * @throws {FiniError}
  */

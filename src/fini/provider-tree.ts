@@ -9,12 +9,12 @@ export type Provider = (typeof PROVIDERS)[number];
 
 /** A page, article or database of a provider, ready to be registered. */
 export interface ProviderResource {
-  /** The provider's own ID. Not a source ID. */
+  /** The provider's own ID, not a source ID. */
   readonly externalId: string;
   readonly title: string;
   readonly originalUrl: string;
   readonly mimeType: string;
-  /** Its kind, in the provider's words: `page`, `database`, `article`. */
+  /** The kind in the provider's words: `page`, `database`, `article`. */
   readonly object?: string | undefined;
   /** The titles of the nodes around it, outermost first. */
   readonly path: readonly string[];
@@ -23,15 +23,15 @@ export interface ProviderResource {
 /** A provider's tree, flattened. */
 export interface ProviderResources {
   readonly resources: readonly ProviderResource[];
-  /** The number of nodes that lacked an ID or a URL and had to be left out. */
+  /** Number of nodes left out because they lacked an ID or a URL. */
   readonly unreadable: number;
 }
 
-/** Register demands a MIME type, which articles and Confluence pages lack: they are web pages. */
+/** The MIME type of articles and Confluence pages, which lack the one that registering requires. */
 const DEFAULT_MIME_TYPE = 'text/html';
-/** Far deeper than any help centre; a deeper tree is broken. */
+/** Maximum depth, far deeper than any help centre; a deeper tree is broken. */
 const MAXIMUM_PROVIDER_DEPTH = 64;
-/** Longer than any provider's IDs, in characters. */
+/** Maximum length of an ID in characters; longer than any provider's. */
 const ID_LENGTH = 200;
 const PROVIDER_LISTS = [
   'children',
@@ -51,7 +51,7 @@ type Node = z.infer<typeof node>;
 /**
  * Flattens a provider's tree: containers become `path`, leaves become resources, and a page with
  * pages below it is both. The field names of Zendesk and Confluence are not documented, so each is
- * looked for under all the names that it may have.
+ * looked for under every name that it may have.
  */
 export function flattenProviderTree(provider: Provider, answer: unknown): ProviderResources {
   const resources = new Map<string, ProviderResource>();
@@ -89,7 +89,7 @@ function readLeaf(
   const externalId = firstText(fields, ['externalId', 'id', 'key']);
   const url = firstText(fields, ['originalUrl', 'url', 'html_url', 'webUrl', 'link']);
   if (externalId === null || url === null) return null;
-  // Registering needs the exact ID, so one that cannot be shown as it is cannot be used.
+  // Registering needs the exact ID, so an ID that cannot be shown exactly is unusable.
   if (externalId !== bounded(externalId, ID_LENGTH)) return null;
   const originalUrl = seenUrl(url);
   if (originalUrl.length > URL_LENGTH) return null;
@@ -110,13 +110,13 @@ function isContainer(provider: Provider, fields: Node, depth: number, hasList: b
   return provider === 'confluence' && depth === 0 && (hasList || 'key' in fields);
 }
 
-/** All the lists of a node in one; null if it holds none, not even an empty one. */
+/** All lists of a node as one; null if it has none, not even an empty one. */
 function childrenOf(fields: Node): unknown[] | null {
   const lists = PROVIDER_LISTS.map((name) => fields[name]).filter((list) => Array.isArray(list));
   return lists.length === 0 ? null : lists.flat();
 }
 
-/** The first of these fields with a text. Numbers count, since IDs may be numbers. */
+/** The text of the first of these fields that has one. Numbers count, since IDs may be numbers. */
 function firstText(fields: Node, names: readonly string[]): string | null {
   for (const name of names) {
     const value = fields[name];

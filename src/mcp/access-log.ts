@@ -5,15 +5,15 @@ import { bounded } from '../text.ts';
 import { pathOf } from './http-request.ts';
 import { BATCH_SIZE, fieldOf } from './messages.ts';
 
-/** The part of an access line about who sent a request, and what its body asks for. */
+/** The part of an access line about a request's sender and body. */
 export interface AccessSummary {
-  /** The methods of its messages, each once. */
+  /** The methods of its messages, without repetitions. */
   method?: string | undefined;
-  /** The tools that they call, each once. */
+  /** The tools that they call, without repetitions. */
   tool?: string | undefined;
   /** A short hash of the person, if there is a sign-in. */
   subject?: string;
-  /** Why the access token was refused. */
+  /** The reason that the access token was refused. */
   refused?: string | undefined;
 }
 
@@ -41,11 +41,11 @@ export function logAccess(
 
 /** Bounds a client's own words to one short part of a line. */
 export function logged(text: string): string {
-  // Cut first, since what is cut off need not be looked at.
+  // The text is cut first, so that the rest need not be read.
   return bounded(text.slice(0, LOGGED_LENGTH + 1), LOGGED_LENGTH);
 }
 
-/** Says what the messages of a body ask for. */
+/** Summarizes the messages of a body. */
 export function summarize(body: unknown): AccessSummary {
   // A longer batch is refused.
   const messages: unknown[] = Array.isArray(body) ? body.slice(0, BATCH_SIZE) : [body];

@@ -19,18 +19,18 @@ import { pathOf } from './http-request.ts';
 import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { METADATA_PATH, pathnameOf, ResourceServer, type SignIn } from './oauth.ts';
 
-/** How the HTTP server runs. */
+/** Options of the HTTP server. */
 export interface HttpServerOptions
   extends AccessRules,
     Omit<McpEndpointOptions, 'rules' | 'oauth'>,
     SignIn,
     ProxySettings {
   readonly host: string;
-  /** 0 takes any free port. */
+  /** The port; 0 takes any free port. */
   readonly port: number;
-  /** The URL of `/mcp` as clients reach it; undefined for the one that is listened on. */
+  /** The URL of `/mcp` as clients reach it; by default, the address that the server listens on. */
   readonly publicUrl?: string | undefined;
-  /** How long an idle connection is kept open, in seconds. */
+  /** Time that an idle connection is kept open, in seconds. */
   readonly keepAliveSeconds: number;
   /** Other bounds than {@link TIMEOUTS}, for tests that wait for them. */
   readonly timeouts?: Partial<HttpTimeouts>;
@@ -46,11 +46,11 @@ export type HttpTimeouts = Record<
 export interface HttpServer {
   /** The URL at which it listens, without a path. */
   readonly url: string;
-  /** Takes nothing new, gives running calls this long, and ends. */
+  /** Accepts nothing new, gives running calls this long, and ends. */
   readonly stop: (graceMs: number) => Promise<void>;
 }
 
-/** Answers the requests to one path, and notes in the summary what they ask for. */
+/** Answers the requests to one path, and adds to the summary what they ask for. */
 type Route = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -59,20 +59,20 @@ type Route = (
 
 /** The path of MCP's endpoint. */
 const ENDPOINT = '/mcp';
-/** More connections than one process serves well. */
+/** Maximum number of connections; more than one process serves well. */
 const MAXIMUM_CONNECTIONS = 1_000;
 const TIMEOUTS: HttpTimeouts = {
   headersTimeout: 10_000,
   requestTimeout: 60_000,
   connectionsCheckingInterval: 1_000,
 };
-/** How often a server that is stopping checks if its last calls have ended, in milliseconds. */
+/** Interval between checks whether the last calls of a stopping server have ended, in milliseconds. */
 const STOP_INTERVAL_MS = 20;
 
 /**
  * Serves MCP's Streamable HTTP at `/mcp` and the path of the public URL, and `/healthz`.
  *
- * @throws if the address cannot be listened on.
+ * @throws if the server cannot listen on the address.
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { log, version } = options;
@@ -98,9 +98,9 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     }
   }
 
-  /** One request, from the door to its access line. */
+  /** Handles one request, from its arrival to its access line. */
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // A proxy may ask for the whole URL.
+    // A proxy may send the whole URL in place of the path.
     request.url = request.url?.replace(/^https?:\/\/[^/?]*/i, '') || '/';
     const summary = logAccess(log, request, response);
     try {
@@ -123,7 +123,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
 
   const server = createHttpServer({ ...TIMEOUTS, ...options.timeouts }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
-      // A client that has gone away is no fault of ours.
+      // A client that has disconnected is not our fault.
       const isGone = request.errored !== null || response.destroyed;
       log(isGone ? 'debug' : 'error', 'request failed', { error: inspect(error) });
       response.destroy();
@@ -157,7 +157,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   };
 }
 
-/** The URL at which clients look for a sign-in once a token was refused. */
+/** Paths at which clients look for a sign-in after a token was refused. */
 const SIGN_IN = /^\/(\.well-known\/|register$|authorize$|token$)/;
 
 function notHere(
@@ -183,7 +183,7 @@ function signInText({ authToken, oauthIssuer }: AccessRules & SignIn): string {
   );
 }
 
-/** The address to listen on and the public URL are names that one may ask under, too. */
+/** The access rules, which also allow the address to listen on and the public URL as names. */
 function rulesOf({ host, publicUrl = '', ...rules }: HttpServerOptions): AccessRules {
   const names = [isWildcard(host) ? null : urlHostOf(host), hostnameOf(publicUrl)];
   const allowedHosts = [...rules.allowedHosts, ...names.filter((name) => name !== null)];

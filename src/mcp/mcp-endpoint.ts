@@ -20,27 +20,27 @@ import { acceptOf, readBody, readJsonBody } from './http-request.ts';
 import type { Caller, ResourceServer } from './oauth.ts';
 import { createServer, guarded } from './server.ts';
 
-/** How clients are served. */
+/** Options for serving clients. */
 export interface McpEndpointOptions extends ServerKind {
-  /** The version that clients are told. */
+  /** The version that clients see. */
   readonly version: string;
   readonly workspaces: Workspaces;
   readonly log: Log;
   readonly rules: AccessRules;
-  /** Checks who sends a request; undefined without a sign-in. */
+  /** Checks the sender of a request; undefined without a sign-in. */
   readonly oauth: ResourceServer | undefined;
-  /** The scope that an access token needs for the tools that do not only read. */
+  /** The scope that an access token needs for tools that do more than read. */
   readonly oauthWriteScope: string;
 }
 
-/** The sender of a request, who decides which workspace and which tools its server has. */
+/** The sender of a request, who decides which workspace and tools its server has. */
 interface RequestSender {
   readonly lease: Lease;
-  /** Undefined without a sign-in. */
+  /** The signed-in person; undefined without a sign-in. */
   readonly caller: Caller | undefined;
 }
 
-/** How often an open stream shows that it is alive, in milliseconds. */
+/** Interval at which an open stream shows that it is alive, in milliseconds. */
 const KEEP_ALIVE_MS = 15_000;
 const NO_SESSIONS =
   'There is only POST here: this server keeps no sessions, so there is no stream to open and nothing to end.';
@@ -66,15 +66,15 @@ export class McpEndpoint {
     });
   }
 
-  /** How many requests are being answered. */
+  /** Number of requests that are being answered. */
   get running(): number {
     return this.#running;
   }
 
   /**
-   * Answers a request, and notes in the summary what it asks for.
+   * Answers a request, and adds to the summary what it asks for.
    *
-   * @throws {HttpRefusal} if it is turned away.
+   * @throws {HttpRefusal} if it is refused.
    */
   async serve(
     request: IncomingMessage,
@@ -83,7 +83,7 @@ export class McpEndpoint {
   ): Promise<void> {
     const { rules, oauth, workspaces } = this.#options;
     if (request.method === 'OPTIONS') return answerPreflight(request, response, rules);
-    // Before any refusal, so that an allowed page can read the reason.
+    // This comes before any refusal, so that an allowed page can read the reason.
     shareWithOrigin(request, response, rules);
     checkAccess(request, rules);
     const caller = await oauth?.authorize(request);
@@ -107,7 +107,7 @@ export class McpEndpoint {
     await this.#answer(request, response, { body, sender: { lease, caller } });
   }
 
-  /** Logs a fault of ours under the reference that the client was given. */
+  /** Logs an unexpected error under the reference that the client got. */
   readonly onUnexpectedError = (reference: string, error: unknown): void => {
     this.#options.log('error', 'failed unexpectedly', { reference, error: inspect(error) });
   };
@@ -122,13 +122,13 @@ export class McpEndpoint {
     response: ServerResponse,
     { body, sender }: { body: unknown; sender: RequestSender },
   ): Promise<void> {
-    // In the spelling that the SDK compares with.
+    // The SDK compares with this exact spelling.
     request.headers.accept = acceptOf(request);
     const answer = toNodeHandler({
       fetch: async (given, options) => {
         this.#senders.set(given, sender);
         const found = await this.#handler.fetch(given, options);
-        // The head goes out before the first event, which may take seconds.
+        // The head is sent before the first event, which may take seconds.
         setImmediate(() => response.flushHeaders());
         return found;
       },
@@ -136,7 +136,7 @@ export class McpEndpoint {
     await answer(request, response, body);
   }
 
-  /** Makes the server of one request. */
+  /** Makes the server for one request. */
   #serverFor(request: Request | undefined): Server {
     const sender = request === undefined ? undefined : this.#senders.get(request);
     if (sender === undefined) throw new Error('A request came by another way.');

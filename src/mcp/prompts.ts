@@ -8,8 +8,8 @@ import { paragraph, quoted } from '../text.ts';
 import { completeSourceIdOrUrl } from './source-resources.ts';
 
 /*
- * The most frequent tasks as MCP prompts: a client shows them as commands. Each
- * is written in the person's own words, and says which tools to call.
+ * The most frequent tasks as MCP prompts, which a client shows as commands. Each is written in the
+ * person's own words, and says which tools to call.
  */
 
 /** Completes an argument of a prompt. */
@@ -18,20 +18,20 @@ type Complete = (fini: FiniClient, typed: string, signal: AbortSignal) => Promis
 /** An argument of a prompt. */
 export interface PromptArgument {
   readonly description: string;
-  /** Refuses with a message that names the value. */
+  /** The schema, which refuses with a message that names the value. */
   readonly schema: z.ZodType<string | undefined>;
   readonly complete?: Complete;
 }
 
-/** A prompt as a client lists it and asks for it. */
+/** A prompt as clients list it and request it. */
 export interface Prompt {
   readonly name: string;
   readonly title: string;
   readonly description: string;
-  /** The tool without which it leads nowhere. */
+  /** The tool without which the prompt is useless. */
   readonly needs: string;
   readonly arguments: Readonly<Record<string, PromptArgument>>;
-  /** The person's message, with the arguments in it. It names only tools that can be called. */
+  /** The person's message with the arguments. It names only tools that can be called. */
   readonly text: (
     given: Readonly<Record<string, string | undefined>>,
     canCall: (tool: string) => boolean,
@@ -43,7 +43,7 @@ const oneOf =
   async (_fini, typed) =>
     values.filter((value) => value.startsWith(typed.toLowerCase()));
 
-/** A text that is refused if it has a fault: `faultOf` words it to follow the text itself. */
+/** A text that is refused if it has a fault. `faultOf` words the fault to follow the text. */
 const checked = (faultOf: (text: string) => string | null) =>
   z
     .string()
@@ -53,7 +53,7 @@ const checked = (faultOf: (text: string) => string | null) =>
       if (fault !== null) context.addIssue(`${quoted(text)} ${fault}.`);
     });
 
-/** Enough for a title or a path: a prompt goes to the model as a whole. */
+/** Maximum length of an argument, enough for a title or a path: the whole prompt goes to the model. */
 const LONGEST_TEXT = 200;
 
 const THEN_REPORT = paragraph(
@@ -67,7 +67,7 @@ const EXPLAIN_FAILURE = paragraph(
   'Tell me in plain words what went wrong, what I have to do, and what you can do after that.',
 );
 
-/** Every prompt, in the order in which they are listed. */
+/** Every prompt, in listed order. */
 export const prompts: readonly Prompt[] = [
   {
     name: 'ingest_documentation_site',
@@ -202,7 +202,7 @@ function addressFault(text: string): string | null {
   return hasPassword ? `${wanted}, without a password` : wanted;
 }
 
-/** The part of a URL that stays the same however it is written: no fragment, no slash at its end. */
+/** The part of a URL that is the same in any spelling: without a fragment and a trailing slash. */
 function withoutFragment(url: string): string {
   return url.replace(/#.*$/s, '').replace(/\/+$/, '');
 }

@@ -13,7 +13,7 @@ import { sourceUri } from '../tools/source-uri.ts';
 /** The MIME type of every part of a source's text. */
 export const SOURCE_MIME_TYPE = 'text/plain';
 
-/** How many sources a page of the list of resources has. */
+/** Number of sources on a page of the list of resources. */
 const LISTED_SOURCES = 50;
 /** How many sources are searched for what a person types: the newest. */
 const SEARCHED_SOURCES = 100;
@@ -27,9 +27,9 @@ export interface SourceResource {
 }
 
 /**
- * One page of the sources, newest change first.
+ * Lists one page of the sources, newest change first.
  *
- * @param cursor As the page before gave it: the last source's ID.
+ * @param cursor The cursor from the previous page: its last source's ID.
  * @throws {FiniError}
  */
 export async function listSourceResources(
@@ -50,15 +50,15 @@ export async function listSourceResources(
       .join(' · '),
     mimeType: SOURCE_MIME_TYPE,
   }));
-  // A Fini that gives the same page again would keep a client listing forever.
+  // A Fini that returns the same page again would keep a client listing forever.
   const goesOn = hasMore && last !== undefined && last !== cursor;
   return { resources, ...(goesOn && { nextCursor: last }) };
 }
 
 /**
- * A part of a source's text. A text that continues ends with the resource of its next part.
+ * Reads a part of a source's text. A text that continues ends with the resource of its next part.
  *
- * @throws {FiniError} of status 404 where there is no such source.
+ * @throws {FiniError} with status 404 if there is no such source.
  */
 export async function readSourceText(
   fini: FiniClient,
@@ -82,7 +82,7 @@ function emptyText({ linkedJobStatus, error }: FiniDocument, paragraphCount: num
 }
 
 /**
- * IDs of sources whose ID begins with what was typed so far, or whose title contains it.
+ * Finds IDs of sources whose ID begins with the typed text, or whose title contains it.
  *
  * @throws {FiniError}
  */
@@ -96,8 +96,7 @@ export async function completeSourceId(
 }
 
 /**
- * The same, and the URLs of sources whose URL contains what was typed so far: what failed may have
- * no title.
+ * Finds the same, and URLs that contain the typed text, since a failed source may have no title.
  *
  * @throws {FiniError}
  */
@@ -113,7 +112,7 @@ export async function completeSourceIdOrUrl(
   return documents.filter(isWanted).flatMap((document) => {
     if (isNamedSo(document)) return [document.id];
     const url = document.originalUrl ?? '';
-    // A URL with anything in it that nobody sees is not proposed.
+    // A URL with invisible characters is not proposed.
     return url.toLowerCase().includes(part) && bounded(url, TITLE_LENGTH) === url ? [url] : [];
   });
 }

@@ -8,7 +8,7 @@ import {
   type TableRow,
 } from './tool-result.ts';
 
-/* What the page makes of results. Nothing here touches the document. */
+/* Computation of the table from results. Nothing here touches the document. */
 
 /** The column by which rows are sorted; null for the order of the report. */
 export type Sorting = {
@@ -16,14 +16,14 @@ export type Sorting = {
   readonly up: boolean;
 } | null;
 
-/** The rows that are shown, and their order. */
+/** A selection of rows, and their order. */
 export interface RowChoice {
   readonly status: string | null;
   readonly search: string;
   readonly sorting: Sorting;
 }
 
-/** How many items have each status, listed or not, the most urgent status first. */
+/** Number of items with each status, listed or not, the most urgent status first. */
 export function countByStatus({
   rows,
   unlisted,
@@ -33,13 +33,13 @@ export function countByStatus({
   return new Map([...counts].sort(([one], [other]) => rankOf(one) - rankOf(other)));
 }
 
-/** The place of a status among all, the most urgent first. */
+/** The rank of a status among all, the most urgent first. */
 function rankOf(status: string): number {
   const rank = STATUSES_BY_URGENCY.indexOf(status);
   return rank < 0 ? STATUSES_BY_URGENCY.indexOf('completed') - 0.5 : rank;
 }
 
-/** The rows that a choice shows. */
+/** The rows of a selection. */
 export function chosenRows(
   rows: readonly TableRow[],
   { status, search, sorting }: RowChoice,
@@ -57,7 +57,7 @@ export function chosenRows(
   const keyed = chosen.map((row) => ({ row, key: keyOf(row, sorting.column) }));
   const sign = sorting.up ? 1 : -1;
   keyed.sort(({ key: one }, { key: other }) => {
-    // Rows with nothing in the column come last either way.
+    // Rows with an empty value come last in either order.
     if (one === '' || other === '') return Number(one === '') - Number(other === '');
     return sign * compare(one, other);
   });
@@ -76,7 +76,7 @@ function keyOf(row: TableRow, column: NonNullable<Sorting>['column']): string {
   return KEYS[column](row).replace(/\d+/g, (digits) => digits.padStart(8, '0'));
 }
 
-/** The name of a row where there is room for one. */
+/** The name to show for a row. */
 export function nameOfRow({ title, url, input, id }: TableRow): string {
   return title ?? url ?? input ?? id ?? '';
 }
@@ -86,7 +86,7 @@ export function withoutScheme(url: string): string {
   return url.replace(/^https?:\/\//i, '');
 }
 
-/** The rows as lines to be pasted elsewhere, with tabs between name, status and reason. */
+/** The rows as lines to paste elsewhere, with tabs between name, status and reason. */
 export function copyOf(rows: readonly TableRow[]): string {
   return rows
     .map((row) => {
@@ -96,7 +96,7 @@ export function copyOf(rows: readonly TableRow[]): string {
     .join('\n');
 }
 
-/** The outcome after a call of the page's own: its result, and everything that it leaves out. */
+/** The overview after one of the page's own calls: its result, and everything that it leaves out. */
 export function afterCall(before: Overview, call: NextCall, result: Overview): Overview {
   if (before.isPlan) return result;
   const rows = mergedRows(before, call, result);
@@ -110,7 +110,7 @@ export function afterCall(before: Overview, call: NextCall, result: Overview): O
   };
 }
 
-/** The calls that can be made after one of them: those of its answer, and the others. */
+/** The calls that can be made after one of them: those in its answer, and the other ones. */
 export function callsAfter(
   before: readonly NextCall[],
   call: NextCall,
@@ -121,7 +121,7 @@ export function callsAfter(
   return [...next, ...before.filter((one) => !keys.has(keyOfCall(one)))];
 }
 
-/** Rows in their old places, those that a call is about with its result. */
+/** The rows in their old places, with the results of the rows that a call is about. */
 function mergedRows(before: Overview, { tool, arguments: input }: NextCall, result: Overview) {
   const asked = new Set(namesInInput(input));
   const unplaced = new Set(result.rows);
@@ -132,7 +132,7 @@ function mergedRows(before: Overview, { tool, arguments: input }: NextCall, resu
     const names = namesOfRow(row);
     const found = names.map((name) => byName.get(name)).find((one) => one && unplaced.has(one));
     if (found === undefined) {
-      // Its page may have another URL by now, or the answer had no room for it.
+      // The row's page may have another URL by now, or the answer had no room for it.
       const isOver = names.some((name) => asked.has(name)) || isLeftOut(row);
       return isOver ? [] : [row];
     }
@@ -155,14 +155,14 @@ function namesOfRow({ id, url, input }: TableRow): string[] {
   return [id, url, input].filter((name) => name !== undefined);
 }
 
-/** The items that an input lists, by whatever name. */
+/** The items that an input lists, under any name. */
 function namesInInput(input: Fields): unknown[] {
   return Object.values(input).flatMap(listOf);
 }
 
 /**
- * How many items are in no row after a call. Items that were only counted before, and that the result
- * lists or counts, are counted once: a call brings no new ones.
+ * Number of items that are in no row after a call. Items that were only counted before, and that the
+ * result lists or counts, count once: a call brings no new ones.
  */
 function unlistedAfter(
   before: Overview,
@@ -172,7 +172,7 @@ function unlistedAfter(
   const unlisted = new Map(before.unlisted);
   let known = rows.length + sumOf(result.unlisted) - before.rows.length;
   const shown = result.rows.map(({ status }) => status);
-  // A wait ends what was unfinished; any other answer lists items as they were counted.
+  // A wait ends unfinished items; any other answer lists items that were counted before.
   for (const status of ['unfinished', ...new Set(shown), ...before.unlisted.keys()]) {
     const count = unlisted.get(status) ?? 0;
     const taken = Math.min(count, Math.max(0, known));

@@ -14,16 +14,16 @@ import {
 } from './table.ts';
 import type { Overview, TableRow } from './tool-result.ts';
 
-/** How long the label of a button may be, in characters. */
+/** Maximum length of a button's label in characters. */
 const LABEL_LENGTH = 80;
 
-/** Events of a person in the page. */
+/** Events from the person. */
 export interface ViewEvents {
   readonly onOpen: (url: string) => void;
   readonly onCall: (call: NextCall) => void;
 }
 
-/** The page's document. Every text gets into it as text and never as markup. */
+/** The page's document. Every text is inserted as text and never as markup. */
 export class View {
   readonly #events: ViewEvents;
   #overview: Overview | null = null;
@@ -41,14 +41,14 @@ export class View {
     byId('copy').addEventListener('click', () => this.#copy());
   }
 
-  /** Says that the host's call is under way, with a clock. */
+  /** Shows that the host's call is running, with a clock. */
   showRunning(headline: string, about: string): void {
     this.showMessage(headline, about);
     byId('bar').classList.add('running');
     this.#startClock(byId('elapsed'));
   }
 
-  /** Says how a call ended that has nothing for the table. */
+  /** Shows the result of a call that has nothing for the table. */
   showMessage(headline: string, about: string): void {
     this.#overview = null;
     this.#showHead(headline, '', about);
@@ -91,16 +91,16 @@ export class View {
     group.replaceChildren(...(canCall ? buttons : [element('p', 'quiet', words)]));
     group.hidden = calls.length === 0;
     this.#disableButtons();
-    // Keyboard users continue from where the button was.
+    // Keyboard users continue from the button's place.
     if (hadFocus) (group.querySelector('button') ?? byId('headline')).focus();
   }
 
-  /** Set while a call is running, so that no other can be started. */
+  /** True while a call is running, so that no other can be started. */
   get isBusy(): boolean {
     return byId('page').ariaBusy === 'true';
   }
 
-  /** Says what happens, with a clock while it lasts, or what has happened. */
+  /** Shows a notice: what is happening, with a clock while it lasts, or what has happened. */
   showNotice(text: string, { isBusy = false, isError = false } = {}): void {
     const notice = byId('notice');
     const wasBusy = this.isBusy;
@@ -109,7 +109,7 @@ export class View {
     byId('status').hidden = text === '';
     byId('page').ariaBusy = String(isBusy);
     this.#disableButtons();
-    // A notice while a call runs leaves its clock alone.
+    // A notice while a call runs does not restart its clock.
     if (isBusy && wasBusy) return;
     const clock = byId('clock');
     clock.textContent = '';
@@ -117,7 +117,7 @@ export class View {
     else window.clearInterval(this.#clock);
   }
 
-  /** Marks the buttons as disabled while a call runs. Really disabled ones would lose the focus. */
+  /** Marks the buttons as disabled while a call runs. Really disabled buttons would lose the focus. */
   #disableButtons(): void {
     for (const button of byId('actions').children) button.ariaDisabled = String(this.isBusy);
   }
@@ -139,7 +139,7 @@ export class View {
 
   #showBar(overview: Overview): void {
     const bar = byId('bar');
-    // Finished pages come first.
+    // Completed pages come first in the bar.
     const parts = [...countByStatus(overview)].reverse();
     bar.className = '';
     bar.replaceChildren(
@@ -152,7 +152,7 @@ export class View {
     );
     const words = parts.map(([status, count]) => `${count} ${statusLabel(status).toLowerCase()}`);
     bar.ariaLabel = words.join(', ') || 'Nothing';
-    // A plan is not progress.
+    // A plan has no progress.
     bar.hidden = overview.isPlan;
   }
 
@@ -205,7 +205,7 @@ export class View {
     fragment.append(...chosen.map((row) => this.#row(row)));
     byId('rows').replaceChildren(fragment);
     byId('scroller').scrollTop = 0;
-    // The column is left out if it would be empty.
+    // The column is left out if it is empty.
     const hasReasons = rows.some(({ reason, advice }) => (reason ?? advice) !== undefined);
     byId('page').dataset.reasons = String(hasReasons);
     const more = [...unlisted.values()].reduce((sum, count) => sum + count, 0);
@@ -244,7 +244,7 @@ export class View {
     const path = withoutScheme(url);
     if (!this.#opensLinks || path === url) return element('span', 'url', url);
     const link = element('a', 'url');
-    // It breaks where its parts end, and has one name for screen readers.
+    // The link breaks between its parts, and has one name for screen readers.
     for (const part of path.split(/(?<=[/?&])/)) link.append(part, element('wbr'));
     link.ariaLabel = path;
     link.href = url;
@@ -257,7 +257,7 @@ export class View {
     return link;
   }
 
-  /** Copies the rows that are shown. The clipboard's own interface is closed to sandboxed frames. */
+  /** Copies the visible rows. Sandboxed frames have no access to the clipboard's own interface. */
   #copy(): void {
     const chosen = chosenRows(this.#overview?.rows ?? [], this.#choice);
     const field = element('textarea');
@@ -271,7 +271,7 @@ export class View {
   }
 }
 
-/** An element of the page, which has it. */
+/** Returns an element of the page, which must exist. */
 export function byId(id: string): HTMLElement;
 export function byId<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind;
 export function byId(id: string, kind = HTMLElement): HTMLElement {

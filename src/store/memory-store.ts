@@ -1,14 +1,14 @@
 import { now } from '../clock.ts';
 import type { Shelf, Store } from './store.ts';
 
-/** How much is kept, in characters of JSON. Past it the oldest records are forgotten. */
+/** Maximum size in characters of JSON. Past it, the oldest records are forgotten. */
 const MAXIMUM_STORED_CHARACTERS = 4_000_000;
 
-/** A record, wherever it is kept. */
+/** A record, with its place in the store. */
 interface StoredRecord {
   readonly characters: number;
   readonly expiresAt: number;
-  /** Takes it from its shelf. */
+  /** Removes it from its shelf. */
   readonly forget: () => void;
 }
 
@@ -17,13 +17,13 @@ interface Reservation {
   readonly expiresAt: number;
 }
 
-/** The store of one process: what is in it ends with the process. */
+/** The store of one process. Its content ends with the process. */
 export class MemoryStore implements Store {
-  /** Every record of every shelf, the oldest first. */
+  /** Every record of every shelf, oldest first. */
   readonly #records = new Set<StoredRecord>();
   readonly #reservations = new Map<string, Reservation>();
   #characters = 0;
-  /** When the last record expires. */
+  /** Time at which the last record expires. */
   #lastExpiry = 0;
 
   shelf<Value>(): Shelf<Value> {
@@ -84,17 +84,17 @@ export class MemoryStore implements Store {
     }
   }
 
-  /** How much is kept, in characters of JSON. */
+  /** Size of everything kept, in characters of JSON. */
   get characters(): number {
     return this.#characters;
   }
 
-  /** Tells whether there is nothing left to remember. */
+  /** True if nothing is left to remember. */
   get isEmpty(): boolean {
     return this.#lastExpiry <= now();
   }
 
-  /** Forgets what was put in first. The answer is whether there was anything. */
+  /** Forgets the oldest record. Returns true if there was one. */
   forgetOldest(): boolean {
     for (const { forget } of this.#records) {
       forget();

@@ -10,15 +10,15 @@ import {
 import * as z from 'zod';
 import type { Confirmation, Question } from './tool.ts';
 
-/** How long a person has to answer a question, in milliseconds. */
+/** Time for a person to answer a question, in milliseconds. */
 const QUESTION_TIMEOUT_MS = 10 * 60_000;
 
-/** The name of the question in the answer of a client of 2026. */
+/** The name of the question in the answer from a client of 2026. */
 const QUESTION = 'confirmation';
 
 /**
- * Ends a call with a question: a client of 2026 asks the person and makes the call again, with the
- * answer, and with the digest of what the person was asked about.
+ * Ends a call with a question. A client of 2026 asks the person and makes the call again, with the
+ * answer, and with the digest of the question's subject.
  */
 export class QuestionAsked extends Error {
   override readonly name = 'QuestionAsked';
@@ -35,7 +35,7 @@ export class QuestionAsked extends Error {
   }
 }
 
-/** The ways in which a client can ask the person, as its capabilities have them. */
+/** The ways in which a client can ask the person, from its capabilities. */
 const elicitationSchema = z
   .object({ elicitation: z.object({ form: z.unknown(), url: z.unknown() }).partial().optional() })
   .catch({});
@@ -46,9 +46,9 @@ const elicitationEnvelope = z.object({ [CLIENT_CAPABILITIES_META_KEY]: elicitati
  * Asks the person. A client of 2025 over HTTP cannot be asked: its capabilities are not known, and
  * there is no way for its answer to come back.
  *
- * @param again Makes the question again after the person has agreed, who may have thought for long: if
- *   its subject is another one by then, the person is asked about that. Null where nothing is left to
- *   ask about.
+ * @param again Makes the question again after the person has agreed, possibly after a long time: if its
+ *   subject has changed by then, the person is asked about the new one. Null if nothing is left to ask
+ *   about.
  * @throws {QuestionAsked} if the client asks before it makes the call again.
  */
 export async function askPerson(
@@ -63,7 +63,7 @@ export async function askPerson(
     ? elicitationEnvelope.parse(envelope)[CLIENT_CAPABILITIES_META_KEY]
     : elicitationSchema.parse(server.getClientCapabilities());
   if (elicitation === undefined) return 'unasked';
-  // A client that only opens pages cannot ask.
+  // A client that can only open pages cannot ask.
   if (elicitation.form === undefined && elicitation.url !== undefined) return 'unasked';
   if (isModern) {
     const response = inputResponse(inputResponses, QUESTION);
@@ -79,7 +79,7 @@ export async function askPerson(
     try {
       const requestedSchema = { type: 'object' as const, properties: {} };
       const params = { mode: 'form' as const, message, requestedSchema };
-      // A person may take a while; the client decides how long it shows the question.
+      // A person may take long; the client decides for how long it shows the question.
       const options = { signal, timeout: QUESTION_TIMEOUT_MS };
       const { action } = await send({ method: 'elicitation/create', params }, options);
       if (action !== 'accept') return 'declined';
@@ -95,9 +95,9 @@ export async function askPerson(
 }
 
 /**
- * Says, for the answer of a call that was carried out, that the person was not asked by this server.
+ * Says, in the answer of a call that was carried out, that this server did not ask the person.
  *
- * @param flag The flag without which there is no such tool.
+ * @param flag The flag that lists the tool.
  */
 export function consentText(confirmation: Confirmation, flag: string): string {
   return confirmation === 'unasked'

@@ -1,7 +1,7 @@
 import type { UnusableLink } from '../engine/site.ts';
 import { bounded, ERROR_LENGTH, masked, paragraph, plural, shown, TITLE_LENGTH } from '../text.ts';
 
-/* What the tools that crawl say of what they found. */
+/* Texts of the tools that crawl about the result of a crawl. */
 
 /** The links of a crawl that Fini cannot ingest, with the reason for each. */
 export function unusableLinks(links: readonly UnusableLink[]): { input: string; reason: string }[] {
@@ -12,10 +12,10 @@ export function unusableLinks(links: readonly UnusableLink[]): { input: string; 
 }
 
 /**
- * Sentences about a crawl, after the number of pages that it found.
+ * Sentences about a crawl, to follow the number of pages that it found.
  *
- * @param endedAt How many pages it was allowed, if it found as many.
- * @param said What Fini said of it; left out if it only says that it succeeded.
+ * @param endedAt The limit of the crawl, if it found as many pages.
+ * @param said Fini's message, which is left out if it only reports success.
  */
 export function crawlText(pages: number, endedAt: number | null, said: string | null): string {
   const words = /^success/i.test(said ?? '') ? undefined : shown(said, ERROR_LENGTH);

@@ -28,8 +28,8 @@ export const deepCrawlLinks = defineTool({
       .describe('Maximum number of URLs. Default 250.'),
   }),
   outputSchema: z.object({
-    found: z.int().describe('How many pages were found.'),
-    urls: z.array(z.string()).describe('Their URLs, each once.'),
+    found: z.int().describe('Number of pages found.'),
+    urls: z.array(z.string()).describe('URLs of the pages, without duplicates.'),
     unusable: z
       .array(z.object({ input: z.string(), reason: z.string() }))
       .optional()

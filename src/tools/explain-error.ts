@@ -33,7 +33,7 @@ function missingKeyText(kind: ServerKind): string {
   );
 }
 
-/** How a person sets another key, in words that follow "Ask the person to". */
+/** Instructions for setting another key, in words that follow "Ask the person to". */
 function howToSetKey(kind: ServerKind, key: string): string {
   return kind.http
     ? `send ${key} in the X-Fini-Api-Key header, or to set FINI_API_KEY to it in the server's environment and restart the server`
@@ -44,7 +44,7 @@ function explanation(message: string, nextCalls: readonly NextCall[] = []): Expl
   return { message, nextCalls };
 }
 
-/** The items that a failed call names in these lists. */
+/** The items in these lists of a failed call. */
 function itemsIn(call: FailedCall | undefined, ...lists: readonly string[]): string[] {
   return lists
     .flatMap((list) => call?.arguments[list] ?? [])
@@ -56,7 +56,7 @@ function sameCall(call: FailedCall | undefined, why: string): NextCall[] {
   return call === undefined ? [] : [{ tool: call.tool, arguments: call.arguments, why }];
 }
 
-/** Looks at the first of these items, to see whether its job was queued. */
+/** The call that checks if the first of these items was queued. */
 function checkCall([first]: readonly string[], why: string): NextCall[] {
   if (first === undefined) return [];
   return parsedUrl(first) === null
@@ -71,7 +71,7 @@ const DRAFTS: NextCall = {
 };
 const CHECK_JOBS = 'Check whether the jobs were queued';
 
-/** The explanation that something may be queued all the same, and how to find out. */
+/** Explains that something may be queued all the same, and how to find out. */
 function uncertainQueueing(call: FailedCall | undefined, items: readonly string[]): Explanation {
   const ids = items.filter((item) => parsedUrl(item) === null);
   return explanation(
@@ -146,10 +146,10 @@ const NOT_FOUND: Readonly<Partial<Record<Operation, Explanation>>> = {
 
 /**
  * Explains an error: what happened, why, and what to do next. Errors become text only here. Null for an
- * error that is not ours, and for a wait that such an error has ended.
+ * error that is not this project's, and for a wait that such an error has ended.
  *
- * @param kind Tells how the client sets a key, and which tools it has.
- * @param call The call that failed, so that the next ones can name its items.
+ * @param kind The kind of server: it decides how a key is set, and which tools there are.
+ * @param call The failed call, so that the next calls can name its items.
  */
 export function explainError(
   error: unknown,
@@ -171,8 +171,8 @@ export function explainError(
 }
 
 /**
- * Explains any error to a client: by {@link explainError}, or for one that nobody expected by where to
- * look it up.
+ * Explains any error to a client: with {@link explainError}, or, for an unexpected one, by saying where
+ * to look it up.
  */
 export function explanationOf(
   error: unknown,
@@ -191,7 +191,7 @@ export function explanationOf(
   return explainFault(error, reference, call);
 }
 
-/** The same as text, for what is not answered by a tool. */
+/** The same as text, for requests that no tool answers. */
 export function failureText(...given: Parameters<typeof explanationOf>): string {
   return explanationText(explanationOf(...given));
 }
@@ -201,7 +201,7 @@ export function explanationText({ message, nextCalls }: Explanation): string {
   return renderText({ message, nextCalls }, {});
 }
 
-/** The same for a fault of this server, whose details are in the log under a reference. */
+/** Explains a fault of this server, whose details are in the log under a reference. */
 function explainFault(
   error: unknown,
   reference: string,
@@ -219,9 +219,9 @@ function explainFault(
 }
 
 /**
- * Why a wait or a generation has failed; null if that is a fault of this server.
+ * The reason that a wait or a generation has failed; null if it is a fault of this server.
  *
- * @param isDoubtful If it is unknown what was queued, the explanation of that says what to do.
+ * @param isDoubtful True if it is unknown what was queued, which the explanation covers.
  */
 function causeOf(
   cause: unknown,
@@ -235,7 +235,7 @@ function causeOf(
   return cause instanceof WaitEnded ? explanation(cause.message) : null;
 }
 
-/** The call that generates drafts from these, with the settings of the call that failed. */
+/** The call that generates drafts from these sources, with the settings of the failed call. */
 function generateCall(
   documentIds: readonly string[],
   why: string,
@@ -245,7 +245,7 @@ function generateCall(
   return callForItems('generate_knowledge', 'documentIds', documentIds, why, settings);
 }
 
-/** The state of the sources of a generation that failed, and how to continue. */
+/** Explains the state of a failed generation's sources, and how to continue. */
 function explainFailedGeneration(
   { queued, doubtful, batch }: GenerationError,
   cause: Explanation,
@@ -324,7 +324,7 @@ function explainNotReady(
   );
 }
 
-/** The state of the items of a wait that failed, and how to continue with each. */
+/** Explains the state of a failed wait's items, and how to continue with each. */
 function explainFailedIngestion(
   error: IngestionError,
   cause: Explanation,
@@ -406,7 +406,7 @@ function requestLess(task: Operation, call: FailedCall | undefined): string {
   return 'No call can ask for less: look in the Fini dashboard.';
 }
 
-/** @param uncertain What to do if it is unknown whether the request was carried out. */
+/** @param uncertain Advice if it is unknown whether the request was carried out. */
 function explainFiniError(
   error: FiniError,
   kind: ServerKind,
@@ -473,7 +473,7 @@ function certificateHint({ message }: FiniError): string {
     : '';
 }
 
-/** How long Fini, or its limit, asks to wait. */
+/** The pause that Fini, or its limit, asks for. */
 function pauseOf({ retryAfterSeconds }: FiniError): string {
   return retryAfterSeconds === undefined ? 'a minute' : `${Math.ceil(retryAfterSeconds)} s`;
 }
@@ -545,7 +545,7 @@ function explainStatus(
   }
 }
 
-/** The explanation of an input that Fini refused with a 400 or the like. */
+/** Explains an input that Fini refused with a 400 or similar. */
 function explainRefusedInput(
   operation: Operation,
   start: string,

@@ -27,9 +27,9 @@ import { askedSecondsOutput, endedEarlyText, troubleText } from './report.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
-/** The longest instructions, in characters. */
+/** Maximum length of the instructions, in characters. */
 const INSTRUCTIONS_LENGTH = 10_000;
-/** How many articles one call of get_articles takes. */
+/** Maximum number of articles in one call of get_articles. */
 const DRAFTS_READ = 20;
 
 const draft = z.object({
@@ -37,12 +37,15 @@ const draft = z.object({
   id: z.string().describe('Source ID.'),
   title: z.string().optional(),
   originalUrl: z.string().optional(),
-  articleId: z.string().optional().describe('The draft article.'),
+  articleId: z.string().optional().describe('ID of the draft article.'),
   jobStatus: z.string().optional(),
-  jobId: z.string().optional().describe('The job, if it has not ended.'),
-  error: z.string().optional().describe('Why it failed.'),
-  hint: z.string().optional().describe('What to do: see hints.'),
-  joined: z.boolean().optional().describe('Its job was already running and was not queued again.'),
+  jobId: z.string().optional().describe('Job ID, if the job has not ended.'),
+  error: z.string().optional().describe('Reason for the failure.'),
+  hint: z.string().optional().describe('Name of the advice in hints.'),
+  joined: z
+    .boolean()
+    .optional()
+    .describe('True if its job was already running and was not queued again.'),
 });
 
 /** Generates drafts from sources, waits and reports. */
@@ -50,37 +53,37 @@ export const generateKnowledge = defineTool({
   name: 'generate_knowledge',
   title: 'Draft articles from sources, and wait',
   description:
-    'Generates draft articles of Knowledge from ingested sources, waits and reports each source: the draft, or that nothing was made and why. Use it once sources are completed, or for those that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, pass the batch of the answer. The same call again makes further drafts, once its jobs have ended.',
+    'Generates Knowledge drafts from ingested sources, waits, and reports each source: the draft, or why there is none. Use it once sources are completed, or for those that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, pass the batch of the answer. Repeating the call after its jobs have ended makes further drafts.',
   kind: 'writes',
   scope: 'read and write',
   idempotent: false,
   openWorld: false,
   inputSchema: z
     .strictObject({
-      /** A batch of sources, or of drafts that are waited for. */
-      batch: batchInput.describe('The batch of an earlier answer: its completed sources.'),
+      /** A batch of sources, or of drafts to wait for. */
+      batch: batchInput.describe('Batch of an earlier answer, for its completed sources.'),
       /** Source IDs. */
       documentIds: sourceIds
         .max(MAXIMUM_DRAFTED)
         .optional()
-        .describe('Or source IDs (UUIDs), at most 100. Not URLs.'),
+        .describe('Source IDs (UUIDs) instead, at most 100. Not URLs.'),
       /** Instructions for the writing. */
       instructions: z
         .string()
         .max(INSTRUCTIONS_LENGTH)
         .optional()
         .describe('Instructions for the writing.'),
-      /** Operations that generation is limited to. */
+      /** Allowed operations. */
       restrictedOps: z
         .array(z.enum(GENERATION_OPERATIONS))
         .optional()
         .describe(
-          'What generation may do: a new article in an existing folder, an update of the best match, or nothing. Default: any of these.',
+          'Allowed operations: a new article in an existing folder, an update of the best match, or nothing. Default: all of these.',
         ),
       /** The agent whose folders to write into. */
       botId: agentId
         .optional()
-        .describe("An agent's ID (list_agents shows them): write into that agent's folders only."),
+        .describe("ID of an agent (see list_agents), to write only into that agent's folders."),
       timeoutSeconds,
     })
     .superRefine(exactlyOne('documentIds')),
@@ -89,9 +92,9 @@ export const generateKnowledge = defineTool({
       .enum(['completed', 'partial', 'failed', 'timed_out'])
       .describe('completed: a draft from each source; failed: no draft at all.'),
     counts: z.object({
-      submitted: z.int().describe('The sum of the others.'),
+      submitted: z.int().describe('Sum of the other counts.'),
       drafted: z.int(),
-      nothing_made: z.int().describe('The job completed without an article.'),
+      nothing_made: z.int().describe('Jobs that completed without an article.'),
       failed: z.int(),
       unfinished: z.int(),
       unqueued: z.int(),
@@ -165,7 +168,7 @@ function hintOf(source: ReportedDraft, anyDrafted: boolean): HintName | undefine
   return source.outcome === 'unfinished' && !isRunning(source) ? 'lost_job' : undefined;
 }
 
-/** True if a job is known to run, so that it can be waited for. */
+/** True if a job is known to be running, so that it can be waited for. */
 function isRunning({ outcome, jobId, state }: ReportedDraft): boolean {
   return outcome === 'unfinished' && jobId !== null && state === 'queued';
 }

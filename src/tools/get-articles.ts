@@ -17,12 +17,12 @@ import { fittingPage } from './bound.ts';
 import { articleIds } from './fields.ts';
 import { defineTool } from './tool.ts';
 
-/** How much of the texts of all articles a call shows, in characters, and of each at least. */
+/** Maximum length of all texts in an answer, in characters, and minimum length of each. */
 const TEXT_LENGTH = 10_000;
 const SHORTEST_TEXT = 1_000;
-/** How long an instruction or an escalation may be where a model reads it, in characters. */
+/** Maximum length of an instruction or an escalation, in characters. */
 const INSTRUCTION_LENGTH = 1_000;
-/** How many questions and keywords of an article are shown. */
+/** Maximum number of questions and keywords of an article to show. */
 const SHOWN_QUESTIONS_AND_KEYWORDS = 20;
 
 const shownArticle = z
@@ -31,14 +31,14 @@ const shownArticle = z
     status: articleShape.status.describe(
       'live, draft (waiting for review), published_draft (no longer waiting) or not_found.',
     ),
-    agentInstruction: z.string().describe('How agents are to answer from it.'),
-    escalation: z.string().describe('When agents hand over to a person.'),
+    agentInstruction: z.string().describe('Instruction to agents that answer from it.'),
+    escalation: z.string().describe('Rule for handing over to a person.'),
     questions: z
       .array(z.string())
-      .describe(`What customers ask: the first ${SHOWN_QUESTIONS_AND_KEYWORDS}.`),
-    keywords: z.array(z.string()).describe(`The first ${SHOWN_QUESTIONS_AND_KEYWORDS}.`),
+      .describe(`Questions that customers ask: the first ${SHOWN_QUESTIONS_AND_KEYWORDS}.`),
+    keywords: z.array(z.string()).describe(`Keywords: the first ${SHOWN_QUESTIONS_AND_KEYWORDS}.`),
     keywordCount: z.int(),
-    textLength: z.int().describe('The length of the whole text, in characters.'),
+    textLength: z.int().describe('Length of the whole text, in characters.'),
     nextOffset: z.int().describe('Pass it as offset to read on; absent at the end of the text.'),
     mainKnowledge: z.string().describe('The text from offset on.'),
   })
@@ -47,7 +47,7 @@ const shownArticle = z
 
 type ShownArticle = z.output<typeof shownArticle>;
 
-/** Some articles with some of their texts. */
+/** Shows several articles with their texts. */
 export const getArticles = defineTool({
   name: 'get_articles',
   title: 'Show articles',
@@ -63,7 +63,7 @@ export const getArticles = defineTool({
       .int()
       .min(0)
       .default(0)
-      .describe('Where in each text to start, in characters: nextOffset of an article. Default 0.'),
+      .describe('Start in each text, in characters: nextOffset of an article. Default 0.'),
   }),
   outputSchema: z.object({
     articles: z.array(shownArticle).describe('In the order of articleIds.'),
@@ -117,7 +117,7 @@ export const getArticles = defineTool({
   },
 });
 
-/** The calls that read on: one for all texts that go on from the same place, as most do. */
+/** The calls that read on: one call for all texts that continue at the same offset, as most do. */
 function readOnCalls(articles: readonly ShownArticle[]) {
   const idsByOffset = new Map<number, string[]>();
   for (const { id, nextOffset } of articles) {
@@ -134,7 +134,7 @@ function readOnCalls(articles: readonly ShownArticle[]) {
 function showArticle(article: FiniArticle, offset: number, room: number): ShownArticle {
   const { agentInstruction, escalation, questions, keywords } = article;
   const text = article.mainKnowledge ?? '';
-  // Cut before it is tidied: it may be as long as an answer of Fini can be.
+  // The text is cut before it is tidied, since it may be as long as an answer of Fini can be.
   const part = cut(text.slice(offset), room);
   const end = offset + part.length;
   return {

@@ -5,10 +5,10 @@ import { agentId } from './fields.ts';
 import { pageOf } from './list-page.ts';
 import { defineTool } from './tool.ts';
 
-/** How many folders are shown at once. */
+/** Maximum number of folders to show at once. */
 const MAXIMUM_FOLDERS = 200;
 
-/** The folders of articles, and those that an agent answers from. */
+/** Shows the folders of articles, or those that an agent answers from. */
 export const getKnowledgeTree = defineTool({
   name: 'get_knowledge_tree',
   title: "Show the article folders, all or one agent's",
@@ -19,13 +19,16 @@ export const getKnowledgeTree = defineTool({
   idempotent: true,
   openWorld: false,
   inputSchema: z.strictObject({
-    botId: agentId.optional().describe("An agent's ID: only the folders assigned to it."),
-    /** How many folders to pass over. */
+    botId: agentId.optional().describe('ID of an agent, for only the folders assigned to it.'),
+    /** Number of folders to skip. */
     offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    total: z.int().describe('How many folders there are.'),
-    updatedAt: z.string().optional().describe('When the snapshot was last updated (ISO 8601).'),
+    total: z.int().describe('Number of folders.'),
+    updatedAt: z
+      .string()
+      .optional()
+      .describe('Time of the last update of the snapshot (ISO 8601).'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     folders: z
       .array(

@@ -8,13 +8,13 @@ import { sourceOutput, sourceShape } from './source.ts';
 import { fittingParagraphs, MAXIMUM_SHOWN_CHARACTERS, showableParagraphs } from './source-text.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
-/** How much of the text is shown unasked, in characters. */
+/** Length of the text to show by default, in characters. */
 const DEFAULT_CHARACTERS = 4_000;
 
-/** How many sources of a batch are shown. */
+/** Maximum number of sources of a batch to show. */
 const SHOWN_SOURCES = 20;
 
-/** One source with some of its text. */
+/** Shows one source with some of its text. */
 export const getSource = defineTool({
   name: 'get_source',
   title: 'Show a source, its text and why it failed',
@@ -26,8 +26,8 @@ export const getSource = defineTool({
   openWorld: false,
   inputSchema: z
     .strictObject({
-      /** Several sources are shown without their texts. */
-      batch: batchInput.describe('Or a batch: its sources, without text if several.'),
+      /** A batch; several sources are shown without their texts. */
+      batch: batchInput.describe('A batch instead, for its sources, without text if several.'),
       id: sourceId.optional().describe('A source ID (UUID).'),
       /** The part of the text to show. */
       paragraphs: z
@@ -45,7 +45,7 @@ export const getSource = defineTool({
     })
     .superRefine(exactlyOne('id')),
   outputSchema: z.object({
-    offset: z.int().describe('The position of the first paragraph shown.'),
+    offset: z.int().describe('Position of the first paragraph shown.'),
     nextOffset: z
       .int()
       .optional()
@@ -69,7 +69,7 @@ export const getSource = defineTool({
     const budget = part === undefined ? DEFAULT_CHARACTERS : MAXIMUM_SHOWN_CHARACTERS;
     const asked = all.slice(offset, part === undefined ? undefined : offset + part.limit);
     const { paragraphs, isCut } = fittingParagraphs(asked, budget);
-    // A paragraph whose beginning the default shows is read whole from its start.
+    // If the default cuts a paragraph, the next call shows that paragraph from its start.
     const end = offset + paragraphs.length - (isCut && part === undefined ? 1 : 0);
     const nextOffset = end < all.length && paragraphs.length > 0 ? end : undefined;
     const source = sourceOutput(document);

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { isInFlight, isStuck, stateOf } from '../engine/job-states.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 
-/** Advice about an item, by the name of its hint. An answer has each advice once. */
+/** Advice about an item, by the name of its hint. An answer contains each advice once. */
 const ADVICE = {
   needs_login: 'The page needs a login, which Fini does not have: make it public, or leave it out.',
   refused:
@@ -66,11 +66,11 @@ const RETRIABLE_HINTS: ReadonlySet<HintName> = new Set<HintName>([
   'pending_too_long',
 ]);
 
-/** Hints as answers have them: each once, whatever the number of items. */
+/** The hints of an answer, without repetitions, however many items they apply to. */
 export const hintsSchema = z
   .array(z.object({ hint: z.string(), advice: z.string(), count: z.int() }))
   .optional()
-  .describe('What to do about the items that name a hint.');
+  .describe('Advice for the items that name a hint.');
 
 /** The hints that these items name, each with its advice; undefined if there are none. */
 export function hintsOf(

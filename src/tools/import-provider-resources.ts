@@ -25,7 +25,7 @@ import { waitOptions } from './wait-options.ts';
 /** Defaults of the input, which a proposed call leaves out. */
 const IMPORT_DEFAULTS = { all: false, english: true, dryRun: false };
 
-/** How an item stands before it is imported, or if it cannot be. */
+/** The state of an item before it is imported, or the reason that it cannot be. */
 const ITEM_STATUSES = [
   'new',
   'running',
@@ -55,20 +55,20 @@ export const importProviderResources = defineTool({
   inputSchema: z
     .strictObject({
       provider,
-      /** Chooses by title and path. */
+      /** Selects items by title and path. */
       search: z
         .string()
         .trim()
         .min(1)
         .optional()
         .describe('Items whose title or path contains this, ignoring case.'),
-      /** Chooses by the provider's own IDs. */
+      /** Selects items by the provider's own IDs. */
       externalIds: z
         .array(externalId)
         .min(1)
         .optional()
         .describe("Items by the provider's own IDs or their URLs."),
-      /** Chooses everything that is not in Fini yet. */
+      /** Selects everything that is not in Fini yet. */
       all: z
         .boolean()
         .default(false)
@@ -90,11 +90,11 @@ export const importProviderResources = defineTool({
       );
     }),
   outputSchema: z.object({
-    found: z.int().describe('How many items the provider has that are not in Fini yet.'),
-    selected: z.int().describe('How many items are selected, including those already in Fini.'),
+    found: z.int().describe('Number of items at the provider that are not in Fini yet.'),
+    selected: z.int().describe('Number of selected items, including those already in Fini.'),
     ingestedBefore: z
       .int()
-      .describe('How many matching sources are already ingested and need nothing.'),
+      .describe('Number of matching sources that are already ingested and need nothing.'),
     ...z.object(outcomeShape).partial().shape,
     sources: z
       .array(
@@ -102,10 +102,12 @@ export const importProviderResources = defineTool({
           ...rowShape,
           status: z.enum([...ITEM_STATUSES, ...ROW_STATUSES]),
           externalId: z.string().optional(),
-          path: z.array(z.string()).optional().describe('Titles of its parents, outermost first.'),
+          path: z.array(z.string()).optional().describe('Titles of the parents, outermost first.'),
         }),
       )
-      .describe('With dryRun the selected items as they stand now, otherwise the result for each.'),
+      .describe(
+        'With dryRun: the current state of each selected item. Otherwise: the result for each.',
+      ),
   }),
   lists: { sources: 'by status' },
   async handler(input, context) {
@@ -165,7 +167,7 @@ export const importProviderResources = defineTool({
           status: 'unregistered' as const,
           ...namedResource(resource),
         })),
-        // Without a report nothing else would name them.
+        // Without a report, nothing else would name them.
         ...(answer?.sources ?? known.map(knownSource)),
       ],
     };
@@ -191,7 +193,7 @@ function isUrl(text: string): boolean {
   return /^https?:\/\//i.test(text);
 }
 
-/** An item's names; list_provider_resources has all that register takes. */
+/** The names of an item; list_provider_resources shows everything that registering takes. */
 function namedResource(resource: ProviderResource) {
   const { externalId, title, originalUrl, path } = boundedResource(resource);
   return {
@@ -202,12 +204,12 @@ function namedResource(resource: ProviderResource) {
   };
 }
 
-/** A provider as people write its name. */
+/** The name of a provider as people write it. */
 function providerName(provider: Provider): string {
   return provider.charAt(0).toUpperCase() + provider.slice(1);
 }
 
-/** A source as it stands before it is imported. */
+/** A source in its state before the import. */
 function knownSource(document: FiniDocument) {
   const { id, title, originalUrl } = document;
   return {
@@ -257,7 +259,7 @@ function notFoundText({ notFound, searchedInPart }: ImportPlan): string {
   return `${plural(notFound.length, 'externalId')} not found at the provider or ${where}.`;
 }
 
-/** Why nothing is selected. */
+/** The reason that nothing is selected. */
 function nothingSelected(plan: ImportPlan, choice: ImportChoice): string {
   const { ingestedBefore, failedBefore, namedBefore, others } = plan;
   if (ingestedBefore > 0) {
@@ -278,7 +280,7 @@ function nothingSelected(plan: ImportPlan, choice: ImportChoice): string {
   );
 }
 
-/** The calls that may follow where nothing was queued. */
+/** The calls that may follow if nothing was queued. */
 function callsAfterImportPlan(
   plan: ImportPlan,
   choice: ImportChoice,
@@ -341,7 +343,7 @@ function callsForIngested(
   };
 }
 
-/** Calls for externalIds that were not found, since they may be titles or source IDs. */
+/** Calls for external IDs that were not found, since they may be titles or source IDs. */
 function otherNames(notFound: readonly string[], { provider, english }: ImportInput): NextCall[] {
   const title = notFound.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
   const calls: NextCall[] = [];
@@ -356,7 +358,7 @@ function otherNames(notFound: readonly string[], { provider, english }: ImportIn
   return [...calls, ...callForItems('refresh_sources', 'documentIds', documentIds, why)];
 }
 
-/** Sentences about what happened besides the report, and how to continue. */
+/** Sentences about events beside the report, and how to continue. */
 function afterImport(
   { unregistered, registered, trouble }: ImportResult,
   input: ImportInput,

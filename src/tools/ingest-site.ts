@@ -10,13 +10,13 @@ import { listOmitted, outcomeShape, ROW_STATUSES, reportAnswer, rowShape } from 
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
-/** How many globs that match nothing the message names. */
+/** Maximum number of unmatched globs that the message names. */
 const NAMED_GLOBS = 5;
-/** How many pages it shows with them, and among how many these are chosen. */
+/** Number of pages to show with them, and number of pages that they are chosen from. */
 const SAMPLES = 10;
 const SAMPLED = 1_000;
 
-/** Globs over a page's path or URL; every bad one is named. */
+/** Globs for a page's path or URL; a refusal names every bad one. */
 const globs = z
   .array(
     z.string().trim().register(textMeanings, {
@@ -30,7 +30,7 @@ const globs = z
   })
   .default([]);
 
-/** The most pages of a site, if the call does not say. */
+/** Maximum number of pages of a site by default. */
 const DEFAULT_LIMIT = 250;
 /** Defaults of the input, which a proposed call leaves out. */
 const SITE_DEFAULTS = { limit: DEFAULT_LIMIT, english: true, dryRun: false };
@@ -47,15 +47,15 @@ export const ingestSite = defineTool({
   openWorld: true,
   inputSchema: z.strictObject({
     links: startUrls,
-    /** Globs of which a page must match one. */
+    /** Globs of which a page must match at least one. */
     include: globs.describe(
       'Globs of paths to keep: "/docs/**" (/docs and everything below), "/docs/*" (one level), "*.html". No regular expressions.',
     ),
-    /** Globs of which a page may match none. */
+    /** Globs of which a page must match none. */
     exclude: globs.describe(
       'Globs of paths to leave out. Each must match a page, or nothing is queued.',
     ),
-    /** The most pages to ingest. */
+    /** Maximum number of pages to ingest. */
     limit: z
       .int()
       .min(1)
@@ -67,8 +67,8 @@ export const ingestSite = defineTool({
     dryRun,
   }),
   outputSchema: z.object({
-    found: z.int().describe('How many pages the crawl found.'),
-    selected: z.int().describe('How many of them are selected.'),
+    found: z.int().describe('Number of pages that the crawl found.'),
+    selected: z.int().describe('Number of selected pages.'),
     leftOut: z
       .object({
         notIncluded: z.int().describe('Pages that match no include glob.'),
@@ -76,7 +76,7 @@ export const ingestSite = defineTool({
         overLimit: z.int().describe('Pages beyond limit.'),
         unusable: z.int().describe('Links that Fini cannot ingest.'),
       })
-      .describe('How many are left out, and why.'),
+      .describe('Number of pages left out, by reason.'),
     unmatchedGlobs: z.array(z.string()).optional().describe('Globs that match no page.'),
     ...z.object(outcomeShape).partial().shape,
     sources: z
@@ -87,7 +87,7 @@ export const ingestSite = defineTool({
           reason: z.string().optional(),
         }),
       )
-      .describe('With dryRun the selected pages, otherwise the result for each.'),
+      .describe('With dryRun: the selected pages. Otherwise: the result for each.'),
   }),
   lists: { sources: 'by status' },
   async handler(input, context) {
@@ -141,7 +141,7 @@ export const ingestSite = defineTool({
 
 type SiteInput = Readonly<Record<string, unknown>> & { readonly dryRun: boolean };
 
-/** How many pages were found and selected, and why the others were not. */
+/** Says how many pages were found and selected, and why the others were not. */
 function sitePlanText({ urls, pages, leftOut, unusable }: SitePlan): string {
   const { notIncluded, excluded, overLimit } = leftOut;
   const reasons = [
@@ -154,7 +154,7 @@ function sitePlanText({ urls, pages, leftOut, unusable }: SitePlan): string {
   return `${plural(pages.length + unusable.length, 'page')} found, ${urls.length} selected${why}.`;
 }
 
-/** The sentence that says if anything is queued, and why not. */
+/** Says if anything is queued, and if not, why. */
 function outcomeText(plan: SitePlan, dryRun: boolean): string {
   const { urls, pages, idle } = plan;
   if (plan.isTooMuchWork) {
@@ -180,7 +180,7 @@ function detailsText(plan: SitePlan): string {
   );
 }
 
-/** The calls that may follow where nothing was queued. */
+/** The calls that may follow if nothing was queued. */
 function callsAfterSitePlan(plan: SitePlan, input: SiteInput): NextCall[] {
   const { urls, pages, idle, isTooMuchWork } = plan;
   if (isTooMuchWork || pages.length === 0) return [];
@@ -195,14 +195,14 @@ function callsAfterSitePlan(plan: SitePlan, input: SiteInput): NextCall[] {
   return [{ tool: 'ingest_site', arguments: now, why }, ...deeperCrawl(plan, input)];
 }
 
-/** The call that looks for more pages, where a crawl found as many as it was allowed. */
+/** The call that looks for more pages, if a crawl has reached its limit. */
 function deeperCrawl({ endedAt }: SitePlan, input: SiteInput): NextCall[] {
   if (endedAt === null) return [];
   const deeper = inputFor({ ...input, limit: 2 * endedAt, dryRun: true }, SITE_DEFAULTS);
   return [{ tool: 'ingest_site', arguments: deeper, why: 'Look for more pages' }];
 }
 
-/** The globs that no page matches, with pages that show how to write them. */
+/** Names the globs that no page matches, with pages that show how to write them. */
 function idleGlobs({ include, exclude }: SitePlan['idle'], pages: readonly string[]): string {
   const globs = [
     ...exclude.map((glob) => ({ glob, field: 'exclude' })),
@@ -221,7 +221,7 @@ function idleGlobs({ include, exclude }: SitePlan['idle'], pages: readonly strin
   );
 }
 
-/** A few pages, of as many sections of the site as can be shown. */
+/** A few pages, from as many sections of the site as possible. */
 function samplesOf(pages: readonly string[]): string[] {
   const sections = new Map<string, string>();
   for (const page of pages.slice(0, SAMPLED)) {

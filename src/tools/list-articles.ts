@@ -14,13 +14,13 @@ import { nothingFound, pageOf } from './list-page.ts';
 import { choiceWords } from './read-input.ts';
 import { defineTool } from './tool.ts';
 
-/** How much of a title is searched, in characters: of thousands of titles, each costs time. */
+/** Number of characters of a title to search: of thousands of titles, each costs time. */
 const SEARCHED_LENGTH = 1_000;
 
 /** Other words for a type. */
 const TYPE_WORDS = { drafts: 'draft', published: 'live' };
 
-/** Shows what is live and what waits for a review. */
+/** Lists live articles, and drafts that wait for a review. */
 export const listArticles = defineTool({
   name: 'list_articles',
   title: 'List drafts and live articles',
@@ -36,7 +36,7 @@ export const listArticles = defineTool({
       .register(choiceWords, TYPE_WORDS)
       .optional()
       .describe('Only live articles or only drafts. Default: both.'),
-    /** A part of the title, compared like that of a provider's item. */
+    /** A part of the title, compared like the title of a provider's item. */
     search: z.string().trim().optional().describe('Part of the title, ignoring case.'),
     limit: z
       .int()
@@ -44,14 +44,14 @@ export const listArticles = defineTool({
       .max(100)
       .default(50)
       .describe('Maximum number of articles, 1 to 100. Default 50.'),
-    /** How many articles to pass over. */
+    /** Number of articles to skip. */
     offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    total: z.int().describe('How many articles match.'),
+    total: z.int().describe('Number of matching articles.'),
     counts: z
       .object({ draft: z.int(), live: z.int(), published_draft: z.int() })
-      .describe('The same by status.'),
+      .describe('Number of matching articles by status.'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     articles: z
       .array(z.object(articleShape))
@@ -98,12 +98,12 @@ function titleMatcher(search: string): (listed: ListedArticle) => boolean {
   return (listed) => matches(searchedTitle(listed));
 }
 
-/** An article as searches and titles go by it; of a very long title the beginning. */
+/** The title of an article for searching; of a very long one, the beginning. */
 function searchedTitle({ article }: ListedArticle) {
   return { title: (article.title ?? '').slice(0, SEARCHED_LENGTH), path: [], originalUrl: '' };
 }
 
-/** How many articles there are of each status. */
+/** Number of articles with each status. */
 type Counts = Readonly<Record<ArticleState, number>>;
 
 function countByState(articles: readonly ListedArticle[]): Counts {

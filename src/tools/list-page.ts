@@ -5,14 +5,14 @@ import type { NextCall } from './next-calls.ts';
 /** How many titles a search that finds nothing names. */
 const NAMED_TITLES = 10;
 
-/** One page of a list that is read whole and shown in parts. */
+/** One page of a list that is read completely and shown in parts. */
 export interface ListPage<Shown> {
   readonly items: Shown[];
-  /** Leads to the next page; undefined on the last one. */
+  /** The offset of the next page; undefined on the last one. */
   readonly nextOffset: number | undefined;
-  /** Says that the offset lies behind the last item; empty if it does not. */
+  /** A sentence if the offset is beyond the last item, otherwise empty. */
   readonly pastEnd: string;
-  /** The call that shows the next page, or the first one if the offset lies behind the last item. */
+  /** Returns the call for the next page, or for the first one if the offset is beyond the last item. */
   readonly nextCalls: (tool: string, input: object, noun: string) => NextCall[];
 }
 

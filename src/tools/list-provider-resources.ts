@@ -12,7 +12,7 @@ import { defineTool } from './tool.ts';
 /** Defaults of the input, which a proposed call leaves out. */
 const LISTING_DEFAULTS = { limit: 100, offset: 0 };
 
-/** Shows what a connected provider has that Fini does not. */
+/** Lists the items of a connected provider that Fini lacks. */
 export const listProviderResources = defineTool({
   name: 'list_provider_resources',
   title: "List a provider's pages that are not in Fini yet",
@@ -26,7 +26,7 @@ export const listProviderResources = defineTool({
   openWorld: true,
   inputSchema: z.strictObject({
     provider,
-    /** Keeps the items whose title or path contains this, in any case. */
+    /** Selects the items whose title or path contains this, in any case. */
     search: z.string().trim().optional().describe('Part of the title or path, ignoring case.'),
     limit: z
       .int()
@@ -34,7 +34,7 @@ export const listProviderResources = defineTool({
       .max(500)
       .default(LISTING_DEFAULTS.limit)
       .describe('Maximum number of items, 1 to 500. Default 100.'),
-    /** How many items to pass over. */
+    /** Number of items to skip. */
     offset: z
       .int()
       .min(0)
@@ -42,11 +42,11 @@ export const listProviderResources = defineTool({
       .describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    total: z.int().describe('How many items match the search.'),
+    total: z.int().describe('Number of items that match the search.'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     resources: z
       .array(z.object(resourceShape))
-      .describe('The items, with everything that registering needs.'),
+      .describe('Items, with everything that registering them requires.'),
   }),
   lists: { resources: 'as JSON' },
   async handler({ provider, search, limit, offset }, { fini, call, canCall }) {

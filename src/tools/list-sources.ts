@@ -15,10 +15,10 @@ import { choiceWords } from './read-input.ts';
 import { sourceOutput, sourceShape } from './source.ts';
 import { defineTool } from './tool.ts';
 
-/** How long a call reads on for more matches: clients end a call after a minute. */
+/** Time for which a call reads on for more matches: clients end a call after a minute. */
 const READING_MS = 20_000;
 
-/** Fini's words, and others, for a status. */
+/** Other words for a status, including Fini's own. */
 const STATUS_WORDS = {
   pending: 'running',
   inprogress: 'running',
@@ -29,7 +29,7 @@ const STATUS_WORDS = {
   done: 'completed',
 };
 
-/** How many pages are shown whose URLs are nearly the one that was asked for. */
+/** Maximum number of pages with a similar URL to show. */
 const SIMILAR_PAGES = 5;
 
 const optionalText = z.string().trim().min(1).optional();
@@ -40,10 +40,10 @@ const totalsShape = {
   failed: z.int(),
   running: z.int().describe('Queued or in progress.'),
   never_ingested: z.int(),
-  unknown: z.int().optional().describe('With a status this server does not know.'),
+  unknown: z.int().optional().describe('Sources with a status that this server does not know.'),
 };
 
-/** Sources in Fini, or how many there are of each status. */
+/** Lists sources in Fini, or counts them by status. */
 export const listSources = defineTool({
   name: 'list_sources',
   title: 'List sources by URL, title, status and more',
@@ -65,14 +65,14 @@ export const listSources = defineTool({
       .enum(['next', 'previous'])
       .optional()
       .describe('next: older changes (usual); previous: newer changes.'),
-    /** Those that a call has queued. */
+    /** Only the sources that a call has queued. */
     batch: batchInput.describe('Only sources of this batch.'),
     status: z
       .enum(SOURCE_STATUSES)
       .register(choiceWords, STATUS_WORDS)
       .optional()
       .describe('Status of the latest job; failed includes jobs that gave no content.'),
-    /** Totals in place of the list. */
+    /** True for totals in place of the list. */
     summary: z
       .boolean()
       .default(false)
@@ -95,8 +95,8 @@ export const listSources = defineTool({
     linkedOperation: z
       .enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING'])
       .optional()
-      .describe('Only sources last used for Knowledge in this way.'),
-    /** Pages that changed since they were ingested. */
+      .describe('Only sources whose latest Knowledge operation was this.'),
+    /** Only pages that changed since they were ingested, or did not. */
     changed: z
       .boolean()
       .optional()
@@ -108,13 +108,13 @@ export const listSources = defineTool({
     totals: z
       .object(totalsShape)
       .optional()
-      .describe('With summary: how many of the sources read match.'),
+      .describe('With summary: number of matching sources among those read.'),
     hints: hintsSchema,
     sources: z.array(z.object(sourceShape)).describe('The sources, most recently changed first.'),
     similar: z
       .array(z.object(sourceShape))
       .optional()
-      .describe('If none has this originalUrl: sources whose URL ends differently.'),
+      .describe('Sources whose URL ends differently, if none has this originalUrl.'),
     kinds: z
       .array(z.object({ source: z.string(), ...totalsShape }))
       .optional()
@@ -124,7 +124,7 @@ export const listSources = defineTool({
   async handler(input, context) {
     const { cursor, direction, limit, status, summary, batch, ...filters } = input;
     const { fini, call, canCall, progress } = context;
-    // These may take several pages.
+    // Such a list may take several requests.
     if (summary || status !== undefined || batch !== undefined)
       progress.begin('Reading the list of sources');
     const ids = await idsOfBatch(batch, context);
@@ -203,12 +203,12 @@ interface MessageInput {
   readonly isFiltered: boolean;
   readonly byTitle: boolean;
   readonly hasCursor: boolean;
-  /** Towards newer ones. */
+  /** True if it reads newer sources. */
   readonly isBack: boolean;
   readonly summary: boolean;
 }
 
-/** The sources that fit, from the cursor on, and where to read on. */
+/** The sources that fit, from the cursor on, and the next cursor. */
 function pageOfSources(list: SourceList, { isBack }: MessageInput) {
   const inOrder = <Item>(items: readonly Item[]) => (isBack ? items.toReversed() : [...items]);
   const fitting = fittingPage(inOrder(list.documents).map(sourceOutput));
@@ -217,7 +217,7 @@ function pageOfSources(list: SourceList, { isBack }: MessageInput) {
   return { sources, list: { ...list, hasMore: true, nextCursor: fitting.at(-1)?.id } };
 }
 
-/** The number of sources and whether there are more, or why there are none. */
+/** Says how many sources were found and if there are more, or why there are none. */
 function foundText(
   list: SourceList,
   count: number,
@@ -257,7 +257,7 @@ function moreText(list: SourceList, isCut: boolean, asked: MessageInput): string
   return list.allMatched ? 'There are more.' : 'There may be more.';
 }
 
-/** A URL without a fragment, a query and a slash at its end; undefined if it has none of them. */
+/** A URL without fragment, query and trailing slash; undefined if it has none of them. */
 function comparablePart(url: string | undefined): string | undefined {
   const part = url?.replace(/[?#].*$/s, '').replace(/\/+$/, '');
   return part === url || part === '' ? undefined : part;
@@ -265,7 +265,7 @@ function comparablePart(url: string | undefined): string | undefined {
 
 type Totals = z.output<z.ZodObject<typeof totalsShape>>;
 
-/** Totals by status, and of which sources they are, which may not be all. */
+/** Says the totals by status, and which sources they cover, which may not be all. */
 function countedText(
   list: SourceList,
   { total, ...byStatus }: Totals,

@@ -8,13 +8,13 @@ import { queuedAfterInput } from './fields.ts';
 import { callForItems, type NextCall } from './next-calls.ts';
 import { isLost, retriable } from './reported-source.ts';
 
-/** A request that queued, as far as another call needs it to queue the same. */
+/** The settings of a request that queued, so that another call can queue in the same way. */
 export type Queueing = Omit<IngestRequest, 'documentIdsToAdd'>;
 
 /**
- * The calls that may follow a wait, those that matter most first.
+ * The calls that may follow a wait, the most important first.
  *
- * @param queueing What the call queued; null if it only waited.
+ * @param queueing The request of the call; null if it only waited.
  */
 export function nextCallsAfterWait(report: Report, queueing: Queueing | null): NextCall[] {
   const { sources, held, neverIngested, unqueued } = report;
@@ -73,14 +73,14 @@ function waitCalls({ sources, queuedAfter, batch }: Report): NextCall[] {
   const ids = [...new Set(unfinished.filter((source) => !isLost(source)).map(({ id }) => id))];
   if (ids.length === 0) return [];
   const why = `Wait for ${plural(ids.length, 'unfinished source')}`;
-  // A wait for the whole batch would wait for a lost job, too.
+  // A wait for the whole batch would also wait for a lost job.
   const isWhole = !unfinished.some(isLost);
   return batch !== null && isWhole
     ? [waitForBatchCall(batch, why)]
     : waitCall(ids, queuedAfter, why);
 }
 
-/** Ingests these again: pages by URL, as they were processed, and everything else by ID. */
+/** The calls that ingest these again: pages by URL, with their settings, and everything else by ID. */
 function retryCalls(sources: readonly ReportedSource[]): NextCall[] {
   const groups = new Map<string, { input: Record<string, boolean>; urls: string[] }>();
   const ids: string[] = [];
@@ -106,7 +106,7 @@ function retryCalls(sources: readonly ReportedSource[]): NextCall[] {
   return [...pages, ...callForItems('refresh_sources', 'documentIds', ids, why)];
 }
 
-/** Ingests again what joined a job with other settings, once that has ended. */
+/** The calls that ingest again what joined a job with other settings, once that job has ended. */
 function applyCalls(sources: readonly ReportedSource[], queueing: Queueing | null): NextCall[] {
   const ended = sources.filter(({ ignored, state }) => ignored.length > 0 && state === 'completed');
   if (queueing === null || ended.length === 0) return [];
@@ -116,7 +116,7 @@ function applyCalls(sources: readonly ReportedSource[], queueing: Queueing | nul
   return ingestCalls({ ...queueing, documentIdsToRefresh: items }, items, why);
 }
 
-/** Ingests sources of any kind that were never ingested. */
+/** The calls that ingest sources which were never ingested. */
 function firstIngestCalls(documents: readonly FiniDocument[]): NextCall[] {
   const remaining = new Set(documents.filter(({ source }) => source !== 'files'));
   const calls = INGEST_SOURCES.flatMap((source) => {
@@ -148,7 +148,7 @@ function webPageUrl({ document }: ReportedSource): string | undefined {
   return (document?.source === 'web' && document.originalUrl) || undefined;
 }
 
-/** How a call asks for this processing: the defaults are left out. */
+/** The inputs for these settings, without defaults. */
 function processingInput({ english, baser }: Processing): Record<string, boolean> {
   return { ...(!english && { english }), ...(baser && { baser }) };
 }

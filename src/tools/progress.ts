@@ -5,15 +5,15 @@ import { plural } from '../text.ts';
 
 /** The content of a progress notification. */
 export interface ProgressUpdate {
-  /** Strictly increases. */
+  /** The progress, which strictly increases. */
   readonly progress: number;
-  /** Fixed once it is known, and only reached at the end of the call. */
+  /** The total, fixed once it is known, and only reached at the end of the call. */
   readonly total?: number;
   /** A sentence for a person. */
   readonly message: string;
 }
 
-/** How far a call has come. */
+/** The progress of a call. */
 interface CallProgress {
   readonly describe: (seconds: number) => string;
   readonly done: number;
@@ -21,11 +21,11 @@ interface CallProgress {
   readonly total: number | undefined;
 }
 
-/** Some clients give up on a silent call after a few seconds; this stays below five. */
+/** Interval of the heartbeat: some clients give up on a silent call after a few seconds. */
 const HEARTBEAT_MS = 4_000;
-/** By then, even a busy client has read what it was sent. */
+/** Time in which even a busy client has read what it was sent. */
 const READ_WITHIN_MS = 50;
-/** How far a heartbeat moves the bar towards the next finished item. */
+/** Step by which a heartbeat moves the bar towards the next finished item. */
 const HEARTBEAT_STEP = 0.01;
 
 /**
@@ -80,8 +80,8 @@ export class ProgressReporter {
   }
 
   /**
-   * Resolves once the last notification has surely been read. The SDK's clients drop one that they
-   * read together with the answer (typescript-sdk issue 2580), so the answer must come apart.
+   * Resolves once the last notification has surely been read. The SDK's clients drop a notification that
+   * they read together with the answer (typescript-sdk issue 2580), so the answer must come separately.
    */
   async delivered(): Promise<void> {
     if (this.#sentAt === null) return;
@@ -101,7 +101,7 @@ export class ProgressReporter {
     const latest = this.#latest;
     if (latest === undefined) return;
     const { done, total } = latest;
-    // Nothing is left to wait for: the last step belongs to the end of the call.
+    // The last step belongs to the end of the call.
     if (total !== undefined && done >= total) return;
     const nextItem = Math.max(done, Math.floor(this.#progress)) + 1;
     const ceiling = Math.min(nextItem, total ?? nextItem);

@@ -15,24 +15,24 @@ const publication = z.object({
   status: z
     .enum(['published', 'already_published', 'not_published', 'unknown', 'would_publish'])
     .describe('unknown: Fini did not confirm it.'),
-  id: z.string().describe('The ID of the draft.'),
+  id: z.string().describe('ID of the draft.'),
   articleId: z
     .string()
     .optional()
-    .describe('The ID of the live article; for a new article it differs from that of the draft.'),
+    .describe('ID of the live article; for a new article it differs from the ID of the draft.'),
   title: z.string().optional(),
-  isNew: z.boolean().optional().describe('It becomes a new live article.'),
+  isNew: z.boolean().optional().describe('True if it becomes a new live article.'),
   visibility: z
     .string()
     .optional()
-    .describe('Of a new article: if it is inactive, and if the help center shows it.'),
-  folder: z.string().optional().describe('Titles from the top folder down, or the ID.'),
+    .describe('Visibility of a new article: inactive or not, and shown in the help center or not.'),
+  folder: z.string().optional().describe('Folder titles from the top down, or the folder ID.'),
   updates: z
     .string()
     .optional()
-    .describe('The live article that it updates; absent for a new article.'),
-  changes: z.array(z.string()).optional().describe('What the update changes in the live article.'),
-  reason: z.string().optional().describe('Why it is not published, and what to do.'),
+    .describe('ID of the live article that it updates; absent for a new article.'),
+  changes: z.array(z.string()).optional().describe('Changes to the live article.'),
+  reason: z.string().optional().describe('Reason that it is not published, with advice.'),
 });
 
 type Publication = z.output<typeof publication>;
@@ -63,7 +63,7 @@ export const publishArticles = defineTool({
     let drafts = await publishing.read(ids, call);
     const folders = await readFolders(fini, call);
     const ready = () => drafts.filter(({ obstacle }) => obstacle === null);
-    /** Each draft as it stands, and what there is to say of those that could be published. */
+    /** Shows each draft in its current state, with additions for those that could be published. */
     const showAll = (also: (draft: DraftToPublish) => Partial<Publication> = () => ({})) =>
       drafts.map((draft) => ({
         ...publicationOf(draft, folders, ids.length),
@@ -112,7 +112,7 @@ export const publishArticles = defineTool({
         articles: showAll(() => ({ status: 'not_published', reason: 'Not agreed to.' })),
       };
     }
-    // If nobody was asked, nobody has agreed to undo what others did.
+    // If no one was asked, no one has agreed to undo other people's changes.
     const isAgreed = ({ conflict }: DraftToPublish) => answer === 'agreed' || conflict === null;
     const sent = await publishing.publish(ready().filter(isAgreed), call.renewed());
     const outcomes = new Map(sent.map((one) => [one.id, one]));
@@ -128,7 +128,7 @@ export const publishArticles = defineTool({
   },
 });
 
-/** A draft as it is shown before anything is sent. */
+/** A draft as shown before anything is sent. */
 function publicationOf(
   draft: DraftToPublish,
   folders: ReadonlyMap<string, PlacedFolder>,
@@ -153,7 +153,7 @@ function publicationOf(
   };
 }
 
-/** The status of a draft before anything was sent. */
+/** The status of a draft before anything is sent. */
 function statusBefore(obstacle: DraftToPublish['obstacle']): Publication['status'] {
   switch (obstacle) {
     case null:
@@ -167,7 +167,7 @@ function statusBefore(obstacle: DraftToPublish['obstacle']): Publication['status
   }
 }
 
-/** Says whether a new article is inactive and shown in the help center, as far as its draft tells. */
+/** Says if a new article is inactive, and if the help center shows it, as far as its draft tells. */
 function visibilityOf({ draft }: DraftToPublish): string | undefined {
   const inactive = draft?.active === false ? ['inactive'] : [];
   const isPublic = draft?.public ?? null;
@@ -223,12 +223,12 @@ function conflictWarning(draft: DraftToPublish): string | undefined {
   );
 }
 
-/** Says why a draft was not sent that only a person can want to be published. */
+/** Says why a draft was not sent that only a person can decide to publish. */
 function conflictReason(draft: DraftToPublish): string {
   return `${conflictWords(draft)} Only a person can decide this: publish it in the Fini dashboard, or generate a new draft.`;
 }
 
-/** A draft after it was sent, or was to be sent. */
+/** A draft after it was sent, or left out. */
 function publicationAfter(
   { state, liveId, error }: PublishedDraft,
   { explain }: ToolContext,
@@ -250,7 +250,7 @@ function publicationAfter(
   }
 }
 
-/** The answer once everything that could be sent was sent. */
+/** The answer after everything possible was sent. */
 function answerAfterSending(articles: Publication[], drafts: readonly DraftToPublish[]) {
   const count = (status: Publication['status']) =>
     articles.filter((article) => article.status === status).length;
@@ -323,7 +323,7 @@ function publishingQuestion(
   ].join('\n');
 }
 
-/** A draft with its folder and what it changes. Everything that a page chose stands in quotes. */
+/** A draft with its folder and its changes. Everything from a page is in quotes. */
 function draftText(publication: Publication): string {
   const { id, title, folder, updates, isNew, visibility, changes = [] } = publication;
   const where = folder === undefined ? '' : ` in folder ${JSON.stringify(folder)}`;

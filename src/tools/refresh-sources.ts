@@ -8,7 +8,7 @@ export const refreshSources = defineTool({
   name: 'refresh_sources',
   title: 'Ingest sources again, by ID',
   description:
-    'Queues existing sources to be ingested again, by ID, also of mixed kinds. Returns a batch for wait_for_sources. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice.',
+    'Queues existing sources, by ID and of any kinds, to be ingested again. Returns a batch for wait_for_sources. For a single kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice.',
   kind: 'writes',
   scope: 'write',
   idempotent: false,

@@ -2,24 +2,24 @@ import { jsonText, plural, statusWords } from '../text.ts';
 import { isRecord, type Layout, urgencyOf } from './bound.ts';
 import type { NextCall } from './next-calls.ts';
 
-/** Sentences of this server. Everything else in an item may come from a web page, so it is quoted. */
+/** Fields with sentences of this server. Everything else may come from a web page, so it is quoted. */
 const OWN_SENTENCES = ['advice', 'reason', 'warning'];
-/** Lists of phrases of this server, in which words from elsewhere stand in quotes already. */
+/** Lists of this server's phrases, in which words from elsewhere are already in quotes. */
 const OWN_PHRASES = ['changes'];
-/** Values that need no quotes: IDs, numbers, times and URLs have no blank and nothing unseen. */
+/** Values that need no quotes: IDs, numbers, times and URLs have no blank and nothing invisible. */
 const PLAIN = /^[\w.~:/?#[\]@!$&'()*+,;=%›-]+$/;
-/** Longer texts stand below their item's line. */
+/** Length above which a text is placed below its item's line. */
 const LINE_LENGTH = 400;
 
-/** A hint that several items share by its name, as answers list them. */
+/** A hint that several items share, as answers list them. */
 interface Hint {
   readonly hint: string;
   readonly advice: string;
 }
 
 /**
- * Makes the text of an answer: its message, the calls that may come next, and a line an item. Many
- * clients give a model only the text or only the structured content, so each is whole.
+ * Makes the text of an answer: its message, the calls that may come next, and one line per item. Many
+ * clients pass a model only the text or only the structured content, so each is complete.
  */
 export function renderText(
   answer: Readonly<Record<string, unknown>>,
@@ -47,7 +47,7 @@ export function renderText(
     .join('\n');
 }
 
-/** The calls that may come next, as lines that can be read and made. */
+/** The calls that may come next, as lines that a model can read and copy. */
 export function nextCallLines(nextCalls: unknown): string[] {
   const calls = itemsOf(nextCalls).filter(isNextCall);
   if (calls.length === 0) return [];
@@ -107,11 +107,11 @@ function lineOf(item: unknown, layout: Layout): string {
     ...titleText,
     ...(id === undefined ? [] : [valueText(id)]),
   ];
-  // Without any name, an item goes by what was passed for it.
+  // Without a name, an item is shown by its input.
   const { input, ...unnamed } = others;
   const isUnnamed = subject === '' && input !== undefined;
   const rest = isUnnamed ? unnamed : others;
-  // The ID stands in parentheses, unless there is nothing else to call the item by.
+  // The ID goes into parentheses, unless the item has no other name.
   const known = id === undefined || more.length === 0 ? subject : `${subject} (${more.pop()})`;
   const named = isUnnamed ? valueText(input) : known;
   const state = status === undefined ? '' : statusWords(String(status));
@@ -128,7 +128,7 @@ function lineOf(item: unknown, layout: Layout): string {
   ].join('');
 }
 
-/** A field by its name, so that another call can take it. Errors and the like stand in quotes. */
+/** A field with its name, so that another call can take it. Errors and the like are in quotes. */
 function fieldText(key: string, value: unknown): string {
   if (value === true) return key;
   if (key === 'error') return jsonText(value);
@@ -142,7 +142,7 @@ function valueText(value: unknown): string {
   return jsonText(value);
 }
 
-/** Text from elsewhere, each line marked, so that none can pass for a line of this server. */
+/** Text from elsewhere, with each line marked, so that none can pass for a line of this server. */
 function quotedBlock(text: string): string {
   return text
     .split('\n')

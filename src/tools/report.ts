@@ -22,39 +22,47 @@ import { nextCallsAfterWait, type Queueing } from './next-steps.ts';
 import { currentRecord, hintOn, isLost, retriable } from './reported-source.ts';
 import type { AnswerData, ToolContext } from './tool.ts';
 
-/** The time of a wait that was cut short; see {@link endedEarlyText}. */
+/** The requested time of a wait that was cut short; see {@link endedEarlyText}. */
 export const askedSecondsOutput = z
   .number()
   .optional()
-  .describe('The time asked for, if the wait was cut because the client asked for no progress.');
+  .describe(
+    'Requested seconds, if the wait was cut short because the client asked for no progress.',
+  );
 
-/** How a source stands at the end of a wait. */
+/** The status of a source at the end of a wait. */
 export const ROW_STATUSES = ['completed', 'failed', 'unfinished', 'unqueued'] as const;
 
-/** A source in an answer. Everything but its status is left out if there is nothing to say. */
+/** A source in an answer. Empty fields are left out, except for its status. */
 export const rowShape = {
   status: z.enum(ROW_STATUSES),
-  input: z.string().optional().describe('As given, if neither ID nor URL shows it.'),
+  input: z
+    .string()
+    .optional()
+    .describe('The input as given, if neither id nor originalUrl shows it.'),
   originalUrl: z.string().optional(),
   id: z.string().optional().describe('Source ID.'),
-  source: z.string().optional().describe('Its kind, if it is no web page.'),
+  source: z.string().optional().describe('Kind of source, if not web.'),
   title: z.string().optional(),
-  error: z.string().optional().describe('Why it failed.'),
-  hint: z.string().optional().describe('What to do: see hints.'),
-  jobStatus: z.string().optional().describe('The job status in Fini, until it has ended.'),
-  joined: z.boolean().optional().describe('Its job was already running and was not queued again.'),
+  error: z.string().optional().describe('Reason for the failure.'),
+  hint: z.string().optional().describe('Name of the advice in hints.'),
+  jobStatus: z.string().optional().describe("Job status in Fini's words, until it has ended."),
+  joined: z
+    .boolean()
+    .optional()
+    .describe('True if its job was already running and was not queued again.'),
   ignored: z
     .array(z.enum(['english', 'baser']))
     .optional()
     .describe('Settings of this call that the joined job does not use.'),
   paragraphCount: z.int().optional(),
-  linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
-  jobId: z.string().optional().describe('The job, while it is unfinished.'),
+  linkedKnowledgeId: z.string().optional().describe('ID of the Knowledge article made from it.'),
+  jobId: z.string().optional().describe('Job ID, while the job is unfinished.'),
 };
 
 const row = z.object(rowShape);
 
-/** How a wait ended, beside what became of each source. */
+/** The outcome of a wait, without its sources. */
 export const outcomeShape = {
   outcome: z
     .enum(['completed', 'partial', 'failed', 'timed_out'])
@@ -71,25 +79,25 @@ export const outcomeShape = {
   elapsedSeconds: z.number(),
   askedSeconds: askedSecondsOutput,
   batch: batchOutput,
-  queuedAfter: z.string().optional().describe('For wait_for_sources with ids.'),
+  queuedAfter: z.string().optional().describe('Pass it to wait_for_sources along with ids.'),
   hints: hintsSchema,
 };
 
-/** The account of a wait, as the tools that wait return it. */
+/** The report of a wait, as the tools that wait return it. */
 export const reportShape = { ...outcomeShape, sources: z.array(row) };
 
 /** A source of a report. */
 type ReportRow = z.output<typeof row>;
 
-/** The account of a wait, as the tools that wait return it. */
+/** The report of a wait, as the tools that wait return it. */
 export type ReportAnswer = AnswerData<z.output<z.ZodObject<typeof reportShape>>> & {
   readonly nextCalls: readonly NextCall[];
 };
 
 /**
- * Turns the account of a wait into an answer.
+ * Makes an answer from the report of a wait.
  *
- * @param queueing What the call queued; null if it only waited.
+ * @param queueing The request of the call; null if it only waited.
  */
 export function reportAnswer(
   report: Report,
@@ -112,7 +120,7 @@ export function reportAnswer(
   };
 }
 
-/** The call that lists sources in the state that a report leaves out first. */
+/** The call that lists the sources that a long answer leaves out first. */
 export function listOmitted({
   batch,
   sources,
@@ -139,7 +147,7 @@ export function endedEarlyText(endedEarly: EndedEarly | null): string {
   return `Waited ${waitedSeconds} s, not ${askedSeconds}: this client asked for no progress.`;
 }
 
-/** Says that Fini did not answer the last look at jobs, and why. */
+/** Says that Fini did not answer the last status check, and why. */
 export function troubleText(trouble: FiniError | null): string {
   return trouble === null
     ? ''

@@ -19,11 +19,11 @@ export const waitForSources = defineTool({
   openWorld: false,
   inputSchema: z
     .strictObject({
-      batch: batchInput.describe('The batch of an earlier answer.'),
+      batch: batchInput.describe('Batch of an earlier answer.'),
       /** Source IDs. */
-      ids: sourceIds.optional().describe('Or source IDs (UUIDs).'),
+      ids: sourceIds.optional().describe('Source IDs (UUIDs) instead.'),
       timeoutSeconds,
-      /** ISO 8601: a result that the record shows from before this belongs to an earlier job. */
+      /** Time of queueing, ISO 8601: an older result in the record belongs to an earlier job. */
       queuedAfter: z
         .string()
         .refine(
@@ -31,7 +31,7 @@ export const waitForSources = defineTool({
           'is not a time: pass the value from nextCalls',
         )
         .optional()
-        .describe('With ids: the value from the answer. Older results do not count.'),
+        .describe('With ids: queuedAfter of the answer. Older results do not count.'),
     })
     .superRefine(exactlyOne('ids'))
     .superRefine(({ batch, queuedAfter }, context) => {

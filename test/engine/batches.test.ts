@@ -11,7 +11,7 @@ import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { eventually, Stops, startQuickSandbox } from '../harness.ts';
 
-/* Handles that calls give for what they queued, and what later calls find under them. */
+/* Handles that calls return for what they queued, and what later calls find under them. */
 
 const stops = new Stops();
 afterEach(() => stops.run());

@@ -4,10 +4,10 @@ import { type Harness, startHarness } from '../harness.ts';
 import { toolsNamed } from '../next-calls.ts';
 import { EXAMPLE_CASES, EXAMPLES, TOOL_NAMES } from './examples.ts';
 
-/** Inputs that say nothing of their default: where the name alone tells what leaving it out means. */
+/** Inputs whose description omits the default, because the name alone makes it clear. */
 const withoutDefaultInWords = ['deleteArticles'];
 
-/** What one client or another refuses, or what its model does not understand, in an input. */
+/** Keywords in an input schema that some client rejects or some model does not understand. */
 const FORBIDDEN_KEYWORDS = [
   '$ref',
   '$defs',
@@ -41,7 +41,7 @@ function toolNamed(name: string): Tool {
 
 type Schema = Record<string, unknown>;
 
-/** Every schema inside a schema, itself included. A property's name is no keyword. */
+/** Every schema inside a schema, itself included. Names of properties are not keywords. */
 function schemasIn(schema: Schema): Schema[] {
   const { properties = {}, items } = schema;
   const inner = [...Object.values(Object(properties)), ...(items === undefined ? [] : [items])];
@@ -146,7 +146,7 @@ describe.each(EXAMPLE_CASES)('%s', (name, example) => {
       for (const [key, parameter] of Object.entries(Object(schema.properties))) {
         const { description = '', default: initial } = Object(parameter);
         expect(description, key).toMatch(/\S/);
-        // Some clients drop the keyword. Of a list none is what anybody expects.
+        // Some clients drop the keyword. An empty list is the default that everyone expects.
         if (initial === undefined || Array.isArray(initial)) continue;
         if (withoutDefaultInWords.includes(key)) continue;
         expect(description, key).toMatch(new RegExp(`Default ${initial}\\.`));
@@ -163,7 +163,7 @@ describe.each(EXAMPLE_CASES)('%s', (name, example) => {
       expect(schema).not.toHaveProperty('additionalProperties');
       if (schema.type === 'array') expect(schema.items).toHaveProperty('type');
     }
-    // The inputs of next calls, and the names of lists, are those of any tool.
+    // Only two objects are open: inputs of next calls, and counts by list name, which belong to any tool.
     const open = schemasIn(Object(outputSchema)).filter(
       ({ type, properties }) => type === 'object' && properties === undefined,
     );

@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterEach(() => harness.sandbox.clearFaults());
 afterAll(() => harness.close());
 
-/** Makes the next crawl answer with this. */
+/** Makes the next crawl return this. */
 function answerWith(body: unknown): void {
   harness.sandbox.script({ method: 'POST', action: { kind: 'rewrite', rewrite: () => body } });
 }
@@ -62,7 +62,7 @@ test('a crawl that ended at its limit says that the site may have more', async (
     limit: webPages.length + 1,
   });
   expect(whole.structured.message).not.toMatch(/may have more/);
-  // Fini stops by what it found, also where some of that cannot be ingested.
+  // Fini's limit counts everything it found, including links that cannot be ingested.
   answerWith({ data: ['https://a.example/', 'mailto:a@a.example'], message: '' });
   const partly = await harness.call('deep_crawl_links', { links: [siteOrigin], limit: 2 });
   expect(partly.structured.message).toMatch(/stopped at 2 pages, so the site may have more/);

@@ -37,7 +37,7 @@ async function start(
 const deletions = (sandbox: ScriptedSandbox) =>
   sandbox.requests.filter(({ method }) => method === 'DELETE');
 
-/** How the person has agreed if this server could not ask. */
+/** The message for a deletion that the server could not ask about. */
 const UNASKED =
   "This client cannot be asked to confirm, so this relied on the server's --allow-delete and on the client's own approval of the call.";
 
@@ -201,7 +201,7 @@ test('where Fini knows none of them, nobody is asked and nothing is sent', async
   const { id } = sandbox.addDocument({});
   await call('delete_sources', { documentIds: [unknown, id] });
   expect(questions).toHaveLength(1);
-  // A 404 of something that stands before Fini says nothing of the source.
+  // A 404 from something in front of Fini says nothing about the source.
   const other = sandbox.addDocument({}).id;
   const action = { kind: 'status', status: 404, body: 'no such page' } as const;
   sandbox.script({ method: 'GET', times: 9, action });

@@ -4,17 +4,17 @@ import { nextCall, toolsNamed } from '../next-calls.ts';
 import type { FaultAction } from '../scripted-sandbox.ts';
 import { EXAMPLE_CASES } from './examples.ts';
 
-/* Each error says what happened, why, and what to do next, in bounds, and names only tools there are. */
+/* Each error says what happened, why, and what to do next, within bounds, and names only listed tools. */
 
 const ID = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
 const PAGE = 'https://help.example/a';
 const RESOURCE = { externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'text/html' };
-/** No error that concerns a single item is longer, whatever Fini says. */
+/** Maximum length of an error about a single item, whatever Fini says. */
 const LONGEST_ERROR = 1_500;
-/** A read that fails in passing is tried again for as long as the call lasts. */
+/** A short timeout, since a read that may pass is retried for as long as the call lasts. */
 const BRIEF = { FINI_WAIT_TIMEOUT_SECONDS: '4' };
 
-/** Inputs that are as they should be, for this page or for the source with this ID. */
+/** Valid inputs of each tool, for this page or for the source with this ID. */
 const right = {
   deep_crawl_links: (page) => ({ links: [page] }),
   register_provider_resources: () => ({ provider: 'notion', resources: [RESOURCE] }),
@@ -48,7 +48,7 @@ afterEach(() => {
 });
 afterAll(() => Promise.all([harness, brief, hasty, unreachable].map((one) => one.close())));
 
-/** Expects an error's text in bounds that names only tools there are, for each of these reasons. */
+/** Expects an error within bounds that matches these patterns and names only listed tools. */
 function expectError({ text, isError, nextCalls }: ToolAnswer, says: readonly RegExp[]): void {
   expect(isError, text).toBe(true);
   for (const part of says) expect(text).toMatch(part);
@@ -72,7 +72,7 @@ test.each(EXAMPLE_CASES)(
   },
 );
 
-/** How a request can end badly, and what the error says: what happened, why, what to do. */
+/** Failures of a request, and patterns for the error: what happened, why, what to do. */
 const failures: [kind: string, action: FaultAction, says: RegExp[]][] = [
   [
     '400',
@@ -135,7 +135,7 @@ const failures: [kind: string, action: FaultAction, says: RegExp[]][] = [
   ['a reset', { kind: 'reset', when: 'after' }, [/connection broke during/]],
 ];
 
-/** What to do where nobody knows whether the request was carried out. */
+/** Advice for each tool if no one knows whether the request was carried out. */
 const ways: [tool: Named, method: string, unsure: RegExp, next: string[]][] = [
   ['list_sources', 'GET', /Call again in a minute/, []],
   ['deep_crawl_links', 'POST', /safe to call again/, []],
@@ -157,12 +157,12 @@ const ways: [tool: Named, method: string, unsure: RegExp, next: string[]][] = [
 ];
 const SURE = ['400', '401', '403', '404', '429'];
 
-/** The server for a failure. What is the same for others is not closed with it. */
+/** The server for a failure. A shared server is not closed afterwards. */
 async function harnessFor(kind: string, action: FaultAction): Promise<Harness> {
-  // Fini's limit holds back all other calls too.
+  // Fini's rate limit would hold back all later calls too.
   if (kind === '429') return startHarness({}, BRIEF, ['--allow-delete', '--allow-publish']);
   const close = () => Promise.resolve();
-  // A slow machine must not be taken for a Fini that does not answer.
+  // Only a fault that hangs gets a short timeout, so that a slow machine does not look like one.
   if (action.kind === 'hang') return { ...hasty, close };
   return { ...(['500', 'a reset'].includes(kind) ? brief : harness), close };
 }
@@ -171,9 +171,9 @@ describe.each(failures)('%s: what happened, why, what next', (kind, action, says
   test.each(ways)('%s', async (tool, method, unsure, next) => {
     const { call, sandbox, close } = await harnessFor(kind, action);
     sandbox.script({ method, times: Number.POSITIVE_INFINITY, action });
-    // Each time another page: what may have been queued before would be joined.
+    // Each case uses another page, since one that may be queued already would be joined.
     const page = `https://help.example/${encodeURIComponent(kind)}/${tool}`;
-    // Of what Fini does not know nothing is refreshed or deleted.
+    // Sources that Fini doesn't know are neither refreshed nor deleted.
     const input: Record<string, unknown> = right[tool](page, sandbox.addDocument({}).id);
     const answer = await call(tool, input);
     sandbox.clearFaults();
@@ -182,7 +182,7 @@ describe.each(failures)('%s: what happened, why, what next', (kind, action, says
       expect(answer.text).not.toMatch(/may have been/);
     } else {
       expect(answer.nextCalls.map((one) => one.tool)).toEqual(next);
-      // The last one is the same call again, for when the check shows that it is needed.
+      // The last next call repeats this call, in case the check shows that it is needed.
       const last = answer.nextCalls.at(-1);
       if (last?.tool === tool) expect(last.arguments).toMatchObject(input);
     }

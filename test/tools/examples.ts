@@ -13,19 +13,19 @@ const RESOURCE = { externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'te
 /** A tool with a right and a wrong input, and facts about it. */
 export interface Example {
   readonly tool: string;
-  /** An input that works once {@link addExamples} has been called. */
+  /** An input that works once {@link addExamples} has run. */
   readonly input: Readonly<Record<string, unknown>>;
   /** An input that is not as it should be, and how the refusal names that. */
   readonly wrong: readonly [input: Readonly<Record<string, unknown>>, says: RegExp];
-  /** The scopes without which it answers with an error. */
+  /** The scopes that the tool cannot do without. */
   readonly needs: 'read' | 'write' | 'read and write';
-  /** Changes something at Fini, or costs a crawl. */
+  /** True if the tool changes something at Fini, or costs a crawl. */
   readonly writes: boolean;
-  /** Reaches a site or a provider. */
+  /** True if the tool reaches a site or a provider. */
   readonly reachesOut: boolean;
-  /** Does more when it is called again. */
+  /** True if a second call does more. */
   readonly addsUp?: boolean;
-  /** The flag without which it is not listed. */
+  /** The flag that lists the tool. */
   readonly flag?: '--allow-delete' | '--allow-publish';
   /** How many of its requests are refused before it gives up with a wrong key; one if not given. */
   readonly refusals?: number;
@@ -35,7 +35,7 @@ const READS = { needs: 'read', writes: false, reachesOut: false } as const;
 const WRITES = { needs: 'write', writes: true, reachesOut: true } as const;
 const WAITS = { ...WRITES, needs: 'read and write' } as const;
 
-/** A row for each tool. */
+/** One row for each tool. */
 export const EXAMPLES: readonly Example[] = [
   {
     tool: 'ingest_site',
@@ -120,7 +120,7 @@ export const EXAMPLES: readonly Example[] = [
     // Deleting does not depend on the look before it.
     refusals: 2,
   },
-  // Once its jobs have ended, it makes further drafts.
+  // After its jobs have ended, a second call makes further drafts.
   {
     tool: 'generate_knowledge',
     input: { documentIds: [SOURCE] },
@@ -159,13 +159,12 @@ export const EXAMPLES: readonly Example[] = [
   },
 ];
 
-/** The same as cases of a test: the name of a tool, and its example. */
+/** The examples as test cases: a tool's name and its example. */
 export const EXAMPLE_CASES = EXAMPLES.map((example) => [example.tool, example] as const);
 
-/** The names of all tools. */
 export const TOOL_NAMES = tools.map(({ name }) => name);
 
-/** Adds what the examples name. */
+/** Adds the source and the draft that the examples use. */
 export function addExamples(sandbox: Sandbox): void {
   sandbox.addDocument({ id: SOURCE });
   sandbox.addArticle({ id: DRAFT, isDraftPublished: false });

@@ -12,7 +12,7 @@ let job: JobScript | ((title: string) => JobScript | undefined) | undefined;
 let harness: Harness;
 beforeAll(async () => {
   harness = await startHarness(
-    // The largest page is not documented: this one is no larger than Fini's default.
+    // The API does not document its largest page, so this limit is no larger than Fini's default.
     { maximumLimit: 50, jobs: ({ title }) => (typeof job === 'function' ? job(title) : job) },
     { FINI_REQUEST_TIMEOUT_MS: '2500' },
   );
@@ -24,7 +24,7 @@ beforeEach(() => {
 afterEach(() => harness.sandbox.clearFaults());
 afterAll(() => harness.close());
 
-/** Counts on, so that each test has items of its own. */
+/** A counter, so that each test has its own items. */
 let items = 0;
 
 const itemsOf = (count: number, title = 'Item') =>
@@ -36,7 +36,7 @@ const itemsOf = (count: number, title = 'Item') =>
     object: 'page',
   }));
 
-/** Makes Notion list these items, as often as it is asked. */
+/** Makes Notion list these items, this many times. */
 function list(resources: unknown[], times = 1): void {
   const action = { kind: 'rewrite', rewrite: () => resources } as const;
   harness.sandbox.script({ method: 'GET', path: REGISTER, times, action });
@@ -62,19 +62,19 @@ interface Row {
   readonly input?: string;
   readonly externalId?: string;
 }
-/** An answer's structured content, as far as these look at it. */
+/** The part of an answer's structured content that these tests read. */
 interface Rows {
   readonly sources: readonly Row[];
 }
 
-/** The externalIds of the sources that a report names. */
+/** The external IDs of the sources in a report. */
 const reportedIds = ({ sources }: Rows) =>
   sources.flatMap(({ id }) => {
     const found = harness.sandbox.documents().find((document) => document.id === id);
     return found?.externalId ?? [];
   });
 
-/** Names of the items in a status, as they were passed or as the provider has them. */
+/** Names of the items with a status, as they were passed or as the provider has them. */
 const namesOf = ({ sources }: Rows, status: string) =>
   sources
     .filter((row) => row.status === status)
@@ -198,7 +198,7 @@ test('a known item is found behind more sources than a page holds', async () => 
   expect(structured.sources).toMatchObject([{ status: 'completed', id: expect.any(String) }]);
 });
 
-/** Makes Fini's answer to registering name all but the first few of the IDs. */
+/** Makes Fini's answer to registering omit the first few of the IDs. */
 function registerFewer(count: number): void {
   harness.sandbox.script({
     method: 'POST',
@@ -306,7 +306,7 @@ test.each([
     expect(ingestRequests(harness.sandbox)).toHaveLength(before);
 
     harness.sandbox.clearFaults();
-    // As Fini does, Notion's list leaves out what has been registered.
+    // Like Fini, Notion's list leaves out registered items.
     list(action.kind === 'status' ? resources : []);
     const again = await run(input);
     expect(again.structured.outcome).toBe('completed');
@@ -333,13 +333,13 @@ test.each([
     expect(namesOf(structured, 'unregistered')).toEqual([first]);
     expect(namesOf(structured, 'not_found')).toEqual('search' in input ? [] : ['none']);
 
-    // As Fini does, Notion's list leaves out what has been registered.
+    // Like Fini, Notion's list leaves out registered items.
     list(resources.slice(0, 1));
     const again = await run(input);
     expect(again.structured.outcome).toBe('completed');
     expect(reportedIds(again.structured).toSorted()).toEqual(idsOf(resources).toSorted());
     expect(reportedIds(again.structured)).toContain(third);
-    // What was never ingested cannot be ingested again.
+    // A source that was never ingested is added, not refreshed.
     const { documentIdsToAdd } = ingestRequests(harness.sandbox).at(-1) as {
       documentIdsToAdd: string[];
     };
@@ -373,7 +373,7 @@ test('a call that is cancelled while it registers continues when it is made agai
   await ended;
   list([]);
   const again = await run({ all: true });
-  // Beside those of other tests that were never ingested.
+  // The report also has other tests' sources that were never ingested.
   expect(reportedIds(again.structured)).toEqual(expect.arrayContaining(idsOf(resources)));
   expect(registerRequests()).toHaveLength(registered + 1);
 });
@@ -386,7 +386,7 @@ test('a search for a path continues where the same call before ended early', asy
   harness.sandbox.script({ method: 'POST', path: /public$/, action });
   const first = await run(input);
   expect(first.text).toContain('1 item registered.');
-  // As Fini does, Notion's list leaves out what has been registered.
+  // Like Fini, Notion's list leaves out registered items.
   list([parent]);
   const again = await run(input);
   expect(again.structured.outcome).toBe('completed');
@@ -419,7 +419,7 @@ test('what ends between the plan and the look is reported, and not ingested agai
   expect(first.structured.outcome).toBe('timed_out');
   const queued = ingestRequests(harness.sandbox).length;
   list([]);
-  // The page that shows them running comes when they have ended.
+  // The answer that shows the jobs running arrives after they have ended.
   const action = { kind: 'slow', milliseconds: 900 } as const;
   harness.sandbox.script({ method: 'GET', path: /public\?/, action });
   const second = await run({ search: 'between' });

@@ -26,7 +26,7 @@ afterAll(() => harness.close());
 const crawls = () =>
   harness.sandbox.requests.filter(({ path }) => path === '/v2/documents/public/deep-crawl/links');
 
-/** Lets the crawl find these pages, in place of what the site has. */
+/** Makes the crawl find these pages instead of the site's own. */
 function findPages(...data: string[]): void {
   harness.sandbox.script({
     path: /deep-crawl/,
@@ -43,7 +43,7 @@ function selectedIn({ structured }: ToolAnswer): string[] {
   return rows.filter(({ status }) => status === 'selected').map(({ originalUrl }) => originalUrl);
 }
 
-/** Every page that the crawl found is selected or left out for one reason. */
+/** Expects every page of the crawl to be selected, or left out for exactly one reason. */
 function expectAllAccountedFor({ structured }: ToolAnswer): void {
   const { found, selected, leftOut } = structured;
   const left: number[] = Object.values(leftOut);
@@ -567,7 +567,7 @@ test('titles and links come out in bounds, also of many pages', async () => {
   expectFitToShow(answer, 10_000);
 });
 
-// Takes the client's own handler away, so it comes last.
+// This test replaces the client's own handler, so it comes last.
 test('a client that asks for no progress is sent none', async () => {
   const methods: string[] = [];
   harness.client.fallbackNotificationHandler = async ({ method }) => {

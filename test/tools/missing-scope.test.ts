@@ -27,7 +27,7 @@ const forbidden = { kind: 'status', status: 403 } as const;
 const stops = new Stops();
 afterEach(() => stops.run());
 
-/** A client's call, as far as this is about. */
+/** Calls a tool and returns the part of the answer that these tests read. */
 async function tell(
   client: RpcClient,
   name: string,

@@ -9,7 +9,7 @@ import { expectFitToShow, HOSTILE } from './showing.ts';
 const stops = new Stops();
 afterEach(() => stops.run());
 
-/** A server that can publish, with a client that answers its questions, if it can be asked. */
+/** Starts a server that can publish, with a client that answers its questions, if it can be asked. */
 async function start(
   answer?:
     | PersonAnswer
@@ -41,7 +41,7 @@ const publications = (sandbox: ScriptedSandbox) =>
 const find = (sandbox: ScriptedSandbox, id: string) =>
   sandbox.articles().find((one) => one.id === id);
 
-/** Changes an article, as somebody does in the dashboard. */
+/** Changes an article, as someone would in the dashboard. */
 const change = (sandbox: ScriptedSandbox, id: string, fields: Partial<SandboxArticle>) =>
   sandbox.addArticle({ ...find(sandbox, id), ...fields });
 

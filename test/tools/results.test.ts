@@ -4,8 +4,8 @@ import { nextCall, nextCallsOf } from '../next-calls.ts';
 import { addExamples, EXAMPLE_CASES } from './examples.ts';
 
 /*
- * Some clients give a model only the text of a result, others only its structured content. Each is
- * read here by itself, and must tell all that the other does.
+ * Some clients pass a model only the text of a result, others only its structured content. These tests
+ * read each by itself: both must tell everything.
  */
 
 const SITE = 'https://docs.example';

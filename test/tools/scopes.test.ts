@@ -5,7 +5,7 @@ import { toolsFor } from '../../src/tools/listed-tools.ts';
 import type { ServerKind, Tool } from '../../src/tools/tool.ts';
 import { configFor, type Harness, startHarness } from '../harness.ts';
 
-/* What a tool's kind and scope decide: where it is listed, what it says, and what an error says of it. */
+/* Effects of a tool's kind and scope: where it is listed, its texts, and its errors. */
 
 let harness: Harness | undefined;
 afterEach(() => harness?.close());
