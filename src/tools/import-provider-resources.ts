@@ -3,6 +3,7 @@ import {
   type Choice,
   type ImportPlan,
   type ImportResult,
+  type NotFound,
   planImport,
   runImport,
 } from '../engine/import.ts';
@@ -18,12 +19,15 @@ import { callForItems, inputFor, type NextCall } from './next-calls.ts';
 import { ingestCalls } from './next-steps.ts';
 import { textMeanings } from './read-input.ts';
 import { listOmitted, outcomeShape, ROW_STATUSES, reportAnswer, rowShape } from './report.ts';
-import { boundedResource } from './resource.ts';
+import { boundedResource, leftOutOf, leftOutOutput, leftOutText } from './resource.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
 /** Defaults of the input, which a proposed call leaves out. */
 const DEFAULTS = { all: false, english: true, dryRun: false };
+
+/** How many of a provider's hosts a reason names. */
+const NAMED_SITES = 3;
 
 /** How an item stands before it is imported, or if it cannot be. */
 const STATUSES = [
@@ -93,6 +97,7 @@ export const importProviderResources = defineTool({
     ingestedBefore: z
       .int()
       .describe('How many matching sources are already ingested and need nothing.'),
+    leftOut: leftOutOutput,
     ...z.object(outcomeShape).partial().shape,
     sources: z
       .array(
@@ -101,6 +106,7 @@ export const importProviderResources = defineTool({
           status: z.enum([...STATUSES, ...ROW_STATUSES]),
           externalId: z.string().optional(),
           path: z.array(z.string()).optional().describe('Titles of its parents, outermost first.'),
+          reason: z.string().optional().describe('Why it was not found, where that is known.'),
         }),
       )
       .describe('With dryRun the selected items as they stand now, otherwise the result for each.'),
@@ -118,10 +124,12 @@ export const importProviderResources = defineTool({
       found: plan.listed,
       selected: toAdd.length + known.length,
       ingestedBefore: plan.ingestedBefore,
+      leftOut: leftOutOf(plan),
     };
-    const notFound = plan.notFound.map((id) => ({
+    const notFound = plan.notFound.map((one) => ({
       status: 'not_found' as const,
-      input: bounded(id, URL_LENGTH),
+      input: bounded(one.name, URL_LENGTH),
+      reason: notFoundReason(one),
     }));
     if (dryRun || summary.selected === 0) {
       const before = summary.selected === 0 ? plan.namedBefore : [];
@@ -229,24 +237,46 @@ function choiceOf({
 
 /** The message about what was found and selected. */
 function planText(plan: ImportPlan, choice: Choice): string {
-  const { listed, toAdd, known, notFound, searchedInPart, unreadable } = plan;
+  const { listed, toAdd, known, searchedInPart } = plan;
   const isNothing = toAdd.length + known.length === 0;
+  const explained = plan.notFound.filter(({ why }) => why !== 'unknown').length;
+  const unknown = plan.notFound.length - explained;
   const where = searchedInPart
     ? 'among the newest sources in Fini (the time ran out before the older ones were searched)'
     : 'in Fini';
   return paragraph(
-    isNothing && notFound.length === 0 ? nothingSelected(plan, choice) : '',
+    isNothing && plan.notFound.length === 0 ? nothingSelected(plan, choice) : '',
     `${plural(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
     known.length === 0
       ? ''
       : 'externalIds' in choice
         ? `${plural(known.length, 'selected item')} already in Fini, to be ingested again.`
         : `${plural(known.length, 'matching item')} in Fini whose ingestion has not finished: running jobs are waited for, and the rest is ingested.`,
-    notFound.length === 0
+    unknown === 0 ? '' : `${plural(unknown, 'externalId')} not found at the provider or ${where}.`,
+    explained === 0
       ? ''
-      : `${plural(notFound.length, 'externalId')} not found at the provider or ${where}.`,
-    unreadable === 0 ? '' : `${plural(unreadable, 'item')} without a usable ID or URL left out.`,
+      : `${plural(explained, 'externalId')} cannot be imported as passed: see the reason for each.`,
+    leftOutText(plan),
   );
+}
+
+/** Why a name stands for no item, and what to pass instead; undefined if nothing tells. */
+function notFoundReason(one: NotFound): string | undefined {
+  switch (one.why) {
+    case 'unknown':
+      return undefined;
+    case 'short_link':
+      return "This is a short link, which does not contain the page's ID. Open it and pass the full link, or pass the title as search.";
+    case 'other_site': {
+      const sites = one.sites.slice(0, NAMED_SITES).join(', ');
+      return `This is a link of ${one.site}, but the items of this provider are of ${sites}.`;
+    }
+    case 'container': {
+      const { kind, title, items } = one.container;
+      const name = quoted(bounded(title, TITLE_LENGTH));
+      return `This is the ${kind} ${name} with ${plural(items.length, 'item')} that Fini has not. Only items can be imported.`;
+    }
+  }
 }
 
 /** Why nothing is selected. */
@@ -306,19 +336,31 @@ function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
   ];
 }
 
-/** Calls for externalIds that were not found, since they may be titles or source IDs. */
-function otherNames(notFound: readonly string[], { provider, english }: Input): NextCall[] {
-  const title = notFound.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
+/** Calls for externalIds that were not found: they may be titles, source IDs or containers. */
+function otherNames(notFound: readonly NotFound[], { provider, english }: Input): NextCall[] {
+  const names = notFound.flatMap(({ name, why }) => (why === 'unknown' ? [name] : []));
+  const title = names.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
+  const look = { provider, ...inputFor({ english }, DEFAULTS), dryRun: true };
   const calls: NextCall[] = [];
   if (title !== undefined) {
     const search = bounded(title, TITLE_LENGTH);
-    const look = { provider, search, ...inputFor({ english }, DEFAULTS), dryRun: true };
     const why = `Look for ${quoted(search)} as a title`;
-    calls.push({ tool: 'import_provider_resources', arguments: look, why });
+    calls.push({ tool: 'import_provider_resources', arguments: { ...look, search }, why });
   }
-  const documentIds = notFound.filter(isSourceId);
+  const held = new Set(
+    notFound.flatMap((one) => (one.why === 'container' ? one.container.items : [])),
+  );
+  const showItems = callForItems(
+    'import_provider_resources',
+    'externalIds',
+    [...held],
+    'Show what importing the items inside would do',
+    look,
+  );
+  const documentIds = names.filter(isSourceId);
   const why = 'Ingest these again, if they are IDs of other sources';
-  return [...calls, ...callForItems('refresh_sources', 'documentIds', documentIds, why)];
+  const refresh = callForItems('refresh_sources', 'documentIds', documentIds, why);
+  return [...calls, ...showItems, ...refresh];
 }
 
 /** Sentences about what happened besides the report, and how to continue. */

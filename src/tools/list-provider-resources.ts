@@ -5,7 +5,13 @@ import { paragraph, plural, quoted } from '../text.ts';
 import { fittingPage } from './bound.ts';
 import { provider } from './fields.ts';
 import { inputFor, type NextCall } from './next-calls.ts';
-import { boundedResource, resourceShape } from './resource.ts';
+import {
+  boundedResource,
+  leftOutOf,
+  leftOutOutput,
+  leftOutText,
+  resourceShape,
+} from './resource.ts';
 import { defineTool } from './tool.ts';
 
 /** How many titles a search that finds nothing names. */
@@ -46,13 +52,15 @@ export const listProviderResources = defineTool({
   outputSchema: z.object({
     total: z.int().describe('How many items match the search.'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
+    leftOut: leftOutOutput,
     resources: z
       .array(z.object(resourceShape))
       .describe('The items, with everything that registering needs.'),
   }),
   lists: { resources: 'as JSON' },
   async handler({ provider, search, limit, offset }, { fini, call, canCall }) {
-    const { resources: all, unreadable } = await fini.listProviderResources(provider, call);
+    const tree = await fini.listProviderResources(provider, call);
+    const { resources: all, unreadable } = tree;
     const matching = search ? all.filter(searchMatcher(search)) : all;
     const resources = fittingPage(matching.slice(offset, offset + limit).map(boundedResource));
     const end = offset + resources.length;
@@ -71,13 +79,12 @@ export const listProviderResources = defineTool({
               : canImport
                 ? ''
                 : 'This server is read-only, so they cannot be imported through it.',
-        unreadable === 0
-          ? ''
-          : `${plural(unreadable, 'item')} without a usable ID or URL left out.`,
+        leftOutText(tree),
       ),
       nextCalls: nextCalls(given, matching.length, nextOffset, resources.length),
       total: matching.length,
       nextOffset,
+      leftOut: leftOutOf(tree),
       resources,
     };
   },
