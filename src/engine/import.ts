@@ -28,8 +28,13 @@ export type Choice =
 /** A name by which no item was found, and why, where that is known. */
 export type NotFound = { readonly name: string } & (
   | { readonly why: 'unknown' | 'short_link' }
-  /** A link of `site`, where the provider's items are of these `sites`. */
-  | { readonly why: 'other_site'; readonly site: string; readonly sites: readonly string[] }
+  /** A link of `site` with this ID, where the provider's items are of these `sites`. */
+  | {
+      readonly why: 'other_site';
+      readonly site: string;
+      readonly id: string;
+      readonly sites: readonly string[];
+    }
   | { readonly why: 'container'; readonly container: ProviderContainer }
 );
 
@@ -188,10 +193,10 @@ async function planNamed(
   const notFound = [
     ...explained,
     ...[...missing].map((name): NotFound => {
-      const site = readProviderLink(provider, name)?.site ?? '';
+      const { site, id } = readProviderLink(provider, name) ?? { site: '', id: '' };
       const isOther = site !== '' && sites.size > 0 && !sites.has(site);
       return isOther
-        ? { name, why: 'other_site', site, sites: [...sites] }
+        ? { name, why: 'other_site', site, id, sites: [...sites] }
         : { name, why: 'unknown' };
     }),
   ];

@@ -1,6 +1,6 @@
 import type { Provider } from '../fini/provider-tree.ts';
 import { parsedUrl } from '../text.ts';
-import { inputKey } from './identity.ts';
+import { bareHost, inputKey } from './identity.ts';
 
 /* What people copy from a provider: IDs in several forms, and links to items and to what holds them. */
 
@@ -33,7 +33,7 @@ export function nameKey(name: string): string {
 /** The host whose IDs a provider's URL has; empty where hosts make no difference, or it is no URL. */
 export function siteOf(provider: Provider, url: string | null): string {
   if (provider === 'notion') return '';
-  return parsedUrl(url ?? '')?.hostname.replace(/^www\./, '') ?? '';
+  return bareHost(parsedUrl(url ?? '')?.hostname ?? '');
 }
 
 /** Reads a link that was copied from a provider, whatever its query; null if it is none. */

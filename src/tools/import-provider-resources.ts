@@ -269,7 +269,7 @@ function notFoundReason(one: NotFound): string | undefined {
       return "This is a short link, which does not contain the page's ID. Open it and pass the full link, or pass the title as search.";
     case 'other_site': {
       const sites = one.sites.slice(0, NAMED_SITES).join(', ');
-      return `This is a link of ${one.site}, but the items of this provider are of ${sites}.`;
+      return `This is a link of ${one.site}, but the items of this provider are of ${sites}. If both are one site, pass the ID alone: ${quoted(bounded(one.id, TITLE_LENGTH))}.`;
     }
     case 'container': {
       const { kind, title, items } = one.container;
