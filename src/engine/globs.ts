@@ -1,6 +1,6 @@
 import { domainToUnicode } from 'node:url';
 import { Pacer } from './concurrency.ts';
-import { decoded } from './identity.ts';
+import { decoded, readable } from './identity.ts';
 
 /*
  * Globs over the pages of a site: `*` and `?` within a folder's name, `**` for any number of
@@ -172,11 +172,6 @@ function spellingsOf(url: string, isLoose: boolean): Spelling[] {
       query: [...query],
     })),
   );
-}
-
-/** A text with its letters other than those of ASCII as a person writes them, each in one way. */
-function readable(text: string): string {
-  return text.replace(/(%[89a-f][0-9a-f])+/gi, decoded).normalize('NFC');
 }
 
 function isMatching(pattern: Pattern, page: Spelling, work: Work): boolean {

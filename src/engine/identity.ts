@@ -56,7 +56,7 @@ export function looseKey(text: string): string {
  */
 export function twinKey(text: string): string {
   const { host, pathname, search, hash } = new URL(text);
-  const path = decoded(pathname).normalize('NFC').toLowerCase();
+  const path = readable(pathname).toLowerCase();
   return bareHost(host) + path.replace(/(\/index\.(html?|php))?\/*$/, '') + search + hash;
 }
 
@@ -65,7 +65,15 @@ export function bareHost(host: string): string {
   return host.replace(/^www\./, '');
 }
 
-/** A part of a URL as a person writes it. */
+/**
+ * A part of a URL with letters other than those of ASCII as a person writes them, composed. Other
+ * escapes stay, since "%2F" is no slash.
+ */
+export function readable(part: string): string {
+  return part.replace(/(%[89a-f][0-9a-f])+/gi, decoded).normalize('NFC');
+}
+
+/** A part of a URL without escapes. */
 export function decoded(part: string): string {
   try {
     return decodeURIComponent(part);

@@ -56,7 +56,7 @@ export function setAsideText(
       : `${plural(variants, 'query variant')} left out: the page without its query is kept.${advice('An include glob with a query ("/**?lang=*") keeps them.')}`,
     others === 0
       ? ''
-      : `${plural(others, 'page')} of ${hostsText(of('other_host'))}.${advice('A start URL of that host, or an include glob with it ("https://host/**"), keeps them.')}`,
+      : `${plural(others, 'page')} of ${hostsText(of('other_host'))}. A start URL of that host keeps them.${advice('So does an include glob with it ("https://host/**").')}`,
     queryAlike === 0
       ? ''
       : `${plural(queryAlike, 'page')} kept that may be one, since only the query differs.${advice('An exclude glob leaves them out by it ("/**?utm_*=*").')}`,

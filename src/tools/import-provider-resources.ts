@@ -274,7 +274,7 @@ function notFoundReason(one: NotFound): string | undefined {
     case 'container': {
       const { kind, title, items } = one.container;
       const name = quoted(bounded(title, TITLE_LENGTH));
-      return `This is the ${kind} ${name} with ${plural(items.length, 'item')} that Fini has not. Only items can be imported.`;
+      return `This is the ${kind} ${name} with ${plural(items.length, 'item')} not in Fini yet. Only items can be imported.`;
     }
   }
 }

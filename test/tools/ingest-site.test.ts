@@ -462,6 +462,12 @@ describe('what a crawl finds beside the pages of a site', () => {
     expect(documentIdsToAdd).toEqual([first]);
   });
 
+  test('an escape that means something else makes no twin', async () => {
+    const pages = [`${site}/a/b`, `${site}/a%2Fb`, `${site}/a?x=1`, `${site}/a%3Fx=1`];
+    findPages(...pages);
+    expect(selectedIn(await plan({}))).toEqual(pages);
+  });
+
   test('a glob decides which twin is kept', async () => {
     findPages('http://d.example/a', `${site}/a`, `${site}/A/`);
     const answer = await plan({ exclude: ['http://d.example/**', '/A/'] });
