@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { McpbManifestAny } from '@anthropic-ai/mcpb';
 import packageJson from './package.json' with { type: 'json' };
-import { configSchema } from './src/config.ts';
+import { configSchema, settings } from './src/config.ts';
 import { tools } from './src/tools/all-tools.ts';
 import { listedNames } from './src/tools/listed-tools.ts';
 
@@ -59,7 +59,7 @@ export const manifest = {
     api_key: {
       type: 'string',
       title: 'Fini API key',
-      description: "A workspace key from Fini's dashboard, with scope read, write or both.",
+      description: settings.apiKey.description,
       sensitive: true,
       required: true,
     },
@@ -72,7 +72,7 @@ export const manifest = {
     wait_timeout_seconds: {
       type: 'number',
       title: 'Wait timeout, in seconds',
-      description: 'How long a wait for ingestion lasts if the call does not say.',
+      description: settings.waitTimeoutSeconds.description,
       default: defaults.waitTimeoutSeconds,
       min: 1,
       max: 3600,

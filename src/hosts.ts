@@ -11,11 +11,11 @@ export function isLoopback(hostname: string): boolean {
 
 /** True if an address to listen on stands for all that the machine has, and so is nobody's name. */
 export function isWildcard(host: string): boolean {
-  return /^(0\.0\.0\.0|\[::\])$/.test(nameOf(host) ?? '');
+  return /^(0\.0\.0\.0|\[::\])$/.test(urlHostOf(host) ?? '');
 }
 
 /** An address or a name to listen on, as a request names it. */
-export function nameOf(host: string): string | null {
+export function urlHostOf(host: string): string | null {
   return hostnameOf(`http://${host.includes(':') ? `[${host}]` : host}`);
 }
 

@@ -24,7 +24,7 @@ export function createLog(
 ): Log {
   const limit = LOG_LEVELS.indexOf(level);
   const clean = (_name: string, value: unknown) =>
-    typeof value === 'string' ? shortened(maskKeys(secrets.redact(value))) : value;
+    typeof value === 'string' ? shortenedField(maskKeys(secrets.redact(value))) : value;
   return (lineLevel, message, fields = {}) => {
     if (LOG_LEVELS.indexOf(lineLevel) > limit) return;
     const time = new Date().toISOString();
@@ -33,7 +33,7 @@ export function createLog(
   };
 }
 
-function shortened(text: string): string {
+function shortenedField(text: string): string {
   if (text.length <= FIELD_LENGTH) return text;
   return `${cut(text, FIELD_LENGTH)}… (${text.length} characters)`;
 }

@@ -134,6 +134,11 @@ export function shown(text: string | null | undefined, length: number): string |
   return bounded(text ?? '', length) || undefined;
 }
 
+/** "not_published" as "not published". */
+export function statusWords(status: string): string {
+  return status.replaceAll('_', ' ');
+}
+
 /** A count with its noun: "1 page", "3 pages", "1,200 entries". */
 export function plural(count: number, noun: string, pluralNoun = `${noun}s`): string {
   return `${count.toLocaleString('en-US')} ${count === 1 ? noun : pluralNoun}`;

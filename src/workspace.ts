@@ -70,7 +70,7 @@ export class Workspaces {
   readonly #config: Config;
   readonly #own: readonly string[];
   /** By the digest of a key, since a key is forgotten with its last use. The latest used come last. */
-  readonly #kept = new Map<string, KeyState>();
+  readonly #states = new Map<string, KeyState>();
   #tidying: NodeJS.Timeout | undefined;
 
   constructor(config: Config, secrets: Secrets) {
@@ -89,9 +89,9 @@ export class Workspaces {
       };
       return { workspace, secrets, release: () => undefined };
     }
-    const digest = digestOf(apiKey);
-    const state = this.#kept.get(digest) ?? this.#newState();
-    this.#kept.set(digest, state);
+    const digest = keyDigest(apiKey);
+    const state = this.#states.get(digest) ?? this.#newState();
+    this.#states.set(digest, state);
     const workspace = state.workspace ?? this.#build(apiKey, state);
     state.workspace = workspace;
     state.users += 1;
@@ -108,8 +108,8 @@ export class Workspaces {
         if (state.users > 0) return;
         state.workspace = undefined;
         state.unusedSince = now();
-        this.#kept.delete(digest);
-        this.#kept.set(digest, state);
+        this.#states.delete(digest);
+        this.#states.set(digest, state);
         this.#tidyLater();
       },
     };
@@ -148,34 +148,34 @@ export class Workspaces {
     this.#tidying ??= setTimeout(() => {
       this.#tidying = undefined;
       this.#tidy();
-      if ([...this.#kept.values()].some(({ users }) => users === 0)) this.#tidyLater();
+      if ([...this.#states.values()].some(({ users }) => users === 0)) this.#tidyLater();
     }, LINGER_MS).unref();
   }
 
   /** Closes connections that nobody uses, and forgets the keys of which there is nothing to remember. */
   #tidy(): void {
-    const unused = [...this.#kept].filter(([, { users }]) => users === 0);
+    const unused = [...this.#states].filter(([, { users }]) => users === 0);
     // Keys of which there is nothing to remember go first: anybody can make up as many as they like.
     const [empty, remembered] = [true, false].map((isEmpty) =>
-      unused.filter(([, kept]) => kept.store.isEmpty === isEmpty),
+      unused.filter(([, state]) => state.store.isEmpty === isEmpty),
     );
     let tooMany = unused.length - REMEMBERED_KEYS;
-    for (const [digest, kept] of [...(empty ?? []), ...(remembered ?? [])]) {
-      const { connections, budget, unusedSince } = kept;
+    for (const [digest, state] of [...(empty ?? []), ...(remembered ?? [])]) {
+      const { connections, budget, unusedSince } = state;
       const isOver = tooMany > 0;
       if (!isOver && now() - unusedSince < LINGER_MS) continue;
       tooMany -= 1;
       // Nothing waits for it: how its last requests ended no longer matters.
       connections.close().catch(() => undefined);
-      const isNothing = kept.store.isEmpty && budget.isIdle;
-      if (isOver || isNothing) this.#kept.delete(digest);
+      const isNothing = state.store.isEmpty && budget.isIdle;
+      if (isOver || isNothing) this.#states.delete(digest);
     }
     this.#forgetMost();
   }
 
   /** The key with the most to remember loses its oldest entries first. */
   #forgetMost(): void {
-    const all = [...this.#kept.values()].map(({ store }) => store);
+    const all = [...this.#states.values()].map(({ store }) => store);
     let sum = all.reduce((total, { characters }) => total + characters, 0);
     while (sum > REMEMBERED_CHARACTERS) {
       const most = all.reduce((one, other) => (other.characters > one.characters ? other : one));
@@ -186,6 +186,6 @@ export class Workspaces {
   }
 }
 
-function digestOf(apiKey: string): string {
+function keyDigest(apiKey: string): string {
   return createHash('sha256').update(apiKey).digest('base64');
 }

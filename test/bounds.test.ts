@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { listing } from '../src/tools/listing.ts';
 import { environmentFor, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 import { send } from './rpc.ts';
+import { EXAMPLES } from './tools/examples.ts';
 
 /* One event loop serves everybody: whatever one client sends, another is answered meanwhile. */
 
@@ -104,15 +105,7 @@ interface Field {
 /** Every input of every tool, with what else its tool demands. */
 const fields: Field[] = listing.flatMap(({ name: tool, inputSchema }) => {
   const { properties = {}, required = [] } = inputSchema;
-  const valid: Record<string, unknown> = {
-    links: [PAGE],
-    provider: 'zendesk',
-    resources: [],
-    ids: [UUID],
-    documentIds: [UUID],
-    articleIds: [UUID],
-    id: UUID,
-  };
+  const valid = EXAMPLES.find((example) => example.tool === tool)?.input ?? {};
   return Object.entries(properties).map(([name, schema]) => {
     const { type } = z.object({ type: z.string() }).parse(schema);
     const others = required.filter((one) => one !== name).map((one) => [one, valid[one]]);

@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
 import { helpText, readCommand } from '../src/command-line.ts';
+import { settingRows } from '../src/config.ts';
 import {
   CLI,
   environmentFor,
@@ -72,19 +73,11 @@ describe.concurrent('flags that say something and end', () => {
   test('--help names every flag and every variable, and no key', async () => {
     const { code, stdout, stderr } = await run(['--help'], { FINI_API_KEY: KEY });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const name of [
-      'FINI_API_KEY',
-      'FINI_BASE_URL',
-      'FINI_POLL_INTERVAL_MS',
-      'FINI_REQUEST_TIMEOUT_MS',
-      'FINI_REQUESTS_PER_MINUTE',
-      'FINI_WAIT_TIMEOUT_SECONDS',
-      '--base-url',
-      '--check',
-      '--sandbox',
-      '--help',
-      '--version',
-    ]) {
+    const names = settingRows.flatMap(({ environment = '', flag }) => [
+      environment,
+      flag === undefined ? '' : `--${flag}`,
+    ]);
+    for (const name of [...names, '--check', '--help', '--version']) {
       expect(stdout).toContain(name);
     }
     expect(stdout).not.toContain(KEY);
@@ -211,6 +204,32 @@ const faults: [what: string, args: string[], env: Record<string, string>, says: 
     [],
     { FINI_API_KEY: 'fini_...' },
     [/FINI_API_KEY is the placeholder of the README; set your own key$/],
+  ],
+  ...['{env:FINI_API_KEY}', '$FINI_API_KEY', '%FINI_API_KEY%', '{{FINI_API_KEY}}'].map(
+    (variable): (typeof faults)[number] => [
+      `${variable} for a key`,
+      [],
+      { FINI_API_KEY: variable },
+      [/^FINI_API_KEY is an unexpanded variable; set it to the value itself, or write/],
+    ],
+  ),
+  [
+    'variables for other settings',
+    ['--http', '--public-url', '{env:URL}', '--host', '$HOST'],
+    {
+      FINI_BASE_URL: '{{FINI_BASE_URL}}',
+      FINI_MCP_AUTH_TOKEN: '$FINI_MCP_AUTH_TOKEN',
+      FINI_MCP_OAUTH_AUDIENCE: '%AUDIENCE%',
+      FINI_MCP_OAUTH_READ_SCOPE: '{env:SCOPE}',
+    },
+    [
+      /^FINI_BASE_URL is an unexpanded variable/,
+      /^--host is an unexpanded variable/,
+      /^FINI_MCP_AUTH_TOKEN is an unexpanded variable/,
+      /^--public-url is an unexpanded variable/,
+      /^FINI_MCP_OAUTH_AUDIENCE is an unexpanded variable/,
+      /^FINI_MCP_OAUTH_READ_SCOPE is an unexpanded variable/,
+    ],
   ],
   ['a key that was cut', [], { FINI_API_KEY: `${KEY}...` }, [/FINI_API_KEY is the placeholder/]],
   ['dots for a key', [], { FINI_API_KEY: '...' }, [/FINI_API_KEY is the placeholder/]],

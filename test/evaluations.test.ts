@@ -65,7 +65,7 @@ const INGEST = /\/public$/;
 function jobScripts(): SandboxOptions['jobs'] {
   const seen = new Set<string>();
   const scripts: [part: string, script: JobScript, onlyFirst: boolean][] = [
-    ['/slow', { pendingMs: 0, workingMs: 1_200 }, false],
+    ['/slow', { pendingMs: 0, workingMs: 800 }, false],
     ['/mended', { status: 'FAILED', error: 'Page requires authentication: login' }, true],
     ['/dropped', { drop: true }, true],
   ];
@@ -247,7 +247,7 @@ const usual: Row[] = [
       },
       {
         tool: 'ingest_and_wait',
-        input: repeated,
+        input: (done) => ({ ...repeated(done), timeoutSeconds: 60 }),
         shows: /1 of 1 completed/,
         has: { sources: [{ joined: true }] },
       },
@@ -376,7 +376,7 @@ const usual: Row[] = [
       { tool: 'list_sources', input: next, shows: /PENDING|IN_PROGRESS|running/ },
       {
         tool: 'wait_for_sources',
-        input: (done) => ({ ids: [listed(done)], timeoutSeconds: 3 }),
+        input: (done) => ({ ids: [listed(done)], timeoutSeconds: 60 }),
         shows: /1 of 1 completed/,
       },
     ],
@@ -456,7 +456,7 @@ const reading: Row[] = [
   {
     says: 'What failed, and can you fix it? (the server is read-only)',
     given: (sandbox) =>
-      void sandbox.addDocument({ linkedJobStatus: 'FAILED', success: false, error: 'HTTP 503' }),
+      void sandbox.addDocument({ linkedJobStatus: 'FAILED', success: false, error: 'No reason' }),
     steps: [
       { tool: 'list_sources', input: {}, shows: /Failed \(1\): / },
       {

@@ -118,6 +118,12 @@ test('a key in X-Fini-Api-Key is that client’s workspace, and keys never mix',
   for (const key of [...keys, 'fini_own_key']) expect(stderr()).not.toContain(key);
 });
 
+/** A variable as clients and shells write it, where none of them has put its value. */
+const VARIABLES = [
+  ...['{env:FINI_API_KEY}', '$FINI_API_KEY', '$env:FINI_API_KEY', '%FINI_API_KEY%'],
+  ...['{{FINI_API_KEY}}', `$\{FINI_API_KEY}`, `$\{{ secrets.FINI_API_KEY }}`],
+];
+
 test('a header that is no key is refused, and says why without repeating it', async () => {
   const { url, stderr } = await start(['--sandbox']);
   const secret = '5ecretWorkspaceKey0123456789';
@@ -126,6 +132,8 @@ test('a header that is no key is refused, and says why without repeating it', as
     [`fini_${secret}...`, 'it is the placeholder of the README; set your own key.'],
     [`Bearer fini_${secret}`, 'it has characters that no key has; set only the key'],
     ['fini_', 'it is too short to be a key.'],
+    ['', 'it is empty; if it comes from a variable, that is not set.'],
+    ...VARIABLES.map((variable) => [variable, 'it is an unexpanded variable; '] as const),
   ] as const) {
     const answer = await send(url, { headers: { 'x-fini-api-key': key }, body: initialize });
     expect(answer.status).toBe(400);
@@ -195,6 +203,11 @@ test('with a token, only who brings it gets in', async () => {
   const { call } = await connect(url, { authorization: `Bearer ${TOKEN}` });
   expect((await call('list_sources')).isError).toBe(false);
   expect(stderr()).not.toContain(TOKEN);
+  for (const variable of VARIABLES.filter((text) => !text.includes(' '))) {
+    const headers = { authorization: `Bearer ${variable}` };
+    const { text } = await send(url, { headers, body: initialize });
+    expect(JSON.parse(text).error.message).toMatch(/^The token is an unexpanded variable: every/);
+  }
 });
 
 test('unknown paths are a 404, /healthz is well, and other methods are a 405', async () => {
@@ -206,6 +219,21 @@ test('unknown paths are a 404, /healthz is well, and other methods are a 405', a
     const { status, headers } = await send(url, { method });
     expect([status, headers.allow]).toEqual([405, 'POST']);
   }
+});
+
+test('the path of the public URL is the endpoint too, without a sign-in as well', async () => {
+  const flags = ['--sandbox', '--public-url', 'https://tools.example/fini/mcp'];
+  const { url } = await start(flags, { FINI_MCP_AUTH_TOKEN: TOKEN });
+  const headers = { host: 'tools.example', authorization: `Bearer ${TOKEN}` };
+  const ask = (path: string) => send(url, { path, headers, body: initialize });
+  for (const path of ['/fini/mcp', '/fini/mcp/', '/mcp'])
+    expect((await ask(path)).status).toBe(200);
+  const { status, text } = await ask('/fini');
+  expect([status, text]).toEqual([
+    404,
+    expect.stringContaining('only /mcp here, and /fini/mcp, /'),
+  ]);
+  expect((await send(url, { path: '/fini/mcp', body: initialize })).status).toBe(401);
 });
 
 test('names and origins that were allowed come in', async () => {

@@ -35,6 +35,7 @@ const importing = (pattern: RegExp) =>
  */
 const rooms = [
   /^cli\.ts$/,
+  /^start\.ts$/,
   /^main\.ts$/,
   /^check\.ts$/,
   /^mcp\//,
@@ -46,7 +47,7 @@ const rooms = [
   /^command-line\.ts$/,
   /^config\.ts$/,
   /^log\.ts$/,
-  /^(text|secrets|hosts|compile-cache|clock)\.ts$/,
+  /^(text|secrets|hosts|proxies|compile-cache|clock|node-version)\.ts$/,
 ];
 /** The sandbox is a house of its own, which only the start of the process knows. */
 const SANDBOX = /^sandbox\//;
@@ -109,7 +110,7 @@ test('only files that speak MCP import its SDK, and no tool does', () => {
 
 /* What a room may use is less than what lies behind it. */
 test.each<[folder: string, allowed: RegExp]>([
-  ['fini/', /^(fini\/|(clock|text|secrets)\.ts)/],
+  ['fini/', /^(fini\/|(clock|proxies|text|secrets)\.ts)/],
   ['store/', /^(store\/|clock\.ts)/],
   ['engine/', /^(engine\/|store\/|fini\/|(clock|text)\.ts)/],
   ['workspace.ts', /^(engine\/|store\/|fini\/|(clock|config|secrets)\.ts)/],

@@ -862,7 +862,7 @@ describe('a refusal says what would be right', () => {
     ['fini:list_sources', /did you mean list_sources\?/],
     ['list_source', /did you mean list_sources\?/],
     ['ingest', /did you mean ingest_site or ingest_and_wait or ingest_sources\?/],
-    ['wombat', /There is no tool "wombat"\. There are ingest_site, .*get_knowledge_tree\.$/],
+    ['wombat', /There is no tool "wombat"\. There are ingest_site, .*get_source, .*\w\.$/],
     ['delete_sources', /is off: .*started without --allow-delete.*started with --allow-delete\./],
     ['publish_articles', /started without --allow-publish.*started with --allow-publish\./],
     ['deleteSources', /There is no tool "deleteSources"\. delete_sources is off/],

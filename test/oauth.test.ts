@@ -226,6 +226,7 @@ describe('a token', () => {
       ['opaque', () => '0123456789abcdef', 401, 'invalid_token', /not a signed JWT/],
       ['dots', () => '...', 401, 'invalid_token', /not a signed JWT/],
       ['two words', () => 'a b', 401, 'invalid_token', /malformed/],
+      ['a variable', () => '{env:TOKEN}', 401, 'invalid_token', /an unexpanded variable/],
       ['nothing', () => '', 401, 'invalid_token', /malformed/],
       ['huge', () => 'x'.repeat(15_000), 401, 'invalid_token', /not a signed JWT/],
     ];
@@ -325,9 +326,12 @@ describe('without a token that will do', () => {
     expect((await send(url, { method: 'HEAD', path })).status).toBe(200);
     expect((await send(url, { method: 'POST', path, body: {} })).status).toBe(405);
     const token = await issuer.token(resource ?? url);
-    const host = new URL(resource ?? url).host;
+    const { host, pathname } = new URL(resource ?? url);
     const given = { body: initialize, headers: { ...bearer(token), host } };
-    expect(await send(url, given)).toMatchObject({ status: 200 });
+    // At the path that clients know, too, for a proxy that does not cut it.
+    for (const at of ['/mcp', pathname, `${pathname}/`]) {
+      expect(await send(url, { ...given, path: at })).toMatchObject({ status: 200 });
+    }
   });
 
   test('a sign-in of the server itself is looked for in vain, and the answer says where it is', async () => {
@@ -409,6 +413,16 @@ describe('the settings', () => {
       /^FINI_MCP_OAUTH_READ_SCOPE must be one scope/,
     ],
     [
+      ['--http'],
+      { ...ISSUER, FINI_MCP_OAUTH_AUDIENCE: ' , ' },
+      /^FINI_MCP_OAUTH_AUDIENCE names no/,
+    ],
+    [
+      ['--http'],
+      { ...ISSUER, FINI_MCP_OAUTH_SCOPE_PREFIX: 'api://"app"/' },
+      /^FINI_MCP_OAUTH_SCOPE_PREFIX must be the beginning of a scope/,
+    ],
+    [
       ['--http', '--host', '0.0.0.0'],
       {},
       /so FINI_MCP_AUTH_TOKEN must be set \(or FINI_MCP_OAUTH_ISSUER\)/,
@@ -433,6 +447,40 @@ describe('the settings', () => {
     expect(await statusOf('api://fini', 'docs.read')).toBe(200);
     expect(await statusOf('api://fini', 'fini:read')).toBe(403);
     expect(await statusOf(url, 'docs.read')).toBe(401);
+  });
+
+  test('a token can be for one of several audiences', async () => {
+    const audiences = ['api://fini', '0c9d8e7f-6a51', 'https://b.example/mcp'];
+    const { issuer, url } = await start({ FINI_MCP_OAUTH_AUDIENCE: `${audiences.join(', ')},` });
+    const statusOf = async (aud: string | string[]) => {
+      const headers = bearer(await issuer.token('', { claims: { aud } }));
+      return (await send(url, { body: initialize, headers })).status;
+    };
+    for (const audience of audiences) {
+      expect(await statusOf(audience)).toBe(200);
+      expect(await statusOf(['another', audience])).toBe(200);
+    }
+    for (const audience of ['another', ['another', url], [], audiences.join(', '), '']) {
+      expect(await statusOf(audience)).toBe(401);
+    }
+  });
+
+  test('clients can be told to ask for scopes by a longer name than a token has', async () => {
+    const { issuer, url } = await start({ FINI_MCP_OAUTH_SCOPE_PREFIX: 'api://app/' });
+    const { text } = await send(url, { method: 'GET', path: PRM });
+    const asked = ['api://app/fini:read', 'api://app/fini:write'];
+    expect(JSON.parse(text).scopes_supported).toEqual(asked);
+    const answerTo = async (scp: string) => {
+      const claims = { scope: undefined, scp };
+      const headers = bearer(await issuer.token(url, { claims }));
+      return send(url, { body: toolCall('refresh_sources', { documentIds: ['a'] }), headers });
+    };
+    for (const scp of ['openid', 'fini:read']) {
+      const answer = await answerTo(scp);
+      expect(answer.status).toBe(403);
+      expect(challengeOf(answer)).toMatchObject({ scope: asked.join(' ') });
+    }
+    expect((await answerTo('fini:read fini:write')).status).toBe(200);
   });
 });
 
@@ -806,6 +854,42 @@ describe('the keys of the issuer', () => {
     await expect(keys.find(FIRST)).rejects.toThrow(KeysUnavailable);
     expect(lines.join()).toMatch(/jwks_uri is no https URL/);
     expect(issuer.requests).not.toContain('/jwks');
+  });
+
+  test.each<[what: string, members: Record<string, unknown>]>([
+    ['null', { use: null, alg: null, key_ops: null, ext: null, x5c: null }],
+    ['empty', { use: '', alg: '', key_ops: [], x5c: [], x5t: '' }],
+  ])('count members that are %s as left out', async (_what, members) => {
+    const { issuer, url, token } = await start();
+    issuer.answers.set('/jwks', { keys: [{ ...issuer.keys[0]?.publicJwk, ...members }] });
+    const headers = bearer(await token());
+    expect(await send(url, { body: initialize, headers })).toMatchObject({ status: 200 });
+  });
+
+  test('are read after a byte order mark, as their address is', async () => {
+    const { issuer, url, token } = await start();
+    const { url: itself, answers, keys } = issuer;
+    const metadata = { issuer: itself, jwks_uri: `${itself}/jwks` };
+    answers.set('/.well-known/openid-configuration', `\uFEFF${JSON.stringify(metadata)}`);
+    const set = { keys: keys.map(({ publicJwk }) => publicJwk) };
+    answers.set('/jwks', `\uFEFF${JSON.stringify(set)}`);
+    const headers = bearer(await token());
+    expect(await send(url, { body: initialize, headers })).toMatchObject({ status: 200 });
+  });
+
+  test('are not asked for through a proxy that is none, and the log says so', async () => {
+    const issuer = await startIssuer(stops);
+    const lines: string[] = [];
+    const log = createLog('info', new Secrets(), (line) => lines.push(line));
+    // The address of the keys is only known once the issuer has been asked.
+    issuer.answers.set('/.well-known/openid-configuration', {
+      ...{ issuer: issuer.url, jwks_uri: 'https://keys.example/jwks' },
+    });
+    const proxy = { httpsProxy: 'socks5h://me:secret-word@127.0.0.1:1' };
+    const keys = new IssuerKeys({ issuer: issuer.url, proxy, log });
+    await expect(keys.find(FIRST)).rejects.toThrow(KeysUnavailable);
+    expect(lines.join()).toContain('HTTPS_PROXY is not the URL of an HTTP proxy');
+    expect(lines.join()).not.toContain('secret-word');
   });
 
   test('that this Node.js cannot use keep no token from the one that signed it', async () => {

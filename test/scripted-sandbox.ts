@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import {
-  type Answer,
+  type ApiAnswer,
   errorAnswer,
   jsonHeaders,
   sendAnswer,
@@ -176,7 +176,7 @@ function act(action: FaultAction, { request, response, carryOut }: Interception)
   }
 }
 
-function drip(response: ServerResponse, { status, body }: Answer, everyMs: number): void {
+function drip(response: ServerResponse, { status, body }: ApiAnswer, everyMs: number): void {
   const text = Buffer.from(JSON.stringify(body));
   let sent = 0;
   response.writeHead(status, jsonHeaders(text));
@@ -212,7 +212,7 @@ function endlessPage(
   path: string,
   pages: 'made-up' | 'repeated',
   carryOut: Interception['carryOut'],
-): Answer {
+): ApiAnswer {
   const url = new URL(path, 'http://sandbox');
   if (pages === 'made-up' && url.searchParams.has('cursor')) {
     const documents = Array.from({ length: 10 }, (_, index) =>

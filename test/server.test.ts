@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { readable } from '../src/mcp/protocol-error.ts';
 import { Stops, startHarness } from './harness.ts';
 
 const stops = new Stops();
@@ -64,4 +65,11 @@ test('a key that the API echoes never leaves the server', async () => {
   expect(everything).not.toMatch(/fini_secret/);
   expect(everything).toContain('[secret]');
   for (const { authorization } of sandbox.requests) expect(authorization).toBe(`Bearer ${KEY}`);
+});
+
+test('an error whose text only looks like the issues of a validator goes out as it is', () => {
+  for (const message of ['[{ "a": ] }]', '[{"path": 1}]', 'Invalid x request: [{]']) {
+    const error = { jsonrpc: '2.0', id: 1, error: { code: -32603, message } } as const;
+    expect(readable(error)).toEqual(error);
+  }
 });

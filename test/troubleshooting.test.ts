@@ -7,6 +7,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readCommand } from '../src/command-line.ts';
+import { nodeFault } from '../src/node-version.ts';
 import type { SandboxDocument } from '../src/sandbox/sandbox-server.ts';
 import { CLI, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 import { startIssuer } from './issuer.ts';
@@ -176,10 +177,13 @@ const status = (code: number): Fault => ({
 /** By the first text that an entry quotes: triggers it, and gives what was said. */
 const causes: Record<string, () => Promise<string>> = {
   // The server does not start
+  'fini-mcp needs Node.js': () => Promise.resolve(nodeFault('18.20.8') ?? ''),
   'is not a flag of fini-mcp; see --help': () => faultsOf(['--api-key=x']),
   'FINI_API_KEY has characters that no key has': () =>
     faultsOf([], { FINI_API_KEY: `Bearer ${KEY}` }),
   'FINI_API_KEY is the placeholder of the README': () => faultsOf([], { FINI_API_KEY: 'fini_...' }),
+  'is an unexpanded variable': () => faultsOf([], { FINI_API_KEY: '{env:FINI_API_KEY}' }),
+  'is not the URL of an HTTP proxy': () => faultsOf([], { HTTPS_PROXY: 'socks5h://127.0.0.1' }),
   'is not a URL; write it as https://host': () => faultsOf(['--base-url', 'usefini.com']),
   'must be https (http only on loopback)': () =>
     faultsOf([], { FINI_BASE_URL: 'http://fini.example.com' }),
@@ -326,10 +330,24 @@ const causes: Record<string, () => Promise<string>> = {
   'Fini does not extract this content type': () =>
     ofSource({ linkedJobStatus: 'FAILED', error: 'Unsupported content type: video/mp4' }),
   'The page gave no usable content': () => ofSource({ linkedJobStatus: 'COMPLETED' }),
-  'may have expired or lost its permission': () =>
+  'The site refuses to show this page to Fini': () =>
+    ofSource({ linkedJobStatus: 'FAILED', error: 'HTTP 403' }),
+  'The page took too long to load': () =>
+    ofSource({ linkedJobStatus: 'FAILED', error: 'Timeout while loading the page' }),
+  'The site answered with an error': () =>
+    ofSource({ linkedJobStatus: 'FAILED', error: 'HTTP 500' }),
+  'The site could not be reached': () =>
+    ofSource({ linkedJobStatus: 'FAILED', error: 'Host not found' }),
+  'The provider has no such item any more': () =>
     ofSource({ linkedJobStatus: 'FAILED', source: 'notion', error: 'object_not_found' }),
+  'The provider did not answer as it should': () =>
+    ofSource({ linkedJobStatus: 'FAILED', source: 'notion', error: 'HTTP 503' }),
+  'Check that the item opens at the provider': () =>
+    ofSource({ linkedJobStatus: 'FAILED', source: 'notion', error: 'No reason' }),
+  'may have expired or lost its permission': () =>
+    ofSource({ linkedJobStatus: 'FAILED', source: 'notion', error: 'The connection has expired' }),
   'Check that the page opens without a login, is not forbidden by robots.txt and is HTML': () =>
-    ofSource({ linkedJobStatus: 'FAILED', error: 'Failed to fetch page: HTTP 500' }),
+    ofSource({ linkedJobStatus: 'FAILED', error: 'Failed to fetch page' }),
   'Fini reports a status that this server does not know': () =>
     ofSource({ linkedJobStatus: 'PAUSED', success: null }),
 

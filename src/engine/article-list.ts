@@ -42,7 +42,7 @@ const ORDER: readonly ArticleState[] = ['draft', 'live', 'published_draft'];
  *
  * @throws {FiniError}
  */
-export async function listArticles(
+export async function readArticles(
   fini: FiniClient,
   wanted: ArticleType | undefined,
   call: Deadline,
@@ -70,6 +70,6 @@ export async function listArticles(
 }
 
 /** A value of an open type as text: as it is where it is text, else as JSON. */
-export function fieldText(value: unknown): string {
+export function articleFieldText(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }

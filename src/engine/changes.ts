@@ -3,7 +3,7 @@ import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { forEachAtOnce } from './concurrency.ts';
-import { pagesOf } from './list.ts';
+import { sourcePages } from './list.ts';
 import { type ActiveWatch, Poller, pendingOf } from './poller.ts';
 
 /** Up to this many sources are read one by one; more are watched through pages of the list. */
@@ -93,7 +93,7 @@ export class Changes extends Poller<FiniDocument> {
     let oldest: number | null = null;
     let isWhole = false;
     let pages = 0;
-    for await (const page of pagesOf(this.#fini, deadline)) {
+    for await (const page of sourcePages(this.#fini, deadline)) {
       pages += 1;
       newest ??= page.newestChange;
       oldest = page.oldestChange ?? oldest;

@@ -19,10 +19,10 @@ export interface ReportedDraft {
   /** A call before queued the job, and this one waits for it. */
   readonly joined: boolean;
   /**
-   * `left`: surely not queued; `held`: may have been queued by a request without an answer; `queued`;
+   * `not_queued`, for sure; `held`: may have been queued by a request without an answer; `queued`;
    * `unknown`: Fini does not know its job any more.
    */
-  readonly state: 'left' | 'held' | 'queued' | 'unknown';
+  readonly state: 'not_queued' | 'held' | 'queued' | 'unknown';
   readonly outcome: DraftState;
 }
 
@@ -60,7 +60,7 @@ export function accountForDrafts(
     const known = wait.known.get(id);
     const tracked = wait.tracked.get(known?.id ?? '');
     const isQueued = known !== undefined || jobless.has(id);
-    const unqueued = wait.doubtful.has(id) ? 'held' : 'left';
+    const unqueued = wait.doubtful.has(id) ? 'held' : 'not_queued';
     const state = isQueued ? (tracked?.gone ? 'unknown' : 'queued') : unqueued;
     const job = tracked?.record ?? null;
     return {

@@ -64,7 +64,7 @@ const DRAFT_JOBS: JobKind<KnowledgeJob> = {
   // A job of its own for each request: there is none before it.
   isNews: () => true,
   isOlder: () => false,
-  inShort: (job) => job,
+  compact: (job) => job,
 };
 
 /** Asks after the jobs of generation that calls of one workspace wait for. */
@@ -101,8 +101,8 @@ class DraftJobs extends Poller<KnowledgeJob> {
       jobs = await this.#fini.knowledgeJobs(ids, deadline);
     } catch (error) {
       if (!isAboutAnId(error)) throw error;
-      const [only = '', ...others] = ids;
-      if (others.length === 0) return this.deliverGone(watches, only);
+      const [first = '', ...others] = ids;
+      if (others.length === 0) return this.deliverGone(watches, first);
       const half = Math.ceil(ids.length / 2);
       await this.#ask(ids.slice(0, half), watches, deadline);
       return this.#ask(ids.slice(half), watches, deadline);
@@ -202,14 +202,14 @@ export class Generation {
     const { wait } = call;
     const { drafts } = this.#memory;
     const heldMs = new Map<string, number>();
-    for (const [id, { ids, idOf, forgottenAt }] of await drafts.of(wait.inputs)) {
+    for (const [id, { ids, idOf, forgottenAt }] of await drafts.requestsFor(wait.inputs)) {
       const jobId = idOf[inputKey(id)];
       if (ids === null) heldMs.set(id, forgottenAt - Date.now());
       else if (jobId !== undefined) {
         wait.add(id, { id: jobId, joined: true, processing: null }, null);
       }
     }
-    wait.hold(heldMs);
+    wait.markHeld(heldMs);
     const rest = wait.inputs.filter((id) => !wait.known.has(id) && !heldMs.has(id));
     if (rest.length > 0) await this.#send(request, rest, call);
     await this.#keepBatch(call);
@@ -235,7 +235,7 @@ export class Generation {
     await this.#check(rest, call, deadline);
     wait.progress('queueing');
     // Until it is known what became of the request, nobody can say.
-    wait.doubt(rest);
+    wait.markDoubtful(rest);
     const baseline = { newestChange: 0, records: new Map() };
     try {
       const { jobs } = await this.#memory.drafts.send(
@@ -250,9 +250,9 @@ export class Generation {
       for (const { documentId, backgroundJobId } of jobs) {
         if (documentId !== null && backgroundJobId === null) jobless.add(documentId);
       }
-      wait.settleDoubt(rest);
+      wait.markCertain(rest);
     } catch (error) {
-      if (!mayBeCarriedOut(error)) wait.settleDoubt(rest);
+      if (!mayBeCarriedOut(error)) wait.markCertain(rest);
       throw error;
     }
   }

@@ -178,8 +178,8 @@ function isMatching(pattern: Pattern, page: Spelling, work: Work): boolean {
   const end = page.endsInSlash && !pattern.isAnyEnd ? [NO_NAME] : [];
   const folders = [...(pattern.isWhole ? page.host : []), ...page.path, ...end];
   return (
-    matches(FOLDERS, pattern.folders, folders, work) &&
-    (pattern.query === null || matches(CHARACTERS, pattern.query, page.query, work))
+    matches(FOLDER_RULES, pattern.folders, folders, work) &&
+    (pattern.query === null || matches(CHARACTER_RULES, pattern.query, page.query, work))
   );
 }
 
@@ -189,19 +189,19 @@ interface Work {
 }
 
 /** Tells which parts of a pattern stand for any number of items, and which for one. */
-interface Level<Part, Item> {
+interface PatternRules<Part, Item> {
   readonly isAnyNumber: (part: Part) => boolean;
   readonly isOne: (part: Part, item: Item, work: Work) => boolean;
 }
 
-const CHARACTERS: Level<string, string> = {
+const CHARACTER_RULES: PatternRules<string, string> = {
   isAnyNumber: (part) => part === '*',
   isOne: (part, character) => part === character || part === '?',
 };
 
-const FOLDERS: Level<Name, Name> = {
+const FOLDER_RULES: PatternRules<Name, Name> = {
   isAnyNumber: (part) => part === ANY_FOLDERS,
-  isOne: (part, name, work) => matches(CHARACTERS, part, name, work),
+  isOne: (part, name, work) => matches(CHARACTER_RULES, part, name, work),
 };
 
 /**
@@ -210,7 +210,7 @@ const FOLDERS: Level<Name, Name> = {
  * many as the product of both lengths.
  */
 function matches<Part, Item>(
-  { isAnyNumber, isOne }: Level<Part, Item>,
+  { isAnyNumber, isOne }: PatternRules<Part, Item>,
   pattern: readonly Part[],
   items: readonly Item[],
   work: Work,

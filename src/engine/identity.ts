@@ -87,7 +87,7 @@ export function decoded(part: string): string {
  * The names of a source: its ID, or the URL of a web page. A provider's item has a URL too,
  * but is another source than the page; a young record may not say yet of what kind it is.
  */
-export function namesOf({
+export function namesOfSource({
   id,
   source,
   originalUrl,
@@ -100,7 +100,7 @@ export function matchRecords(
   inputs: readonly string[],
   records: Iterable<FiniDocument>,
 ): Map<string, FiniDocument> {
-  return matchByKeys(inputs, [...records], [inputKey], namesOf);
+  return matchByKeys(inputs, [...records], [inputKey], namesOfSource);
 }
 
 type Key = (text: string) => string;

@@ -13,13 +13,13 @@ import { bounded, PATH_SEPARATOR, searchKey, TITLE_LENGTH } from '../text.ts';
 import { forEachAtOnce } from './concurrency.ts';
 import { type Ingestion, IngestionError } from './ingest.ts';
 import { isInFlight, stateOf } from './job-states.ts';
-import { pagesOf } from './list.ts';
+import { sourcePages } from './list.ts';
 import { nameKey, readProviderLink, siteOf } from './provider-links.ts';
 import type { Report } from './source-report.ts';
 import type { WaitOptions } from './wait.ts';
 
 /** The provider's items that are wanted: all that Fini has not, those that match, or just these. */
-export type Choice =
+export type ImportChoice =
   | { readonly all: true }
   | { readonly search: string }
   /** The provider's own IDs, or the items' URLs; also of items that Fini has. */
@@ -85,15 +85,15 @@ const OTHER_TITLES = 10;
 /** How many sources that have been ingested are named. */
 const NAMED_BEFORE = 10;
 /** An item, as far as a search looks at it. */
-type Searched = Pick<ProviderResource, 'title' | 'path' | 'originalUrl'>;
+type SearchableItem = Pick<ProviderResource, 'title' | 'path' | 'originalUrl'>;
 
 /** The title under which an item is shown: its URL where it has none that anybody could see. */
-export function shownTitle({ title, originalUrl }: Omit<Searched, 'path'>): string {
+export function shownTitle({ title, originalUrl }: Omit<SearchableItem, 'path'>): string {
   return bounded(title, TITLE_LENGTH) || bounded(originalUrl, TITLE_LENGTH) || 'untitled';
 }
 
 /** An item's title with those of what it is nested in before it, outermost first. */
-export function shownPath(item: Searched): string {
+export function shownPath(item: SearchableItem): string {
   const parents = item.path.map((title) => bounded(title, TITLE_LENGTH));
   return [...parents, shownTitle(item)].join(PATH_SEPARATOR);
 }
@@ -102,7 +102,7 @@ export function shownPath(item: Searched): string {
  * Makes a check whether an item's title, or the path to it as it is shown, contains a text. A text
  * in which there is nothing to see is contained in none.
  */
-export function searchMatcher(search: string): (item: Searched) => boolean {
+export function searchMatcher(search: string): (item: SearchableItem) => boolean {
   const wanted = searchKey(search);
   // A long title is shown cut, and can be searched for either way.
   return (item) =>
@@ -129,7 +129,7 @@ function sourceMatcher(search: string): (source: FiniDocument) => boolean {
 export async function planImport(
   fini: FiniClient,
   provider: Provider,
-  choice: Choice,
+  choice: ImportChoice,
   call: Deadline,
 ): Promise<ImportPlan> {
   const tree = await fini.listProviderResources(provider, call);
@@ -146,7 +146,7 @@ export async function planImport(
   return { ...all, ...plan, translations: [...translations.filter(matches), ...others] };
 }
 
-type Plan = Omit<ImportPlan, 'listed' | 'unreadable' | 'translations'>;
+type PlannedItems = Omit<ImportPlan, 'listed' | 'unreadable' | 'translations'>;
 
 /** By ID: new items are added, and what Fini has is searched for to the end of its list. */
 async function planNamed(
@@ -155,7 +155,7 @@ async function planNamed(
   sources: AsyncIterable<readonly FiniDocument[]>,
   externalIds: readonly string[],
   call: Deadline,
-): Promise<Plan> {
+): Promise<PlannedItems> {
   // One item may be wanted by several names.
   const wanted = new Map<string, string[]>();
   for (const id of externalIds) {
@@ -166,7 +166,7 @@ async function planNamed(
     }
   }
   const missing = new Set(externalIds);
-  const isWanted = (item: Named & { id?: string }) => {
+  const isWanted = (item: NamedItem & { id?: string }) => {
     const ids = keysOfItem(provider, item).flatMap((key) => wanted.get(key) ?? []);
     return ids.map((id) => missing.delete(id)).includes(true);
   };
@@ -233,8 +233,8 @@ function explainMissing(
 async function planMatching(
   resources: readonly ProviderResource[],
   sources: AsyncIterable<readonly FiniDocument[]>,
-  choice: Exclude<Choice, { externalIds: unknown }>,
-): Promise<Plan> {
+  choice: Exclude<ImportChoice, { externalIds: unknown }>,
+): Promise<PlannedItems> {
   const everything = () => true;
   const toAdd = resources.filter('all' in choice ? everything : searchMatcher(choice.search));
   const isWanted = 'all' in choice ? everything : sourceMatcher(choice.search);
@@ -276,7 +276,7 @@ async function planMatching(
 }
 
 /** An item, or the source that was made of it. */
-type Named = Pick<FiniDocument, 'externalId' | 'originalUrl'>;
+type NamedItem = Pick<FiniDocument, 'externalId' | 'originalUrl'>;
 
 /** The keys of a name that was passed: as it is given, and the ID that a link to an item has. */
 function keysOfName(provider: Provider, name: string): string[] {
@@ -287,7 +287,7 @@ function keysOfName(provider: Provider, name: string): string[] {
 /** The keys of an item, or of its source, whose own ID is what people copy from a report. */
 function keysOfItem(
   provider: Provider,
-  { id, externalId, originalUrl }: Named & { id?: string },
+  { id, externalId, originalUrl }: NamedItem & { id?: string },
 ): string[] {
   const keys = [id, externalId, originalUrl].flatMap((name) => (name ? [nameKey(name)] : []));
   const link = readProviderLink(provider, originalUrl ?? '');
@@ -314,7 +314,7 @@ async function* sourcesOf(
 ): AsyncGenerator<readonly FiniDocument[]> {
   const filters = { source: provider };
   try {
-    for await (const { documents } of pagesOf(fini, call, filters)) {
+    for await (const { documents } of sourcePages(fini, call, filters)) {
       // An API may ignore a filter that it does not know.
       yield documents.filter(({ source }) => source === provider);
       if (isOver(call)) return;
@@ -393,7 +393,7 @@ export async function runImport(
     // Sources that were queued must be named, whatever else fails.
     if (signal.aborted) throw error;
     const queued = (report?.sources ?? []).map((source) => source.id);
-    const standing = trouble ?? { queued, joined: [], doubtful: [], left: [] };
+    const standing = trouble ?? { queued, joined: [], doubtful: [], notQueued: [] };
     const batch = report?.batch ?? null;
     const queuedAfter = report?.queuedAfter ?? null;
     throw new IngestionError(standing, { queuedAfter, request, batch }, error);
@@ -412,7 +412,7 @@ async function findUnregistered(
   if (missing <= 0) return [];
   if (registeredIds.size === 0) return toAdd;
   const records = (report?.sources ?? []).flatMap(({ document }) => document ?? []);
-  const seen = new Set(records.filter(isNamed).map(({ id }) => id));
+  const seen = new Set(records.filter(namesItsItem).map(({ id }) => id));
   // Registered, but not queued or not looked at yet.
   const unseen = [...registeredIds].filter((id) => !seen.has(id));
   await forEachAtOnce(unseen, async (id) => {
@@ -433,6 +433,6 @@ async function findUnregistered(
   return unnamed.slice(-missing);
 }
 
-function isNamed({ externalId, originalUrl }: Named): boolean {
+function namesItsItem({ externalId, originalUrl }: NamedItem): boolean {
   return Boolean(externalId) || Boolean(originalUrl);
 }

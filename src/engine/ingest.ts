@@ -29,7 +29,7 @@ export class IngestionError extends Error implements Standing {
   readonly queued: readonly string[];
   readonly joined: readonly string[];
   readonly doubtful: readonly string[];
-  readonly left: readonly string[];
+  readonly notQueued: readonly string[];
   /** The call queues nothing, and Fini has shown none of its sources. */
   readonly unread: boolean;
   /** The request that the call was to send; null if that was nothing, or nothing is left of it. */
@@ -48,7 +48,7 @@ export class IngestionError extends Error implements Standing {
     this.queued = standing.queued;
     this.joined = standing.joined;
     this.doubtful = standing.doubtful;
-    this.left = standing.left;
+    this.notQueued = standing.notQueued;
     this.unread = details.unread ?? false;
     this.request = details.request;
     this.queuedAfter = details.queuedAfter;
@@ -63,7 +63,7 @@ export class IngestionError extends Error implements Standing {
   /** How far the call came; `queued` if only the waiting ended. */
   get stage(): 'not_queued' | 'maybe_queued' | 'partly_queued' | 'queued' {
     if (this.doubtful.length > 0) return 'maybe_queued';
-    if (this.left.length === 0) return 'queued';
+    if (this.notQueued.length === 0) return 'queued';
     return this.queued.length === 0 ? 'not_queued' : 'partly_queued';
   }
 }
@@ -106,7 +106,7 @@ const SOURCE_JOBS: JobKind<FiniDocument> = {
   statusOf: ({ linkedJobStatus }) => linkedJobStatus,
   isNews,
   isOlder,
-  inShort: withoutText,
+  compact: withoutText,
 };
 
 /** Queueing, watching and accounting for the sources of one workspace. */
@@ -145,7 +145,7 @@ export class Ingestion {
       for (const document of running) {
         const { id } = document;
         call.wait.add(id, { id, joined: true, processing: null }, null);
-        call.wait.take(document);
+        call.wait.takeRecord(document);
         call.hasBatch = true;
       }
       if (inputs.length > 0) await this.#queue(wanted, inputs, call);
@@ -184,7 +184,10 @@ export class Ingestion {
       const named = new Set(idOf.values());
       const unnamed = batch.ids.filter((id) => !named.has(id));
       const unknown = batch.inputs.filter((input) => !idOf.has(input));
-      const baselines = await this.#memory.sources.baselines(unnamed, given(batch.queuedAfter));
+      const baselines = await this.#memory.sources.baselines(
+        unnamed,
+        baselineAt(batch.queuedAfter),
+      );
       call.wait.addSent(unknown, unnamed, (id) => baselines.get(id) ?? null);
       await this.#watch(call);
     });
@@ -197,7 +200,7 @@ export class Ingestion {
    */
   async statesOf({ ids, queuedAfter }: Batch, deadline: Deadline): Promise<BatchStates> {
     const { records } = await lookBeforeQueueing(this.#fini, { mayRun: [], known: ids }, deadline);
-    const baselines = await this.#memory.sources.baselines(ids, given(queuedAfter));
+    const baselines = await this.#memory.sources.baselines(ids, baselineAt(queuedAfter));
     const stateNow = (id: string) => {
       const document = records.get(id);
       if (document === undefined) return 'unseen';
@@ -257,7 +260,7 @@ export class Ingestion {
         (answer) => ({ ids: idsOf(answer) }),
       );
       const ids = [...new Set(idsOf(queued))];
-      const queuedAfter = afterChange(baseline);
+      const queuedAfter = afterNewestChange(baseline);
       const isInput = new Set(inputs);
       const idOf = Object.fromEntries(ids.filter((id) => isInput.has(id)).map((id) => [id, id]));
       await batches.keep({ handle, kind: 'sources', inputs, ids, idOf, queuedAfter });
@@ -345,27 +348,27 @@ export class Ingestion {
       const known = [...knownInputsOf(request), ...(await this.#toLookAt(inputs))];
       const wanted = { mayRun: inputs, known };
       const look = await lookBeforeQueueing(this.#fini, wanted, wait.deadline.extend(GRACE_MS));
-      call.queuedAfter = afterChange(look);
+      call.queuedAfter = afterNewestChange(look);
       const { joined, heldMs } = await this.#memory.sources.findRunning(inputs, look);
-      wait.settleDoubt(inputs);
+      wait.markCertain(inputs);
       for (const [input, { id, document, baseline, processing }] of joined) {
         wait.add(input, { id, joined: true, processing }, baseline);
-        if (document !== null) wait.take(document);
+        if (document !== null) wait.takeRecord(document);
       }
-      wait.hold(heldMs);
+      wait.markHeld(heldMs);
       call.hasBatch ||= joined.size > 0;
       const rest = inputs.filter((input) => !joined.has(input) && !heldMs.has(input));
       if (rest.length > 0) await this.#send(requestFor(request, rest), look, call);
       await this.#keepBatch(call);
     };
     // Until another call is done with an input, nobody can say whether it is queued.
-    const onBusy = (busy: readonly string[]) => wait.doubt(busy);
+    const onBusy = (busy: readonly string[]) => wait.markDoubtful(busy);
     await this.#memory.withReserved('sources', inputs, wait.deadline, work, onBusy);
   }
 
   /** Sources and inputs whose records tell what became of recent requests for these inputs. */
   async #toLookAt(inputs: readonly string[]): Promise<string[]> {
-    const recent = await this.#memory.sources.of(inputs);
+    const recent = await this.#memory.sources.requestsFor(inputs);
     const requests = [...new Set(recent.values())];
     const inDoubt = [...recent].flatMap(([input, { ids }]) => (ids === null ? [input] : []));
     return [...requests.flatMap(({ ids }) => ids ?? []), ...inDoubt];
@@ -376,7 +379,7 @@ export class Ingestion {
     const inputs = inputsOf(request);
     wait.progress('queueing');
     // Until it is known what became of the request, nobody can say.
-    wait.doubt(inputs);
+    wait.markDoubtful(inputs);
     // A job that ran before is as good as the new one: Fini may have left it at that.
     const atRest = [...look.records.values()].filter((document) => !isInFlight(document));
     const baseline = { newestChange: look.newestChange, records: recordsById(atRest) };
@@ -390,7 +393,7 @@ export class Ingestion {
       wait.addSent(inputs, queuedIds(queued), () => baseline);
       call.hasBatch = true;
     } catch (error) {
-      if (!mayBeCarriedOut(error)) wait.settleDoubt(inputs);
+      if (!mayBeCarriedOut(error)) wait.markCertain(inputs);
       throw error;
     }
   }
@@ -401,7 +404,7 @@ export class Ingestion {
     idOf: ReadonlyMap<string, string>,
   ): Promise<void> {
     const ids = [...idOf.values()];
-    const baselines = await this.#memory.sources.baselines(ids, given(queuedAfter));
+    const baselines = await this.#memory.sources.baselines(ids, baselineAt(queuedAfter));
     for (const [input, id] of idOf) {
       const known = { id, joined: false, processing: null };
       wait.add(input, known, baselines.get(id) ?? null);
@@ -427,7 +430,7 @@ export class Ingestion {
     const named = news.flatMap(({ record }) => (record?.originalUrl ? [record] : []));
     const gone = news.flatMap(({ id, gone }) => (gone ? [id] : []));
     for (const id of [...named.map(({ id }) => id), ...gone]) learned.add(id);
-    if (named.length > 0) await this.#memory.sources.learn(named);
+    if (named.length > 0) await this.#memory.sources.learnNames(named);
     for (const id of gone) await this.#memory.sources.forgetSource(id);
   }
 
@@ -446,11 +449,11 @@ function stillBusy(operation: Operation): FiniError {
 }
 
 /** The earliest change that is later than the newest one seen; null if there is none, or nobody knows. */
-function afterChange({ newestChange }: Baseline): number | null {
+function afterNewestChange({ newestChange }: Baseline): number | null {
   return newestChange ? newestChange + 1 : null;
 }
 
 /** The baseline that a caller gives by saying when something was queued. */
-function given(queuedAfter: number | null): Baseline | null {
+function baselineAt(queuedAfter: number | null): Baseline | null {
   return queuedAfter === null ? null : { newestChange: queuedAfter, records: new Map() };
 }

@@ -28,7 +28,7 @@ export interface ChangePage {
  *
  * @throws {FiniError}
  */
-export async function* pagesOf(
+export async function* sourcePages(
   fini: FiniClient,
   deadline: Partial<Deadline>,
   filters: SourceFilters = {},

@@ -4,10 +4,10 @@ import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { forEachAtOnce } from './concurrency.ts';
 import { type Baseline, recordsById } from './freshness.ts';
-import { inputKey, namesOf } from './identity.ts';
+import { inputKey, namesOfSource } from './identity.ts';
 import { isSourceId } from './inputs.ts';
 import { isInFlight, JOB_LOST_MS } from './job-states.ts';
-import { LARGE_PAGE, pagesOf } from './list.ts';
+import { LARGE_PAGE, sourcePages } from './list.ts';
 
 /** A look costs no more requests than this, whatever the workspace holds. */
 const LOOK_REQUESTS = 8;
@@ -50,11 +50,11 @@ export async function lookBeforeQueueing(
   let hasMore = false;
   let pages = 0;
   let isRunningCovered = false;
-  for await (const page of pagesOf(fini, deadline, {}, isFew ? 1 : LARGE_PAGE)) {
+  for await (const page of sourcePages(fini, deadline, {}, isFew ? 1 : LARGE_PAGE)) {
     pages += 1;
     found.push(...page.documents);
     for (const document of page.documents) {
-      for (const name of namesOf(document)) {
+      for (const name of namesOfSource(document)) {
         if (name === null) continue;
         missing.delete(inputKey(name));
         unseen.delete(inputKey(name));
@@ -95,7 +95,7 @@ async function lookUp(
     const { documents } = await fini.listSources(request, deadline);
     // An API may ignore a filter that it does not know.
     return documents.find((document) =>
-      namesOf(document).some((name) => name !== null && inputKey(name) === inputKey(input)),
+      namesOfSource(document).some((name) => name !== null && inputKey(name) === inputKey(input)),
     );
   } catch (error) {
     if (!(error instanceof FiniError) || error.isPassing || error.status === 401) throw error;

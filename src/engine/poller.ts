@@ -134,7 +134,8 @@ export abstract class Poller<Job> {
   /** The first round of a new watch comes after this pause, or with the next one that is due. */
   #begin(pauseMs: number): void {
     this.#pauseMs = this.#shortestPauseMs;
-    this.#dueAt = Math.min(this.#dueAt ?? Number.MAX_VALUE, now() + pauseMs);
+    const dueAt = now() + pauseMs;
+    this.#dueAt = Math.min(this.#dueAt ?? dueAt, dueAt);
     this.#schedule();
   }
 
@@ -201,7 +202,7 @@ export abstract class Poller<Job> {
     this.#roundUnderWay = undefined;
     if (this.#watches.size === 0) return;
     const dueAt = now() + this.#jittered(this.#pauseMs * Math.max(pages, 1));
-    this.#dueAt = Math.min(this.#dueAt ?? Number.MAX_VALUE, dueAt);
+    this.#dueAt = Math.min(this.#dueAt ?? dueAt, dueAt);
     this.#schedule();
   }
 

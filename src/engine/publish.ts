@@ -3,7 +3,7 @@ import { type Deadline, WaitEnded } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
 import { MemoryStore } from '../store/memory-store.ts';
-import { articleStateOf, listArticles } from './article-list.ts';
+import { articleStateOf, readArticles } from './article-list.ts';
 import { inputKey } from './identity.ts';
 import { Memory } from './memory.ts';
 import { mayBeCarriedOut, type RecentRequest } from './recent.ts';
@@ -49,11 +49,11 @@ export interface DraftToPublish {
 
 /**
  * A draft after publishing: `published`; `refused` by Fini for itself; `doubtful`, since there was no
- * answer; or `left`, since nothing was sent.
+ * answer; or `not_sent`.
  */
 export interface PublishedDraft {
   readonly id: string;
-  readonly state: 'published' | 'refused' | 'doubtful' | 'left';
+  readonly state: 'published' | 'refused' | 'doubtful' | 'not_sent';
   /** The live article, which may have another ID; null where it is not known. */
   readonly liveId: string | null;
   /** Why it is not published; null also where it was left because of the one before. */
@@ -90,7 +90,7 @@ export class Publishing {
     );
     const originals =
       updated.length === 0 ? drafts : await this.#articles([...new Set(updated)], call);
-    const published = await this.#memory.published.of(ids);
+    const published = await this.#memory.published.requestsFor(ids);
     const read = ids.map((id): DraftToPublish => {
       const draft = drafts.get(id) ?? null;
       const originalId = draft?.originalArticleId ?? null;
@@ -126,7 +126,7 @@ export class Publishing {
     let isOver = false;
     for (const { id, article, original } of drafts) {
       if (article === null || isOver) {
-        outcomes.push({ id, state: 'left', liveId: null, error: null });
+        outcomes.push({ id, state: 'not_sent', liveId: null, error: null });
         continue;
       }
       const outcome = await this.#publishOne(id, article, call);
@@ -148,7 +148,7 @@ export class Publishing {
       return await this.#memory.withReserved('published', [id], call, work);
     } catch (error) {
       if (!(error instanceof WaitEnded)) throw error;
-      return { id, state: 'left', liveId: null, error: stillPublishing() };
+      return { id, state: 'not_sent', liveId: null, error: stillPublishing() };
     }
   }
 
@@ -159,7 +159,7 @@ export class Publishing {
   ): Promise<PublishedDraft> {
     const { published } = this.#memory;
     const request = { batch: id, inputs: [id], baseline: NOTHING_BEFORE };
-    const sent = (await published.of([id])).get(id);
+    const sent = (await published.requestsFor([id])).get(id);
     if (sent !== undefined) {
       const state = sent.ids === null ? 'doubtful' : 'published';
       return { id, state, liveId: liveIdIn(sent, id), error: null };
@@ -175,7 +175,7 @@ export class Publishing {
       if (!(error instanceof FiniError)) throw error;
       if (!mayBeCarriedOut(error)) {
         const isOwn = OWN_REFUSALS.includes(error.status ?? 0);
-        return { id, state: isOwn ? 'refused' : 'left', liveId: null, error };
+        return { id, state: isOwn ? 'refused' : 'not_sent', liveId: null, error };
       }
       if (!(await this.#isPublished(id, call))) {
         return { id, state: 'doubtful', liveId: null, error };
@@ -208,7 +208,7 @@ export class Publishing {
   async #statesOf(articles: readonly FiniArticle[], call: Deadline) {
     const states = new Map(articles.map((one) => [one.id.toLowerCase(), articleStateOf(one)]));
     if ([...states.values()].includes('live')) {
-      const listed = await listArticles(this.#fini, undefined, call);
+      const listed = await readArticles(this.#fini, undefined, call);
       for (const { article, state } of listed.articles) {
         const id = article.id.toLowerCase();
         if (states.get(id) === 'live') states.set(id, state);

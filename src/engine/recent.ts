@@ -2,7 +2,7 @@ import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import type { Shelf, Store } from '../store/store.ts';
 import { type Baseline, isFresh } from './freshness.ts';
-import { inputKey, looseKey, matchRecords, namesOf } from './identity.ts';
+import { inputKey, looseKey, matchRecords, namesOfSource } from './identity.ts';
 import { DOUBT_MS, isInFlight, JOB_LOST_MS, type Processing, UNNAMED_MS } from './job-states.ts';
 import type { Look } from './look.ts';
 
@@ -75,7 +75,7 @@ export class Recent {
   }
 
   /** The latest request for each of these inputs or sources, by the name that was given. */
-  async of(names: readonly string[]): Promise<Map<string, RecentRequest>> {
+  async requestsFor(names: readonly string[]): Promise<Map<string, RecentRequest>> {
     const batches = await this.#batches.get(names.map(inputKey));
     const requests = await this.#requests.get([...new Set(batches.values())]);
     const found = new Map<string, RecentRequest>();
@@ -88,7 +88,7 @@ export class Recent {
 
   /** Tells whether a source was queued lately, or may have been, by its ID or its URL. */
   async hasQueued({ id, originalUrl }: FiniDocument): Promise<boolean> {
-    return (await this.of([id, originalUrl ?? id])).size > 0;
+    return (await this.requestsFor([id, originalUrl ?? id])).size > 0;
   }
 
   /**
@@ -138,15 +138,15 @@ export class Recent {
   }
 
   /** Remembers which inputs these records have turned out to be. */
-  async learn(documents: Iterable<FiniDocument>): Promise<void> {
+  async learnNames(documents: Iterable<FiniDocument>): Promise<void> {
     const records = [...documents];
-    const requests = new Set((await this.of(records.map(({ id }) => id))).values());
+    const requests = new Set((await this.requestsFor(records.map(({ id }) => id))).values());
     for (const request of requests) await this.#named(request, records);
   }
 
   /** Remembers that a source is gone, and its job with it. */
   async forgetSource(id: string): Promise<void> {
-    const request = (await this.of([id])).get(id);
+    const request = (await this.requestsFor([id])).get(id);
     if (request?.ids == null) return;
     await this.#replace({ ...request, ids: request.ids.filter((one) => one !== id) });
   }
@@ -159,7 +159,7 @@ export class Recent {
     ids: readonly string[],
     given: Baseline | null,
   ): Promise<ReadonlyMap<string, Baseline | null>> {
-    const requests = await this.of(ids);
+    const requests = await this.requestsFor(ids);
     const baselines = baselinesIn(requests.values());
     return new Map(ids.map((id) => [id, baselineOf(id, baselines.get(requests.get(id)), given)]));
   }
@@ -170,7 +170,7 @@ export class Recent {
    */
   async findRunning(inputs: readonly string[], look: Look): Promise<Running> {
     const records = [...look.records.values()];
-    const requests = await this.of(inputs);
+    const requests = await this.requestsFor(inputs);
     const found = new Map<string, { id: string; document: FiniDocument | null }>();
     const heldMs = new Map<string, number>();
     for (const [input, document] of matchRecords(inputs, records.filter(isInFlight))) {
@@ -194,7 +194,7 @@ export class Recent {
         for (const [input, milliseconds] of hold) heldMs.set(input, milliseconds);
       }
     }
-    const queuedAs = await this.of([...found.values()].map(({ id }) => id));
+    const queuedAs = await this.requestsFor([...found.values()].map(({ id }) => id));
     const baselines = baselinesIn(queuedAs.values());
     const joined = new Map<string, RunningJob>();
     for (const [input, { id, document }] of found) {
@@ -215,7 +215,7 @@ export class Recent {
     let isNews = false;
     for (const document of records) {
       if (!ids.has(document.id)) continue;
-      for (const name of namesOf(document)) {
+      for (const name of namesOfSource(document)) {
         const key = name === null ? '' : inputKey(name);
         if (!inputs.has(key) || idOf[key] === document.id) continue;
         idOf[key] = document.id;
@@ -240,7 +240,7 @@ export class Recent {
     }
     // By whatever name the next call has for it.
     for (const record of request.before) {
-      for (const name of namesOf(record)) if (name !== null) idOf[inputKey(name)] = record.id;
+      for (const name of namesOfSource(record)) if (name !== null) idOf[inputKey(name)] = record.id;
     }
     const names = [...request.inputs.map(inputKey), ...ids, ...Object.keys(idOf)];
     const forgottenAt = Date.now() + milliseconds;

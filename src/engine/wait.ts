@@ -61,7 +61,7 @@ export interface JobKind<Job> {
   /** Tells whether a record was read before the one that is known. */
   readonly isOlder: (job: Job, known: Job | null) => boolean;
   /** The record without what no report shows: a long wait need not hold on to it. */
-  readonly inShort: (job: Job) => Job;
+  readonly compact: (job: Job) => Job;
 }
 
 /** An input whose ID is known. */
@@ -82,7 +82,7 @@ export interface Standing {
   /** Inputs that may have been queued: a request for them had no answer. */
   readonly doubtful: readonly string[];
   /** Inputs that were surely not queued. */
-  readonly left: readonly string[];
+  readonly notQueued: readonly string[];
 }
 
 const NOTHING_SENT = { inputs: [], ids: [] };
@@ -133,24 +133,24 @@ export class Wait<Job> {
     ids: readonly string[],
     baselineOf: (id: string) => Baseline | null,
   ): void {
-    this.settleDoubt(inputs);
+    this.markCertain(inputs);
     this.sent = { inputs, ids };
     for (const id of ids) this.#track(id, baselineOf(id));
   }
 
   /** Notes that nobody knows whether these inputs are queued. */
-  doubt(inputs: Iterable<string>): void {
+  markDoubtful(inputs: Iterable<string>): void {
     for (const input of inputs) this.doubtful.add(input);
   }
 
   /** Notes that it is known of these inputs whether they are queued. */
-  settleDoubt(inputs: Iterable<string>): void {
+  markCertain(inputs: Iterable<string>): void {
     for (const input of inputs) this.doubtful.delete(input);
   }
 
   /** Notes that these inputs may be queued already, and when to call again for each. */
-  hold(heldMs: ReadonlyMap<string, number>): void {
-    this.doubt(heldMs.keys());
+  markHeld(heldMs: ReadonlyMap<string, number>): void {
+    this.markDoubtful(heldMs.keys());
     this.heldSeconds = Math.ceil(Math.max(0, ...heldMs.values()) / 1000);
   }
 
@@ -159,8 +159,8 @@ export class Wait<Job> {
    *
    * @param neverQueued It has no job, and none is on its way.
    */
-  take(record: Job, neverQueued = false): boolean {
-    const { idOf, isNews, isOlder, inShort, statusOf } = this.#kind;
+  takeRecord(record: Job, neverQueued = false): boolean {
+    const { idOf, isNews, isOlder, compact, statusOf } = this.#kind;
     const tracked = this.tracked.get(idOf(record));
     if (tracked === undefined) return true;
     const news = isNews(record, tracked.baseline);
@@ -169,7 +169,7 @@ export class Wait<Job> {
     const isSure = news && tracked.baseline !== null;
     if (!isSure && isOlder(record, tracked.record)) return this.#isSettled(tracked);
     const before = tracked.fresh && tracked.record !== null ? statusOf(tracked.record) : null;
-    tracked.record = inShort(record);
+    tracked.record = compact(record);
     tracked.neverQueued = neverQueued;
     tracked.fresh ||= news;
     if (tracked.fresh && statusOf(record) !== before) this.#onStep(tracked.record, before);
@@ -212,7 +212,7 @@ export class Wait<Job> {
       // A job that was queued before this call may have ended before it, too.
       since: this.#hasUnshown() ? null : since,
       isNew,
-      take: async (job: Job) => this.take(job, await wasNeverQueued(job)),
+      take: async (job: Job) => this.takeRecord(job, await wasNeverQueued(job)),
       onGone: (id: string) => {
         const tracked = this.tracked.get(id);
         if (tracked !== undefined) tracked.gone = true;
@@ -249,13 +249,13 @@ export class Wait<Job> {
       known.filter((one) => one.joined === joined).map((one) => one.id);
     const queued = new Set([...this.sent.ids, ...idsOf(false)]);
     const sent = new Set(this.sent.inputs);
-    const isLeft = (input: string) =>
+    const isNotQueued = (input: string) =>
       !this.known.has(input) && !sent.has(input) && !this.doubtful.has(input);
     return {
       queued: [...queued],
       joined: [...new Set(idsOf(true))].filter((id) => !queued.has(id)),
       doubtful: this.inputs.filter((input) => this.doubtful.has(input)),
-      left: this.inputs.filter(isLeft),
+      notQueued: this.inputs.filter(isNotQueued),
     };
   }
 

@@ -47,8 +47,8 @@ export class Budget {
   /** The next pause after a 429 that does not say how long. */
   #pauseMs: number;
   #timer: NodeJS.Timeout | undefined;
-  /** The time at which the timer looks at all waiters, by {@link now}. */
-  #wakeAt = Number.POSITIVE_INFINITY;
+  /** The time at which the timer looks at all waiters, by {@link now}; null if it is not set. */
+  #wakeAt: number | null = null;
 
   /**
    * @param limit How many requests may be sent in a window.
@@ -181,7 +181,7 @@ export class Budget {
   }
 
   #wakeBy(at: number | null, time: number): void {
-    if (at === null || at >= this.#wakeAt) return;
+    if (at === null || (this.#wakeAt !== null && at >= this.#wakeAt)) return;
     this.#stopTimer();
     this.#wakeAt = at;
     this.#timer = setTimeout(() => this.#update(), Math.max(1, at - time));
@@ -189,7 +189,7 @@ export class Budget {
 
   #stopTimer(): void {
     clearTimeout(this.#timer);
-    this.#wakeAt = Number.POSITIVE_INFINITY;
+    this.#wakeAt = null;
   }
 
   /**

@@ -6,7 +6,7 @@ import { pathOf } from './http-request.ts';
 import { BATCH_SIZE, fieldOf } from './messages.ts';
 
 /** The part of an access line about who sent a request, and what its body asks for. */
-export interface Summary {
+export interface AccessSummary {
   /** The methods of its messages, each once. */
   method?: string | undefined;
   /** The tools that they call, each once. */
@@ -20,9 +20,13 @@ export interface Summary {
 const LOGGED_LENGTH = 100;
 
 /** Logs a line for a request once it has ended, with everything added to the summary until then. */
-export function logAccess(log: Log, request: IncomingMessage, response: ServerResponse): Summary {
+export function logAccess(
+  log: Log,
+  request: IncomingMessage,
+  response: ServerResponse,
+): AccessSummary {
   const startedAt = now();
-  const summary: Summary = {};
+  const summary: AccessSummary = {};
   response.once('close', () => {
     log('info', 'request', {
       http: request.method,
@@ -42,16 +46,16 @@ export function logged(text: string): string {
 }
 
 /** Says what the messages of a body ask for. */
-export function summarize(body: unknown): Summary {
+export function summarize(body: unknown): AccessSummary {
   // A longer batch is refused.
   const messages: unknown[] = Array.isArray(body) ? body.slice(0, BATCH_SIZE) : [body];
   const methods = messages.map((message) => fieldOf(message, 'method'));
   const calls = messages.filter((_message, index) => methods[index] === 'tools/call');
   const tools = calls.map((message) => fieldOf(fieldOf(message, 'params'), 'name'));
-  return { method: namesIn(methods), tool: namesIn(tools) };
+  return { method: loggedNames(methods), tool: loggedNames(tools) };
 }
 
-function namesIn(values: readonly unknown[]): string | undefined {
+function loggedNames(values: readonly unknown[]): string | undefined {
   const names = new Set(values.filter((value) => typeof value === 'string').map(logged));
   return names.size === 0 ? undefined : [...names].join(', ');
 }

@@ -16,8 +16,17 @@ const CLOCK_TOLERANCE_SECONDS = 60;
 const MAXIMUM_SUBJECT_LENGTH = 1_000;
 /** Only algorithms with a public key: with a shared one, whoever knows the public key could sign. */
 const ALGORITHMS = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
 ];
 
 /** The parts of a token that matter here. */
@@ -76,7 +85,7 @@ export class AccessTokens {
       verified = await this.#verify(token);
     } catch (error) {
       if (error instanceof KeysUnavailable) return 'unavailable';
-      const fault = faultOf(error);
+      const fault = tokenFaultOf(error);
       if (fault === null) throw error;
       return { fault };
     }
@@ -129,7 +138,7 @@ function kindFaultOf(type: string | undefined, payload: JWTPayload): string | nu
 }
 
 /** Says what a failed check means for the token; null if it means nothing. */
-function faultOf(error: unknown): string | null {
+function tokenFaultOf(error: unknown): string | null {
   if (error instanceof errors.JWTExpired) return 'The token has expired.';
   if (error instanceof errors.JWTClaimValidationFailed) {
     const { claim, reason } = error;

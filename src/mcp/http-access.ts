@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { apiKeySchema } from '../config.ts';
+import { apiKeySchema, isUnexpanded } from '../config.ts';
 import { hostnameOf, isLoopback } from '../hosts.ts';
 import { HttpRefusal } from './http-refusal.ts';
 
@@ -36,7 +36,10 @@ export function checkAccess(request: IncomingMessage, rules: AccessRules): void 
   const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
   if (given !== undefined && isSame(given, rules.authToken)) return;
   const error = given === undefined ? '' : ', error="invalid_token"';
-  const start = given === undefined ? 'The token is missing' : 'The token is wrong';
+  const start =
+    given === undefined
+      ? 'The token is missing'
+      : `The token is ${isUnexpanded(given) ? 'an unexpanded variable' : 'wrong'}`;
   const why = `${start}: every request needs "Authorization: Bearer" with the token that this server was started with (FINI_MCP_AUTH_TOKEN).`;
   throw new HttpRefusal(401, why, {
     headers: { 'www-authenticate': `Bearer realm="fini-mcp"${error}` },

@@ -17,7 +17,7 @@ export function pathOf(request: IncomingMessage): string {
  *
  * @throws {HttpRefusal} if it is too large, or not JSON.
  */
-export async function readJson(request: IncomingMessage): Promise<unknown> {
+export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
   if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
     throw new HttpRefusal(415, 'A request has the content type application/json.');
   }

@@ -7,10 +7,11 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
-import type { ProxySettings } from '../fini/connections.ts';
-import { hostnameOf, isWildcard, nameOf } from '../hosts.ts';
-import { failureText } from '../tools/errors.ts';
-import { logAccess, type Summary } from './access-log.ts';
+import { now } from '../clock.ts';
+import { hostnameOf, isWildcard, urlHostOf } from '../hosts.ts';
+import type { ProxySettings } from '../proxies.ts';
+import { failureText } from '../tools/explain-error.ts';
+import { type AccessSummary, logAccess } from './access-log.ts';
 import type { AccessRules } from './http-access.ts';
 import { answerJson, answerRefusal, HttpRefusal } from './http-refusal.ts';
 import { pathOf } from './http-request.ts';
@@ -52,7 +53,7 @@ export interface HttpServer {
 type Route = (
   request: IncomingMessage,
   response: ServerResponse,
-  summary: Summary,
+  summary: AccessSummary,
 ) => Promise<void> | void;
 
 /** The path of MCP's endpoint. */
@@ -68,7 +69,7 @@ const TIMEOUTS: HttpTimeouts = {
 const STOP_INTERVAL_MS = 20;
 
 /**
- * Serves MCP's Streamable HTTP at `/mcp`, and `/healthz`.
+ * Serves MCP's Streamable HTTP at `/mcp` and the path of the public URL, and `/healthz`.
  *
  * @throws if the address cannot be listened on.
  */
@@ -80,16 +81,16 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   const oauth =
     oauthIssuer === undefined ? undefined : new ResourceServer({ ...options, oauthIssuer, url });
   const mcp = new McpEndpoint({ ...options, rules, oauth });
+  // A proxy in front may cut the path of the public URL off, or not.
+  const publicPath = options.publicUrl === undefined ? ENDPOINT : pathnameOf(options.publicUrl);
   const routes = new Map<string, Route>([
     [ENDPOINT, (...given) => mcp.serve(...given)],
+    [publicPath || '/', (...given) => mcp.serve(...given)],
     ['/healthz', (_request, response) => answerJson(response, 200, { status: 'ok', version })],
   ]);
   const named = [...routes.keys()];
   if (oauth !== undefined) {
-    const { publicUrl } = options;
-    // A proxy in front may cut the path of the public URL off, or not.
-    const paths = ['', ENDPOINT, publicUrl === undefined ? '' : pathnameOf(publicUrl)];
-    for (const path of paths) {
+    for (const path of ['', ENDPOINT, publicPath]) {
       routes.set(`${METADATA_PATH}${path}`, (request, response) =>
         oauth.answerMetadata(request, response),
       );
@@ -147,8 +148,8 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     async stop(graceMs) {
       server.close();
       server.closeIdleConnections();
-      const deadline = Date.now() + graceMs;
-      while (mcp.running > 0 && Date.now() < deadline) await sleep(STOP_INTERVAL_MS);
+      const endsAt = now() + graceMs;
+      while (mcp.running > 0 && now() < endsAt) await sleep(STOP_INTERVAL_MS);
       await mcp.close();
       server.closeAllConnections();
     },
@@ -177,7 +178,7 @@ function notHere(
 
 /** The address to listen on and the public URL are names that one may ask under, too. */
 function rulesOf({ host, publicUrl = '', ...rules }: HttpServerOptions): AccessRules {
-  const names = [isWildcard(host) ? null : nameOf(host), hostnameOf(publicUrl)];
+  const names = [isWildcard(host) ? null : urlHostOf(host), hostnameOf(publicUrl)];
   const allowedHosts = [...rules.allowedHosts, ...names.filter((name) => name !== null)];
   return { ...rules, allowedHosts };
 }

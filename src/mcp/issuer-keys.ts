@@ -8,9 +8,10 @@ import {
 } from 'jose';
 import * as z from 'zod';
 import { now } from '../clock.ts';
-import { Connections, type ProxySettings } from '../fini/connections.ts';
+import { Connections } from '../fini/connections.ts';
 import { isLoopback } from '../hosts.ts';
 import type { Log } from '../log.ts';
+import type { ProxySettings } from '../proxies.ts';
 import { bounded, ERROR_LENGTH, parsedUrl, quoted } from '../text.ts';
 
 /** How long keys are used before they are read again, in milliseconds. */
@@ -24,7 +25,7 @@ const UNKNOWN_KEY_PAUSE_MS = 10_000;
 /** How long the provider has for everything that one read needs, in milliseconds. */
 const READ_TIMEOUT_MS = 5_000;
 /** The longest answer that is read, in bytes, and the most keys that are taken from it. */
-const MAXIMUM_ANSWER_BYTES = 512 * 1024;
+const MAXIMUM_ISSUER_ANSWER_BYTES = 512 * 1024;
 const MAXIMUM_KEYS = 100;
 /** How often the log repeats the same failure, in milliseconds. */
 const SAME_FAILURE_PAUSE_MS = 60_000;
@@ -32,8 +33,15 @@ const SAME_FAILURE_PAUSE_MS = 60_000;
 /** The fields that RFC 8414 and OpenID Connect Discovery agree in. */
 const metadataSchema = z.object({ issuer: z.string(), jwks_uri: z.string() });
 
-/** A public key (RFC 7517) of any type that signs: no symmetric one. */
-const keySchema = z.looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']) });
+/**
+ * A public key (RFC 7517) of any type that signs: no symmetric one. Some providers write members that
+ * they leave out as null, or empty.
+ */
+const keySchema = z
+  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']) })
+  .transform((key) =>
+    Object.fromEntries(Object.entries(key).filter(([, value]) => !isEmpty(value))),
+  );
 const keySetSchema = z.object({ keys: z.array(z.unknown()) });
 
 /** There are no keys to check a token with. The log has the reason. */
@@ -60,9 +68,9 @@ export class IssuerKeys {
   readonly #remote: RemoteJWKSet;
   #known: { readonly text: string; readonly readAt: number } | undefined;
   #hasFailed = false;
-  /** When the provider may be asked again. */
-  #nextReadAt = Number.NEGATIVE_INFINITY;
-  #logged = { failure: '', at: Number.NEGATIVE_INFINITY };
+  /** When the provider may be asked again; null before the first read. */
+  #nextReadAt: number | null = null;
+  #logged: { readonly failure: string; readonly at: number } | undefined;
 
   constructor(options: IssuerOptions) {
     this.#options = options;
@@ -83,26 +91,28 @@ export class IssuerKeys {
    */
   async find(header: JWSHeaderParameters, token?: FlattenedJWSInput): Promise<CryptoKey> {
     const age = this.#age();
-    if (this.#known !== undefined && age >= USABLE_MS) await this.#remote.reload();
-    else if (this.#known !== undefined && age >= FRESH_MS) {
+    if (age !== null && age >= USABLE_MS) await this.#remote.reload();
+    else if (age !== null && age >= FRESH_MS) {
       // No one waits for it while there are keys to use; #read logs a failure.
       this.#remote.reload().catch(() => undefined);
     }
     return this.#remote(header, token);
   }
 
-  #age(): number {
-    return this.#known === undefined ? Number.POSITIVE_INFINITY : this.#now() - this.#known.readAt;
+  /** The age of the known keys, in milliseconds; null if there are none. */
+  #age(): number | null {
+    return this.#known === undefined ? null : this.#now() - this.#known.readAt;
   }
 
   /** Reads the keys, or gives the known ones again if it is too early to ask. */
   async #read(signal: AbortSignal): Promise<Response> {
-    if (this.#now() < this.#nextReadAt) {
+    if (this.#nextReadAt !== null && this.#now() < this.#nextReadAt) {
       if (this.#known === undefined || this.#hasFailed) throw new KeysUnavailable();
       return new Response(this.#known.text);
     }
     // Keys that are fresh are read again only for a token that names another one.
-    const pause = this.#age() < FRESH_MS ? UNKNOWN_KEY_PAUSE_MS : 0;
+    const age = this.#age();
+    const pause = age !== null && age < FRESH_MS ? UNKNOWN_KEY_PAUSE_MS : 0;
     try {
       const text = JSON.stringify(await readKeySet(this.#options, signal));
       this.#known = { text, readAt: this.#now() };
@@ -119,9 +129,10 @@ export class IssuerKeys {
 
   #logFailure(message: string): void {
     const failure = bounded(message, ERROR_LENGTH * 2);
-    const now = this.#now();
-    if (failure === this.#logged.failure && now - this.#logged.at < SAME_FAILURE_PAUSE_MS) return;
-    this.#logged = { failure, at: now };
+    const time = this.#now();
+    const last = this.#logged;
+    if (last?.failure === failure && time - last.at < SAME_FAILURE_PAUSE_MS) return;
+    this.#logged = { failure, at: time };
     const { issuer, log } = this.#options;
     log('error', "the identity provider's keys could not be read", { issuer, error: failure });
   }
@@ -129,8 +140,8 @@ export class IssuerKeys {
 
 /** @throws if no metadata or no keys are found, with a message that says why. */
 async function readKeySet({ issuer, proxy }: IssuerOptions, signal: AbortSignal) {
-  const jwksUrl = await discover(issuer, (url) => readJson(url, proxy, signal));
-  const { keys } = keySetSchema.parse(await readJson(jwksUrl, proxy, signal));
+  const jwksUrl = await discover(issuer, (url) => fetchJson(url, proxy, signal));
+  const { keys } = keySetSchema.parse(await fetchJson(jwksUrl, proxy, signal));
   const usable = keys.slice(0, MAXIMUM_KEYS).flatMap((key) => keySchema.safeParse(key).data ?? []);
   if (usable.length === 0) throw new Error(`There is no public key at ${jwksUrl.href}.`);
   return { keys: usable };
@@ -171,7 +182,7 @@ function metadataUrls(issuer: string): URL[] {
 }
 
 /** Reads JSON that is bounded in size and, by the signal, in time. Redirects are not followed. */
-async function readJson(url: URL, proxy: ProxySettings, signal: AbortSignal): Promise<unknown> {
+async function fetchJson(url: URL, proxy: ProxySettings, signal: AbortSignal): Promise<unknown> {
   signal.throwIfAborted();
   const connections = new Connections(url.origin, proxy);
   // undici heeds a signal only once it is connected.
@@ -183,6 +194,10 @@ async function readJson(url: URL, proxy: ProxySettings, signal: AbortSignal): Pr
   } finally {
     await connections.destroy();
   }
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === null || value === '' || (Array.isArray(value) && value.length === 0);
 }
 
 async function exchange(url: URL, connections: Connections, signal: AbortSignal) {
@@ -199,9 +214,10 @@ async function exchange(url: URL, connections: Connections, signal: AbortSignal)
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > MAXIMUM_ANSWER_BYTES) throw new Error('the answer is too large');
+    if (bytes > MAXIMUM_ISSUER_ANSWER_BYTES) throw new Error('the answer is too large');
     chunks.push(chunk);
   }
-  const json: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  // Unlike toString, a decoder skips a byte order mark.
+  const json: unknown = JSON.parse(new TextDecoder().decode(Buffer.concat(chunks)));
   return json;
 }

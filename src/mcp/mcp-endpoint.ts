@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { finished } from 'node:stream';
 import { inspect } from 'node:util';
 import { toNodeHandler } from '@modelcontextprotocol/node';
 import { createMcpHandler, type McpHttpHandler, type Server } from '@modelcontextprotocol/server';
 import type { Log } from '../log.ts';
 import type { ServerKind } from '../tools/tool.ts';
 import type { Lease, Workspaces } from '../workspace.ts';
-import { logged, type Summary, summarize } from './access-log.ts';
+import { type AccessSummary, logged, summarize } from './access-log.ts';
 import {
   type AccessRules,
   answerPreflight,
@@ -15,7 +16,7 @@ import {
   shortHash,
 } from './http-access.ts';
 import { HttpRefusal } from './http-refusal.ts';
-import { acceptOf, readBody, readJson } from './http-request.ts';
+import { acceptOf, readBody, readJsonBody } from './http-request.ts';
 import type { Caller, ResourceServer } from './oauth.ts';
 import { createServer, guarded } from './server.ts';
 
@@ -33,7 +34,7 @@ export interface McpEndpointOptions extends ServerKind {
 }
 
 /** The sender of a request, who decides which workspace and which tools its server has. */
-interface Party {
+interface RequestSender {
   readonly lease: Lease;
   /** Undefined without a sign-in. */
   readonly caller: Caller | undefined;
@@ -51,7 +52,7 @@ const NO_SESSIONS =
 export class McpEndpoint {
   readonly #options: McpEndpointOptions;
   readonly #handler: McpHttpHandler;
-  readonly #parties = new WeakMap<Request, Party>();
+  readonly #senders = new WeakMap<Request, RequestSender>();
   #running = 0;
 
   constructor(options: McpEndpointOptions) {
@@ -75,7 +76,11 @@ export class McpEndpoint {
    *
    * @throws {HttpRefusal} if it is turned away.
    */
-  async serve(request: IncomingMessage, response: ServerResponse, summary: Summary): Promise<void> {
+  async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    summary: AccessSummary,
+  ): Promise<void> {
     const { rules, oauth, workspaces } = this.#options;
     if (request.method === 'OPTIONS') return answerPreflight(request, response, rules);
     // Before any refusal, so that an allowed page can read the reason.
@@ -87,18 +92,19 @@ export class McpEndpoint {
       throw new HttpRefusal(405, NO_SESSIONS, { headers: { allow: 'POST' } });
     }
     const apiKey = apiKeyOf(request);
-    const json = await readJson(request);
+    const json = await readJsonBody(request);
     Object.assign(summary, summarize(json));
     const body = readBody(json);
     if (caller !== undefined) oauth?.checkScopes(caller, body);
     const lease = workspaces.lease(apiKey);
     if (caller !== undefined) lease.secrets.add(caller.token);
     this.#running += 1;
-    response.once('close', () => {
+    // Also called if the client is gone by now, which an event would not tell any more.
+    finished(response, () => {
       this.#running -= 1;
       lease.release();
     });
-    await this.#answer(request, response, { body, party: { lease, caller } });
+    await this.#answer(request, response, { body, sender: { lease, caller } });
   }
 
   /** Logs a fault of ours under the reference that the client was given. */
@@ -114,13 +120,13 @@ export class McpEndpoint {
   async #answer(
     request: IncomingMessage,
     response: ServerResponse,
-    { body, party }: { body: unknown; party: Party },
+    { body, sender }: { body: unknown; sender: RequestSender },
   ): Promise<void> {
     // In the spelling that the SDK compares with.
     request.headers.accept = acceptOf(request);
     const answer = toNodeHandler({
       fetch: async (given, options) => {
-        this.#parties.set(given, party);
+        this.#senders.set(given, sender);
         const found = await this.#handler.fetch(given, options);
         // The head goes out before the first event, which may take seconds.
         setImmediate(() => response.flushHeaders());
@@ -132,12 +138,12 @@ export class McpEndpoint {
 
   /** Makes the server of one request. */
   #serverFor(request: Request | undefined): Server {
-    const party = request === undefined ? undefined : this.#parties.get(request);
-    if (party === undefined) throw new Error('A request came by another way.');
-    const { lease, caller } = party;
+    const sender = request === undefined ? undefined : this.#senders.get(request);
+    if (sender === undefined) throw new Error('A request came by another way.');
+    const { lease, caller } = sender;
     const { oauthWriteScope, version } = this.#options;
     const lacks = caller?.scopes.includes(oauthWriteScope) === false;
-    const kind = { ...this.#options, withoutScope: lacks ? oauthWriteScope : undefined };
+    const kind = { ...this.#options, missingTokenScope: lacks ? oauthWriteScope : undefined };
     const { onUnexpectedError } = this;
     const server = createServer(version, kind, { workspace: lease.workspace, onUnexpectedError });
     const connect = server.connect.bind(server);

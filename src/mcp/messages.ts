@@ -72,8 +72,8 @@ export type Incoming =
   | { readonly message: JSONRPCMessage; readonly refusal?: undefined }
   | { readonly refusal: JSONRPCErrorResponse; readonly message?: undefined };
 
-type Fields = Record<string, unknown>;
-const fields = z.record(z.string(), z.unknown());
+type JsonObject = Record<string, unknown>;
+const jsonObject = z.record(z.string(), z.unknown());
 const identifier = z.union([z.string(), z.int()]);
 /** An ID that an answer can carry, even if it is not a valid one. */
 const answerable = z.union([z.string().max(NAME_LENGTH), z.number()]);
@@ -109,11 +109,11 @@ export function fieldOf(value: unknown, name: string): unknown {
 }
 
 function readMessage(json: unknown): Incoming {
-  const given = fields.safeParse(json);
+  const given = jsonObject.safeParse(json);
   if (!given.success) return { refusal: refusal('A message is a JSON object (JSON-RPC 2.0).') };
   const message = tolerated(given.data);
   const { id } = message;
-  const fault = faultOf(message);
+  const fault = messageFaultOf(message);
   if (fault !== null) return { refusal: refusal(fault, { id }) };
   try {
     return { message: parseJSONRPCMessage(message) };
@@ -124,9 +124,9 @@ function readMessage(json: unknown): Incoming {
 }
 
 /** Drops fields that clients fill without meaning anything, or that ask for features not declared here. */
-function tolerated(message: Fields): Fields {
+function tolerated(message: JsonObject): JsonObject {
   const { params, ...others } = message;
-  const known = fields.safeParse(params);
+  const known = jsonObject.safeParse(params);
   if (!known.success) return params === null ? others : message;
   const { _meta, arguments: input, task: _task, ...kept } = known.data;
   return {
@@ -152,7 +152,7 @@ function readArguments(input: unknown): unknown {
 }
 
 /** Says what is wrong with a message in better words than "it does not fit"; null if nothing is found. */
-function faultOf({ jsonrpc, id, method, params }: Fields): string | null {
+function messageFaultOf({ jsonrpc, id, method, params }: JsonObject): string | null {
   if (id !== undefined && !identifier.safeParse(id).success) {
     return 'The ID of a request is a whole number or a text.';
   }
@@ -160,9 +160,9 @@ function faultOf({ jsonrpc, id, method, params }: Fields): string | null {
   if (jsonrpc !== '2.0') return 'A message has "jsonrpc": "2.0".';
   if (method !== undefined && typeof method !== 'string') return 'The method is a text.';
   if (method === undefined || params === undefined) return null;
-  const known = fields.safeParse(params);
+  const known = jsonObject.safeParse(params);
   if (!known.success) return 'The params of a message are a JSON object.';
-  const meta = fields.safeParse(known.data._meta ?? {});
+  const meta = jsonObject.safeParse(known.data._meta ?? {});
   if (!meta.success) return 'The _meta of a message is a JSON object.';
   const token = meta.data.progressToken;
   if (isTooLong(token)) return `The progressToken is longer than ${NAME_LENGTH} characters.`;

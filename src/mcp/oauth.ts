@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ProxySettings } from '../fini/connections.ts';
+import { isUnexpanded } from '../config.ts';
 import type { Log } from '../log.ts';
+import type { ProxySettings } from '../proxies.ts';
 import { toolsFor } from '../tools/listed-tools.ts';
 import type { ServerKind } from '../tools/tool.ts';
 import type { AccessToken, AccessTokens } from './access-token.ts';
@@ -18,12 +19,14 @@ export interface Caller {
 /** The settings of a sign-in. */
 export interface SignIn {
   readonly oauthIssuer?: string | undefined;
-  /** The audience that tokens must have in `aud`; undefined for the public URL. */
-  readonly oauthAudience?: string | undefined;
+  /** The audiences of which tokens must have one in `aud`; undefined for the public URL. */
+  readonly oauthAudiences?: readonly string[] | undefined;
   /** The scope that everything needs. */
   readonly oauthReadScope: string;
   /** The scope that tools need as well if they do not only read. */
   readonly oauthWriteScope: string;
+  /** What stands before a scope where a client asks for it, and not in the token. */
+  readonly oauthScopePrefix: string;
 }
 
 /** The parts of a resource server. */
@@ -44,7 +47,7 @@ const RETRY_AFTER_SECONDS = '5';
  */
 export class ResourceServer {
   readonly #options: ResourceServerOptions;
-  /** Every scope that a client may ask for: one that asks for less is never shown the rest. */
+  /** Every scope that a client may ask for, as it asks: one that asks for less is never shown the rest. */
   readonly #scopes: readonly string[];
   /** The tools that are here, and need the write scope. */
   readonly #writers: ReadonlySet<string>;
@@ -52,12 +55,13 @@ export class ResourceServer {
 
   constructor(options: ResourceServerOptions) {
     this.#options = options;
-    const { oauthReadScope, oauthWriteScope } = options;
+    const { oauthReadScope, oauthWriteScope, oauthScopePrefix } = options;
     const writers = toolsFor(options).filter(({ kind }) => kind !== 'reads');
     this.#writers = new Set(writers.map(({ name }) => name));
-    this.#scopes = [
-      ...new Set(writers.length > 0 ? [oauthReadScope, oauthWriteScope] : [oauthReadScope]),
-    ];
+    const scopes = new Set(
+      writers.length > 0 ? [oauthReadScope, oauthWriteScope] : [oauthReadScope],
+    );
+    this.#scopes = [...scopes].map((scope) => `${oauthScopePrefix}${scope}`);
   }
 
   /**
@@ -72,7 +76,11 @@ export class ResourceServer {
       throw this.#challenge(401, why);
     }
     const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
-    if (token === undefined) throw this.#invalid('The token is malformed.');
+    if (token === undefined) {
+      const given = authorization.replace(/^Bearer */i, '').trimEnd();
+      const what = isUnexpanded(given) ? 'an unexpanded variable' : 'malformed';
+      throw this.#invalid(`The token is ${what}.`);
+    }
     const { subject, scopes } = await this.#read(token);
     if (!scopes.includes(oauthReadScope)) {
       throw this.#insufficient(`The token lacks the scope ${oauthReadScope}.`);
@@ -136,10 +144,10 @@ export class ResourceServer {
 
   async #load(): Promise<AccessTokens> {
     const { AccessTokens } = await import('./access-token.ts');
-    const { oauthIssuer: issuer, oauthAudience, url, log, ...proxy } = this.#options;
+    const { oauthIssuer: issuer, oauthAudiences, url, log, ...proxy } = this.#options;
     const own = url();
     // People and providers write a URL with and without a slash at its end.
-    const audiences = oauthAudience === undefined ? [own, `${own}/`] : [oauthAudience];
+    const audiences = oauthAudiences ?? [own, `${own}/`];
     return new AccessTokens({ issuer, audiences, proxy, log });
   }
 

@@ -11,7 +11,7 @@ import { listedNames } from '../tools/listed-tools.ts';
 import { SOURCE_TEMPLATE } from '../tools/source-uri.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { loadPrompts, loadSources } from './lazy-modules.ts';
-import { explaining } from './protocol-error.ts';
+import { withExplainedErrors } from './protocol-error.ts';
 
 /** MCP's bound. */
 const MAXIMUM_COMPLETIONS = 100;
@@ -24,7 +24,7 @@ export function offerPrompts(
   kind: ServerKind,
 ): void {
   const { workspace } = dependencies;
-  const explained = explaining(dependencies, kind);
+  const explained = withExplainedErrors(dependencies, kind);
   const canCall = (tool: string) => listedNames(kind).has(tool);
   const load = async () => {
     const { prompts } = await loadPrompts();

@@ -5,13 +5,13 @@ import { listedNames } from '../tools/listed-tools.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { loadCalls, loadListing } from './lazy-modules.ts';
 import { showsPages } from './page-clients.ts';
-import { explaining } from './protocol-error.ts';
+import { withExplainedErrors } from './protocol-error.ts';
 import { withPage } from './report-page.ts';
 
 /** Offers the tools that a server of this kind has, and MCP's log, in which they tell what happens. */
 export function offerTools(server: Server, dependencies: ToolDependencies, kind: ServerKind): void {
   const connection = { server, kind, dependencies, log: offerLog(server) };
-  const explained = explaining(dependencies, kind);
+  const explained = withExplainedErrors(dependencies, kind);
   const listTools = explained(async (_request: unknown, context: ServerContext) => {
     preloadCalls();
     // The SDK would convert every schema again for each client that asks.

@@ -17,7 +17,7 @@ const pagesSchema = z
   .optional()
   .catch(undefined);
 /** The same in a request of 2026, which has the capabilities each time. */
-const envelopeSchema = z.object({ [CLIENT_CAPABILITIES_META_KEY]: pagesSchema });
+const pagesEnvelope = z.object({ [CLIENT_CAPABILITIES_META_KEY]: pagesSchema });
 
 /**
  * Tells if a client shows pages beside results; undefined for one of 2025 over HTTP, which says so only
@@ -32,6 +32,6 @@ export function showsPages(
   const pages =
     envelope === undefined
       ? pagesSchema.parse(capabilities)
-      : envelopeSchema.parse(envelope)[CLIENT_CAPABILITIES_META_KEY];
+      : pagesEnvelope.parse(envelope)[CLIENT_CAPABILITIES_META_KEY];
   return pages?.extensions[EXTENSION].mimeTypes.includes(REPORT_PAGE.mimeType) ?? false;
 }

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { globFault } from '../engine/glob-faults.ts';
 import { isSourceId, isWebUrl } from '../engine/inputs.ts';
 import { stateOf } from '../engine/job-states.ts';
-import type { FiniClient } from '../fini/client.ts';
+import { type FiniClient, INGEST_SOURCES } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
 import { quoted } from '../text.ts';
 import { completeSourceIdOrUrl } from './source-resources.ts';
@@ -53,7 +53,6 @@ const checked = (faultOf: (text: string) => string | null) =>
       if (fault !== null) context.addIssue(`${quoted(text)} ${fault}.`);
     });
 
-const SOURCES = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as const;
 /** Enough for a title or a path: a prompt goes to the model as a whole. */
 const LONGEST_TEXT = 200;
 
@@ -116,9 +115,9 @@ export const prompts: readonly Prompt[] = [
     needs: 'ingest_and_wait',
     arguments: {
       source: {
-        description: `Only sources of this kind: ${SOURCES.join(', ')}.`,
-        schema: z.enum(SOURCES).optional(),
-        complete: oneOf(SOURCES),
+        description: `Only sources of this kind: ${INGEST_SOURCES.join(', ')}.`,
+        schema: z.enum(INGEST_SOURCES).optional(),
+        complete: oneOf(INGEST_SOURCES),
       },
     },
     text: ({ source }, canCall) => {

@@ -29,7 +29,7 @@ export async function protocolError(
 }
 
 /** Makes handlers whose errors, unless they are the protocol's, reach a client in the same words as a tool's. */
-export function explaining(dependencies: ToolDependencies, kind: ServerKind) {
+export function withExplainedErrors(dependencies: ToolDependencies, kind: ServerKind) {
   return <Given extends unknown[], Result>(handler: (...given: Given) => Promise<Result>) =>
     async (...given: Given): Promise<Result> => {
       try {
@@ -47,14 +47,27 @@ const DUMP = /^(?:Invalid ([\w/]+) request: )?(\[\s*\{[\s\S]*\])$/;
 const issues = z.array(
   z.object({ path: z.array(z.union([z.string(), z.number()])), message: z.string() }),
 );
+const dump = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text);
+    } catch {
+      context.addIssue('This only looks like JSON.');
+      return z.NEVER;
+    }
+  })
+  .pipe(issues);
 
 /** An answer as it goes out: where the SDK would send a validator's raw issues, as a sentence. */
 export function readable(message: JSONRPCMessage): JSONRPCMessage {
   if (!('error' in message)) return message;
   const [, method, json] = DUMP.exec(message.error.message) ?? [];
   if (json === undefined) return message;
-  const said = issues
-    .parse(JSON.parse(json))
+  const read = dump.safeParse(json);
+  // It was none after all. A message must go out, whatever it says.
+  if (!read.success) return message;
+  const said = read.data
     .map((fault) => `${fault.path.join('.')}: ${fault.message.replaceAll('"', '')}`)
     .join('; ');
   const start = method === undefined ? 'Invalid request' : `Invalid ${method} request`;

@@ -1,7 +1,11 @@
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { bounded, plural, searchKey, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
-import { fittingParagraphs, MAXIMUM_CHARACTERS } from '../tools/source-text.ts';
+import {
+  fittingParagraphs,
+  MAXIMUM_SHOWN_CHARACTERS,
+  showableParagraphs,
+} from '../tools/source-text.ts';
 import { sourceUri } from '../tools/source-uri.ts';
 
 /* Sources as MCP resources: their texts, read part by part. */
@@ -11,8 +15,8 @@ export const SOURCE_MIME_TYPE = 'text/plain';
 
 /** How many sources a page of the list of resources has. */
 const LISTED_SOURCES = 50;
-/** MCP's bound on completions. */
-const MAXIMUM_COMPLETIONS = 100;
+/** How many sources are searched for what a person types: the newest. */
+const SEARCHED_SOURCES = 100;
 
 /** A source in the list of resources. */
 export interface SourceResource {
@@ -39,7 +43,7 @@ export async function listSourceResources(
   const last = documents.at(-1)?.id;
   const resources = documents.map((document) => ({
     uri: sourceUri(document.id),
-    name: nameOf(document),
+    name: resourceName(document),
     description: [document.source, document.linkedJobStatus, document.originalUrl]
       .filter((part) => part !== null)
       .map((part) => bounded(part, TITLE_LENGTH))
@@ -62,14 +66,15 @@ export async function readSourceText(
   signal: AbortSignal,
 ): Promise<string> {
   const document = await fini.getSource(id, { signal });
-  const { paragraphs } = fittingParagraphs(document.paragraphs.slice(offset), MAXIMUM_CHARACTERS);
+  const all = showableParagraphs(document.paragraphs);
+  const { paragraphs } = fittingParagraphs(all.slice(offset), MAXIMUM_SHOWN_CHARACTERS);
   const end = offset + paragraphs.length;
-  if (paragraphs.length === 0) return emptyText(document);
-  if (end >= document.paragraphCount) return paragraphs.join('\n\n');
+  if (paragraphs.length === 0) return emptyText(document, all.length);
+  if (end >= all.length) return paragraphs.join('\n\n');
   return [...paragraphs, `[The text continues at ${sourceUri(id, end)}]`].join('\n\n');
 }
 
-function emptyText({ paragraphCount, linkedJobStatus, error }: FiniDocument): string {
+function emptyText({ linkedJobStatus, error }: FiniDocument, paragraphCount: number): string {
   if (paragraphCount > 0)
     return `[Nothing at this offset: the text has only ${plural(paragraphCount, 'paragraph')}]`;
   const why = error ? `: ${JSON.stringify(bounded(error, TITLE_LENGTH))}` : '';
@@ -86,8 +91,8 @@ export async function completeSourceId(
   typed: string,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const { documents } = await fini.listSources({ limit: MAXIMUM_COMPLETIONS }, { signal });
-  return documents.filter(isNamed(typed)).map(({ id }) => id);
+  const { documents } = await fini.listSources({ limit: SEARCHED_SOURCES }, { signal });
+  return documents.filter(idOrTitleMatcher(typed)).map(({ id }) => id);
 }
 
 /**
@@ -102,8 +107,8 @@ export async function completeSourceIdOrUrl(
   signal: AbortSignal,
   isWanted: (document: FiniDocument) => boolean,
 ): Promise<string[]> {
-  const { documents } = await fini.listSources({ limit: MAXIMUM_COMPLETIONS }, { signal });
-  const isNamedSo = isNamed(typed);
+  const { documents } = await fini.listSources({ limit: SEARCHED_SOURCES }, { signal });
+  const isNamedSo = idOrTitleMatcher(typed);
   const part = typed.trim().toLowerCase();
   return documents.filter(isWanted).flatMap((document) => {
     if (isNamedSo(document)) return [document.id];
@@ -114,12 +119,12 @@ export async function completeSourceIdOrUrl(
 }
 
 /** True if a source's ID begins with a text, or its title contains it. */
-function isNamed(typed: string): (document: FiniDocument) => boolean {
+function idOrTitleMatcher(typed: string): (document: FiniDocument) => boolean {
   const beginning = typed.trim().toLowerCase();
   const part = searchKey(typed);
   return ({ id, title }) => id.startsWith(beginning) || searchKey(title ?? '').includes(part);
 }
 
-function nameOf({ id, title, originalUrl }: FiniDocument): string {
+function resourceName({ id, title, originalUrl }: FiniDocument): string {
   return bounded(title ?? '', TITLE_LENGTH) || bounded(originalUrl ?? '', TITLE_LENGTH) || id;
 }

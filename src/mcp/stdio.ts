@@ -5,7 +5,7 @@ import { fieldOf, readMessages, refusal, textFault } from './messages.ts';
 
 /** The longest line that is read, in bytes. */
 const LONGEST_LINE = 10 * 1024 * 1024;
-const LINE_END = 0x0a;
+const LINE_FEED = 0x0a;
 
 /** The streams to a client, and what to do once it has gone. */
 export interface StdioOptions {
@@ -88,7 +88,7 @@ export class StdioTransport implements Transport {
 
   #take(chunk: Buffer): void {
     let start = 0;
-    for (let end = chunk.indexOf(LINE_END); end >= 0; end = chunk.indexOf(LINE_END, start)) {
+    for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
       this.#keep(chunk.subarray(start, end));
       this.#endLine();
       start = end + 1;

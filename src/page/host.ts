@@ -43,7 +43,7 @@ export interface HostEvents {
 }
 
 /** Capabilities and context of a host: every field as the specification names it. */
-type Known<Type> = Readonly<Partial<Record<keyof Type, unknown>>>;
+type UncheckedFields<Type> = Readonly<Partial<Record<keyof Type, unknown>>>;
 
 /** A connection to the host that shows this page. */
 export class Host {
@@ -53,8 +53,8 @@ export class Host {
     { resolve: (result: unknown) => void; reject: (error: Error) => void }
   >();
   #lastId = 0;
-  #capabilities: Known<McpUiHostCapabilities> = {};
-  #context: Known<McpUiHostContext> = {};
+  #capabilities: UncheckedFields<McpUiHostCapabilities> = {};
+  #context: UncheckedFields<McpUiHostContext> = {};
 
   constructor(events: HostEvents) {
     this.#events = events;

@@ -9,7 +9,7 @@ import { build, transformSync } from 'esbuild';
  */
 
 const { outputFiles } = await build({
-  entryPoints: [fileURLToPath(new URL('main.ts', import.meta.url))],
+  entryPoints: [fileURLToPath(new URL('page.ts', import.meta.url))],
   bundle: true,
   write: false,
   format: 'iife',

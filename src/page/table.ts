@@ -1,7 +1,12 @@
-import { plural } from '../text.ts';
+import { plural, statusWords } from '../text.ts';
 import type { NextCall } from '../tools/next-calls.ts';
 import { type Fields, listOf } from './narrowing.ts';
-import { type Overview, type Row, STATUSES, type StatusCounts } from './tool-result.ts';
+import {
+  type Overview,
+  STATUSES_BY_URGENCY,
+  type StatusCounts,
+  type TableRow,
+} from './tool-result.ts';
 
 /* What the page makes of results. Nothing here touches the document. */
 
@@ -19,7 +24,10 @@ export interface RowChoice {
 }
 
 /** How many items have each status, listed or not, the most urgent status first. */
-export function countsOf({ rows, unlisted }: Pick<Overview, 'rows' | 'unlisted'>): StatusCounts {
+export function countByStatus({
+  rows,
+  unlisted,
+}: Pick<Overview, 'rows' | 'unlisted'>): StatusCounts {
   const counts = new Map(unlisted);
   for (const { status } of rows) counts.set(status, (counts.get(status) ?? 0) + 1);
   return new Map([...counts].sort(([one], [other]) => rankOf(one) - rankOf(other)));
@@ -27,12 +35,15 @@ export function countsOf({ rows, unlisted }: Pick<Overview, 'rows' | 'unlisted'>
 
 /** The place of a status among all, the most urgent first. */
 function rankOf(status: string): number {
-  const rank = STATUSES.indexOf(status);
-  return rank < 0 ? STATUSES.indexOf('completed') - 0.5 : rank;
+  const rank = STATUSES_BY_URGENCY.indexOf(status);
+  return rank < 0 ? STATUSES_BY_URGENCY.indexOf('completed') - 0.5 : rank;
 }
 
 /** The rows that a choice shows. */
-export function chosenRows(rows: readonly Row[], { status, search, sorting }: RowChoice): Row[] {
+export function chosenRows(
+  rows: readonly TableRow[],
+  { status, search, sorting }: RowChoice,
+): TableRow[] {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const chosen = rows.filter((row) => {
     if (status !== null && row.status !== status) return false;
@@ -53,7 +64,7 @@ export function chosenRows(rows: readonly Row[], { status, search, sorting }: Ro
   return keyed.map(({ row }) => row);
 }
 
-function keyOf(row: Row, column: NonNullable<Sorting>['column']): string {
+function keyOf(row: TableRow, column: NonNullable<Sorting>['column']): string {
   const text =
     column === 'status'
       ? String(10 * rankOf(row.status))
@@ -65,7 +76,7 @@ function keyOf(row: Row, column: NonNullable<Sorting>['column']): string {
 }
 
 /** The name of a row where there is room for one. */
-export function nameOfRow({ title, url, input, id }: Row): string {
+export function nameOfRow({ title, url, input, id }: TableRow): string {
   return title ?? url ?? input ?? id ?? '';
 }
 
@@ -75,11 +86,11 @@ export function withoutScheme(url: string): string {
 }
 
 /** The rows as lines to be pasted elsewhere, with tabs between name, status and reason. */
-export function copyOf(rows: readonly Row[]): string {
+export function copyOf(rows: readonly TableRow[]): string {
   return rows
     .map((row) => {
       const { status, reason = '', url = nameOfRow(row) } = row;
-      return [url, statusWords(status), reason].join('\t').trimEnd();
+      return [url, statusLabel(status), reason].join('\t').trimEnd();
     })
     .join('\n');
 }
@@ -111,20 +122,20 @@ export function callsAfter(
 
 /** Rows in their old places, those that a call is about with its result. */
 function mergedRows(before: Overview, { tool, arguments: input }: NextCall, result: Overview) {
-  const asked = new Set(namesIn(input));
-  const left = new Set(result.rows);
-  const byName = new Map(result.rows.flatMap((row) => namesOf(row).map((name) => [name, row])));
-  const isLeftOut = ({ status }: Row) =>
+  const asked = new Set(namesInInput(input));
+  const unplaced = new Set(result.rows);
+  const byName = new Map(result.rows.flatMap((row) => namesOfRow(row).map((name) => [name, row])));
+  const isLeftOut = ({ status }: TableRow) =>
     status === 'unfinished' && result.unlisted.size > 0 && result.batch === before.batch;
-  const rows = before.rows.flatMap((row): Row[] => {
-    const names = namesOf(row);
-    const found = names.map((name) => byName.get(name)).find((one) => one && left.has(one));
+  const rows = before.rows.flatMap((row): TableRow[] => {
+    const names = namesOfRow(row);
+    const found = names.map((name) => byName.get(name)).find((one) => one && unplaced.has(one));
     if (found === undefined) {
       // Its page may have another URL by now, or the answer had no room for it.
       const isOver = names.some((name) => asked.has(name)) || isLeftOut(row);
       return isOver ? [] : [row];
     }
-    left.delete(found);
+    unplaced.delete(found);
     return [
       {
         ...found,
@@ -136,15 +147,15 @@ function mergedRows(before: Overview, { tool, arguments: input }: NextCall, resu
       },
     ];
   });
-  return [...rows, ...left];
+  return [...rows, ...unplaced];
 }
 
-function namesOf({ id, url, input }: Row): string[] {
+function namesOfRow({ id, url, input }: TableRow): string[] {
   return [id, url, input].filter((name) => name !== undefined);
 }
 
 /** The items that an input lists, by whatever name. */
-function namesIn(input: Fields): unknown[] {
+function namesInInput(input: Fields): unknown[] {
   return Object.values(input).flatMap(listOf);
 }
 
@@ -152,7 +163,11 @@ function namesIn(input: Fields): unknown[] {
  * How many items are in no row after a call. Items that were only counted before, and that the result
  * lists or counts, are counted once: a call brings no new ones.
  */
-function unlistedAfter(before: Overview, result: Overview, rows: readonly Row[]): StatusCounts {
+function unlistedAfter(
+  before: Overview,
+  result: Overview,
+  rows: readonly TableRow[],
+): StatusCounts {
   const unlisted = new Map(before.unlisted);
   let known = rows.length + sumOf(result.unlisted) - before.rows.length;
   const shown = result.rows.map(({ status }) => status);
@@ -175,11 +190,11 @@ function sumOf(counts: StatusCounts): number {
 }
 
 /** A status in words: "not_found" as "Not found". */
-export function statusWords(status: string): string {
+export function statusLabel(status: string): string {
   if (status === 'unfinished') return 'Running';
   if (status === 'unqueued') return 'Not queued';
   if (status === 'nothing_made') return 'No draft';
-  const words = status.replaceAll('_', ' ');
+  const words = statusWords(status);
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }
 
@@ -190,7 +205,7 @@ export function pages(count: number): string {
 
 /** A result in one line. */
 export function headlineOf(overview: Overview): string {
-  const counts = countsOf(overview);
+  const counts = countByStatus(overview);
   const all = sumOf(counts);
   if (overview.isPlan) {
     return all === 0 ? 'Dry run: nothing to ingest' : `Dry run: ${pages(all)}, nothing queued yet`;

@@ -4,10 +4,21 @@ import { countOf, type Fields, fieldsOf, isFields, listOf, textOf } from './narr
 /* Reads the results of this server's tools, as far as the page shows them. */
 
 /** Statuses of items, the most urgent first. Others come before those that need nothing. */
-export const STATUSES: readonly string[] = [
-  ...['failed', 'not_found', 'unregistered', 'unusable', 'unqueued'],
-  ...['unfinished', 'running', 'queued', 'never_ingested', 'nothing_made'],
-  ...['selected', 'new', 'completed', 'drafted'],
+export const STATUSES_BY_URGENCY: readonly string[] = [
+  'failed',
+  'not_found',
+  'unregistered',
+  'unusable',
+  'unqueued',
+  'unfinished',
+  'running',
+  'queued',
+  'never_ingested',
+  'nothing_made',
+  'selected',
+  'new',
+  'completed',
+  'drafted',
 ];
 
 /** Names of a failed call's data in `_meta`: it has no structured content. */
@@ -15,7 +26,7 @@ const ERROR_MESSAGE = 'fini-mcp/message';
 const ERROR_NEXT_CALLS = 'fini-mcp/nextCalls';
 
 /** A page, or another source, in the table. */
-export interface Row {
+export interface TableRow {
   readonly status: string;
   /** Source ID. */
   readonly id?: string | undefined;
@@ -36,7 +47,7 @@ export type StatusCounts = ReadonlyMap<string, number>;
 
 /** A result, and later what the page's own calls added to it. */
 export interface Overview {
-  readonly rows: readonly Row[];
+  readonly rows: readonly TableRow[];
   /** How many more items there are than rows: a long answer leaves some out. */
   readonly unlisted: StatusCounts;
   /** Summary by the server, for a person. */
@@ -102,7 +113,7 @@ function rowOf(
   source: Fields,
   advice: ReadonlyMap<unknown, string | undefined>,
   isDrafting: boolean,
-): Row {
+): TableRow {
   const { reason, error, articleId, jobStatus, path, hint } = source;
   const status = textOf(source.status) ?? 'unknown';
   const words = textOf(
@@ -135,12 +146,12 @@ function jobWords(status: unknown): string {
   return textOf(status) ?? 'Not started';
 }
 
-function unlistedOf(rows: readonly Row[], counts: Fields, omitted: number): StatusCounts {
+function unlistedOf(rows: readonly TableRow[], counts: Fields, omitted: number): StatusCounts {
   const unlisted = new Map<string, number>();
   const listed = new Map<string, number>();
   for (const { status } of rows) listed.set(status, (listed.get(status) ?? 0) + 1);
   let left = omitted;
-  for (const status of STATUSES) {
+  for (const status of STATUSES_BY_URGENCY) {
     const count = Math.min(left, countOf(countOf(counts[status]) - (listed.get(status) ?? 0)));
     if (count > 0) unlisted.set(status, count);
     left -= count;

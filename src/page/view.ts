@@ -3,16 +3,16 @@ import type { NextCall } from '../tools/next-calls.ts';
 import {
   chosenRows,
   copyOf,
-  countsOf,
+  countByStatus,
   headlineOf,
   nameOfRow,
   pages,
   type RowChoice,
   type Sorting,
-  statusWords,
+  statusLabel,
   withoutScheme,
 } from './table.ts';
-import type { Overview, Row } from './tool-result.ts';
+import type { Overview, TableRow } from './tool-result.ts';
 
 /** How long the label of a button may be, in characters. */
 const LABEL_LENGTH = 80;
@@ -68,7 +68,7 @@ export class View {
     this.#showBar(overview);
     byId('list').hidden = rows.length === 0;
     const { status } = this.#choice;
-    if (status !== null && !countsOf(overview).has(status)) {
+    if (status !== null && !countByStatus(overview).has(status)) {
       this.#choice = { ...this.#choice, status: null };
     }
     this.#showFilters(overview);
@@ -140,7 +140,7 @@ export class View {
   #showBar(overview: Overview): void {
     const bar = byId('bar');
     // Finished pages come first.
-    const parts = [...countsOf(overview)].reverse();
+    const parts = [...countByStatus(overview)].reverse();
     bar.className = '';
     bar.replaceChildren(
       ...parts.map(([status, count]) => {
@@ -150,20 +150,20 @@ export class View {
         return part;
       }),
     );
-    const words = parts.map(([status, count]) => `${count} ${statusWords(status).toLowerCase()}`);
+    const words = parts.map(([status, count]) => `${count} ${statusLabel(status).toLowerCase()}`);
     bar.ariaLabel = words.join(', ') || 'Nothing';
     // A plan is not progress.
     bar.hidden = overview.isPlan;
   }
 
   #showFilters(overview: Overview): void {
-    const parts = [...countsOf(overview)].reverse();
+    const parts = [...countByStatus(overview)].reverse();
     const all = parts.reduce((sum, [, count]) => sum + count, 0);
     const filters = byId('filters');
     const focused = [...filters.children].findIndex((child) => child.matches(':focus'));
     filters.replaceChildren(
       this.#filter(null, 'All', all),
-      ...parts.map(([status, count]) => this.#filter(status, statusWords(status), count)),
+      ...parts.map(([status, count]) => this.#filter(status, statusLabel(status), count)),
     );
     const again = filters.children[focused];
     if (again instanceof HTMLElement) again.focus();
@@ -217,14 +217,14 @@ export class View {
     byId('copy').textContent = `Copy ${pages(chosen.length)}`;
   }
 
-  #row(row: Row): HTMLTableRowElement {
+  #row(row: TableRow): HTMLTableRowElement {
     const { status, url, input, reason, advice } = row;
     const line = element('tr');
     line.role = 'row';
     line.dataset.status = status;
     const name = nameOfRow(row);
     line.append(
-      cell('status', element('span', 'badge', statusWords(status))),
+      cell('status', element('span', 'badge', statusLabel(status))),
       cell(
         'page',
         name === url ? '' : element('span', 'title', name),

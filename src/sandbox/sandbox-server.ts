@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { livedInAgents, livedInKnowledge, livedInSources } from './lived-in.ts';
 import { RateLimit } from './rate-limit.ts';
 import { providers, RefusedRequest } from './requests.ts';
-import { type Answer, errorAnswer, sendAnswer } from './sandbox-answer.ts';
+import { type ApiAnswer, errorAnswer, sendAnswer } from './sandbox-answer.ts';
 import type { SandboxArticle } from './sandbox-article.ts';
 import type { SandboxDocument } from './sandbox-document.ts';
 import { knownFolders } from './sandbox-folders.ts';
@@ -46,7 +46,7 @@ export type Interception = {
   request: RecordedRequest;
   response: ServerResponse;
   /** Does what the request asks for, at another path if given, and returns the API's answer. */
-  carryOut: (path?: string) => Answer;
+  carryOut: (path?: string) => ApiAnswer;
 };
 
 const DEFAULT_KEYS: Record<string, KeyScope[]> = {
@@ -160,7 +160,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       sendAnswer(response, errorAnswer(429, 'Too Many Requests'));
       return;
     }
-    const carryOut = (target = path): Answer => {
+    const carryOut = (target = path): ApiAnswer => {
       advance();
       const answer = answerOf(routes, keys, { method, path: target, body, authorization });
       request.status = answer.status;
@@ -217,7 +217,7 @@ function answerOf(
   routes: ApiRoute[],
   keys: Record<string, KeyScope[]>,
   request: Pick<RecordedRequest, 'method' | 'path' | 'authorization' | 'body'>,
-): Answer {
+): ApiAnswer {
   const { method, path, authorization, body } = request;
   const url = new URL(path, 'http://sandbox');
   const route = routes.find((one) => one.method === method && one.path.test(url.pathname));

@@ -4,7 +4,7 @@ import type { DraftToPublish } from '../engine/publish.ts';
 import { bounded, PATH_SEPARATOR, shown, TITLE_LENGTH } from '../text.ts';
 
 /** How many items of a part are shown of what goes, and of what comes. */
-const SHOWN_ITEMS = 2;
+const ITEMS_OF_A_CHANGE = 2;
 /** How long each may be, in characters; and shorter where many drafts are shown at once. */
 const ITEM_LENGTH = 160;
 const SHORT_ITEM_LENGTH = 40;
@@ -35,7 +35,7 @@ export function changesOf(
     }
     const list = (items: readonly string[], verb: string) => {
       if (items.length === 0) return [];
-      const named = items.slice(0, SHOWN_ITEMS).map((item) => name(difference, item));
+      const named = items.slice(0, ITEMS_OF_A_CHANGE).map((item) => name(difference, item));
       const more = items.length > named.length ? ' and others' : '';
       return [`${items.length} ${verb} (${named.join(', ')}${more})`];
     };

@@ -114,12 +114,12 @@ export async function completedIn(
       : []),
     ...(unseen.length > 0 ? [listCall(handle, 'See what has completed', 'completed')] : []),
   ];
-  const left = others.length > 0 ? `Left out of the batch: ${others.join(', ')}.` : '';
+  const leftOutText = others.length > 0 ? `Left out of the batch: ${others.join(', ')}.` : '';
   if (completed.length === 0) {
     throw new UnusableBatch(
       paragraph(
         'Nothing was queued, because no source of this batch is known to have completed.',
-        left,
+        leftOutText,
       ),
       nextCalls,
     );
@@ -135,7 +135,7 @@ export async function completedIn(
   );
   return {
     documentIds: completed.slice(0, MAXIMUM_DRAFTED),
-    message: left,
+    message: leftOutText,
     nextCalls: [...nextCalls, ...more],
   };
 }

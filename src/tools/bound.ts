@@ -51,7 +51,7 @@ export function boundedAnswer(
   const lists = Object.entries(layouts).flatMap(([name, layout]) => {
     const items = answer[name];
     if (!Array.isArray(items)) return [];
-    return [{ name, layout, items: layout === 'by status' ? items.map(shortened) : items }];
+    return [{ name, layout, items: layout === 'by status' ? items.map(namedOnly) : items }];
   });
   const emptied = { ...answer, ...Object.fromEntries(lists.map(({ name }) => [name, []])) };
   const entries = lists.flatMap(({ name, items, layout }) =>
@@ -66,19 +66,19 @@ export function boundedAnswer(
     entries.map(({ item }) => item),
     room,
   ).length;
-  const kept = entries.slice(0, count).sort((one, other) => one.index - other.index);
+  const entriesThatFit = entries.slice(0, count).sort((one, other) => one.index - other.index);
   const bounded: Record<string, unknown> = { ...emptied };
   const omitted: Record<string, number> = {};
   for (const { name, items } of lists) {
-    const left = kept.filter((entry) => entry.name === name).map(({ item }) => item);
-    bounded[name] = left;
-    if (left.length < items.length) omitted[name] = items.length - left.length;
+    const kept = entriesThatFit.filter((entry) => entry.name === name).map(({ item }) => item);
+    bounded[name] = kept;
+    if (kept.length < items.length) omitted[name] = items.length - kept.length;
   }
   return { answer: bounded, omitted: Object.keys(omitted).length === 0 ? null : omitted };
 }
 
 /** A completed source by its name alone, as it was given or as Fini has it; any other item as it is. */
-function shortened(item: unknown): unknown {
+function namedOnly(item: unknown): unknown {
   if (!isRecord(item) || item.status !== 'completed') return item;
   const { status, input, originalUrl, id } = item;
   if (input !== undefined) return { status, input };

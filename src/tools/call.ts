@@ -8,7 +8,7 @@ import type {
 import { Deadline, type Pause } from '../fini/deadline.ts';
 import type { ClientLog } from './client-log.ts';
 import { askPerson, QuestionAsked } from './confirm.ts';
-import { explainError, explanationOf, explanationText } from './errors.ts';
+import { explainError, explanationOf, explanationText } from './explain-error.ts';
 import { findTool } from './find-tool.ts';
 import { listedNames } from './listed-tools.ts';
 import { type Explanation, inputFor } from './next-calls.ts';
@@ -23,7 +23,7 @@ import type { ServerKind, ToolDependencies } from './tool.ts';
 const SILENT_CALL_SECONDS = 50;
 
 // Whatever answers a failure is loaded with this, so that no failure needs another file.
-export { failureText } from './errors.ts';
+export { failureText } from './explain-error.ts';
 
 /** The parts that all calls of one client share. */
 export interface ClientConnection {

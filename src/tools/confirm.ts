@@ -30,7 +30,7 @@ export class QuestionAsked extends Error {
     const question = inputRequired.elicit({ mode: 'form', message, requestedSchema });
     this.result = inputRequired({
       inputRequests: { [QUESTION]: question },
-      requestState: digestOf(subject),
+      requestState: subjectDigest(subject),
     });
   }
 }
@@ -40,7 +40,7 @@ const elicitationSchema = z
   .object({ elicitation: z.object({ form: z.unknown(), url: z.unknown() }).partial().optional() })
   .catch({});
 /** The same in a request of 2026, which has the capabilities each time. */
-const envelopeSchema = z.object({ [CLIENT_CAPABILITIES_META_KEY]: elicitationSchema });
+const elicitationEnvelope = z.object({ [CLIENT_CAPABILITIES_META_KEY]: elicitationSchema });
 
 /**
  * Asks the person. A client of 2025 over HTTP cannot be asked: its capabilities are not known, and
@@ -60,7 +60,7 @@ export async function askPerson(
   const { envelope, inputResponses, send, signal } = mcpReq;
   const isModern = envelope !== undefined;
   const { elicitation } = isModern
-    ? envelopeSchema.parse(envelope)[CLIENT_CAPABILITIES_META_KEY]
+    ? elicitationEnvelope.parse(envelope)[CLIENT_CAPABILITIES_META_KEY]
     : elicitationSchema.parse(server.getClientCapabilities());
   if (elicitation === undefined) return 'unasked';
   // A client that only opens pages cannot ask.
@@ -70,7 +70,8 @@ export async function askPerson(
     if (response.kind !== 'elicit') throw new QuestionAsked(question);
     if (response.action !== 'accept') return 'declined';
     // An unkeyed digest is enough: a client that forges it could forge the person's answer too.
-    if (mcpReq.requestState() !== digestOf(question.subject)) throw new QuestionAsked(question);
+    if (mcpReq.requestState() !== subjectDigest(question.subject))
+      throw new QuestionAsked(question);
     return 'agreed';
   }
   for (let asked = question; ; ) {
@@ -87,7 +88,8 @@ export async function askPerson(
       return 'unanswered';
     }
     const now = await again();
-    if (now === null || digestOf(now.subject) === digestOf(asked.subject)) return 'agreed';
+    if (now === null || subjectDigest(now.subject) === subjectDigest(asked.subject))
+      return 'agreed';
     asked = now;
   }
 }
@@ -103,6 +105,6 @@ export function consentText(confirmation: Confirmation, flag: string): string {
     : '';
 }
 
-function digestOf(subject: unknown): string {
+function subjectDigest(subject: unknown): string {
   return createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 }

@@ -13,7 +13,7 @@ import { inputFor, type NextCall } from './next-calls.ts';
 import { defineTool } from './tool.ts';
 
 /** Defaults of the input, which a proposed call leaves out, here and for ingest_site. */
-const DEFAULTS = { limit: 250 };
+const CRAWL_DEFAULTS = { limit: 250 };
 
 /** Finds the pages of a site. */
 export const deepCrawlLinks = defineTool({
@@ -27,7 +27,11 @@ export const deepCrawlLinks = defineTool({
   openWorld: true,
   inputSchema: z.strictObject({
     links: startUrls,
-    limit: z.int().min(1).default(DEFAULTS.limit).describe('Maximum number of URLs. Default 250.'),
+    limit: z
+      .int()
+      .min(1)
+      .default(CRAWL_DEFAULTS.limit)
+      .describe('Maximum number of URLs. Default 250.'),
   }),
   outputSchema: z.object({
     found: z.int().describe('How many pages were found.'),
@@ -48,7 +52,11 @@ export const deepCrawlLinks = defineTool({
     const calls: NextCall[] = [];
     if (urls.length > 0) {
       const why = `Ingest ${plural(urls.length, 'page')} and wait`;
-      calls.push({ tool: 'ingest_site', arguments: inputFor({ links, limit }, DEFAULTS), why });
+      calls.push({
+        tool: 'ingest_site',
+        arguments: inputFor({ links, limit }, CRAWL_DEFAULTS),
+        why,
+      });
     }
     if (endedAt !== null) {
       const why = 'Look for more pages';

@@ -27,7 +27,7 @@ const SEE_SOURCES = { tool: 'list_sources', arguments: {}, why: 'See what is in 
 /** Permanently deletes sources. */
 export const deleteSources = defineTool({
   name: 'delete_sources',
-  title: 'Delete sources',
+  title: 'Permanently delete sources',
   description:
     'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm (over HTTP, only clients of protocol 2026-07-28).',
   kind: 'deletes',
@@ -79,7 +79,7 @@ export const deleteSources = defineTool({
       };
     }
     const answer = await confirm({
-      message: question(ids, deleteArticles, known),
+      message: deletionQuestion(ids, deleteArticles, known),
       subject: { ids, deleteArticles },
     });
     if (answer === 'declined' || answer === 'unanswered') {
@@ -104,15 +104,15 @@ export const deleteSources = defineTool({
         },
       ]),
     );
-    const left = notDeleted.filter(({ id }) => !gone.has(id));
+    const unknown = notDeleted.filter(({ id }) => !gone.has(id));
     const kept = deleteArticles ? [] : linkedArticles([...gone.keys()], known);
     const isKeptUnknown = !deleteArticles && [...gone.keys()].some((id) => !known.has(id));
     return {
       message: paragraph(
         `${plural(gone.size, 'source')} and ${plural(deleted.deletedArticles.length, 'article')} deleted.`,
-        left.length === 0
+        unknown.length === 0
           ? ''
-          : `Not deleted, because not in Fini: ${plural(left.length, 'source')}.`,
+          : `Not deleted, because not in Fini: ${plural(unknown.length, 'source')}.`,
         kept.length > 0
           ? `Kept: ${plural(kept.length, 'Knowledge article')} made from what was deleted. Agents may still answer from kept articles. They can be deleted in the Fini dashboard.`
           : isKeptUnknown
@@ -120,7 +120,7 @@ export const deleteSources = defineTool({
             : '',
         consentText(answer, '--allow-delete'),
       ),
-      nextCalls: left.length === 0 ? [] : [SEE_SOURCES],
+      nextCalls: unknown.length === 0 ? [] : [SEE_SOURCES],
       // Whatever Fini deleted is told, also if nobody asked for it.
       sources: [...new Set([...ids, ...gone.keys()])].map(
         (id) => gone.get(id) ?? { status: 'not_deleted' as const, id },
@@ -180,7 +180,11 @@ function linkedArticles(ids: readonly string[], known: SourcesBefore): string[] 
  * comes first, since the others come from a page: the title stands in quotes, and the URL is one word
  * (`seenUrl`), so that neither can imitate an ID or a line of its own.
  */
-function question(ids: readonly string[], deleteArticles: boolean, known: SourcesBefore): string {
+function deletionQuestion(
+  ids: readonly string[],
+  deleteArticles: boolean,
+  known: SourcesBefore,
+): string {
   const names = ids.slice(0, NAMED_SOURCES).map((id) => {
     const source = known.get(id);
     if (source === undefined || source === 'unknown') return `- ${id} title unknown`;

@@ -10,11 +10,6 @@ import { parseSourceUri } from './source-uri.ts';
  * formats and references. A description stands where a name does not say it all.
  */
 
-/** A list, of one item at least where that is the minimum. */
-export function listOf<Item extends z.ZodType>(item: Item, minimum = 0): z.ZodArray<Item> {
-  return minimum > 0 ? z.array(item).min(minimum) : z.array(item);
-}
-
 /** A text without white space around it, which models and copied lists bring along. */
 export const trimmed = z.string().trim();
 
@@ -46,7 +41,7 @@ export const timeoutSeconds = z
 
 /** `queuedAfter` as a later call takes it; nothing where there was no change to count from. */
 export function queuedAfterInput(queuedAfter: number | null): { queuedAfter?: string } {
-  if (queuedAfter === null || !Number.isFinite(queuedAfter)) return {};
+  if (queuedAfter === null) return {};
   return { queuedAfter: new Date(queuedAfter).toISOString() };
 }
 
@@ -90,7 +85,7 @@ const listedId = idText.superRefine((id, context) => {
 });
 
 /** One or more source IDs. */
-export const sourceIds = listOf(listedId, 1);
+export const sourceIds = z.array(listedId).min(1);
 
 /** An article ID as Fini has it, also where it arrives in capitals. */
 const articleId = trimmed
@@ -109,7 +104,7 @@ const articleId = trimmed
 const MAXIMUM_ARTICLES = 20;
 
 /** One or more article IDs. */
-export const articleIds = listOf(articleId, 1).max(MAXIMUM_ARTICLES);
+export const articleIds = z.array(articleId).min(1).max(MAXIMUM_ARTICLES);
 
 /** An agent's ID; Fini's wire calls an agent a bot. Of what form it is, the contract does not say. */
 export const agentId = trimmed.min(1).register(textMeanings, {
@@ -130,7 +125,7 @@ const startUrl = trimmed
   });
 
 /** URLs at which a crawl starts. */
-export const startUrls = listOf(startUrl, 1).describe('Absolute http(s) URLs to start from.');
+export const startUrls = z.array(startUrl).min(1).describe('Absolute http(s) URLs to start from.');
 
 /** True if a call only shows what it would do. */
 export const dryRun = z
@@ -146,13 +141,15 @@ export const ingestShape = {
     .default('web')
     .describe('What the two lists contain. Default web.'),
   /** First-time ingestion. */
-  documentIdsToAdd: listOf(named)
+  documentIdsToAdd: z
+    .array(named)
     .default([])
     .describe(
       "New items to ingest. web: page URLs. Any other source: source IDs (UUIDs), never a provider's own IDs.",
     ),
   /** Items that Fini has already, to ingest again. */
-  documentIdsToRefresh: listOf(named)
+  documentIdsToRefresh: z
+    .array(named)
     .default([])
     .describe('Existing items to ingest again. Same kinds of values.'),
   /** English-specific processing. */

@@ -35,7 +35,7 @@ function whyOff(tool: CatalogEntry, kind: ServerKind): string {
     remedies.push(`the server must be started ${wanted}`);
   }
   if (lacksScope(tool, kind)) {
-    causes.push(`the access token of this client lacks the scope ${kind.withoutScope}`);
+    causes.push(`the access token of this client lacks the scope ${kind.missingTokenScope}`);
     remedies.push('the client must sign in again with that scope');
   }
   return `${tool.name} is off: ${causes.join(', and ')}. If the person wants it, say that ${remedies.join(', and ')}.`;

@@ -48,7 +48,7 @@ const draft = z.object({
 /** Generates drafts from sources, waits and reports. */
 export const generateKnowledge = defineTool({
   name: 'generate_knowledge',
-  title: 'Generate draft articles',
+  title: 'Draft articles from sources, and wait',
   description:
     'Generates draft articles of Knowledge from ingested sources, waits and reports each source: the draft, or that nothing was made and why. Use it once sources are completed, or for those that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, pass the batch of the answer. The same call again makes further drafts, once its jobs have ended.',
   kind: 'writes',
@@ -119,14 +119,17 @@ export const generateKnowledge = defineTool({
     const { outcome, counts, elapsedSeconds } = report;
     const sources = report.sources.map((source) => draftRow(source, counts.drafted > 0));
     return {
-      message: paragraph(messageOf(report, context.canCall('publish_articles')), chosen.message),
+      message: paragraph(
+        generationMessage(report, context.canCall('publish_articles')),
+        chosen.message,
+      ),
       outcome,
       counts,
       elapsedSeconds,
       askedSeconds: report.endedEarly?.askedSeconds,
       batch: report.batch ?? undefined,
       hints: hintsOf(sources),
-      nextCalls: [...nextCalls(report, settings), ...chosen.nextCalls],
+      nextCalls: [...callsAfterGeneration(report, settings), ...chosen.nextCalls],
       sources,
     };
   },
@@ -158,7 +161,7 @@ function draftRow(source: ReportedDraft, anyDrafted: boolean) {
 function hintOf(source: ReportedDraft, anyDrafted: boolean): HintName | undefined {
   if (source.outcome === 'nothing_made') return anyDrafted ? 'nothing_new' : 'no_draft';
   if (source.state === 'held') return 'maybe_generating';
-  if (source.state === 'left') return 'no_job';
+  if (source.state === 'not_queued') return 'no_job';
   return source.outcome === 'unfinished' && !isRunning(source) ? 'lost_job' : undefined;
 }
 
@@ -167,7 +170,7 @@ function isRunning({ outcome, jobId, state }: ReportedDraft): boolean {
   return outcome === 'unfinished' && jobId !== null && state === 'queued';
 }
 
-function messageOf(report: GenerationReport, canPublish: boolean): string {
+function generationMessage(report: GenerationReport, canPublish: boolean): string {
   const { outcome, counts, sources, heldSeconds, trouble, elapsedSeconds } = report;
   const others = [
     counts.nothing_made > 0 ? `${counts.nothing_made} made nothing, ` : '',
@@ -190,7 +193,7 @@ function messageOf(report: GenerationReport, canPublish: boolean): string {
 }
 
 /** The calls that may come next, with the settings of this call. */
-function nextCalls(
+function callsAfterGeneration(
   { sources, heldSeconds, batch }: GenerationReport,
   settings: Omit<GenerateRequest, 'documentIds'>,
 ): NextCall[] {
@@ -235,7 +238,7 @@ function nextCalls(
       (count) => `Generate from ${count} in ${Math.ceil(heldSeconds)} s, if there are no drafts`,
     ),
     ...generate(
-      ({ state }) => state === 'left',
+      ({ state }) => state === 'not_queued',
       (count) => `Generate from ${count} without a job again`,
     ),
   ];

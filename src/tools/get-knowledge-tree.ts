@@ -11,7 +11,7 @@ const MAXIMUM_FOLDERS = 200;
 /** The folders of articles, and those that an agent answers from. */
 export const getKnowledgeTree = defineTool({
   name: 'get_knowledge_tree',
-  title: 'Get Knowledge folders',
+  title: "Show the article folders, all or one agent's",
   description:
     'Shows the folders of Knowledge articles as a flat list with the path to each: those of the whole workspace or, with botId, those assigned to one agent. For the articles use list_articles, for the agents list_agents. The tree is a snapshot and may be stale.',
   kind: 'reads',
@@ -56,7 +56,7 @@ export const getKnowledgeTree = defineTool({
         all.length > 0
           ? `${plural(all.length, 'folder')}${isOfAgent ? ' assigned to this agent' : ''}. This is a snapshot${updatedAt === undefined ? '' : ` of ${updatedAt}`} and may be stale.`
           : isEmpty
-            ? nothingThere(isOfAgent)
+            ? noFoldersText(isOfAgent)
             : "No folder can be shown, but there may be some: look under Knowledge in Fini's dashboard.",
         page.pastEnd,
         unreadable > 0
@@ -80,7 +80,7 @@ function folderOutput({ id, path, articleCount }: PlacedFolder) {
   return { id: id ?? undefined, path: titles.join(PATH_SEPARATOR), articleCount };
 }
 
-function nothingThere(isOfAgent: boolean): string {
+function noFoldersText(isOfAgent: boolean): string {
   return isOfAgent
     ? "No folder is assigned to this agent. The tree is a snapshot, so recent changes may be missing. Folders are assigned in Fini's dashboard."
     : "This workspace has no folder tree. Generating articles from sources needs one first: create folders under Knowledge in Fini's dashboard. The tree is a snapshot, so folders just created may be missing.";

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import {
-  type Choice,
+  type ImportChoice,
   type ImportPlan,
   type ImportResult,
   type NotFound,
@@ -14,7 +14,7 @@ import { statusOf } from '../engine/list.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { bounded, paragraph, plural, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../text.ts';
-import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
+import { dryRun, provider, timeoutSeconds, trimmed } from './fields.ts';
 import { callForItems, inputFor, type NextCall } from './next-calls.ts';
 import { ingestCalls } from './next-steps.ts';
 import { textMeanings } from './read-input.ts';
@@ -24,13 +24,13 @@ import { defineTool, type ToolContext } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
 /** Defaults of the input, which a proposed call leaves out. */
-const DEFAULTS = { all: false, english: true, dryRun: false };
+const IMPORT_DEFAULTS = { all: false, english: true, dryRun: false };
 
 /** How many of a provider's hosts a reason names. */
 const NAMED_SITES = 3;
 
 /** How an item stands before it is imported, or if it cannot be. */
-const STATUSES = [
+const ITEM_STATUSES = [
   'new',
   'running',
   'never_ingested',
@@ -49,7 +49,7 @@ const externalId = trimmed.min(1).register(textMeanings, {
 /** Lists, chooses, registers, queues and waits. */
 export const importProviderResources = defineTool({
   name: 'import_provider_resources',
-  title: 'Import from a provider and wait',
+  title: 'Import from Notion, Zendesk or Confluence and wait',
   description:
     'Imports content of a connected Notion, Zendesk or Confluence in one call: lists what is not in Fini yet, selects (by exactly one of search, externalIds and all), registers, queues, waits and reports like ingest_and_wait. Selected externalIds that are already in Fini are refreshed. Call it with dryRun first and show the person the items. To choose by hand use list_provider_resources. Safe to repeat. After timed_out, call wait_for_sources with its batch.',
   kind: 'writes',
@@ -67,7 +67,9 @@ export const importProviderResources = defineTool({
         .optional()
         .describe('Items whose title or path contains this, ignoring case.'),
       /** Chooses by the provider's own IDs. */
-      externalIds: listOf(externalId, 1)
+      externalIds: z
+        .array(externalId)
+        .min(1)
         .optional()
         .describe("Items by the provider's own IDs or their URLs."),
       /** Chooses everything that is not in Fini yet. */
@@ -103,7 +105,7 @@ export const importProviderResources = defineTool({
       .array(
         z.object({
           ...rowShape,
-          status: z.enum([...STATUSES, ...ROW_STATUSES]),
+          status: z.enum([...ITEM_STATUSES, ...ROW_STATUSES]),
           externalId: z.string().optional(),
           path: z.array(z.string()).optional().describe('Titles of its parents, outermost first.'),
           reason: z.string().optional().describe('Why it was not found, where that is known.'),
@@ -136,10 +138,10 @@ export const importProviderResources = defineTool({
       return {
         ...summary,
         message: paragraph(
-          planText(plan, choice),
+          importPlanText(plan, choice),
           dryRun && summary.selected > 0 ? 'Nothing is registered or queued yet.' : '',
         ),
-        nextCalls: nextCalls(plan, choice, input),
+        nextCalls: callsAfterImportPlan(plan, choice, input),
         sources: [
           ...notFound,
           ...toAdd.map((resource) => ({ status: 'new' as const, ...namedResource(resource) })),
@@ -159,7 +161,7 @@ export const importProviderResources = defineTool({
     return {
       ...answer,
       ...summary,
-      message: paragraph(answer?.message ?? '', afterwards.message, planText(plan, choice)),
+      message: paragraph(answer?.message ?? '', afterwards.message, importPlanText(plan, choice)),
       nextCalls: [
         ...(answer?.nextCalls ?? []),
         ...afterwards.nextCalls,
@@ -191,7 +193,7 @@ export const importProviderResources = defineTool({
   },
 });
 
-type Input = Readonly<Record<string, unknown>> & { readonly provider: Provider };
+type ImportInput = Readonly<Record<string, unknown>> & { readonly provider: Provider };
 
 function isUrl(text: string): boolean {
   return /^https?:\/\//i.test(text);
@@ -230,13 +232,13 @@ function choiceOf({
 }: {
   search?: string | undefined;
   externalIds?: readonly string[] | undefined;
-}): Choice {
+}): ImportChoice {
   if (search !== undefined) return { search };
   return externalIds === undefined ? { all: true } : { externalIds };
 }
 
 /** The message about what was found and selected. */
-function planText(plan: ImportPlan, choice: Choice): string {
+function importPlanText(plan: ImportPlan, choice: ImportChoice): string {
   const { listed, toAdd, known, searchedInPart } = plan;
   const isNothing = toAdd.length + known.length === 0;
   const explained = plan.notFound.filter(({ why }) => why !== 'unknown').length;
@@ -280,7 +282,7 @@ function notFoundReason(one: NotFound): string | undefined {
 }
 
 /** Why nothing is selected. */
-function nothingSelected(plan: ImportPlan, choice: Choice): string {
+function nothingSelected(plan: ImportPlan, choice: ImportChoice): string {
   const { ingestedBefore, failedBefore, namedBefore, others } = plan;
   if (ingestedBefore > 0) {
     const some =
@@ -298,12 +300,16 @@ function nothingSelected(plan: ImportPlan, choice: Choice): string {
 }
 
 /** The calls that may follow where nothing was queued. */
-function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
+function callsAfterImportPlan(
+  plan: ImportPlan,
+  choice: ImportChoice,
+  input: ImportInput,
+): NextCall[] {
   const { toAdd, known, notFound, namedBefore, failedBefore } = plan;
   const { provider } = input;
   const selected = toAdd.length + known.length;
   if (selected > 0) {
-    const now = inputFor({ ...input, dryRun: false }, DEFAULTS);
+    const now = inputFor({ ...input, dryRun: false }, IMPORT_DEFAULTS);
     const why = `Import ${plural(selected, 'selected item')}`;
     return [
       { tool: 'import_provider_resources', arguments: now, why },
@@ -337,10 +343,10 @@ function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
 }
 
 /** Calls for externalIds that were not found: they may be titles, source IDs or containers. */
-function otherNames(notFound: readonly NotFound[], { provider, english }: Input): NextCall[] {
+function otherNames(notFound: readonly NotFound[], { provider, english }: ImportInput): NextCall[] {
   const names = notFound.flatMap(({ name, why }) => (why === 'unknown' ? [name] : []));
   const title = names.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
-  const look = { provider, ...inputFor({ english }, DEFAULTS), dryRun: true };
+  const look = { provider, ...inputFor({ english }, IMPORT_DEFAULTS), dryRun: true };
   const calls: NextCall[] = [];
   if (title !== undefined) {
     const search = bounded(title, TITLE_LENGTH);
@@ -366,7 +372,7 @@ function otherNames(notFound: readonly NotFound[], { provider, english }: Input)
 /** Sentences about what happened besides the report, and how to continue. */
 function afterImport(
   { unregistered, registered, trouble }: ImportResult,
-  input: Input,
+  input: ImportInput,
   explain: ToolContext['explain'],
 ): { message: string; nextCalls: NextCall[] } {
   const { provider } = input;
@@ -381,14 +387,14 @@ function afterImport(
       ),
       nextCalls: [
         ...(explained?.nextCalls ?? []),
-        ...(isRegistered ? ingestCalls(trouble.request, trouble.left, why) : []),
+        ...(isRegistered ? ingestCalls(trouble.request, trouble.notQueued, why) : []),
       ],
     };
   }
   if (trouble !== null) {
     const again = {
       tool: 'import_provider_resources',
-      arguments: inputFor(input, DEFAULTS),
+      arguments: inputFor(input, IMPORT_DEFAULTS),
       why: 'Continue with what is registered',
     };
     return {
@@ -405,7 +411,7 @@ function afterImport(
       'externalIds',
       ids,
       `Import ${plural(ids.length, 'unregistered item')} again`,
-      { provider, ...inputFor({ english: input.english }, DEFAULTS) },
+      { provider, ...inputFor({ english: input.english }, IMPORT_DEFAULTS) },
     ),
   };
 }

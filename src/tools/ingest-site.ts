@@ -10,7 +10,7 @@ import {
   setAsideText,
   unusableLinks,
 } from './crawl-texts.ts';
-import { dryRun, listOf, startUrls, timeoutSeconds } from './fields.ts';
+import { dryRun, startUrls, timeoutSeconds } from './fields.ts';
 import { inputFor, type NextCall } from './next-calls.ts';
 import { textMeanings } from './read-input.ts';
 import { listOmitted, outcomeShape, ROW_STATUSES, reportAnswer, rowShape } from './report.ts';
@@ -24,13 +24,14 @@ const SAMPLES = 10;
 const SAMPLED = 1_000;
 
 /** Globs over a page's path or URL; every bad one is named. */
-const globs = listOf(
-  z.string().trim().register(textMeanings, {
-    kind: 'glob',
-    one: 'a glob',
-    many: 'globs of paths, such as "/docs/**"',
-  }),
-)
+const globs = z
+  .array(
+    z.string().trim().register(textMeanings, {
+      kind: 'glob',
+      one: 'a glob',
+      many: 'globs of paths, such as "/docs/**"',
+    }),
+  )
   .superRefine((items, context) => {
     for (const fault of globFaults(items)) context.addIssue(fault);
   })
@@ -39,12 +40,12 @@ const globs = listOf(
 /** The most pages of a site, if the call does not say. */
 const DEFAULT_LIMIT = 250;
 /** Defaults of the input, which a proposed call leaves out. */
-const DEFAULTS = { limit: DEFAULT_LIMIT, english: true, dryRun: false };
+const SITE_DEFAULTS = { limit: DEFAULT_LIMIT, english: true, dryRun: false };
 
 /** Crawls, filters, queues and waits. */
 export const ingestSite = defineTool({
   name: 'ingest_site',
-  title: 'Ingest a website and wait',
+  title: 'Ingest a website or a part of it, and wait',
   description:
     'Ingests a website or a part of it in one call: finds the pages from the start URLs, keeps those that include, exclude and limit allow, queues them, waits and reports like ingest_and_wait. Call it with dryRun first and show the person the pages. To pick pages by hand use deep_crawl_links. Safe to repeat. After timed_out, call wait_for_sources with its batch.',
   kind: 'writes',
@@ -125,8 +126,8 @@ export const ingestSite = defineTool({
       const selected = urls.map((originalUrl) => ({ status: 'selected' as const, originalUrl }));
       return {
         ...summary,
-        message: paragraph(planText(plan), outcomeText(plan, dryRun), detailsText(plan)),
-        nextCalls: nextCalls(plan, input),
+        message: paragraph(sitePlanText(plan), outcomeText(plan, dryRun), detailsText(plan)),
+        nextCalls: callsAfterSitePlan(plan, input),
         sources: [...(dryRun ? selected : []), ...unusable],
       };
     }
@@ -140,7 +141,7 @@ export const ingestSite = defineTool({
     return {
       ...answer,
       ...summary,
-      message: paragraph(answer.message, planText(plan), detailsText(plan)),
+      message: paragraph(answer.message, sitePlanText(plan), detailsText(plan)),
       nextCalls: [...answer.nextCalls, ...deeperCrawl(plan, input)],
       sources: [...answer.sources, ...unusable],
     };
@@ -150,13 +151,13 @@ export const ingestSite = defineTool({
     selected === 0 || (!dryRun && (outcome === undefined || outcome === 'failed')),
 });
 
-type Input = Readonly<Record<string, unknown>> & {
+type SiteInput = Readonly<Record<string, unknown>> & {
   readonly links: readonly string[];
   readonly dryRun: boolean;
 };
 
 /** How many pages were found and selected, and why the others were not. */
-function planText({ urls, pages, leftOut, unusable }: SitePlan): string {
+function sitePlanText({ urls, pages, leftOut, unusable }: SitePlan): string {
   const { notIncluded, excluded, twins, queryVariants, otherHosts, overLimit } = leftOut;
   const setAside = twins + queryVariants + otherHosts;
   const reasons = [
@@ -199,7 +200,7 @@ function detailsText(plan: SitePlan): string {
 }
 
 /** The calls that may follow where nothing was queued. */
-function nextCalls(plan: SitePlan, input: Input): NextCall[] {
+function callsAfterSitePlan(plan: SitePlan, input: SiteInput): NextCall[] {
   const { urls, pages, idle, isTooMuchWork } = plan;
   if (isTooMuchWork || pages.length === 0) return [];
   const [otherHost] = plan.setAside;
@@ -207,24 +208,24 @@ function nextCalls(plan: SitePlan, input: Input): NextCall[] {
     // A site that has moved sends every page to its new host.
     const { origin, host } = new URL(otherHost.page);
     const links = [...input.links, `${origin}/`];
-    const moved = inputFor({ ...input, links, dryRun: true }, DEFAULTS);
+    const moved = inputFor({ ...input, links, dryRun: true }, SITE_DEFAULTS);
     return [{ tool: 'ingest_site', arguments: moved, why: `Show the pages of ${host} too` }];
   }
   if (urls.length === 0 || idle.exclude.length > 0) {
     const { links, limit } = input;
     const why = 'List every page, to correct the globs';
-    const listed = inputFor({ links, limit }, DEFAULTS);
+    const listed = inputFor({ links, limit }, SITE_DEFAULTS);
     return [{ tool: 'deep_crawl_links', arguments: listed, why }];
   }
   const why = `Ingest ${plural(urls.length, 'selected page')}`;
-  const now = inputFor({ ...input, dryRun: false }, DEFAULTS);
+  const now = inputFor({ ...input, dryRun: false }, SITE_DEFAULTS);
   return [{ tool: 'ingest_site', arguments: now, why }, ...deeperCrawl(plan, input)];
 }
 
 /** The call that looks for more pages, where a crawl found as many as it was allowed. */
-function deeperCrawl({ endedAt }: SitePlan, input: Input): NextCall[] {
+function deeperCrawl({ endedAt }: SitePlan, input: SiteInput): NextCall[] {
   if (endedAt === null) return [];
-  const deeper = inputFor({ ...input, limit: 2 * endedAt, dryRun: true }, DEFAULTS);
+  const deeper = inputFor({ ...input, limit: 2 * endedAt, dryRun: true }, SITE_DEFAULTS);
   return [{ tool: 'ingest_site', arguments: deeper, why: 'Look for more pages' }];
 }
 

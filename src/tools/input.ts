@@ -7,7 +7,7 @@ import { folded, readInput, TooLarge, textMeanings, unwrapped } from './read-inp
 /** Bounds of a refusal, which says that there is more. */
 const SHOWN_LINES = 50;
 const SHOWN_NAMES = 10;
-const SHOWN_ITEMS = 50;
+const SHOWN_WRONG_ITEMS = 50;
 /** Bounds of a list or an object that a refusal shows. */
 const SHOWN_PARTS = 4;
 const SHOWN_DEPTH = 3;
@@ -126,8 +126,8 @@ function faultsOf(
     }
   }
   const grouped = [...lists.values()].map(({ start, items, why }) => {
-    const more = items.length - SHOWN_ITEMS;
-    const named = items.slice(0, SHOWN_ITEMS).join(', ');
+    const more = items.length - SHOWN_WRONG_ITEMS;
+    const named = items.slice(0, SHOWN_WRONG_ITEMS).join(', ');
     return `${start}: ${named}${more > 0 ? ` and ${more} more` : ''}. ${why}.`;
   });
   return [...sentences, ...grouped];
@@ -216,7 +216,7 @@ function expected(schema: z.core.$ZodType | undefined): string {
   if (schema instanceof z.ZodEnum) {
     return `one of ${schema.options.map((option) => JSON.stringify(option)).join(', ')}`;
   }
-  if (schema instanceof z.ZodObject) return `an object with ${namesIn(schema).join(', ')}`;
+  if (schema instanceof z.ZodObject) return `an object with ${fieldNames(schema).join(', ')}`;
   if (!(schema instanceof z.ZodArray)) return 'something else';
   const { element } = schema;
   if (!(element instanceof z.ZodObject)) {
@@ -237,7 +237,7 @@ function wholeNumberText({ minValue, maxValue }: z.ZodNumber): string {
     : `a whole number from ${least} to ${most}`;
 }
 
-function namesIn({ shape }: z.ZodObject): string[] {
+function fieldNames({ shape }: z.ZodObject): string[] {
   return Object.keys(shape);
 }
 
@@ -253,7 +253,7 @@ function unknownNames(
   const faults = names.slice(0, SHOWN_NAMES).map((name) => {
     const meant = fieldsMeant(name, schema);
     return meant.length === 0
-      ? `${owner} has no ${quoted(name)}: it takes ${namesIn(schema).join(', ') || 'no input'}.`
+      ? `${owner} has no ${quoted(name)}: it takes ${fieldNames(schema).join(', ') || 'no input'}.`
       : `${owner} has no ${quoted(name)}: use ${meant.join(' or ')}.`;
   });
   const more = names.length - SHOWN_NAMES;
@@ -262,7 +262,7 @@ function unknownNames(
 
 /** The fields that may be meant by an unknown name. */
 function fieldsMeant(name: string, schema: z.ZodObject): string[] {
-  const own = namesIn(schema);
+  const own = fieldNames(schema);
   const same = own.filter((field) => folded(field) === folded(name));
   if (same.length > 0) return same;
   const inside = own.filter((field) => {

@@ -18,11 +18,11 @@ const DRAFTING = `Turns sources in Fini, the customer-support AI, into articles 
 
 const READ_ONLY =
   'This server was started with --read-only: it cannot ingest, refresh or delete sources, or generate or publish articles. If the person wants that, say that the server must be started without --read-only.';
-const withoutScope = (scope: string) =>
+const missingTokenScopeText = (scope: string) =>
   `The access token of this client lacks the scope ${scope}: it cannot ingest, refresh or delete sources, or generate or publish articles. If the person wants that, say that the client must sign in again with that scope.`;
 const ONLY_KNOWLEDGE = `This server was started with --tools knowledge: it cannot ingest, refresh or delete sources. If the person wants that, say that the server must be started with --tools ${TOOL_GROUPS.join(',')}.`;
 
-const SOURCES =
+const READING_SOURCES =
   'list_sources finds sources, get_source shows one with its text and why it failed, wait_for_sources waits for running jobs';
 const UNREGISTERED =
   ', list_provider_resources shows what a connected Notion, Zendesk or Confluence has that is not in Fini yet';
@@ -50,7 +50,9 @@ export function instructionsFor(kind: ServerKind): string {
   const parts = [
     canIngest ? INGESTING : canGenerate ? DRAFTING : showing(names.has('list_provider_resources')),
     canIngest ? '' : `\n${whyNoIngestion(kind)}`,
-    canIngest ? '' : `${SOURCES}${names.has('list_provider_resources') ? UNREGISTERED : ''}.`,
+    canIngest
+      ? ''
+      : `${READING_SOURCES}${names.has('list_provider_resources') ? UNREGISTERED : ''}.`,
     canGenerate ? (names.has('publish_articles') ? THEN_PUBLISH : THEN_DRAFTS) : THEN_KNOWLEDGE,
     names.has('list_articles') ? ARTICLES : '',
     DATA,
@@ -64,7 +66,7 @@ export function instructionsFor(kind: ServerKind): string {
 function whyNoIngestion(kind: ServerKind): string {
   const reasons = [
     kind.readOnly ? READ_ONLY : kind.toolGroups.includes('sources') ? '' : ONLY_KNOWLEDGE,
-    kind.withoutScope === undefined ? '' : withoutScope(kind.withoutScope),
+    kind.missingTokenScope === undefined ? '' : missingTokenScopeText(kind.missingTokenScope),
   ];
   return reasons.filter((reason) => reason !== '').join('\n');
 }
@@ -72,7 +74,7 @@ function whyNoIngestion(kind: ServerKind): string {
 /** Names what a flag would switch on. A client that can only read has been told that it changes nothing. */
 function offText(kind: ServerKind): string {
   const { readOnly, allowDelete, allowPublish, toolGroups } = kind;
-  if (readOnly || kind.withoutScope !== undefined) return '';
+  if (readOnly || kind.missingTokenScope !== undefined) return '';
   const off = [
     { what: 'Deleting sources', flag: '--allow-delete', isOff: !allowDelete, group: 'sources' },
     { what: 'Publishing', flag: '--allow-publish', isOff: !allowPublish, group: 'knowledge' },

@@ -4,19 +4,18 @@ import {
   type ArticleState,
   type ArticleType,
   type ListedArticle,
-  listArticles as readArticles,
+  type ListedArticles,
+  readArticles,
 } from '../engine/article-list.ts';
 import { searchMatcher, shownTitle } from '../engine/import.ts';
-import { paragraph, plural, quoted } from '../text.ts';
+import { paragraph, plural } from '../text.ts';
 import { articleOutput, articleShape } from './article.ts';
-import { pageOf } from './list-page.ts';
+import { nothingFound, pageOf } from './list-page.ts';
 import { choiceWords } from './read-input.ts';
 import { defineTool } from './tool.ts';
 
 /** How much of a title is searched, in characters: of thousands of titles, each costs time. */
 const SEARCHED_LENGTH = 1_000;
-/** How many titles a search that finds nothing names. */
-const NAMED_TITLES = 10;
 
 /** Other words for a type. */
 const TYPE_WORDS = { drafts: 'draft', published: 'live' };
@@ -24,7 +23,7 @@ const TYPE_WORDS = { drafts: 'draft', published: 'live' };
 /** Shows what is live and what waits for a review. */
 export const listArticles = defineTool({
   name: 'list_articles',
-  title: 'List Knowledge articles',
+  title: 'List drafts and live articles',
   description:
     "Lists the workspace's Knowledge articles, without their text: drafts waiting for review, live articles, and drafts already published. Use it to find an article by title or to see what is waiting; to read one, use get_articles. Agents answer only from live articles. For sources use list_sources.",
   kind: 'reads',
@@ -66,9 +65,7 @@ export const listArticles = defineTool({
     const page = pageOf(matching, { offset, limit }, ({ article, state }) =>
       articleOutput(article, state),
     );
-    const counts = countsOf(matching);
-    const isNone = list.articles.length === 0;
-    const isEmpty = isNone && list.unreadable === 0 && !list.hasMore;
+    const counts = countByState(matching);
     const canGenerate = canCall('generate_knowledge');
     const sources = {
       tool: 'list_sources',
@@ -77,13 +74,7 @@ export const listArticles = defineTool({
     };
     return {
       message: paragraph(
-        isEmpty
-          ? nothingThere(type, canGenerate)
-          : isNone
-            ? 'No articles can be shown.'
-            : matching.length === 0
-              ? nothingFound(search ?? '', list.articles)
-              : countsText(counts),
+        matching.length > 0 ? countsText(counts) : whyNoneFound(list, input, canGenerate),
         page.pastEnd,
         list.unreadable > 0 ? `${plural(list.unreadable, 'article')} without an ID left out.` : '',
         list.hasMore
@@ -92,7 +83,7 @@ export const listArticles = defineTool({
       ),
       nextCalls: [
         ...page.nextCalls('list_articles', input, 'article'),
-        ...(isEmpty && type !== 'live' && canGenerate ? [sources] : []),
+        ...(hasNoArticles(list) && type !== 'live' && canGenerate ? [sources] : []),
       ],
       total: matching.length,
       counts,
@@ -115,7 +106,7 @@ function searchedTitle({ article }: ListedArticle) {
 /** How many articles there are of each status. */
 type Counts = Readonly<Record<ArticleState, number>>;
 
-function countsOf(articles: readonly ListedArticle[]): Counts {
+function countByState(articles: readonly ListedArticle[]): Counts {
   const counts = { draft: 0, live: 0, published_draft: 0 };
   for (const { state } of articles) counts[state] += 1;
   return counts;
@@ -131,7 +122,26 @@ function countsText({ draft, live, published_draft: published }: Counts): string
   return `${parts.filter((part) => part !== '').join(', ')}.`;
 }
 
-function nothingThere(type: ArticleType | undefined, canGenerate: boolean): string {
+/** Tells whether Fini has no articles at all, and not only none that can be shown. */
+function hasNoArticles({ articles, unreadable, hasMore }: ListedArticles): boolean {
+  return articles.length === 0 && unreadable === 0 && !hasMore;
+}
+
+/** Why no article is shown. */
+function whyNoneFound(
+  list: ListedArticles,
+  {
+    type,
+    search = '',
+  }: { readonly type?: ArticleType | undefined; readonly search?: string | undefined },
+  canGenerate: boolean,
+): string {
+  if (list.articles.length > 0) {
+    return nothingFound('title', search, list.articles, (listed) =>
+      shownTitle(searchedTitle(listed)),
+    );
+  }
+  if (!hasNoArticles(list)) return 'No articles can be shown.';
   switch (type) {
     case 'draft':
       return 'There are no drafts.';
@@ -140,14 +150,4 @@ function nothingThere(type: ArticleType | undefined, canGenerate: boolean): stri
     default:
       return `There are no articles yet. They are generated from completed sources${canGenerate ? '' : ", under Knowledge in Fini's dashboard"}.`;
   }
-}
-
-/** Names other titles, so that the next search may find what was meant. */
-function nothingFound(search: string, articles: readonly ListedArticle[]): string {
-  const titles = articles
-    .slice(0, NAMED_TITLES)
-    .map((listed) => JSON.stringify(shownTitle(searchedTitle(listed))));
-  const left = articles.length - titles.length;
-  const more = left > 0 ? ` and ${left} more` : '';
-  return `No title contains ${quoted(search)}: try a shorter word. Available: ${titles.join(', ')}${more}.`;
 }

@@ -6,7 +6,7 @@ import {
   type StatusTotals,
   totalsOf,
 } from '../engine/list.ts';
-import { bounded, paragraph, plural, WORD_LENGTH } from '../text.ts';
+import { bounded, paragraph, plural, statusWords, WORD_LENGTH } from '../text.ts';
 import { batchInput, idsOfBatch } from './batch.ts';
 import { fittingPage } from './bound.ts';
 import { listCursor, sourceId } from './fields.ts';
@@ -46,7 +46,7 @@ const totalsShape = {
 /** Sources in Fini, or how many there are of each status. */
 export const listSources = defineTool({
   name: 'list_sources',
-  title: 'List sources',
+  title: 'List sources by URL, title, status and more',
   description:
     "Lists the workspace's sources, most recently changed first, without their text. Use it to find a source by URL or title, to see what failed (status), to get totals (summary), or to check whether something was queued. To wait for jobs use wait_for_sources; to read a text, get_source.",
   kind: 'reads',
@@ -134,15 +134,15 @@ export const listSources = defineTool({
       { filters, status, ids, cursor, direction },
       { limit: summary ? Number.POSITIVE_INFINITY : limit, call, readUntil },
     );
-    const asked: Asked = {
+    const asked: MessageInput = {
       isFiltered: [status, batch, ...Object.values(filters)].some((wanted) => wanted !== undefined),
       byTitle: filters.title !== undefined,
-      isLater: cursor !== undefined,
+      hasCursor: cursor !== undefined,
       isBack: cursor !== undefined && direction === 'previous',
       summary,
     };
     const { sources, list } = summary ? { sources: [], list: read } : pageOfSources(read, asked);
-    const isEmpty = read.documents.length === 0 && !read.hasMore && !asked.isLater && !summary;
+    const isEmpty = read.documents.length === 0 && !read.hasMore && !asked.hasCursor && !summary;
     const part = isEmpty && read.trouble === null ? comparablePart(filters.originalUrl) : undefined;
     const near =
       part === undefined
@@ -198,18 +198,17 @@ export const listSources = defineTool({
 });
 
 /** The parts of an input on which the message depends. */
-interface Asked {
+interface MessageInput {
   readonly isFiltered: boolean;
   readonly byTitle: boolean;
-  /** With a cursor. */
-  readonly isLater: boolean;
+  readonly hasCursor: boolean;
   /** Towards newer ones. */
   readonly isBack: boolean;
   readonly summary: boolean;
 }
 
 /** The sources that fit, from the cursor on, and where to read on. */
-function pageOfSources(list: SourceList, { isBack }: Asked) {
+function pageOfSources(list: SourceList, { isBack }: MessageInput) {
   const inOrder = <Item>(items: readonly Item[]) => (isBack ? items.toReversed() : [...items]);
   const fitting = fittingPage(inOrder(list.documents).map(sourceOutput));
   const sources = inOrder(fitting);
@@ -218,13 +217,18 @@ function pageOfSources(list: SourceList, { isBack }: Asked) {
 }
 
 /** The number of sources and whether there are more, or why there are none. */
-function foundText(list: SourceList, count: number, asked: Asked, canIngest: boolean): string {
+function foundText(
+  list: SourceList,
+  count: number,
+  asked: MessageInput,
+  canIngest: boolean,
+): string {
   const { hasMore, nextCursor, stoppedEarly, unreadable } = list;
   const untitled = asked.byTitle
     ? 'A failed source may have no title: search for its URL with originalUrl.'
     : '';
   const noun = asked.isFiltered ? 'matching source' : 'source';
-  if (count === 0 && unreadable === 0 && !asked.isLater && !hasMore) {
+  if (count === 0 && unreadable === 0 && !asked.hasCursor && !hasMore) {
     if (asked.isFiltered) return paragraph('No source matches these filters.', untitled);
     return canIngest
       ? 'Fini has no sources yet: start with ingest_site or import_provider_resources.'
@@ -257,15 +261,19 @@ function comparablePart(url: string | undefined): string | undefined {
 type Totals = z.output<z.ZodObject<typeof totalsShape>>;
 
 /** Totals by status, and of which sources they are, which may not be all. */
-function countedText(list: SourceList, { total, ...byStatus }: Totals, asked: Asked): string {
+function countedText(
+  list: SourceList,
+  { total, ...byStatus }: Totals,
+  asked: MessageInput,
+): string {
   const number = plural(total, asked.isFiltered ? 'matching source' : 'source');
   const read = asked.isFiltered
     ? `${number} among ${readText(list, asked)}`
     : readText(list, asked);
-  const counted = list.hasMore || asked.isLater ? read : `${number} in all`;
+  const counted = list.hasMore || asked.hasCursor ? read : `${number} in all`;
   const statuses = Object.entries(byStatus)
     .filter(([, count]) => count > 0)
-    .map(([status, count]) => `${count} ${status.replaceAll('_', ' ')}`);
+    .map(([status, count]) => `${count} ${statusWords(status)}`);
   return paragraph(
     `Counted ${[counted, statuses.join(', ')].filter((part) => part !== '').join(': ')}.`,
     list.hasMore ? 'The others are not in these totals.' : '',
@@ -274,10 +282,10 @@ function countedText(list: SourceList, { total, ...byStatus }: Totals, asked: As
 }
 
 /** "the newest 1,000 sources" */
-function readText({ read }: SourceList, { isLater, isBack }: Asked): string {
+function readText({ read }: SourceList, { hasCursor, isBack }: MessageInput): string {
   const number = plural(read, 'source');
   if (isBack) return `the ${number} before the cursor`;
-  return isLater ? `the ${number} after the cursor` : `the newest ${number}`;
+  return hasCursor ? `the ${number} after the cursor` : `the newest ${number}`;
 }
 
 function flatTotals({ total, byStatus }: { total: number; byStatus: StatusTotals }): Totals {

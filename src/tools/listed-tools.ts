@@ -34,8 +34,8 @@ export function barriersTo(tool: CatalogEntry, kind: ServerKind): readonly Barri
 }
 
 /** True if a client's access token lacks the scope that a tool needs. */
-export function lacksScope(tool: CatalogEntry, { withoutScope }: ServerKind): boolean {
-  return withoutScope !== undefined && tool.kind !== 'reads';
+export function lacksScope(tool: CatalogEntry, { missingTokenScope }: ServerKind): boolean {
+  return missingTokenScope !== undefined && tool.kind !== 'reads';
 }
 
 /** The tools that a server of a kind lists: the others cannot be called either. */

@@ -86,7 +86,7 @@ function retryCalls(sources: readonly ReportedSource[]): NextCall[] {
   const ids: string[] = [];
   for (const source of sources) {
     const { id, document } = source;
-    const url = pageOf(source);
+    const url = webPageUrl(source);
     if (url === undefined) {
       ids.push(id);
       continue;
@@ -112,25 +112,25 @@ function applyCalls(sources: readonly ReportedSource[], queueing: Queueing | nul
   if (queueing === null || ended.length === 0) return [];
   const settings = [...new Set(ended.flatMap(({ ignored }) => ignored))].join(' and ');
   const why = `Apply ${settings} of this call to ${plural(ended.length, 'source')}`;
-  const items = ended.flatMap((source) => pageOf(source) ?? source.id);
+  const items = ended.flatMap((source) => webPageUrl(source) ?? source.id);
   return ingestCalls({ ...queueing, documentIdsToRefresh: items }, items, why);
 }
 
 /** Ingests sources of any kind that were never ingested. */
 function firstIngestCalls(documents: readonly FiniDocument[]): NextCall[] {
-  const left = new Set(documents.filter(({ source }) => source !== 'files'));
+  const remaining = new Set(documents.filter(({ source }) => source !== 'files'));
   const calls = INGEST_SOURCES.flatMap((source) => {
-    const theirs = [...left].filter((document) => document.source === source);
+    const theirs = [...remaining].filter((document) => document.source === source);
     const names = theirs.flatMap((document) => {
       const name = source === 'web' ? document.originalUrl : document.id;
-      if (name) left.delete(document);
+      if (name) remaining.delete(document);
       return name || [];
     });
     const why = `Ingest ${plural(names.length, 'source')} for the first time`;
     const kind = source === 'web' ? {} : { source };
     return callForItems('ingest_and_wait', 'documentIdsToAdd', names, why, kind);
   });
-  const ids = [...left].map(({ id }) => id);
+  const ids = [...remaining].map(({ id }) => id);
   const why = `Ingest ${plural(ids.length, 'source')} for the first time`;
   return [...calls, ...callForItems('refresh_sources', 'documentIds', ids, why)];
 }
@@ -144,7 +144,7 @@ function generateCalls({ sources, batch }: Report): NextCall[] {
 }
 
 /** A page's URL; undefined for a source of any other kind. */
-function pageOf({ document }: ReportedSource): string | undefined {
+function webPageUrl({ document }: ReportedSource): string | undefined {
   return (document?.source === 'web' && document.originalUrl) || undefined;
 }
 

@@ -14,7 +14,7 @@ export interface ProgressUpdate {
 }
 
 /** How far a call has come. */
-interface State {
+interface CallProgress {
   readonly describe: (seconds: number) => string;
   readonly done: number;
   /** Undefined while it is unknown. */
@@ -36,11 +36,11 @@ export class ProgressReporter {
   readonly #send: (update: ProgressUpdate) => void;
   readonly #startedAt = now();
   #heartbeat: NodeJS.Timeout | undefined;
-  #latest: State | undefined;
+  #latest: CallProgress | undefined;
   #latestKey = '';
   #progress = 0;
-  /** By `now()`. */
-  #toldAt = Number.NEGATIVE_INFINITY;
+  /** When the last notification was sent, by `now()`; null before the first. */
+  #sentAt: number | null = null;
 
   constructor(send: (update: ProgressUpdate) => void) {
     this.#send = send;
@@ -75,7 +75,7 @@ export class ProgressReporter {
     clearInterval(this.#heartbeat);
     const latest = this.#latest;
     if (allEnded && latest?.total !== undefined && this.#progress < latest.total) {
-      this.#tell(latest, latest.total);
+      this.#report(latest, latest.total);
     }
   }
 
@@ -84,11 +84,12 @@ export class ProgressReporter {
    * read together with the answer (typescript-sdk issue 2580), so the answer must come apart.
    */
   async delivered(): Promise<void> {
-    const left = this.#toldAt + READ_WITHIN_MS - now();
-    if (left > 0) await sleep(left);
+    if (this.#sentAt === null) return;
+    const milliseconds = this.#sentAt + READ_WITHIN_MS - now();
+    if (milliseconds > 0) await sleep(milliseconds);
   }
 
-  #take(latest: State, key: string): void {
+  #take(latest: CallProgress, key: string): void {
     this.#latest = latest;
     if (key === this.#latestKey) return;
     this.#latestKey = key;
@@ -99,18 +100,19 @@ export class ProgressReporter {
   #beat(): void {
     const latest = this.#latest;
     if (latest === undefined) return;
-    const { done, total = Number.POSITIVE_INFINITY } = latest;
+    const { done, total } = latest;
     // Nothing is left to wait for: the last step belongs to the end of the call.
-    if (done >= total) return;
-    const ceiling = Math.min(Math.max(done, Math.floor(this.#progress)) + 1, total);
+    if (total !== undefined && done >= total) return;
+    const nextItem = Math.max(done, Math.floor(this.#progress)) + 1;
+    const ceiling = Math.min(nextItem, total ?? nextItem);
     const next = done > this.#progress ? done : undefined;
-    this.#tell(latest, next ?? this.#progress + (ceiling - this.#progress) * HEARTBEAT_STEP);
+    this.#report(latest, next ?? this.#progress + (ceiling - this.#progress) * HEARTBEAT_STEP);
   }
 
-  #tell({ describe, total }: State, progress: number): void {
+  #report({ describe, total }: CallProgress, progress: number): void {
     if (progress <= this.#progress) return;
     this.#progress = progress;
-    this.#toldAt = now();
+    this.#sentAt = now();
     const seconds = Math.round((now() - this.#startedAt) / 1000);
     const message = describe(seconds);
     this.#send(total === undefined ? { progress, message } : { progress, total, message });

@@ -66,7 +66,7 @@ export const publishArticles = defineTool({
     /** Each draft as it stands, and what there is to say of those that could be published. */
     const showAll = (also: (draft: DraftToPublish) => Partial<Publication> = () => ({})) =>
       drafts.map((draft) => ({
-        ...show(draft, folders, ids.length),
+        ...publicationOf(draft, folders, ids.length),
         ...(draft.obstacle === null && also(draft)),
       }));
 
@@ -87,9 +87,9 @@ export const publishArticles = defineTool({
         articles: showAll(),
       };
     }
-    if (ready().length === 0) return published(showAll(), drafts);
+    if (ready().length === 0) return answerAfterSending(showAll(), drafts);
     const ask = (): Question => ({
-      message: question(ready(), folders),
+      message: publishingQuestion(ready(), folders),
       subject: ready().map(({ id, article, original, conflict }) => {
         return { id, article, original, conflict };
       }),
@@ -116,16 +116,16 @@ export const publishArticles = defineTool({
       const outcome = outcomes.get(draft.id);
       return outcome === undefined
         ? { status: 'not_published', reason: conflictReason(draft) }
-        : afterwards(outcome, context);
+        : publicationAfter(outcome, context);
     });
     const consent = sent.length === 0 ? '' : consentText(answer, '--allow-publish');
-    const answered = published(articles, drafts);
+    const answered = answerAfterSending(articles, drafts);
     return { ...answered, message: paragraph(answered.message, consent) };
   },
 });
 
 /** A draft as it is shown before anything is sent. */
-function show(
+function publicationOf(
   draft: DraftToPublish,
   folders: ReadonlyMap<string, PlacedFolder>,
   count: number,
@@ -219,7 +219,7 @@ function conflictReason(draft: DraftToPublish): string {
 }
 
 /** A draft after it was sent, or was to be sent. */
-function afterwards(
+function publicationAfter(
   { state, liveId, error }: PublishedDraft,
   { explain }: ToolContext,
 ): Partial<Publication> {
@@ -241,7 +241,7 @@ function afterwards(
 }
 
 /** The answer once everything that could be sent was sent. */
-function published(articles: Publication[], drafts: readonly DraftToPublish[]) {
+function answerAfterSending(articles: Publication[], drafts: readonly DraftToPublish[]) {
   const count = (status: Publication['status']) =>
     articles.filter((article) => article.status === status).length;
   const now = count('published');
@@ -294,7 +294,7 @@ function callsToCheck(drafts: readonly DraftToPublish[]): NextCall[] {
 }
 
 /** The question to the person: each draft by its ID, since its title comes from a page. */
-function question(
+function publishingQuestion(
   drafts: readonly DraftToPublish[],
   folders: ReadonlyMap<string, PlacedFolder>,
 ): string {
@@ -305,7 +305,7 @@ function question(
         ? ''
         : ` WARNING: ${conflictWords(draft)} Agreeing publishes it all the same.`;
     const length = plural(article?.mainKnowledge?.length ?? 0, 'character');
-    const what = draftText(show(draft, folders, drafts.length));
+    const what = draftText(publicationOf(draft, folders, drafts.length));
     return `- ${what} (${length} of text)${warning}`;
   });
   return [

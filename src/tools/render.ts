@@ -1,4 +1,4 @@
-import { jsonText, plural } from '../text.ts';
+import { jsonText, plural, statusWords } from '../text.ts';
 import { isRecord, type Layout, urgencyOf } from './bound.ts';
 import type { NextCall } from './next-calls.ts';
 
@@ -27,7 +27,7 @@ export function renderText(
 ): string {
   const names = Object.keys(layouts).filter((name) => itemsOf(answer[name]).length > 0);
   const grouped = names.filter((name) => layouts[name] === 'by status');
-  const hints = hintsOf(answer.hints);
+  const hints = readHints(answer.hints);
   const lists = names.flatMap((name) => {
     const items = itemsOf(answer[name]);
     const layout = layouts[name] ?? 'in order';
@@ -114,7 +114,7 @@ function lineOf(item: unknown, layout: Layout): string {
   // The ID stands in parentheses, unless there is nothing else to call the item by.
   const known = id === undefined || more.length === 0 ? subject : `${subject} (${more.pop()})`;
   const named = isUnnamed ? valueText(input) : known;
-  const state = status === undefined ? '' : statusWords(status);
+  const state = status === undefined ? '' : statusWords(String(status));
   const head = [state, named].filter((part) => part !== '').join(': ');
   const fields = Object.entries(rest).filter(([, value]) => !isNothing(value));
   const isOwn = ([key]: readonly [string, unknown]) => OWN_SENTENCES.includes(key);
@@ -158,18 +158,13 @@ function isNothing(value: unknown): boolean {
   return value === undefined || (Array.isArray(value) && value.length === 0);
 }
 
-/** "not_published" as "not published". */
-function statusWords(status: unknown): string {
-  return String(status).replaceAll('_', ' ');
-}
-
 /** "notFound" and "not_found" as "Not found". */
 function heading(name: string): string {
   const words = statusWords(name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }
 
-function hintsOf(hints: unknown): Hint[] {
+function readHints(hints: unknown): Hint[] {
   return itemsOf(hints).flatMap((hint) =>
     isRecord(hint) && typeof hint.hint === 'string' && typeof hint.advice === 'string'
       ? [{ hint: hint.hint, advice: hint.advice }]

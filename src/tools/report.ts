@@ -20,7 +20,7 @@ import { type HintName, hintsOf, hintsSchema } from './hints.ts';
 import type { NextCall } from './next-calls.ts';
 import { nextCallsAfterWait, type Queueing } from './next-steps.ts';
 import { currentRecord, hintOn, isLost, retriable } from './reported-source.ts';
-import type { Answer, ToolContext } from './tool.ts';
+import type { AnswerData, ToolContext } from './tool.ts';
 
 /** The time of a wait that was cut short; see {@link endedEarlyText}. */
 export const askedSecondsOutput = z
@@ -41,7 +41,7 @@ export const rowShape = {
   title: z.string().optional(),
   error: z.string().optional().describe('Why it failed.'),
   hint: z.string().optional().describe('What to do: see hints.'),
-  jobStatus: z.string().optional().describe('The job status in Fini, if it says more than status.'),
+  jobStatus: z.string().optional().describe('The job status in Fini, until it has ended.'),
   joined: z.boolean().optional().describe('Its job was already running and was not queued again.'),
   ignored: z
     .array(z.enum(['english', 'baser']))
@@ -79,10 +79,10 @@ export const outcomeShape = {
 export const reportShape = { ...outcomeShape, sources: z.array(row) };
 
 /** A source of a report. */
-export type Row = z.output<typeof row>;
+type ReportRow = z.output<typeof row>;
 
 /** The account of a wait, as the tools that wait return it. */
-export type ReportAnswer = Answer<z.output<z.ZodObject<typeof reportShape>>> & {
+export type ReportAnswer = AnswerData<z.output<z.ZodObject<typeof reportShape>>> & {
   readonly nextCalls: readonly NextCall[];
 };
 
@@ -99,7 +99,7 @@ export function reportAnswer(
   const { outcome, counts, elapsedSeconds, queuedAfter } = report;
   const sources = [...report.sources.map(reportedRow), ...unqueuedRows(report)];
   return {
-    message: messageOf(report, canCall),
+    message: reportMessage(report, canCall),
     outcome,
     counts,
     elapsedSeconds,
@@ -146,19 +146,18 @@ export function troubleText(trouble: FiniError | null): string {
     : `Fini did not answer the last status check: ${quotedMessage(trouble)}.`;
 }
 
-function reportedRow(source: ReportedSource): Row & { hint?: HintName | undefined } {
+function reportedRow(source: ReportedSource): ReportRow & { hint?: HintName | undefined } {
   const { document, state, input, id, joined, ignored } = source;
   const current = currentRecord(source);
   const isNamed = input === null || input === id || input === document?.originalUrl;
-  const jobStatus = shown(current?.linkedJobStatus, WORD_LENGTH);
   return {
     status: state,
     input: isNamed ? undefined : bounded(input, URL_LENGTH),
-    ...nameOf(document),
+    ...namingFields(document),
     id,
     error: errorOf(source),
     hint: hintOn(source),
-    jobStatus: jobStatus?.toLowerCase() === state ? undefined : jobStatus,
+    jobStatus: state === 'unfinished' ? shown(current?.linkedJobStatus, WORD_LENGTH) : undefined,
     joined: joined || undefined,
     ignored: ignored.length > 0 ? [...ignored] : undefined,
     paragraphCount: state === 'completed' ? current?.paragraphCount : undefined,
@@ -167,7 +166,7 @@ function reportedRow(source: ReportedSource): Row & { hint?: HintName | undefine
   };
 }
 
-function nameOf(document: FiniDocument | null) {
+function namingFields(document: FiniDocument | null) {
   const source = shown(document?.source, WORD_LENGTH);
   return {
     originalUrl: shown(document?.originalUrl, URL_LENGTH),
@@ -185,18 +184,18 @@ function errorOf(source: ReportedSource): string | undefined {
 function unqueuedRows({ unqueued, held, neverIngested }: Report) {
   const isHeld = new Set(held);
   const documents = new Map(neverIngested.map((document) => [document.id, document]));
-  return unqueued.map((input): Row & { hint: HintName } => {
+  return unqueued.map((input): ReportRow & { hint: HintName } => {
     const document = documents.get(input);
     if (document !== undefined) {
       const hint = document.source === 'files' ? 'raw_file' : 'never_ingested';
-      return { status: 'unqueued', ...nameOf(document), id: document.id, hint };
+      return { status: 'unqueued', ...namingFields(document), id: document.id, hint };
     }
     const hint = isHeld.has(input) ? 'maybe_queued' : 'no_id';
     return { status: 'unqueued', input: bounded(input, URL_LENGTH), hint };
   });
 }
 
-function messageOf(report: Report, canCall: ToolContext['canCall']): string {
+function reportMessage(report: Report, canCall: ToolContext['canCall']): string {
   const { outcome, counts, elapsedSeconds, sources, held, neverIngested, trouble } = report;
   const others = [
     counts.failed > 0 ? `${counts.failed} failed, ` : '',
@@ -212,7 +211,7 @@ function messageOf(report: Report, canCall: ToolContext['canCall']): string {
     endedEarlyText(report.endedEarly),
     isWaitable ? 'Unfinished jobs continue at Fini.' : '',
     troubleText(trouble),
-    failureText(sources),
+    retryText(sources),
     report.unqueuedIsGuess
       ? 'Which inputs were not queued is a guess, because some sources do not show their URL yet.'
       : '',
@@ -223,11 +222,11 @@ function messageOf(report: Report, canCall: ToolContext['canCall']): string {
       ? `${plural(ignored, 'source')} already had a running job with other settings, so those of this call were not applied. They can be once the job has ended.`
       : '',
     toIngest && !canIngest ? 'This server has no tools that ingest.' : '',
-    counts.completed > 0 ? notYetLive(canCall('publish_articles')) : '',
+    counts.completed > 0 ? notYetLiveText(canCall('publish_articles')) : '',
   );
 }
 
-function failureText(sources: readonly ReportedSource[]): string {
+function retryText(sources: readonly ReportedSource[]): string {
   const failed = new Set(sources.filter(({ state }) => state === 'failed').map(({ id }) => id))
     .size;
   if (failed === 0) return '';
@@ -236,7 +235,7 @@ function failureText(sources: readonly ReportedSource[]): string {
   return `${toTry} of ${plural(failed, 'failed source')} can succeed on another try, once the cause is fixed.`;
 }
 
-function notYetLive(canPublish: boolean): string {
+function notYetLiveText(canPublish: boolean): string {
   const rest = canPublish ? 'Assignment is' : 'Publishing and assignment are';
   return `Completed is not yet live: the content must still go through Knowledge (generation, review, publishing, assignment) before agents answer from it. ${rest} done in the Fini dashboard.`;
 }

@@ -1,7 +1,7 @@
 import { isStuck } from '../engine/job-states.ts';
 import type { ReportedSource } from '../engine/source-report.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
-import { type HintName, hintFor, mayPass } from './hints.ts';
+import { type HintName, hintFor, isRetriable } from './hints.ts';
 
 /** A source's record, if it shows the job that was waited for: an older job's result does not count. */
 export function currentRecord({ fresh, document }: ReportedSource): FiniDocument | null {
@@ -24,7 +24,7 @@ export function isLost(source: ReportedSource): boolean {
 /** Failed sources that may succeed on another try, each once. */
 export function retriable(sources: readonly ReportedSource[]): ReportedSource[] {
   const failed = new Map(sources.filter(isFailed).map((source) => [source.id, source]));
-  return [...failed.values()].filter((source) => mayPass(hintOn(source)));
+  return [...failed.values()].filter((source) => isRetriable(hintOn(source)));
 }
 
 function isFailed({ state }: ReportedSource): boolean {

@@ -1,10 +1,24 @@
 import { cut, tidied } from '../text.ts';
 
 /** The longest part of a source's text that is shown at once, in characters of up to three bytes. */
-export const MAXIMUM_CHARACTERS = 16_000;
+export const MAXIMUM_SHOWN_CHARACTERS = 16_000;
 
 /** Characters between two paragraphs: many short ones fill a text, too. */
 const SEPARATOR_LENGTH = 2;
+
+/** The paragraphs of a text; one that is too long to be shown at once comes as several, cut between characters. */
+export function showableParagraphs(paragraphs: readonly string[]): string[] {
+  return paragraphs.flatMap((paragraph) => {
+    const parts: string[] = [];
+    let rest = paragraph;
+    while (rest.length > MAXIMUM_SHOWN_CHARACTERS) {
+      const part = cut(rest, MAXIMUM_SHOWN_CHARACTERS);
+      parts.push(part);
+      rest = rest.slice(part.length);
+    }
+    return [...parts, rest];
+  });
+}
 
 /** The first paragraphs that fit, always one at least, which is cut where it is too long alone. */
 export function fittingParagraphs(

@@ -1,15 +1,17 @@
 import { isSourceId } from '../engine/inputs.ts';
 
-const SCHEME = 'fini://sources/';
+const SOURCE_URI_START = 'fini://sources/';
 
 /** The templates of the resources that this server offers (MCP's URI templates). */
-export const SOURCE_TEMPLATE = `${SCHEME}{id}`;
+export const SOURCE_TEMPLATE = `${SOURCE_URI_START}{id}`;
 /** The place at which a text continues. */
 export const SOURCE_PART_TEMPLATE = `${SOURCE_TEMPLATE}/paragraphs/{offset}`;
 
 /** The resource of a source's text, from its beginning or from a later paragraph on. */
 export function sourceUri(id: string, offset = 0): string {
-  return offset === 0 ? `${SCHEME}${id}` : `${SCHEME}${id}/paragraphs/${offset}`;
+  return offset === 0
+    ? `${SOURCE_URI_START}${id}`
+    : `${SOURCE_URI_START}${id}/paragraphs/${offset}`;
 }
 
 /** The source and paragraph that a URI names; null if it is no URI of this server. */

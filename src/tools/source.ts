@@ -19,7 +19,7 @@ export const sourceShape = {
   jobStatus: z
     .string()
     .optional()
-    .describe("The status of its job in Fini's words, if it says more than status."),
+    .describe("The status of its job in Fini's words, until it has ended."),
   paragraphCount: z.int(),
   updatedAt: z.string().optional().describe('When it last changed (ISO 8601).'),
   english: z.boolean().optional().describe('false: without English-specific processing.'),
@@ -33,6 +33,7 @@ export const sourceShape = {
 export function sourceOutput(document: FiniDocument) {
   const status = statusOf(document);
   const jobStatus = shown(document.linkedJobStatus, WORD_LENGTH);
+  const isSettled = status === 'completed' || status === 'failed';
   return {
     status,
     originalUrl: shown(document.originalUrl, URL_LENGTH),
@@ -41,7 +42,8 @@ export function sourceOutput(document: FiniDocument) {
     source: shown(document.source, WORD_LENGTH),
     error: shown(document.error, ERROR_LENGTH),
     hint: hintFor(document),
-    jobStatus: jobStatus?.toLowerCase() === status ? undefined : jobStatus,
+    // A job that completed without content has failed: Fini's word would contradict it.
+    jobStatus: isSettled ? undefined : jobStatus,
     paragraphCount: document.paragraphCount,
     updatedAt: shown(document.updatedAt, WORD_LENGTH),
     english: document.english === false ? false : undefined,

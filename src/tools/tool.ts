@@ -23,7 +23,7 @@ export interface ServerKind {
   /** Clients reach it over HTTP. */
   readonly http: boolean;
   /** The scope that the client's access token lacks: without it, only what changes nothing is offered. */
-  readonly withoutScope?: string | undefined;
+  readonly missingTokenScope?: string | undefined;
 }
 
 /** Dependencies of every tool. */
@@ -90,7 +90,7 @@ export interface ToolFacts {
 }
 
 /** Data of an answer, with what every answer has. */
-export type Answer<Output> = Output & {
+export type AnswerData<Output> = Output & {
   /** The outcome first, with its counts, in sentences for a person. It names no call. */
   readonly message: string;
   /** Calls of tools that this server does not list are left out by {@link defineTool}. */
@@ -108,7 +108,7 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
   readonly handler: (
     input: z.output<Input>,
     context: ToolContext,
-  ) => Promise<Answer<z.output<Output>>>;
+  ) => Promise<AnswerData<z.output<Output>>>;
   /** The call that shows the items that an answer has no room for. */
   readonly showOmitted?: (output: z.output<Output>, input: z.output<Input>) => NextCall | undefined;
   /** True if the output tells of a failure as a whole. */
@@ -156,8 +156,8 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
         async run(context) {
           const given = await handler(parsed.input, context);
           const listed = (calls: readonly NextCall[]) => {
-            const left = calls.filter((call) => context.canCall(call.tool));
-            return left.length === 0 ? undefined : left;
+            const callable = calls.filter((call) => context.canCall(call.tool));
+            return callable.length === 0 ? undefined : callable;
           };
           const { nextCalls = [] } = given;
           const whole = outputSchema.parse({ ...given, nextCalls: listed(nextCalls) });

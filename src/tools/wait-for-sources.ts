@@ -8,7 +8,7 @@ import { waitOptions } from './wait-options.ts';
 /** Waits for jobs that were queued before. */
 export const waitForSources = defineTool({
   name: 'wait_for_sources',
-  title: 'Wait for sources',
+  title: 'Wait for what is already queued',
   description:
     'Waits for jobs that are already queued, shows progress, and reports each source. Use it with the batch of a timed_out report, of ingest_sources or refresh_sources. Queues nothing. To queue and wait in one call use ingest_and_wait.',
   readOnlyDescription:

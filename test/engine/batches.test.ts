@@ -97,7 +97,10 @@ test('what ingest queues without waiting is named once its records show their pa
 
 test('only the jobs of a batch count as completed in it, and never the ones before', async () => {
   const { sandbox, ingestion, within, find } = await start({
-    jobs: ({ url }) => (url === page('b') ? { status: 'FAILED', error: 'HTTP 500' } : undefined),
+    jobs: ({ url }) => {
+      if (url === page('b')) return { status: 'FAILED', error: 'HTTP 500' };
+      return url === page('old') ? { workingMs: 60_000 } : undefined;
+    },
   });
   const old = sandbox.addDocument({ originalUrl: page('old') });
   const other = sandbox.addDocument({ originalUrl: page('other') });

@@ -268,11 +268,11 @@ function expectTrueFate(
   { inputs }: Call,
   posts: readonly RecordedRequest[],
 ): void {
-  const { queued, doubtful, left, stage } = error;
+  const { queued, doubtful, notQueued, stage } = error;
   const sent = posts.flatMap(({ body }) => inputsIn(body));
   const known = new Set(inputs);
-  for (const input of [...doubtful, ...left]) expect(known).toContain(input);
-  for (const input of left) expect(sent).not.toContain(input);
+  for (const input of [...doubtful, ...notQueued]) expect(known).toContain(input);
+  for (const input of notQueued) expect(sent).not.toContain(input);
   if (stage === 'not_queued') expect(sent).toEqual([]);
   if (queued.length > 0) expect(sent.length).toBeGreaterThanOrEqual(queued.length);
 }

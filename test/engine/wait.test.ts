@@ -69,7 +69,9 @@ test('a wait over 25 URLs accounts for each exactly once, whatever becomes of it
   const of = (url: string | undefined) =>
     sources.find((source: { originalUrl: string }) => source.originalUrl === url);
   expect(of(failing)).toMatchObject({ status: 'failed', hint: 'robots_forbidden' });
-  expect(of(empty)).toMatchObject({ status: 'failed', jobStatus: 'COMPLETED' });
+  // A failure is not told as Fini's "COMPLETED" too.
+  expect(of(empty)).toMatchObject({ status: 'failed', hint: 'no_content' });
+  expect(of(empty).jobStatus).toBeUndefined();
   expect(of(odd)).toMatchObject({ status: 'unfinished', jobStatus: 'PAUSED_FOR_REVIEW' });
   expect(of(odd).hint).toBe('unknown_status');
   expect(nextCall(answer, 'wait_for_sources')).toEqual({ batch: answer.structured.batch });

@@ -5,7 +5,7 @@ import {
   callsAfter,
   chosenRows,
   copyOf,
-  countsOf,
+  countByStatus,
   headlineOf,
 } from '../../src/page/table.ts';
 import { type Overview, readResult } from '../../src/page/tool-result.ts';
@@ -54,7 +54,7 @@ function callOf(nextCalls: readonly NextCall[], tool: string): NextCall {
 
 const urls = (count: number) =>
   Array.from({ length: count }, (_, index) => `https://many.example/page-${index}`);
-const countsIn = (overview: Overview) => Object.fromEntries(countsOf(overview));
+const countsIn = (overview: Overview) => Object.fromEntries(countByStatus(overview));
 const QUICK = { pendingMs: 1, workingMs: 1 };
 
 test('a dry run is told from its input, and proposes the same call in earnest', async () => {
@@ -205,7 +205,7 @@ test.each(['constructor', '__proto__', 'toString'])('a status or a job may be %s
   ];
   const { overview } = readResult({ structuredContent: { counts: {}, sources } }, {});
   expect(overview?.rows).toMatchObject([{ reason: word, advice: undefined }, { status: word }]);
-  expect(overview && countsOf(overview).get(word)).toBe(1);
+  expect(overview && countByStatus(overview).get(word)).toBe(1);
 });
 
 test('anything at all is read without a fault', () => {

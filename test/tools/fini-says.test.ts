@@ -69,7 +69,7 @@ test('what Fini says of a crawl or of a look that failed is in quotes', async ()
     times: 99,
     action: { kind: 'status', status: 500, body },
   });
-  const waited = await harness.call('wait_for_sources', { ids: [id], timeoutSeconds: 1 });
+  const waited = await harness.call('wait_for_sources', { ids: [id], timeoutSeconds: 4 });
   harness.sandbox.clearFaults();
   expect(waited.structured.message).toContain(JSON.stringify(FORGED));
 });

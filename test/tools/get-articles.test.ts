@@ -6,7 +6,7 @@ import { expectFitToShow, HOSTILE } from './showing.ts';
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ content: 'lived-in' }, { FINI_WAIT_TIMEOUT_SECONDS: '2' });
+  harness = await startHarness({ content: 'lived-in' }, { FINI_WAIT_TIMEOUT_SECONDS: '6' });
 });
 afterEach(() => harness.sandbox.clearFaults());
 afterAll(() => harness.close());

@@ -129,7 +129,7 @@ describe('a report of 1,000 pages', () => {
       Array.from({ length: 100 }, (_, index) => urlOf(index * 10)),
     );
     expect(answer.hints).toMatchObject([
-      { hint: 'check_page', count: 50 },
+      { hint: 'site_failed', count: 50 },
       { hint: 'page_missing', count: 25 },
       { hint: 'needs_login', count: 25 },
     ]);
@@ -140,7 +140,7 @@ describe('a report of 1,000 pages', () => {
     ]);
     const [again] = callsOf('ingest_and_wait', answer);
     expect(again?.documentIdsToRefresh).toEqual(
-      failed.filter(({ hint }) => hint === 'check_page').map(({ originalUrl }) => originalUrl),
+      failed.filter(({ hint }) => hint === 'site_failed').map(({ originalUrl }) => originalUrl),
     );
   });
 

@@ -70,7 +70,6 @@ describe('every tool', () => {
       const names = fields.map(([field]) => field);
       expect(names[0], name).toBe('message');
       const lists = fields.slice(names.indexOf('nextCalls') + 1);
-      expect(lists.length, name).toBeGreaterThan(0);
       for (const [, schema] of lists) expect(schema, name).toMatchObject({ type: 'array' });
     }
   });

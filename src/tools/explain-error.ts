@@ -26,7 +26,8 @@ function missingKey(kind: ServerKind): string {
   const how = kind.http
     ? `Ask the person to send a ${KEY} in the X-Fini-Api-Key header, which is set in the MCP client's configuration, or to set FINI_API_KEY in the server's environment and restart the server.`
     : `Ask the person to set FINI_API_KEY to a ${KEY} in the "env" of this server in the MCP client's configuration, and to restart the server.`;
-  return `${start} ${how} To try without an account, start the server with --sandbox.`;
+  const variable = 'A variable that the client does not expand counts as no key.';
+  return `${start} ${how} ${variable} To try without an account, start the server with --sandbox.`;
 }
 
 /** How a person sets another key, in words that follow "Ask the person to". */
@@ -311,13 +312,13 @@ function explainFate(
   cause: Explanation,
   call: FailedCall | undefined,
 ): Explanation {
-  const { stage, queued, joined, doubtful, left, unread, request, batch } = error;
-  const items = plural(left.length, 'item');
+  const { stage, queued, joined, doubtful, notQueued, unread, request, batch } = error;
+  const items = plural(notQueued.length, 'item');
   const queue = (inputs: readonly string[], why: string) =>
     request === null ? again(call, why) : ingestCalls(request, inputs, why);
   const counts = paragraph(
     queued.length > 0 ? `${plural(queued.length, 'source')} queued by this call.` : '',
-    left.length > 0 && stage !== 'not_queued' ? `${items} not queued.` : '',
+    notQueued.length > 0 && stage !== 'not_queued' ? `${items} not queued.` : '',
     joined.length > 0
       ? `${plural(joined.length, 'source')} with a job that was already running, which continues.`
       : '',
@@ -334,7 +335,7 @@ function explainFate(
     case 'partly_queued':
       return said(paragraph('Only some items were queued.', cause.message, counts), [
         ...waits,
-        ...queue(left, `Queue ${items} left`),
+        ...queue(notQueued, `Queue ${items} left`),
       ]);
     case 'maybe_queued': {
       const unsure = plural(doubtful.length, 'item');
@@ -351,7 +352,7 @@ function explainFate(
             doubtful,
             `Queue ${unsure} again, if not queued after a minute; running jobs are joined`,
           ),
-          ...queue(left, `Queue ${items} left`),
+          ...queue(notQueued, `Queue ${items} left`),
           ...waits,
         ],
       );
@@ -370,6 +371,17 @@ function explainFate(
 }
 
 const CALL_AGAIN = 'Call again in a minute.';
+
+/** Advice after an answer that was too large: only inputs that the tool has, and that were not passed. */
+function requestLess(task: Operation, call: FailedCall | undefined): string {
+  if (task === 'crawl links') return 'Pass a smaller limit.';
+  if (task === 'get articles') return 'Ask for fewer articles at once.';
+  if (call?.tool === 'list_sources') return 'Pass a smaller limit, or a filter.';
+  if (call?.tool === 'list_articles' && call.arguments.type === undefined) {
+    return 'Pass type, live or draft, for a part of the list.';
+  }
+  return 'No call can ask for less: look in the Fini dashboard.';
+}
 
 /** @param uncertain What to do if it is unknown whether the request was carried out. */
 function explainFiniError(
@@ -398,7 +410,7 @@ function explainFiniError(
       );
     case 'too_large':
       return unsure(
-        `Fini's answer to "${task}" is too large: ${words}. Request less: fewer items, a filter or a smaller limit.`,
+        `Fini's answer to "${task}" is too large: ${words}. ${requestLess(task, call)}`,
         next,
       );
     case 'timed_out':
@@ -432,7 +444,7 @@ function pauseOf({ retryAfterSeconds }: FiniError): string {
 }
 
 /** The scope that a key lacks, and the tools that still work with it. */
-function withoutScope(operation: Operation, scope: Scope, kind: ServerKind): string {
+function missingKeyScopeText(operation: Operation, scope: Scope, kind: ServerKind): string {
   const held = scope === 'write' ? 'read' : 'write';
   const tools = toolsFor(kind).filter((tool) => tool.scope === held);
   const names = new Intl.ListFormat('en-GB').format(tools.map(({ name }) => name));
@@ -457,7 +469,7 @@ function explainStatus(
       );
     case 403: {
       if (error.missingScope !== undefined)
-        return said(`${start} ${withoutScope(operation, error.missingScope, kind)}`);
+        return said(`${start} ${missingKeyScopeText(operation, error.missingScope, kind)}`);
       if (!error.isExplained)
         return said(
           `${start} The answer is not in the form of Fini, so a proxy or a firewall may be in the way.`,

@@ -2,12 +2,12 @@ import type { NextCall } from '../tools/next-calls.ts';
 import { applyContext, watchSize } from './appearance.ts';
 import { Host, HostError } from './host.ts';
 import { type Fields, textOf, textsOf } from './narrowing.ts';
-import { afterCall, callsAfter, countsOf, headlineOf, pages } from './table.ts';
+import { afterCall, callsAfter, countByStatus, headlineOf, pages } from './table.ts';
 import { type Overview, readResult, type ToolResult } from './tool-result.ts';
 import { byId, View } from './view.ts';
 
 /** How much of an answer the model is told, in characters: what decides comes first. */
-const TOLD_LENGTH = 2_000;
+const MODEL_TEXT_LENGTH = 2_000;
 /**
  * The tools of which the page makes calls, since their answers are about the items of the table. The
  * value says if a call can be made again though nobody knows whether the first one arrived.
@@ -104,7 +104,7 @@ function start(): void {
     }
     const before = overview?.isPlan === true ? [] : nextCalls;
     show(now, callsAfter(before, call, result.nextCalls));
-    const counts = countsOf(now);
+    const counts = countByStatus(now);
     const unfinished = (counts.get('unfinished') ?? 0) + (counts.get('queued') ?? 0);
     const ending = unfinished === 0 ? 'Done' : `${pages(unfinished)} still running`;
     view.showNotice(`${ending}: ${headlineOf(now)}.`);
@@ -120,7 +120,7 @@ function start(): void {
 
 /** Tells the model of a call that it did not make. */
 function tellingOf({ tool }: NextCall, now: Overview | undefined, text: string): string {
-  const answer = text.length > TOLD_LENGTH ? `${text.slice(0, TOLD_LENGTH)}…` : text;
+  const answer = text.length > MODEL_TEXT_LENGTH ? `${text.slice(0, MODEL_TEXT_LENGTH)}…` : text;
   const all = now && ` All pages now: ${headlineOf(now)}.`;
   return `In the report page, the person called ${tool}.${all ?? ''} Its answer: ${answer}`;
 }
