@@ -26,8 +26,7 @@ const FOREIGN: readonly { pattern: RegExp; fault: string | ((glob: string) => st
     pattern: /\{[^{},]*\}/,
     fault: 'has braces without a choice: write * for any name, or {a,b} for either',
   },
-  { pattern: /#/, fault: 'has a fragment: only the path of a page is matched' },
-  { pattern: /\?[^/]*=/, fault: 'has a query: only the path of a page is matched' },
+  { pattern: /#/, fault: 'has a fragment: only path and query of a page are matched' },
   { pattern: /^(?!https?:)[^/]*:\/\//i, fault: 'has no scheme before "://": write https://' },
   {
     pattern: /^https?:\/\/[^/]*(\/\*?)?$/i,

@@ -1,8 +1,11 @@
+import { domainToUnicode } from 'node:url';
 import { Pacer } from './concurrency.ts';
+import { decoded, readable } from './identity.ts';
 
 /*
  * Globs over the pages of a site: `*` and `?` within a folder's name, `**` for any number of
- * folders, `{a,b}` for either. Everything else stands for itself. A glob comes from a model and a
+ * folders, `{a,b}` for either. A `?` with a `=` after it in the same folder begins the query, in
+ * which `*` stands for any characters. Everything else stands for itself. A glob comes from a model and a
  * path from a web page, so nothing here becomes a regular expression, and the work is bounded.
  *
  * minimatch is no alternative: version 11 is quick within a name, but fifty globs of two stars and
@@ -23,11 +26,25 @@ export interface GlobMatches {
   readonly idle: readonly string[];
 }
 
+/** The beginning of a glob's query. */
+const QUERY = /\?(?=[^/]*=)/;
+
+/** Tells whether a glob is for whole URLs, host and all. */
+export function namesHost(glob: string): boolean {
+  return /^https?:\/\//i.test(glob);
+}
+
+/** Tells whether a glob is for pages with a certain query. */
+export function namesQuery(glob: string): boolean {
+  return QUERY.test(glob);
+}
+
 /**
- * Matches pages in any case. A glob that begins with a scheme applies to the whole URL, any other to
- * the path; one without a leading slash matches at any depth. A glob includes everything below the
- * pages that it matches, as people mean who write "/billing" or "/v1*"; only one that ends in "/*" is
- * for one level. Query and fragment are ignored.
+ * Matches pages. A glob that begins with a scheme is for the whole URL, any other for the path; one
+ * without a slash at its beginning matches at any depth. A glob covers what is below the pages that
+ * it names, as a person means who writes "/billing" or "/v1*"; only one that ends in "/*" is for one
+ * level, and one with a query for just these pages. Without one, a page's query is left aside, as
+ * its fragment always is. Case and a slash at the end count, unless the glob matches nothing so.
  *
  * @param globs Globs in which `globFaults` finds no fault.
  * @returns null if matching would take too long.
@@ -40,23 +57,23 @@ export async function matchGlobs(
 ): Promise<GlobMatches | null> {
   const pacer = new Pacer(signal);
   const work: Work = { stepsLeft: MAXIMUM_STEPS };
-  const patterns = globs.flatMap((glob) =>
-    (alternativesOf(glob.toLowerCase()) ?? []).map((one) => ({ glob, ...patternOf(one) })),
-  );
   const matched = new Set<string>();
   const idle = new Set(globs);
-  for (const page of patterns.length === 0 ? [] : pages) {
-    const spellings = spellingsOf(page);
-    for (const { glob, isWhole, folders } of patterns) {
-      if (matched.has(page) && !idle.has(glob)) continue;
-      await pacer.pause();
-      const isMatch = spellings.some(({ path, whole }) =>
-        matches(FOLDER_RULES, folders, isWhole ? whole : path, work),
-      );
-      if (work.stepsLeft < 0) return null;
-      if (!isMatch) continue;
-      matched.add(page);
-      idle.delete(glob);
+  for (const isLoose of [false, true]) {
+    const patterns = [...idle].flatMap((glob) =>
+      (alternativesOf(glob) ?? []).map((one) => ({ glob, ...patternOf(one, isLoose) })),
+    );
+    for (const page of patterns.length === 0 ? [] : pages) {
+      const spellings = spellingsOf(page, isLoose);
+      for (const { glob, ...pattern } of patterns) {
+        if (matched.has(page) && !idle.has(glob)) continue;
+        await pacer.pause();
+        const isMatch = spellings.some((spelling) => isMatching(pattern, spelling, work));
+        if (work.stepsLeft < 0) return null;
+        if (!isMatch) continue;
+        matched.add(page);
+        idle.delete(glob);
+      }
     }
   }
   return { pages: matched, idle: [...idle] };
@@ -81,37 +98,91 @@ type Name = readonly string[];
 /** Any number of folders. */
 const ANY_FOLDERS: Name = ['*', '*'];
 
+/** What a slash at the end leaves. */
+const NO_NAME: Name = [];
+
 function foldersOf(text: string): Name[] {
   const names = text.split('/').filter((name) => name !== '');
   return names.map((name) => (name === '**' ? ANY_FOLDERS : [...name]));
 }
 
-function patternOf(glob: string): { isWhole: boolean; folders: Name[] } {
-  const isWhole = /^https?:\/\//.test(glob);
-  // A single star means everything.
-  const names = glob === '*' ? [ANY_FOLDERS] : foldersOf(glob);
-  const before = isWhole || glob.startsWith('/') ? [] : [ANY_FOLDERS];
-  const below = names.length === 0 || /(^|\/)\*\*?\/*$/.test(glob) ? [] : [ANY_FOLDERS];
-  return { isWhole, folders: [...before, ...names, ...below] };
+/** A glob, ready to be compared. */
+interface Pattern {
+  /** The host and the path, or the path alone. */
+  readonly folders: readonly Name[];
+  readonly isWhole: boolean;
+  /** A slash at the end of a page's path makes no difference. */
+  readonly isAnyEnd: boolean;
+  readonly query: Name | null;
 }
 
-/** A page's path and whole URL, both encoded and as people write them, since a glob may use either. */
-function spellingsOf(url: string): { path: Name[]; whole: Name[] }[] {
-  const { origin, pathname } = new URL(url);
-  return [...new Set([pathname, decoded(pathname)])].map((spelling) => {
-    const path = foldersOf(spelling.toLowerCase());
-    return { path, whole: [...foldersOf(origin), ...path] };
+/** @param isLoose In lower case, and without a slash at the end. */
+function patternOf(given: string, isLoose: boolean): Pattern {
+  const text = isLoose ? readable(given).toLowerCase() : readable(given);
+  const isWhole = namesHost(text);
+  const glob = isWhole ? withHostInOneWay(text) : text;
+  const queryAt = glob.search(QUERY);
+  const path = queryAt < 0 ? glob : glob.slice(0, queryAt);
+  // By itself, one star means everything.
+  const names = path === '*' ? [ANY_FOLDERS] : foldersOf(path);
+  const before = isWhole || path.startsWith('/') ? [] : [ANY_FOLDERS];
+  const endsInStars = names.length === 0 || /(^|\/)\*\*?\/*$/.test(path);
+  const isAnyEnd = endsInStars || isLoose;
+  const lastFolder = queryAt < 0 ? ['*'] : NO_NAME;
+  const end = !isAnyEnd && path.endsWith('/') ? [lastFolder] : [];
+  const below = endsInStars || queryAt >= 0 ? [] : [ANY_FOLDERS];
+  return {
+    folders: [...before, ...names, ...end, ...below],
+    isWhole,
+    isAnyEnd,
+    query: queryAt < 0 ? null : [...glob.slice(queryAt + 1)],
+  };
+}
+
+/** A glob's scheme and host in lower case, without a default port or a slash that is the path. */
+function withHostInOneWay(glob: string): string {
+  return glob
+    .replace(/^[^/]*\/\/[^/]*/, (origin) => origin.toLowerCase())
+    .replace(/^(https:\/\/[^/]*):443(?=\/)|^(http:\/\/[^/]*):80(?=\/)/, '$1$2')
+    .replace(/^([^/]*\/\/[^/]*)\/(?=\?)/, '$1');
+}
+
+/** A page as a glob may spell it. */
+interface Spelling {
+  readonly path: readonly Name[];
+  readonly host: readonly Name[];
+  readonly endsInSlash: boolean;
+  readonly query: Name;
+}
+
+/** A page's spellings: as it stands and as a person writes it, as a glob may be either. */
+function spellingsOf(url: string, isLoose: boolean): Spelling[] {
+  const { protocol, host, hostname, pathname, search } = new URL(url);
+  const inUnicode = host.replace(hostname, () => domainToUnicode(hostname) || hostname);
+  const hosts = new Set([host, inUnicode.normalize('NFC')]);
+  const spelled = [readable, (text: string) => decoded(text).normalize('NFC')].map((spell) => {
+    const [path, query] = [spell(pathname), spell(search.slice(1))];
+    return isLoose ? { path: path.toLowerCase(), query: query.toLowerCase() } : { path, query };
   });
+  const [first, second] = spelled;
+  const isSame = first?.path === second?.path && first?.query === second?.query;
+  return spelled.slice(isSame ? 1 : 0).flatMap(({ path, query }) =>
+    [...hosts].map((one) => ({
+      path: foldersOf(path),
+      host: foldersOf(`${protocol}//${one}`),
+      endsInSlash: path.length > 1 && path.endsWith('/'),
+      query: [...query],
+    })),
+  );
 }
 
-/** A path as a person writes it. */
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    // Some paths cannot be decoded; they match as they are.
-    return path;
-  }
+function isMatching(pattern: Pattern, page: Spelling, work: Work): boolean {
+  const end = page.endsInSlash && !pattern.isAnyEnd ? [NO_NAME] : [];
+  const folders = [...(pattern.isWhole ? page.host : []), ...page.path, ...end];
+  return (
+    matches(FOLDER_RULES, pattern.folders, folders, work) &&
+    (pattern.query === null || matches(CHARACTER_RULES, pattern.query, page.query, work))
+  );
 }
 
 /** Number of comparisons that are left. */

@@ -50,8 +50,42 @@ export function looseKey(text: string): string {
 }
 
 /**
- * The names of a source: its ID, or the URL of a web page. A provider's item has a URL too, but is
- * another source than that page. A young record may lack its kind.
+ * Alike for spellings under which sites give one page: with http or https, with or without `www`,
+ * `index.html` or a slash at the end, in any case, composed or decomposed. Two such URLs may be two
+ * pages all the same, so a page is never left out for it unless the answer names it.
+ */
+export function twinKey(text: string): string {
+  const { host, pathname, search, hash } = new URL(text);
+  const path = readable(pathname).toLowerCase();
+  return bareHost(host) + path.replace(/(\/index\.(html?|php))?\/*$/, '') + search + hash;
+}
+
+/** A host without `www`. */
+export function bareHost(host: string): string {
+  return host.replace(/^www\./, '');
+}
+
+/**
+ * A part of a URL with letters other than those of ASCII as a person writes them, composed. Other
+ * escapes stay, since "%2F" is no slash.
+ */
+export function readable(part: string): string {
+  return part.replace(/(%[89a-f][0-9a-f])+/gi, decoded).normalize('NFC');
+}
+
+/** A part of a URL without escapes. */
+export function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    // Not every URL is well-formed; as it stands it can still be compared.
+    return part;
+  }
+}
+
+/**
+ * The names of a source: its ID, or the URL of a web page. A provider's item has a URL too,
+ * but is another source than the page; a young record may not say yet of what kind it is.
  */
 export function namesOfSource({
   id,

@@ -2,14 +2,19 @@ import { now } from '../clock.ts';
 import type { FiniClient } from '../fini/client.ts';
 import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
-import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
+import type {
+  Provider,
+  ProviderContainer,
+  ProviderResource,
+  ProviderResources,
+} from '../fini/provider-tree.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/schemas.ts';
-import { bounded, PATH_SEPARATOR, parsedUrl, searchKey, TITLE_LENGTH } from '../text.ts';
+import { bounded, PATH_SEPARATOR, searchKey, TITLE_LENGTH } from '../text.ts';
 import { forEachAtOnce } from './concurrency.ts';
-import { inputKey } from './identity.ts';
 import { type Ingestion, IngestionError } from './ingest.ts';
 import { isInFlight, stateOf } from './job-states.ts';
 import { sourcePages } from './list.ts';
+import { nameKey, readProviderLink, siteOf } from './provider-links.ts';
 import type { Report } from './source-report.ts';
 import type { WaitOptions } from './wait.ts';
 
@@ -20,6 +25,19 @@ export type ImportChoice =
   /** The provider's own IDs, or the items' URLs. These may also name items that Fini has. */
   | { readonly externalIds: readonly string[] };
 
+/** A name by which no item was found, and why, where that is known. */
+export type NotFound = { readonly name: string } & (
+  | { readonly why: 'unknown' | 'short_link' }
+  /** A link of `site` with this ID, where the provider's items are of these `sites`. */
+  | {
+      readonly why: 'other_site';
+      readonly site: string;
+      readonly id: string;
+      readonly sites: readonly string[];
+    }
+  | { readonly why: 'container'; readonly container: ProviderContainer }
+);
+
 /** The items that an import adds, and the sources that it continues with. */
 export interface ImportPlan {
   /** Number of items at the provider that Fini lacks. */
@@ -27,9 +45,9 @@ export interface ImportPlan {
   readonly toAdd: readonly ProviderResource[];
   /** Sources already in Fini: chosen by ID, or registered earlier and not ingested yet. */
   readonly known: readonly FiniDocument[];
-  /** Items chosen by ID that neither the provider lists nor Fini has. */
-  readonly notFound: readonly string[];
-  /** True if the time ran out before all of Fini's sources were searched for them. */
+  /** Chosen by ID, and neither listed by the provider nor found in Fini. */
+  readonly notFound: readonly NotFound[];
+  /** The time was over before all of Fini's sources had been searched for them. */
   readonly searchedInPart: boolean;
   /** Number of matching sources, of those read, that were already ingested; then the failed of them. */
   readonly ingestedBefore: number;
@@ -40,6 +58,8 @@ export interface ImportPlan {
   readonly others: readonly string[];
   /** Number of items without an ID or a URL. */
   readonly unreadable: number;
+  /** Items that share the ID of another one; those that the search would find come first. */
+  readonly translations: readonly ProviderResource[];
 }
 
 /** The result of an import. Each item is in the report or `unregistered`, or `trouble` covers it. */
@@ -64,14 +84,7 @@ const PAGES_WITHOUT = 5;
 const OTHER_TITLES = 10;
 /** Number of already ingested sources to name. */
 const NAMED_BEFORE = 10;
-const UUID_OR_ITS_DIGITS = /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i;
-
-/** The ID at the end of a Notion page's path. */
-const NOTION_PAGE = /[0-9a-f]{32}$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-/** The number of a Zendesk article or a Confluence page, with or without its title after it. */
-const ARTICLE_NUMBER = /\/(?:articles|pages)\/(\d+)(?:[-/]|$)/;
-
-/** The part of an item that a search compares. */
+/** An item, as far as a search looks at it. */
 type SearchableItem = Pick<ProviderResource, 'title' | 'path' | 'originalUrl'>;
 
 /** The title to show for an item: its URL if the title has nothing visible. */
@@ -119,20 +132,26 @@ export async function planImport(
   choice: ImportChoice,
   call: Deadline,
 ): Promise<ImportPlan> {
-  const { resources, unreadable } = await fini.listProviderResources(provider, call);
+  const tree = await fini.listProviderResources(provider, call);
+  const { resources, unreadable, translations } = tree;
   const sources = sourcesOf(fini, provider, call);
-  const all = { listed: resources.length, unreadable };
+  const all = { listed: resources.length, unreadable, translations };
   if ('externalIds' in choice) {
-    return { ...all, ...(await planNamed(resources, sources, choice.externalIds, call)) };
+    return { ...all, ...(await planNamed(provider, tree, sources, choice.externalIds, call)) };
   }
-  return { ...all, ...(await planMatching(resources, sources, choice)) };
+  const plan = await planMatching(resources, sources, choice);
+  if ('all' in choice) return { ...all, ...plan };
+  const matches = searchMatcher(choice.search);
+  const others = translations.filter((translation) => !matches(translation));
+  return { ...all, ...plan, translations: [...translations.filter(matches), ...others] };
 }
 
-type PlannedItems = Omit<ImportPlan, 'listed' | 'unreadable'>;
+type PlannedItems = Omit<ImportPlan, 'listed' | 'unreadable' | 'translations'>;
 
 /** Plans an import by ID: new items are added, and Fini's list is searched to its end for the others. */
 async function planNamed(
-  resources: readonly ProviderResource[],
+  provider: Provider,
+  { resources, containers }: ProviderResources,
   sources: AsyncIterable<readonly FiniDocument[]>,
   externalIds: readonly string[],
   call: Deadline,
@@ -140,33 +159,70 @@ async function planNamed(
   // Several names may mean the same item.
   const wanted = new Map<string, string[]>();
   for (const id of externalIds) {
-    for (const key of nameKeys(id)) {
+    for (const key of keysOfName(provider, id)) {
       const ids = wanted.get(key) ?? [];
       ids.push(id);
       wanted.set(key, ids);
     }
   }
   const missing = new Set(externalIds);
-  // People copy a source's own ID from a report.
-  const isWanted = ({ id, externalId, originalUrl }: NamedItem & { id?: string }) => {
-    const names = [id, externalId, originalUrl].flatMap((name) => (name ? nameKeys(name) : []));
-    const ids = names.flatMap((name) => wanted.get(name) ?? []);
+  const isWanted = (item: NamedItem & { id?: string }) => {
+    const ids = keysOfItem(provider, item).flatMap((key) => wanted.get(key) ?? []);
     return ids.map((id) => missing.delete(id)).includes(true);
   };
   const toAdd = resources.filter(isWanted);
+  const sites = new Set<string>();
+  const noteSite = ({ originalUrl }: { readonly originalUrl: string | null }) =>
+    sites.add(siteOf(provider, originalUrl));
+  for (const node of [...resources, ...containers]) noteSite(node);
+  sites.delete('');
+  const explained = explainMissing(provider, containers, [...missing], sites);
+  for (const { name } of explained) missing.delete(name);
   const known: FiniDocument[] = [];
   let searchedInPart = false;
   // Fini's list of a provider's items leaves out items that were imported successfully.
   if (missing.size > 0) {
     for await (const documents of sources) {
       known.push(...documents.filter(isWanted));
+      for (const document of documents) noteSite(document);
       if (missing.size === 0) break;
     }
     searchedInPart = missing.size > 0 && isOver(call);
   }
-  const notFound = [...missing];
+  sites.delete('');
+  const notFound = [
+    ...explained,
+    ...[...missing].map((name): NotFound => {
+      const { site, id } = readProviderLink(provider, name) ?? { site: '', id: '' };
+      const isOther = site !== '' && sites.size > 0 && !sites.has(site);
+      return isOther
+        ? { name, why: 'other_site', site, id, sites: [...sites] }
+        : { name, why: 'unknown' };
+    }),
+  ];
   const before = { ingestedBefore: 0, failedBefore: 0, namedBefore: [] };
   return { toAdd, known, notFound, searchedInPart, ...before, others: [] };
+}
+
+/** The names that no source can have: those of containers, and links without an ID. */
+function explainMissing(
+  provider: Provider,
+  containers: readonly ProviderContainer[],
+  names: readonly string[],
+  sites: ReadonlySet<string>,
+): NotFound[] {
+  const byKey = new Map<string, ProviderContainer>();
+  for (const container of containers) {
+    for (const id of container.ids) byKey.set(nameKey(id), container);
+    if (container.originalUrl !== null) byKey.set(nameKey(container.originalUrl), container);
+  }
+  return names.flatMap((name): NotFound[] => {
+    const link = readProviderLink(provider, name);
+    if (link?.kind === 'short') return [{ name, why: 'short_link' }];
+    const isHere = link?.kind === 'container' && (sites.size === 0 || sites.has(link.site));
+    const container = byKey.get(nameKey(name)) ?? (isHere ? byKey.get(link.id) : undefined);
+    return container === undefined ? [] : [{ name, why: 'container', container }];
+  });
 }
 
 /**
@@ -222,29 +278,28 @@ async function planMatching(
 /** An item, or the source that was made of it. */
 type NamedItem = Pick<FiniDocument, 'externalId' | 'originalUrl'>;
 
-/** The keys of an item's name: the name itself, and the ID in a link. */
-function nameKeys(name: string): string[] {
-  const id = linkedId(name);
-  return id === null ? [nameKey(name)] : [nameKey(name), id];
+/** The keys of a name that was passed: as it is given, and the ID that a link to an item has. */
+function keysOfName(provider: Provider, name: string): string[] {
+  const link = readProviderLink(provider, name);
+  return link?.kind === 'item' ? [nameKey(name), linkKey(link)] : [nameKey(name)];
 }
 
-/** A key that is equal for every form in which people copy an ID: Notion's URLs have no dashes. */
-function nameKey(name: string): string {
-  return UUID_OR_ITS_DIGITS.test(name) ? name.replaceAll('-', '').toLowerCase() : inputKey(name);
+/** The keys of an item, or of its source, whose own ID is what people copy from a report. */
+function keysOfItem(
+  provider: Provider,
+  { id, externalId, originalUrl }: NamedItem & { id?: string },
+): string[] {
+  const keys = [id, externalId, originalUrl].flatMap((name) => (name ? [nameKey(name)] : []));
+  const link = readProviderLink(provider, originalUrl ?? '');
+  if (link?.kind === 'item') keys.push(linkKey(link));
+  // Numbers are unique only within a site.
+  const site = siteOf(provider, originalUrl);
+  if (externalId) keys.push(linkKey({ site, id: nameKey(externalId) }));
+  return keys;
 }
 
-/** The ID in a link copied from Notion, Zendesk or Confluence, whatever its query; or null. */
-function linkedId(link: string): string | null {
-  const url = /^https?:/i.test(link) ? parsedUrl(link) : null;
-  if (url === null) return null;
-  const { hostname, pathname, searchParams } = url;
-  if (/(^|\.)notion\.(so|site|com)$/.test(hostname)) {
-    // The query names a page that is open beside another one.
-    const page = /^[0-9a-f]{32}$/i.exec(searchParams.get('p') ?? '') ?? NOTION_PAGE.exec(pathname);
-    return page === null ? null : nameKey(page[0]);
-  }
-  const number = ARTICLE_NUMBER.exec(pathname)?.[1];
-  return number ?? /^\d+$/.exec(searchParams.get('pageId') ?? '')?.[0] ?? null;
+function linkKey({ site, id }: { readonly site: string; readonly id: string }): string {
+  return `${site} ${id}`;
 }
 
 function hasNotEnded(document: FiniDocument): boolean {

@@ -20,10 +20,25 @@ export interface ProviderResource {
   readonly path: readonly string[];
 }
 
+/** A node that only holds items: a category, a section, a space, or a page that cannot be registered. */
+export interface ProviderContainer {
+  /** The provider's own IDs of it: a space has a key too. */
+  readonly ids: readonly string[];
+  readonly originalUrl: string | null;
+  readonly title: string;
+  /** Its kind, for a person: `category`, `section`, `space`, `folder`, `container`. */
+  readonly kind: string;
+  /** The items in it and below, by `externalId`. */
+  readonly items: readonly string[];
+}
+
 /** A provider's tree, flattened. */
 export interface ProviderResources {
   readonly resources: readonly ProviderResource[];
-  /** Number of nodes left out because they lacked an ID or a URL. */
+  readonly containers: readonly ProviderContainer[];
+  /** Other pages under the ID of a resource, as translations are: only one can be registered. */
+  readonly translations: readonly ProviderResource[];
+  /** The number of nodes that lacked an ID or a URL and had to be left out. */
   readonly unreadable: number;
 }
 
@@ -43,6 +58,8 @@ const PROVIDER_LISTS = [
   'resources',
   'data',
 ];
+const ID_NAMES = ['externalId', 'id', 'key'];
+const URL_NAMES = ['originalUrl', 'url', 'html_url', 'webUrl', 'link'];
 const CONTAINERS = new Set(['category', 'section', 'space', 'folder']);
 
 const node = z.record(z.string(), z.unknown());
@@ -55,6 +72,8 @@ type Node = z.infer<typeof node>;
  */
 export function flattenProviderTree(provider: Provider, answer: unknown): ProviderResources {
   const resources = new Map<string, ProviderResource>();
+  const translations = new Map<string, ProviderResource>();
+  const containers: (Omit<ProviderContainer, 'items'> & { from: number; to: number })[] = [];
   let unreadable = 0;
 
   const visit = (value: unknown, path: readonly string[]): void => {
@@ -65,20 +84,38 @@ export function flattenProviderTree(provider: Provider, answer: unknown): Provid
     }
     const children = childrenOf(parsed.data);
     const title = firstText(parsed.data, ['title', 'name', 'key']);
-    if (!isContainer(provider, parsed.data, path.length, children !== null)) {
-      const resource = readLeaf(parsed.data, title, path);
-      if (resource === null) unreadable += 1;
-      else if (!resources.has(resource.externalId)) resources.set(resource.externalId, resource);
-    }
+    const onlyHolds = isContainer(provider, parsed.data, path.length, children !== null);
+    const resource = onlyHolds ? null : readLeaf(parsed.data, title, path);
+    const from = resources.size;
+    if (resource !== null) {
+      const first = resources.get(resource.externalId);
+      if (first === undefined) resources.set(resource.externalId, resource);
+      else if (first.originalUrl !== resource.originalUrl) {
+        translations.set(resource.originalUrl, resource);
+      }
+    } else if (!onlyHolds) unreadable += 1;
     const childPath = [...path, title ?? 'untitled'];
     for (const child of children ?? []) visit(child, childPath);
+    if (resource === null && (onlyHolds || children !== null)) {
+      const kind = kindOf(provider, parsed.data, path.length);
+      containers.push({ ...readContainer(parsed.data, title, kind), from, to: resources.size });
+    }
   };
 
   const roots = Array.isArray(answer) ? answer : childrenOf(node.catch({}).parse(answer));
   // An unknown shape must not pass for a provider without content.
   if (roots === null) unreadable += 1;
   for (const root of roots ?? []) visit(root, []);
-  return { resources: [...resources.values()], unreadable };
+  const ids = [...resources.keys()];
+  return {
+    resources: [...resources.values()],
+    containers: containers.map(({ from, to, ...container }) => ({
+      ...container,
+      items: ids.slice(from, to),
+    })),
+    translations: [...translations.values()],
+    unreadable,
+  };
 }
 
 function readLeaf(
@@ -86,8 +123,8 @@ function readLeaf(
   title: string | null,
   path: readonly string[],
 ): ProviderResource | null {
-  const externalId = firstText(fields, ['externalId', 'id', 'key']);
-  const url = firstText(fields, ['originalUrl', 'url', 'html_url', 'webUrl', 'link']);
+  const externalId = firstText(fields, ID_NAMES);
+  const url = firstText(fields, URL_NAMES);
   if (externalId === null || url === null) return null;
   // Registering needs the exact ID, so an ID that cannot be shown exactly is unusable.
   if (externalId !== bounded(externalId, ID_LENGTH)) return null;
@@ -110,7 +147,24 @@ function isContainer(provider: Provider, fields: Node, depth: number, hasList: b
   return provider === 'confluence' && depth === 0 && (hasList || 'key' in fields);
 }
 
-/** All lists of a node as one; null if it has none, not even an empty one. */
+/** A container's kind, for a person. */
+function kindOf(provider: Provider, { object }: Node, depth: number): string {
+  if (typeof object === 'string' && CONTAINERS.has(object.toLowerCase())) {
+    return object.toLowerCase();
+  }
+  return provider === 'confluence' && depth === 0 ? 'space' : 'container';
+}
+
+function readContainer(
+  fields: Node,
+  title: string | null,
+  kind: string,
+): Omit<ProviderContainer, 'items'> {
+  const ids = ID_NAMES.flatMap((name) => firstText(fields, [name]) ?? []);
+  return { ids, originalUrl: firstText(fields, URL_NAMES), title: title ?? 'untitled', kind };
+}
+
+/** All the lists of a node in one; null if it holds none, not even an empty one. */
 function childrenOf(fields: Node): unknown[] | null {
   const lists = PROVIDER_LISTS.map((name) => fields[name]).filter((list) => Array.isArray(list));
   return lists.length === 0 ? null : lists.flat();

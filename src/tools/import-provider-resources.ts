@@ -3,6 +3,7 @@ import {
   type ImportChoice,
   type ImportPlan,
   type ImportResult,
+  type NotFound,
   planImport,
   runImport,
 } from '../engine/import.ts';
@@ -18,14 +19,17 @@ import { callForItems, inputFor, type NextCall } from './next-calls.ts';
 import { ingestCalls } from './next-steps.ts';
 import { textMeanings } from './read-input.ts';
 import { listOmitted, outcomeShape, ROW_STATUSES, reportAnswer, rowShape } from './report.ts';
-import { boundedResource } from './resource.ts';
+import { boundedResource, leftOutOf, leftOutOutput, leftOutText } from './resource.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
 /** Defaults of the input, which a proposed call leaves out. */
 const IMPORT_DEFAULTS = { all: false, english: true, dryRun: false };
 
-/** The state of an item before it is imported, or the reason that it cannot be. */
+/** How many of a provider's hosts a reason names. */
+const NAMED_SITES = 3;
+
+/** How an item stands before it is imported, or if it cannot be. */
 const ITEM_STATUSES = [
   'new',
   'running',
@@ -94,7 +98,8 @@ export const importProviderResources = defineTool({
     selected: z.int().describe('Number of selected items, including those already in Fini.'),
     ingestedBefore: z
       .int()
-      .describe('Number of matching sources that are already ingested and need nothing.'),
+      .describe('How many matching sources are already ingested and need nothing.'),
+    leftOut: leftOutOutput,
     ...z.object(outcomeShape).partial().shape,
     sources: z
       .array(
@@ -102,7 +107,8 @@ export const importProviderResources = defineTool({
           ...rowShape,
           status: z.enum([...ITEM_STATUSES, ...ROW_STATUSES]),
           externalId: z.string().optional(),
-          path: z.array(z.string()).optional().describe('Titles of the parents, outermost first.'),
+          path: z.array(z.string()).optional().describe('Titles of its parents, outermost first.'),
+          reason: z.string().optional().describe('Why it was not found, where that is known.'),
         }),
       )
       .describe(
@@ -122,10 +128,12 @@ export const importProviderResources = defineTool({
       found: plan.listed,
       selected: toAdd.length + known.length,
       ingestedBefore: plan.ingestedBefore,
+      leftOut: leftOutOf(plan),
     };
-    const notFound = plan.notFound.map((id) => ({
+    const notFound = plan.notFound.map((one) => ({
       status: 'not_found' as const,
-      input: bounded(id, URL_LENGTH),
+      input: bounded(one.name, URL_LENGTH),
+      reason: notFoundReason(one),
     }));
     if (dryRun || summary.selected === 0) {
       const before = summary.selected === 0 ? plan.namedBefore : [];
@@ -233,14 +241,18 @@ function choiceOf({
 
 /** The message about what was found and selected. */
 function importPlanText(plan: ImportPlan, choice: ImportChoice): string {
-  const { listed, toAdd, known, notFound, unreadable } = plan;
+  const { listed, toAdd, known, notFound } = plan;
   const isNothing = toAdd.length + known.length === 0;
+  const explained = notFound.filter(({ why }) => why !== 'unknown').length;
   return paragraph(
     isNothing && notFound.length === 0 ? nothingSelected(plan, choice) : '',
     `${plural(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
     knownText(known.length, choice),
-    notFoundText(plan),
-    unreadable === 0 ? '' : `${plural(unreadable, 'item')} without a usable ID or URL left out.`,
+    unknownText(notFound.length - explained, plan),
+    explained === 0
+      ? ''
+      : `${plural(explained, 'externalId')} cannot be imported as passed: see the reason for each.`,
+    leftOutText(plan),
   );
 }
 
@@ -251,15 +263,35 @@ function knownText(known: number, choice: ImportChoice): string {
     : `${plural(known, 'matching item')} in Fini whose ingestion has not finished: running jobs are waited for, and the rest is ingested.`;
 }
 
-function notFoundText({ notFound, searchedInPart }: ImportPlan): string {
-  if (notFound.length === 0) return '';
+/** Says how many names were found nowhere, as far as was searched. */
+function unknownText(count: number, { searchedInPart }: ImportPlan): string {
+  if (count === 0) return '';
   const where = searchedInPart
     ? 'among the newest sources in Fini (the time ran out before the older ones were searched)'
     : 'in Fini';
-  return `${plural(notFound.length, 'externalId')} not found at the provider or ${where}.`;
+  return `${plural(count, 'externalId')} not found at the provider or ${where}.`;
 }
 
-/** The reason that nothing is selected. */
+/** Why a name stands for no item, and what to pass instead; undefined if nothing tells. */
+function notFoundReason(one: NotFound): string | undefined {
+  switch (one.why) {
+    case 'unknown':
+      return undefined;
+    case 'short_link':
+      return "This is a short link, which does not contain the page's ID. Open it and pass the full link, or pass the title as search.";
+    case 'other_site': {
+      const sites = one.sites.slice(0, NAMED_SITES).join(', ');
+      return `This is a link of ${one.site}, but the items of this provider are of ${sites}. If both are one site, pass the ID alone: ${quoted(bounded(one.id, TITLE_LENGTH))}.`;
+    }
+    case 'container': {
+      const { kind, title, items } = one.container;
+      const name = quoted(bounded(title, TITLE_LENGTH));
+      return `This is the ${kind} ${name} with ${plural(items.length, 'item')} not in Fini yet. Only items can be imported.`;
+    }
+  }
+}
+
+/** Why nothing is selected. */
 function nothingSelected(plan: ImportPlan, choice: ImportChoice): string {
   const { ingestedBefore, failedBefore, namedBefore, others } = plan;
   if (ingestedBefore > 0) {
@@ -343,19 +375,31 @@ function callsForIngested(
   };
 }
 
-/** Calls for external IDs that were not found, since they may be titles or source IDs. */
-function otherNames(notFound: readonly string[], { provider, english }: ImportInput): NextCall[] {
-  const title = notFound.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
+/** Calls for externalIds that were not found: they may be titles, source IDs or containers. */
+function otherNames(notFound: readonly NotFound[], { provider, english }: ImportInput): NextCall[] {
+  const names = notFound.flatMap(({ name, why }) => (why === 'unknown' ? [name] : []));
+  const title = names.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
+  const look = { provider, ...inputFor({ english }, IMPORT_DEFAULTS), dryRun: true };
   const calls: NextCall[] = [];
   if (title !== undefined) {
     const search = bounded(title, TITLE_LENGTH);
-    const look = { provider, search, ...inputFor({ english }, IMPORT_DEFAULTS), dryRun: true };
     const why = `Look for ${quoted(search)} as a title`;
-    calls.push({ tool: 'import_provider_resources', arguments: look, why });
+    calls.push({ tool: 'import_provider_resources', arguments: { ...look, search }, why });
   }
-  const documentIds = notFound.filter(isSourceId);
+  const held = new Set(
+    notFound.flatMap((one) => (one.why === 'container' ? one.container.items : [])),
+  );
+  const showItems = callForItems(
+    'import_provider_resources',
+    'externalIds',
+    [...held],
+    'Show what importing the items inside would do',
+    look,
+  );
+  const documentIds = names.filter(isSourceId);
   const why = 'Ingest these again, if they are IDs of other sources';
-  return [...calls, ...callForItems('refresh_sources', 'documentIds', documentIds, why)];
+  const refresh = callForItems('refresh_sources', 'documentIds', documentIds, why);
+  return [...calls, ...showItems, ...refresh];
 }
 
 /** Sentences about events beside the report, and how to continue. */

@@ -1,8 +1,15 @@
 import * as z from 'zod';
 import { globFaults } from '../engine/glob-faults.ts';
+import { namesHost, namesQuery } from '../engine/globs.ts';
 import { planSite, type SitePlan } from '../engine/site.ts';
 import { paragraph, plural, quoted } from '../text.ts';
-import { crawlText, unusableLinks } from './crawl-texts.ts';
+import {
+  crawlText,
+  setAsideOutput,
+  setAsideRows,
+  setAsideText,
+  unusableLinks,
+} from './crawl-texts.ts';
 import { dryRun, startUrls, timeoutSeconds } from './fields.ts';
 import { inputFor, type NextCall } from './next-calls.ts';
 import { textMeanings } from './read-input.ts';
@@ -49,7 +56,7 @@ export const ingestSite = defineTool({
     links: startUrls,
     /** Globs of which a page must match at least one. */
     include: globs.describe(
-      'Globs of paths to keep: "/docs/**" (/docs and everything below), "/docs/*" (one level), "*.html". No regular expressions.',
+      'Globs of paths to keep: "/docs/**" (/docs and all below), "/docs/*" (one level), "*.html", "/**?*=*" (any query). No regex.',
     ),
     /** Globs of which a page must match none. */
     exclude: globs.describe(
@@ -73,6 +80,9 @@ export const ingestSite = defineTool({
       .object({
         notIncluded: z.int().describe('Pages that match no include glob.'),
         excluded: z.int().describe('Pages that match an exclude glob.'),
+        twins: z.int().describe('Other spellings of a selected page: see setAside.'),
+        queryVariants: z.int().describe('Selected pages with a query.'),
+        otherHosts: z.int().describe('Pages of other hosts than the start URLs.'),
         overLimit: z.int().describe('Pages beyond limit.'),
         unusable: z.int().describe('Links that Fini cannot ingest.'),
       })
@@ -87,9 +97,10 @@ export const ingestSite = defineTool({
           reason: z.string().optional(),
         }),
       )
-      .describe('With dryRun: the selected pages. Otherwise: the result for each.'),
+      .describe('With dryRun the selected pages, otherwise the result for each.'),
+    setAside: setAsideOutput,
   }),
-  lists: { sources: 'by status' },
+  lists: { sources: 'by status', setAside: 'by status' },
   async handler(input, context) {
     const { links, include, exclude, limit, english, timeoutSeconds, dryRun } = input;
     const { fini, ingestion, progress } = context;
@@ -103,6 +114,7 @@ export const ingestSite = defineTool({
       selected: urls.length,
       leftOut,
       unmatchedGlobs: unmatchedGlobs.length > 0 ? unmatchedGlobs : undefined,
+      setAside: setAsideRows(plan.setAside),
     };
     const unusable = unusableLinks(plan.unusable).map((link) => ({
       status: 'unusable' as const,
@@ -139,14 +151,19 @@ export const ingestSite = defineTool({
     selected === 0 || (!dryRun && (outcome === undefined || outcome === 'failed')),
 });
 
-type SiteInput = Readonly<Record<string, unknown>> & { readonly dryRun: boolean };
+type SiteInput = Readonly<Record<string, unknown>> & {
+  readonly links: readonly string[];
+  readonly dryRun: boolean;
+};
 
 /** Says how many pages were found and selected, and why the others were not. */
 function sitePlanText({ urls, pages, leftOut, unusable }: SitePlan): string {
-  const { notIncluded, excluded, overLimit } = leftOut;
+  const { notIncluded, excluded, twins, queryVariants, otherHosts, overLimit } = leftOut;
+  const setAside = twins + queryVariants + otherHosts;
   const reasons = [
     notIncluded > 0 ? `${notIncluded} match no include glob` : '',
     excluded > 0 ? `${excluded} match an exclude glob` : '',
+    setAside > 0 ? `${setAside} set aside` : '',
     overLimit > 0 ? `${overLimit} are over the limit` : '',
     unusable.length > 0 ? `${plural(unusable.length, 'link')} cannot be ingested` : '',
   ].filter((reason) => reason !== '');
@@ -164,7 +181,11 @@ function outcomeText(plan: SitePlan, dryRun: boolean): string {
     );
   }
   if (pages.length === 0) return 'Nothing was queued.';
-  if (urls.length === 0) return 'Nothing was queued, because the globs leave no page.';
+  if (urls.length === 0) {
+    return plan.setAside.length > 0
+      ? 'Nothing was queued, because only pages of other hosts are left.'
+      : 'Nothing was queued, because the globs leave no page.';
+  }
   if (idle.exclude.length > 0) {
     return 'Nothing was queued, because an exclude glob matches no page: correct or remove it.';
   }
@@ -173,10 +194,11 @@ function outcomeText(plan: SitePlan, dryRun: boolean): string {
 
 /** Further sentences about the globs and the crawl. */
 function detailsText(plan: SitePlan): string {
-  const { pages, idle, endedAt, message } = plan;
+  const { pages, idle } = plan;
   return paragraph(
+    setAsideText(plan, true),
     pages.length === 0 ? '' : idleGlobs(idle, pages),
-    crawlText(pages.length, endedAt, message),
+    crawlText(plan),
   );
 }
 
@@ -184,6 +206,14 @@ function detailsText(plan: SitePlan): string {
 function callsAfterSitePlan(plan: SitePlan, input: SiteInput): NextCall[] {
   const { urls, pages, idle, isTooMuchWork } = plan;
   if (isTooMuchWork || pages.length === 0) return [];
+  const [otherHost] = plan.setAside;
+  if (urls.length === 0 && otherHost !== undefined) {
+    // A site that has moved sends every page to its new host.
+    const { origin, host } = new URL(otherHost.page);
+    const links = [...input.links, `${origin}/`];
+    const moved = inputFor({ ...input, links, dryRun: true }, SITE_DEFAULTS);
+    return [{ tool: 'ingest_site', arguments: moved, why: `Show the pages of ${host} too` }];
+  }
   if (urls.length === 0 || idle.exclude.length > 0) {
     const { links, limit } = input;
     const why = 'List every page, to correct the globs';
@@ -212,13 +242,13 @@ function idleGlobs({ include, exclude }: SitePlan['idle'], pages: readonly strin
   const named = globs.slice(0, NAMED_GLOBS).map(({ glob, field }) => `${field} ${quoted(glob)}`);
   const more = globs.length - named.length;
   const list = named.join(', ') + (more > 0 ? ` and ${more} more` : '');
-  const isWhole = globs.some(({ glob }) => /^https?:/i.test(glob));
-  const samples = samplesOf(pages).map((page) => quoted(isWhole ? page : new URL(page).pathname));
-  return paragraph(
-    `No page matches ${list}.`,
-    'Globs are matched against the path without its query, or against the whole URL if they start with https://.',
-    `${isWhole ? 'Pages' : 'Paths'} found, for example: ${samples.join(', ')}.`,
-  );
+  const isWhole = globs.some(({ glob }) => namesHost(glob));
+  const isWithQuery = globs.some(({ glob }) => namesQuery(glob));
+  const samples = samplesOf(pages).map((page) => {
+    const { pathname, search } = new URL(page);
+    return quoted(isWhole ? page : pathname + (isWithQuery ? search : ''));
+  });
+  return `No page matches ${list}. Globs are matched against the path, or against the whole URL if they start with https://, and against the query only if they have one. ${isWhole ? 'Pages' : 'Paths'} found, for example: ${samples.join(', ')}.`;
 }
 
 /** A few pages, from as many sections of the site as possible. */

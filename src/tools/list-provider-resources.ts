@@ -6,7 +6,13 @@ import { fittingPage } from './bound.ts';
 import { provider } from './fields.ts';
 import { nothingFound } from './list-page.ts';
 import { inputFor, type NextCall } from './next-calls.ts';
-import { boundedResource, resourceShape } from './resource.ts';
+import {
+  boundedResource,
+  leftOutOf,
+  leftOutOutput,
+  leftOutText,
+  resourceShape,
+} from './resource.ts';
 import { defineTool } from './tool.ts';
 
 /** Defaults of the input, which a proposed call leaves out. */
@@ -44,6 +50,7 @@ export const listProviderResources = defineTool({
   outputSchema: z.object({
     total: z.int().describe('Number of items that match the search.'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
+    leftOut: leftOutOutput,
     resources: z
       .array(z.object(resourceShape))
       .describe('Items, with everything that registering them requires.'),
@@ -63,13 +70,12 @@ export const listProviderResources = defineTool({
       message: paragraph(
         `${resources.length} of ${plural(matching.length, 'item')}.`,
         resources.length > 0 ? about : whyNoneShown({ ...given, offset }, all, matching.length),
-        all.unreadable === 0
-          ? ''
-          : `${plural(all.unreadable, 'item')} without a usable ID or URL left out.`,
+        leftOutText(all),
       ),
       nextCalls: callsAfterListing(given, matching.length, nextOffset, resources.length),
       total: matching.length,
       nextOffset,
+      leftOut: leftOutOf(all),
       resources,
     };
   },

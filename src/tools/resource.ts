@@ -1,7 +1,15 @@
 import * as z from 'zod';
 import { shownTitle } from '../engine/import.ts';
-import type { ProviderResource } from '../fini/provider-tree.ts';
-import { bounded, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
+import type { ProviderResource, ProviderResources } from '../fini/provider-tree.ts';
+import {
+  bounded,
+  paragraph,
+  plural,
+  quoted,
+  TITLE_LENGTH,
+  URL_LENGTH,
+  WORD_LENGTH,
+} from '../text.ts';
 
 /** The MIME type of an item whose provider names none that can be shown. */
 const UNSAID_MIME_TYPE = 'text/html';
@@ -27,4 +35,40 @@ export function boundedResource(resource: ProviderResource): ProviderResource & 
     object: resource.object === undefined ? undefined : bounded(resource.object, WORD_LENGTH),
     path: resource.path.map((title) => bounded(title, TITLE_LENGTH)),
   };
+}
+
+/** How many translations are named. */
+const NAMED_TRANSLATIONS = 5;
+
+type LeftOut = Pick<ProviderResources, 'unreadable' | 'translations'>;
+
+/** The items of a provider that cannot be chosen, as answers count them. */
+export const leftOutOutput = z
+  .object({
+    unreadable: z.int().describe('Items without a usable ID or URL.'),
+    translations: z.int().describe('Items under the ID of another item, such as translations.'),
+  })
+  .optional()
+  .describe('How many items cannot be selected, if any.');
+
+/** Counts what is left out; undefined if that is nothing. */
+export function leftOutOf({ unreadable, translations }: LeftOut) {
+  if (unreadable + translations.length === 0) return undefined;
+  return { unreadable, translations: translations.length };
+}
+
+/** Sentences about what is left out, with the first translations. */
+export function leftOutText({ unreadable, translations }: LeftOut): string {
+  const named = translations.slice(0, NAMED_TRANSLATIONS).map(({ title, originalUrl }) => {
+    const url = bounded(originalUrl, URL_LENGTH);
+    return `${quoted(bounded(title, TITLE_LENGTH))} (${url})`;
+  });
+  const left = translations.length - named.length;
+  const more = left > 0 ? ` and ${left} more` : '';
+  return paragraph(
+    unreadable === 0 ? '' : `${plural(unreadable, 'item')} without a usable ID or URL left out.`,
+    named.length === 0
+      ? ''
+      : `${plural(translations.length, 'translation')} left out, because another item has the same ID: ${named.join(', ')}${more}.`,
+  );
 }
