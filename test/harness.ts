@@ -132,6 +132,8 @@ function dependenciesOf({ workspaces, log }: Parts) {
   const dependencies: ToolDependencies = {
     workspace: lease.workspace,
     secondMs: SECOND_MS,
+    // As long as the usual 50 seconds: no test waits for it, and a busy machine may need it.
+    silentCallSeconds: 200,
     onUnexpectedError: (reference, error) =>
       log('error', 'failed unexpectedly', { reference, error: inspect(error) }),
   };

@@ -1,6 +1,6 @@
 import { domainToUnicode } from 'node:url';
 import { Pacer } from './concurrency.ts';
-import { decoded, readable } from './identity.ts';
+import { decoded, withReadableEscapes } from './identity.ts';
 
 /*
  * Globs over the pages of a site: `*` and `?` within a folder's name, `**` for any number of
@@ -118,7 +118,7 @@ interface Pattern {
 
 /** @param isLoose In lower case, and without a slash at the end. */
 function patternOf(given: string, isLoose: boolean): Pattern {
-  const text = isLoose ? readable(given).toLowerCase() : readable(given);
+  const text = isLoose ? withReadableEscapes(given).toLowerCase() : withReadableEscapes(given);
   const isWhole = namesHost(text);
   const glob = isWhole ? withHostInOneWay(text) : text;
   const queryAt = glob.search(QUERY);
@@ -160,10 +160,12 @@ function spellingsOf(url: string, isLoose: boolean): Spelling[] {
   const { protocol, host, hostname, pathname, search } = new URL(url);
   const inUnicode = host.replace(hostname, () => domainToUnicode(hostname) || hostname);
   const hosts = new Set([host, inUnicode.normalize('NFC')]);
-  const spelled = [readable, (text: string) => decoded(text).normalize('NFC')].map((spell) => {
-    const [path, query] = [spell(pathname), spell(search.slice(1))];
-    return isLoose ? { path: path.toLowerCase(), query: query.toLowerCase() } : { path, query };
-  });
+  const spelled = [withReadableEscapes, (text: string) => decoded(text).normalize('NFC')].map(
+    (spell) => {
+      const [path, query] = [spell(pathname), spell(search.slice(1))];
+      return isLoose ? { path: path.toLowerCase(), query: query.toLowerCase() } : { path, query };
+    },
+  );
   const [first, second] = spelled;
   const isSame = first?.path === second?.path && first?.query === second?.query;
   return spelled.slice(isSame ? 1 : 0).flatMap(({ path, query }) =>

@@ -56,7 +56,7 @@ export function looseKey(text: string): string {
  */
 export function twinKey(text: string): string {
   const { host, pathname, search, hash } = new URL(text);
-  const path = readable(pathname).toLowerCase();
+  const path = withReadableEscapes(pathname).toLowerCase();
   return bareHost(host) + path.replace(/(\/index\.(html?|php))?\/*$/, '') + search + hash;
 }
 
@@ -69,7 +69,7 @@ export function bareHost(host: string): string {
  * A part of a URL with letters other than those of ASCII as a person writes them, composed. Other
  * escapes stay, since "%2F" is no slash.
  */
-export function readable(part: string): string {
+export function withReadableEscapes(part: string): string {
   return part.replace(/(%[89a-f][0-9a-f])+/gi, decoded).normalize('NFC');
 }
 

@@ -11,7 +11,7 @@ afterEach(() => stops.run());
 async function start(
   flags: string[],
   answer?: PersonAnswer | 'page',
-  { thinksMs = 0, silentCallSeconds = 50 } = {},
+  { thinksMs = 0, silentCallSeconds = 200 } = {},
 ) {
   const questions: string[] = [];
   const client = clientWithPerson(
@@ -84,7 +84,7 @@ test('without elicitation it deletes what it is told to, and accounts for each I
 });
 
 test('a person may think for longer than a call lasts', async () => {
-  const slow = { thinksMs: 900, silentCallSeconds: 0.5 };
+  const slow = { thinksMs: 900, silentCallSeconds: 2 };
   const { call, sandbox } = await start(['--allow-delete'], 'accept', slow);
   const { id } = sandbox.addDocument({});
   const { structured } = await call('delete_sources', { documentIds: [id] });

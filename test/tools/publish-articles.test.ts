@@ -15,7 +15,7 @@ async function start(
     | PersonAnswer
     | ((sandbox: ScriptedSandbox, question: string) => PersonAnswer | Promise<PersonAnswer>),
   environment: Record<string, string> = {},
-  { silentCallSeconds = 50 } = {},
+  { silentCallSeconds = 200 } = {},
 ) {
   const questions: string[] = [];
   const client = clientWithPerson((question) => {
@@ -164,7 +164,7 @@ describe('the person', () => {
       await sleep(900);
       return 'accept' as const;
     };
-    const { publish, sandbox } = await start(slow, {}, { silentCallSeconds: 0.5 });
+    const { publish, sandbox } = await start(slow, {}, { silentCallSeconds: 2 });
     const { structured } = await publish([draftOf(sandbox).id]);
     expect(structured.outcome).toBe('published');
   });

@@ -188,7 +188,7 @@ describe('a call that asks for no progress', () => {
   beforeAll(async () => {
     const jobs = () => ({ pendingMs: 0, workingMs: 900 });
     silent = await startHarness({ jobs }, {}, [], {
-      dependencies: { silentCallSeconds: 0.3 },
+      dependencies: { silentCallSeconds: 2 },
     });
   });
   afterAll(() => silent.close());
