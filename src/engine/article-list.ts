@@ -10,7 +10,7 @@ export const ARTICLE_TYPES = ['live', 'draft'] as const;
 export type ArticleType = (typeof ARTICLE_TYPES)[number];
 
 /**
- * The state of an article. A published draft stays among the drafts, but waits for nobody. `unknown`:
+ * The state of an article. A published draft stays among the drafts, but needs no review. `unknown`:
  * neither the article nor a list tells.
  */
 export type ArticleState = ArticleType | 'published_draft' | 'unknown';
@@ -65,20 +65,20 @@ function listedState(article: FiniArticle, type: ArticleType): ArticleState {
   return article.isDraftPublished === true ? 'published_draft' : type;
 }
 
-/** An article, and where it stands. */
+/** An article and its state. */
 export interface ListedArticle {
   /** Without its text. */
   readonly article: FiniArticle;
   readonly state: ArticleState;
 }
 
-/** Articles as far as Fini's answers could be read. */
+/** Articles, as far as Fini's answers could be read. */
 export interface ListedArticles {
   /** Drafts that wait for a review first, then what may be one, then live ones, then published drafts. */
   readonly articles: readonly ListedArticle[];
-  /** How many had no ID and had to be left out. */
+  /** Number of articles left out because they had no ID. */
   readonly unreadable: number;
-  /** Fini has more than it gave. */
+  /** True if Fini has more than it returned. */
   readonly hasMore: boolean;
   /** The type whose list is too large to be read, beside one that was read, and the error; or null. */
   readonly unread: { readonly type: ArticleType; readonly error: FiniError } | null;
@@ -87,12 +87,12 @@ export interface ListedArticles {
 const ORDER: readonly ArticleState[] = ['draft', 'unknown', 'live', 'published_draft'];
 
 /**
- * Lists the articles of a type, or of both. Each type is asked for by itself: the contract does not
- * say that the fields of a live article differ from those of a draft.
+ * Lists the articles of one type, or of both. Each type takes a request of its own, since the contract
+ * does not say that a live article's fields differ from a draft's.
  *
  * @throws {FiniError}
  */
-export async function listArticles(
+export async function readArticles(
   fini: FiniClient,
   wanted: ArticleType | undefined,
   call: Deadline,
@@ -113,7 +113,7 @@ export async function listArticles(
     unreadable += list.unreadable;
     hasMore ||= list.hasMore === true;
     for (const article of list.articles) {
-      // An API that ignores the type gives each article twice.
+      // An API that ignores the type returns each article twice.
       const isInBoth = listed.has(article.id);
       const state = isInBoth ? stateInFields(article) : listedState(article, type);
       // Two lists of long texts are much to hold at once.
@@ -126,7 +126,7 @@ export async function listArticles(
   return { articles, unreadable, hasMore, unread };
 }
 
-/** A value of an open type as text: as it is where it is text, else as JSON. */
-export function fieldText(value: unknown): string {
+/** A value of an open type as text: unchanged if it is text, otherwise as JSON. */
+export function articleFieldText(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }

@@ -6,28 +6,28 @@ import { inputKey } from './identity.ts';
 import { type Outcome, outcomeOf } from './source-report.ts';
 import type { EndedEarly, Wait } from './wait.ts';
 
-/** How generating from a source ended. */
+/** The outcome of generating from a source. */
 export type DraftState = 'drafted' | 'nothing_made' | 'failed' | 'unfinished' | 'unqueued';
 
 /** Says whether there are folders to write articles into. */
 export type FolderState = 'some' | 'none' | 'unknown';
 
-/** A source as the report of a generation has it. */
+/** A source in the report of a generation. */
 export interface ReportedDraft {
   readonly id: string;
-  /** Its record as it was before; null if the look did not show it. */
+  /** The source's record before; null if the look did not show it. */
   readonly document: FiniDocument | null;
-  /** Null if Fini gave none. */
+  /** The job's ID; null if Fini returned none. */
   readonly jobId: string | null;
-  /** The latest that Fini said of its job, or null. */
+  /** Fini's latest status of the job, or null. */
   readonly job: KnowledgeJob | null;
-  /** A call before queued the job, and this one waits for it. */
+  /** True if an earlier call queued the job, and this one waits for it. */
   readonly joined: boolean;
   /**
-   * `left`: surely not queued; `held`: may have been queued by a request without an answer; `queued`;
-   * `unknown`: Fini does not know its job any more.
+   * `not_queued`, for sure; `held`: may have been queued by a request without an answer; `queued`;
+   * `unknown`: Fini no longer knows the job.
    */
-  readonly state: 'left' | 'held' | 'queued' | 'unknown';
+  readonly state: 'not_queued' | 'held' | 'queued' | 'unknown';
   readonly outcome: DraftState;
   /** The draft that was made; null if Fini does not find it, undefined if it was not checked. */
   readonly draft: CheckedDraft | null | undefined;
@@ -35,20 +35,20 @@ export interface ReportedDraft {
   readonly isAllowed: boolean;
 }
 
-/** The account of a generation: every source is in `sources`, exactly once, in the order given. */
+/** The report of a generation: `sources` has every source exactly once, in input order. */
 export interface GenerationReport {
   readonly outcome: Outcome;
   readonly counts: Readonly<Record<DraftState, number>> & {
-    /** The sum of the others. */
+    /** Sum of the other counts. */
     readonly submitted: number;
   };
   readonly sources: readonly ReportedDraft[];
   readonly elapsedSeconds: number;
-  /** When to call again for sources that may have been queued, in seconds. */
+  /** Seconds after which to call again for sources that may have been queued. */
   readonly heldSeconds: number;
   /** The error that kept Fini from answering the last status check, or null. */
   readonly trouble: FiniError | null;
-  /** The wait was cut short because the client asked for no progress, or null. */
+  /** Set if the wait was cut short because the client asked for no progress. */
   readonly endedEarly: EndedEarly | null;
   /** The handle under which a later call finds these sources; null if nothing was queued or joined. */
   readonly batch: string | null;
@@ -60,9 +60,9 @@ export interface GenerationReport {
 /** A generation at its end. */
 export interface EndedGeneration {
   readonly wait: Wait<KnowledgeJob>;
-  /** The sources' records as they were before, by ID. */
+  /** The sources' records before the call, by ID. */
   readonly records: ReadonlyMap<string, FiniDocument>;
-  /** Sources for which Fini queued a job without telling its ID. */
+  /** Sources for which Fini queued a job without returning its ID. */
   readonly jobless: ReadonlySet<string>;
   readonly batch: string | null;
   readonly limits: GenerationLimits;
@@ -85,8 +85,8 @@ export function accountForDrafts({
     const known = wait.known.get(id);
     const tracked = wait.tracked.get(known?.id ?? '');
     const isQueued = known !== undefined || jobless.has(id);
-    const unqueued = wait.doubtful.has(id) ? 'held' : 'left';
-    const state = isQueued ? (tracked?.gone ? 'unknown' : 'queued') : unqueued;
+    const queued = tracked?.gone ? 'unknown' : 'queued';
+    const unqueued = wait.doubtful.has(id) ? 'held' : 'not_queued';
     const job = tracked?.record ?? null;
     const draft = check.drafts.get(job?.hcArticleId?.toLowerCase() ?? '');
     return {
@@ -95,7 +95,7 @@ export function accountForDrafts({
       jobId: known?.id ?? null,
       job,
       joined: known?.joined ?? false,
-      state,
+      state: isQueued ? queued : unqueued,
       outcome: isQueued ? draftStateOf(job) : 'unqueued',
       draft,
       isAllowed: restrictedOps.length === 0 || !draft || restrictedOps.includes(draft.operation),
@@ -124,7 +124,7 @@ export function accountForDrafts({
   };
 }
 
-/** How a job ended. `COMPLETED` without an article made nothing. */
+/** The outcome of a job. `COMPLETED` without an article means that nothing was made. */
 function draftStateOf(job: KnowledgeJob | null): DraftState {
   if (job?.jobStatus === 'FAILED') return 'failed';
   if (job?.jobStatus !== 'COMPLETED') return 'unfinished';

@@ -14,18 +14,18 @@ import { type ActiveWatch, Poller, pendingOf } from './poller.ts';
 import { mayBeCarriedOut } from './recent.ts';
 import { type JobKind, Wait, type WaitOptions } from './wait.ts';
 
-/** How many jobs one request asks after. */
+/** Maximum number of jobs in one status request. */
 const JOBS_A_REQUEST = 100;
 /** The time that a look at the folders may take, in seconds. */
 const LOOK_SECONDS = 10;
 
-/** Why nothing can be generated from a source yet. */
+/** The reason that nothing can be generated from a source yet. */
 export type Unreadiness = 'absent' | 'failed' | 'running' | 'never_ingested';
 
-/** Sources from which nothing can be generated. Nothing was sent. */
+/** Sources that nothing can be generated from. Nothing was sent. */
 export class SourcesNotReady extends Error {
   override readonly name = 'SourcesNotReady';
-  /** By source ID. */
+  /** Reasons by source ID. */
   readonly reasons: ReadonlyMap<string, Unreadiness>;
 
   constructor(reasons: ReadonlyMap<string, Unreadiness>) {
@@ -46,14 +46,14 @@ export class NoFolders extends Error {
   }
 }
 
-/** A generation that ended without a report, with what is true of its sources. */
+/** A generation that ended without a report, with what is known of its sources. */
 export class GenerationError extends Error {
   override readonly name = 'GenerationError';
   /** Sources whose job is known to run, or to have run. */
   readonly queued: readonly string[];
-  /** Sources that may have been queued: the request had no answer. */
+  /** Sources that may have been queued: the request got no answer. */
   readonly doubtful: readonly string[];
-  /** The handle under which a later call finds what was queued; null if that is nothing. */
+  /** The handle of what was queued; null if nothing was. */
   readonly batch: string | null;
 
   constructor(
@@ -66,7 +66,7 @@ export class GenerationError extends Error {
     this.batch = batch;
   }
 
-  /** It ended because of a fault of this server. */
+  /** True if a fault of this server ended the generation. */
   get isFault(): boolean {
     return !(this.cause instanceof FiniError || this.cause instanceof WaitEnded);
   }
@@ -76,13 +76,13 @@ const DRAFT_JOBS: JobKind<KnowledgeJob> = {
   idOf: ({ id }) => id,
   stateOf: draftJobState,
   statusOf: ({ jobStatus }) => jobStatus,
-  // A job of its own for each request: there is none before it.
+  // Each request has jobs of its own, so there is no earlier job to tell apart.
   isNews: () => true,
   isOlder: () => false,
-  inShort: (job) => job,
+  compact: (job) => job,
 };
 
-/** Asks after the jobs of generation that calls of one workspace wait for. */
+/** Polls the generation jobs that the calls of one workspace wait for. */
 class DraftJobs extends Poller<KnowledgeJob> {
   readonly #fini: FiniClient;
 
@@ -103,8 +103,8 @@ class DraftJobs extends Poller<KnowledgeJob> {
   }
 
   /**
-   * Takes the news of jobs. One ID that Fini does not know fails a whole request, so such a request
-   * is made again in halves, until only that one is left: the others' state is not lost with it.
+   * Reads the state of jobs. One unknown ID fails a whole request, so a failed request is repeated in
+   * halves until only that ID is left, and the states of the others are not lost.
    */
   async #ask(
     ids: readonly string[],
@@ -116,8 +116,8 @@ class DraftJobs extends Poller<KnowledgeJob> {
       jobs = await this.#fini.knowledgeJobs(ids, deadline);
     } catch (error) {
       if (!isAboutAnId(error)) throw error;
-      const [only = '', ...others] = ids;
-      if (others.length === 0) return this.deliverGone(watches, only);
+      const [first = '', ...others] = ids;
+      if (others.length === 0) return this.deliverGone(watches, first);
       const half = Math.ceil(ids.length / 2);
       await this.#ask(ids.slice(0, half), watches, deadline);
       return this.#ask(ids.slice(half), watches, deadline);
@@ -132,9 +132,9 @@ class DraftJobs extends Poller<KnowledgeJob> {
 interface DraftWait {
   readonly wait: Wait<KnowledgeJob>;
   readonly handle: string;
-  /** The sources' records as they were before, by ID. */
+  /** The sources' records before the call, by ID. */
   readonly records: Map<string, FiniDocument>;
-  /** Sources for which Fini queued a job without telling its ID. */
+  /** Sources for which Fini queued a job without returning its ID. */
   readonly jobless: Set<string>;
   readonly limits: GenerationLimits;
   /** Says whether the call found folders; null if it has not looked. */
@@ -148,8 +148,8 @@ export class Generation {
   readonly #memory: Memory;
 
   /**
-   * @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds.
-   * @param memory What this workspace's calls before have queued.
+   * @param pollIntervalMs The shortest pause between polls, in milliseconds.
+   * @param memory Requests that earlier calls of this workspace have queued.
    */
   constructor(fini: FiniClient, pollIntervalMs: number, memory = new Memory(new MemoryStore())) {
     this.#fini = fini;
@@ -158,10 +158,10 @@ export class Generation {
   }
 
   /**
-   * Queues a job for each source that has none under way here, and waits for all of them.
+   * Queues a job for each source that has none in progress here, and waits for all of them.
    *
-   * @throws {SourcesNotReady} and {NoFolders} before anything is sent; {GenerationError} where there
-   *   can be no report; the signal's reason when it is aborted.
+   * @throws {SourcesNotReady} and {NoFolders} before anything is sent; {GenerationError} if there can be
+   *   no report; the signal's reason when it is aborted.
    */
   async generate(request: GenerateRequest, options: WaitOptions): Promise<GenerationReport> {
     const wait = new Wait(DRAFT_JOBS, [...new Set(request.documentIds)], options);
@@ -194,7 +194,7 @@ export class Generation {
     });
   }
 
-  /** Waits once the work has queued or joined, and reports; where that fails, with what is true. */
+  /** Waits after the work has queued or joined, and reports. An error has what is known so far. */
   async #account(call: DraftWait, work: () => Promise<void>): Promise<GenerationReport> {
     const { wait, handle } = call;
     const isQueued = (id: string) => wait.known.has(id) || call.jobless.has(id);
@@ -218,25 +218,25 @@ export class Generation {
     }
   }
 
-  /** Joins what runs, holds back what may run, and queues the rest in one request. */
+  /** Joins running jobs, holds back sources that may have one, and queues the rest in one request. */
   async #queue(request: GenerateRequest, call: DraftWait): Promise<void> {
     const { wait } = call;
     const { drafts } = this.#memory;
     const heldMs = new Map<string, number>();
-    for (const [id, { ids, idOf, forgottenAt }] of await drafts.of(wait.inputs)) {
+    for (const [id, { ids, idOf, forgottenAt }] of await drafts.requestsFor(wait.inputs)) {
       const jobId = idOf[inputKey(id)];
       if (ids === null) heldMs.set(id, forgottenAt - Date.now());
       else if (jobId !== undefined) {
         wait.add(id, { id: jobId, joined: true, processing: null }, null);
       }
     }
-    wait.hold(heldMs);
+    wait.markHeld(heldMs);
     const rest = wait.inputs.filter((id) => !wait.known.has(id) && !heldMs.has(id));
     if (rest.length > 0) await this.#send(request, rest, call);
     await this.#keepBatch(call);
   }
 
-  /** Keeps what is queued or joined, for calls that come back to it. */
+  /** Keeps what is queued or joined for later calls. */
   async #keepBatch({ wait, handle, jobless, limits }: DraftWait): Promise<void> {
     const queued = wait.inputs.filter((id) => wait.known.has(id) || jobless.has(id));
     if (queued.length === 0) return;
@@ -258,8 +258,8 @@ export class Generation {
     call.folders = await this.#lookForFolders(call.limits, deadline);
     if (call.folders === 'none') throw new NoFolders(call.limits.botId);
     wait.progress('queueing');
-    // Until it is known what became of the request, nobody can say.
-    wait.doubt(rest);
+    // Until the request has an answer, no one can say whether the sources are queued.
+    wait.markDoubtful(rest);
     const baseline = { newestChange: 0, records: new Map() };
     try {
       const { jobs } = await this.#memory.drafts.send(
@@ -274,14 +274,14 @@ export class Generation {
       for (const { documentId, backgroundJobId } of jobs) {
         if (documentId !== null && backgroundJobId === null) jobless.add(documentId);
       }
-      wait.settleDoubt(rest);
+      wait.markCertain(rest);
     } catch (error) {
-      if (!mayBeCarriedOut(error)) wait.settleDoubt(rest);
+      if (!mayBeCarriedOut(error)) wait.markCertain(rest);
       throw error;
     }
   }
 
-  /** Looks at the sources before anything is queued, as far as eight requests show them. */
+  /** Looks at the sources before anything is queued, with up to eight requests. */
   async #check(
     sources: readonly string[],
     { records }: DraftWait,
@@ -323,7 +323,7 @@ export class Generation {
     return { drafts: new Map(), isWhole: true };
   }
 
-  /** Forgets jobs that have ended, or that Fini does not know: from their sources drafts may be generated again. */
+  /** Forgets jobs that have ended or are unknown to Fini: their sources may be used again. */
   async #forgetEnded({ known, tracked }: Wait<KnowledgeJob>): Promise<void> {
     const ended = [...known].flatMap(([input, { id }]) => {
       const { record = null, gone = false } = tracked.get(id) ?? {};
@@ -338,7 +338,7 @@ function newCall(wait: Wait<KnowledgeJob>, handle: string, limits: GenerationLim
   return { wait, handle, limits, records: new Map(), jobless: new Set(), folders: null };
 }
 
-/** The jobs that an answer names, by source as far as it tells. */
+/** The job IDs in an answer, by source as far as the answer tells. */
 function jobIdsIn(
   { jobs }: Awaited<ReturnType<FiniClient['generateKnowledge']>>,
   sources: readonly string[],
@@ -355,7 +355,7 @@ function jobIdsIn(
   }
   const [source, anotherSource] = sources.filter((id) => !answered.has(id));
   const [jobId, anotherJob] = nameless;
-  // A job that does not say whose it is can only be the last source's.
+  // A job that doesn't name its source can only be the last source's.
   if (source && jobId && !anotherSource && !anotherJob) idOf.set(source, jobId);
   return { idOf, ids: [...idOf.values()] };
 }
@@ -365,12 +365,12 @@ function draftJobState({ jobStatus }: KnowledgeJob): SourceState {
   return jobStatus === 'COMPLETED' ? 'completed' : 'unfinished';
 }
 
-/** Fini refused the request because of an ID in it, and not because of the key or its limit. */
+/** True if Fini refused the request because of an ID in it, not because of the key or its limit. */
 function isAboutAnId(error: unknown): boolean {
   return error instanceof FiniError && (error.status === 400 || error.status === 404);
 }
 
-/** Why nothing can be generated from a source yet. One that the look did not show is for Fini to refuse. */
+/** The reason that nothing can be generated from a source yet. Fini judges those not looked at. */
 function unreadinessOf(document: FiniDocument | undefined): Unreadiness | null {
   if (document === undefined) return null;
   if (!document.linkedJobStatus) return 'never_ingested';

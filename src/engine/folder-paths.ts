@@ -3,16 +3,16 @@ import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { KnowledgeFolder } from '../fini/folder-tree.ts';
 
-/** A folder, with where it is. */
+/** A folder with its path. */
 export interface PlacedFolder {
   readonly id: string | null;
-  /** Its title, with those of the folders that it is in before it, outermost first. */
+  /** The titles from the outermost folder down to this one. */
   readonly path: readonly (string | null)[];
-  /** How many articles are in it, without those in its own folders. */
+  /** Number of articles directly in it, without those in its subfolders. */
   readonly articleCount: number;
 }
 
-/** The folders of a tree as a flat list, each before those in it. */
+/** The folders of a tree as a flat list, each before its subfolders. */
 export function placedFolders(
   folders: readonly KnowledgeFolder[],
   parents: readonly (string | null)[] = [],
@@ -38,7 +38,7 @@ export async function readFolders(fini: FiniClient, call: Deadline): Promise<Fol
     const byId = new Map(placed.flatMap((one) => (one.id === null ? [] : [[one.id, one]])));
     return { byId, isWhole: unreadable === 0 };
   } catch (error) {
-    // A title is worth less than the publication.
+    // A missing title must not prevent publishing.
     if (error instanceof FiniError && !call.signal.aborted) {
       return { byId: new Map(), isWhole: false };
     }

@@ -3,17 +3,17 @@ import type { Folders } from '../engine/folder-paths.ts';
 import type { DraftToPublish } from '../engine/publish.ts';
 import { bounded, PATH_SEPARATOR, shown, TITLE_LENGTH } from '../text.ts';
 
-/** How many items of a part are shown of what goes, and of what comes. */
-const SHOWN_ITEMS = 2;
-/** How long each may be, in characters; and shorter where many drafts are shown at once. */
+/** Maximum number of removed items of a part to show, and of added ones. */
+const ITEMS_OF_A_CHANGE = 2;
+/** Maximum length of each in characters, and a shorter one if many drafts are shown at once. */
 const ITEM_LENGTH = 160;
 const SHORT_ITEM_LENGTH = 40;
 const FEW_DRAFTS = 5;
 
-/** How much is shown of what two texts that differ late begin with, in characters. */
+/** Length of the common beginning to show of two texts that differ late, in characters. */
 const COMMON_LENGTH = 20;
 
-/** The changes that publishing a draft makes in its live article, a phrase for each part. */
+/** The changes that publishing a draft makes in its live article, one phrase for each part. */
 export function changesOf(
   { draft, original }: DraftToPublish,
   folders: Folders,
@@ -35,7 +35,7 @@ export function changesOf(
     }
     const list = (items: readonly string[], verb: string) => {
       if (items.length === 0) return [];
-      const named = items.slice(0, SHOWN_ITEMS).map((item) => name(difference, item));
+      const named = items.slice(0, ITEMS_OF_A_CHANGE).map((item) => name(difference, item));
       const more = items.length > named.length ? ' and others' : '';
       return [`${items.length} ${verb} (${named.join(', ')}${more})`];
     };
@@ -56,7 +56,7 @@ export function folderName(id: string | null, { byId, isWhole }: Folders): strin
   return isWhole ? `a folder that no longer exists, or is too new for the folder tree (${id})` : id;
 }
 
-/** The place from which to show two texts, so that the first difference is seen. */
+/** The position from which to show two texts so that their first difference is visible. */
 function beginningOf(one: string, other: string): number {
   let same = 0;
   while (same < one.length && one[same] === other[same]) same += 1;

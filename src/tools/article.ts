@@ -15,12 +15,14 @@ export const articleShape = {
   originalArticleId: z
     .string()
     .optional()
-    .describe('The live article that a draft updates; absent for the draft of a new article.'),
-  parentFolderId: z.string().optional().describe('The folder of the article.'),
+    .describe(
+      'ID of the live article that a draft updates; absent for the draft of a new article.',
+    ),
+  parentFolderId: z.string().optional().describe('ID of the folder of the article.'),
   questionCount: z.int(),
 };
 
-/** An article as tools show it: everything bounded, the questions counted. */
+/** An article as tools show it: every text bounded, the questions counted. */
 export function articleOutput(article: FiniArticle, status: ArticleState) {
   return {
     status,

@@ -27,9 +27,9 @@ import { askedSecondsOutput, endedEarlyText, troubleText } from './report.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
-/** The longest instructions, in characters. */
+/** Maximum length of the instructions, in characters. */
 const INSTRUCTIONS_LENGTH = 10_000;
-/** How many articles one call of get_articles takes. */
+/** Maximum number of articles in one call of get_articles. */
 const DRAFTS_READ = 20;
 /** A shorter text, in characters, is hardly an article. */
 const SHORT_TEXT = 40;
@@ -39,54 +39,57 @@ const draft = z.object({
   id: z.string().describe('Source ID.'),
   title: z.string().optional(),
   originalUrl: z.string().optional(),
-  articleId: z.string().optional().describe('The draft article.'),
+  articleId: z.string().optional().describe('ID of the draft article.'),
   jobStatus: z.string().optional(),
-  jobId: z.string().optional().describe('The job, if it has not ended.'),
-  error: z.string().optional().describe('Why it failed.'),
-  hint: z.string().optional().describe('What to do: see hints.'),
-  joined: z.boolean().optional().describe('Its job was already running and was not queued again.'),
+  jobId: z.string().optional().describe('Job ID, if the job has not ended.'),
+  error: z.string().optional().describe('Reason for the failure.'),
+  hint: z.string().optional().describe('Name of the advice in hints.'),
+  joined: z
+    .boolean()
+    .optional()
+    .describe('True if its job was already running and was not queued again.'),
   warnings: z
     .array(z.string())
     .optional()
-    .describe('What the person should know before reviewing the draft.'),
+    .describe('Warnings for the person who reviews the draft.'),
 });
 
 /** Generates drafts from sources, waits and reports. */
 export const generateKnowledge = defineTool({
   name: 'generate_knowledge',
-  title: 'Generate draft articles',
+  title: 'Draft articles from sources, and wait',
   description:
-    'Generates draft articles of Knowledge from ingested sources, waits and reports each source: the draft, or that nothing was made and why. Use it once sources are completed, or for those that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, pass the batch of the answer. The same call again makes further drafts, once its jobs have ended.',
+    'Generates Knowledge drafts from ingested sources, waits, and reports each source: the draft, or why there is none. Use it once sources are completed, or for those that list_sources shows with changed true. Makes drafts only: nothing goes live before a person publishes it. The sources must have been ingested successfully. get_articles shows the drafts. After timed_out, pass the batch of the answer. Repeating the call after its jobs have ended makes further drafts.',
   kind: 'writes',
   scope: 'read and write',
   idempotent: false,
   openWorld: false,
   inputSchema: z
     .strictObject({
-      /** A batch of sources, or of drafts that are waited for. */
-      batch: batchInput.describe('The batch of an earlier answer: its completed sources.'),
+      /** A batch of sources, or of drafts to wait for. */
+      batch: batchInput.describe('Batch of an earlier answer, for its completed sources.'),
       /** Source IDs. */
       documentIds: sourceIds
         .max(MAXIMUM_DRAFTED)
         .optional()
-        .describe('Or source IDs (UUIDs), at most 100. Not URLs.'),
+        .describe('Source IDs (UUIDs) instead, at most 100. Not URLs.'),
       /** Instructions for the writing. */
       instructions: z
         .string()
         .max(INSTRUCTIONS_LENGTH)
         .optional()
         .describe('Instructions for the writing.'),
-      /** Operations that generation is limited to. */
+      /** Allowed operations. */
       restrictedOps: z
         .array(z.enum(GENERATION_OPERATIONS))
         .optional()
         .describe(
-          'What generation may do: a new article in an existing folder, an update of the best match, or nothing. Default: any.',
+          'Allowed operations: a new article in an existing folder, an update of the best match, or nothing. Default: all of these.',
         ),
       /** The agent whose folders to write into. */
       botId: agentId
         .optional()
-        .describe("An agent's ID (see list_agents): write into its folders only."),
+        .describe("ID of an agent (see list_agents), to write only into that agent's folders."),
       timeoutSeconds,
     })
     .superRefine(exactlyOne('documentIds')),
@@ -95,9 +98,9 @@ export const generateKnowledge = defineTool({
       .enum(['completed', 'partial', 'failed', 'timed_out'])
       .describe('completed: a draft from each source; failed: no draft at all.'),
     counts: z.object({
-      submitted: z.int().describe('The sum of the others.'),
+      submitted: z.int().describe('Sum of the other counts.'),
       drafted: z.int(),
-      nothing_made: z.int().describe('The job completed without an article.'),
+      nothing_made: z.int().describe('Jobs that completed without an article.'),
       failed: z.int(),
       unfinished: z.int(),
       unqueued: z.int(),
@@ -125,14 +128,17 @@ export const generateKnowledge = defineTool({
     const { outcome, counts, elapsedSeconds } = report;
     const sources = report.sources.map((source) => draftRow(source, report.folders));
     return {
-      message: paragraph(messageOf(report, context.canCall('publish_articles')), chosen.message),
+      message: paragraph(
+        generationMessage(report, context.canCall('publish_articles')),
+        chosen.message,
+      ),
       outcome,
       counts,
       elapsedSeconds,
       askedSeconds: report.endedEarly?.askedSeconds,
       batch: report.batch ?? undefined,
       hints: hintsOf(sources),
-      nextCalls: [...nextCalls(report, settings), ...chosen.nextCalls],
+      nextCalls: [...callsAfterGeneration(report, settings), ...chosen.nextCalls],
       sources,
     };
   },
@@ -194,16 +200,16 @@ const NOTHING_MADE: Readonly<Record<FolderState, HintName>> = {
 function hintOf(source: ReportedDraft, folders: FolderState): HintName | undefined {
   if (source.outcome === 'nothing_made') return NOTHING_MADE[folders];
   if (source.state === 'held') return 'maybe_generating';
-  if (source.state === 'left') return 'no_job';
+  if (source.state === 'not_queued') return 'no_job';
   return source.outcome === 'unfinished' && !isRunning(source) ? 'lost_job' : undefined;
 }
 
-/** True if a job is known to run, so that it can be waited for. */
+/** True if a job is known to be running, so that it can be waited for. */
 function isRunning({ outcome, jobId, state }: ReportedDraft): boolean {
   return outcome === 'unfinished' && jobId !== null && state === 'queued';
 }
 
-function messageOf(report: GenerationReport, canPublish: boolean): string {
+function generationMessage(report: GenerationReport, canPublish: boolean): string {
   const { outcome, counts, sources, heldSeconds, trouble, elapsedSeconds } = report;
   const drafted = sources.filter((source) => source.outcome === 'drafted');
   const warned = drafted.filter((source) => warningsOf(source).length > 0).length;
@@ -229,14 +235,18 @@ function messageOf(report: GenerationReport, canPublish: boolean): string {
     counts.drafted > unchecked && !report.areOthersKnown
       ? "It is unknown whether other drafts of the same articles wait for review: Fini's list of drafts could not be read whole."
       : '',
-    counts.drafted > 0
-      ? `Drafts are not live: a person must review them${canPublish ? ', and agree before they are published' : ' and publish them in the Fini dashboard'}.`
-      : '',
+    counts.drafted > 0 ? notLiveText(canPublish) : '',
   );
 }
 
+function notLiveText(canPublish: boolean): string {
+  return canPublish
+    ? 'Drafts are not live: a person must review them, and agree before they are published.'
+    : 'Drafts are not live: a person must review them and publish them in the Fini dashboard.';
+}
+
 /** The calls that may come next, with the settings of this call. */
-function nextCalls(
+function callsAfterGeneration(
   { sources, heldSeconds, batch, folders }: GenerationReport,
   settings: Omit<GenerateRequest, 'documentIds'>,
 ): NextCall[] {
@@ -251,7 +261,7 @@ function nextCalls(
     const words = why(plural(ids.length, 'source'));
     return callForItems('generate_knowledge', 'documentIds', ids, words, inputFor(settings, {}));
   };
-  const isUntold = (source: ReportedDraft) =>
+  const mayHaveDrafts = (source: ReportedDraft) =>
     source.state === 'held' || (source.outcome === 'unfinished' && !isRunning(source));
   const articleIds = sources.flatMap(({ job }) => job?.hcArticleId ?? []);
   const needsFolders =
@@ -277,7 +287,7 @@ function nextCalls(
       ({ outcome, job }) => outcome === 'failed' && mayMakeArticle(job?.error ?? null),
       (count) => `Generate from ${count} again, once the reason is fixed`,
     ),
-    ...(sources.some(isUntold)
+    ...(sources.some(mayHaveDrafts)
       ? [{ tool: 'list_articles', arguments: { type: 'draft' }, why: 'Look for the drafts' }]
       : []),
     ...generate(
@@ -285,7 +295,7 @@ function nextCalls(
       (count) => `Generate from ${count} in ${Math.ceil(heldSeconds)} s, if there are no drafts`,
     ),
     ...generate(
-      ({ state }) => state === 'left',
+      ({ state }) => state === 'not_queued',
       (count) => `Generate from ${count} without a job again`,
     ),
   ];

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { isInFlight, isStuck, stateOf } from '../engine/job-states.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 
-/** Advice about an item, by the name of its hint. An answer has each advice once. */
+/** Advice about an item, by the name of its hint. An answer contains each advice once. */
 const ADVICE = {
   needs_login: 'The page needs a login, which Fini does not have: make it public, or leave it out.',
   refused:
@@ -55,7 +55,7 @@ const ADVICE = {
 export type HintName = keyof typeof ADVICE;
 
 /** Hints after which ingesting again may succeed, at least if their advice is followed. */
-const MAY_PASS: ReadonlySet<HintName> = new Set<HintName>([
+const RETRIABLE_HINTS: ReadonlySet<HintName> = new Set<HintName>([
   'refused',
   'no_content',
   'timed_out',
@@ -69,11 +69,11 @@ const MAY_PASS: ReadonlySet<HintName> = new Set<HintName>([
   'pending_too_long',
 ]);
 
-/** Hints as answers have them: each once, whatever the number of items. */
+/** The hints of an answer, without repetitions, however many items they apply to. */
 export const hintsSchema = z
   .array(z.object({ hint: z.string(), advice: z.string(), count: z.int() }))
   .optional()
-  .describe('What to do about the items that name a hint.');
+  .describe('Advice for the items that name a hint.');
 
 /** The hints that these items name, each with its advice; undefined if there are none. */
 export function hintsOf(
@@ -86,8 +86,8 @@ export function hintsOf(
 }
 
 /** True if ingesting again may succeed. */
-export function mayPass(hint: HintName | undefined): boolean {
-  return hint !== undefined && MAY_PASS.has(hint);
+export function isRetriable(hint: HintName | undefined): boolean {
+  return hint !== undefined && RETRIABLE_HINTS.has(hint);
 }
 
 /** The advice of a hint. */

@@ -5,27 +5,25 @@ import {
   type ArticleType,
   type ListedArticle,
   type ListedArticles,
-  listArticles as readArticles,
+  readArticles,
 } from '../engine/article-list.ts';
 import { searchMatcher, shownTitle } from '../engine/import.ts';
-import { paragraph, plural, quoted, quotedMessage } from '../text.ts';
+import { paragraph, plural, quotedMessage } from '../text.ts';
 import { articleOutput, articleShape } from './article.ts';
-import { pageOf } from './list-page.ts';
+import { nothingFound, pageOf } from './list-page.ts';
 import { choiceWords } from './read-input.ts';
 import { defineTool } from './tool.ts';
 
-/** How much of a title is searched, in characters: of thousands of titles, each costs time. */
+/** Number of characters of a title to search: of thousands of titles, each costs time. */
 const SEARCHED_LENGTH = 1_000;
-/** How many titles a search that finds nothing names. */
-const NAMED_TITLES = 10;
 
 /** Other words for a type. */
 const TYPE_WORDS = { drafts: 'draft', published: 'live' };
 
-/** Shows what is live and what waits for a review. */
+/** Lists live articles, and drafts that wait for a review. */
 export const listArticles = defineTool({
   name: 'list_articles',
-  title: 'List Knowledge articles',
+  title: 'List drafts and live articles',
   description:
     "Lists the workspace's Knowledge articles, without their text: drafts waiting for review, live articles, and drafts already published. Use it to find an article by title or to see what is waiting; to read one, use get_articles. Agents answer only from live articles. For sources use list_sources.",
   kind: 'reads',
@@ -38,7 +36,7 @@ export const listArticles = defineTool({
       .register(choiceWords, TYPE_WORDS)
       .optional()
       .describe('Only live articles or only drafts. Default: both.'),
-    /** A part of the title, compared like that of a provider's item. */
+    /** A part of the title, compared like the title of a provider's item. */
     search: z.string().trim().optional().describe('Part of the title, ignoring case.'),
     limit: z
       .int()
@@ -46,11 +44,11 @@ export const listArticles = defineTool({
       .max(100)
       .default(50)
       .describe('Maximum number of articles, 1 to 100. Default 50.'),
-    /** How many articles to pass over. */
+    /** Number of articles to skip. */
     offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    total: z.int().describe('How many articles match.'),
+    total: z.int().describe('Number of matching articles.'),
     counts: z
       .object({
         draft: z.int(),
@@ -59,7 +57,9 @@ export const listArticles = defineTool({
         unknown: z.int().describe('Live or a draft: Fini does not tell.'),
       })
       .partial()
-      .describe('The same by status; without those whose list is too large to be read.'),
+      .describe(
+        'Number of matching articles by status; without those whose list is too large to be read.',
+      ),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     articles: z
       .array(z.object(articleShape))
@@ -73,10 +73,9 @@ export const listArticles = defineTool({
     const page = pageOf(matching, { offset, limit }, ({ article, state }) =>
       articleOutput(article, state),
     );
-    const counts = countsOf(matching, list.unread?.type);
-    const isNone = list.articles.length === 0;
-    const isEmpty = isNone && list.unreadable === 0 && !list.hasMore;
-    const read = list.unread === null ? type : list.unread.type === 'live' ? 'draft' : 'live';
+    const counts = countByState(matching, list.unread?.type);
+    const other = list.unread?.type === 'live' ? 'draft' : 'live';
+    const readType = list.unread === null ? type : other;
     const canGenerate = canCall('generate_knowledge');
     const sources = {
       tool: 'list_sources',
@@ -85,13 +84,9 @@ export const listArticles = defineTool({
     };
     return {
       message: paragraph(
-        isEmpty
-          ? nothingThere(read, canGenerate)
-          : isNone
-            ? 'No articles can be shown.'
-            : matching.length === 0
-              ? nothingFound(search ?? '', list.articles)
-              : countsText(counts),
+        matching.length > 0
+          ? countsText(counts)
+          : whyNoneFound(list, { ...input, type: readType }, canGenerate),
         list.unread === null ? '' : unreadText(list.unread),
         page.pastEnd,
         list.unreadable > 0 ? `${plural(list.unreadable, 'article')} without an ID left out.` : '',
@@ -101,7 +96,7 @@ export const listArticles = defineTool({
       ),
       nextCalls: [
         ...page.nextCalls('list_articles', input, 'article'),
-        ...(isEmpty && read !== 'live' && canGenerate ? [sources] : []),
+        ...(hasNoArticles(list) && readType !== 'live' && canGenerate ? [sources] : []),
       ],
       total: matching.length,
       counts,
@@ -116,15 +111,15 @@ function titleMatcher(search: string): (listed: ListedArticle) => boolean {
   return (listed) => matches(searchedTitle(listed));
 }
 
-/** An article as searches and titles go by it; of a very long title the beginning. */
+/** The title of an article for searching; of a very long one, the beginning. */
 function searchedTitle({ article }: ListedArticle) {
   return { title: (article.title ?? '').slice(0, SEARCHED_LENGTH), path: [], originalUrl: '' };
 }
 
-/** How many articles there are of each status; undefined where nobody knows. */
+/** Number of articles with each status; undefined if it is not known. */
 type Counts = Readonly<Partial<Record<ArticleState, number>>>;
 
-function countsOf(articles: readonly ListedArticle[], unread: ArticleType | undefined): Counts {
+function countByState(articles: readonly ListedArticle[], unread: ArticleType | undefined): Counts {
   const counts = { draft: 0, live: 0, published_draft: 0, unknown: 0 };
   for (const { state } of articles) counts[state] += 1;
   const { draft, live, published_draft, unknown } = counts;
@@ -157,23 +152,37 @@ function countsText({
   return `${parts.filter((part) => part !== '').join(', ')}.`;
 }
 
-function nothingThere(type: ArticleType | undefined, canGenerate: boolean): string {
+/** Tells whether Fini has no articles at all, and not only none that can be shown. */
+function hasNoArticles({ articles, unreadable, hasMore }: ListedArticles): boolean {
+  return articles.length === 0 && unreadable === 0 && !hasMore;
+}
+
+/** Why no article is shown. */
+function whyNoneFound(
+  list: ListedArticles,
+  {
+    type,
+    search = '',
+  }: { readonly type?: ArticleType | undefined; readonly search?: string | undefined },
+  canGenerate: boolean,
+): string {
+  if (list.articles.length > 0) {
+    return nothingFound('title', search, list.articles, (listed) =>
+      shownTitle(searchedTitle(listed)),
+    );
+  }
+  if (!hasNoArticles(list)) return 'No articles can be shown.';
   switch (type) {
     case 'draft':
       return 'There are no drafts.';
     case 'live':
       return 'There are no live articles.';
     default:
-      return `There are no articles yet. They are generated from completed sources${canGenerate ? '' : ", under Knowledge in Fini's dashboard"}.`;
+      return paragraph(
+        'There are no articles yet.',
+        canGenerate
+          ? 'They are generated from completed sources.'
+          : "They are generated from completed sources, under Knowledge in Fini's dashboard.",
+      );
   }
-}
-
-/** Names other titles, so that the next search may find what was meant. */
-function nothingFound(search: string, articles: readonly ListedArticle[]): string {
-  const titles = articles
-    .slice(0, NAMED_TITLES)
-    .map((listed) => JSON.stringify(shownTitle(searchedTitle(listed))));
-  const left = articles.length - titles.length;
-  const more = left > 0 ? ` and ${left} more` : '';
-  return `No title contains ${quoted(search)}: try a shorter word. Available: ${titles.join(', ')}${more}.`;
 }

@@ -4,8 +4,8 @@ import { withoutDuplicates } from '../engine/inputs.ts';
 import type { Conflict, DraftToPublish, PublishedDraft, RequiredField } from '../engine/publish.ts';
 import { paragraph, plural, shown, TITLE_LENGTH } from '../text.ts';
 import { changesOf, folderName } from './article-changes.ts';
-import { consentText, digestOf } from './confirm.ts';
-import { articleIds, dryRun, listOf, trimmed } from './fields.ts';
+import { consentText, subjectDigest } from './confirm.ts';
+import { articleIds, dryRun, trimmed } from './fields.ts';
 import type { NextCall } from './next-calls.ts';
 import { defineTool, type Question, type ToolContext } from './tool.ts';
 
@@ -23,27 +23,27 @@ const publication = z.object({
   status: z
     .enum(['published', 'already_published', 'not_published', 'unknown', 'would_publish'])
     .describe('unknown: Fini did not confirm it.'),
-  id: z.string().describe('The ID of the draft.'),
+  id: z.string().describe('ID of the draft.'),
   articleId: z
     .string()
     .optional()
-    .describe('The ID of the live article; for a new article it differs from that of the draft.'),
+    .describe('ID of the live article; for a new article it differs from the ID of the draft.'),
   title: z.string().optional(),
-  isNew: z.boolean().optional().describe('It becomes a new live article.'),
+  isNew: z.boolean().optional().describe('True if it becomes a new live article.'),
   visibility: z
     .string()
     .optional()
-    .describe('Of a new article: if it is inactive, and if the help center shows it.'),
-  folder: z.string().optional().describe('Titles from the top folder down, or the ID.'),
+    .describe('Visibility of a new article: inactive or not, and shown in the help center or not.'),
+  folder: z.string().optional().describe('Folder titles from the top down, or the folder ID.'),
   updates: z
     .string()
     .optional()
-    .describe('The live article that it updates; absent for a new article.'),
-  changes: z.array(z.string()).optional().describe('What the update changes in the live article.'),
+    .describe('ID of the live article that it updates; absent for a new article.'),
+  changes: z.array(z.string()).optional().describe('Changes to the live article.'),
   reason: z
     .string()
     .optional()
-    .describe('Why it is not published, or only if that is agreed to, and what to do.'),
+    .describe('Reason that it is not published, or only if that is agreed to, with advice.'),
 });
 
 type Publication = z.output<typeof publication>;
@@ -61,7 +61,8 @@ export const publishArticles = defineTool({
   inputSchema: z.strictObject({
     articleIds: articleIds.describe('IDs of 1 to 20 drafts (UUIDs).'),
     dryRun,
-    shown: listOf(trimmed)
+    shown: z
+      .array(trimmed)
       .max(MAXIMUM_SHOWN)
       .optional()
       .describe(
@@ -80,10 +81,10 @@ export const publishArticles = defineTool({
     let drafts = await publishing.read(ids, call);
     const folders = await readFolders(fini, call);
     const ready = () => drafts.filter(({ obstacle }) => obstacle === null);
-    /** Each draft as it stands, and what there is to say of those that could be published. */
+    /** Shows each draft in its current state, with additions for those that could be published. */
     const showAll = (also: (draft: DraftToPublish) => Partial<Publication> = () => ({})) =>
       drafts.map((draft) => ({
-        ...show(draft, folders, ids.length),
+        ...publicationOf(draft, folders, ids.length),
         ...(draft.obstacle === null && also(draft)),
       }));
 
@@ -93,15 +94,19 @@ export const publishArticles = defineTool({
         message:
           count === 0
             ? 'Nothing can be published. Each has a reason.'
-            : `Nothing has been published yet. ${plural(count, 'draft')} of ${ids.length} can be published. Show the person what that changes.`,
+            : paragraph(
+                'Nothing has been published yet.',
+                `${plural(count, 'draft')} of ${ids.length} can be published.`,
+                'Show the person what that changes.',
+              ),
         nextCalls: [...publishCalls(ready()), ...callsToCheck(drafts)],
         outcome: 'dry_run' as const,
         articles: showAll(),
       };
     }
-    if (ready().length === 0) return published(showAll(), drafts);
+    if (ready().length === 0) return answerAfterSending(showAll(), drafts);
     const ask = (): Question => ({
-      message: question(ready(), folders),
+      message: publishingQuestion(ready(), folders),
       subject: ready().map(subjectOf),
     });
     const answer = await confirm(ask(), async () => {
@@ -118,7 +123,7 @@ export const publishArticles = defineTool({
         articles: showAll(() => ({ status: 'not_published', reason: 'Not agreed to.' })),
       };
     }
-    // If nobody was asked, nobody has agreed to undo what others did.
+    // If no one was asked, no one has agreed to undo other people's changes.
     const agreed = ready().filter(({ conflicts }) => answer === 'agreed' || conflicts.length === 0);
     const unseen = agreed.filter((draft) => answer === 'unasked' && !seen.includes(keyOf(draft)));
     if (unseen.length > 0) {
@@ -142,10 +147,10 @@ export const publishArticles = defineTool({
       const outcome = outcomes.get(draft.id);
       return outcome === undefined
         ? { status: 'not_published', reason: conflictReason(draft) }
-        : afterwards(outcome, context);
+        : publicationAfter(outcome, context);
     });
     const consent = sent.length === 0 ? '' : consentText(answer, '--allow-publish');
-    const answered = published(articles, drafts);
+    const answered = answerAfterSending(articles, drafts);
     return { ...answered, message: paragraph(answered.message, consent) };
   },
 });
@@ -158,7 +163,7 @@ function subjectOf({ id, article, original, conflicts, twins }: DraftToPublish) 
 /** A short text that stands for all that is shown of a draft: the same only for the same. */
 function keyOf(draft: DraftToPublish): string {
   // A twin stands beside another draft, and is the same without it.
-  return digestOf(subjectOf({ ...draft, twins: [], conflicts: [] })).slice(0, KEY_LENGTH);
+  return subjectDigest(subjectOf({ ...draft, twins: [], conflicts: [] })).slice(0, KEY_LENGTH);
 }
 
 /** The call that publishes these as they were shown. */
@@ -173,8 +178,8 @@ function publishCalls(drafts: readonly DraftToPublish[]): NextCall[] {
   ];
 }
 
-/** A draft as it is shown before anything is sent. */
-function show(draft: DraftToPublish, folders: Folders, count: number): Publication {
+/** A draft as shown before anything is sent. */
+function publicationOf(draft: DraftToPublish, folders: Folders, count: number): Publication {
   const { id, obstacle, liveId, original } = draft;
   const isReady = obstacle === null;
   const isNew =
@@ -194,7 +199,7 @@ function show(draft: DraftToPublish, folders: Folders, count: number): Publicati
   };
 }
 
-/** The status of a draft before anything was sent. */
+/** The status of a draft before anything is sent. */
 function statusBefore(obstacle: DraftToPublish['obstacle']): Publication['status'] {
   switch (obstacle) {
     case null:
@@ -208,7 +213,7 @@ function statusBefore(obstacle: DraftToPublish['obstacle']): Publication['status
   }
 }
 
-/** Says whether a new article is inactive and shown in the help center, as far as its draft tells. */
+/** Says if a new article is inactive, and if the help center shows it, as far as its draft tells. */
 function visibilityOf({ draft }: DraftToPublish): string | undefined {
   const inactive = draft?.active === false ? ['inactive'] : [];
   const isPublic = draft?.public ?? null;
@@ -277,7 +282,7 @@ function wordsOf(conflict: Conflict, { original, twins }: DraftToPublish): strin
   }
 }
 
-/** Says why a draft was not sent that only a person can want to be published. */
+/** Says why a draft was not sent that only a person can decide to publish. */
 function conflictReason(draft: DraftToPublish): string {
   return `${conflictWords(draft)} Only a person can decide this: ${otherwise(draft)}.`;
 }
@@ -289,8 +294,8 @@ function otherwise({ conflicts }: DraftToPublish): string {
     : 'publish it in the Fini dashboard, or generate a new draft';
 }
 
-/** A draft after it was sent, or was to be sent. */
-function afterwards(
+/** A draft after it was sent, or left out. */
+function publicationAfter(
   { state, liveId, error }: PublishedDraft,
   { explain }: ToolContext,
 ): Partial<Publication> {
@@ -311,13 +316,12 @@ function afterwards(
   }
 }
 
-/** The answer once everything that could be sent was sent. */
-function published(articles: Publication[], drafts: readonly DraftToPublish[]) {
+/** The answer after everything possible was sent. */
+function answerAfterSending(articles: Publication[], drafts: readonly DraftToPublish[]) {
   const count = (status: Publication['status']) =>
     articles.filter((article) => article.status === status).length;
   const now = count('published');
   const before = count('already_published');
-  const isLive = now + before;
   const parts = [
     `${plural(now, 'draft')} published`,
     before > 0 ? `${before} published before` : '',
@@ -348,14 +352,14 @@ function published(articles: Publication[], drafts: readonly DraftToPublish[]) {
       ...(now === 0 ? [] : [agents]),
       ...callsToCheck(drafts),
     ],
-    outcome:
-      isLive === articles.length
-        ? ('published' as const)
-        : isLive > 0
-          ? ('partial' as const)
-          : ('not_published' as const),
+    outcome: outcomeOfPublishing(now + before, articles.length),
     articles,
   };
+}
+
+function outcomeOfPublishing(live: number, all: number): (typeof OUTCOMES)[number] {
+  if (live === all) return 'published';
+  return live > 0 ? 'partial' : 'not_published';
 }
 
 /** The call that shows the drafts, if an ID is not that of an article. */
@@ -365,7 +369,7 @@ function callsToCheck(drafts: readonly DraftToPublish[]): NextCall[] {
 }
 
 /** The question to the person: each draft by its ID, since its title comes from a page. */
-function question(drafts: readonly DraftToPublish[], folders: Folders): string {
+function publishingQuestion(drafts: readonly DraftToPublish[], folders: Folders): string {
   const lines = drafts.map((draft) => {
     const { conflicts, article, isKnownDraft } = draft;
     const warning = paragraph(
@@ -375,7 +379,7 @@ function question(drafts: readonly DraftToPublish[], folders: Folders): string {
         : `WARNING: ${conflictWords(draft)} Agreeing publishes it all the same.`,
     );
     const length = plural(article?.mainKnowledge?.length ?? 0, 'character');
-    const what = draftText(show(draft, folders, drafts.length));
+    const what = draftText(publicationOf(draft, folders, drafts.length));
     return paragraph(`- ${what} (${length} of text)`, warning);
   });
   return [
@@ -384,7 +388,7 @@ function question(drafts: readonly DraftToPublish[], folders: Folders): string {
   ].join('\n');
 }
 
-/** A draft with its folder and what it changes. Everything that a page chose stands in quotes. */
+/** A draft with its folder and its changes. Everything from a page is in quotes. */
 function draftText(publication: Publication): string {
   const { id, title, folder, updates, isNew, visibility, changes = [] } = publication;
   const where = folder === undefined ? '' : ` in folder ${JSON.stringify(folder)}`;

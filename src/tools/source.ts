@@ -5,7 +5,7 @@ import type { FiniDocument } from '../fini/schemas.ts';
 import { ERROR_LENGTH, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
 import { hintFor } from './hints.ts';
 
-/** A source without its text, as tools show it. What goes without saying is left out. */
+/** A source without its text, as tools show it. Obvious values are left out. */
 export const sourceShape = {
   status: z
     .string()
@@ -14,22 +14,22 @@ export const sourceShape = {
   id: z.string().describe('Source ID.'),
   title: z.string().optional(),
   source: z.string().optional().describe('web, googledrive, notion, zendesk, confluence or files.'),
-  error: z.string().optional().describe('Why the latest job failed.'),
-  hint: z.string().optional().describe('What is wrong; hints says what to do.'),
-  jobStatus: z
-    .string()
-    .optional()
-    .describe("The status of its job in Fini's words, until it has ended."),
+  error: z.string().optional().describe('Reason that the latest job failed.'),
+  hint: z.string().optional().describe('Name of the advice in hints.'),
+  jobStatus: z.string().optional().describe("Job status in Fini's words, until it has ended."),
   paragraphCount: z.int(),
-  updatedAt: z.string().optional().describe('When it last changed (ISO 8601).'),
-  english: z.boolean().optional().describe('false: without English-specific processing.'),
-  changed: z.boolean().optional().describe('true: the page has changed since ingestion.'),
-  linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
-  linkedOperation: z.string().optional().describe('How that article was made.'),
-  jobId: z.string().optional().describe('The job ID, while the job is running.'),
+  updatedAt: z.string().optional().describe('Time of the last change (ISO 8601).'),
+  english: z
+    .boolean()
+    .optional()
+    .describe('False if ingested without English-specific processing.'),
+  changed: z.boolean().optional().describe('True if the page has changed since ingestion.'),
+  linkedKnowledgeId: z.string().optional().describe('ID of the Knowledge article made from it.'),
+  linkedOperation: z.string().optional().describe('Latest Knowledge operation with this source.'),
+  jobId: z.string().optional().describe('Job ID, while the job is running.'),
 };
 
-/** A record as tools show it: everything bounded, the text counted. */
+/** A record as tools show it: every text bounded, the paragraphs counted. */
 export function sourceOutput(document: FiniDocument) {
   const status = statusOf(document);
   const jobStatus = shown(document.linkedJobStatus, WORD_LENGTH);

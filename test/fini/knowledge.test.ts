@@ -7,7 +7,7 @@ import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { Stops, startQuickSandbox } from '../harness.ts';
 import type { Fault, ScriptedSandbox } from '../scripted-sandbox.ts';
 
-/* The client's routes of knowledge: against the sandbox, and against odd answers. */
+/* The client's knowledge routes: against the sandbox, and against odd answers. */
 
 const UNKNOWN = '5d9f67a8-d853-4af4-b7ce-23ebba1245e5';
 const stops = new Stops();
@@ -26,7 +26,7 @@ async function start(
   return { sandbox, fini: createFiniClient(http) };
 }
 
-/** A client to whom the next answer is this one. */
+/** Makes a client whose next answer is this one. */
 async function answered(body: unknown): Promise<FiniClient> {
   const { sandbox, fini } = await start();
   sandbox.script({ action: { kind: 'status', status: 200, body } });
@@ -208,7 +208,7 @@ const anything = {
 describe('a key without the scope', () => {
   test('learns it from a look that is a POST, where a request without IDs said so', async () => {
     const { fini } = await start({}, 'fini_sandbox_write');
-    // This 403 could be for another workspace's articles.
+    // This 403 could also mean that the articles belong to another workspace.
     expect((await failureOf(fini.getArticles([UNKNOWN]))).missingScope).toBeUndefined();
     expect((await failureOf(fini.listAgents())).missingScope).toBe('read');
     expect((await failureOf(fini.getArticles([UNKNOWN]))).missingScope).toBe('read');

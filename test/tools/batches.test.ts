@@ -13,7 +13,7 @@ import {
 } from '../harness.ts';
 import { nextCall } from '../next-calls.ts';
 
-/* One short name for everything that a call has queued: who gives it, who takes it, who refuses it. */
+/* Handles of what a call has queued: the tools that return them, take them, and refuse them. */
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -23,7 +23,7 @@ const BULK = /\/knowledge\/public\/bulk$/;
 const BATCH = /^b[A-Z0-9]{5}$/;
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
-/** A server whose jobs for pages under `/slow` take so long that a wait of a second ends first. */
+/** Starts a server whose jobs for pages under `/slow` outlast a wait of a second. */
 async function start(options: SandboxOptions = {}, parts = {}): Promise<Harness> {
   const jobs: SandboxOptions['jobs'] = ({ url }) => {
     if (url?.includes('/slow')) return { workingMs: 2_500 };
@@ -42,7 +42,7 @@ const idsOf = ({ structured }: ToolAnswer): string[] =>
 const urlsOf = ({ structured }: ToolAnswer): string[] =>
   structured.sources.map(({ originalUrl }: { originalUrl: string }) => originalUrl);
 
-/** How often each ID stands in what a client gets as data. */
+/** Number of times that each ID occurs in the structured content. */
 function idCounts({ structured }: ToolAnswer): number[] {
   const counts = new Map<string, number>();
   for (const [id] of JSON.stringify(structured).matchAll(UUID)) {
@@ -282,7 +282,7 @@ test("another key's batch is not known", async () => {
 test('an error after queueing names the batch, under which the wait goes on', async () => {
   const harness = await start();
   const refused = { kind: 'status', status: 401 } as const;
-  // The look before queueing is let through.
+  // The look before queueing succeeds.
   harness.sandbox.script({ method: 'GET', skip: 1, times: 99, action: refused });
   const answer = await ingest(harness, ['a', 'b']);
   harness.sandbox.clearFaults();

@@ -20,7 +20,7 @@ const STATUS = /\/jobs\/status$/;
 const queueings = ({ sandbox }: Harness) =>
   sandbox.requests.filter(({ method, path }) => method === 'POST' && BULK.test(path));
 
-/** Sources of a workspace, ingested web pages but for what is given. */
+/** Adds sources to a workspace: ingested web pages, unless the fields say otherwise. */
 function sourcesIn({ sandbox }: Harness, count: number, given: object = {}): string[] {
   return Array.from({ length: count }, (_, index) => {
     const title = `How refunds work, part ${index}`;
@@ -326,7 +326,7 @@ test('sources that are not ready are named with why before anything is sent', as
 test('a source that the key may not read is not said to be absent', async () => {
   const harness = await start();
   const [id = ''] = sourcesIn(harness, 1);
-  // The list's newest record is another, so that the source is looked up by its ID.
+  // Another record is newest in the list, so the source is looked up by its ID.
   harness.sandbox.addDocument({ updatedAt: new Date(Date.now() + 1_000).toISOString() });
   const action = { kind: 'status', status: 403 } as const;
   harness.sandbox.script({ method: 'GET', path: new RegExp(id), action });
@@ -358,7 +358,7 @@ describe('the same call again', () => {
     expect(structured.counts).toMatchObject({ submitted: 2, drafted: 2 });
     expect(structured.sources).toMatchObject([{ joined: true }, { joined: true }]);
     expect(queueings(harness)).toHaveLength(1);
-    // What has ended can be generated again.
+    // A source whose job has ended can be generated from again.
     await harness.call('generate_knowledge', { documentIds });
     expect(queueings(harness)).toHaveLength(2);
   });

@@ -17,13 +17,13 @@ const get = (articleIds: unknown, offset?: number) =>
   harness.call('get_articles', { articleIds, ...(offset !== undefined && { offset }) });
 const add = (fields: Partial<SandboxArticle> = {}) => harness.sandbox.addArticle(fields);
 
-/** An answer whose line ends, which texts may have, count as blanks. */
+/** An answer with blanks in place of line breaks, which texts may contain. */
 function onOneLine(answer: ToolAnswer): ToolAnswer {
   const json = JSON.stringify(answer.structured).replaceAll('\\n', ' ');
   return { ...answer, structured: JSON.parse(json) };
 }
 
-/** A text as it stands in an answer's text: as it is, in quotes, or marked line by line. */
+/** A text as the answer shows it: bare, in quotes, or marked line by line. */
 function shownText(text: string): string {
   if (text.length > 400 || text.includes('\n')) return text.replace(/^/gm, '> ');
   return /^[\w-]+$/.test(text) ? text : JSON.stringify(text);
@@ -32,7 +32,7 @@ function shownText(text: string): string {
 /** A UUID for each number. */
 const idOf = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 
-/** Makes the next request answer with this. */
+/** Makes the next request return this. */
 function answerWith(body: unknown): void {
   harness.sandbox.script({ method: 'POST', action: { kind: 'rewrite', rewrite: () => body } });
 }

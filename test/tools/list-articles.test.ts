@@ -14,7 +14,7 @@ afterAll(() => harness.close());
 type Listed = Record<'id' | 'status' | 'title' | 'originalArticleId', string | undefined>;
 
 const list = (input: Record<string, unknown> = {}) => harness.call('list_articles', input);
-/** Makes every request for articles answer with this. */
+/** Makes every request for articles return this. */
 function answerWith(body: unknown, type = ''): void {
   const path = new RegExp(`hc-articles/public.*${type}`);
   const action = { kind: 'rewrite', rewrite: () => body } as const;

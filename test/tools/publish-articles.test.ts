@@ -9,13 +9,13 @@ import { expectFitToShow, HOSTILE } from './showing.ts';
 const stops = new Stops();
 afterEach(() => stops.run());
 
-/** A server that can publish, with a client that answers its questions, if it can be asked. */
+/** Starts a server that can publish, with a client that answers its questions, if it can be asked. */
 async function start(
   answer?:
     | PersonAnswer
     | ((sandbox: ScriptedSandbox, question: string) => PersonAnswer | Promise<PersonAnswer>),
   environment: Record<string, string> = {},
-  { silentCallSeconds = 50 } = {},
+  { silentCallSeconds = 200 } = {},
 ) {
   const questions: string[] = [];
   const client = clientWithPerson((question) => {
@@ -47,7 +47,7 @@ const publications = (sandbox: ScriptedSandbox) =>
 const find = (sandbox: ScriptedSandbox, id: string) =>
   sandbox.articles().find((one) => one.id === id);
 
-/** Changes an article, as somebody does in the dashboard. */
+/** Changes an article, as someone would in the dashboard. */
 const change = (sandbox: ScriptedSandbox, id: string, fields: Partial<SandboxArticle>) =>
   sandbox.addArticle({ ...find(sandbox, id), ...fields });
 
@@ -173,7 +173,7 @@ describe('the person', () => {
       await sleep(900);
       return 'accept' as const;
     };
-    const { publish, sandbox } = await start(slow, {}, { silentCallSeconds: 0.5 });
+    const { publish, sandbox } = await start(slow, {}, { silentCallSeconds: 2 });
     const { structured } = await publish([draftOf(sandbox).id]);
     expect(structured.outcome).toBe('published');
   });

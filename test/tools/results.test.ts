@@ -4,8 +4,8 @@ import { nextCall, nextCallsOf } from '../next-calls.ts';
 import { addExamples, EXAMPLE_CASES } from './examples.ts';
 
 /*
- * Some clients give a model only the text of a result, others only its structured content. Each is
- * read here by itself, and must tell all that the other does.
+ * Some clients pass a model only the text of a result, others only its structured content. These tests
+ * read each by itself: both must tell everything.
  */
 
 const SITE = 'https://docs.example';
@@ -71,7 +71,6 @@ describe('every tool', () => {
       const names = fields.map(([field]) => field);
       expect(names[0], name).toBe('message');
       const lists = fields.slice(names.indexOf('nextCalls') + 1);
-      expect(lists.length, name).toBeGreaterThan(0);
       for (const [, schema] of lists) expect(schema, name).toMatchObject({ type: 'array' });
     }
   });
@@ -190,7 +189,7 @@ describe('a call that asks for no progress', () => {
   beforeAll(async () => {
     const jobs = () => ({ pendingMs: 0, workingMs: 900 });
     silent = await startHarness({ jobs }, {}, [], {
-      dependencies: { silentCallSeconds: 0.3 },
+      dependencies: { silentCallSeconds: 2 },
     });
   });
   afterAll(() => silent.close());
