@@ -429,9 +429,11 @@ const publishing: Row[] = [
       { tool: 'get_articles', input: next, shows: /Refunds/ },
       {
         tool: 'publish_articles',
-        input: (done) => ({ articleIds: [listedArticle(done)] }),
-        shows: /1 draft published/,
+        input: (done) => ({ articleIds: [listedArticle(done)], dryRun: true }),
+        shows: /1 draft of 1 can be published/,
       },
+      // The person agrees in the chat: this client cannot ask.
+      { tool: 'publish_articles', input: next, shows: /1 draft published/ },
     ],
   },
 ];

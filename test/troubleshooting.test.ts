@@ -273,6 +273,16 @@ const causes: Record<string, () => Promise<string>> = {
     (await (await plain()).call('get_knowledge_tree', { botId: SOURCE_ID })).text,
   'This workspace has no folder tree.': async () =>
     (await (await plain()).call('get_knowledge_tree')).text,
+  'This workspace has no folders, and without one no draft can be made': async () => {
+    const { call, sandbox } = await plain();
+    const documentIds = [sandbox.addDocument({}).id];
+    return (await call('generate_knowledge', { documentIds })).text;
+  },
+  'Nothing has been published yet: this client cannot ask the person.': async () => {
+    const { call, sandbox } = await start({ folders: true }, {}, ['--allow-publish']);
+    const { id } = sandbox.addArticle({ isDraftPublished: false });
+    return (await call('publish_articles', { articleIds: [id] })).text;
+  },
   "Fini's rate limit was reached": () => withFault(status(429)),
   "Fini's rate limit is reached, and the next request can be sent in": async () => {
     const { call } = await start({}, { FINI_REQUESTS_PER_MINUTE: '1' });

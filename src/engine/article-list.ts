@@ -1,5 +1,6 @@
 import type { FiniClient } from '../fini/client.ts';
 import type { Deadline } from '../fini/deadline.ts';
+import { FiniError } from '../fini/errors.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
 
 /** The types that Fini tells apart: articles that agents answer from, and drafts to be reviewed first. */
@@ -8,33 +9,82 @@ export const ARTICLE_TYPES = ['live', 'draft'] as const;
 /** A type of article that Fini tells apart. */
 export type ArticleType = (typeof ARTICLE_TYPES)[number];
 
-/** The state of an article. A published draft stays among the drafts, but needs no review. */
-export type ArticleState = ArticleType | 'published_draft';
+/**
+ * The state of an article. A published draft stays among the drafts, but waits for nobody. `unknown`:
+ * neither the article nor a list tells.
+ */
+export type ArticleState = ArticleType | 'published_draft' | 'unknown';
 
-/** Reads the state of an article from its fields alone. */
-export function articleStateOf(article: FiniArticle): ArticleState {
-  const { isDraftPublished, originalArticleId } = article;
+/** The time that a look at the list of drafts may take, in seconds. */
+const LOOK_SECONDS = 10;
+
+/**
+ * Reads the state of an article from its fields alone. Those of a new article's draft do not tell it
+ * apart from a live one.
+ */
+function stateInFields({ isDraftPublished, originalArticleId }: FiniArticle): ArticleState {
   if (isDraftPublished === true) return 'published_draft';
-  return isDraftPublished === false || originalArticleId !== null ? 'draft' : 'live';
+  return originalArticleId === null ? 'unknown' : 'draft';
+}
+
+/** The states of articles, as far as they are known. */
+export interface ArticleStates {
+  /** By ID in lower case. */
+  readonly states: ReadonlyMap<string, ArticleState>;
+  /** The error that kept the list of drafts from telling, or null. */
+  readonly trouble: FiniError | null;
+}
+
+/** Reads the states of articles: from the list of drafts, if the fields of one do not tell. */
+export async function readStates(
+  fini: FiniClient,
+  articles: readonly FiniArticle[],
+  call: Deadline,
+): Promise<ArticleStates> {
+  const states = new Map(articles.map((one) => [one.id.toLowerCase(), stateInFields(one)]));
+  const untold = [...states].flatMap(([id, state]) => (state === 'unknown' ? [id] : []));
+  if (untold.length === 0) return { states, trouble: null };
+  try {
+    const list = await fini.listArticles({ type: 'draft' }, call.atMost(LOOK_SECONDS));
+    const drafts = new Map(list.articles.map((draft) => [draft.id.toLowerCase(), draft]));
+    // Of a part of the list, only what is in it says something.
+    const others = list.unreadable > 0 || list.hasMore === true ? 'unknown' : 'live';
+    for (const id of untold) {
+      const draft = drafts.get(id);
+      states.set(id, draft === undefined ? others : listedState(draft, 'draft'));
+    }
+    return { states, trouble: null };
+  } catch (error) {
+    // The articles are worth more than their states.
+    if (error instanceof FiniError && !call.signal.aborted) return { states, trouble: error };
+    throw error;
+  }
+}
+
+function listedState(article: FiniArticle, type: ArticleType): ArticleState {
+  return article.isDraftPublished === true ? 'published_draft' : type;
 }
 
 /** An article and its state. */
 export interface ListedArticle {
+  /** Without its text. */
   readonly article: FiniArticle;
   readonly state: ArticleState;
 }
 
 /** Articles, as far as Fini's answers could be read. */
 export interface ListedArticles {
-  /** Drafts that wait for a review first, then live ones, then published drafts. */
+  /** Drafts that wait for a review first, then what may be one, then live ones, then published drafts. */
   readonly articles: readonly ListedArticle[];
   /** Number of articles left out because they had no ID. */
   readonly unreadable: number;
   /** True if Fini has more than it returned. */
   readonly hasMore: boolean;
+  /** The type whose list is too large to be read, beside one that was read, and the error; or null. */
+  readonly unread: { readonly type: ArticleType; readonly error: FiniError } | null;
 }
 
-const ORDER: readonly ArticleState[] = ['draft', 'live', 'published_draft'];
+const ORDER: readonly ArticleState[] = ['draft', 'unknown', 'live', 'published_draft'];
 
 /**
  * Lists the articles of one type, or of both. Each type takes a request of its own, since the contract
@@ -51,22 +101,29 @@ export async function readArticles(
   const listed = new Map<string, ListedArticle>();
   let unreadable = 0;
   let hasMore = false;
+  let unread: ListedArticles['unread'] = null;
   for (const type of types) {
-    const list = await fini.listArticles({ type }, call);
+    const list = await fini.listArticles({ type }, call).catch((error: unknown) => {
+      const isTooLarge = error instanceof FiniError && error.failure === 'too_large';
+      if (!isTooLarge || types.length === 1 || unread !== null) throw error;
+      unread = { type, error };
+      return null;
+    });
+    if (list === null) continue;
     unreadable += list.unreadable;
     hasMore ||= list.hasMore === true;
     for (const article of list.articles) {
-      const byFields = articleStateOf(article);
-      // An API that ignores the type returns each article twice.
+      // An API that ignores the type gives each article twice.
       const isInBoth = listed.has(article.id);
-      const state = isInBoth || byFields === 'published_draft' ? byFields : type;
-      listed.set(article.id, { article, state });
+      const state = isInBoth ? stateInFields(article) : listedState(article, type);
+      // Two lists of long texts are much to hold at once.
+      listed.set(article.id, { article: { ...article, mainKnowledge: null }, state });
     }
   }
   const articles = ORDER.flatMap((state) =>
     [...listed.values()].filter((article) => article.state === state),
   );
-  return { articles, unreadable, hasMore };
+  return { articles, unreadable, hasMore, unread };
 }
 
 /** A value of an open type as text: unchanged if it is text, otherwise as JSON. */

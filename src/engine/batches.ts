@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import type { GenerationLimits } from '../fini/client.ts';
 import type { Shelf, Store } from '../store/store.ts';
 
 /** Time after which a batch is forgotten. */
@@ -24,6 +25,8 @@ export interface Batch {
    * to an earlier job. Null if the time is unknown.
    */
   readonly queuedAfter: number | null;
+  /** What the jobs of a batch of drafts were limited to. */
+  readonly limits?: GenerationLimits;
 }
 
 /** The sources of a batch, as far as their IDs are known. */

@@ -1,11 +1,16 @@
+import type { GenerationLimits } from '../fini/client.ts';
 import type { FiniError } from '../fini/errors.ts';
 import type { FiniDocument, KnowledgeJob } from '../fini/schemas.ts';
+import type { CheckedDraft, DraftCheck } from './draft-check.ts';
 import { inputKey } from './identity.ts';
 import { type Outcome, outcomeOf } from './source-report.ts';
 import type { EndedEarly, Wait } from './wait.ts';
 
 /** The outcome of generating from a source. */
 export type DraftState = 'drafted' | 'nothing_made' | 'failed' | 'unfinished' | 'unqueued';
+
+/** Whether there are folders to write articles into. */
+export type FolderState = 'some' | 'none' | 'unknown';
 
 /** A source in the report of a generation. */
 export interface ReportedDraft {
@@ -24,6 +29,10 @@ export interface ReportedDraft {
    */
   readonly state: 'not_queued' | 'held' | 'queued' | 'unknown';
   readonly outcome: DraftState;
+  /** The draft that was made; null if Fini does not find it, undefined if it was not checked. */
+  readonly draft: CheckedDraft | null | undefined;
+  /** False if the draft is the work of an operation that the call did not allow. */
+  readonly isAllowed: boolean;
 }
 
 /** The report of a generation: `sources` has every source exactly once, in input order. */
@@ -43,19 +52,35 @@ export interface GenerationReport {
   readonly endedEarly: EndedEarly | null;
   /** The handle under which a later call finds these sources; null if nothing was queued or joined. */
   readonly batch: string | null;
+  readonly folders: FolderState;
+  /** True if all drafts that wait were seen, so that those beside the new ones are known. */
+  readonly areOthersKnown: boolean;
 }
 
-/**
- * Accounts for every source of a generation.
- *
- * @param jobless Sources for which Fini queued a job without returning its ID.
- */
-export function accountForDrafts(
-  wait: Wait<KnowledgeJob>,
-  records: ReadonlyMap<string, FiniDocument>,
-  jobless: ReadonlySet<string>,
-  batch: string | null,
-): GenerationReport {
+/** A generation at its end. */
+export interface EndedGeneration {
+  readonly wait: Wait<KnowledgeJob>;
+  /** The sources' records as they were before, by ID. */
+  readonly records: ReadonlyMap<string, FiniDocument>;
+  /** Sources for which Fini queued a job without telling its ID. */
+  readonly jobless: ReadonlySet<string>;
+  readonly batch: string | null;
+  readonly limits: GenerationLimits;
+  /** Null if the call has not looked. */
+  readonly folders: FolderState | null;
+  readonly check: DraftCheck;
+}
+
+/** Accounts for every source of a generation. */
+export function accountForDrafts({
+  wait,
+  records,
+  jobless,
+  batch,
+  limits: { restrictedOps = [] },
+  folders,
+  check,
+}: EndedGeneration): GenerationReport {
   const sources = wait.inputs.map((id): ReportedDraft => {
     const known = wait.known.get(id);
     const tracked = wait.tracked.get(known?.id ?? '');
@@ -63,6 +88,7 @@ export function accountForDrafts(
     const queued = tracked?.gone ? 'unknown' : 'queued';
     const unqueued = wait.doubtful.has(id) ? 'held' : 'not_queued';
     const job = tracked?.record ?? null;
+    const draft = check.drafts.get(job?.hcArticleId?.toLowerCase() ?? '');
     return {
       id,
       document: records.get(inputKey(id)) ?? null,
@@ -71,6 +97,8 @@ export function accountForDrafts(
       joined: known?.joined ?? false,
       state: isQueued ? queued : unqueued,
       outcome: isQueued ? draftStateOf(job) : 'unqueued',
+      draft,
+      isAllowed: restrictedOps.length === 0 || !draft || restrictedOps.includes(draft.operation),
     };
   });
   const count = (state: DraftState) => sources.filter(({ outcome }) => outcome === state).length;
@@ -91,6 +119,8 @@ export function accountForDrafts(
     trouble: wait.trouble,
     endedEarly: wait.endedEarly(counts.unfinished > 0),
     batch,
+    folders: counts.drafted > 0 ? 'some' : (folders ?? 'unknown'),
+    areOthersKnown: check.isWhole,
   };
 }
 

@@ -1,10 +1,11 @@
-import type { FiniClient, GenerateRequest } from '../fini/client.ts';
+import type { FiniClient, GenerateRequest, GenerationLimits } from '../fini/client.ts';
 import { type Deadline, GRACE_MS, WaitEnded } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument, KnowledgeJob } from '../fini/schemas.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import type { Batch } from './batches.ts';
-import { accountForDrafts, type GenerationReport } from './draft-report.ts';
+import { checkDrafts, type DraftCheck } from './draft-check.ts';
+import { accountForDrafts, type FolderState, type GenerationReport } from './draft-report.ts';
 import { inputKey } from './identity.ts';
 import { isInFlight, type SourceState, stateOf } from './job-states.ts';
 import { lookBeforeQueueing } from './look.ts';
@@ -15,6 +16,8 @@ import { type JobKind, Wait, type WaitOptions } from './wait.ts';
 
 /** Maximum number of jobs in one status request. */
 const JOBS_A_REQUEST = 100;
+/** The time that a look at the folders may take, in seconds. */
+const LOOK_SECONDS = 10;
 
 /** The reason that nothing can be generated from a source yet. */
 export type Unreadiness = 'absent' | 'failed' | 'running' | 'never_ingested';
@@ -31,7 +34,19 @@ export class SourcesNotReady extends Error {
   }
 }
 
-/** A generation that ended without a report, with what is known of its sources. */
+/** There are no folders to write articles into, so no job could make a draft. Nothing was sent. */
+export class NoFolders extends Error {
+  override readonly name = 'NoFolders';
+  /** The agent without folders; undefined if there are none at all. */
+  readonly botId: string | undefined;
+
+  constructor(botId: string | undefined) {
+    super('There are no folders.');
+    this.botId = botId;
+  }
+}
+
+/** A generation that ended without a report, with what is true of its sources. */
 export class GenerationError extends Error {
   override readonly name = 'GenerationError';
   /** Sources whose job is known to run, or to have run. */
@@ -121,6 +136,9 @@ interface DraftWait {
   readonly records: Map<string, FiniDocument>;
   /** Sources for which Fini queued a job without returning its ID. */
   readonly jobless: Set<string>;
+  readonly limits: GenerationLimits;
+  /** Whether there are folders, as the call found it before it queued; null if it has not looked. */
+  folders: FolderState | null;
 }
 
 /** Generates drafts of articles from the sources of one workspace. */
@@ -142,13 +160,14 @@ export class Generation {
   /**
    * Queues a job for each source that has none in progress here, and waits for all of them.
    *
-   * @throws {SourcesNotReady} before anything is sent; {GenerationError} if there can be no report; the
-   *   signal's reason when it is aborted.
+   * @throws {SourcesNotReady} and {NoFolders} before anything is sent; {GenerationError} where there
+   *   can be no report; the signal's reason when it is aborted.
    */
   async generate(request: GenerateRequest, options: WaitOptions): Promise<GenerationReport> {
     const wait = new Wait(DRAFT_JOBS, [...new Set(request.documentIds)], options);
     const handle = this.#memory.batches.newHandle();
-    const call: DraftWait = { wait, handle, records: new Map(), jobless: new Set() };
+    const { restrictedOps, botId } = request;
+    const call = newCall(wait, handle, { restrictedOps, botId });
     return this.#account(call, async () => {
       wait.progress('checking');
       const work = () => this.#queue(request, call);
@@ -162,12 +181,13 @@ export class Generation {
    * @throws as {@link generate} does.
    */
   async waitForBatch(
-    { handle, inputs, idOf }: Batch,
+    { handle, inputs, idOf, limits = {} }: Batch,
     options: WaitOptions,
   ): Promise<GenerationReport> {
     const wait = new Wait(DRAFT_JOBS, inputs, options);
-    const jobless = new Set(inputs.filter((input) => idOf[input] === undefined));
-    return this.#account({ wait, handle, records: new Map(), jobless }, async () => {
+    const call = newCall(wait, handle, limits);
+    for (const input of inputs) if (idOf[input] === undefined) call.jobless.add(input);
+    return this.#account(call, async () => {
       for (const [input, id] of Object.entries(idOf)) {
         wait.add(input, { id, joined: true, processing: null }, null);
       }
@@ -185,10 +205,11 @@ export class Generation {
         onRound: () => this.#forgetEnded(wait),
       });
       const batch = wait.inputs.some(isQueued) ? handle : null;
-      return accountForDrafts(wait, call.records, call.jobless, batch);
+      const check = await this.#checkMade(call);
+      return accountForDrafts({ ...call, batch, check });
     } catch (error) {
       wait.deadline.signal.throwIfAborted();
-      if (error instanceof SourcesNotReady) throw error;
+      if (error instanceof SourcesNotReady || error instanceof NoFolders) throw error;
       await this.#keepBatch(call);
       const queued = wait.inputs.filter(isQueued);
       const { doubtful } = wait.standing();
@@ -215,8 +236,8 @@ export class Generation {
     await this.#keepBatch(call);
   }
 
-  /** Keeps what is queued or joined for later calls. */
-  async #keepBatch({ wait, handle, jobless }: DraftWait): Promise<void> {
+  /** Keeps what is queued or joined, for calls that come back to it. */
+  async #keepBatch({ wait, handle, jobless, limits }: DraftWait): Promise<void> {
     const queued = wait.inputs.filter((id) => wait.known.has(id) || jobless.has(id));
     if (queued.length === 0) return;
     await this.#memory.batches.keep({
@@ -226,6 +247,7 @@ export class Generation {
       ids: [...wait.known.values()].map(({ id }) => id),
       idOf: Object.fromEntries([...wait.known].map(([input, { id }]) => [input, id])),
       queuedAfter: null,
+      limits,
     });
   }
 
@@ -233,6 +255,8 @@ export class Generation {
     const { wait, handle, jobless } = call;
     const deadline = wait.deadline.extend(GRACE_MS);
     await this.#check(rest, call, deadline);
+    call.folders = await this.#lookForFolders(call.limits, deadline);
+    if (call.folders === 'none') throw new NoFolders(call.limits.botId);
     wait.progress('queueing');
     // Until the request has an answer, no one can say whether the sources are queued.
     wait.markDoubtful(rest);
@@ -275,7 +299,31 @@ export class Generation {
     if (reasons.size > 0) throw new SourcesNotReady(reasons);
   }
 
-  /** Forgets jobs that have ended or are unknown to Fini: their sources may be used again. */
+  /** Looks whether there are folders; `unknown` if the tree, which is a snapshot, cannot be read. */
+  async #lookForFolders({ botId }: GenerationLimits, deadline: Deadline): Promise<FolderState> {
+    try {
+      const tree = await this.#fini.folderTree(botId, deadline.atMost(LOOK_SECONDS));
+      if (tree.folders.length > 0) return 'some';
+      return tree.unreadable > 0 ? 'unknown' : 'none';
+    } catch (error) {
+      if (error instanceof FiniError && !deadline.signal.aborted) return 'unknown';
+      throw error;
+    }
+  }
+
+  /** Checks the drafts that were made; if there are none, looks for the cause if nobody has looked. */
+  async #checkMade(call: DraftWait): Promise<DraftCheck> {
+    const { wait, limits } = call;
+    const jobs = [...wait.tracked.values()].flatMap(({ record }) => record ?? []);
+    const ended = jobs.filter(({ jobStatus }) => jobStatus === 'COMPLETED');
+    const made = ended.flatMap(({ hcArticleId }) => hcArticleId ?? []);
+    const deadline = wait.deadline.extend(GRACE_MS);
+    if (made.length > 0) return checkDrafts(this.#fini, made, deadline);
+    if (ended.length > 0) call.folders ??= await this.#lookForFolders(limits, deadline);
+    return { drafts: new Map(), isWhole: true };
+  }
+
+  /** Forgets jobs that have ended, or that Fini does not know: from their sources drafts may be generated again. */
   async #forgetEnded({ known, tracked }: Wait<KnowledgeJob>): Promise<void> {
     const ended = [...known].flatMap(([input, { id }]) => {
       const { record = null, gone = false } = tracked.get(id) ?? {};
@@ -286,7 +334,11 @@ export class Generation {
   }
 }
 
-/** The job IDs in an answer, by source as far as the answer tells. */
+function newCall(wait: Wait<KnowledgeJob>, handle: string, limits: GenerationLimits): DraftWait {
+  return { wait, handle, limits, records: new Map(), jobless: new Set(), folders: null };
+}
+
+/** The jobs that an answer names, by source as far as it tells. */
 function jobIdsIn(
   { jobs }: Awaited<ReturnType<FiniClient['generateKnowledge']>>,
   sources: readonly string[],

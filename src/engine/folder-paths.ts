@@ -23,22 +23,25 @@ export function placedFolders(
   });
 }
 
-/**
- * Reads the folders by ID, to find the folder of an article. The result is empty if the tree could not
- * be read. The tree is a snapshot, so a folder may be missing.
- */
-export async function readFolders(
-  fini: FiniClient,
-  call: Deadline,
-): Promise<ReadonlyMap<string, PlacedFolder>> {
+/** The folders of the workspace, as far as the tree, which is a snapshot, could be read. */
+export interface Folders {
+  readonly byId: ReadonlyMap<string, PlacedFolder>;
+  /** The whole tree was read, so it has no other folder. */
+  readonly isWhole: boolean;
+}
+
+/** Reads the folders, to find those of articles by their IDs. */
+export async function readFolders(fini: FiniClient, call: Deadline): Promise<Folders> {
   try {
-    const { folders } = await fini.folderTree(undefined, call);
-    return new Map(
-      placedFolders(folders).flatMap((folder) => (folder.id === null ? [] : [[folder.id, folder]])),
-    );
+    const { folders, unreadable } = await fini.folderTree(undefined, call);
+    const placed = placedFolders(folders);
+    const byId = new Map(placed.flatMap((one) => (one.id === null ? [] : [[one.id, one]])));
+    return { byId, isWhole: unreadable === 0 };
   } catch (error) {
-    // A missing title must not prevent publishing.
-    if (error instanceof FiniError && !call.signal.aborted) return new Map();
+    // A title is worth less than the publication.
+    if (error instanceof FiniError && !call.signal.aborted) {
+      return { byId: new Map(), isWhole: false };
+    }
     throw error;
   }
 }

@@ -3,7 +3,7 @@ import { type Deadline, WaitEnded } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
 import { MemoryStore } from '../store/memory-store.ts';
-import { articleStateOf, readArticles } from './article-list.ts';
+import { type ArticleState, readStates } from './article-list.ts';
 import { inputKey } from './identity.ts';
 import { Memory } from './memory.ts';
 import { mayBeCarriedOut, type RecentRequest } from './recent.ts';
@@ -29,7 +29,16 @@ export type RequiredField =
  */
 export type Obstacle = 'not_found' | 'live' | 'published' | 'incomplete' | 'sent' | 'same_original';
 
-/** A draft to publish, in its state before. */
+/**
+ * What only a person can want of a publication:
+ * - `original_changed`, `original_gone`: it would undo what happened since the draft was made;
+ * - `original_unclear`: it may, since the versions cannot be compared;
+ * - `twin`: another draft of the same call has the same title and text, so the same article would be live
+ *   twice.
+ */
+export type Conflict = 'original_changed' | 'original_gone' | 'original_unclear' | 'twin';
+
+/** A draft that somebody wants to publish, as it stands before. */
 export interface DraftToPublish {
   readonly id: string;
   /** The draft; null if Fini has none. */
@@ -41,9 +50,13 @@ export interface DraftToPublish {
   readonly article: ArticleToPublish | null;
   /** The live article that it would update; null also if Fini no longer has it. */
   readonly original: FiniArticle | null;
-  /** The conflict, if publishing would undo later changes; only a person can decide to do that. */
-  readonly conflict: 'original_changed' | 'original_gone' | null;
-  /** The ID of the live article that it became, with the obstacle `published`, if known. */
+  /** Without them, it can be published unasked. */
+  readonly conflicts: readonly Conflict[];
+  /** The other drafts of the call with the same title and text. */
+  readonly twins: readonly string[];
+  /** False where no list tells whether it is a draft: Fini refuses to publish what is none. */
+  readonly isKnownDraft: boolean;
+  /** The live article that it became, with the obstacle `published`, as far as is known. */
   readonly liveId: string | null;
 }
 
@@ -84,7 +97,7 @@ export class Publishing {
    */
   async read(ids: readonly string[], call: Deadline): Promise<DraftToPublish[]> {
     const drafts = await this.#articles(ids, call);
-    const states = await this.#statesOf([...drafts.values()], call);
+    const { states } = await readStates(this.#fini, [...drafts.values()], call);
     const updated = [...drafts.values()].flatMap(
       ({ originalArticleId }) => originalArticleId?.toLowerCase() ?? [],
     );
@@ -98,7 +111,9 @@ export class Publishing {
         originalId === null ? null : (originals.get(originalId.toLowerCase()) ?? null);
       const sent = published.get(id);
       const missing = draft === null ? [] : missingFields(draft);
-      const obstacle = obstacleOf(draft, states.get(id), sent, missing);
+      const state = states.get(id) ?? 'unknown';
+      const obstacle = obstacleOf(draft, state, sent, missing);
+      const conflict = draft === null ? null : conflictOf(draft, original);
       return {
         id,
         draft,
@@ -106,13 +121,20 @@ export class Publishing {
         missing,
         original,
         article: draft === null || obstacle !== null ? null : articleOf(draft),
-        conflict: draft === null ? null : conflictOf(draft, original),
+        conflicts: conflict === null ? [] : [conflict],
+        twins: [],
+        isKnownDraft: state === 'draft',
         liveId: liveIdIn(sent, id) ?? (obstacle === 'published' ? originalId : null),
       };
     });
-    return read.map((one) =>
-      hasRival(one, read) ? { ...one, obstacle: 'same_original', article: null } : one,
+    const rest = read.map(
+      (one): DraftToPublish =>
+        hasRival(one, read) ? { ...one, obstacle: 'same_original', article: null } : one,
     );
+    return rest.map((one) => {
+      const twins = twinsOf(one, rest);
+      return twins.length === 0 ? one : { ...one, twins, conflicts: [...one.conflicts, 'twin'] };
+    });
   }
 
   /**
@@ -200,22 +222,6 @@ export class Publishing {
     const articles = await this.#fini.getArticles(ids, call);
     return new Map(articles.map((article) => [article.id.toLowerCase(), article]));
   }
-
-  /**
-   * Reads the states of articles from the lists of drafts and of live articles, since an article's own
-   * fields may be missing.
-   */
-  async #statesOf(articles: readonly FiniArticle[], call: Deadline) {
-    const states = new Map(articles.map((one) => [one.id.toLowerCase(), articleStateOf(one)]));
-    if ([...states.values()].includes('live')) {
-      const listed = await readArticles(this.#fini, undefined, call);
-      for (const { article, state } of listed.articles) {
-        const id = article.id.toLowerCase();
-        if (states.get(id) === 'live') states.set(id, state);
-      }
-    }
-    return states;
-  }
 }
 
 function stillPublishing(): FiniError {
@@ -235,7 +241,7 @@ function liveIdsOf(draftId: string, liveId: string | null) {
 
 function obstacleOf(
   draft: FiniArticle | null,
-  state: ReturnType<typeof articleStateOf> | undefined,
+  state: ArticleState,
   sent: RecentRequest | undefined,
   missing: readonly RequiredField[],
 ): Obstacle | null {
@@ -257,7 +263,26 @@ function hasRival(one: DraftToPublish, all: readonly DraftToPublish[]): boolean 
   );
 }
 
-/** The empty fields that Fini requires: without them it answers 400. */
+/** The other drafts among these that could be published with the same title and text. */
+function twinsOf(one: DraftToPublish, all: readonly DraftToPublish[]): string[] {
+  const { article } = one;
+  if (article === null) return [];
+  const isSame = (text: string, other: string) => withoutSpacing(text) === withoutSpacing(other);
+  return all.flatMap((other) => {
+    const isTwin =
+      other !== one &&
+      other.article !== null &&
+      isSame(other.article.title, article.title) &&
+      isSame(other.article.mainKnowledge, article.mainKnowledge);
+    return isTwin ? [other.id] : [];
+  });
+}
+
+function withoutSpacing(text: string): string {
+  return text.replace(/\s+/g, ' ').trim();
+}
+
+/** The empty ones of the fields that Fini demands: it answers 400 without them. */
 function missingFields(draft: FiniArticle): RequiredField[] {
   const { title, mainKnowledge, agentInstruction, questions, keywords, parentFolderId } = draft;
   const empty: readonly [RequiredField, boolean][] = [
@@ -291,10 +316,10 @@ function articleOf(draft: FiniArticle): ArticleToPublish {
   };
 }
 
-function conflictOf(draft: FiniArticle, original: FiniArticle | null): DraftToPublish['conflict'] {
+function conflictOf(draft: FiniArticle, original: FiniArticle | null): Conflict | null {
   if (draft.originalArticleId === null) return null;
   if (original === null) return 'original_gone';
   const { originalArticleVersion: before } = draft;
-  const isNewer = before !== null && original.version !== null && original.version > before;
-  return isNewer ? 'original_changed' : null;
+  if (before === null || original.version === null) return 'original_unclear';
+  return original.version === before ? null : 'original_changed';
 }

@@ -67,15 +67,19 @@ export const GENERATION_OPERATIONS = [
 /** Something that generation may do: a new article, an update of the best match, or nothing. */
 export type GenerationOperation = (typeof GENERATION_OPERATIONS)[number];
 
-/** Sources to generate drafts from, and how. */
-export interface GenerateRequest {
-  readonly documentIds: readonly string[];
-  /** Instructions for the writing. */
-  readonly instructions?: string | undefined;
-  /** Allowed operations. Without them, generation may do anything. */
+/** What generation is limited to. */
+export interface GenerationLimits {
+  /** Left out, generation may do anything. */
   readonly restrictedOps?: readonly GenerationOperation[] | undefined;
   /** The agent whose folders to write into. */
   readonly botId?: string | undefined;
+}
+
+/** Sources to generate drafts from, and how. */
+export interface GenerateRequest extends GenerationLimits {
+  readonly documentIds: readonly string[];
+  /** Instructions for the writing. */
+  readonly instructions?: string | undefined;
 }
 
 /** The article to make live: the fields that publishing requires, and the optional ones. */

@@ -76,6 +76,14 @@ export class Deadline {
     return new Deadline({ ...this, startedAt: now(), endsAt: now() + milliseconds });
   }
 
+  /** The same call, for a part that may take only so many seconds from now on. */
+  atMost(seconds: number): Deadline {
+    return new Deadline({
+      ...this,
+      endsAt: Math.min(this.endsAt, now() + seconds * this.secondMs),
+    });
+  }
+
   get isOver(): boolean {
     return now() >= this.endsAt;
   }

@@ -16,7 +16,19 @@ const id = z
   .min(1);
 const optionalId = id.nullable().catch(null);
 const flag = z.boolean().nullable().catch(null);
-const version = z.number().nullable().catch(null);
+/**
+ * A version as a number, also where it comes as text. Null if it cannot be compared: with digits lost on
+ * its way through JSON, two versions may look the same.
+ */
+const version = z
+  .unknown()
+  .transform((given) => {
+    const number = typeof given === 'string' && /^\s*\d+\s*$/.test(given) ? Number(given) : given;
+    return typeof number === 'number' && Math.abs(number) <= Number.MAX_SAFE_INTEGER
+      ? number
+      : null;
+  })
+  .default(null);
 const list = z.array(z.unknown()).catch([]);
 const strings = list.transform((items) => items.filter((item) => typeof item === 'string'));
 const ids = list.transform((items) => items.flatMap((item) => id.safeParse(item).data ?? []));

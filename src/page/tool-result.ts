@@ -1,5 +1,5 @@
 import type { NextCall } from '../tools/next-calls.ts';
-import { countOf, type Fields, fieldsOf, isFields, listOf, textOf } from './narrowing.ts';
+import { countOf, type Fields, fieldsOf, isFields, listOf, textOf, textsOf } from './narrowing.ts';
 
 /* Reads the results of this server's tools, as far as the page shows them. */
 
@@ -121,8 +121,9 @@ function rowOf(
   );
   const draft = textOf(articleId);
   // The job's status adds nothing to other words.
+  const made = [`Draft article ${draft}`, ...textsOf(source.warnings)].join('. ');
   const otherwise = [
-    draft === undefined ? undefined : `Draft article ${draft}`,
+    draft === undefined ? undefined : made,
     status === 'unfinished' ? jobWords(jobStatus) : undefined,
     textOf(listOf(path).map(String).join(' › ')),
   ].find((text) => text !== undefined);

@@ -24,7 +24,7 @@ export type SandboxArticle = {
   originalArticleId: string | null;
   /** The original's version when the draft was made. */
   originalArticleVersion: number | null;
-  /** True once this draft was published; null for a live article. */
+  /** True once this draft was published; null for a live article, and in the record of a new one's draft. */
   isDraftPublished: boolean | null;
 };
 

@@ -141,16 +141,20 @@ export class SandboxKnowledge {
     return { jobs };
   }
 
-  /** The articles of this type, newest first. A published draft stays among the drafts. */
+  /**
+   * The articles of this type, newest first, as the API gives them. A published draft stays among the
+   * drafts.
+   */
   list(type?: 'live' | 'draft'): SandboxArticle[] {
     const live = type === 'draft' ? [] : [...this.#live.values()];
     const drafts = type === 'live' ? [] : [...this.#drafts.values()];
-    return [...live, ...drafts].reverse();
+    return [...live, ...drafts].reverse().map(asRecorded);
   }
 
   /** The articles with these IDs. Unknown IDs are skipped. */
   get(ids: readonly string[]): SandboxArticle[] {
-    return [...new Set(ids)].flatMap((id) => this.#live.get(id) ?? this.#drafts.get(id) ?? []);
+    const articles = [...new Set(ids)].map((id) => this.#live.get(id) ?? this.#drafts.get(id));
+    return articles.flatMap((article) => (article === undefined ? [] : asRecorded(article)));
   }
 
   /** Makes a draft live, with the given fields: as its original's next version, or as a new article. */
@@ -320,6 +324,12 @@ export class SandboxKnowledge {
     const linkedJobStatus = answer.jobStatus ?? null;
     this.#sources.update(documentId, { linkedJobId: id, linkedJobStatus }, at);
   }
+}
+
+/** The record of an article. A draft of a new article is like a live one: only the list tells them apart. */
+function asRecorded(article: SandboxArticle): SandboxArticle {
+  const isNewDraft = article.originalArticleId === null && article.isDraftPublished === false;
+  return isNewDraft ? { ...article, isDraftPublished: null } : article;
 }
 
 /** The reason that nothing can be generated from this source; null if something can. */

@@ -1,5 +1,5 @@
 import { type Difference, differencesBetween } from '../engine/differences.ts';
-import type { PlacedFolder } from '../engine/folder-paths.ts';
+import type { Folders } from '../engine/folder-paths.ts';
 import type { DraftToPublish } from '../engine/publish.ts';
 import { bounded, PATH_SEPARATOR, shown, TITLE_LENGTH } from '../text.ts';
 
@@ -16,7 +16,7 @@ const COMMON_LENGTH = 20;
 /** The changes that publishing a draft makes in its live article, one phrase for each part. */
 export function changesOf(
   { draft, original }: DraftToPublish,
-  folders: ReadonlyMap<string, PlacedFolder>,
+  folders: Folders,
   count: number,
 ): string[] {
   if (draft === null || original === null) return [];
@@ -45,14 +45,15 @@ export function changesOf(
   return changes.length > 0 ? changes : ['nothing: it says the same as the live article'];
 }
 
-/** The titles down to a folder, or its ID; undefined if there is none. */
-export function folderName(
-  id: string | null,
-  folders: ReadonlyMap<string, PlacedFolder>,
-): string | undefined {
-  const path = id === null ? undefined : folders.get(id)?.path;
-  const titles = path?.map((title) => shown(title, TITLE_LENGTH) ?? 'untitled');
-  return titles?.join(PATH_SEPARATOR) ?? id ?? undefined;
+/**
+ * The titles down to a folder, or its ID, with that it is gone if the tree does not have it; undefined
+ * if there is none.
+ */
+export function folderName(id: string | null, { byId, isWhole }: Folders): string | undefined {
+  if (id === null) return undefined;
+  const titles = byId.get(id)?.path.map((title) => shown(title, TITLE_LENGTH) ?? 'untitled');
+  if (titles !== undefined) return titles.join(PATH_SEPARATOR);
+  return isWhole ? `a folder that no longer exists, or is too new for the folder tree (${id})` : id;
 }
 
 /** The position from which to show two texts so that their first difference is visible. */

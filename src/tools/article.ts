@@ -7,7 +7,9 @@ import { shown, TITLE_LENGTH } from '../text.ts';
 export const articleShape = {
   status: z
     .string()
-    .describe('live, draft (waiting for review) or published_draft (no longer waiting).'),
+    .describe(
+      'live, draft (waiting for review), published_draft (no longer waiting) or unknown (live or a draft).',
+    ),
   id: z.string().describe('Article ID.'),
   title: z.string().optional(),
   originalArticleId: z

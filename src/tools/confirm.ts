@@ -105,6 +105,7 @@ export function consentText(confirmation: Confirmation, flag: string): string {
     : '';
 }
 
-function subjectDigest(subject: unknown): string {
+/** A short text that is another one for any other subject. */
+export function subjectDigest(subject: unknown): string {
   return createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { GenerationError, SourcesNotReady } from '../engine/drafts.ts';
+import { GenerationError, NoFolders, SourcesNotReady } from '../engine/drafts.ts';
 import { IngestionError } from '../engine/ingest.ts';
 import { WaitEnded } from '../fini/deadline.ts';
 import { FiniError, MissingKeyError, type Operation, type Scope } from '../fini/errors.ts';
@@ -162,6 +162,7 @@ export function explainError(
   }
   if (error instanceof UnusableBatch) return explanation(error.message, error.nextCalls);
   if (error instanceof SourcesNotReady) return explainNotReady(error, kind, call);
+  if (error instanceof NoFolders) return noFolders(error, call);
   if (error instanceof GenerationError) {
     const cause = causeOf(error.cause, error.doubtful.length > 0, kind, call);
     return cause && explainFailedGeneration(error, cause, call);
@@ -324,7 +325,22 @@ function explainNotReady(
   );
 }
 
-/** Explains the state of a failed wait's items, and how to continue with each. */
+/** Advice where there are no folders to write articles into. */
+function noFolders({ botId }: NoFolders, call: FailedCall | undefined): Explanation {
+  const [what, how] =
+    botId === undefined
+      ? ['This workspace has no folders', 'create folders']
+      : ['No folder is assigned to this agent', 'assign folders to it'];
+  return explanation(
+    `Nothing was queued. ${what}, and without one no draft can be made. Ask the person to ${how} under Knowledge in the Fini dashboard, then call again. The folder tree is a snapshot: it may not show new folders yet.`,
+    [
+      { tool: 'get_knowledge_tree', arguments: {}, why: 'See the folders of the workspace' },
+      ...sameCall(call, 'Generate once there are folders'),
+    ],
+  );
+}
+
+/** The state of a failed wait's items, and how to continue with each. */
 function explainFailedIngestion(
   error: IngestionError,
   cause: Explanation,
@@ -400,9 +416,6 @@ function requestLess(task: Operation, call: FailedCall | undefined): string {
   if (task === 'crawl links') return 'Pass a smaller limit.';
   if (task === 'get articles') return 'Ask for fewer articles at once.';
   if (call?.tool === 'list_sources') return 'Pass a smaller limit, or a filter.';
-  if (call?.tool === 'list_articles' && call.arguments.type === undefined) {
-    return 'Pass type, live or draft, for a part of the list.';
-  }
   return 'No call can ask for less: look in the Fini dashboard.';
 }
 

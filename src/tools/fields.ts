@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { findIngestFaults, isSourceId, sourceIdFault, webUrlFault } from '../engine/inputs.ts';
 import { INGEST_SOURCES } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
+import { WORD_LENGTH } from '../text.ts';
 import { textMeanings } from './read-input.ts';
 import { parseSourceUri } from './source-uri.ts';
 
@@ -106,8 +107,8 @@ const MAXIMUM_ARTICLES = 20;
 /** One or more article IDs. */
 export const articleIds = z.array(articleId).min(1).max(MAXIMUM_ARTICLES);
 
-/** An agent's ID; Fini's API calls an agent a bot. The contract does not specify its form. */
-export const agentId = trimmed.min(1).register(textMeanings, {
+/** An agent's ID; Fini's API calls an agent a bot. It has any form, and the length of what is shown. */
+export const agentId = trimmed.min(1).max(WORD_LENGTH).register(textMeanings, {
   kind: 'name',
   one: "an agent's ID",
   many: "agents' IDs",

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { GenerationReport, ReportedDraft } from '../engine/draft-report.ts';
+import type { FolderState, GenerationReport, ReportedDraft } from '../engine/draft-report.ts';
 import { GENERATION_OPERATIONS, type GenerateRequest } from '../fini/client.ts';
 import {
   bounded,
@@ -21,7 +21,7 @@ import {
   MAXIMUM_DRAFTED,
 } from './batch.ts';
 import { agentId, sourceIds, timeoutSeconds } from './fields.ts';
-import { type HintName, hintsOf, hintsSchema } from './hints.ts';
+import { type HintName, hintsOf, hintsSchema, mayMakeArticle } from './hints.ts';
 import { callForItems, inputFor, type NextCall } from './next-calls.ts';
 import { askedSecondsOutput, endedEarlyText, troubleText } from './report.ts';
 import { defineTool } from './tool.ts';
@@ -31,6 +31,8 @@ import { waitOptions } from './wait-options.ts';
 const INSTRUCTIONS_LENGTH = 10_000;
 /** Maximum number of articles in one call of get_articles. */
 const DRAFTS_READ = 20;
+/** A shorter text, in characters, is hardly an article. */
+const SHORT_TEXT = 40;
 
 const draft = z.object({
   status: z.enum(['drafted', 'nothing_made', 'failed', 'unfinished', 'unqueued']),
@@ -46,6 +48,10 @@ const draft = z.object({
     .boolean()
     .optional()
     .describe('True if its job was already running and was not queued again.'),
+  warnings: z
+    .array(z.string())
+    .optional()
+    .describe('What the person should know before reviewing the draft.'),
 });
 
 /** Generates drafts from sources, waits and reports. */
@@ -78,12 +84,12 @@ export const generateKnowledge = defineTool({
         .array(z.enum(GENERATION_OPERATIONS))
         .optional()
         .describe(
-          'Allowed operations: a new article in an existing folder, an update of the best match, or nothing. Default: all of these.',
+          'Allowed operations: a new article in an existing folder, an update of the best match, or nothing. Default: any.',
         ),
       /** The agent whose folders to write into. */
       botId: agentId
         .optional()
-        .describe("ID of an agent (see list_agents), to write only into that agent's folders."),
+        .describe('ID of an (see list_agents), to write only into its folders.'),
       timeoutSeconds,
     })
     .superRefine(exactlyOne('documentIds')),
@@ -120,7 +126,7 @@ export const generateKnowledge = defineTool({
         : await generation.generate({ ...settings, documentIds: chosen.documentIds }, options);
     progress.end(report.counts.unfinished === 0);
     const { outcome, counts, elapsedSeconds } = report;
-    const sources = report.sources.map((source) => draftRow(source, counts.drafted > 0));
+    const sources = report.sources.map((source) => draftRow(source, report.folders));
     return {
       message: paragraph(
         generationMessage(report, context.canCall('publish_articles')),
@@ -141,9 +147,10 @@ export const generateKnowledge = defineTool({
   isError: ({ outcome }) => outcome === 'failed',
 });
 
-function draftRow(source: ReportedDraft, anyDrafted: boolean) {
+function draftRow(source: ReportedDraft, folders: FolderState) {
   const { id, document, jobId, job, joined, outcome } = source;
   const isUnfinished = outcome === 'unfinished';
+  const warnings = warningsOf(source);
   return {
     status: outcome,
     id,
@@ -156,13 +163,42 @@ function draftRow(source: ReportedDraft, anyDrafted: boolean) {
       outcome === 'failed'
         ? bounded(job?.error ?? '', ERROR_LENGTH) || 'Fini gave no reason.'
         : undefined,
-    hint: hintOf(source, anyDrafted),
+    hint: hintOf(source, folders),
     joined: joined || undefined,
+    warnings: warnings.length > 0 ? warnings : undefined,
   };
 }
 
-function hintOf(source: ReportedDraft, anyDrafted: boolean): HintName | undefined {
-  if (source.outcome === 'nothing_made') return anyDrafted ? 'nothing_new' : 'no_draft';
+/** What a person should know of a draft before reviewing it. */
+function warningsOf({ draft, isAllowed }: ReportedDraft): string[] {
+  if (draft === undefined) return [];
+  if (draft === null) return ['Fini does not find it: look for it among the drafts in a minute.'];
+  const { textLength, operation, sameArticle, sameTitle } = draft;
+  const what = operation === 'UPDATE_ARTICLE' ? 'updates an article' : 'is a new article';
+  return [
+    textLength < SHORT_TEXT ? `Its text has only ${plural(textLength, 'character')}.` : '',
+    isAllowed ? '' : `It ${what}, which restrictedOps (${operation}) has not allowed.`,
+    othersText('of the same article', sameArticle),
+    othersText('with the same title', sameTitle),
+  ].filter((warning) => warning !== '');
+}
+
+function othersText(which: string, ids: readonly string[]): string {
+  const [first] = ids;
+  if (first === undefined) return '';
+  return ids.length === 1
+    ? `Another draft ${which} waits for review: ${first}.`
+    : `${ids.length} other drafts ${which} wait for review, such as ${first}.`;
+}
+
+const NOTHING_MADE: Readonly<Record<FolderState, HintName>> = {
+  some: 'nothing_new',
+  none: 'no_folders',
+  unknown: 'no_draft',
+};
+
+function hintOf(source: ReportedDraft, folders: FolderState): HintName | undefined {
+  if (source.outcome === 'nothing_made') return NOTHING_MADE[folders];
   if (source.state === 'held') return 'maybe_generating';
   if (source.state === 'not_queued') return 'no_job';
   return source.outcome === 'unfinished' && !isRunning(source) ? 'lost_job' : undefined;
@@ -175,6 +211,9 @@ function isRunning({ outcome, jobId, state }: ReportedDraft): boolean {
 
 function generationMessage(report: GenerationReport, canPublish: boolean): string {
   const { outcome, counts, sources, heldSeconds, trouble, elapsedSeconds } = report;
+  const drafted = sources.filter((source) => source.outcome === 'drafted');
+  const warned = drafted.filter((source) => warningsOf(source).length > 0).length;
+  const unchecked = drafted.filter(({ draft }) => draft === undefined).length;
   const others = [
     counts.nothing_made > 0 ? `${counts.nothing_made} made nothing, ` : '',
     counts.failed > 0 ? `${counts.failed} failed, ` : '',
@@ -189,6 +228,13 @@ function generationMessage(report: GenerationReport, canPublish: boolean): strin
     sources.some(({ state }) => state === 'held')
       ? `What may already be generating can be queued again in ${Math.ceil(heldSeconds)} s, if there is no draft by then.`
       : '',
+    warned > 0
+      ? `${plural(warned, 'draft')} ${warned === 1 ? 'has' : 'have'} warnings: show them to the person.`
+      : '',
+    unchecked > 0 ? `${plural(unchecked, 'draft')} could not be checked.` : '',
+    counts.drafted > unchecked && !report.areOthersKnown
+      ? "It is unknown whether other drafts of the same articles wait for review: Fini's list of drafts could not be read whole."
+      : '',
     counts.drafted > 0 ? notLiveText(canPublish) : '',
   );
 }
@@ -201,21 +247,25 @@ function notLiveText(canPublish: boolean): string {
 
 /** The calls that may come next, with the settings of this call. */
 function callsAfterGeneration(
-  { sources, heldSeconds, batch }: GenerationReport,
+  { sources, heldSeconds, batch, folders }: GenerationReport,
   settings: Omit<GenerateRequest, 'documentIds'>,
 ): NextCall[] {
   const generate = (
     isWanted: (source: ReportedDraft) => boolean,
     why: (count: string) => string,
   ) => {
-    const ids = sources.filter(isWanted).map(({ id }) => id);
+    const { restrictedOps = [] } = settings;
+    const makesNone =
+      restrictedOps.length > 0 && restrictedOps.every((operation) => operation === 'DO_NOTHING');
+    const ids = makesNone ? [] : sources.filter(isWanted).map(({ id }) => id);
     const words = why(plural(ids.length, 'source'));
     return callForItems('generate_knowledge', 'documentIds', ids, words, inputFor(settings, {}));
   };
   const mayHaveDrafts = (source: ReportedDraft) =>
     source.state === 'held' || (source.outcome === 'unfinished' && !isRunning(source));
   const articleIds = sources.flatMap(({ job }) => job?.hcArticleId ?? []);
-  const needsFolders = sources.every(({ outcome }) => outcome === 'nothing_made');
+  const needsFolders =
+    folders !== 'some' && sources.some(({ outcome }) => outcome === 'nothing_made');
   const running = sources.filter(isRunning).length;
   const why = `Wait for the drafts of ${plural(running, 'source')}`;
   return [
@@ -234,7 +284,7 @@ function callsAfterGeneration(
       ? [{ tool: 'get_knowledge_tree', arguments: {}, why: 'See whether there are folders' }]
       : []),
     ...generate(
-      ({ outcome }) => outcome === 'failed',
+      ({ outcome, job }) => outcome === 'failed' && mayMakeArticle(job?.error ?? null),
       (count) => `Generate from ${count} again, once the reason is fixed`,
     ),
     ...(sources.some(mayHaveDrafts)

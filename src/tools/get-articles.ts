@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { articleFieldText, articleStateOf } from '../engine/article-list.ts';
+import { type ArticleState, articleFieldText, readStates } from '../engine/article-list.ts';
 import { withoutDuplicates } from '../engine/inputs.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
 import {
@@ -7,6 +7,7 @@ import {
   cut,
   paragraph,
   plural,
+  quotedMessage,
   shown,
   TITLE_LENGTH,
   tidied,
@@ -29,7 +30,7 @@ const shownArticle = z
   .object({
     ...articleShape,
     status: articleShape.status.describe(
-      'live, draft (waiting for review), published_draft (no longer waiting) or not_found.',
+      'live, draft (waiting for review), published_draft (no longer waiting), unknown (live or a draft) or not_found.',
     ),
     agentInstruction: z.string().describe('Instruction to agents that answer from it.'),
     escalation: z.string().describe('Rule for handing over to a person.'),
@@ -74,17 +75,20 @@ export const getArticles = defineTool({
     const found = new Map(
       (await fini.getArticles(ids, call)).map((article) => [article.id.toLowerCase(), article]),
     );
+    const asked = ids.flatMap((id) => found.get(id) ?? []);
+    const { states, trouble } = await readStates(fini, asked, call);
     const room = Math.max(SHORTEST_TEXT, Math.floor(TEXT_LENGTH / ids.length));
     const articles = fittingPage(
       ids.map((id): ShownArticle => {
         const article = found.get(id);
         return article === undefined
           ? { status: 'not_found', id }
-          : showArticle(article, offset, room);
+          : showArticle(article, states.get(id) ?? 'unknown', offset, room);
       }),
     );
     const others = ids.slice(articles.length);
-    const missing = ids.filter((id) => !found.has(id)).length;
+    const missing = ids.length - asked.length;
+    const untold = articles.filter(({ status }) => status === 'unknown').length;
     const ended = articles.filter(
       ({ mainKnowledge, textLength = 0 }) => mainKnowledge === '' && textLength > 0,
     );
@@ -95,6 +99,9 @@ export const getArticles = defineTool({
         others.length > 0 ? `Only the first ${articles.length} of ${ids.length} fit here.` : '',
         ended.length > 0
           ? `Offset ${offset} is past the end of ${plural(ended.length, 'text')}.`
+          : '',
+        untold > 0
+          ? `It is unknown whether ${plural(untold, 'article')} ${untold === 1 ? 'is live or a draft' : 'are live or drafts'}: ${trouble === null ? 'Fini did not return all drafts in one answer' : `Fini's list of drafts could not be read (${quotedMessage(trouble)})`}. The Fini dashboard shows it.`
           : '',
       ),
       nextCalls: [
@@ -108,6 +115,15 @@ export const getArticles = defineTool({
                 why: `Show the other ${plural(others.length, 'article')}`,
               },
             ]),
+        ...(untold > 0
+          ? [
+              {
+                tool: 'list_articles',
+                arguments: { type: 'draft' },
+                why: 'See whether they are among the drafts',
+              },
+            ]
+          : []),
         ...(missing > 0
           ? [{ tool: 'list_articles', arguments: {}, why: 'Find the IDs of articles' }]
           : []),
@@ -131,14 +147,19 @@ function readOnCalls(articles: readonly ShownArticle[]) {
   }));
 }
 
-function showArticle(article: FiniArticle, offset: number, room: number): ShownArticle {
+function showArticle(
+  article: FiniArticle,
+  state: ArticleState,
+  offset: number,
+  room: number,
+): ShownArticle {
   const { agentInstruction, escalation, questions, keywords } = article;
   const text = article.mainKnowledge ?? '';
   // The text is cut before it is tidied, since it may be as long as an answer of Fini can be.
   const part = cut(text.slice(offset), room);
   const end = offset + part.length;
   return {
-    ...articleOutput(article, articleStateOf(article)),
+    ...articleOutput(article, state),
     agentInstruction: shown(agentInstruction, INSTRUCTION_LENGTH),
     escalation:
       escalation === null ? undefined : shown(articleFieldText(escalation), INSTRUCTION_LENGTH),

@@ -39,9 +39,12 @@ const ADVICE = {
   maybe_queued:
     'An earlier call sent this, and Fini does not show the result yet. It was not queued again.',
   never_ingested: 'The source was never ingested, so there is no job to wait for.',
-  nothing_new: 'No draft was made: usually the source has nothing new for the articles.',
+  nothing_new:
+    'No draft was made, and Fini does not say why. There are folders, so the source may have nothing new for the articles.',
+  no_folders:
+    'No draft was made, because the folder tree shows no folders to write into: create or assign folders under Knowledge in the Fini dashboard, then generate again.',
   no_draft:
-    'No draft was made: usually there are no folders yet (they are made in the Fini dashboard), or the source has nothing new.',
+    'No draft was made, and Fini does not say why. It is unknown whether there are folders, which generating needs: the folder tree could not be read.',
   no_job: 'Fini returned no job for this source.',
   maybe_generating:
     'An earlier call sent this and got no answer, so drafts may already be generated. It was not queued again.',
@@ -148,6 +151,14 @@ function causeIn(error: string): Cause | undefined {
   if (status === 415) return 'type';
   if (status >= 500 || status === 429) return 'failed';
   return CAUSES.find(([words]) => words.test(said))?.[1];
+}
+
+/** Causes for which a source makes no article until it is ingested again, or another one. */
+const WITHOUT_ARTICLE: readonly (Cause | undefined)[] = ['missing', 'type', 'empty'];
+
+/** True if generating from a source again may succeed after this error. */
+export function mayMakeArticle(error: string | null): boolean {
+  return !WITHOUT_ARTICLE.includes(causeIn(error ?? ''));
 }
 
 const PAGE_HINTS: Readonly<Record<Cause, HintName>> = {

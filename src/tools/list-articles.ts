@@ -8,7 +8,7 @@ import {
   readArticles,
 } from '../engine/article-list.ts';
 import { searchMatcher, shownTitle } from '../engine/import.ts';
-import { paragraph, plural } from '../text.ts';
+import { paragraph, plural, quotedMessage } from '../text.ts';
 import { articleOutput, articleShape } from './article.ts';
 import { nothingFound, pageOf } from './list-page.ts';
 import { choiceWords } from './read-input.ts';
@@ -50,8 +50,16 @@ export const listArticles = defineTool({
   outputSchema: z.object({
     total: z.int().describe('Number of matching articles.'),
     counts: z
-      .object({ draft: z.int(), live: z.int(), published_draft: z.int() })
-      .describe('Number of matching articles by status.'),
+      .object({
+        draft: z.int(),
+        live: z.int(),
+        published_draft: z.int(),
+        unknown: z.int().describe('Live or a draft: Fini does not tell.'),
+      })
+      .partial()
+      .describe(
+        'Number of matching articles by status; without those whose list is too large to be read.',
+      ),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     articles: z
       .array(z.object(articleShape))
@@ -65,7 +73,8 @@ export const listArticles = defineTool({
     const page = pageOf(matching, { offset, limit }, ({ article, state }) =>
       articleOutput(article, state),
     );
-    const counts = countByState(matching);
+    const counts = countByState(matching, list.unread?.type);
+    const read = typeRead(type, list);
     const canGenerate = canCall('generate_knowledge');
     const sources = {
       tool: 'list_sources',
@@ -74,7 +83,10 @@ export const listArticles = defineTool({
     };
     return {
       message: paragraph(
-        matching.length > 0 ? countsText(counts) : whyNoneFound(list, input, canGenerate),
+        matching.length > 0
+          ? countsText(counts)
+          : whyNoneFound(list, { type: read, search }, canGenerate),
+        list.unread === null ? '' : unreadText(list.unread),
         page.pastEnd,
         list.unreadable > 0 ? `${plural(list.unreadable, 'article')} without an ID left out.` : '',
         list.hasMore
@@ -83,7 +95,7 @@ export const listArticles = defineTool({
       ),
       nextCalls: [
         ...page.nextCalls('list_articles', input, 'article'),
-        ...(hasNoArticles(list) && type !== 'live' && canGenerate ? [sources] : []),
+        ...(hasNoArticles(list) && read !== 'live' && canGenerate ? [sources] : []),
       ],
       total: matching.length,
       counts,
@@ -92,6 +104,15 @@ export const listArticles = defineTool({
     };
   },
 });
+
+/** The type that was read: the only one that could be, if the other could not. */
+function typeRead(
+  type: ArticleType | undefined,
+  { unread }: ListedArticles,
+): ArticleType | undefined {
+  if (unread === null) return type;
+  return unread.type === 'live' ? 'draft' : 'live';
+}
 
 function titleMatcher(search: string): (listed: ListedArticle) => boolean {
   const matches = searchMatcher(search);
@@ -103,19 +124,36 @@ function searchedTitle({ article }: ListedArticle) {
   return { title: (article.title ?? '').slice(0, SEARCHED_LENGTH), path: [], originalUrl: '' };
 }
 
-/** Number of articles with each status. */
-type Counts = Readonly<Record<ArticleState, number>>;
+/** Number of articles with each status; undefined where nobody knows. */
+type Counts = Readonly<Partial<Record<ArticleState, number>>>;
 
-function countByState(articles: readonly ListedArticle[]): Counts {
-  const counts = { draft: 0, live: 0, published_draft: 0 };
+function countByState(articles: readonly ListedArticle[], unread: ArticleType | undefined): Counts {
+  const counts = { draft: 0, live: 0, published_draft: 0, unknown: 0 };
   for (const { state } of articles) counts[state] += 1;
-  return counts;
+  const { draft, live, published_draft, unknown } = counts;
+  return {
+    ...(unread !== 'draft' && { draft, published_draft }),
+    ...(unread !== 'live' && { live }),
+    ...(unknown > 0 && { unknown }),
+  };
+}
+
+/** Says which list could not be read, beside the other one. */
+function unreadText({ type, error }: NonNullable<ListedArticles['unread']>): string {
+  const articles = type === 'live' ? 'Live articles' : 'Drafts';
+  return `${articles} are not listed, and how many there are is unknown: ${quotedMessage(error)}. They are in the Fini dashboard.`;
 }
 
 /** "2 drafts waiting for review, 30 live articles." */
-function countsText({ draft, live, published_draft: published }: Counts): string {
+function countsText({
+  draft = 0,
+  live = 0,
+  published_draft: published = 0,
+  unknown = 0,
+}: Counts): string {
   const parts = [
     draft > 0 ? `${plural(draft, 'draft')} waiting for review` : '',
+    unknown > 0 ? `${plural(unknown, 'article')} that may be live or drafts` : '',
     live > 0 ? plural(live, 'live article') : '',
     published > 0 ? `${plural(published, 'published draft')} (no longer waiting)` : '',
   ];

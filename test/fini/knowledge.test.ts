@@ -76,7 +76,7 @@ describe('against the sandbox', () => {
     const [job] = await fini.knowledgeJobs(jobIds);
     expect(job?.jobStatus).toBe('COMPLETED');
     const [draft] = await fini.getArticles([UNKNOWN, job?.hcArticleId ?? '']);
-    expect(draft).toEqual(sandbox.articles()[0]);
+    expect(draft).toEqual({ ...sandbox.articles()[0], isDraftPublished: null });
     const { articles } = await fini.listArticles({ type: 'draft' });
     expect(articles).toEqual([draft]);
     expect((await fini.listArticles({ type: 'live' })).articles).toEqual([]);
@@ -320,11 +320,25 @@ describe('a list of articles', () => {
   test('has its odd fields emptied, its items as they came, and what has no ID counted', async () => {
     const odd = {
       ...{ id: 'a', title: 5, mainKnowledge: null, questions: ['Q', null, 5], keywords: 'k' },
-      ...{ parentFolderId: 7, active: 'yes', version: '3', extra: true },
+      ...{ parentFolderId: 7, active: 'yes', version: 'v3', extra: true },
     };
     const list = await (await answered([odd, { title: 'T' }, null, { id: '' }])).listArticles();
     expect(list.articles).toEqual([{ ...bare, id: 'a', questions: ['Q', null, 5] }]);
     expect(list.unreadable).toBe(3);
+  });
+
+  test.each([
+    [' 3 ', 3],
+    ['10', 10],
+    [3, 3],
+    ['', null],
+    ['3.1', null],
+    ['0x3', null],
+    [true, null],
+    ['9007199254740993', null],
+  ])('has %j for the version %j', async (version, read) => {
+    const { articles } = await (await answered([{ id: 'a', version }])).listArticles();
+    expect(articles[0]?.version).toBe(read);
   });
 
   test('keeps an escalation of any type, since it has to be published as it is', async () => {

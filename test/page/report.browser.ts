@@ -17,7 +17,7 @@ const LOGIN = `${SITE}/account/rewards`;
 const PAGES = [`${SITE}/billing/refunds`, `${SITE}/billing/invoices`, `${SITE}/bikes/brakes`];
 const SYSTEM_FONT = expect.stringMatching(/^system-ui/);
 const HOST_CALLS_NOTHING = { openLinks: {} };
-const GENERATE = 'Generate draft articles from 3 completed sources';
+const GENERATE = 'Generate draft articles from 3 completed sources, if wanted';
 
 let browser: Browser;
 beforeAll(async () => {

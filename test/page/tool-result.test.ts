@@ -57,6 +57,15 @@ const urls = (count: number) =>
 const countsIn = (overview: Overview) => Object.fromEntries(countByStatus(overview));
 const QUICK = { pendingMs: 1, workingMs: 1 };
 
+test('a draft with warnings shows them beside its ID', async () => {
+  const harness = await start();
+  const { id } = harness.sandbox.addDocument({ paragraphs: ['Test'] });
+  const { overview } = await call(harness, 'generate_knowledge', { documentIds: [id] });
+  expect(overview.rows[0]?.reason).toMatch(
+    /^Draft article [\w-]+\. Its text has only 4 characters\.$/,
+  );
+});
+
 test('a dry run is told from its input, and proposes the same call in earnest', async () => {
   const input = { links: ['https://help.larkspur.example'], include: ['/billing/**'] };
   const { overview, nextCalls } = await call(await start(), 'ingest_site', {

@@ -282,13 +282,16 @@ describe('articles', () => {
     const live = addArticle({});
     const draft = addArticle({ isDraftPublished: false });
     const list = async (query: string) => (await call('GET', `/hc-articles/public${query}`)).answer;
-    expect(await list('')).toEqual([draft, live]);
+    // Nothing in the record of a new article's draft says that it is one.
+    const record = { ...draft, isDraftPublished: null };
+    const update = addArticle({ isDraftPublished: false, originalArticleId: live.id });
+    expect(await list('')).toEqual([update, record, live]);
     expect(await list('?type=live')).toEqual([live]);
-    expect(await list('?type=draft')).toEqual([draft]);
+    expect(await list('?type=draft')).toEqual([update, record]);
     const { answer } = await call('POST', '/hc-articles/ids/public', {
       articleIds: [draft.id, UNKNOWN, live.id],
     });
-    expect(answer).toEqual([draft, live]);
+    expect(answer).toEqual([record, live]);
   });
 
   test('a draft goes live as a new article with another ID, which links its source', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Harness, startHarness } from '../harness.ts';
+import { nextCallsOf } from '../next-calls.ts';
 import { addExamples, EXAMPLE_CASES, EXAMPLES } from './examples.ts';
 
 const keys = {
@@ -61,10 +62,13 @@ describe.each([
 
 describe.each(['read', 'write'] as const)('a key with the scope %s alone', (held) => {
   test.each(EXAMPLE_CASES)('%s says if that is too little', async (tool, example) => {
-    const { needs, input, refusals = 1 } = example;
+    const { needs, input, flag, refusals = 1 } = example;
     const { call, sandbox } = harnessWith(`the scope ${held} alone`);
+    // If no one can be asked, publishing shows what it would do before it writes.
+    const [shown] =
+      flag === '--allow-publish' ? nextCallsOf(await call(tool, { ...input }), tool) : [];
     const before = { requests: sandbox.requests.length, documents: sandbox.documents().length };
-    const { isError, text } = await call(tool, { ...input });
+    const { isError, text } = await call(tool, shown ?? { ...input });
     const other = held === 'read' ? 'write' : 'read';
     const missing = needs === 'read and write' ? other : needs;
     expect(isError, text).toBe(missing !== held);

@@ -213,7 +213,7 @@ test('an agent or articles that are not there: where to find the right ID', asyn
 test.each([
   ['deep_crawl_links', { links: [PAGE] }, /Pass a smaller limit/],
   ['list_sources', {}, /Pass a smaller limit, or a filter/],
-  ['list_articles', {}, /Pass type, live or draft/],
+  ['list_articles', {}, /No call can ask for less/],
   ['list_articles', { type: 'draft' }, /No call can ask for less/],
   ['get_articles', { articleIds: [ID] }, /Ask for fewer articles/],
   ['get_source', { id: ID }, /No call can ask for less/],

@@ -2,11 +2,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SandboxArticle } from '../../src/sandbox/sandbox-server.ts';
 import { type Harness, startHarness, type ToolAnswer } from '../harness.ts';
 import { nextCall, nextCallsOf } from '../next-calls.ts';
+import type { FaultAction } from '../scripted-sandbox.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ content: 'lived-in' }, { FINI_WAIT_TIMEOUT_SECONDS: '6' });
+  harness = await startHarness({ content: 'lived-in' }, { FINI_WAIT_TIMEOUT_SECONDS: '12' });
 });
 afterEach(() => harness.sandbox.clearFaults());
 afterAll(() => harness.close());
@@ -62,7 +63,8 @@ test('articles come whole, in the order of the IDs', async () => {
     const quotes = [title, mainKnowledge, agentInstruction, escalation, ...questions, ...keywords];
     for (const quote of quotes) expect(text).toContain(shownText(quote));
   }
-  expect(harness.sandbox.requests.at(-1)?.body).toEqual({ articleIds: [draft.id, live.id] });
+  const asked = harness.sandbox.requests.flatMap(({ body }) => body ?? []);
+  expect(asked).toEqual([{ articleIds: [draft.id, live.id] }]);
 });
 
 test('IDs that Fini leaves out are named', async () => {
@@ -87,6 +89,45 @@ test('an article that was not asked for is not shown', async () => {
     { id: idOf(1), title: 'Asked' },
     { id: idOf(3), status: 'not_found' },
   ]);
+});
+
+describe('draft or live', () => {
+  const LISTS = /hc-articles\/public\?type=/;
+  const lists = (since: number) =>
+    harness.sandbox.requests.slice(since).filter(({ path }) => LISTS.test(path)).length;
+  /** Fini's records say nothing of what they are: only its list does. */
+  const statusesOf = async (ids: string[]) =>
+    (await get(ids)).structured.articles.map(({ status }: { status: string }) => status);
+
+  test('is known from one look at the list of drafts, since the record does not say', async () => {
+    const [live, draft] = [add(), add({ isDraftPublished: false })];
+    const before = harness.sandbox.requests.length;
+    expect(await statusesOf([live.id, draft.id])).toEqual(['live', 'draft']);
+    expect(lists(before)).toBe(1);
+  });
+
+  test('costs no look where the record says it', async () => {
+    const update = add({ isDraftPublished: false, originalArticleId: add().id });
+    const done = add({ isDraftPublished: true });
+    const before = harness.sandbox.requests.length;
+    expect(await statusesOf([update.id, done.id])).toEqual(['draft', 'published_draft']);
+    expect(lists(before)).toBe(0);
+  });
+
+  test.each<[what: string, action: FaultAction]>([
+    ['cannot be read', { kind: 'status', status: 404 }],
+    ['is too large', { kind: 'endless' }],
+    ['is not whole', { kind: 'status', status: 200, body: { articles: [], hasMore: true } }],
+    ['has parts without an ID', { kind: 'status', status: 200, body: [{ title: 'No ID' }] }],
+  ])('is unknown where the list %s, and the answer says how to find out', async (_what, action) => {
+    const { id } = add({ isDraftPublished: false });
+    harness.sandbox.script({ path: LISTS, action });
+    const answer = await get([id]);
+    expect(answer.isError).toBe(false);
+    expect(answer.structured.articles).toMatchObject([{ id, status: 'unknown' }]);
+    expect(answer.structured.message).toMatch(/unknown whether 1 article is live or a draft/);
+    expect(nextCall(answer, 'list_articles')).toEqual({ type: 'draft' });
+  });
 });
 
 describe('a long text', () => {

@@ -192,7 +192,7 @@ describe('odd answers', () => {
     expect((await list()).structured.articles).toMatchObject([{ id: 'a1' }]);
   });
 
-  test('an API that ignores the type: each once, and where it stands by its fields', async () => {
+  test('an API that ignores the type: each once, and only what its fields tell', async () => {
     answerWith([
       article(1),
       article(2, { isDraftPublished: false }),
@@ -202,11 +202,14 @@ describe('odd answers', () => {
     const { structured } = await list();
     const statuses = structured.articles.map(({ id, status }: Listed) => [id, status]);
     expect(statuses).toEqual([
-      ['a2', 'draft'],
       ['a4', 'draft'],
-      ['a1', 'live'],
+      ['a1', 'unknown'],
+      ['a2', 'unknown'],
       ['a3', 'published_draft'],
     ]);
+    expect(structured.message).toBe(
+      '1 draft waiting for review, 2 articles that may be live or drafts, 1 published draft (no longer waiting).',
+    );
   });
 
   test('live articles that have a draft’s fields are live all the same', async () => {
@@ -245,6 +248,32 @@ describe('odd answers', () => {
     answerWith({ articles: [article(1)], total: 40 });
     const { structured } = await list({ type: 'live' });
     expect(structured.message).toMatch(/^1 live article\. Fini did not return all articles/);
+  });
+
+  test('a list that is too large is said to be unknown beside the other', async () => {
+    const { sandbox } = harness;
+    const path = /type=live/;
+    sandbox.script({ path, times: 9, action: { kind: 'endless' } });
+    const { structured, isError } = await list();
+    expect(isError).toBe(false);
+    expect(structured.articles.every(({ status }: Listed) => status !== 'live')).toBe(true);
+    expect(structured.counts).not.toHaveProperty('live');
+    expect(structured.message).toMatch(
+      /^2 drafts waiting for review.* Live articles are not listed, and how many there are is unknown: .*larger than 20 MB/,
+    );
+    const found = await list({ search: 'zebra' });
+    expect(found.structured.message).toMatch(/^No title contains .* Live articles are not listed/);
+    const only = await list({ type: 'live' });
+    expect(only.isError).toBe(true);
+    expect(only.text).toMatch(/too large/);
+  });
+
+  test('an empty list beside one that is too large is not called empty', async () => {
+    answerWith([], 'draft');
+    const action = { kind: 'endless' } as const;
+    harness.sandbox.script({ path: /type=live/, times: 9, action });
+    const { structured } = await list();
+    expect(structured.message).toMatch(/^There are no drafts\. Live articles are not listed/);
   });
 
   test.each([[null], ['x'], [{}]])('%j is not taken for an empty list', async (body) => {

@@ -21,6 +21,7 @@ let harness: Harness;
 beforeAll(async () => {
   harness = await startHarness(
     {
+      folders: true,
       parallelJobs: 200,
       jobs: ({ url }) => {
         if (url?.includes('/never')) return { never: true };

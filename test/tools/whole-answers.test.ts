@@ -66,7 +66,7 @@ const cases: Case[] = [
       }),
     }),
   ],
-  ['generate_knowledge', 'sources', 100, 'list_articles', () => ({ documentIds: add(100) })],
+  ['generate_knowledge', 'sources', 100, 'list_sources', () => ({ documentIds: add(100) })],
   [
     ...(['ingest_and_wait', 'sources', 500, 'list_sources'] as const),
     () => ({ documentIdsToAdd: urls(500, 'fails') }),
