@@ -47,7 +47,7 @@ export function changesOf(
 
 /**
  * The titles down to a folder, or its ID, with that it is gone if the tree does not have it; undefined
- * where there is none.
+ * if there is none.
  */
 export function folderName(id: string | null, { byId, isWhole }: Folders): string | undefined {
   if (id === null) return undefined;

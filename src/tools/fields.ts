@@ -37,7 +37,7 @@ export const timeoutSeconds = z
   .max(3600)
   .optional()
   .describe(
-    'Seconds to wait, 1 to 3600. Default: set by the server, usually 50. Without a progressToken, a call ends after 55 s and says how to continue.',
+    'Seconds to wait, 1 to 3600. Default: set by the server, usually 50. Without a progressToken, a call ends within 55 s and says how to continue.',
   );
 
 /** `queuedAfter` as an input of a later call; nothing if the time is unknown. */

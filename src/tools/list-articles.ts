@@ -74,8 +74,7 @@ export const listArticles = defineTool({
       articleOutput(article, state),
     );
     const counts = countByState(matching, list.unread?.type);
-    const other = list.unread?.type === 'live' ? 'draft' : 'live';
-    const readType = list.unread === null ? type : other;
+    const read = typeRead(type, list);
     const canGenerate = canCall('generate_knowledge');
     const sources = {
       tool: 'list_sources',
@@ -86,7 +85,7 @@ export const listArticles = defineTool({
       message: paragraph(
         matching.length > 0
           ? countsText(counts)
-          : whyNoneFound(list, { ...input, type: readType }, canGenerate),
+          : whyNoneFound(list, { type: read, search }, canGenerate),
         list.unread === null ? '' : unreadText(list.unread),
         page.pastEnd,
         list.unreadable > 0 ? `${plural(list.unreadable, 'article')} without an ID left out.` : '',
@@ -96,7 +95,7 @@ export const listArticles = defineTool({
       ),
       nextCalls: [
         ...page.nextCalls('list_articles', input, 'article'),
-        ...(hasNoArticles(list) && readType !== 'live' && canGenerate ? [sources] : []),
+        ...(hasNoArticles(list) && read !== 'live' && canGenerate ? [sources] : []),
       ],
       total: matching.length,
       counts,
@@ -105,6 +104,15 @@ export const listArticles = defineTool({
     };
   },
 });
+
+/** The type that was read: the only one that could be, if the other could not. */
+function typeRead(
+  type: ArticleType | undefined,
+  { unread }: ListedArticles,
+): ArticleType | undefined {
+  if (unread === null) return type;
+  return unread.type === 'live' ? 'draft' : 'live';
+}
 
 function titleMatcher(search: string): (listed: ListedArticle) => boolean {
   const matches = searchMatcher(search);

@@ -23,18 +23,18 @@ const publication = z.object({
   status: z
     .enum(['published', 'already_published', 'not_published', 'unknown', 'would_publish'])
     .describe('unknown: Fini did not confirm it.'),
-  id: z.string().describe('ID of the draft.'),
+  id: z.string().describe('The ID of the draft.'),
   articleId: z
     .string()
     .optional()
-    .describe('ID of the live article; for a new article it differs from the ID of the draft.'),
+    .describe('The ID of the live article; for a new article it differs from that of the draft.'),
   title: z.string().optional(),
-  isNew: z.boolean().optional().describe('True if it becomes a new live article.'),
+  isNew: z.boolean().optional().describe('It becomes a new live article.'),
   visibility: z
     .string()
     .optional()
-    .describe('Visibility of a new article: inactive or not, and shown in the help center or not.'),
-  folder: z.string().optional().describe('Folder titles from the top down, or the folder ID.'),
+    .describe('Of a new article: if it is inactive, and if the help center shows it.'),
+  folder: z.string().optional().describe('Titles from the top folder down, or the ID.'),
   updates: z
     .string()
     .optional()
@@ -81,7 +81,7 @@ export const publishArticles = defineTool({
     let drafts = await publishing.read(ids, call);
     const folders = await readFolders(fini, call);
     const ready = () => drafts.filter(({ obstacle }) => obstacle === null);
-    /** Shows each draft in its current state, with additions for those that could be published. */
+    /** Each draft as it stands, and what there is to say of those that could be published. */
     const showAll = (also: (draft: DraftToPublish) => Partial<Publication> = () => ({})) =>
       drafts.map((draft) => ({
         ...publicationOf(draft, folders, ids.length),
@@ -199,7 +199,7 @@ function publicationOf(draft: DraftToPublish, folders: Folders, count: number): 
   };
 }
 
-/** The status of a draft before anything is sent. */
+/** The status of a draft before anything was sent. */
 function statusBefore(obstacle: DraftToPublish['obstacle']): Publication['status'] {
   switch (obstacle) {
     case null:
@@ -213,7 +213,7 @@ function statusBefore(obstacle: DraftToPublish['obstacle']): Publication['status
   }
 }
 
-/** Says if a new article is inactive, and if the help center shows it, as far as its draft tells. */
+/** Says whether a new article is inactive and shown in the help center, as far as its draft tells. */
 function visibilityOf({ draft }: DraftToPublish): string | undefined {
   const inactive = draft?.active === false ? ['inactive'] : [];
   const isPublic = draft?.public ?? null;
@@ -294,7 +294,7 @@ function otherwise({ conflicts }: DraftToPublish): string {
     : 'publish it in the Fini dashboard, or generate a new draft';
 }
 
-/** A draft after it was sent, or left out. */
+/** A draft after it was sent, or was to be sent. */
 function publicationAfter(
   { state, liveId, error }: PublishedDraft,
   { explain }: ToolContext,
@@ -316,12 +316,13 @@ function publicationAfter(
   }
 }
 
-/** The answer after everything possible was sent. */
+/** The answer once everything that could be sent was sent. */
 function answerAfterSending(articles: Publication[], drafts: readonly DraftToPublish[]) {
   const count = (status: Publication['status']) =>
     articles.filter((article) => article.status === status).length;
   const now = count('published');
   const before = count('already_published');
+  const isLive = now + before;
   const parts = [
     `${plural(now, 'draft')} published`,
     before > 0 ? `${before} published before` : '',
@@ -352,7 +353,7 @@ function answerAfterSending(articles: Publication[], drafts: readonly DraftToPub
       ...(now === 0 ? [] : [agents]),
       ...callsToCheck(drafts),
     ],
-    outcome: outcomeOfPublishing(now + before, articles.length),
+    outcome: outcomeOfPublishing(isLive, articles.length),
     articles,
   };
 }
@@ -388,7 +389,7 @@ function publishingQuestion(drafts: readonly DraftToPublish[], folders: Folders)
   ].join('\n');
 }
 
-/** A draft with its folder and its changes. Everything from a page is in quotes. */
+/** A draft with its folder and what it changes. Everything that a page chose stands in quotes. */
 function draftText(publication: Publication): string {
   const { id, title, folder, updates, isNew, visibility, changes = [] } = publication;
   const where = folder === undefined ? '' : ` in folder ${JSON.stringify(folder)}`;

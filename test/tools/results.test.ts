@@ -187,7 +187,7 @@ test.each(['notion', 'zendesk', 'confluence'])(
 describe('a call that asks for no progress', () => {
   let silent: Harness;
   beforeAll(async () => {
-    const jobs = () => ({ pendingMs: 0, workingMs: 900 });
+    const jobs = () => ({ pendingMs: 0, workingMs: 1_500 });
     silent = await startHarness({ jobs }, {}, [], {
       dependencies: { silentCallSeconds: 2 },
     });
@@ -201,7 +201,7 @@ describe('a call that asks for no progress', () => {
   ])('%s ends in time whatever it asks for, and says how to continue', async (tool, input) => {
     const answer = await silent.call(tool, { ...input, timeoutSeconds: 3_600 });
     expect(answer.structured.outcome).toBe('timed_out');
-    expect(answer.structured.elapsedSeconds).toBeLessThan(0.9);
+    expect(answer.structured.elapsedSeconds).toBeLessThan(6);
     const next = nextCall(answer, 'wait_for_sources');
     const options = { onprogress: () => undefined };
     const waited = await silent.call('wait_for_sources', next, options);
