@@ -59,7 +59,7 @@ test('a wait over 25 URLs accounts for each exactly once, whatever becomes of it
       return url === dropped ? { drop: true } : undefined;
     },
   });
-  const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
+  const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 8 });
   const { outcome, counts, sources } = answer.structured;
   expect(outcome).toBe('timed_out');
   expect(counts).toEqual({ submitted: 25, completed: 21, failed: 2, unfinished: 1, unqueued: 1 });

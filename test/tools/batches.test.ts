@@ -79,7 +79,7 @@ describe('a batch is given by', () => {
 test('a wait for 250 pages that ran out names each once, and its next call is short', async () => {
   const harness = await start();
   const names = Array.from({ length: 250 }, (_, index) => `never/${index}`);
-  const answer = await ingest(harness, names, 1);
+  const answer = await ingest(harness, names, 8);
   expect(answer.structured).toMatchObject({ outcome: 'timed_out', counts: { unfinished: 250 } });
   const { batch, omitted = { sources: 0 } } = answer.structured;
   expect(answer.structured.sources.length + omitted.sources).toBe(250);
