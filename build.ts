@@ -34,10 +34,11 @@ const replaceModules: Plugin = {
   },
 };
 
-/** The source of a module that exports these values. */
+/** The source of a module that exports these values. Node.js reads JSON in a text faster than literals. */
 function moduleOf(values: Record<string, unknown>): string {
+  const asText = (value: unknown) => JSON.stringify(JSON.stringify(value));
   return Object.entries(values)
-    .map(([name, value]) => `export const ${name} = ${JSON.stringify(value)};`)
+    .map(([name, value]) => `export const ${name} = /* @__PURE__ */ JSON.parse(${asText(value)});`)
     .join('\n');
 }
 
