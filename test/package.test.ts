@@ -79,7 +79,7 @@ describe('the package', () => {
   it('carries the lists of tools as data, so that no start converts schemas', async () => {
     const chunks = join(work, 'node_modules/fini-mcp/dist/chunks');
     const [name = ''] = (await readdir(chunks)).filter((file) => /^listing-.*\.js$/.test(file));
-    expect(await readFile(join(chunks, name), 'utf8')).toContain('inputSchema:{type:"object",');
+    expect(await readFile(join(chunks, name), 'utf8')).toContain('"inputSchema":{"type":"object",');
   });
 
   it('keeps the sandbox and its content in one chunk, which only --sandbox loads', async () => {
