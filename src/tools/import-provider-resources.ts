@@ -151,7 +151,7 @@ export const importProviderResources = defineTool({
     return {
       ...answer,
       ...summary,
-      message: paragraph(answer?.message ?? '', afterwards.message, planText(plan, choice)),
+      message: paragraph(answer?.message ?? '', afterwards.message, planText(plan, choice, true)),
       nextCalls: [
         ...(answer?.nextCalls ?? []),
         ...afterwards.nextCalls,
@@ -227,8 +227,8 @@ function choiceOf({
   return externalIds === undefined ? { all: true } : { externalIds };
 }
 
-/** The message about what was found and selected. */
-function planText(plan: ImportPlan, choice: Choice): string {
+/** The message about what was found and selected, before an import or after it. */
+function planText(plan: ImportPlan, choice: Choice, isOver = false): string {
   const { listed, toAdd, known, notFound, searchedInPart, unreadable } = plan;
   const isNothing = toAdd.length + known.length === 0;
   const where = searchedInPart
@@ -236,7 +236,9 @@ function planText(plan: ImportPlan, choice: Choice): string {
     : 'in Fini';
   return paragraph(
     isNothing && notFound.length === 0 ? nothingSelected(plan, choice) : '',
-    `${plural(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
+    isOver
+      ? `Before this call, ${plural(listed, 'item was', 'items were')} not in Fini; ${toAdd.length} of them selected.`
+      : `${plural(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
     known.length === 0
       ? ''
       : 'externalIds' in choice
