@@ -1,9 +1,9 @@
 import type { NextCall } from '../tools/next-calls.ts';
-import { applyContext, watchSize } from './appearance.ts';
+import { applyContext, watchHeight } from './appearance.ts';
 import { Host, HostError } from './host.ts';
 import { type Fields, textOf, textsOf } from './narrowing.ts';
-import { afterCall, callsAfter, countsOf, headlineOf, pages } from './table.ts';
-import { type Overview, readResult, type ToolResult } from './tool-result.ts';
+import { afterCall, callsAfter, callsForOthers, endingOf, headlineOf } from './table.ts';
+import { type Overview, readDraft, readResult, type ToolResult } from './tool-result.ts';
 import { byId, View } from './view.ts';
 
 /** How much of an answer the model is told, in characters: what decides comes first. */
@@ -38,6 +38,14 @@ function start(): void {
       });
     },
     onCall: (call) => void carryOut(call),
+    onRead: async (articleId) => {
+      const call = { tool: 'get_articles', arguments: { articleIds: [articleId] }, why: '' };
+      try {
+        return readDraft(await host.callTool(call));
+      } catch (error) {
+        return { title: '', text: wordsOf(error) };
+      }
+    },
   });
   const host = new Host({
     onContext: applyContext,
@@ -67,16 +75,26 @@ function start(): void {
   function show(now: Overview | null, calls: readonly NextCall[]): void {
     overview = now;
     nextCalls = calls;
-    if (now !== null) view.showOverview(now, host.opensLinks);
+    if (now !== null) view.showOverview(now, host);
     const isOffered = ({ tool, arguments: { dryRun } }: NextCall) =>
       IS_REPEATABLE.has(tool) && (dryRun !== true || now === null || now.isPlan);
     view.showCalls(calls.filter(isOffered), host.callsTools);
   }
 
-  /** Makes a call, once, and shows its result. */
-  async function carryOut(call: NextCall): Promise<void> {
+  /** Makes a call, then those for what it had no room for, each once, and shows the results. */
+  async function carryOut(first: NextCall): Promise<void> {
     const from = shownCall;
     hasOwnCalls = true;
+    const left = [first];
+    for (let call = left.shift(); call !== undefined; call = left.shift()) {
+      const result = await make(call, from);
+      if (result === null || result.isError || from !== shownCall) return;
+      left.push(...callsForOthers(call, result));
+    }
+  }
+
+  /** Makes a call, once, and shows its result; null if there is none. */
+  async function make(call: NextCall, from: number): Promise<ToolResult | null> {
     view.showNotice(`${call.why}…`, { isBusy: true });
     try {
       const result = readResult(await host.callTool(call), call.arguments);
@@ -87,13 +105,20 @@ function start(): void {
       // Some hosts never answer this.
       host.tellModel(tellingOf(call, now, result.text)).catch(() => undefined);
       if (isShown) showEnd(call, now, result);
+      return result;
     } catch (error) {
-      if (from !== shownCall) return;
-      const mayHaveRun = !(error instanceof HostError) || error.mayHaveRun;
-      if (mayHaveRun) dropUnlessRepeatable(call);
-      const more = mayHaveRun ? ' The call may have run; ask the assistant to check.' : '';
-      view.showNotice(`The host gave no result: ${wordsOf(error)}${more}`, { isError: true });
+      if (from === shownCall) showLoss(call, error);
+      return null;
     }
+  }
+
+  function showLoss(call: NextCall, error: unknown): void {
+    const isDeclined = error instanceof HostError && !error.mayHaveRun;
+    if (!isDeclined) dropUnlessRepeatable(call);
+    const words = isDeclined
+      ? `It was not carried out, as far as the host says: ${wordsOf(error)}`
+      : `The host gave no result: ${wordsOf(error)} The call may have run; ask the assistant to check.`;
+    view.showNotice(words, { isError: true });
   }
 
   function showEnd(call: NextCall, now: Overview | undefined, result: ToolResult): void {
@@ -103,18 +128,16 @@ function start(): void {
       return;
     }
     const before = overview?.isPlan === true ? [] : nextCalls;
+    const ending = endingOf(overview, result.overview ?? now);
     show(now, callsAfter(before, call, result.nextCalls));
-    const counts = countsOf(now);
-    const unfinished = (counts.get('unfinished') ?? 0) + (counts.get('queued') ?? 0);
-    const ending = unfinished === 0 ? 'Done' : `${pages(unfinished)} still running`;
-    view.showNotice(`${ending}: ${headlineOf(now)}.`);
+    view.showNotice(ending);
   }
 
   function dropUnlessRepeatable(call: NextCall): void {
     if (IS_REPEATABLE.get(call.tool) !== true) show(overview, callsAfter(nextCalls, call, []));
   }
 
-  watchSize(byId('page'), (width, height) => host.resized(width, height));
+  watchHeight(byId('page'), (height) => host.resized(height));
   host.connect().catch((error) => view.showMessage('The host did not answer', wordsOf(error)));
 }
 
@@ -145,8 +168,10 @@ function aboutInput(input: Fields): string {
   return `${names.slice(0, 3).join(', ')}${more}`;
 }
 
+/** An error as a sentence, or as several. */
 function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const words = (error instanceof Error ? error.message : String(error)).trim();
+  return /[.!?…]$/.test(words) ? words : `${words}.`;
 }
 
 start();

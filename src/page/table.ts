@@ -1,7 +1,14 @@
 import { plural } from '../text.ts';
 import type { NextCall } from '../tools/next-calls.ts';
 import { type Fields, listOf } from './narrowing.ts';
-import { type Overview, type Row, STATUSES, type StatusCounts } from './tool-result.ts';
+import {
+  adviceCounts,
+  type Overview,
+  type Row,
+  STATUSES,
+  type StatusCounts,
+  type ToolResult,
+} from './tool-result.ts';
 
 /* What the page makes of results. Nothing here touches the document. */
 
@@ -92,10 +99,27 @@ export function afterCall(before: Overview, call: NextCall, result: Overview): O
     ...result,
     rows,
     unlisted: unlistedAfter(before, result, rows),
+    unlistedAdvice: added(before.unlistedAdvice, result.unlistedAdvice),
     elapsedSeconds: Math.round((before.elapsedSeconds + result.elapsedSeconds) * 10) / 10,
     batch: before.batch ?? result.batch,
     isDrafting: before.isDrafting,
   };
+}
+
+/**
+ * The calls that draft from what a call had no room for: a large batch takes several. Everything else
+ * that may be drafted from is in a row of the answer.
+ */
+export function callsForOthers(
+  { tool }: NextCall,
+  { overview, nextCalls }: ToolResult,
+): NextCall[] {
+  if (tool !== 'generate_knowledge' || overview === undefined) return [];
+  const listed = new Set<unknown>(overview.rows.map(({ id }) => id));
+  return nextCalls.filter((next) => {
+    const names = namesIn(next.arguments);
+    return next.tool === tool && names.length > 0 && !names.some((name) => listed.has(name));
+  });
 }
 
 /** The calls that can be made after one of them: those of its answer, and the others. */
@@ -164,13 +188,17 @@ function unlistedAfter(before: Overview, result: Overview, rows: readonly Row[])
     else unlisted.set(status, count - taken);
     known -= taken;
   }
-  for (const [status, count] of result.unlisted) {
-    unlisted.set(status, count + (unlisted.get(status) ?? 0));
-  }
-  return unlisted;
+  return added(unlisted, result.unlisted);
 }
 
-function sumOf(counts: StatusCounts): number {
+function added(counts: StatusCounts, more: StatusCounts): StatusCounts {
+  const sums = new Map(counts);
+  for (const [name, count] of more) sums.set(name, count + (sums.get(name) ?? 0));
+  return sums;
+}
+
+/** The sum of counts. */
+export function sumOf(counts: StatusCounts): number {
   return [...counts.values()].reduce((sum, count) => sum + count, 0);
 }
 
@@ -181,6 +209,54 @@ export function statusWords(status: string): string {
   if (status === 'nothing_made') return 'No draft';
   const words = status.replaceAll('_', ' ');
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+}
+
+/** Counts in words, the least urgent status first: "33 completed, 1 failed". */
+export function countsText(counts: StatusCounts, more = ''): string {
+  return [...counts]
+    .reverse()
+    .map(([status, count]) => {
+      const number = count.toLocaleString('en-US');
+      return `${number}${more} ${statusWords(status).toLowerCase()}`;
+    })
+    .join(', ');
+}
+
+/** How a call of the page's own has ended, in a line. */
+export function endingOf(before: Overview | null, result: Overview): string {
+  const counts = countsOf(result);
+  const hadFailed = new Set(
+    (before?.rows ?? []).filter(({ status }) => status === 'failed').flatMap(namesOf),
+  );
+  const failed = result.rows.filter(({ status }) => status === 'failed');
+  const isAgain =
+    failed.length > 0 && failed.every((row) => namesOf(row).some((name) => hadFailed.has(name)));
+  const isOver = !counts.has('unfinished') && !counts.has('queued');
+  // What failed comes last.
+  const words = `${countsText(counts) || 'nothing'}${isAgain ? ' again' : ''}`;
+  return `${isOver ? 'Done: ' : ''}${words}.`;
+}
+
+/** What is said of the items that are in no row. */
+export function unlistedText(unlisted: StatusCounts): string {
+  if (unlisted.size === 0) return '';
+  return `${countsText(unlisted, ' more')}; not listed here: ask the assistant for them.`;
+}
+
+/** The number of items from which on their advice stands above the table, once for all of them. */
+const SHARING = 10;
+
+/** The advice that stands above the table, with the number of items that have it. */
+export function sharedAdvice({ rows, unlistedAdvice }: Overview): StatusCounts {
+  const counts = added(adviceCounts(rows), unlistedAdvice);
+  return new Map([...counts].filter(([, count]) => count >= SHARING));
+}
+
+/** A time in words: "3.5 s", "1 min 50 s". */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60).toLocaleString('en-US')} min ${whole % 60} s`;
 }
 
 /** "1 page", "2,000 pages". */

@@ -27,11 +27,13 @@ export interface Row {
   readonly reason?: string | undefined;
   /** Advice on how to put it right. */
   readonly advice?: string | undefined;
+  /** The draft that was made from it. */
+  readonly articleId?: string | undefined;
   /** Set if its ingestion completed before its status became that of its draft. */
   readonly isIngested?: boolean;
 }
 
-/** How many items have each status. */
+/** How many items have each status, or something else by which they are counted. */
 export type StatusCounts = ReadonlyMap<string, number>;
 
 /** A result, and later what the page's own calls added to it. */
@@ -39,6 +41,8 @@ export interface Overview {
   readonly rows: readonly Row[];
   /** How many more items there are than rows: a long answer leaves some out. */
   readonly unlisted: StatusCounts;
+  /** How many of these have each advice. */
+  readonly unlistedAdvice: StatusCounts;
   /** Summary by the server, for a person. */
   readonly message: string;
   readonly elapsedSeconds: number;
@@ -78,18 +82,23 @@ export function readResult(result: unknown, input: Fields): ToolResult {
 
 function overviewOf(data: Fields, message: string, isPlan: boolean): Overview {
   const counts = fieldsOf(data.counts);
-  const advice = new Map(
-    listOf(data.hints)
-      .map(fieldsOf)
-      .map((hint) => [hint.hint, textOf(hint.advice)]),
-  );
+  const hints = listOf(data.hints).map(fieldsOf);
+  const advice = new Map(hints.map((hint) => [hint.hint, textOf(hint.advice)]));
   const isDrafting = 'drafted' in counts;
   const rows = listOf(data.sources)
     .filter(isFields)
     .map((source) => rowOf(source, advice, isDrafting));
+  const listed = adviceCounts(rows);
+  const unlistedAdvice = new Map<string, number>();
+  for (const { advice, count } of hints) {
+    const text = textOf(advice);
+    const more = text === undefined ? 0 : countOf(countOf(count) - (listed.get(text) ?? 0));
+    if (text !== undefined && more > 0) unlistedAdvice.set(text, more);
+  }
   return {
     message,
     rows,
+    unlistedAdvice,
     unlisted: unlistedOf(rows, counts, countOf(fieldsOf(data.omitted).sources)),
     elapsedSeconds: countOf(data.elapsedSeconds),
     batch: textOf(data.batch),
@@ -108,10 +117,8 @@ function rowOf(
   const words = textOf(
     [textOf(reason), textOf(error)].filter((text) => text !== undefined).join(' '),
   );
-  const draft = textOf(articleId);
   // Beside other words, the status of the job says nothing.
   const otherwise = [
-    draft === undefined ? undefined : `Draft article ${draft}`,
     status === 'unfinished' ? jobWords(jobStatus) : undefined,
     textOf(listOf(path).map(String).join(' › ')),
   ].find((text) => text !== undefined);
@@ -125,7 +132,17 @@ function rowOf(
     input: textOf(source.input ?? source.externalId),
     reason: isWithoutDraft ? `No draft was made: ${words}` : (words ?? otherwise),
     advice: advice.get(hint),
+    articleId: textOf(articleId),
   };
+}
+
+/** How many rows have each advice. */
+export function adviceCounts(rows: readonly Row[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { advice } of rows) {
+    if (advice !== undefined) counts.set(advice, (counts.get(advice) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** The status of a job in Fini, in words. */
@@ -160,4 +177,20 @@ function nextCallsOf(value: unknown): NextCall[] {
       const isCall = tool !== undefined && why !== undefined && isFields(call.arguments);
       return isCall && isFields(call.arguments) ? [{ tool, why, arguments: call.arguments }] : [];
     });
+}
+
+/** A draft as far as the page shows it. */
+export interface Draft {
+  readonly title: string;
+  readonly text: string;
+}
+
+/** Reads a result of get_articles that shows one article; without that, it has only the message. */
+export function readDraft(result: unknown): Draft {
+  const { structuredContent } = fieldsOf(result);
+  const [article] = listOf(fieldsOf(structuredContent).articles).map(fieldsOf);
+  const { title, mainKnowledge, nextOffset } = article ?? {};
+  const text = textOf(mainKnowledge);
+  if (text === undefined) return { title: '', text: readResult(result, {}).message };
+  return { title: textOf(title) ?? '', text: nextOffset === undefined ? text : `${text}…` };
 }

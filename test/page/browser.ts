@@ -94,6 +94,8 @@ export interface Shown {
   readonly links: string[];
   /** What the model was told. */
   readonly told: string[];
+  /** The sizes that the page told. */
+  readonly sizes: object[];
   /** Every request of the browser. */
   readonly requests: string[];
   /** What went wrong in the page. */
@@ -129,6 +131,7 @@ export async function show(
   const faults: string[] = [];
   const links: string[] = [];
   const told: string[] = [];
+  const sizes: object[] = [];
   page.on('request', (request) => requests.push(request.url()));
   page.on('pageerror', ({ message }) => faults.push(message));
   page.on('console', (message) => {
@@ -157,7 +160,9 @@ export async function show(
     told.push(content.map((part) => (part.type === 'text' ? part.text : '')).join('\n'));
     return {};
   };
-  bridge.onsizechange = ({ height }) => {
+  bridge.onsizechange = (size) => {
+    const { height } = size;
+    sizes.push(size);
     // The last one may come while the page closes.
     page.evaluate(`view.style.height = '${height}px'`).catch(() => undefined);
   };
@@ -170,7 +175,7 @@ export async function show(
   await ready;
 
   return {
-    ...{ page, bridge, links, told, requests, faults },
+    ...{ page, bridge, links, told, sizes, requests, faults },
     view: page.frameLocator('iframe'),
     async call(name, input) {
       await bridge.sendToolInput({ arguments: input });

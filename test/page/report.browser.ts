@@ -15,6 +15,7 @@ import {
 const SITE = 'https://help.larkspur.example';
 const LOGIN = `${SITE}/account/rewards`;
 const PAGES = [`${SITE}/billing/refunds`, `${SITE}/billing/invoices`, `${SITE}/bikes/brakes`];
+const CLEAR = 'rgba(0, 0, 0, 0)';
 const SYSTEM_FONT = expect.stringMatching(/^system-ui/);
 const HOST_CALLS_NOTHING = { openLinks: {} };
 const GENERATE = 'Generate draft articles from 3 completed sources';
@@ -112,11 +113,18 @@ describe('a result', () => {
     expect(await button(/again|draft|Wait/).count()).toBe(0);
   });
 
-  test('that is an error', async () => {
+  test('that is an error says what concerns a person, and the rest on request', async () => {
     const { call, headline, view } = await start();
-    await call('ingest_and_wait', { documentIdsToAdd: ['not a URL'] });
+    await call('ingest_and_wait', { documentIdsToAdd: ['not a URL'], timeoutSeconds: 'soon' });
     await reads(headline, 'The call failed');
-    await reads(view.locator('#about'), 'not a URL');
+    expect(await view.locator('#about').innerText()).toBe(
+      'The input of ingest_and_wait is wrong, so nothing was sent to Fini.',
+    );
+    expect(await view.locator('#bar').isVisible()).toBe(false);
+    expect(await view.locator('#details').isVisible()).toBe(false);
+    await view.getByText('For the assistant').click();
+    // A line for each of them.
+    await reads(view.locator('#details'), /timeoutSeconds.*\n.*not a URL/);
   });
 
   test('that a host passes on without its fields is not called a failure', async () => {
@@ -144,9 +152,10 @@ describe('a result', () => {
     });
     await reads(headline, '1,000 of 1,200 pages completed');
     expect(await rows.count()).toBe(1_000);
-    // Advice that many share stands once in the report, and at each row here.
-    await reads(rows.nth(199), /Check the page/);
-    await reads(view.locator('#shown'), '200 pages more in Fini, too many to list here');
+    // Advice that many share stands once, with their number.
+    expect(await view.locator('#advice').innerText()).toBe('200 pages: Check the page.');
+    expect(await rows.nth(199).innerText()).not.toContain('Check the page');
+    await reads(view.locator('#shown'), /^200 more completed; not listed here: ask the assistant/);
     const frame = page.frames()[1];
     // Reversing the order draws every row again, up to the next picture on the screen.
     const took = await frame?.evaluate<number>(`new Promise((resolve) => {
@@ -161,7 +170,7 @@ describe('a result', () => {
     await view.getByRole('searchbox').fill('page-95');
     // 95, 950 and 955.
     expect(await rows.count()).toBe(3);
-    await reads(view.locator('#shown'), '3 of 1,000 pages shown');
+    await reads(view.locator('#shown'), '3 of 1,200 pages shown');
   });
 
   test('of a dry run, which the page can carry out', async () => {
@@ -189,7 +198,7 @@ describe('a result', () => {
   });
 
   test('of generating drafts', async () => {
-    const { call, client, headline, rows, row } = await start({
+    const { call, client, headline, rows, row, sandbox } = await start({
       knowledgeJobs: ({ url }) =>
         url?.endsWith('invoices')
           ? { error: 'The model was overloaded' }
@@ -201,8 +210,22 @@ describe('a result', () => {
     await call('generate_knowledge', { documentIds });
     await reads(headline, '1 of 3 pages drafted');
     expect(await statesOf(rows)).toEqual(['Failed', 'No draft', 'Drafted']);
-    await reads(row('billing/refunds'), /Draft article [0-9a-f-]{36}/);
     await reads(row('billing/invoices'), /No draft was made: The model was overloaded/);
+    await reads(row('bikes/brakes'), /No draft was made: usually the source has nothing new/);
+    const refunds = row('billing/refunds');
+    expect(await refunds.innerText()).not.toMatch(/[0-9a-f-]{36}/);
+    await refunds.getByText('Read the draft').click();
+    const [article] = sandbox.articles();
+    await reads(refunds.locator('details b'), article?.title ?? 'no title');
+    const text = article?.mainKnowledge?.trim().slice(0, 40) ?? 'no text';
+    expect(await refunds.locator('.draft').textContent()).toContain(text);
+  });
+
+  test('of drafts names them where the host calls no tools', async () => {
+    const { call, client, headline, row } = await start({}, { capabilities: HOST_CALLS_NOTHING });
+    await call('generate_knowledge', { documentIds: await ingested(client) });
+    await reads(headline, 'All 3 pages drafted');
+    await reads(row('billing/refunds'), /Draft article [0-9a-f-]{36}/);
   });
 });
 
@@ -210,16 +233,22 @@ test('while a call runs, the page says what was asked for, and then that it was 
   const { bridge, headline, view, page } = await start();
   await bridge.sendToolInput({ arguments: { documentIdsToAdd: [...PAGES, LOGIN] } });
   await reads(headline, 'Ingesting pages');
-  await reads(view.locator('#about'), /billing\/refunds.* and 1 more/);
+  await reads(view.locator('#about'), /billing\/refunds.* and 1 more\n.*may show how far it is/);
   expect(await view.locator('#bar').getAttribute('class')).toBe('running');
-  const animation = () =>
-    page.frames()[1]?.evaluate<string>(`getComputedStyle(bar, '::before').animationName`);
-  expect(await animation()).toBe('slide');
+  const moving = () =>
+    page
+      .frames()[1]
+      ?.evaluate<string[]>(
+        `(({ animationName, display }) => [animationName, display])(getComputedStyle(bar, '::before'))`,
+      );
+  expect(await moving()).toEqual(['slide', 'block']);
+  // A bar that stands still would look full.
   await page.emulateMedia({ reducedMotion: 'reduce' });
-  expect(await animation()).toBe('none');
+  expect(await moving()).toEqual(['slide', 'none']);
   await reads(view.locator('#elapsed'), /^\d+ s$/);
   await bridge.sendToolCancelled({ reason: 'user action' });
   await reads(headline, /Cancelled \(user action\)/);
+  expect(await view.locator('#bar').isVisible()).toBe(false);
   expect(await view.locator('#elapsed').innerText()).toBe('');
 });
 
@@ -248,7 +277,7 @@ describe('a button', () => {
     await reads(headline, '0 of 3 pages completed');
     await button(/^Ingest 3 failed pages again/).click();
     await reads(headline, 'All 3 pages completed');
-    await reads(notice, 'Done: All 3 pages completed');
+    await reads(notice, 'Done: 3 completed.');
     expect(await rows.count()).toBe(3);
     await reads(row('billing/refunds'), /Completed/);
     expect(queued(sandbox)).toHaveLength(2);
@@ -270,7 +299,7 @@ describe('a button', () => {
     await button(GENERATE).click();
     await reads(headline, '3 of 4 pages completed, 3 drafted');
     expect(await statesOf(rows)).toEqual(['Failed', 'Drafted', 'Drafted', 'Drafted']);
-    await reads(row('billing/refunds'), /Draft article/);
+    await reads(row('billing/refunds'), /Read the draft/);
     expect(sandbox.articles()).toHaveLength(3);
     expect(await button(/^Generate/).count()).toBe(0);
   });
@@ -280,10 +309,10 @@ describe('a button', () => {
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     const carryOut = bridge.oncalltool;
     bridge.oncalltool = async () => {
-      throw new Error('The person said no.');
+      throw new Error('The person said no');
     };
     await button(GENERATE).click();
-    await reads(notice, /^The host gave no result: The person said no\.$/);
+    await reads(notice, /^It was not carried out, as far as the host says: The person said no\.$/);
     bridge.oncalltool = carryOut;
     await button(GENERATE).click();
     await reads(headline, '3 drafted');
@@ -317,7 +346,7 @@ describe('a button', () => {
     bridge.onupdatemodelcontext = () => new Promise(() => undefined);
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     await button(GENERATE).click();
-    await reads(row('billing/refunds'), /Draft article/);
+    await reads(row('billing/refunds'), /Read the draft/);
     await reads(notice, /^Done/);
   });
 
@@ -435,6 +464,34 @@ describe('the table', () => {
     expect(page.context().pages()).toHaveLength(1);
   });
 
+  test('is one tab stop, in which arrow keys move', async () => {
+    const { call, view, page, rows } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    await expect.poll(() => rows.count()).toBe(3);
+    const links = view.getByRole('link');
+    const indexes = () => links.evaluateAll((all) => all.map((link) => Object(link).tabIndex));
+    expect(await indexes()).toEqual([0, -1, -1]);
+    await links.first().focus();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    expect(await links.nth(2).evaluate('document.activeElement.href')).toBe(PAGES[2]);
+    await page.keyboard.press('ArrowUp');
+    expect(await indexes()).toEqual([-1, 0, -1]);
+    await page.keyboard.press('Tab');
+    expect(await links.first().evaluate('document.activeElement.id')).toBe('copy');
+  });
+
+  test('looks like links where it has links', async () => {
+    const { call, view } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    const line = await view
+      .getByRole('link')
+      .first()
+      .evaluate('getComputedStyle(document.querySelector("a.url")).textDecorationLine');
+    expect(line).toBe('underline');
+  });
+
   test('has no links where the host opens none', async () => {
     const { call, view, rows } = await start({}, { capabilities: { serverTools: {} } });
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
@@ -468,6 +525,15 @@ describe('the table', () => {
       nodes.filter((node) => node.role?.value === role && node.ignored === false).length;
     expect([count('table'), count('row'), count('columnheader')]).toEqual([1, 5, 3]);
     expect(count('cell') + count('gridcell')).toBe(12);
+    // Columns that stand one below the other have no head, but a keyboard can still sort by them.
+    const head = () =>
+      page
+        .frames()[1]
+        ?.evaluate<string>('getComputedStyle(document.querySelector("thead")).clipPath');
+    expect(await head()).toMatch('inset');
+    await view.getByRole('button', { name: 'Reason' }).focus();
+    expect(await head()).toBe('none');
+    await view.getByRole('searchbox').focus();
     // Nothing sticks out sideways.
     const widths = await page
       .frames()[1]
@@ -529,11 +595,15 @@ describe('the look', () => {
 
   test('is light or dark as the host is, and changes with it', async () => {
     const { page, bridge } = await start({}, { context: { theme: 'dark' } });
-    expect(await colours(page)).toEqual(['rgb(22, 24, 28)', 'rgb(230, 232, 235)', SYSTEM_FONT]);
+    // On the host's own ground, since it does not name its colour.
+    expect(await colours(page)).toEqual([CLEAR, 'rgb(230, 232, 235)', SYSTEM_FONT]);
     bridge.setHostContext({ theme: 'light' });
-    await expect
-      .poll(() => colours(page))
-      .toEqual(['rgb(255, 255, 255)', 'rgb(27, 31, 36)', SYSTEM_FONT]);
+    await expect.poll(() => colours(page)).toEqual([CLEAR, 'rgb(27, 31, 36)', SYSTEM_FONT]);
+  });
+
+  test('has a ground of its own where the host says nothing, so that it can be read on any', async () => {
+    const { page } = await start();
+    expect(await colours(page)).toEqual(['rgb(255, 255, 255)', 'rgb(27, 31, 36)', SYSTEM_FONT]);
   });
 
   test('keeps the colours of states in high contrast', async () => {
@@ -546,6 +616,13 @@ describe('the look', () => {
         getComputedStyle(badge, '::before').backgroundColor)`,
     );
     expect(dots).toEqual(['rgb(194, 32, 43)', 'rgb(26, 127, 55)']);
+    // The filter that is chosen has colours of its own, too.
+    const adjusted = await page
+      .frames()[1]
+      ?.evaluate<string[]>(
+        `[...filters.children].map((filter) => getComputedStyle(filter).forcedColorAdjust)`,
+      );
+    expect(adjusted).toEqual(['none', 'auto', 'auto']);
   });
 
   test('is the host’s, where it gives its colours and fonts', async () => {
@@ -565,8 +642,8 @@ describe('the look', () => {
     ]);
   });
 
-  test('tells its height, and fills the one that it is given', async () => {
-    const { call, page, view, headline, bridge } = await start();
+  test('tells its height alone, and fills the one that it is given', async () => {
+    const { call, page, view, headline, bridge, sizes } = await start();
     await call('ingest_site', { links: [SITE] });
     await reads(headline, '34 of 38');
     const height = () => page.locator('iframe').evaluate('view.offsetHeight');
@@ -574,6 +651,8 @@ describe('the look', () => {
       view.locator('main').evaluate('Math.ceil(page.getBoundingClientRect().height)');
     await expect.poll(async () => (await height()) === (await content())).toBe(true);
     expect(await height()).toBeLessThan(700);
+    // A host would fix the width that it is told.
+    expect(new Set(sizes.flatMap(Object.keys))).toEqual(new Set(['height']));
     bridge.setHostContext({ containerDimensions: { height: 800, width: 760 } });
     await page.evaluate(`view.style.height = '800px'`);
     await expect.poll(content).toBe(800);
