@@ -304,6 +304,29 @@ describe('a button', () => {
     expect(await button(/^Generate/).count()).toBe(0);
   });
 
+  test('generates drafts from a large batch by several calls, one after the other', async () => {
+    const { call, bridge, client, headline, button, told } = await start({ parallelJobs: 200 });
+    const documentIdsToAdd = Array.from(
+      { length: 102 },
+      (_, index) => `https://many.example/${index}`,
+    );
+    await call('ingest_and_wait', { documentIdsToAdd });
+    let running = 0;
+    const most: number[] = [];
+    bridge.oncalltool = async (params) => {
+      running += 1;
+      most.push(running);
+      const result = await client.callTool(params);
+      running -= 1;
+      return result;
+    };
+    await button('Generate draft articles from 102 completed sources').click();
+    await reads(headline, 'All 102 pages completed, 102 drafted');
+    expect(most).toEqual([1, 1]);
+    await expect.poll(() => told).toHaveLength(2);
+    expect(await button(/^Generate/).count()).toBe(0);
+  });
+
   test('says that a call was declined, and can be pressed again', async () => {
     const { call, bridge, notice, headline, button } = await start();
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
