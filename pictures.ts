@@ -17,8 +17,8 @@ const NARROW = 400;
 
 /** A frame as hosts draw it: with a border, on the host's background. */
 const FRAME = {
-  light: 'body { background: #f0eee9 } iframe { border-color: #d9d5cc }',
-  dark: 'body { background: #0b0c0e } iframe { border-color: #34383f }',
+  light: 'body { background: #f0eee9 } iframe { border-color: #d9d5cc; background: #fff }',
+  dark: ':root { color-scheme: dark } body { background: #0b0c0e } iframe { border-color: #34383f; background: #16181c }',
 };
 const AROUND = `body { margin: 0; padding: 14px }
   iframe { box-sizing: content-box; border: 1px solid; border-radius: 12px; width: calc(100% - 2px) }`;

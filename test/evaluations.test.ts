@@ -181,7 +181,7 @@ const usual: Row[] = [
       {
         tool: 'import_provider_resources',
         input: { provider: 'zendesk', externalIds: ['4402118230'] },
-        shows: /1 of 1 completed.*1 selected to add/,
+        shows: /1 of 1 completed.*1 of them selected/,
       },
       {
         tool: 'import_provider_resources',

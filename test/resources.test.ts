@@ -12,6 +12,7 @@ import { type ScriptedSandbox, startScriptedSandbox } from './scripted-sandbox.t
 const RESOURCE_NOT_FOUND = -32602;
 const INVALID_PARAMS = -32602;
 const NOBODY = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
+const PAGE = 'ui://fini/report';
 const uriOf = ({ id }: Pick<SandboxDocument, 'id'>) => `fini://sources/${id}`;
 
 const stops = new Stops();
@@ -55,13 +56,13 @@ describe('resources/list', () => {
       sizes.push(page.resources.length);
       cursor = page.nextCursor;
     } while (cursor !== undefined);
-    expect(uris).toEqual(many.map(uriOf).toReversed());
-    expect(sizes).toEqual([50, 50, 20]);
+    expect(uris).toEqual([PAGE, ...many.map(uriOf).toReversed()]);
+    expect(sizes).toEqual([51, 50, 20]);
   });
 
   test('says of each what it is', async () => {
     const { resources } = await harness.client.listResources();
-    expect(resources[0]).toEqual({
+    expect(resources[1]).toEqual({
       uri: uriOf(many.at(-1) as SandboxDocument),
       name: 'Chapter 119',
       description: 'web · COMPLETED · https://seed.example/page-120',
@@ -275,7 +276,10 @@ describe.each(WAYS)('over %s, a client without an SDK', (way) => {
 
   test('lists, reads and completes', async () => {
     const listed = await client.request('resources/list');
-    expect(listed.result.resources).toMatchObject([{ uri: uriOf(document), name: 'A page' }]);
+    expect(listed.result.resources).toMatchObject([
+      { uri: PAGE },
+      { uri: uriOf(document), name: 'A page' },
+    ]);
     expect(listed.result).not.toHaveProperty('nextCursor');
     const uri = uriOf(document);
     const answer = await client.request('resources/read', { uri });
@@ -310,9 +314,10 @@ describe.each(WAYS)('over %s, without a key', (way) => {
   const own = new Stops();
   afterAll(() => own.run());
 
-  test('nothing is listed or proposed, and reading says what to set', async () => {
+  test('no source is listed or proposed, and reading says what to set', async () => {
     const client = await connectRaw(way, own, {});
-    expect((await client.request('resources/list')).result).toEqual({ resources: [] });
+    const { result } = await client.request('resources/list');
+    expect(result).toMatchObject({ resources: [{ uri: PAGE }] });
     const templates = await client.request('resources/templates/list');
     expect(templates.result.resourceTemplates).toHaveLength(2);
     const ref = { type: 'ref/resource', uri: 'fini://sources/{id}' };

@@ -10,7 +10,6 @@ import { bounded, ERROR_LENGTH, URL_LENGTH } from '../text.ts';
 import { parseSourceUri, SOURCE_PART_TEMPLATE, SOURCE_TEMPLATE } from '../tools/source-uri.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { loadSources } from './lazy-modules.ts';
-import { showsPages } from './page-clients.ts';
 import { protocolError } from './protocol-error.ts';
 import { REPORT_PAGE, readReportPage } from './report-page.ts';
 
@@ -24,17 +23,16 @@ export function offerSources(
   kind: ServerKind,
 ): void {
   const { workspace } = dependencies;
-  server.setRequestHandler('resources/list', async ({ params }, context) => {
+  server.setRequestHandler('resources/list', async ({ params }, { mcpReq: { signal } }) => {
     const cursor = params?.cursor;
     if (cursor !== undefined && !isSourceId(cursor)) {
       const given = JSON.stringify(bounded(cursor, ERROR_LENGTH));
       const message = `${given} is not a cursor of this server. To start again, leave it out.`;
       throw new ProtocolError(ProtocolErrorCode.InvalidParams, message);
     }
-    const pages = cursor === undefined && showsPages(server, context) ? [REPORT_PAGE] : [];
+    const pages = cursor === undefined ? [REPORT_PAGE] : [];
     try {
       const { listSourceResources } = await loadSources();
-      const { signal } = context.mcpReq;
       const listed = await listSourceResources((await workspace()).fini, cursor, signal);
       return { ...listed, resources: [...pages, ...listed.resources] };
     } catch (error) {

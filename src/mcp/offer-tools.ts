@@ -1,10 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Server, ServerContext } from '@modelcontextprotocol/server';
+import type { Server } from '@modelcontextprotocol/server';
 import { offerLog } from '../tools/client-log.ts';
 import { listedNames } from '../tools/listed-tools.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { loadCalls, loadListing } from './lazy-modules.ts';
-import { showsPages } from './page-clients.ts';
 import { withExplainedErrors } from './protocol-error.ts';
 import { withPage } from './report-page.ts';
 
@@ -12,7 +11,7 @@ import { withPage } from './report-page.ts';
 export function offerTools(server: Server, dependencies: ToolDependencies, kind: ServerKind): void {
   const connection = { server, kind, dependencies, log: offerLog(server) };
   const explained = withExplainedErrors(dependencies, kind);
-  const listTools = explained(async (_request: unknown, context: ServerContext) => {
+  const listTools = explained(async () => {
     preloadCalls();
     // The SDK would convert every schema again for each client that lists the tools.
     const { listing, readOnlyListing } = await loadListing();
@@ -22,7 +21,7 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
     const tools = listing
       .filter(({ name }) => names.has(name))
       .map((tool) => (names.has('ingest_and_wait') ? tool : (reading.get(tool.name) ?? tool)));
-    return { tools: showsPages(server, context) === false ? tools : tools.map(withPage) };
+    return { tools: tools.map(withPage) };
   });
   server.setRequestHandler('tools/list', listTools);
   let turn: Promise<void> = Promise.resolve();

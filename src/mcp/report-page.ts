@@ -1,4 +1,7 @@
-/** Permissions of the page in its host: it loads nothing from anywhere. */
+/** MCP Apps, as servers and clients name it among their extensions. */
+export const PAGES_EXTENSION = 'io.modelcontextprotocol/ui';
+
+/** The page of the page in its host: it loads nothing from anywhere. */
 const UI = {
   csp: { connectDomains: [], resourceDomains: [], frameDomains: [], baseUriDomains: [] },
   prefersBorder: true,
@@ -23,9 +26,13 @@ const SHOWN_TOOLS: ReadonlySet<string> = new Set([
   'generate_knowledge',
 ]);
 
-/** A listed tool, with a link to the page if the page shows its results. */
+/**
+ * A listed tool, with a link to the page if the page shows its results. Every client is told, since
+ * many that show pages do not declare it. Some know only the older, flat name.
+ */
 export function withPage<Listed extends { readonly name: string }>(tool: Listed): Listed {
-  const _meta = { ui: { resourceUri: REPORT_PAGE.uri } };
+  const { uri } = REPORT_PAGE;
+  const _meta = { ui: { resourceUri: uri }, 'ui/resourceUri': uri };
   return SHOWN_TOOLS.has(tool.name) ? { ...tool, _meta } : tool;
 }
 

@@ -6,6 +6,7 @@ import { offerPrompts } from './offer-prompts.ts';
 import { offerSources } from './offer-resources.ts';
 import { offerTools } from './offer-tools.ts';
 import { readable } from './protocol-error.ts';
+import { PAGES_EXTENSION } from './report-page.ts';
 
 /** Makes an MCP server of a kind, without connecting it to a transport. */
 export function createServer(
@@ -23,6 +24,7 @@ export function createServer(
         prompts: { listChanged: false },
         logging: {},
         completions: {},
+        extensions: { [PAGES_EXTENSION]: {} },
       },
     },
   );

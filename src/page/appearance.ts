@@ -1,8 +1,11 @@
 import { type Fields, fieldsOf, textOf } from './narrowing.ts';
 
+/** The host's name for the colour of its ground. */
+const GROUND = '--color-background-primary';
+
 /**
- * Makes the page look like its host: light or dark, its colours and fonts, and its height if given.
- * Fonts that would have to be loaded are ignored: the page requests nothing.
+ * Makes the page look like its host: light or dark, its colours and fonts, and its height where it is
+ * given. Fonts that would have to be loaded are left: nothing leaves the page.
  */
 export function applyContext({ theme, styles, displayMode, containerDimensions }: Fields): void {
   const { dataset, style } = document.documentElement;
@@ -10,7 +13,11 @@ export function applyContext({ theme, styles, displayMode, containerDimensions }
     dataset.theme = theme;
     style.colorScheme = theme;
   }
-  for (const [name, value] of Object.entries(fieldsOf(fieldsOf(styles).variables))) {
+  const variables = fieldsOf(fieldsOf(styles).variables);
+  // A host that says if it is light or dark, but not its colours, has a ground of its own.
+  const isClear = dataset.theme !== undefined && textOf(variables[GROUND]) === undefined;
+  document.body.style.background = isClear ? 'transparent' : '';
+  for (const [name, value] of Object.entries(variables)) {
     const text = textOf(value);
     if (name.startsWith('--') && text !== undefined) style.setProperty(name, text);
   }
@@ -18,15 +25,12 @@ export function applyContext({ theme, styles, displayMode, containerDimensions }
   dataset.fills = String(displayMode === 'fullscreen' || isFixed);
 }
 
-/** Reports the page's size now and whenever it changes. */
-export function watchSize(
-  page: HTMLElement,
-  onSize: (width: number, height: number) => void,
-): void {
+/** Tells about the page's height now and whenever it changes. */
+export function watchHeight(page: HTMLElement, onHeight: (height: number) => void): void {
   let last = 0;
   const observer = new ResizeObserver(() => {
     const height = Math.ceil(page.getBoundingClientRect().height);
-    if (height !== last) onSize(window.innerWidth, height);
+    if (height !== last) onHeight(height);
     last = height;
   });
   observer.observe(page);

@@ -113,9 +113,9 @@ export class Host {
     await this.#request('ui/update-model-context', { ...params });
   }
 
-  /** Tells the host how large the page is, in pixels. */
-  resized(width: number, height: number): void {
-    this.#send({ method: 'ui/notifications/size-changed', params: { width, height } });
+  /** Tells the host how high the page is, in pixels. Its width is the host's: some would fix it. */
+  resized(height: number): void {
+    this.#send({ method: 'ui/notifications/size-changed', params: { height } });
   }
 
   #request(method: string, params: Fields): Promise<unknown> {

@@ -1,16 +1,16 @@
 import type { NextCall } from '../tools/next-calls.ts';
-import { applyContext, watchSize } from './appearance.ts';
+import { applyContext, watchHeight } from './appearance.ts';
 import { Host, HostError } from './host.ts';
 import { type Fields, textOf, textsOf } from './narrowing.ts';
-import { afterCall, callsAfter, countByStatus, headlineOf, pages } from './table.ts';
-import { type Overview, readResult, type ToolResult } from './tool-result.ts';
+import { afterCall, callsAfter, callsForOthers, endingOf, headlineOf } from './table.ts';
+import { type Overview, readDraft, readResult, type ToolResult } from './tool-result.ts';
 import { byId, View } from './view.ts';
 
-/** Maximum length of an answer told to the model, in characters; the essentials come first. */
+/** How much of an answer the model is told, in characters: what decides comes first. */
 const MODEL_TEXT_LENGTH = 2_000;
 /**
- * The tools that the page calls, since their answers are about the items of the table. The value is
- * true if a call can be repeated although no one knows whether the first one arrived.
+ * The tools of which the page makes calls, since their answers are about the items of the table. The
+ * value says if a call can be made again though nobody knows whether the first one arrived.
  */
 const IS_REPEATABLE: ReadonlyMap<string, boolean> = new Map([
   ['wait_for_sources', true],
@@ -21,12 +21,12 @@ const IS_REPEATABLE: ReadonlyMap<string, boolean> = new Map([
   ['generate_knowledge', false],
 ]);
 
-/** Follows the call that the host shows this page for, and makes calls for the person. */
+/** Follows the call for which the host shows this page, and makes calls for the person. */
 function start(): void {
   let input: Fields = {};
   let overview: Overview | null = null;
   let nextCalls: readonly NextCall[] = [];
-  /** Number of calls that the host has shown here, so that the page's own calls notice the next one. */
+  /** Counts the calls that the host shows here, so that the page's own calls notice the next one. */
   let shownCall = 0;
   let hasOwnCalls = false;
 
@@ -38,6 +38,14 @@ function start(): void {
       });
     },
     onCall: (call) => void carryOut(call),
+    onRead: async (articleId) => {
+      const call = { tool: 'get_articles', arguments: { articleIds: [articleId] }, why: '' };
+      try {
+        return readDraft(await host.callTool(call));
+      } catch (error) {
+        return { title: '', text: wordsOf(error) };
+      }
+    },
   });
   const host = new Host({
     onContext: applyContext,
@@ -50,7 +58,7 @@ function start(): void {
       view.showRunning(runningHeadline(given), aboutInput(given));
     },
     onToolResult(given) {
-      // A host may send a result again. The results of the page's own calls are newer.
+      // A host may tell a result again. The results of the page's own calls are newer.
       if (hasOwnCalls) return;
       view.showNotice('');
       const result = readResult(given, input);
@@ -67,16 +75,26 @@ function start(): void {
   function show(now: Overview | null, calls: readonly NextCall[]): void {
     overview = now;
     nextCalls = calls;
-    if (now !== null) view.showOverview(now, host.opensLinks);
+    if (now !== null) view.showOverview(now, host);
     const isOffered = ({ tool, arguments: { dryRun } }: NextCall) =>
       IS_REPEATABLE.has(tool) && (dryRun !== true || now === null || now.isPlan);
     view.showCalls(calls.filter(isOffered), host.callsTools);
   }
 
-  /** Makes a call, once, and shows its result. */
-  async function carryOut(call: NextCall): Promise<void> {
+  /** Makes a call, then those for what it had no room for, each once, and shows the results. */
+  async function carryOut(first: NextCall): Promise<void> {
     const from = shownCall;
     hasOwnCalls = true;
+    const left = [first];
+    for (let call = left.shift(); call !== undefined; call = left.shift()) {
+      const result = await make(call, from);
+      if (result === null || result.isError || from !== shownCall) return;
+      left.push(...callsForOthers(call, result));
+    }
+  }
+
+  /** Makes a call, once, and shows its result; null if there is none. */
+  async function make(call: NextCall, from: number): Promise<ToolResult | null> {
     view.showNotice(`${call.why}…`, { isBusy: true });
     try {
       const result = readResult(await host.callTool(call), call.arguments);
@@ -87,13 +105,20 @@ function start(): void {
       // Some hosts never answer this.
       host.tellModel(tellingOf(call, now, result.text)).catch(() => undefined);
       if (isShown) showEnd(call, now, result);
+      return result;
     } catch (error) {
-      if (from !== shownCall) return;
-      const mayHaveRun = !(error instanceof HostError) || error.mayHaveRun;
-      if (mayHaveRun) dropUnlessRepeatable(call);
-      const more = mayHaveRun ? ' The call may have run; ask the assistant to check.' : '';
-      view.showNotice(`The host gave no result: ${wordsOf(error)}${more}`, { isError: true });
+      if (from === shownCall) showLoss(call, error);
+      return null;
     }
+  }
+
+  function showLoss(call: NextCall, error: unknown): void {
+    const isDeclined = error instanceof HostError && !error.mayHaveRun;
+    if (!isDeclined) dropUnlessRepeatable(call);
+    const words = isDeclined
+      ? `It was not carried out, as far as the host says: ${wordsOf(error)}`
+      : `The host gave no result: ${wordsOf(error)} The call may have run; ask the assistant to check.`;
+    view.showNotice(words, { isError: true });
   }
 
   function showEnd(call: NextCall, now: Overview | undefined, result: ToolResult): void {
@@ -103,22 +128,20 @@ function start(): void {
       return;
     }
     const before = overview?.isPlan === true ? [] : nextCalls;
+    const ending = endingOf(overview, result.overview ?? now);
     show(now, callsAfter(before, call, result.nextCalls));
-    const counts = countByStatus(now);
-    const unfinished = (counts.get('unfinished') ?? 0) + (counts.get('queued') ?? 0);
-    const ending = unfinished === 0 ? 'Done' : `${pages(unfinished)} still running`;
-    view.showNotice(`${ending}: ${headlineOf(now)}.`);
+    view.showNotice(ending);
   }
 
   function dropUnlessRepeatable(call: NextCall): void {
     if (IS_REPEATABLE.get(call.tool) !== true) show(overview, callsAfter(nextCalls, call, []));
   }
 
-  watchSize(byId('page'), (width, height) => host.resized(width, height));
+  watchHeight(byId('page'), (height) => host.resized(height));
   host.connect().catch((error) => view.showMessage('The host did not answer', wordsOf(error)));
 }
 
-/** Tells the model about a call that it did not make. */
+/** Tells the model of a call that it did not make. */
 function tellingOf({ tool }: NextCall, now: Overview | undefined, text: string): string {
   const answer = text.length > MODEL_TEXT_LENGTH ? `${text.slice(0, MODEL_TEXT_LENGTH)}…` : text;
   const all = now && ` All pages now: ${headlineOf(now)}.`;
@@ -145,8 +168,10 @@ function aboutInput(input: Fields): string {
   return `${names.slice(0, 3).join(', ')}${more}`;
 }
 
+/** An error as a sentence, or as several. */
 function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const words = (error instanceof Error ? error.message : String(error)).trim();
+  return /[.!?…]$/.test(words) ? words : `${words}.`;
 }
 
 start();

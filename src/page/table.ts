@@ -2,13 +2,15 @@ import { plural, statusWords } from '../text.ts';
 import type { NextCall } from '../tools/next-calls.ts';
 import { type Fields, listOf } from './narrowing.ts';
 import {
+  adviceCounts,
   type Overview,
   STATUSES_BY_URGENCY,
   type StatusCounts,
   type TableRow,
+  type ToolResult,
 } from './tool-result.ts';
 
-/* Computation of the table from results. Nothing here touches the document. */
+/* What the page makes of results. Nothing here touches the document. */
 
 /** The column by which rows are sorted; null for the order of the report. */
 export type Sorting = {
@@ -16,14 +18,14 @@ export type Sorting = {
   readonly up: boolean;
 } | null;
 
-/** A selection of rows, and their order. */
+/** The rows that are shown, and their order. */
 export interface RowChoice {
   readonly status: string | null;
   readonly search: string;
   readonly sorting: Sorting;
 }
 
-/** Number of items with each status, listed or not, the most urgent status first. */
+/** How many items have each status, listed or not, the most urgent status first. */
 export function countByStatus({
   rows,
   unlisted,
@@ -33,13 +35,13 @@ export function countByStatus({
   return new Map([...counts].sort(([one], [other]) => rankOf(one) - rankOf(other)));
 }
 
-/** The rank of a status among all, the most urgent first. */
+/** The place of a status among all, the most urgent first. */
 function rankOf(status: string): number {
   const rank = STATUSES_BY_URGENCY.indexOf(status);
   return rank < 0 ? STATUSES_BY_URGENCY.indexOf('completed') - 0.5 : rank;
 }
 
-/** The rows of a selection. */
+/** The rows that a choice shows. */
 export function chosenRows(
   rows: readonly TableRow[],
   { status, search, sorting }: RowChoice,
@@ -57,14 +59,13 @@ export function chosenRows(
   const keyed = chosen.map((row) => ({ row, key: keyOf(row, sorting.column) }));
   const sign = sorting.up ? 1 : -1;
   keyed.sort(({ key: one }, { key: other }) => {
-    // Rows with an empty value come last in either order.
+    // Rows with nothing in the column come last either way.
     if (one === '' || other === '') return Number(one === '') - Number(other === '');
     return sign * compare(one, other);
   });
   return keyed.map(({ row }) => row);
 }
 
-/** How rows are compared in each column. */
 const KEYS: Readonly<Record<NonNullable<Sorting>['column'], (row: TableRow) => string>> = {
   status: ({ status }) => String(10 * rankOf(status)),
   page: (row) => withoutScheme(nameOfRow(row)),
@@ -76,7 +77,7 @@ function keyOf(row: TableRow, column: NonNullable<Sorting>['column']): string {
   return KEYS[column](row).replace(/\d+/g, (digits) => digits.padStart(8, '0'));
 }
 
-/** The name to show for a row. */
+/** The name of a row where there is room for one. */
 export function nameOfRow({ title, url, input, id }: TableRow): string {
   return title ?? url ?? input ?? id ?? '';
 }
@@ -86,7 +87,7 @@ export function withoutScheme(url: string): string {
   return url.replace(/^https?:\/\//i, '');
 }
 
-/** The rows as lines to paste elsewhere, with tabs between name, status and reason. */
+/** The rows as lines to be pasted elsewhere, with tabs between name, status and reason. */
 export function copyOf(rows: readonly TableRow[]): string {
   return rows
     .map((row) => {
@@ -96,7 +97,7 @@ export function copyOf(rows: readonly TableRow[]): string {
     .join('\n');
 }
 
-/** The overview after one of the page's own calls: its result, and everything that it leaves out. */
+/** The outcome after a call of the page's own: its result, and everything that it leaves out. */
 export function afterCall(before: Overview, call: NextCall, result: Overview): Overview {
   if (before.isPlan) return result;
   const rows = mergedRows(before, call, result);
@@ -104,13 +105,30 @@ export function afterCall(before: Overview, call: NextCall, result: Overview): O
     ...result,
     rows,
     unlisted: unlistedAfter(before, result, rows),
+    unlistedAdvice: added(before.unlistedAdvice, result.unlistedAdvice),
     elapsedSeconds: Math.round((before.elapsedSeconds + result.elapsedSeconds) * 10) / 10,
     batch: before.batch ?? result.batch,
     isDrafting: before.isDrafting,
   };
 }
 
-/** The calls that can be made after one of them: those in its answer, and the other ones. */
+/**
+ * The calls that draft from what a call had no room for: a large batch takes several. Everything else
+ * that may be drafted from is in a row of the answer.
+ */
+export function callsForOthers(
+  { tool }: NextCall,
+  { overview, nextCalls }: ToolResult,
+): NextCall[] {
+  if (tool !== 'generate_knowledge' || overview === undefined) return [];
+  const listed = new Set<unknown>(overview.rows.map(({ id }) => id));
+  return nextCalls.filter((next) => {
+    const names = namesInInput(next.arguments);
+    return next.tool === tool && names.length > 0 && !names.some((name) => listed.has(name));
+  });
+}
+
+/** The calls that can be made after one of them: those of its answer, and the others. */
 export function callsAfter(
   before: readonly NextCall[],
   call: NextCall,
@@ -121,22 +139,22 @@ export function callsAfter(
   return [...next, ...before.filter((one) => !keys.has(keyOfCall(one)))];
 }
 
-/** The rows in their old places, with the results of the rows that a call is about. */
+/** Rows in their old places, those that a call is about with its result. */
 function mergedRows(before: Overview, { tool, arguments: input }: NextCall, result: Overview) {
   const asked = new Set(namesInInput(input));
-  const unplaced = new Set(result.rows);
+  const left = new Set(result.rows);
   const byName = new Map(result.rows.flatMap((row) => namesOfRow(row).map((name) => [name, row])));
   const isLeftOut = ({ status }: TableRow) =>
     status === 'unfinished' && result.unlisted.size > 0 && result.batch === before.batch;
   const rows = before.rows.flatMap((row): TableRow[] => {
     const names = namesOfRow(row);
-    const found = names.map((name) => byName.get(name)).find((one) => one && unplaced.has(one));
+    const found = names.map((name) => byName.get(name)).find((one) => one && left.has(one));
     if (found === undefined) {
-      // The row's page may have another URL by now, or the answer had no room for it.
+      // Its page may have another URL by now, or the answer had no room for it.
       const isOver = names.some((name) => asked.has(name)) || isLeftOut(row);
       return isOver ? [] : [row];
     }
-    unplaced.delete(found);
+    left.delete(found);
     return [
       {
         ...found,
@@ -148,21 +166,21 @@ function mergedRows(before: Overview, { tool, arguments: input }: NextCall, resu
       },
     ];
   });
-  return [...rows, ...unplaced];
+  return [...rows, ...left];
 }
 
 function namesOfRow({ id, url, input }: TableRow): string[] {
   return [id, url, input].filter((name) => name !== undefined);
 }
 
-/** The items that an input lists, under any name. */
+/** The items that an input lists, by whatever name. */
 function namesInInput(input: Fields): unknown[] {
   return Object.values(input).flatMap(listOf);
 }
 
 /**
- * Number of items that are in no row after a call. Items that were only counted before, and that the
- * result lists or counts, count once: a call brings no new ones.
+ * How many items are in no row after a call. Items that were only counted before, and that the result
+ * lists or counts, are counted once: a call brings no new ones.
  */
 function unlistedAfter(
   before: Overview,
@@ -172,7 +190,7 @@ function unlistedAfter(
   const unlisted = new Map(before.unlisted);
   let known = rows.length + sumOf(result.unlisted) - before.rows.length;
   const shown = result.rows.map(({ status }) => status);
-  // A wait ends unfinished items; any other answer lists items that were counted before.
+  // A wait ends what was unfinished; any other answer lists items as they were counted.
   for (const status of ['unfinished', ...new Set(shown), ...before.unlisted.keys()]) {
     const count = unlisted.get(status) ?? 0;
     const taken = Math.min(count, Math.max(0, known));
@@ -180,13 +198,17 @@ function unlistedAfter(
     else unlisted.set(status, count - taken);
     known -= taken;
   }
-  for (const [status, count] of result.unlisted) {
-    unlisted.set(status, count + (unlisted.get(status) ?? 0));
-  }
-  return unlisted;
+  return added(unlisted, result.unlisted);
 }
 
-function sumOf(counts: StatusCounts): number {
+function added(counts: StatusCounts, more: StatusCounts): StatusCounts {
+  const sums = new Map(counts);
+  for (const [name, count] of more) sums.set(name, count + (sums.get(name) ?? 0));
+  return sums;
+}
+
+/** The sum of counts. */
+export function sumOf(counts: StatusCounts): number {
   return [...counts.values()].reduce((sum, count) => sum + count, 0);
 }
 
@@ -197,6 +219,54 @@ export function statusLabel(status: string): string {
   if (status === 'nothing_made') return 'No draft';
   const words = statusWords(status);
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+}
+
+/** Counts in words, the least urgent status first: "33 completed, 1 failed". */
+export function countsText(counts: StatusCounts, more = ''): string {
+  return [...counts]
+    .reverse()
+    .map(([status, count]) => {
+      const number = count.toLocaleString('en-US');
+      return `${number}${more} ${statusLabel(status).toLowerCase()}`;
+    })
+    .join(', ');
+}
+
+/** How a call of the page's own has ended, in a line. */
+export function endingOf(before: Overview | null, result: Overview): string {
+  const counts = countByStatus(result);
+  const hadFailed = new Set(
+    (before?.rows ?? []).filter(({ status }) => status === 'failed').flatMap(namesOfRow),
+  );
+  const failed = result.rows.filter(({ status }) => status === 'failed');
+  const isAgain =
+    failed.length > 0 && failed.every((row) => namesOfRow(row).some((name) => hadFailed.has(name)));
+  const isOver = !counts.has('unfinished') && !counts.has('queued');
+  // What failed comes last.
+  const words = `${countsText(counts) || 'nothing'}${isAgain ? ' again' : ''}`;
+  return `${isOver ? 'Done: ' : ''}${words}.`;
+}
+
+/** What is said of the items that are in no row. */
+export function unlistedText(unlisted: StatusCounts): string {
+  if (unlisted.size === 0) return '';
+  return `${countsText(unlisted, ' more')}; not listed here: ask the assistant for them.`;
+}
+
+/** The number of items from which on their advice stands above the table, once for all of them. */
+const SHARING = 10;
+
+/** The advice that stands above the table, with the number of items that have it. */
+export function sharedAdvice({ rows, unlistedAdvice }: Overview): StatusCounts {
+  const counts = added(adviceCounts(rows), unlistedAdvice);
+  return new Map([...counts].filter(([, count]) => count >= SHARING));
+}
+
+/** A time in words: "3.5 s", "1 min 50 s". */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60).toLocaleString('en-US')} min ${whole % 60} s`;
 }
 
 /** "1 page", "2,000 pages". */

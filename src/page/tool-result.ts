@@ -3,25 +3,14 @@ import { countOf, type Fields, fieldsOf, isFields, listOf, textOf, textsOf } fro
 
 /* Reads the results of this server's tools, as far as the page shows them. */
 
-/** Statuses of items, the most urgent first. Others come before those that need no action. */
+/** Statuses of items, the most urgent first. Others come before those that need nothing. */
 export const STATUSES_BY_URGENCY: readonly string[] = [
-  'failed',
-  'not_found',
-  'unregistered',
-  'unusable',
-  'unqueued',
-  'unfinished',
-  'running',
-  'queued',
-  'never_ingested',
-  'nothing_made',
-  'selected',
-  'new',
-  'completed',
-  'drafted',
+  ...['failed', 'not_found', 'unregistered', 'unusable', 'unqueued'],
+  ...['unfinished', 'running', 'queued', 'never_ingested', 'nothing_made'],
+  ...['selected', 'new', 'completed', 'drafted'],
 ];
 
-/** Names of a failed call's data in `_meta`, since it has no structured content. */
+/** Names of a failed call's data in `_meta`: it has no structured content. */
 const ERROR_MESSAGE = 'fini-mcp/message';
 const ERROR_NEXT_CALLS = 'fini-mcp/nextCalls';
 
@@ -32,47 +21,51 @@ export interface TableRow {
   readonly id?: string | undefined;
   readonly url?: string | undefined;
   readonly title?: string | undefined;
-  /** The item's name in the call, if it is neither the ID nor the URL. */
+  /** Its name in the call, if that is neither the ID nor the URL. */
   readonly input?: string | undefined;
-  /** The reason for the status, in the words of Fini, a page or this server. */
+  /** Why it has that status, in the words of Fini, a page or this server. */
   readonly reason?: string | undefined;
-  /** Advice for fixing it. */
+  /** Advice on how to put it right. */
   readonly advice?: string | undefined;
-  /** True if its ingestion completed before its status became that of its draft. */
+  /** The draft that was made from it. */
+  readonly articleId?: string | undefined;
+  /** Set if its ingestion completed before its status became that of its draft. */
   readonly isIngested?: boolean;
 }
 
-/** Number of items with each status. */
+/** How many items have each status, or something else by which they are counted. */
 export type StatusCounts = ReadonlyMap<string, number>;
 
-/** A result, with the results of the page's own calls added later. */
+/** A result, and later what the page's own calls added to it. */
 export interface Overview {
   readonly rows: readonly TableRow[];
-  /** Number of items without a row, by status: a long answer leaves some out. */
+  /** How many more items there are than rows: a long answer leaves some out. */
   readonly unlisted: StatusCounts;
-  /** The server's summary for a person. */
+  /** How many of these have each advice. */
+  readonly unlistedAdvice: StatusCounts;
+  /** Summary by the server, for a person. */
   readonly message: string;
   readonly elapsedSeconds: number;
-  /** The handle of everything that the call queued or waited for. */
+  /** The handle of all that the call queued or waited for. */
   readonly batch: string | undefined;
-  /** True if nothing was queued, because a dry run was requested. */
+  /** Set if nothing was queued, because a dry run was asked for. */
   readonly isPlan: boolean;
-  /** True if the result is about drafts. */
+  /** Set if the result is about drafts. */
   readonly isDrafting: boolean;
 }
 
-/** A result that the page has read; without an overview if it lists no items. */
+/** A result as the page understands it; without an overview if it lists no items. */
 export interface ToolResult {
   readonly isError: boolean;
-  /** The server's message, or all of the text if there is none. */
+  /** The server's message, or else all of the text. */
   readonly message: string;
-  /** The whole text, for a model. */
+  /** Whole text, for a model. */
   readonly text: string;
   readonly nextCalls: readonly NextCall[];
   readonly overview: Overview | undefined;
 }
 
-/** Reads a tool's result. The input shows if it was a dry run. */
+/** Reads a tool's result. Its input tells if it was a dry run. */
 export function readResult(result: unknown, input: Fields): ToolResult {
   const { content, structuredContent, isError, _meta } = fieldsOf(result);
   const data = fieldsOf(structuredContent);
@@ -89,18 +82,23 @@ export function readResult(result: unknown, input: Fields): ToolResult {
 
 function overviewOf(data: Fields, message: string, isPlan: boolean): Overview {
   const counts = fieldsOf(data.counts);
-  const advice = new Map(
-    listOf(data.hints)
-      .map(fieldsOf)
-      .map((hint) => [hint.hint, textOf(hint.advice)]),
-  );
+  const hints = listOf(data.hints).map(fieldsOf);
+  const advice = new Map(hints.map((hint) => [hint.hint, textOf(hint.advice)]));
   const isDrafting = 'drafted' in counts;
   const rows = listOf(data.sources)
     .filter(isFields)
     .map((source) => rowOf(source, advice, isDrafting));
+  const listed = adviceCounts(rows);
+  const unlistedAdvice = new Map<string, number>();
+  for (const { advice, count } of hints) {
+    const text = textOf(advice);
+    const more = text === undefined ? 0 : countOf(countOf(count) - (listed.get(text) ?? 0));
+    if (text !== undefined && more > 0) unlistedAdvice.set(text, more);
+  }
   return {
     message,
     rows,
+    unlistedAdvice,
     unlisted: unlistedOf(rows, counts, countOf(fieldsOf(data.omitted).sources)),
     elapsedSeconds: countOf(data.elapsedSeconds),
     batch: textOf(data.batch),
@@ -119,15 +117,13 @@ function rowOf(
   const words = textOf(
     [textOf(reason), textOf(error)].filter((text) => text !== undefined).join(' '),
   );
-  const draft = textOf(articleId);
-  // The job's status adds nothing to other words.
-  const made = [`Draft article ${draft}`, ...textsOf(source.warnings)].join('. ');
+  // Beside other words, the status of the job says nothing.
   const otherwise = [
-    draft === undefined ? undefined : made,
+    textOf(textsOf(source.warnings).join(' ')),
     status === 'unfinished' ? jobWords(jobStatus) : undefined,
     textOf(listOf(path).map(String).join(' › ')),
   ].find((text) => text !== undefined);
-  // A failed draft may appear beside pages whose ingestion failed.
+  // A draft that failed may stand beside pages whose ingestion failed.
   const isWithoutDraft = isDrafting && status === 'failed' && words !== undefined;
   return {
     status,
@@ -137,7 +133,17 @@ function rowOf(
     input: textOf(source.input ?? source.externalId),
     reason: isWithoutDraft ? `No draft was made: ${words}` : (words ?? otherwise),
     advice: advice.get(hint),
+    articleId: textOf(articleId),
   };
+}
+
+/** How many rows have each advice. */
+export function adviceCounts(rows: readonly TableRow[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { advice } of rows) {
+    if (advice !== undefined) counts.set(advice, (counts.get(advice) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** The status of a job in Fini, in words. */
@@ -157,7 +163,7 @@ function unlistedOf(rows: readonly TableRow[], counts: Fields, omitted: number):
     if (count > 0) unlisted.set(status, count);
     left -= count;
   }
-  // Without counts, omitted items are assumed to have the most frequent status.
+  // Without counts, what is left out is taken for more of what there is most.
   const [most = 'unknown'] = [...listed].sort(([, one], [, other]) => other - one)[0] ?? [];
   if (left > 0) unlisted.set(most, left + (unlisted.get(most) ?? 0));
   return unlisted;
@@ -172,4 +178,20 @@ function nextCallsOf(value: unknown): NextCall[] {
       const isCall = tool !== undefined && why !== undefined && isFields(call.arguments);
       return isCall && isFields(call.arguments) ? [{ tool, why, arguments: call.arguments }] : [];
     });
+}
+
+/** A draft as far as the page shows it. */
+export interface Draft {
+  readonly title: string;
+  readonly text: string;
+}
+
+/** Reads a result of get_articles that shows one article; without that, it has only the message. */
+export function readDraft(result: unknown): Draft {
+  const { structuredContent } = fieldsOf(result);
+  const [article] = listOf(fieldsOf(structuredContent).articles).map(fieldsOf);
+  const { title, mainKnowledge, nextOffset } = article ?? {};
+  const text = textOf(mainKnowledge);
+  if (text === undefined) return { title: '', text: readResult(result, {}).message };
+  return { title: textOf(title) ?? '', text: nextOffset === undefined ? text : `${text}…` };
 }

@@ -4,30 +4,47 @@ import {
   chosenRows,
   copyOf,
   countByStatus,
+  countsText,
+  duration,
   headlineOf,
   nameOfRow,
   pages,
   type RowChoice,
   type Sorting,
+  sharedAdvice,
   statusLabel,
+  sumOf,
+  unlistedText,
   withoutScheme,
 } from './table.ts';
-import type { Overview, TableRow } from './tool-result.ts';
+import type { Draft, Overview, StatusCounts, TableRow } from './tool-result.ts';
 
-/** Maximum length of a button's label in characters. */
+/** How long the label of a button may be, in characters. */
 const LABEL_LENGTH = 80;
+/** The parts of rows that take the focus. */
+const STOPS = 'a, summary';
 
-/** Events from the person. */
+/** Events of a person in the page. */
 export interface ViewEvents {
   readonly onOpen: (url: string) => void;
   readonly onCall: (call: NextCall) => void;
+  readonly onRead: (articleId: string) => Promise<Draft>;
 }
 
-/** The page's document. Every text is inserted as text and never as markup. */
+/** The parts of a host that decide what a row offers. */
+interface Abilities {
+  readonly opensLinks: boolean;
+  readonly callsTools: boolean;
+}
+
+/** The page's document. Every text gets into it as text and never as markup. */
 export class View {
   readonly #events: ViewEvents;
   #overview: Overview | null = null;
-  #opensLinks = false;
+  #host: Abilities = { opensLinks: false, callsTools: false };
+  #shared: StatusCounts = new Map();
+  /** Drafts that were read, by their IDs. */
+  readonly #drafts = new Map<string, Promise<Draft>>();
   #choice: RowChoice = { status: null, search: '', sorting: { column: 'status', up: true } };
   #clock: number | undefined;
 
@@ -39,31 +56,39 @@ export class View {
       header.addEventListener('click', () => this.#sort(header.dataset.column ?? ''));
     }
     byId('copy').addEventListener('click', () => this.#copy());
+    byId('rows').addEventListener('keydown', (event) => this.#walk(event));
   }
 
-  /** Shows that the host's call is running, with a clock. */
+  /** Says that the host's call is under way, with a clock. */
   showRunning(headline: string, about: string): void {
-    this.showMessage(headline, about);
-    byId('bar').classList.add('running');
+    this.showMessage(headline, '');
+    const progress = 'The assistant’s window may show how far it is.';
+    byId('about').textContent = [about, progress].filter(Boolean).join('\n');
+    const bar = byId('bar');
+    bar.hidden = false;
+    bar.className = 'running';
+    bar.ariaLabel = 'Running';
     this.#startClock(byId('elapsed'));
   }
 
-  /** Shows the result of a call that has nothing for the table. */
+  /** Says how a call ended that has nothing for the table: the first line to all, the others to whom they concern. */
   showMessage(headline: string, about: string): void {
     this.#overview = null;
     this.#showHead(headline, '', about);
-    byId('bar').className = '';
+    byId('bar').hidden = true;
     byId('bar').replaceChildren();
+    byId('advice').hidden = true;
     this.showCalls([], true);
     byId('list').hidden = true;
   }
 
   /** Shows a result. */
-  showOverview(overview: Overview, opensLinks: boolean): void {
+  showOverview(overview: Overview, host: Abilities): void {
     this.#overview = overview;
-    this.#opensLinks = opensLinks;
+    this.#host = host;
     const { elapsedSeconds, message, rows } = overview;
-    const elapsed = elapsedSeconds > 0 ? `Took ${elapsedSeconds.toLocaleString('en-US')} s` : '';
+    const elapsed = elapsedSeconds > 0 ? `Took ${duration(elapsedSeconds)}` : '';
+    this.#showAdvice(overview);
     this.#showHead(headlineOf(overview), elapsed, message);
     this.#showBar(overview);
     byId('list').hidden = rows.length === 0;
@@ -91,16 +116,16 @@ export class View {
     group.replaceChildren(...(canCall ? buttons : [element('p', 'quiet', words)]));
     group.hidden = calls.length === 0;
     this.#disableButtons();
-    // Keyboard users continue from the button's place.
+    // Keyboard users continue from where the button was.
     if (hadFocus) (group.querySelector('button') ?? byId('headline')).focus();
   }
 
-  /** True while a call is running, so that no other can be started. */
+  /** Set while a call is running, so that no other can be started. */
   get isBusy(): boolean {
     return byId('page').ariaBusy === 'true';
   }
 
-  /** Shows a notice: what is happening, with a clock while it lasts, or what has happened. */
+  /** Says what happens, with a clock while it lasts, or what has happened. */
   showNotice(text: string, { isBusy = false, isError = false } = {}): void {
     const notice = byId('notice');
     const wasBusy = this.isBusy;
@@ -109,7 +134,7 @@ export class View {
     byId('status').hidden = text === '';
     byId('page').ariaBusy = String(isBusy);
     this.#disableButtons();
-    // A notice while a call runs does not restart its clock.
+    // A notice while a call runs leaves its clock alone.
     if (isBusy && wasBusy) return;
     const clock = byId('clock');
     clock.textContent = '';
@@ -117,7 +142,7 @@ export class View {
     else window.clearInterval(this.#clock);
   }
 
-  /** Marks the buttons as disabled while a call runs. Really disabled buttons would lose the focus. */
+  /** Marks the buttons as disabled while a call runs. Really disabled ones would lose the focus. */
   #disableButtons(): void {
     for (const button of byId('actions').children) button.ariaDisabled = String(this.isBusy);
   }
@@ -126,7 +151,7 @@ export class View {
     window.clearInterval(this.#clock);
     const startedAt = Date.now();
     this.#clock = window.setInterval(() => {
-      clock.textContent = `${Math.round((Date.now() - startedAt) / 1000)} s`;
+      clock.textContent = duration(Math.round((Date.now() - startedAt) / 1000));
     }, 1000);
   }
 
@@ -134,12 +159,28 @@ export class View {
     window.clearInterval(this.#clock);
     byId('headline').textContent = headline;
     byId('elapsed').textContent = elapsed;
-    byId('about').textContent = about;
+    const [first = '', ...others] = about.split('\n');
+    byId('about').textContent = first.replace(/:$/, '.');
+    byId('details').textContent = others.join('\n');
+    byId('more').hidden = others.length === 0;
+  }
+
+  #showAdvice(overview: Overview): void {
+    this.#shared = sharedAdvice(overview);
+    const list = byId('advice');
+    list.replaceChildren(
+      ...[...this.#shared].map(([advice, count]) => {
+        const item = element('li');
+        item.append(element('b', '', pages(count)), `: ${advice}`);
+        return item;
+      }),
+    );
+    list.hidden = this.#shared.size === 0;
   }
 
   #showBar(overview: Overview): void {
     const bar = byId('bar');
-    // Completed pages come first in the bar.
+    // Finished pages come first.
     const parts = [...countByStatus(overview)].reverse();
     bar.className = '';
     bar.replaceChildren(
@@ -150,15 +191,14 @@ export class View {
         return part;
       }),
     );
-    const words = parts.map(([status, count]) => `${count} ${statusLabel(status).toLowerCase()}`);
-    bar.ariaLabel = words.join(', ') || 'Nothing';
-    // A plan has no progress.
+    bar.ariaLabel = countsText(countByStatus(overview)) || 'Nothing';
+    // A plan is not progress.
     bar.hidden = overview.isPlan;
   }
 
   #showFilters(overview: Overview): void {
     const parts = [...countByStatus(overview)].reverse();
-    const all = parts.reduce((sum, [, count]) => sum + count, 0);
+    const all = sumOf(countByStatus(overview));
     const filters = byId('filters');
     const focused = [...filters.children].findIndex((child) => child.matches(':focus'));
     filters.replaceChildren(
@@ -205,20 +245,23 @@ export class View {
     fragment.append(...chosen.map((row) => this.#row(row)));
     byId('rows').replaceChildren(fragment);
     byId('scroller').scrollTop = 0;
-    // The column is left out if it is empty.
-    const hasReasons = rows.some(({ reason, advice }) => (reason ?? advice) !== undefined);
+    // The column is left out if it would be empty.
+    const hasReasons = rows.some(
+      ({ reason, advice, articleId }) => (reason ?? advice ?? articleId) !== undefined,
+    );
     byId('page').dataset.reasons = String(hasReasons);
-    const more = [...unlisted.values()].reduce((sum, count) => sum + count, 0);
     const chosenCount = chosen.length.toLocaleString('en-US');
-    const shown =
-      chosen.length === rows.length ? '' : `${chosenCount} of ${pages(rows.length)} shown.`;
-    const hidden = more === 0 ? '' : `${pages(more)} more in Fini, too many to list here.`;
-    byId('shown').textContent = [shown, hidden].filter(Boolean).join(' ');
+    const all = pages(rows.length + sumOf(unlisted));
+    const shown = chosen.length === rows.length ? '' : `${chosenCount} of ${all} shown.`;
+    byId('shown').textContent = [shown, unlistedText(unlisted)].filter(Boolean).join(' ');
+    const stop = byId('rows').querySelector<HTMLElement>(STOPS);
+    if (stop !== null) stop.tabIndex = 0;
     byId('copy').textContent = `Copy ${pages(chosen.length)}`;
   }
 
   #row(row: TableRow): HTMLTableRowElement {
-    const { status, url, input, reason, advice } = row;
+    const { status, url, input, reason, advice, articleId } = row;
+    const isShared = reason !== undefined && advice !== undefined && this.#shared.has(advice);
     const line = element('tr');
     line.role = 'row';
     line.dataset.status = status;
@@ -234,7 +277,8 @@ export class View {
       cell(
         'reason',
         reason === undefined ? '' : element('span', 'words', reason),
-        advice === undefined ? '' : element('span', 'quiet', advice),
+        advice === undefined || isShared ? '' : element('span', 'quiet', advice),
+        articleId === undefined ? '' : this.#draft(articleId),
       ),
     );
     return line;
@@ -242,14 +286,15 @@ export class View {
 
   #link(url: string): HTMLElement {
     const path = withoutScheme(url);
-    if (!this.#opensLinks || path === url) return element('span', 'url', url);
+    if (!this.#host.opensLinks || path === url) return element('span', 'url', url);
     const link = element('a', 'url');
-    // The link breaks between its parts, and has one name for screen readers.
+    // It breaks where its parts end, and has one name for screen readers.
     for (const part of path.split(/(?<=[/?&])/)) link.append(part, element('wbr'));
     link.ariaLabel = path;
     link.href = url;
     link.title = url;
     link.rel = 'noreferrer';
+    link.tabIndex = -1;
     link.addEventListener('click', (event) => {
       event.preventDefault();
       this.#events.onOpen(url);
@@ -257,7 +302,42 @@ export class View {
     return link;
   }
 
-  /** Copies the visible rows. Sandboxed frames have no access to the clipboard's own interface. */
+  /** A draft to be read where it is named; its ID alone if the host calls no tools. */
+  #draft(articleId: string): HTMLElement {
+    if (!this.#host.callsTools) return element('span', 'words', `Draft article ${articleId}`);
+    const details = element('details');
+    const summary = element('summary', '', 'Read the draft');
+    summary.tabIndex = -1;
+    const title = element('b');
+    const text = element('p', 'draft', 'Reading…');
+    details.append(summary, title, text);
+    details.addEventListener('toggle', async () => {
+      if (!details.open) return;
+      const read = this.#drafts.get(articleId) ?? this.#events.onRead(articleId);
+      this.#drafts.set(articleId, read);
+      const draft = await read;
+      // What could not be read can be tried again.
+      if (draft.title === '') this.#drafts.delete(articleId);
+      title.textContent = draft.title;
+      text.textContent = draft.text;
+    });
+    return details;
+  }
+
+  /** Moves the focus among the rows by arrow keys: they are one tab stop, however many there are. */
+  #walk(event: KeyboardEvent): void {
+    const step = STEPS[event.key] ?? 0;
+    const stops = [...byId('rows').querySelectorAll<HTMLElement>(STOPS)];
+    const at = stops.findIndex((stop) => stop.matches(':focus'));
+    const [from, to] = [stops[at], stops[at + step]];
+    if (step === 0 || from === undefined || to === undefined) return;
+    event.preventDefault();
+    from.tabIndex = -1;
+    to.tabIndex = 0;
+    to.focus();
+  }
+
+  /** Copies the rows that are shown. The clipboard's own interface is closed to sandboxed frames. */
   #copy(): void {
     const chosen = chosenRows(this.#overview?.rows ?? [], this.#choice);
     const field = element('textarea');
@@ -271,17 +351,13 @@ export class View {
   }
 }
 
-/** Returns an element of the page, which must exist. */
+/** An element of the page, which has it. */
 export function byId(id: string): HTMLElement;
 export function byId<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind;
 export function byId(id: string, kind = HTMLElement): HTMLElement {
   const found = document.getElementById(id);
   if (!(found instanceof kind)) throw new Error(`The page has no ${id}.`);
   return found;
-}
-
-function directionOf({ up }: NonNullable<Sorting>): 'ascending' | 'descending' {
-  return up ? 'ascending' : 'descending';
 }
 
 function element<Name extends keyof HTMLElementTagNameMap>(
@@ -294,6 +370,13 @@ function element<Name extends keyof HTMLElementTagNameMap>(
   if (className !== '') made.className = className;
   if (text !== '') made.textContent = text;
   return made;
+}
+
+/** Rows that an arrow key moves by. */
+const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1 };
+
+function directionOf({ up }: NonNullable<Sorting>): 'ascending' | 'descending' {
+  return up ? 'ascending' : 'descending';
 }
 
 function cell(className: string, ...parts: readonly (HTMLElement | '')[]): HTMLTableCellElement {

@@ -10,6 +10,8 @@ import type { ToolContext } from './tool.ts';
 
 /** Maximum number of sources for one call that generates drafts. */
 export const MAXIMUM_DRAFTED = 100;
+/** The most calls that an answer proposes for the sources beyond that: each names all of its IDs. */
+const MAXIMUM_CALLS = 4;
 
 /** The batch of an earlier call, as an input. */
 export const batchInput = trimmed
@@ -101,6 +103,9 @@ export async function completedIn(
   const { handle } = batch;
   const { completed, failed, unfinished, unseen } = await ingestion.statesOf(batch, call);
   const rest = completed.slice(MAXIMUM_DRAFTED);
+  const parts = Array.from({ length: Math.ceil(rest.length / MAXIMUM_DRAFTED) }, (_, index) =>
+    rest.slice(index * MAXIMUM_DRAFTED, (index + 1) * MAXIMUM_DRAFTED),
+  );
   const others = [
     unfinished.length > 0 ? `${unfinished.length} unfinished` : '',
     failed.length > 0 ? `${failed.length} not ingested` : '',
@@ -116,7 +121,9 @@ export async function completedIn(
     ...(failed.length > 0
       ? [listCall(handle, 'See why sources of the batch were not ingested', 'failed')]
       : []),
-    ...(unseen.length > 0 ? [listCall(handle, 'See what has completed', 'completed')] : []),
+    ...(unseen.length > 0 || parts.length > MAXIMUM_CALLS
+      ? [listCall(handle, 'See what has completed', 'completed')]
+      : []),
   ];
   const leftOutText = others.length > 0 ? `Left out of the batch: ${others.join(', ')}.` : '';
   if (completed.length === 0) {
@@ -128,15 +135,10 @@ export async function completedIn(
       nextCalls,
     );
   }
-  const why = `Generate from ${plural(rest.length, 'other completed source')}`;
-  const more = callForItems(
-    'generate_knowledge',
-    'documentIds',
-    rest,
-    why,
-    inputFor(settings, {}),
-    MAXIMUM_DRAFTED,
-  );
+  const more = parts.slice(0, MAXIMUM_CALLS).flatMap((ids) => {
+    const why = `Generate from ${plural(ids.length, 'other completed source')}`;
+    return callForItems('generate_knowledge', 'documentIds', ids, why, inputFor(settings, {}));
+  });
   return {
     documentIds: completed.slice(0, MAXIMUM_DRAFTED),
     message: leftOutText,

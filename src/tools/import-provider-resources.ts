@@ -163,7 +163,11 @@ export const importProviderResources = defineTool({
     return {
       ...answer,
       ...summary,
-      message: paragraph(answer?.message ?? '', afterwards.message, importPlanText(plan, choice)),
+      message: paragraph(
+        answer?.message ?? '',
+        afterwards.message,
+        importPlanText(plan, choice, true),
+      ),
       nextCalls: [
         ...(answer?.nextCalls ?? []),
         ...afterwards.nextCalls,
@@ -239,14 +243,16 @@ function choiceOf({
   return externalIds === undefined ? { all: true } : { externalIds };
 }
 
-/** The message about what was found and selected. */
-function importPlanText(plan: ImportPlan, choice: ImportChoice): string {
+/** The message about what was found and selected, before an import or after it. */
+function importPlanText(plan: ImportPlan, choice: ImportChoice, isOver = false): string {
   const { listed, toAdd, known, notFound } = plan;
   const isNothing = toAdd.length + known.length === 0;
   const explained = notFound.filter(({ why }) => why !== 'unknown').length;
   return paragraph(
     isNothing && notFound.length === 0 ? nothingSelected(plan, choice) : '',
-    `${plural(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
+    isOver
+      ? `Before this call, ${plural(listed, 'item was', 'items were')} not in Fini; ${toAdd.length} of them selected.`
+      : `${plural(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
     knownText(known.length, choice),
     unknownText(notFound.length - explained, plan),
     explained === 0

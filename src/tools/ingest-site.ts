@@ -161,13 +161,13 @@ function sitePlanText({ urls, pages, leftOut, unusable }: SitePlan): string {
   const { notIncluded, excluded, twins, queryVariants, otherHosts, overLimit } = leftOut;
   const setAside = twins + queryVariants + otherHosts;
   const reasons = [
-    notIncluded > 0 ? `${notIncluded} match no include glob` : '',
-    excluded > 0 ? `${excluded} match an exclude glob` : '',
+    notIncluded > 0 ? `${notIncluded} by include` : '',
+    excluded > 0 ? `${excluded} by exclude` : '',
     setAside > 0 ? `${setAside} set aside` : '',
-    overLimit > 0 ? `${overLimit} are over the limit` : '',
-    unusable.length > 0 ? `${plural(unusable.length, 'link')} cannot be ingested` : '',
+    overLimit > 0 ? `${overLimit} by the limit` : '',
+    unusable.length > 0 ? `${plural(unusable.length, 'link')} that cannot be ingested` : '',
   ].filter((reason) => reason !== '');
-  const why = reasons.length > 0 ? ` (${reasons.join(', ')})` : '';
+  const why = reasons.length > 0 ? ` (left out: ${reasons.join(', ')})` : '';
   return `${plural(pages.length + unusable.length, 'page')} found, ${urls.length} selected${why}.`;
 }
 

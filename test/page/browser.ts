@@ -14,15 +14,15 @@ import {
 } from '../../src/sandbox/sandbox-server.ts';
 
 /*
- * A host for the report page: Chromium shows it in a sandboxed frame, the library's AppBridge speaks
- * for the host, and its client is connected to the built server with a sandbox of its own.
+ * A host for the page: Chromium shows it in a sandboxed frame, the library's AppBridge speaks for the
+ * host, and its client is connected to the built server with a sandbox of its own.
  */
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const URI = 'ui://fini/report';
 const MIME = 'text/html;profile=mcp-app';
 
-/** Launches Debian's Chromium, which by itself contacts no one. */
+/** Debian's Chromium, which asks nobody for anything by itself. */
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -38,7 +38,7 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
-/** A built server with its sandbox, and a client that can show pages. */
+/** A built server with its sandbox, and a client that shows pages. */
 export interface Served {
   readonly client: Client;
   readonly sandbox: Sandbox;
@@ -77,7 +77,7 @@ export async function serve(options: SandboxOptions = {}): Promise<Served> {
   return { client, sandbox, close };
 }
 
-/** Differences from the usual host. */
+/** What a host is, where it is not the usual one. */
 export interface HostOptions {
   readonly context?: McpUiHostContext;
   readonly capabilities?: McpUiHostCapabilities;
@@ -87,18 +87,20 @@ export interface HostOptions {
 /** The page in its host. */
 export interface Shown {
   readonly page: Page;
-  /** The content of the frame. */
+  /** What the page shows. */
   readonly view: FrameLocator;
   readonly bridge: AppBridge;
   /** Links that the page asked the host to open. */
   readonly links: string[];
-  /** The texts that the page sent to the model. */
+  /** What the model was told. */
   readonly told: string[];
+  /** The sizes that the page told. */
+  readonly sizes: object[];
   /** Every request of the browser. */
   readonly requests: string[];
-  /** Errors in the page. */
+  /** What went wrong in the page. */
   readonly faults: string[];
-  /** Calls a tool as a model would: the page receives its input and its result. */
+  /** Calls a tool as a model does: the page hears of its input and its result. */
   readonly call: (name: string, input: Record<string, unknown>) => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -114,7 +116,7 @@ const HOST = `<!doctype html><title>Host</title>
   const toView = (data) => view.contentWindow.postMessage(data, '*');
 </script>`;
 
-/** Shows the report page of a server in Chromium. */
+/** Has Chromium show the page of a server. */
 export async function show(
   browser: Browser,
   client: Client,
@@ -129,6 +131,7 @@ export async function show(
   const faults: string[] = [];
   const links: string[] = [];
   const told: string[] = [];
+  const sizes: object[] = [];
   page.on('request', (request) => requests.push(request.url()));
   page.on('pageerror', ({ message }) => faults.push(message));
   page.on('console', (message) => {
@@ -157,8 +160,10 @@ export async function show(
     told.push(content.map((part) => (part.type === 'text' ? part.text : '')).join('\n'));
     return {};
   };
-  bridge.onsizechange = ({ height }) => {
-    // The last change may come while the page closes.
+  bridge.onsizechange = (size) => {
+    const { height } = size;
+    sizes.push(size);
+    // The last one may come while the page closes.
     page.evaluate(`view.style.height = '${height}px'`).catch(() => undefined);
   };
   const ready = new Promise<void>((resolve) => {
@@ -170,7 +175,7 @@ export async function show(
   await ready;
 
   return {
-    ...{ page, bridge, links, told, requests, faults },
+    ...{ page, bridge, links, told, sizes, requests, faults },
     view: page.frameLocator('iframe'),
     async call(name, input) {
       await bridge.sendToolInput({ arguments: input });

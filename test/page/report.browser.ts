@@ -15,9 +15,10 @@ import {
 const SITE = 'https://help.larkspur.example';
 const LOGIN = `${SITE}/account/rewards`;
 const PAGES = [`${SITE}/billing/refunds`, `${SITE}/billing/invoices`, `${SITE}/bikes/brakes`];
+const CLEAR = 'rgba(0, 0, 0, 0)';
 const SYSTEM_FONT = expect.stringMatching(/^system-ui/);
 const HOST_CALLS_NOTHING = { openLinks: {} };
-const GENERATE = 'Generate draft articles from 3 completed sources, if wanted';
+const GENERATE = 'Generate draft articles from 3 completed sources';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -28,7 +29,7 @@ afterAll(() => browser.close());
 let served: Served | undefined;
 let shown: Shown | undefined;
 afterEach(async () => {
-  // In every test, nothing leaves the page and nothing in it fails.
+  // Whatever a test does, nothing leaves the page and nothing in it fails.
   const { requests, faults } = shown ?? { requests: [], faults: [] };
   await shown?.close();
   await served?.close();
@@ -37,7 +38,7 @@ afterEach(async () => {
   expect(faults).toEqual([]);
 });
 
-/** Starts a server with its own sandbox, and shows its page in a host. */
+/** A page in its host, in front of a server with a sandbox of its own. */
 async function start(options: SandboxOptions = {}, host: HostOptions = {}) {
   served = await serve({ folders: true, ...options });
   shown = await show(browser, served.client, host);
@@ -62,7 +63,7 @@ const queued = (sandbox: Sandbox) =>
     ({ method, path }) => method === 'POST' && path === '/v2/documents/public',
   );
 
-/** Runs this script for a source's first job, and the content's own from then on. */
+/** Jobs that do this the first time, and then what the content says. */
 function firstTime(script: JobScript): SandboxOptions {
   const seen = new Set<string>();
   return {
@@ -83,7 +84,7 @@ describe('a result', () => {
     await reads(row('billing/refunds'), /Refunds/);
     expect(await view.locator('#bar').getAttribute('aria-label')).toBe('3 completed');
     expect(await view.locator('#about').innerText()).toContain('not yet live');
-    // Without a failure there is no column for reasons.
+    // With nothing to give a reason for, there is no such column.
     expect(await view.getByRole('columnheader').allInnerTexts()).toEqual(['State', 'Page']);
   });
 
@@ -99,7 +100,7 @@ describe('a result', () => {
     await reads(login, /Page requires authentication/);
     await reads(login, /make it public, or leave it out/);
     expect(await view.locator('#about').innerText()).toMatch(/38 pages found, 38 selected/);
-    // Only one of the four failures may pass next time.
+    // Of four that failed, one may pass next time.
     expect(await button(/again/).allInnerTexts()).toEqual([
       'Ingest 1 failed page again, once the cause is fixed',
     ]);
@@ -112,11 +113,18 @@ describe('a result', () => {
     expect(await button(/again|draft|Wait/).count()).toBe(0);
   });
 
-  test('that is an error', async () => {
+  test('that is an error says what concerns a person, and the rest on request', async () => {
     const { call, headline, view } = await start();
-    await call('ingest_and_wait', { documentIdsToAdd: ['not a URL'] });
+    await call('ingest_and_wait', { documentIdsToAdd: ['not a URL'], timeoutSeconds: 'soon' });
     await reads(headline, 'The call failed');
-    await reads(view.locator('#about'), 'not a URL');
+    expect(await view.locator('#about').innerText()).toBe(
+      'The input of ingest_and_wait is wrong, so nothing was sent to Fini.',
+    );
+    expect(await view.locator('#bar').isVisible()).toBe(false);
+    expect(await view.locator('#details').isVisible()).toBe(false);
+    await view.getByText('For the assistant').click();
+    // A line for each of them.
+    await reads(view.locator('#details'), /timeoutSeconds.*\n.*not a URL/);
   });
 
   test('that a host passes on without its fields is not called a failure', async () => {
@@ -144,11 +152,12 @@ describe('a result', () => {
     });
     await reads(headline, '1,000 of 1,200 pages completed');
     expect(await rows.count()).toBe(1_000);
-    // The report holds shared advice once; the page repeats it in each row.
-    await reads(rows.nth(199), /Check the page/);
-    await reads(view.locator('#shown'), '200 pages more in Fini, too many to list here');
+    // Advice that many share stands once, with their number.
+    expect(await view.locator('#advice').innerText()).toBe('200 pages: Check the page.');
+    expect(await rows.nth(199).innerText()).not.toContain('Check the page');
+    await reads(view.locator('#shown'), /^200 more completed; not listed here: ask the assistant/);
     const frame = page.frames()[1];
-    // Reversing the order redraws every row, up to the next frame on the screen.
+    // Reversing the order draws every row again, up to the next picture on the screen.
     const took = await frame?.evaluate<number>(`new Promise((resolve) => {
       const startedAt = performance.now();
       document.querySelector('th[data-column=page] button').click();
@@ -159,9 +168,9 @@ describe('a result', () => {
     await button(/^Failed/).click();
     expect(await rows.count()).toBe(200);
     await view.getByRole('searchbox').fill('page-95');
-    // The rows are 95, 950 and 955.
+    // 95, 950 and 955.
     expect(await rows.count()).toBe(3);
-    await reads(view.locator('#shown'), '3 of 1,000 pages shown');
+    await reads(view.locator('#shown'), '3 of 1,200 pages shown');
   });
 
   test('of a dry run, which the page can carry out', async () => {
@@ -171,7 +180,7 @@ describe('a result', () => {
     const count = await rows.count();
     expect(new Set(await statesOf(rows))).toEqual(new Set(['Selected']));
     expect(queued(sandbox)).toEqual([]);
-    // Nothing has started yet, so there is no progress bar.
+    // Nothing is done yet, so there is no bar to be full.
     expect(await view.locator('#bar').isVisible()).toBe(false);
     await button(`Ingest ${count} selected pages`).click();
     await reads(headline, `${count} pages completed`);
@@ -189,7 +198,7 @@ describe('a result', () => {
   });
 
   test('of generating drafts', async () => {
-    const { call, client, headline, rows, row } = await start({
+    const { call, client, headline, rows, row, sandbox } = await start({
       knowledgeJobs: ({ url }) =>
         url?.endsWith('invoices')
           ? { error: 'The model was overloaded' }
@@ -201,8 +210,22 @@ describe('a result', () => {
     await call('generate_knowledge', { documentIds });
     await reads(headline, '1 of 3 pages drafted');
     expect(await statesOf(rows)).toEqual(['Failed', 'No draft', 'Drafted']);
-    await reads(row('billing/refunds'), /Draft article [0-9a-f-]{36}/);
     await reads(row('billing/invoices'), /No draft was made: The model was overloaded/);
+    await reads(row('bikes/brakes'), /No draft was made: usually the source has nothing new/);
+    const refunds = row('billing/refunds');
+    expect(await refunds.innerText()).not.toMatch(/[0-9a-f-]{36}/);
+    await refunds.getByText('Read the draft').click();
+    const [article] = sandbox.articles();
+    await reads(refunds.locator('details b'), article?.title ?? 'no title');
+    const text = article?.mainKnowledge?.trim().slice(0, 40) ?? 'no text';
+    expect(await refunds.locator('.draft').textContent()).toContain(text);
+  });
+
+  test('of drafts names them where the host calls no tools', async () => {
+    const { call, client, headline, row } = await start({}, { capabilities: HOST_CALLS_NOTHING });
+    await call('generate_knowledge', { documentIds: await ingested(client) });
+    await reads(headline, 'All 3 pages drafted');
+    await reads(row('billing/refunds'), /Draft article [0-9a-f-]{36}/);
   });
 });
 
@@ -210,16 +233,22 @@ test('while a call runs, the page says what was asked for, and then that it was 
   const { bridge, headline, view, page } = await start();
   await bridge.sendToolInput({ arguments: { documentIdsToAdd: [...PAGES, LOGIN] } });
   await reads(headline, 'Ingesting pages');
-  await reads(view.locator('#about'), /billing\/refunds.* and 1 more/);
+  await reads(view.locator('#about'), /billing\/refunds.* and 1 more\n.*may show how far it is/);
   expect(await view.locator('#bar').getAttribute('class')).toBe('running');
-  const animation = () =>
-    page.frames()[1]?.evaluate<string>(`getComputedStyle(bar, '::before').animationName`);
-  expect(await animation()).toBe('slide');
+  const moving = () =>
+    page
+      .frames()[1]
+      ?.evaluate<string[]>(
+        `(({ animationName, display }) => [animationName, display])(getComputedStyle(bar, '::before'))`,
+      );
+  expect(await moving()).toEqual(['slide', 'block']);
+  // A bar that stands still would look full.
   await page.emulateMedia({ reducedMotion: 'reduce' });
-  expect(await animation()).toBe('none');
+  expect(await moving()).toEqual(['slide', 'none']);
   await reads(view.locator('#elapsed'), /^\d+ s$/);
   await bridge.sendToolCancelled({ reason: 'user action' });
   await reads(headline, /Cancelled \(user action\)/);
+  expect(await view.locator('#bar').isVisible()).toBe(false);
   expect(await view.locator('#elapsed').innerText()).toBe('');
 });
 
@@ -248,7 +277,7 @@ describe('a button', () => {
     await reads(headline, '0 of 3 pages completed');
     await button(/^Ingest 3 failed pages again/).click();
     await reads(headline, 'All 3 pages completed');
-    await reads(notice, 'Done: All 3 pages completed');
+    await reads(notice, 'Done: 3 completed.');
     expect(await rows.count()).toBe(3);
     await reads(row('billing/refunds'), /Completed/);
     expect(queued(sandbox)).toHaveLength(2);
@@ -270,8 +299,31 @@ describe('a button', () => {
     await button(GENERATE).click();
     await reads(headline, '3 of 4 pages completed, 3 drafted');
     expect(await statesOf(rows)).toEqual(['Failed', 'Drafted', 'Drafted', 'Drafted']);
-    await reads(row('billing/refunds'), /Draft article/);
+    await reads(row('billing/refunds'), /Read the draft/);
     expect(sandbox.articles()).toHaveLength(3);
+    expect(await button(/^Generate/).count()).toBe(0);
+  });
+
+  test('generates drafts from a large batch by several calls, one after the other', async () => {
+    const { call, bridge, client, headline, button, told } = await start({ parallelJobs: 200 });
+    const documentIdsToAdd = Array.from(
+      { length: 102 },
+      (_, index) => `https://many.example/${index}`,
+    );
+    await call('ingest_and_wait', { documentIdsToAdd });
+    let running = 0;
+    const most: number[] = [];
+    bridge.oncalltool = async (params) => {
+      running += 1;
+      most.push(running);
+      const result = await client.callTool(params);
+      running -= 1;
+      return result;
+    };
+    await button('Generate draft articles from 102 completed sources').click();
+    await reads(headline, 'All 102 pages completed, 102 drafted');
+    expect(most).toEqual([1, 1]);
+    await expect.poll(() => told).toHaveLength(2);
     expect(await button(/^Generate/).count()).toBe(0);
   });
 
@@ -280,10 +332,10 @@ describe('a button', () => {
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     const carryOut = bridge.oncalltool;
     bridge.oncalltool = async () => {
-      throw new Error('The person said no.');
+      throw new Error('The person said no');
     };
     await button(GENERATE).click();
-    await reads(notice, /^The host gave no result: The person said no\.$/);
+    await reads(notice, /^It was not carried out, as far as the host says: The person said no\.$/);
     bridge.oncalltool = carryOut;
     await button(GENERATE).click();
     await reads(headline, '3 drafted');
@@ -317,7 +369,7 @@ describe('a button', () => {
     bridge.onupdatemodelcontext = () => new Promise(() => undefined);
     await call('ingest_and_wait', { documentIdsToAdd: PAGES });
     await button(GENERATE).click();
-    await reads(row('billing/refunds'), /Draft article/);
+    await reads(row('billing/refunds'), /Read the draft/);
     await reads(notice, /^Done/);
   });
 
@@ -336,7 +388,7 @@ describe('a button', () => {
     await generate.click();
     await expect.poll(() => calls.length).toBe(1);
     await bridge.sendToolResult(result);
-    // A round trip through the page ensures that the page has the result.
+    // Through the page and back, so that the page has it.
     await bridge.teardownResource({});
     expect(await generate.getAttribute('aria-disabled')).toBe('true');
     await generate.click({ force: true });
@@ -404,7 +456,7 @@ describe('the table', () => {
     await button(/^Failed/).click();
     expect(await rows.count()).toBe(4);
     expect(await button(/^Failed/).getAttribute('aria-pressed')).toBe('true');
-    // The button copies the visible rows, to be pasted elsewhere.
+    // The rows as they are shown, to be pasted elsewhere.
     await button('Copy 4 pages').click();
     await button('Copied').waitFor();
     await view.getByRole('searchbox').focus();
@@ -433,6 +485,34 @@ describe('the table', () => {
     await view.getByRole('link', { name: 'billing/refunds' }).click();
     await expect.poll(() => links).toEqual([PAGES[0]]);
     expect(page.context().pages()).toHaveLength(1);
+  });
+
+  test('is one tab stop, in which arrow keys move', async () => {
+    const { call, view, page, rows } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    await expect.poll(() => rows.count()).toBe(3);
+    const links = view.getByRole('link');
+    const indexes = () => links.evaluateAll((all) => all.map((link) => Object(link).tabIndex));
+    expect(await indexes()).toEqual([0, -1, -1]);
+    await links.first().focus();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowDown');
+    expect(await links.nth(2).evaluate('document.activeElement.href')).toBe(PAGES[2]);
+    await page.keyboard.press('ArrowUp');
+    expect(await indexes()).toEqual([-1, 0, -1]);
+    await page.keyboard.press('Tab');
+    expect(await links.first().evaluate('document.activeElement.id')).toBe('copy');
+  });
+
+  test('looks like links where it has links', async () => {
+    const { call, view } = await start();
+    await call('ingest_and_wait', { documentIdsToAdd: PAGES });
+    const line = await view
+      .getByRole('link')
+      .first()
+      .evaluate('getComputedStyle(document.querySelector("a.url")).textDecorationLine');
+    expect(line).toBe('underline');
   });
 
   test('has no links where the host opens none', async () => {
@@ -468,7 +548,16 @@ describe('the table', () => {
       nodes.filter((node) => node.role?.value === role && node.ignored === false).length;
     expect([count('table'), count('row'), count('columnheader')]).toEqual([1, 5, 3]);
     expect(count('cell') + count('gridcell')).toBe(12);
-    // Nothing overflows horizontally.
+    // Columns that stand one below the other have no head, but a keyboard can still sort by them.
+    const head = () =>
+      page
+        .frames()[1]
+        ?.evaluate<string>('getComputedStyle(document.querySelector("thead")).clipPath');
+    expect(await head()).toMatch('inset');
+    await view.getByRole('button', { name: 'Reason' }).focus();
+    expect(await head()).toBe('none');
+    await view.getByRole('searchbox').focus();
+    // Nothing sticks out sideways.
     const widths = await page
       .frames()[1]
       ?.evaluate<number[]>(
@@ -500,7 +589,7 @@ test('everything can be done by keyboard, with the focus in sight', async () => 
   await tabTo(/^Ingest 3 failed pages again/);
   await page.keyboard.press('Enter');
   await reads(headline, 'All 3 pages completed');
-  // The pressed button is gone, and the focus moves to the next one.
+  // The pressed button is gone; the focus is on the next one.
   await expect.poll(focused).toBe(GENERATE);
   await tabTo(/^Completed/);
   await page.keyboard.press('Space');
@@ -529,11 +618,15 @@ describe('the look', () => {
 
   test('is light or dark as the host is, and changes with it', async () => {
     const { page, bridge } = await start({}, { context: { theme: 'dark' } });
-    expect(await colours(page)).toEqual(['rgb(22, 24, 28)', 'rgb(230, 232, 235)', SYSTEM_FONT]);
+    // On the host's own ground, since it does not name its colour.
+    expect(await colours(page)).toEqual([CLEAR, 'rgb(230, 232, 235)', SYSTEM_FONT]);
     bridge.setHostContext({ theme: 'light' });
-    await expect
-      .poll(() => colours(page))
-      .toEqual(['rgb(255, 255, 255)', 'rgb(27, 31, 36)', SYSTEM_FONT]);
+    await expect.poll(() => colours(page)).toEqual([CLEAR, 'rgb(27, 31, 36)', SYSTEM_FONT]);
+  });
+
+  test('has a ground of its own where the host says nothing, so that it can be read on any', async () => {
+    const { page } = await start();
+    expect(await colours(page)).toEqual(['rgb(255, 255, 255)', 'rgb(27, 31, 36)', SYSTEM_FONT]);
   });
 
   test('keeps the colours of states in high contrast', async () => {
@@ -546,6 +639,13 @@ describe('the look', () => {
         getComputedStyle(badge, '::before').backgroundColor)`,
     );
     expect(dots).toEqual(['rgb(194, 32, 43)', 'rgb(26, 127, 55)']);
+    // The filter that is chosen has colours of its own, too.
+    const adjusted = await page
+      .frames()[1]
+      ?.evaluate<string[]>(
+        `[...filters.children].map((filter) => getComputedStyle(filter).forcedColorAdjust)`,
+      );
+    expect(adjusted).toEqual(['none', 'auto', 'auto']);
   });
 
   test('is the host’s, where it gives its colours and fonts', async () => {
@@ -565,8 +665,8 @@ describe('the look', () => {
     ]);
   });
 
-  test('tells its height, and fills the one that it is given', async () => {
-    const { call, page, view, headline, bridge } = await start();
+  test('tells its height alone, and fills the one that it is given', async () => {
+    const { call, page, view, headline, bridge, sizes } = await start();
     await call('ingest_site', { links: [SITE] });
     await reads(headline, '34 of 38');
     const height = () => page.locator('iframe').evaluate('view.offsetHeight');
@@ -574,6 +674,8 @@ describe('the look', () => {
       view.locator('main').evaluate('Math.ceil(page.getBoundingClientRect().height)');
     await expect.poll(async () => (await height()) === (await content())).toBe(true);
     expect(await height()).toBeLessThan(700);
+    // A host would fix the width that it is told.
+    expect(new Set(sizes.flatMap(Object.keys))).toEqual(new Set(['height']));
     bridge.setHostContext({ containerDimensions: { height: 800, width: 760 } });
     await page.evaluate(`view.style.height = '800px'`);
     await expect.poll(content).toBe(800);
@@ -594,7 +696,7 @@ test('the page cannot ask anybody for anything', async () => {
   expect(tried).toBe('refused undefined');
   await expect.poll(() => faults.length).toBeGreaterThanOrEqual(3);
   for (const fault of faults.splice(0)) expect(fault).toMatch(/Content Security Policy/);
-  // Chromium lists the image although it was not allowed to request it.
+  // Chromium names the image that it was not allowed to ask for.
   expect(requests.splice(0)).toEqual([`${sandbox.url}/image`]);
   expect(blocked).toEqual(['csp']);
   expect(sandbox.requests).toEqual([]);

@@ -3,18 +3,23 @@ import { afterEach, describe, expect, test } from 'vitest';
 import {
   afterCall,
   callsAfter,
+  callsForOthers,
   chosenRows,
   copyOf,
   countByStatus,
+  duration,
+  endingOf,
   headlineOf,
+  sharedAdvice,
+  unlistedText,
 } from '../../src/page/table.ts';
-import { type Overview, readResult } from '../../src/page/tool-result.ts';
+import { type Overview, readDraft, readResult } from '../../src/page/tool-result.ts';
 import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { errorResult } from '../../src/tools/call.ts';
 import type { NextCall } from '../../src/tools/next-calls.ts';
 import { type Harness, Stops, startHarness } from '../harness.ts';
 
-/* Reads the server's own results as the page does, and makes the calls that it offers. */
+/* Reads the server's own results as the page does, and carries out the calls that it offers. */
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -23,7 +28,7 @@ async function start(options: SandboxOptions = {}): Promise<Harness> {
   return stops.use(await startHarness({ folders: true, parallelJobs: 2_000, ...options }));
 }
 
-/** The page's state: its data and the calls that it offers. */
+/** What the page knows, and the calls that it offers. */
 interface Known {
   readonly overview: Overview;
   readonly nextCalls: readonly NextCall[];
@@ -36,7 +41,7 @@ async function call({ client }: Harness, name: string, input: object): Promise<K
   return { overview, nextCalls };
 }
 
-/** Presses the button for this tool. */
+/** Presses the button of this tool. */
 async function press(harness: Harness, { overview, nextCalls }: Known, tool: string) {
   const next = callOf(nextCalls, tool);
   const result = await call(harness, tool, next.arguments);
@@ -56,15 +61,6 @@ const urls = (count: number) =>
   Array.from({ length: count }, (_, index) => `https://many.example/page-${index}`);
 const countsIn = (overview: Overview) => Object.fromEntries(countByStatus(overview));
 const QUICK = { pendingMs: 1, workingMs: 1 };
-
-test('a draft with warnings shows them beside its ID', async () => {
-  const harness = await start();
-  const { id } = harness.sandbox.addDocument({ paragraphs: ['Test'] });
-  const { overview } = await call(harness, 'generate_knowledge', { documentIds: [id] });
-  expect(overview.rows[0]?.reason).toMatch(
-    /^Draft article [\w-]+\. Its text has only 4 characters\.$/,
-  );
-});
 
 test('a dry run is told from its input, and proposes the same call in earnest', async () => {
   const input = { links: ['https://help.larkspur.example'], include: ['/billing/**'] };
@@ -86,13 +82,15 @@ test('every page of a report is one row, or one of those that are only counted',
     expect(countsIn(overview)).toEqual({ completed: count * 0.9, failed: count / 10 });
     const listed = overview.rows.map(({ url }) => url);
     expect(new Set(listed).size).toBe(listed.length);
-    // All failures are listed before anything is left out.
+    // What failed is listed before anything is left out.
     const failed = overview.rows.filter(({ status }) => status === 'failed');
     expect(failed).toHaveLength(count / 10);
     for (const row of failed) {
       expect(row).toMatchObject({ reason: 'No usable content', advice: expect.any(String) });
     }
     expect(overview.unlisted.size).toBe(count === 10 ? 0 : 1);
+    // Advice for few stands at their rows alone.
+    expect([...sharedAdvice(overview).values()]).toEqual(count === 10 ? [] : [count / 10]);
     expect(headlineOf(overview)).toBe(
       `${count * 0.9} of ${count.toLocaleString('en-US')} pages completed`,
     );
@@ -125,10 +123,77 @@ test('generating drafts from what an import completed keeps what it was', async 
   expect(now.overview.rows.map(({ url }) => url)).toEqual(
     before.overview.rows.map(({ url }) => url),
   );
-  // Earlier failures can still be tried again, and drafts are not made twice.
+  // What failed before can still be tried again, and drafts are not made twice.
   const tools = now.nextCalls.map(({ tool }) => tool);
   expect(tools).toContain('ingest_and_wait');
   expect(tools).not.toContain('generate_knowledge');
+});
+
+test('drafts of a large batch take several calls, and nothing else is taken for one of them', async () => {
+  const harness = await start({
+    jobs: () => QUICK,
+    knowledgeJobs: ({ url }) => ({ ...QUICK, ...(url?.endsWith('-0') && { error: 'Overloaded' }) }),
+  });
+  const before = await call(harness, 'ingest_and_wait', { documentIdsToAdd: urls(202) });
+  let { overview } = before;
+  const left = [callOf(before.nextCalls, 'generate_knowledge')];
+  const sizes: number[] = [];
+  for (let next = left.shift(); next !== undefined; next = left.shift()) {
+    const answer = await harness.client.callTool({ name: next.tool, arguments: next.arguments });
+    const result = readResult(answer, next.arguments);
+    if (result.overview === undefined) throw new Error('The result has nothing for the table.');
+    sizes.push(result.overview.rows.length);
+    overview = afterCall(overview, next, result.overview);
+    left.push(...callsForOthers(next, result));
+  }
+  expect(sizes).toEqual([100, 100, 2]);
+  expect(countsIn(overview)).toEqual({ failed: 1, drafted: 201 });
+});
+
+test('a draft is read by the title and the text of its article', async () => {
+  const harness = await start();
+  const before = await call(harness, 'ingest_and_wait', { documentIdsToAdd: urls(1) });
+  const { overview } = await press(harness, before, 'generate_knowledge');
+  const articleIds = overview.rows.flatMap(({ articleId }) => articleId ?? []);
+  const read = async (ids: readonly string[]) =>
+    readDraft(
+      await harness.client.callTool({ name: 'get_articles', arguments: { articleIds: ids } }),
+    );
+  const [article] = harness.sandbox.articles();
+  expect(await read(articleIds)).toEqual({ title: article?.title, text: article?.mainKnowledge });
+  expect(await read(overview.rows.flatMap(({ id }) => id ?? []))).toMatchObject({
+    ...{ title: '', text: expect.stringContaining('1 not found') },
+  });
+  const long = { articles: [{ title: 'A', mainKnowledge: 'text', nextOffset: 4 }] };
+  expect(readDraft({ structuredContent: long })).toEqual({ title: 'A', text: 'text…' });
+});
+
+test('the notice after a call says what became of its items', () => {
+  const read = (statuses: readonly string[]) =>
+    readResult(
+      { structuredContent: { sources: statuses.map((status, id) => ({ status, id: `${id}` })) } },
+      {},
+    ).overview ?? null;
+  const ending = (before: readonly string[], after: readonly string[]) => {
+    const now = read(after);
+    return now && endingOf(read(before), now);
+  };
+  expect(ending(['failed', 'failed'], ['completed', 'failed'])).toBe(
+    'Done: 1 completed, 1 failed again.',
+  );
+  expect(ending(['completed', 'completed'], ['drafted', 'failed'])).toBe(
+    'Done: 1 drafted, 1 failed.',
+  );
+  expect(ending(['unfinished', 'failed'], ['unfinished'])).toBe('1 running.');
+});
+
+test.each([
+  [0.4, '0.4 s'],
+  [59, '59 s'],
+  [110.3, '1 min 50 s'],
+  [3_600, '60 min 0 s'],
+])('%s seconds are %s', (seconds, words) => {
+  expect(duration(seconds)).toBe(words);
 });
 
 test('a page with a URL that is too long to be shown stays one row when it is tried again', async () => {
@@ -175,6 +240,18 @@ describe('a long answer', () => {
     expect(countsIn(read(long))).toEqual({ failed: 2, unfinished: 7 });
     const plan = { omitted: { sources: 5 }, sources: rows(2, 'selected') };
     expect(countsIn(read(plan, { dryRun: true }))).toEqual({ selected: 7 });
+  });
+
+  test('says how many of each status are not listed, and counts their advice', () => {
+    const hints = [{ hint: 'page_missing', advice: 'Check its URL.', count: 20 }];
+    const sources = rows(3, 'failed').map((row) => ({ ...row, hint: 'page_missing' }));
+    const counts = { submitted: 1_020, completed: 1_000, failed: 20 };
+    const overview = read({ hints, counts, sources, omitted: { sources: 1_017 } });
+    expect(unlistedText(overview.unlisted)).toBe(
+      '1,000 more completed, 17 more failed; not listed here: ask the assistant for them.',
+    );
+    expect([...sharedAdvice(overview)]).toEqual([['Check its URL.', 20]]);
+    expect(unlistedText(new Map())).toBe('');
   });
 
   test('is counted once when its batch was waited for', () => {

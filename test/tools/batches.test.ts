@@ -145,17 +145,21 @@ test('a batch far down the list is not said to be unfinished, and its sources ca
   expect(idsOf(listed)).toHaveLength(10);
 });
 
-test('of more than a hundred, the first are drafted from and the others come next', async () => {
+test('of more than a hundred, the first are drafted from and all others come next', async () => {
   const harness = await start();
-  const names = Array.from({ length: 102 }, (_, index) => index);
+  const names = Array.from({ length: 202 }, (_, index) => index);
   const { structured } = await ingest(harness, names);
   const input = { batch: structured.batch, instructions: 'Be brief.' };
   const answer = await harness.call('generate_knowledge', input);
   expect(answer.structured.counts.submitted).toBe(100);
-  expect(answer.structured.message).toContain('2 completed beyond the first 100');
-  const rest = nextCall(answer, 'generate_knowledge');
-  expect(rest).toMatchObject({ instructions: 'Be brief.' });
-  expect(rest.documentIds).toHaveLength(2);
+  expect(answer.structured.message).toContain('102 completed beyond the first 100');
+  const rest = answer.nextCalls.filter(({ tool }) => tool === 'generate_knowledge');
+  expect(rest).toMatchObject([
+    { arguments: { instructions: 'Be brief.' }, why: 'Generate from 100 other completed sources' },
+    { arguments: { instructions: 'Be brief.' }, why: 'Generate from 2 other completed sources' },
+  ]);
+  const ids = rest.flatMap(({ arguments: input }) => input.documentIds);
+  expect(new Set([...ids, ...idsOf(answer)]).size).toBe(202);
 });
 
 test('a batch of drafts is waited for, and makes no further drafts when its jobs have ended', async () => {

@@ -558,7 +558,9 @@ test("one stream of progress tells of every step; the report is ingest_and_wait'
   ]);
   expect(sent.at(-1)).toMatchObject({ progress: 2, total: 2 });
   expect(ingestedBefore).toBe(0);
-  expect(report.message).toMatch(/^completed: 2 of 2 completed, in .*2 items not in Fini yet/);
+  expect(report.message).toMatch(
+    /^completed: 2 of 2 completed, in .*Before this call, 2 items were not in Fini; 2 of them selected/,
+  );
 
   const documentIdsToRefresh = report.sources.map(({ id }: { id: string }) => id);
   const same = await harness.call('ingest_and_wait', { source: 'notion', documentIdsToRefresh });

@@ -214,7 +214,9 @@ describe('globs', () => {
       ],
     });
     expectAllAccountedFor(answer);
-    expect(answer.text).toMatch(/7 pages found, 2 selected \(1 match no include glob, .*2 links/);
+    expect(answer.text).toMatch(
+      /7 pages found, 2 selected \(left out: 1 by include, 1 by exclude, .*2 links that cannot/,
+    );
   });
 
   test.each([
