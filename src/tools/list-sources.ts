@@ -6,7 +6,8 @@ import {
   type StatusTotals,
   totalsOf,
 } from '../engine/list.ts';
-import { bounded, paragraph, plural, WORD_LENGTH } from '../text.ts';
+import { FiniError } from '../fini/errors.ts';
+import { bounded, paragraph, plural, quotedMessage, WORD_LENGTH } from '../text.ts';
 import { batchInput, idsOfBatch } from './batch.ts';
 import { fittingPage } from './bound.ts';
 import { listCursor, sourceId } from './fields.ts';
@@ -134,8 +135,12 @@ export const listSources = defineTool({
       { filters, status, ids, cursor, direction },
       { limit: summary ? Number.POSITIVE_INFINITY : limit, call, readUntil },
     );
+    const { id, ...notById } = filters;
+    const isNarrowed = [status, ...Object.values(notById)].some((wanted) => wanted !== undefined);
     const asked: Asked = {
-      isFiltered: [status, batch, ...Object.values(filters)].some((wanted) => wanted !== undefined),
+      isFiltered: isNarrowed || batch !== undefined || id !== undefined,
+      byId: id !== undefined && batch === undefined && !isNarrowed,
+      ofBatch: isNarrowed || id !== undefined ? undefined : ids?.length,
       byTitle: filters.title !== undefined,
       isLater: cursor !== undefined,
       isBack: cursor !== undefined && direction === 'previous',
@@ -146,15 +151,13 @@ export const listSources = defineTool({
     const part = isEmpty && read.trouble === null ? comparablePart(filters.originalUrl) : undefined;
     const near =
       part === undefined
-        ? []
-        : (
-            await readSources(
-              fini,
-              { filters: { ...filters, originalUrl: part }, status, ids },
-              { limit: SIMILAR_PAGES, call, readUntil },
-            )
-          ).documents;
-    const similar = near.map(sourceOutput);
+        ? { documents: [], unknown: '' }
+        : await findSimilar(
+            fini,
+            { filters: { ...filters, originalUrl: part }, status, ids },
+            { limit: SIMILAR_PAGES, call, readUntil },
+          );
+    const similar = near.documents.map(sourceOutput);
     const { byKind, ...all } = totalsOf(read.documents);
     const totals = summary ? flatTotals(all) : undefined;
     const kinds = byKind.map(({ source, ...ofKind }) => ({
@@ -179,7 +182,9 @@ export const listSources = defineTool({
         similar.length === 0
           ? ''
           : `Without the slash, query or fragment at its end, the URL matches ${plural(similar.length, 'source')}.`,
+        near.unknown,
         list.unreadable === 0 ? '' : `${plural(list.unreadable, 'record')} without an ID left out.`,
+        titlesText(list),
         list.trouble === null ? '' : (context.explain(list.trouble)?.message ?? ''),
       ),
       nextCalls: [
@@ -197,9 +202,30 @@ export const listSources = defineTool({
   },
 });
 
+/** Sources whose URL ends differently, or why nobody knows: an answer stands without them. */
+async function findSimilar(...[fini, query, limits]: Parameters<typeof readSources>) {
+  try {
+    const { documents, trouble } = await readSources(fini, query, limits);
+    return { documents, unknown: documents.length > 0 ? '' : similarUnknown(trouble) };
+  } catch (error) {
+    if (limits.call.signal.aborted || !(error instanceof FiniError)) throw error;
+    return { documents: [], unknown: similarUnknown(error) };
+  }
+}
+
+function similarUnknown(error: FiniError | null): string {
+  return error === null
+    ? ''
+    : `Whether the URL is in Fini with another ending is unknown, because the search for it failed: ${quotedMessage(error)}.`;
+}
+
 /** The parts of an input on which the message depends. */
 interface Asked {
   readonly isFiltered: boolean;
+  /** An ID is all that was asked for. */
+  readonly byId: boolean;
+  /** How many sources the batch has that is all that was asked for; undefined for anything else. */
+  readonly ofBatch: number | undefined;
   readonly byTitle: boolean;
   /** With a cursor. */
   readonly isLater: boolean;
@@ -225,6 +251,10 @@ function foundText(list: SourceList, count: number, asked: Asked, canIngest: boo
     : '';
   const noun = asked.isFiltered ? 'matching source' : 'source';
   if (count === 0 && unreadable === 0 && !asked.isLater && !hasMore) {
+    if (asked.byId) return 'There is no source with this ID in this workspace.';
+    if (asked.ofBatch !== undefined) {
+      return "No source of this batch is in Fini's list: they may have been deleted.";
+    }
     if (asked.isFiltered) return paragraph('No source matches these filters.', untitled);
     return canIngest
       ? 'Fini has no sources yet: start with ingest_site or import_provider_resources.'
@@ -245,7 +275,24 @@ function foundText(list: SourceList, count: number, asked: Asked, canIngest: boo
           : list.allMatched || isCut
             ? 'There are more.'
             : 'There may be more.',
+    hasMore || asked.isLater ? '' : missingText((asked.ofBatch ?? count) - count, asked.ofBatch),
   );
+}
+
+/** Says that sources of a batch are missing in a list that was read to its end. */
+function missingText(missing: number, all = 0): string {
+  if (missing <= 0) return '';
+  const [verb, they] = missing === 1 ? ['is', 'it'] : ['are', 'they'];
+  return `${missing} of the ${plural(all, 'source')} of this batch ${verb} not in Fini's list: ${they} may have been deleted.`;
+}
+
+/** Says how far titles were compared as they are shown, where that was not to the end. */
+function titlesText({ titlesCompared }: SourceList): string {
+  const titles = 'Titles with characters that are not shown';
+  if (titlesCompared === null) return '';
+  return titlesCompared === 0
+    ? `${titles} could not be compared.`
+    : `${titles} were compared among the newest ${plural(titlesCompared, 'source')} only.`;
 }
 
 /** A URL without a fragment, a query and a slash at its end; undefined if it has none of them. */
