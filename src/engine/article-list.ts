@@ -1,5 +1,6 @@
 import type { FiniClient } from '../fini/client.ts';
 import type { Deadline } from '../fini/deadline.ts';
+import { FiniError } from '../fini/errors.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
 
 /** The types that Fini tells apart: articles that agents answer from, and drafts to be reviewed first. */
@@ -32,6 +33,8 @@ export interface ListedArticles {
   readonly unreadable: number;
   /** Fini has more than it gave. */
   readonly hasMore: boolean;
+  /** A type that could not be read beside the other one, and why; null if none. */
+  readonly unread: { readonly type: ArticleType; readonly error: FiniError } | null;
 }
 
 const ORDER: readonly ArticleState[] = ['draft', 'live', 'published_draft'];
@@ -40,7 +43,7 @@ const ORDER: readonly ArticleState[] = ['draft', 'live', 'published_draft'];
  * Lists the articles of a type, or of both. Each type is asked for by itself: the contract does not
  * say that the fields of a live article differ from those of a draft.
  *
- * @throws {FiniError}
+ * @throws {FiniError} if nothing could be read.
  */
 export async function listArticles(
   fini: FiniClient,
@@ -51,8 +54,17 @@ export async function listArticles(
   const listed = new Map<string, ListedArticle>();
   let unreadable = 0;
   let hasMore = false;
+  let unread: ListedArticles['unread'] = null;
   for (const type of types) {
-    const list = await fini.listArticles({ type }, call);
+    let list: Awaited<ReturnType<typeof fini.listArticles>>;
+    try {
+      list = await fini.listArticles({ type }, call);
+    } catch (error) {
+      const isLast = wanted !== undefined || unread !== null;
+      if (isLast || call.signal.aborted || !(error instanceof FiniError)) throw error;
+      unread = { type, error };
+      continue;
+    }
     unreadable += list.unreadable;
     hasMore ||= list.hasMore === true;
     for (const article of list.articles) {
@@ -66,7 +78,7 @@ export async function listArticles(
   const articles = ORDER.flatMap((state) =>
     [...listed.values()].filter((article) => article.state === state),
   );
-  return { articles, unreadable, hasMore };
+  return { articles, unreadable, hasMore, unread };
 }
 
 /** A value of an open type as text: as it is where it is text, else as JSON. */

@@ -29,8 +29,8 @@ export interface ImportPlan {
   readonly known: readonly FiniDocument[];
   /** Chosen by ID, and neither listed by the provider nor found in Fini. */
   readonly notFound: readonly string[];
-  /** The time was over before all of Fini's sources had been searched for them. */
-  readonly searchedInPart: boolean;
+  /** Why not all of Fini's sources were searched: an error, or because the time was over; else null. */
+  readonly searchEnded: FiniError | 'over' | null;
   /** Matching sources, of those looked at, that have been ingested, and those of them that failed. */
   readonly ingestedBefore: number;
   readonly failedBefore: number;
@@ -48,6 +48,8 @@ export interface ImportResult {
   readonly report: Report | null;
   /** Items for which Fini gave no source ID. */
   readonly unregistered: readonly ProviderResource[];
+  /** Which items these are is a guess, since not every source shows its item. Their number is right. */
+  readonly unregisteredIsGuess: boolean;
   /** How many sources Fini made, or knew, of the items. */
   readonly registered: number;
   /** The error that kept the import from its end, or null. */
@@ -120,22 +122,24 @@ export async function planImport(
   call: Deadline,
 ): Promise<ImportPlan> {
   const { resources, unreadable } = await fini.listProviderResources(provider, call);
-  const sources = sourcesOf(fini, provider, call);
-  const all = { listed: resources.length, unreadable };
-  if ('externalIds' in choice) {
-    return { ...all, ...(await planNamed(resources, sources, choice.externalIds, call)) };
-  }
-  return { ...all, ...(await planMatching(resources, sources, choice)) };
+  let searchEnded: ImportPlan['searchEnded'] = null;
+  const sources = sourcesOf(fini, provider, call, (reason) => {
+    searchEnded = reason;
+  });
+  const plan =
+    'externalIds' in choice
+      ? await planNamed(resources, sources, choice.externalIds)
+      : await planMatching(resources, sources, choice);
+  return { ...plan, listed: resources.length, unreadable, searchEnded };
 }
 
-type Plan = Omit<ImportPlan, 'listed' | 'unreadable'>;
+type Plan = Omit<ImportPlan, 'listed' | 'unreadable' | 'searchEnded'>;
 
 /** By ID: new items are added, and what Fini has is searched for to the end of its list. */
 async function planNamed(
   resources: readonly ProviderResource[],
   sources: AsyncIterable<readonly FiniDocument[]>,
   externalIds: readonly string[],
-  call: Deadline,
 ): Promise<Plan> {
   // One item may be wanted by several names.
   const wanted = new Map<string, string[]>();
@@ -155,18 +159,16 @@ async function planNamed(
   };
   const toAdd = resources.filter(isWanted);
   const known: FiniDocument[] = [];
-  let searchedInPart = false;
   // Fini's list of a provider's items leaves out items that were imported successfully.
   if (missing.size > 0) {
     for await (const documents of sources) {
       known.push(...documents.filter(isWanted));
       if (missing.size === 0) break;
     }
-    searchedInPart = missing.size > 0 && isOver(call);
   }
   const notFound = [...missing];
   const before = { ingestedBefore: 0, failedBefore: 0, namedBefore: [] };
-  return { toAdd, known, notFound, searchedInPart, ...before, others: [] };
+  return { toAdd, known, notFound, ...before, others: [] };
 }
 
 /**
@@ -211,7 +213,6 @@ async function planMatching(
     toAdd,
     known,
     notFound: [],
-    searchedInPart: false,
     ingestedBefore,
     failedBefore,
     namedBefore: [...failed, ...ended].slice(0, NAMED_BEFORE),
@@ -251,21 +252,27 @@ function hasNotEnded(document: FiniDocument): boolean {
   return isInFlight(document) || document.linkedJobStatus === null;
 }
 
-/** A provider's sources, page by page, newest change first, as far as the call's time goes. */
+/**
+ * A provider's sources, page by page, newest change first, as far as Fini gives them in the call's time.
+ *
+ * @param onEnd Told why it ended before the list did.
+ */
 async function* sourcesOf(
   fini: FiniClient,
   provider: Provider,
   call: Deadline,
+  onEnd: (reason: FiniError | 'over') => void,
 ): AsyncGenerator<readonly FiniDocument[]> {
   const filters = { source: provider };
   try {
-    for await (const { documents } of pagesOf(fini, call, filters)) {
+    for await (const { documents, hasMore } of pagesOf(fini, call, filters)) {
       // An API may ignore a filter that it does not know.
       yield documents.filter(({ source }) => source === provider);
-      if (isOver(call)) return;
+      if (hasMore && isOver(call)) return onEnd('over');
     }
   } catch (error) {
-    if (!(error instanceof FiniError) || !isOver(call)) throw error;
+    if (call.signal.aborted || !(error instanceof FiniError)) throw error;
+    onEnd(isOver(call) ? 'over' : error);
   }
 }
 
@@ -297,7 +304,8 @@ export async function runImport(
     }
   } catch (error) {
     if (signal.aborted || !(error instanceof FiniError)) throw error;
-    return { report: null, unregistered: toAdd, registered: 0, trouble: error };
+    const unregistered = { unregistered: toAdd, unregisteredIsGuess: false };
+    return { report: null, ...unregistered, registered: 0, trouble: error };
   }
   const ids = new Set(queuedIds(answer));
   const running = known.filter((document) => isInFlight(document) && !ids.has(document.id));
@@ -333,7 +341,7 @@ export async function runImport(
       report,
       deadline.renewed(NAMING_MS),
     );
-    return { report, unregistered, registered: ids.size, trouble };
+    return { report, ...unregistered, registered: ids.size, trouble };
   } catch (error) {
     // Sources that were queued must be named, whatever else fails.
     if (signal.aborted) throw error;
@@ -352,10 +360,10 @@ async function findUnregistered(
   registeredIds: ReadonlySet<string>,
   report: Report | null,
   deadline: Deadline,
-): Promise<readonly ProviderResource[]> {
+): Promise<Pick<ImportResult, 'unregistered' | 'unregisteredIsGuess'>> {
   const missing = toAdd.length - registeredIds.size;
-  if (missing <= 0) return [];
-  if (registeredIds.size === 0) return toAdd;
+  if (missing <= 0) return { unregistered: [], unregisteredIsGuess: false };
+  if (registeredIds.size === 0) return { unregistered: toAdd, unregisteredIsGuess: false };
   const records = (report?.sources ?? []).flatMap(({ document }) => document ?? []);
   const seen = new Set(records.filter(isNamed).map(({ id }) => id));
   // Registered, but not queued or not looked at yet.
@@ -375,7 +383,7 @@ async function findUnregistered(
     ({ externalId, originalUrl }) => !names.has(externalId) && !names.has(originalUrl),
   );
   // A record that shows neither its ID nor its URL stands for one of them.
-  return unnamed.slice(-missing);
+  return { unregistered: unnamed.slice(-missing), unregisteredIsGuess: unnamed.length > missing };
 }
 
 function isNamed({ externalId, originalUrl }: Named): boolean {

@@ -3,7 +3,12 @@ import { type Deadline, WaitEnded } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
 import { MemoryStore } from '../store/memory-store.ts';
-import { articleStateOf, listArticles } from './article-list.ts';
+import {
+  type ArticleState,
+  articleStateOf,
+  type ListedArticles,
+  listArticles,
+} from './article-list.ts';
 import { inputKey } from './identity.ts';
 import { Memory } from './memory.ts';
 import { mayBeCarriedOut, type RecentRequest } from './recent.ts';
@@ -21,13 +26,21 @@ export type RequiredField =
  * Why a draft is not to be published:
  * - `not_found`: Fini has no such article;
  * - `live`: it is no draft;
+ * - `untold`: nothing tells if it is a draft, since the list could not be read;
  * - `published`: it has been published already;
  * - `incomplete`: Fini would refuse it, because of `missing`;
  * - `sent`: a request that had no answer may have published it;
  * - `same_original`: another draft of the same call updates the same live article, and whichever came
  *   last would undo the other.
  */
-export type Obstacle = 'not_found' | 'live' | 'published' | 'incomplete' | 'sent' | 'same_original';
+export type Obstacle =
+  | 'not_found'
+  | 'live'
+  | 'untold'
+  | 'published'
+  | 'incomplete'
+  | 'sent'
+  | 'same_original';
 
 /** A draft that somebody wants to publish, as it stands before. */
 export interface DraftToPublish {
@@ -206,15 +219,30 @@ export class Publishing {
    * of drafts and of live articles do.
    */
   async #statesOf(articles: readonly FiniArticle[], call: Deadline) {
-    const states = new Map(articles.map((one) => [one.id.toLowerCase(), articleStateOf(one)]));
-    if ([...states.values()].includes('live')) {
-      const listed = await listArticles(this.#fini, undefined, call);
-      for (const { article, state } of listed.articles) {
-        const id = article.id.toLowerCase();
-        if (states.get(id) === 'live') states.set(id, state);
-      }
-    }
+    const states = new Map<string, ArticleState | 'untold'>(
+      articles.map((one) => [one.id.toLowerCase(), articleStateOf(one)]),
+    );
+    const unsure = [...states].flatMap(([id, state]) => (state === 'live' ? [id] : []));
+    if (unsure.length === 0) return states;
+    const listed = await this.#listed(call, unsure.length < states.size);
+    const stateOf = new Map(
+      listed?.articles.map(({ article, state }) => [article.id.toLowerCase(), state]),
+    );
+    const isWhole = listed !== null && listed.unread === null;
+    for (const id of unsure) states.set(id, stateOf.get(id) ?? (isWhole ? 'live' : 'untold'));
     return states;
+  }
+
+  /** All articles; null if they cannot be read and are not needed. */
+  async #listed(call: Deadline, isOptional: boolean): Promise<ListedArticles | null> {
+    try {
+      const listed = await listArticles(this.#fini, undefined, call);
+      if (listed.unread !== null && !isOptional) throw listed.unread.error;
+      return listed;
+    } catch (error) {
+      if (!isOptional || call.signal.aborted || !(error instanceof FiniError)) throw error;
+      return null;
+    }
   }
 }
 
@@ -235,14 +263,14 @@ function liveIdsOf(draftId: string, liveId: string | null) {
 
 function obstacleOf(
   draft: FiniArticle | null,
-  state: ReturnType<typeof articleStateOf> | undefined,
+  state: ArticleState | 'untold' | undefined,
   sent: RecentRequest | undefined,
   missing: readonly RequiredField[],
 ): Obstacle | null {
   if (sent !== undefined && sent.ids !== null) return 'published';
   if (draft === null) return 'not_found';
   if (state === 'published_draft') return 'published';
-  if (state === 'live') return 'live';
+  if (state === 'live' || state === 'untold') return state;
   if (sent !== undefined) return 'sent';
   return missing.length > 0 ? 'incomplete' : null;
 }

@@ -132,6 +132,9 @@ const articleFields = z.object({
   originalArticleVersion: version,
   /** True for a draft that has been published. */
   isDraftPublished: flag,
+  /** ISO 8601, like the next. Undocumented, and null if Fini does not say. */
+  createdAt: text,
+  updatedAt: text,
 });
 
 const articleSchema = articleFields.extend({ id });

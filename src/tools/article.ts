@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { ArticleState } from '../engine/article-list.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
-import { shown, TITLE_LENGTH } from '../text.ts';
+import { shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 
 /** An article without its text, as tools show it. */
 export const articleShape = {
@@ -16,6 +16,8 @@ export const articleShape = {
     .describe('The live article that a draft updates; absent for the draft of a new article.'),
   parentFolderId: z.string().optional().describe('The folder of the article.'),
   questionCount: z.int(),
+  createdAt: z.string().optional().describe('ISO 8601.'),
+  updatedAt: z.string().optional().describe('ISO 8601.'),
 };
 
 /** An article as tools show it: everything bounded, the questions counted. */
@@ -27,5 +29,7 @@ export function articleOutput(article: FiniArticle, status: ArticleState) {
     originalArticleId: article.originalArticleId ?? undefined,
     parentFolderId: article.parentFolderId ?? undefined,
     questionCount: article.questions.length,
+    createdAt: shown(article.createdAt, WORD_LENGTH),
+    updatedAt: shown(article.updatedAt, WORD_LENGTH),
   };
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { readSources } from '../engine/list.ts';
-import { paragraph, plural } from '../text.ts';
+import { paragraph, plural, quotedMessage } from '../text.ts';
 import { batchInput, exactlyOne, idsOfBatch, listCall } from './batch.ts';
 import { sourceId } from './fields.ts';
 import { hintsOf, hintsSchema } from './hints.ts';
@@ -113,11 +113,14 @@ async function severalSources(
   { fini, call }: Pick<ToolContext, 'fini' | 'call'>,
 ) {
   const limits = { limit: SHOWN_SOURCES, call, readUntil: call.endsAt };
-  const { documents } = await readSources(fini, { filters: {}, ids }, limits);
+  const { documents, trouble } = await readSources(fini, { filters: {}, ids }, limits);
   const sources = documents.map(sourceOutput);
   const rest = listCall(batch, `Show all ${plural(ids.length, 'source')} of this batch`);
   return {
-    message: `${sources.length} of ${plural(ids.length, 'source')} of this batch, without text.`,
+    message: paragraph(
+      `${sources.length} of ${plural(ids.length, 'source')} of this batch, without text.`,
+      trouble === null ? '' : `The list was not read to its end: ${quotedMessage(trouble)}.`,
+    ),
     nextCalls: sources.length < ids.length ? [rest] : [],
     offset: 0,
     hints: hintsOf(sources),

@@ -10,9 +10,19 @@ import { IngestionError } from '../engine/ingest.ts';
 import { isSourceId } from '../engine/inputs.ts';
 import { stateOf } from '../engine/job-states.ts';
 import { statusOf } from '../engine/list.ts';
+import { FiniError } from '../fini/errors.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
-import { bounded, paragraph, plural, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../text.ts';
+import {
+  bounded,
+  paragraph,
+  plural,
+  quoted,
+  quotedMessage,
+  shown,
+  TITLE_LENGTH,
+  URL_LENGTH,
+} from '../text.ts';
 import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
 import { callForItems, inputFor, type NextCall } from './next-calls.ts';
 import { ingestCalls } from './next-steps.ts';
@@ -113,7 +123,10 @@ export const importProviderResources = defineTool({
     progress.begin(`Listing items in ${providerName(provider)}`);
     const choice = choiceOf(input);
     const plan = await planImport(fini, provider, choice, options.deadline);
-    const { toAdd, known } = plan;
+    const { toAdd, known, searchEnded } = plan;
+    const isNothing = toAdd.length + known.length === 0;
+    // Only a dry run is worth something without the rest.
+    if (searchEnded instanceof FiniError && (isNothing || !dryRun)) throw searchEnded;
     const summary = {
       found: plan.listed,
       selected: toAdd.length + known.length,
@@ -229,11 +242,10 @@ function choiceOf({
 
 /** The message about what was found and selected. */
 function planText(plan: ImportPlan, choice: Choice): string {
-  const { listed, toAdd, known, notFound, searchedInPart, unreadable } = plan;
+  const { listed, toAdd, known, notFound, searchEnded, unreadable } = plan;
   const isNothing = toAdd.length + known.length === 0;
-  const where = searchedInPart
-    ? 'among the newest sources in Fini (the time ran out before the older ones were searched)'
-    : 'in Fini';
+  const why = searchEnded instanceof FiniError ? quotedMessage(searchEnded) : 'the time ran out';
+  const isInPart = searchEnded !== null && (!('externalIds' in choice) || notFound.length > 0);
   return paragraph(
     isNothing && notFound.length === 0 ? nothingSelected(plan, choice) : '',
     `${plural(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
@@ -244,7 +256,10 @@ function planText(plan: ImportPlan, choice: Choice): string {
         : `${plural(known.length, 'matching item')} in Fini whose ingestion has not finished: running jobs are waited for, and the rest is ingested.`,
     notFound.length === 0
       ? ''
-      : `${plural(notFound.length, 'externalId')} not found at the provider or ${where}.`,
+      : `${plural(notFound.length, 'externalId')} not found at the provider or in Fini.`,
+    isInPart
+      ? `Not all sources in Fini could be searched (${why}), so items registered before may be missing here.`
+      : '',
     unreadable === 0 ? '' : `${plural(unreadable, 'item')} without a usable ID or URL left out.`,
   );
 }
@@ -323,7 +338,7 @@ function otherNames(notFound: readonly string[], { provider, english }: Input): 
 
 /** Sentences about what happened besides the report, and how to continue. */
 function afterImport(
-  { unregistered, registered, trouble }: ImportResult,
+  { unregistered, unregisteredIsGuess, registered, trouble }: ImportResult,
   input: Input,
   explain: ToolContext['explain'],
 ): { message: string; nextCalls: NextCall[] } {
@@ -356,8 +371,12 @@ function afterImport(
   }
   const ids = unregistered.map(({ externalId }) => externalId);
   return {
-    message:
+    message: paragraph(
       ids.length === 0 ? '' : `Fini returned no source ID for ${plural(ids.length, 'item')}.`,
+      unregisteredIsGuess
+        ? `Which ${ids.length === 1 ? 'one' : 'ones'} is a guess, because not every source shows its item.`
+        : '',
+    ),
     nextCalls: callForItems(
       'import_provider_resources',
       'externalIds',

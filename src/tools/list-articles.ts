@@ -10,6 +10,7 @@ import { searchMatcher, shownTitle } from '../engine/import.ts';
 import { paragraph, plural, quoted } from '../text.ts';
 import { articleOutput, articleShape } from './article.ts';
 import { pageOf } from './list-page.ts';
+import { inputFor, type NextCall } from './next-calls.ts';
 import { choiceWords } from './read-input.ts';
 import { defineTool } from './tool.ts';
 
@@ -20,6 +21,11 @@ const NAMED_TITLES = 10;
 
 /** Other words for a type. */
 const TYPE_WORDS = { drafts: 'draft', published: 'live' };
+
+const TYPE_NAMES: Readonly<Record<ArticleType, string>> = {
+  live: 'live articles',
+  draft: 'drafts',
+};
 
 /** Shows what is live and what waits for a review. */
 export const listArticles = defineTool({
@@ -59,7 +65,7 @@ export const listArticles = defineTool({
       .describe('Drafts waiting for review first, then live articles, then published drafts.'),
   }),
   lists: { articles: 'by status' },
-  async handler(input, { fini, call, canCall }) {
+  async handler(input, { fini, call, canCall, explain }) {
     const { type, search, limit, offset } = input;
     const list = await readArticles(fini, type, call);
     const matching = search ? list.articles.filter(titleMatcher(search)) : list.articles;
@@ -69,6 +75,8 @@ export const listArticles = defineTool({
     const counts = countsOf(matching);
     const isNone = list.articles.length === 0;
     const isEmpty = isNone && list.unreadable === 0 && !list.hasMore;
+    const { unread } = list;
+    const readType = unread === null ? type : ARTICLE_TYPES.find((one) => one !== unread.type);
     const canGenerate = canCall('generate_knowledge');
     const sources = {
       tool: 'list_sources',
@@ -78,7 +86,7 @@ export const listArticles = defineTool({
     return {
       message: paragraph(
         isEmpty
-          ? nothingThere(type, canGenerate)
+          ? nothingThere(readType, canGenerate)
           : isNone
             ? 'No articles can be shown.'
             : matching.length === 0
@@ -89,10 +97,14 @@ export const listArticles = defineTool({
         list.hasMore
           ? "Fini did not return all articles in one answer: the others are only in Fini's dashboard."
           : '',
+        unread === null
+          ? ''
+          : `The ${TYPE_NAMES[unread.type]} could not be read: ${explain(unread.error)?.message}`,
       ),
       nextCalls: [
+        ...(unread === null ? [] : [readAgain(input, unread.type)]),
         ...page.nextCalls('list_articles', input, 'article'),
-        ...(isEmpty && type !== 'live' && canGenerate ? [sources] : []),
+        ...(isEmpty && readType !== 'live' && canGenerate ? [sources] : []),
       ],
       total: matching.length,
       counts,
@@ -101,6 +113,15 @@ export const listArticles = defineTool({
     };
   },
 });
+
+/** The call that reads the articles of one type. */
+function readAgain(
+  { search }: { readonly search?: string | undefined },
+  type: ArticleType,
+): NextCall {
+  const why = `Read the ${TYPE_NAMES[type]} again`;
+  return { tool: 'list_articles', arguments: inputFor({ type, search }, {}), why };
+}
 
 function titleMatcher(search: string): (listed: ListedArticle) => boolean {
   const matches = searchMatcher(search);

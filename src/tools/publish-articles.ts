@@ -194,6 +194,8 @@ function obstacleReason({
       return 'Fini has no such article. The ID of a source is not that of an article.';
     case 'live':
       return 'It is a live article already, not a draft.';
+    case 'untold':
+      return 'Fini did not tell if it is a draft, because the list of drafts could not be read. Call again in a minute.';
     case 'published':
       return 'It has already been published.';
     case 'incomplete': {

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import {
+  askSandbox,
   connectClient,
   environmentFor,
   type Harness,
@@ -139,10 +140,38 @@ test('a batch far down the list is not said to be unfinished, and its sources ca
   const { batch } = (await ingest(harness, names)).structured;
   for (let index = 0; index < 900; index += 1) harness.sandbox.addDocument({});
   const { text, nextCalls } = await harness.call('generate_knowledge', { batch });
-  expect(text).toContain('Left out of the batch: 10 not found among the newest sources.');
+  expect(text).toContain(
+    'Left out of the batch: 10 not among the newest sources, which are all that was looked at.',
+  );
   expect(nextCalls).toMatchObject([{ tool: 'list_sources', arguments: { batch } }]);
   const listed = await harness.call('list_sources', { ...nextCalls[0]?.arguments });
   expect(idsOf(listed)).toHaveLength(10);
+});
+
+test('what was deleted from a batch is told apart from what was not found', async () => {
+  const harness = await start();
+  const { structured } = await ingest(harness, ['a', 'b']);
+  const [deleted] = structured.sources;
+  await askSandbox(harness.sandbox, 'DELETE', '/documents/public', { documentIds: [deleted.id] });
+  const answer = await harness.call('generate_knowledge', { batch: structured.batch });
+  expect(urlsOf(answer)).toEqual([page('b')]);
+  expect(answer.structured.message).toContain(
+    'Left out of the batch: 1 no longer in this workspace.',
+  );
+});
+
+test('get_source says why it cannot show all of a batch', async () => {
+  const harness = await start();
+  const { batch } = (await ingest(harness, ['a', 'b'])).structured;
+  for (let index = 0; index < 120; index += 1) harness.sandbox.addDocument({});
+  const action = { kind: 'status', status: 400 } as const;
+  harness.sandbox.script({ method: 'GET', skip: 1, times: 9, action });
+  const { isError, structured, nextCalls } = await harness.call('get_source', { batch });
+  expect(isError).toBe(false);
+  expect(structured.message).toBe(
+    '0 of 2 sources of this batch, without text. The list was not read to its end: "Scripted fault: 400".',
+  );
+  expect(nextCalls).toMatchObject([{ tool: 'list_sources', arguments: { batch } }]);
 });
 
 test('of more than a hundred, the first are drafted from and the others come next', async () => {

@@ -528,6 +528,29 @@ describe('what the contract leaves open', () => {
     expect(structured.articles).toMatchObject([{ status: 'published' }]);
   });
 
+  test('where the list cannot be read either, that draft is left and the others are not', async () => {
+    const { publish, sandbox } = await start();
+    const [bare, whole] = [draftOf(sandbox), draftOf(sandbox, { title: 'Shipping' })];
+    const rewrite = (answer: unknown) =>
+      Array.isArray(answer)
+        ? answer.map(({ isDraftPublished, originalArticleId, ...rest }) =>
+            rest.id === bare.id ? rest : { ...rest, isDraftPublished, originalArticleId },
+          )
+        : answer;
+    sandbox.script(
+      { path: /ids\/public/, times: 9, action: { kind: 'rewrite', rewrite } },
+      { path: /type=draft/, times: 9, action: { kind: 'status', status: 400 } },
+    );
+    const { structured } = await publish([bare.id, whole.id]);
+    expect(structured.articles).toMatchObject([
+      { status: 'not_published', reason: expect.stringMatching(/^Fini did not tell if .* draft/) },
+      { status: 'published' },
+    ]);
+    const alone = await publish([bare.id]);
+    expect(alone.isError).toBe(true);
+    expect(alone.text).toContain('Fini refused to list articles (HTTP 400)');
+  });
+
   test('fields of open types go back as they came', async () => {
     const { publish, sandbox } = await start();
     const { id } = draftOf(sandbox);
