@@ -17,6 +17,10 @@ import type { ServerKind, ToolDependencies } from './tool.ts';
 export interface FailedCall {
   readonly tool: string;
   readonly arguments: Readonly<Record<string, unknown>>;
+  /** True if its tool takes timeoutSeconds. */
+  readonly canWaitLonger?: boolean;
+  /** The seconds that it had, if it would have had more with progress. */
+  readonly silentSeconds?: number | undefined;
 }
 
 const KEY = 'workspace key (it starts with "fini_"; create one in the Fini dashboard)';
@@ -215,7 +219,21 @@ function causeOf(
   if (cause instanceof FiniError) {
     return explainFiniError(cause, kind, call, isDoubtful ? said('') : said(CALL_AGAIN));
   }
-  return cause instanceof WaitEnded ? said(cause.message) : null;
+  return cause instanceof WaitEnded ? said(paragraph(cause.message, silenceText(call))) : null;
+}
+
+/** Says that a call had less time since its client asked for no progress, if that is so. */
+function silenceText(call: FailedCall | undefined): string {
+  const { silentSeconds } = call ?? {};
+  if (silentSeconds === undefined) return '';
+  return `This client asked for no progress, so a call has ${silentSeconds} s at most.`;
+}
+
+/** How a request that had too little time gets more. */
+function moreTime({ hadLessTime }: FiniError, call: FailedCall | undefined): string {
+  if (!hadLessTime || call === undefined) return 'To allow more time, set FINI_REQUEST_TIMEOUT_MS.';
+  const how = call.canWaitLonger ? 'pass a larger timeoutSeconds' : 'set FINI_WAIT_TIMEOUT_SECONDS';
+  return silenceText(call) || `To allow more time, ${how}.`;
 }
 
 /** The call that generates drafts from these, with the settings of the call that failed. */
@@ -416,7 +434,7 @@ function explainFiniError(
       return unsure(
         `Fini did not finish the request to ${task} in time: ${words}.`,
         next,
-        'To allow more time, set FINI_REQUEST_TIMEOUT_MS.',
+        moreTime(error, call),
       );
     case 'interrupted':
       return unsure(`The connection broke during the request to ${task}: ${words}.`, next);
@@ -426,7 +444,10 @@ function explainFiniError(
       );
     case 'not_sent':
       return said(
-        `The request to ${task} was not sent: ${words}. Nothing was carried out. Call again in ${pauseOf(error)}.`,
+        paragraph(
+          `The request to ${task} was not sent: ${words}. Nothing was carried out. Call again in ${pauseOf(error)}.`,
+          error.hadLessTime ? silenceText(call) : '',
+        ),
       );
   }
 }

@@ -14,7 +14,7 @@ import { listCursor, sourceId } from './fields.ts';
 import { hintsOf, hintsSchema } from './hints.ts';
 import { choiceWords } from './read-input.ts';
 import { sourceOutput, sourceShape } from './source.ts';
-import { defineTool } from './tool.ts';
+import { defineTool, type ToolContext } from './tool.ts';
 
 /** How long a call reads on for more matches: clients end a call after a minute. */
 const READING_MS = 20_000;
@@ -185,7 +185,7 @@ export const listSources = defineTool({
         near.unknown,
         list.unreadable === 0 ? '' : `${plural(list.unreadable, 'record')} without an ID left out.`,
         titlesText(list),
-        list.trouble === null ? '' : (context.explain(list.trouble)?.message ?? ''),
+        troubleText(list, context),
       ),
       nextCalls: [
         ...(list.nextCursor === undefined ? [] : [goOn]),
@@ -284,6 +284,14 @@ function missingText(missing: number, all = 0): string {
   if (missing <= 0) return '';
   const [verb, they] = missing === 1 ? ['is', 'it'] : ['are', 'they'];
   return `${missing} of the ${plural(all, 'source')} of this batch ${verb} not in Fini's list: ${they} may have been deleted.`;
+}
+
+/** Says why the list was not read on. The time for that is not the call's: it cannot have more. */
+function troubleText({ trouble }: SourceList, { explain }: Pick<ToolContext, 'explain'>): string {
+  if (trouble === null) return '';
+  return trouble.failure === 'timed_out'
+    ? `Fini did not answer in time: ${quotedMessage(trouble)}.`
+    : (explain(trouble)?.message ?? '');
 }
 
 /** Says how far titles were compared as they are shown, where that was not to the end. */
