@@ -58,7 +58,10 @@ export const documentSchema = z
     linkedKnowledgeId: text,
     /** `ADD_ARTICLE_TO_FOLDER`, `UPDATE_ARTICLE`, `DO_NOTHING` or another. */
     linkedOperation: text,
-    /** True if the page has changed since it was ingested; newer APIs only. */
+    /**
+     * True if the page differs from what the knowledge linked to it was made from; newer APIs only. A
+     * refresh need not clear it.
+     */
     changed: flag,
   })
   .transform((record) => ({ ...record, paragraphCount: record.paragraphs.length }));

@@ -112,7 +112,7 @@ export const prompts: readonly Prompt[] = [
     name: 'refresh_stale_sources',
     title: 'Refresh stale sources',
     description:
-      'Finds sources that have changed or are older than 90 days, refreshes them and reports.',
+      'Finds sources that Fini marks as changed or that are older than 90 days, refreshes them and reports.',
     needs: 'ingest_and_wait',
     arguments: {
       source: {
@@ -123,11 +123,11 @@ export const prompts: readonly Prompt[] = [
     },
     text: ({ source }, canCall) => {
       const drafts = canCall('generate_knowledge')
-        ? ' Ask me whether to generate drafts from them, and if I agree, call generate_knowledge with their IDs.'
+        ? ` The mark can stay after drafts were made, so call list_articles with ${JSON.stringify({ type: 'draft' })} too, and leave out sources for which a draft already waits: its originalArticleId is their linkedKnowledgeId. Ask me whether to generate drafts from the others, and if I agree, call generate_knowledge with their IDs.`
         : '';
       const filter = source ? { source } : {};
       const old = { ...filter, status: 'completed', limit: 100 };
-      return `Find the stale sources in Fini and refresh them. Call list_sources with ${JSON.stringify({ ...filter, changed: true })} for those that have changed. Then call list_sources with ${JSON.stringify(old)}, read on with its nextCalls to the end, and take those whose updatedAt is more than 90 days ago. Show me both lists. Leave out raw files (source "files"), which cannot be refreshed. Once I agree, refresh the rest with ingest_and_wait, one call for each kind: for web pages, pass their URLs as documentIdsToRefresh; for any other kind, set source to that kind and pass the source IDs as documentIdsToRefresh. ${THEN_REPORT} Last, call list_sources with ${JSON.stringify({ ...filter, changed: true })} again: of these, the sources with a linkedKnowledgeId have articles that may be out of date.${drafts}`;
+      return `Find the stale sources in Fini and refresh them. Call list_sources with ${JSON.stringify({ ...filter, changed: true })} for those that Fini marks: their page differs from what their Knowledge was made from. Then call list_sources with ${JSON.stringify(old)}, read on with its nextCalls to the end, and take those whose updatedAt is more than 90 days ago. Show me both lists. Leave out raw files (source "files"), which cannot be refreshed. Once I agree, refresh the rest with ingest_and_wait, one call for each kind: for web pages, pass their URLs as documentIdsToRefresh; for any other kind, set source to that kind and pass the source IDs as documentIdsToRefresh. ${THEN_REPORT} Last, call list_sources with ${JSON.stringify({ changed: true })} and the batch of each of these calls: of what was refreshed, these sources have articles (linkedKnowledgeId) that may be out of date.${drafts}`;
     },
   },
   {

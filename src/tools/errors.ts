@@ -313,9 +313,7 @@ function notReady(
         `Ingest ${plural(never.length, 'source')} for the first time`,
       ),
       ...generateCall(ready, `Generate from ${plural(ready.length, 'ready source')}`, call),
-      ...(failed.length > 0
-        ? [{ tool: 'list_sources', arguments: { status: 'failed' }, why: 'See why sources failed' }]
-        : []),
+      ...checkCall(failed, failed.length === 1 ? 'See why it failed' : 'See why the first failed'),
       ...(absent.length > 0
         ? [{ tool: 'list_sources', arguments: {}, why: 'See the IDs of sources' }]
         : []),

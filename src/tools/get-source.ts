@@ -4,7 +4,7 @@ import { paragraph, plural, quotedMessage } from '../text.ts';
 import { batchInput, exactlyOne, idsOfBatch, listCall } from './batch.ts';
 import { sourceId } from './fields.ts';
 import { hintsOf, hintsSchema } from './hints.ts';
-import { sourceOutput, sourceShape } from './source.ts';
+import { changedText, sourceOutput, sourceShape } from './source.ts';
 import { fittingParagraphs, MAXIMUM_CHARACTERS, showableParagraphs } from './source-text.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
@@ -91,6 +91,7 @@ export const getSource = defineTool({
         all.length > document.paragraphs.length
           ? 'A paragraph of more than 16,000 characters counts as several.'
           : '',
+        changedText([source]),
       ),
       nextCalls: [
         ...(nextOffset === undefined ? [] : [readOn]),
@@ -120,6 +121,7 @@ async function severalSources(
     message: paragraph(
       `${sources.length} of ${plural(ids.length, 'source')} of this batch, without text.`,
       trouble === null ? '' : `The list was not read to its end: ${quotedMessage(trouble)}.`,
+      changedText(sources),
     ),
     nextCalls: sources.length < ids.length ? [rest] : [],
     offset: 0,

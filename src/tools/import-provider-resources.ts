@@ -15,6 +15,7 @@ import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import {
   bounded,
+  PATH_SEPARATOR,
   paragraph,
   plural,
   quoted,
@@ -300,6 +301,9 @@ function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
     ({ id }) => id,
   );
   const status = failedBefore > 0 ? 'failed' : undefined;
+  // No source tells the path to it.
+  const isTitle = 'search' in choice && !choice.search.includes(PATH_SEPARATOR.trim());
+  const title = isTitle && namedBefore.length > 0 ? choice.search : undefined;
   return [
     ...callForItems(
       'refresh_sources',
@@ -310,7 +314,7 @@ function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
     ...otherNames(notFound, input),
     {
       tool: 'list_sources',
-      arguments: inputFor({ source: provider, status }, {}),
+      arguments: inputFor({ source: provider, status, title }, {}),
       why: `Show ${failedBefore > 0 ? 'why sources failed' : 'what is already in Fini'}`,
     },
     {

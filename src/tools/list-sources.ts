@@ -13,7 +13,7 @@ import { fittingPage } from './bound.ts';
 import { listCursor, sourceId } from './fields.ts';
 import { hintsOf, hintsSchema } from './hints.ts';
 import { choiceWords } from './read-input.ts';
-import { sourceOutput, sourceShape } from './source.ts';
+import { changedText, sourceOutput, sourceShape } from './source.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
 /** How long a call reads on for more matches: clients end a call after a minute. */
@@ -97,11 +97,11 @@ export const listSources = defineTool({
       .enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING'])
       .optional()
       .describe('Only sources last used for Knowledge in this way.'),
-    /** Pages that changed since they were ingested. */
+    /** Sources with Fini's mark that their Knowledge may be out of date. */
     changed: z
       .boolean()
       .optional()
-      .describe('Only sources whose page has (true) or has not (false) changed since ingestion.'),
+      .describe('Only sources that differ (true) or not (false) from their Knowledge.'),
   }),
   outputSchema: z.object({
     hasMore: z.boolean(),
@@ -186,6 +186,7 @@ export const listSources = defineTool({
         list.unreadable === 0 ? '' : `${plural(list.unreadable, 'record')} without an ID left out.`,
         titlesText(list),
         troubleText(list, context),
+        changedText([...sources, ...similar]),
       ),
       nextCalls: [
         ...(list.nextCursor === undefined ? [] : [goOn]),

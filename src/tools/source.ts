@@ -21,13 +21,25 @@ export const sourceShape = {
     .optional()
     .describe("The status of its job in Fini's words, until it has ended."),
   paragraphCount: z.int(),
-  updatedAt: z.string().optional().describe('When it last changed (ISO 8601).'),
+  updatedAt: z.string().optional().describe('When the record last changed (ISO 8601).'),
   english: z.boolean().optional().describe('false: without English-specific processing.'),
-  changed: z.boolean().optional().describe('true: the page has changed since ingestion.'),
+  changed: z
+    .boolean()
+    .optional()
+    .describe("true: Fini's mark that the page differs from what its Knowledge was made from."),
   linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
   linkedOperation: z.string().optional().describe('How that article was made.'),
   jobId: z.string().optional().describe('The job ID, while the job is running.'),
 };
+
+/** Says what Fini's mark means, where one of these sources has it. */
+export function changedText(
+  sources: readonly { readonly changed?: boolean | undefined }[],
+): string {
+  return sources.some(({ changed }) => changed)
+    ? "changed is Fini's mark, as of updatedAt: the page differs from what its Knowledge was made from. A refresh need not clear it."
+    : '';
+}
 
 /** A record as tools show it: everything bounded, the text counted. */
 export function sourceOutput(document: FiniDocument) {

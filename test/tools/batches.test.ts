@@ -22,6 +22,8 @@ afterEach(() => stops.run());
 const page = (name: string | number) => `https://b.example/${name}`;
 const BULK = /\/knowledge\/public\/bulk$/;
 const BATCH = /^b[A-Z0-9]{5}$/;
+/** A job that fails and may succeed on another try. */
+const failed = { status: 'FAILED', error: 'HTTP 503' } as const;
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
 /** A server whose jobs for pages under `/slow` take so long that a wait of a second ends first. */
@@ -146,6 +148,45 @@ test('a batch far down the list is not said to be unfinished, and its sources ca
   expect(nextCalls).toMatchObject([{ tool: 'list_sources', arguments: { batch } }]);
   const listed = await harness.call('list_sources', { ...nextCalls[0]?.arguments });
   expect(idsOf(listed)).toHaveLength(10);
+});
+
+test('after a partial import every next call names what this call did', async () => {
+  const harness = await start({ jobs: ({ url }) => (url?.includes('38500') ? failed : undefined) });
+  for (let index = 0; index < 50; index += 1) harness.sandbox.addDocument({ source: 'notion' });
+  const input = { provider: 'notion', all: true, timeoutSeconds: 60 };
+  const answer = await harness.call('import_provider_resources', input);
+  const { outcome, batch, counts, sources } = answer.structured;
+  expect(outcome).toBe('partial');
+  expect(answer.nextCalls).toMatchObject([
+    { tool: 'refresh_sources', arguments: { documentIds: expect.any(Array) } },
+    { tool: 'generate_knowledge', arguments: { batch } },
+  ]);
+  expect(counts.submitted).toBe(sources.length);
+  const drafted = await harness.call('generate_knowledge', { batch });
+  expect(drafted.structured.counts.submitted).toBe(counts.completed);
+});
+
+test('what is in Fini already is listed by the search that found it', async () => {
+  const harness = await start();
+  const title = 'Refund rules';
+  for (let index = 0; index < 12; index += 1) {
+    harness.sandbox.addDocument({ source: 'notion', title: `${title} ${index}` });
+    harness.sandbox.addDocument({ source: 'notion', title: 'Other' });
+  }
+  const input = { provider: 'notion', search: title };
+  const answer = await harness.call('import_provider_resources', input);
+  const next = nextCall(answer, 'list_sources');
+  expect(next).toEqual({ source: 'notion', title });
+  expect(idsOf(await harness.call('list_sources', next))).toHaveLength(12);
+});
+
+test('a source that failed is shown by its ID where no drafts can be made of it', async () => {
+  const harness = await start();
+  harness.sandbox.addDocument({ linkedJobStatus: 'FAILED', success: false });
+  const { id } = harness.sandbox.addDocument({ linkedJobStatus: 'FAILED', success: false });
+  const answer = await harness.call('generate_knowledge', { documentIds: [id] });
+  expect(answer.isError).toBe(true);
+  expect(nextCall(answer, 'get_source')).toEqual({ id });
 });
 
 test('what was deleted from a batch is told apart from what was not found', async () => {

@@ -457,7 +457,8 @@ test('what failed before is told apart from what was ingested', async () => {
   expect(ids).toHaveLength(2);
   expect(namesOf(answer.structured, 'completed')).toEqual([fineId]);
   expect(nextCall(answer, 'refresh_sources')).toEqual({ documentIds: ids });
-  expect(nextCall(answer, 'list_sources')).toEqual({ source: 'notion', status: 'failed' });
+  const listed = { source: 'notion', status: 'failed', title: 'failing' };
+  expect(nextCall(answer, 'list_sources')).toEqual(listed);
 });
 
 test('where registering fails, what Fini has already is named all the same', async () => {

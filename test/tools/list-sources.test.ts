@@ -93,7 +93,7 @@ describe('a workspace of 120 sources', () => {
     expect(text).toContain(newest?.id);
     expect(text).toContain('paragraphCount 400');
     expect(text).toMatch(
-      /^50 sources on this page\. There are more\.\nNext calls:\n- Show more sources: /,
+      /^50 sources on this page\. There are more\. changed is .*\nNext calls:\n- Show more sources: /,
     );
     expect(text).toContain(newestFirst[49]);
     expect(text).not.toContain('long text');
@@ -139,7 +139,7 @@ describe('a workspace of 120 sources', () => {
     const { structured } = await harness.call('list_sources', input);
     expect(structured.sources).toHaveLength(20);
     expect(structured).toMatchObject({
-      ...{ hasMore: false, message: '20 sources on this page. That is all.' },
+      ...{ hasMore: false, message: expect.stringMatching(/^20 .* on this page\. That is all\./) },
     });
   });
 
@@ -672,6 +672,26 @@ describe('a URL that is written otherwise than in Fini', () => {
       expect(structured.message).toMatch(/^No source matches these filters\. A failed source/);
     }
   });
+});
+
+test('what Fini’s mark means is said where it is shown, and nowhere else', async () => {
+  const { call, sandbox } = stops.use(await startHarness());
+  const { id } = sandbox.addDocument({ changed: true, linkedKnowledgeId: KNOWLEDGE_ID });
+  const other = sandbox.addDocument({});
+  const meaning =
+    /changed is Fini's mark, as of updatedAt: .* differs from what its Knowledge was made from\. A refresh need not clear it\.$/;
+  for (const [tool, input] of [
+    ['list_sources', { changed: true }],
+    ['get_source', { id }],
+  ] as const) {
+    expect((await call(tool, input)).structured.message).toMatch(meaning);
+  }
+  for (const [tool, input] of [
+    ['list_sources', { changed: false }],
+    ['get_source', { id: other.id }],
+  ] as const) {
+    expect((await call(tool, input)).structured.message).not.toMatch(meaning);
+  }
 });
 
 test('a search for a similar URL that fails does not hide that there is none with this URL', async () => {
