@@ -100,7 +100,7 @@ export async function completedIn(
   const others = [
     unfinished.length > 0 ? `${unfinished.length} unfinished` : '',
     failed.length > 0 ? `${failed.length} not ingested` : '',
-    gone.length > 0 ? `${gone.length} no longer in this workspace` : '',
+    gone.length > 0 ? `${gone.length} not in this workspace` : '',
     unseen.length > 0
       ? `${unseen.length} not among the newest sources, which are all that was looked at`
       : '',

@@ -196,9 +196,7 @@ test('what was deleted from a batch is told apart from what was not found', asyn
   await askSandbox(harness.sandbox, 'DELETE', '/documents/public', { documentIds: [deleted.id] });
   const answer = await harness.call('generate_knowledge', { batch: structured.batch });
   expect(urlsOf(answer)).toEqual([page('b')]);
-  expect(answer.structured.message).toContain(
-    'Left out of the batch: 1 no longer in this workspace.',
-  );
+  expect(answer.structured.message).toContain('Left out of the batch: 1 not in this workspace.');
 });
 
 test('get_source says why it cannot show all of a batch', async () => {
