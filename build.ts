@@ -1,10 +1,18 @@
 import { rm } from 'node:fs/promises';
-import { build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { nodeFault } from './src/node-version.ts';
 import { html } from './src/page/html.ts';
 import { catalog } from './src/tools/catalog.ts';
 import * as listings from './src/tools/listing.ts';
 
-/** Modules that are replaced in the bundle. Paths have backslashes on Windows. */
+// Every script of npm that needs the server builds it first, and so stops here.
+const fault = nodeFault();
+if (fault !== null) {
+  process.stderr.write(`${fault}\n`);
+  process.exit(1);
+}
+
+/** Modules that the bundle replaces. Paths have backslashes on Windows. */
 const REPLACED: readonly { path: RegExp; contents: string }[] = [
   {
     // Leaves out the SDK's JSON Schema validator, which a start would load and this server never uses.
@@ -12,10 +20,10 @@ const REPLACED: readonly { path: RegExp; contents: string }[] = [
     contents:
       "export { default as process } from 'node:process'; export class DefaultJsonSchemaValidator {}",
   },
-  // The tools as plain data, so that a start loads none, and no schema is converted at run time.
+  // The tools become plain data, so that a start loads none and no schema is converted at run time.
   { path: /[\\/]src[\\/]tools[\\/]catalog\.ts$/, contents: moduleOf({ catalog }) },
   { path: /[\\/]src[\\/]tools[\\/]listing\.ts$/, contents: moduleOf(listings) },
-  // The page that hosts show, as one text.
+  // The report page becomes one text.
   { path: /[\\/]src[\\/]page[\\/]html\.ts$/, contents: moduleOf({ html }) },
 ];
 
@@ -33,28 +41,43 @@ function moduleOf(values: Record<string, unknown>): string {
     .join('\n');
 }
 
-await rm('dist', { recursive: true, force: true });
-await build({
-  entryPoints: ['src/cli.ts'],
+/** Leaves the import of the rest as it is, so that a Node.js that is too old never reads it. */
+const restApart: Plugin = {
+  name: 'rest-apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/start\.ts$/ }, () => ({ path: './start.js', external: true }));
+  },
+};
+
+const shared: BuildOptions = {
   outdir: 'dist',
   bundle: true,
-  // Chunks of their own for what a start does not need: undici, HTTP and the sandbox.
-  splitting: true,
-  chunkNames: 'chunks/[name]-[hash]',
   format: 'esm',
   platform: 'node',
-  target: 'node20.18',
-  // Identifiers stay, so that a stack in the log names its functions; keeping names by minifying all
-  // the same takes 5 % of a start. With `node --enable-source-maps` a stack names the lines of src/ too,
-  // which costs each start some 15 ms.
+  // Identifiers are kept, so that a stack in the log names its functions; minifying them and keeping
+  // names separately takes 5 % of a start. With `node --enable-source-maps` a stack names the lines of
+  // src/ too, which costs each start some 15 ms.
   minifyWhitespace: true,
   minifySyntax: true,
+  // Node prints the whole line in which a fault that nobody caught arose.
+  lineLimit: 500,
   sourcemap: 'linked',
   sourcesContent: false,
   legalComments: 'none',
+};
+
+await rm('dist', { recursive: true, force: true });
+await build({
+  ...shared,
+  entryPoints: ['src/start.ts'],
+  // Chunks of their own for what a start does not need: undici, HTTP and the sandbox.
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  target: 'node20.18',
   plugins: [replaceModules],
-  // Bundled CommonJS packages call require for Node's own modules.
+  // Bundled CommonJS packages call `require` for Node's own modules.
   banner: {
     js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
   },
 });
+await build({ ...shared, entryPoints: ['src/cli.ts'], target: 'node14', plugins: [restApart] });

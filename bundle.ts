@@ -6,22 +6,21 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { McpbManifestAny } from '@anthropic-ai/mcpb';
 import packageJson from './package.json' with { type: 'json' };
-import { configSchema } from './src/config.ts';
+import { configSchema, settings } from './src/config.ts';
 import { tools } from './src/tools/all-tools.ts';
 import { listedNames } from './src/tools/listed-tools.ts';
 
 const ROOT = fileURLToPath(new URL('.', import.meta.url));
 const PACKER = join(ROOT, 'node_modules/@anthropic-ai/mcpb/dist/cli/cli.js');
 
-/** The settings' defaults. */
 const defaults = configSchema.parse({});
 
-/** A placeholder that the client replaces by the person's setting. */
+/** A placeholder that the client replaces with the user's setting. */
 const setting = (name: string) => `\${user_config.${name}}`;
 
 /**
  * The bundle's manifest, for clients that install a server with a click and ask for its settings.
- * It takes every fact from the file that defines it, so that none can go stale here.
+ * It imports every fact from the file that defines it, so that none can go stale here.
  */
 export const manifest = {
   manifest_version: '0.3',
@@ -44,7 +43,7 @@ export const manifest = {
       },
     },
   },
-  // A bundle's settings give no flags, so it lists what a server without flags does.
+  // A bundle can set no flags, so it offers the tools of a server without flags.
   tools: tools
     .filter(({ name }) => listedNames(defaults).has(name))
     .map(({ name, title }) => ({ name, description: title })),
@@ -59,7 +58,7 @@ export const manifest = {
     api_key: {
       type: 'string',
       title: 'Fini API key',
-      description: "A workspace key from Fini's dashboard, with scope read, write or both.",
+      description: settings.apiKey.description,
       sensitive: true,
       required: true,
     },
@@ -72,7 +71,7 @@ export const manifest = {
     wait_timeout_seconds: {
       type: 'number',
       title: 'Wait timeout, in seconds',
-      description: 'How long a wait for ingestion lasts if the call does not say.',
+      description: settings.waitTimeoutSeconds.description,
       default: defaults.waitTimeoutSeconds,
       min: 1,
       max: 3600,
@@ -80,16 +79,16 @@ export const manifest = {
   },
 } satisfies McpbManifestAny;
 
-/** Packs what was built into a bundle. The packer checks the manifest, and leaves out source maps. */
+/** Packs the build into a bundle. The packer checks the manifest and leaves out source maps. */
 export async function packBundle(output: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'fini-mcp-bundle-'));
   try {
     await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest, null, 2));
-    // Without package.json Node would not know the files to be modules.
+    // Node needs package.json to treat the files as modules.
     for (const name of ['package.json', 'LICENSE', 'icon.png', 'dist']) {
       await cp(join(ROOT, name), join(folder, name), { recursive: true });
     }
-    // In a separate process, because it prints a needless warning about the icon.
+    // The packer runs in a separate process, because it prints a needless warning about the icon.
     await promisify(execFile)(process.execPath, [PACKER, 'pack', folder, output]);
   } finally {
     await rm(folder, { recursive: true });

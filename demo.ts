@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: the built server over stdio with its sandbox, and a client that does what a model
- * would: find a site's pages, ingest them all, watch, and read the report. No account, no network.
+ * `npm run demo`: runs the built server over stdio with its sandbox, and a client that does what a
+ * model would: find a site's pages, ingest them all, watch, and read the report. No account, no network.
  */
 import { fileURLToPath } from 'node:url';
 import { styleText } from 'node:util';
@@ -11,17 +11,17 @@ import * as z from 'zod';
 
 const SITE = 'https://help.larkspur.example';
 const CLI = fileURLToPath(new URL('dist/cli.js', import.meta.url));
-/** How often the server looks at its Fini: more often than by default, so that the bar moves. */
+/** Shorter than the default poll interval, so that the bar moves. */
 const POLL_INTERVAL_MS = '250';
 
 const isTerminal = process.stdout.isTTY === true && process.env.TERM !== 'dumb';
 const hasColour = isTerminal && !process.env.NO_COLOR;
-/** Longer lines are hard to read, and narrower than this there is no room for words. */
+/** Bounds on the width: longer lines are hard to read, shorter ones have no room for words. */
 const WIDEST = 100;
 const NARROWEST = 24;
-/** The width of the longest status, with a space. */
+/** Width of the longest status, with a space. */
 const STATUS_WIDTH = 'completed '.length;
-/** Room beside the bar for "28 of 38 done, 2 failed, 8 in progress, 12 s" and alike. */
+/** Room beside the bar for "28 of 38 done, 2 failed, 8 in progress, 12 s" and the like. */
 const COUNTS_LENGTH = 48;
 
 /** The part of a crawl that the demo reads. */
@@ -63,17 +63,17 @@ function coloured(colour: 'green' | 'red' | 'bold', text: string): string {
   return hasColour ? styleText(colour, text) : text;
 }
 
-/** How many characters fit into a line. */
+/** The number of characters that fit on a line. */
 function width(): number {
   const columns = (isTerminal && process.stdout.columns) || WIDEST;
   return Math.min(Math.max(columns, NARROWEST), WIDEST);
 }
 
-/** Breaks a text into lines that fit, the first `indent` characters of each left free. */
+/** Breaks a text into lines that fit, with `indent` spaces before each. */
 function wrapped(text: string, indent: number): string {
   const room = width() - indent;
-  // As many words as fit. Of a word longer than a line, as many items as fit if it is a list in JSON,
-  // and else as many characters.
+  // A line takes as many words as fit. A word longer than a line breaks after an item of a JSON list
+  // if it is one, and anywhere otherwise.
   const part = `\\S.{0,${room - 1}}(?!\\S)|\\S{1,${room - 1}},(?=")|\\S{${room}}`;
   const lines = text.match(new RegExp(part, 'g')) ?? [];
   return lines.map((line) => ' '.repeat(indent) + line).join('\n');
@@ -104,7 +104,7 @@ async function demo(client: Client, signal: AbortSignal): Promise<void> {
   print(`\n${howToAdd()}`);
 }
 
-/** Calls a tool and gives its structured answer. */
+/** Calls a tool and returns its structured answer. */
 async function call(
   client: Client,
   name: string,
@@ -119,21 +119,21 @@ async function call(
   return answer.structuredContent;
 }
 
-/** Shows progress notifications. */
+/** A view of progress notifications. */
 type ProgressView = { show: (progress: Progress) => void; stop: () => void };
 
-/** A bar that moves with the notifications, in one line that is written over again and again. */
+/** A bar that moves with the notifications, in one line that is overwritten again and again. */
 function progressBar(): ProgressView {
-  // A carriage return and "erase the line" change nothing that would have to be set back on Ctrl-C.
+  // A carriage return and "erase the line" change no state that Ctrl-C would have to reset.
   return {
     show: (progress) => process.stdout.write(`\r\u001b[K${progressLine(progress)}`),
     stop: () => print(''),
   };
 }
 
-/** A bar and the message; where that is too long, as much of the message as fits, counts first. */
+/** A bar and the message; if both don't fit, as much of the message as fits, counts first. */
 function progressLine({ progress, total = 0, message = '' }: Progress): string {
-  // The last column stays free, since some terminals begin a new line after it.
+  // The last column stays free, since some terminals start a new line after it.
   const room = width() - 1;
   const barSize = Math.min(38, room - COUNTS_LENGTH - 3);
   if (barSize >= 8 && barSize + message.length + 3 <= room) {
@@ -150,7 +150,7 @@ function progressLines(): ProgressView {
   return { show: ({ message }) => print(`  ${message}`), stop: () => undefined };
 }
 
-/** A line a source, then each failure with Fini's reason and the server's advice. */
+/** One line per source, then each failure with Fini's reason and the server's advice. */
 function tableOf({ sources, hints }: Report): string {
   const advice = new Map(hints.map((hint) => [hint.hint, hint.advice]));
   const rows = sources
@@ -168,7 +168,7 @@ function tableOf({ sources, hints }: Report): string {
       title ?? '',
     ]);
   cells.unshift(['page'.padEnd(longest), 'paragraphs', 'title']);
-  // In a narrow terminal columns are left out, the last one first.
+  // A narrow terminal drops columns, the last one first.
   const [heading = '', ...completed] =
     [3, 2]
       .map((count) => cells.map((row) => row.slice(0, count).join('  ').trimEnd()))
@@ -187,12 +187,12 @@ function tableOf({ sources, hints }: Report): string {
   ].join('\n');
 }
 
-/** A status and what it is the status of. */
+/** A coloured status and the text that belongs to it. */
 function row(colour: 'green' | 'red', status: string, text: string): string {
   return coloured(colour, status) + wrapped(text, STATUS_WIDTH).slice(status.length);
 }
 
-/** How to add this checkout to a client. These lines are to be copied, so they are not wrapped. */
+/** Instructions to add this checkout to a client. Lines to copy are not wrapped. */
 function howToAdd(): string {
   const args = [CLI, '--sandbox'];
   const servers = { 'fini-sandbox': { command: 'node', args } };
@@ -214,7 +214,7 @@ function howToAdd(): string {
   ].join('\n');
 }
 
-/** A word as a shell takes it. */
+/** A word quoted for the shell. */
 function quoted(word: string): string {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word;
   return process.platform === 'win32' ? `"${word}"` : `'${word.replaceAll("'", "'\\''")}'`;
@@ -222,7 +222,7 @@ function quoted(word: string): string {
 
 const client = new Client({ name: 'fini-mcp-demo', version: '1' });
 const interruption = new AbortController();
-// A second Ctrl-C ends it at once.
+// A second Ctrl-C ends the process at once.
 process.once('SIGINT', () => interruption.abort());
 const { signal } = interruption;
 try {

@@ -1,6 +1,6 @@
 /**
- * `npm run pictures`: takes the pictures of docs/pictures from the built server with its sandbox, in
- * Chromium: the page that hosts show, in each state, and the demo in a terminal. Needs Linux.
+ * `npm run pictures`: takes the pictures in docs/pictures from the built server with its sandbox, in
+ * Chromium: the report page in each state, and the demo in a terminal. Needs Linux.
  */
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
@@ -15,7 +15,7 @@ const SITE = 'https://help.larkspur.example';
 const WIDTH = 760;
 const NARROW = 400;
 
-/** As a host draws it: on its own ground, in a frame with a border. */
+/** A frame as hosts draw it: with a border, on the host's background. */
 const FRAME = {
   light: 'body { background: #f0eee9 } iframe { border-color: #d9d5cc }',
   dark: 'body { background: #0b0c0e } iframe { border-color: #34383f }',
@@ -23,7 +23,7 @@ const FRAME = {
 const AROUND = `body { margin: 0; padding: 14px }
   iframe { box-sizing: content-box; border: 1px solid; border-radius: 12px; width: calc(100% - 2px) }`;
 
-/** A picture: how its sandbox is, and what happens in it. */
+/** A picture: options of its sandbox, and the actions that lead to it. */
 interface Picture {
   readonly name: string;
   readonly sandbox?: SandboxOptions;
@@ -52,7 +52,7 @@ const pictures: readonly Picture[] = [
   },
   {
     name: 'timed-out',
-    // The first pages are done within the second, the others are not.
+    // The first pages complete within the second; the others never do.
     sandbox: {
       jobs: ({ url }) => (/billing|safety/.test(url ?? '') ? undefined : { never: true }),
     },
@@ -98,7 +98,7 @@ async function take(browser: Browser, picture: Picture, theme: 'light' | 'dark')
   const { client, close } = await serve({ folders: true, parallelJobs: 50, ...sandbox });
   const shown = await show(browser, client, { width, context: { theme } });
   await shown.page.addStyleTag({ content: `${AROUND} ${FRAME[theme]}` });
-  // A moving bar would be elsewhere in each picture.
+  // A moving bar would look different in each picture.
   await shown.page.emulateMedia({ reducedMotion: 'reduce', colorScheme: theme });
   await act(shown);
   const content = shown.view.locator('main');
@@ -113,7 +113,7 @@ async function take(browser: Browser, picture: Picture, theme: 'light' | 'dark')
   await close();
 }
 
-/** Lines for completed pages in the terminal's picture. */
+/** Number of completed pages to keep in the picture of the terminal. */
 const COMPLETED_LINES = 9;
 
 /** The lines that `npm run demo` writes to a terminal, with the progress bar half full. */
@@ -135,7 +135,7 @@ async function demoLines(): Promise<string[]> {
   return shown.flatMap((line) => (left.has(line) ? [] : line === last ? [line, '…'] : [line]));
 }
 
-/** The demo as a terminal shows it. */
+/** Takes a picture of the demo as a terminal shows it. */
 async function takeTerminal(browser: Browser): Promise<void> {
   const page = await browser.newPage({ viewport: { width: WIDTH, height: 100 } });
   const lines = await demoLines();

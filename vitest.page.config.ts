@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** The tests that take a browser; .ci/page runs them where there is one. */
+/** The tests that need a browser; .ci/page runs them if there is one. */
 export default defineConfig({
   test: {
     include: ['test/page/**/*.browser.ts'],

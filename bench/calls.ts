@@ -6,15 +6,15 @@ import { median } from './start.ts';
 
 const ROUNDS = 11;
 const CALLS_PER_ROUND = 200;
-/** Fewer, since each call takes much longer. */
+/** A smaller number, since each call takes much longer. */
 const CALLS_WHEN_DISTANT = 20;
 /** The latency of a Fini in another data centre, in milliseconds. */
 const DISTANT_FINI_MS = 20;
-/** Enough to load undici and to compile the hot code. */
+/** Enough calls to load undici and to compile the hot code. */
 const WARMING_CALLS = 1_000;
 const CALLS_FOR_MEMORY = 10_000;
 
-/** Rows: what, a figure, a ratio. */
+/** Measures calls. A row has a label, a figure and a ratio. */
 export async function measureCalls(): Promise<string[][]> {
   const loopback = await start();
   const rows = await measureOneByOne(loopback, 'on loopback', CALLS_PER_ROUND);
@@ -44,15 +44,15 @@ interface Sides {
   /** The request that each call makes, without the server in between. */
   readonly bare: () => Promise<unknown>;
   readonly called: () => Promise<unknown>;
-  /** A call that does nothing. */
+  /** A call that does nothing, for the cost of stdio alone. */
   readonly ping: () => Promise<unknown>;
   readonly environment: Record<string, string>;
-  /** The source that is asked for. */
+  /** The source to read. */
   readonly id: string;
   readonly stop: () => Promise<void>;
 }
 
-/** Starts a Fini, and warms up both ways to it. */
+/** Starts a Fini and a server, and warms up both ways to reach it. */
 async function start(delayMs = 0): Promise<Sides> {
   const { child, url, apiKey, id } = await startFini(delayMs);
   const environment = {
@@ -77,7 +77,7 @@ async function start(delayMs = 0): Promise<Sides> {
   return { bare, called, ping, environment, id, stop };
 }
 
-/** One call after another, in rounds that alternate with rounds of the bare request. */
+/** Times calls one after another, in rounds that alternate with rounds of the bare request. */
 async function measureOneByOne(
   { bare, called, ping }: Sides,
   where: string,
@@ -102,7 +102,7 @@ async function measureOneByOne(
   ];
 }
 
-/** Uses a separate server, which gets only these calls. */
+/** Measures memory in a separate server, which gets only these calls. */
 async function measureMemory(environment: Record<string, string>, id: string): Promise<string[][]> {
   const server = new StdioServer(environment);
   const memory = () => residentMegabytes(server.process.pid ?? 0);
@@ -135,7 +135,7 @@ async function measureMemory(environment: Record<string, string>, id: string): P
   ];
 }
 
-/** Milliseconds that a number of calls take, with this many at once. */
+/** Milliseconds for this many calls, with `concurrency` of them at once. */
 async function atOnce(
   concurrency: number,
   calls: number,

@@ -2,7 +2,7 @@ import { sendAnswer } from '../src/sandbox/sandbox-answer.ts';
 import { startSandbox } from '../src/sandbox/sandbox-server.ts';
 
 /* A sandbox in a separate process, so that the bare request crosses a process boundary too, as the
- * calls compared with it do. Prints its URL and key, and the ID of its one source. */
+ * measured calls do. Prints its URL and key, and the ID of its one source. */
 
 const milliseconds = Number(process.argv[2] ?? 0);
 const sandbox = await startSandbox({
@@ -17,7 +17,7 @@ const sandbox = await startSandbox({
 const paragraphs = Array<string>(20).fill('A paragraph of text.');
 const { id } = sandbox.addDocument({ title: 'Refunds', paragraphs });
 process.stdout.write(`${JSON.stringify({ url: sandbox.url, apiKey: sandbox.apiKey, id })}\n`);
-// Otherwise its log of requests would grow with every call.
+// The sandbox's log of requests would grow with every call.
 setInterval(() => {
   sandbox.requests.length = 0;
 }, 100);

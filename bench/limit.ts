@@ -2,18 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startSandbox } from '../src/sandbox/sandbox-server.ts';
 import { StdioServer } from './servers.ts';
 
-/* What people notice of Fini's limit on requests while many waits share a key. */
+/* Effects of Fini's rate limit on people while many waits share a key. */
 
 const WAITS = 12;
 const PAGES = 10;
 const CALLS_FOR_MS = 75_000;
 const CALL_EVERY_MS = 1_500;
-/** An answer within this is one that nobody waits for, in milliseconds. */
+/** The longest time in which an answer counts as prompt, in milliseconds. */
 const PROMPT_MS = 2_000;
-/** The jobs of a wait end one after the other, over more than a minute. */
+/** The jobs of a wait end one after another, over more than a minute. */
 const JOBS = { pendingMs: 5_000, workingMs: 10_000, parallelJobs: 16 };
 
-/** Rows: what, a figure, a ratio. */
+/** Measures calls beside waits. A row has a label, a figure and a ratio. */
 export async function measureLimit(): Promise<string[][]> {
   const sandbox = await startSandbox(JOBS);
   const server = new StdioServer({ FINI_API_KEY: sandbox.apiKey, FINI_BASE_URL: sandbox.url });

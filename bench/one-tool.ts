@@ -2,7 +2,7 @@ import { McpServer } from '@modelcontextprotocol/server';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import * as z from 'zod';
 
-/* A server with one tool on the same SDK: what a start costs at least. `start.ts` bundles it. */
+/* A server with one tool on the same SDK: the least that a start can cost. `start.ts` bundles it. */
 
 serveStdio(() => {
   const server = new McpServer({ name: 'one-tool', version: '1' });

@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** The built server. */
 export const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
 
 /** The resident memory of a process, in megabytes. Linux only. */
@@ -28,7 +27,7 @@ export async function startFini(delayMs = 0): Promise<{
   return { child, ...JSON.parse(line) };
 }
 
-/** The built server over HTTP. */
+/** Starts the built server over HTTP. */
 export async function startHttpServer(
   environment: Record<string, string>,
 ): Promise<{ url: string; pid: number; stop: () => void }> {
@@ -90,7 +89,7 @@ export class StdioServer {
     return this.request('tools/call', { name, arguments: input });
   }
 
-  /** A call with progress, which may last as long as it asks for. */
+  /** Calls a tool with progress, so that the call may last as long as it asks for. */
   // biome-ignore lint/suspicious/noExplicitAny: as above.
   callWithProgress(name: string, input: object): Promise<any> {
     const _meta = { progressToken: this.#id };

@@ -1,13 +1,22 @@
 import { StdioServer } from './servers.ts';
 
-/* What a model receives: bytes, and tokens at four bytes each. */
+/* Sizes of what a model receives: bytes, and tokens at four bytes each. */
 
-/** Rows: what, bytes, tokens. */
+/** Measures sizes. A row has a label, bytes and tokens. */
 export async function measureSizes(): Promise<string[][]> {
   const server = new StdioServer({ FINI_POLL_INTERVAL_MS: '100' }, ['--sandbox']);
   await server.initialize();
   const list = await server.request('tools/list');
-  const rows = [row(`tools/list, ${list.tools.length} tools`, list)];
+  // Without the output schemas, which are for clients.
+  const given = list.tools.map((tool: Record<string, unknown>) => ({
+    name: tool.name,
+    description: tool.description,
+    inputSchema: tool.inputSchema,
+  }));
+  const rows = [
+    row(`tools/list, ${list.tools.length} tools`, list),
+    row('the part of it that a model is given', given),
+  ];
   const crawl = await server.call('deep_crawl_links', { links: ['https://help.larkspur.example'] });
   const urls = crawl.structuredContent.urls;
   const site = { links: ['https://help.larkspur.example'], dryRun: true };

@@ -15,10 +15,10 @@ import { CLI } from './servers.ts';
 const INITIALIZE =
   '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}\n';
 const LIST = '{"jsonrpc":"2.0","id":2,"method":"tools/list"}\n';
-/** Bare Node.js: reads a line, writes a line. */
+/** Bare Node.js: reads a line and writes a line. */
 const BARE = 'process.stdin.once("data", () => process.stdout.write("{}\\n"))';
 
-/** Milliseconds from spawning to the answer to the last line. */
+/** Milliseconds from spawning the process to its answer to the last line. */
 async function timeStart(command: readonly string[], lines: readonly string[]): Promise<number> {
   const startedAt = performance.now();
   const child = spawn(process.execPath, command, { stdio: ['pipe', 'pipe', 'ignore'] });
@@ -33,12 +33,11 @@ async function timeStart(command: readonly string[], lines: readonly string[]): 
   return took;
 }
 
-/** The median. */
 export function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
-/** Bundles the server with one tool as this one is bundled. */
+/** Bundles the server with one tool in the same way as this server. */
 async function bundleOneTool(folder: string): Promise<string> {
   const outfile = join(folder, 'one-tool.mjs');
   await build({
@@ -55,7 +54,7 @@ async function bundleOneTool(folder: string): Promise<string> {
   return outfile;
 }
 
-/** Rows: what, milliseconds, ratio to bare Node.js and to the server with one tool. */
+/** Measures starts. A row has a label, milliseconds, and ratios to bare Node.js and to one tool. */
 export async function measureStarts(times = 11): Promise<string[][]> {
   const folder = await mkdtemp(join(tmpdir(), 'fini-mcp-'));
   const oneTool = await bundleOneTool(folder);

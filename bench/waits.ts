@@ -1,18 +1,18 @@
 import { startSandbox } from '../src/sandbox/sandbox-server.ts';
 import { StdioServer } from './servers.ts';
 
-/* How many requests a wait makes, and how late it notices that its jobs ended. */
+/* Number of requests a wait makes, and how late it notices that its jobs ended. */
 
 const POLL_INTERVAL_MS = 100;
 /** A job takes 20 polling intervals, like 20 s at the default of 1 s. */
 const JOBS = { pendingMs: 500, workingMs: 1_500, parallelJobs: 5_000 };
-/** The polling decides how many requests there are, and no limit. */
+/** No limit, so that polling alone decides how many requests there are. */
 const NO_LIMIT = { requestsPerMinute: Number.POSITIVE_INFINITY };
 
 interface Measured {
   /** Requests that read from Fini. */
   readonly polls: number;
-  /** From the end of a wait's last job to its answer; the largest of all waits. */
+  /** Milliseconds from the end of a wait's last job to its answer; the largest of all waits. */
   readonly overshootMs: number;
   /** The longest pause between two polls: pauses grow while nothing changes. */
   readonly longestPauseMs: number;
@@ -51,7 +51,7 @@ async function measure(waits: number, sources: number): Promise<Measured> {
   return { polls: polls.length, overshootMs, longestPauseMs: Math.max(...pauses) };
 }
 
-/** Rows: what, a figure, a ratio. */
+/** Measures waits. A row has a label, a figure and a ratio. */
 export async function measureWaits(): Promise<string[][]> {
   const rows: string[][] = [];
   const late = ({ overshootMs, longestPauseMs }: Measured) =>

@@ -5,7 +5,7 @@ import { Connections } from './fini/connections.ts';
 import { MissingKeyError } from './fini/errors.ts';
 import { createHttp } from './fini/http.ts';
 import { bounded } from './text.ts';
-import { explainError } from './tools/errors.ts';
+import { explainError } from './tools/explain-error.ts';
 
 /** The time for attempts after a passing failure, in milliseconds: someone is watching. */
 const PATIENCE_MS = 10_000;

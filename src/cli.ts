@@ -1,7 +1,11 @@
 #!/usr/bin/env node
-import { enableCompileCache } from './compile-cache.ts';
+import { nodeFault } from './node-version.ts';
 
-// Before anything else is loaded, so that the rest is not compiled again at every start.
-enableCompileCache();
-const { main } = await import('./main.ts');
-await main();
+const fault = nodeFault();
+if (fault === null) {
+  // Not awaited: the oldest versions that are refused cannot read a module that does.
+  void import('./start.ts');
+} else {
+  process.stderr.write(`${fault}\n`);
+  process.exitCode = 1;
+}

@@ -1,6 +1,6 @@
 /**
- * Milliseconds by a clock that never goes back. Only differences mean something: it starts at any
- * time, and another process has another one.
+ * Milliseconds by a clock that never goes back. Only differences are meaningful: the clock starts at an
+ * arbitrary time, and every process has its own.
  */
 export function now(): number {
   return performance.now();

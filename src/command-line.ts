@@ -1,10 +1,11 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type Config, configSchema, settingRows } from './config.ts';
 import { isLoopback } from './hosts.ts';
+import { proxyFault } from './proxies.ts';
 import { maskKeys } from './secrets.ts';
 import { quoted } from './text.ts';
 
-/** A command line, as it is understood. */
+/** A parsed command line. */
 export type Command =
   | { readonly kind: 'serve' | 'check'; readonly config: Config }
   | { readonly kind: 'help' }
@@ -12,8 +13,8 @@ export type Command =
   | { readonly kind: 'faults'; readonly faults: readonly string[] };
 
 /**
- * Reads the command line and the environment; a flag wins over the environment. All faults are
- * found at once, each in a line that never holds a value of the key.
+ * Reads the command line and the environment; a flag wins over the environment. It finds all faults at
+ * once, one line each, and never puts the key's value into them.
  */
 export function readCommand(
   argv: readonly string[],
@@ -51,6 +52,16 @@ export function readCommand(
   return { kind: flags.has('check') ? 'check' : 'serve', config: parsed.data };
 }
 
+/** What else than to serve can be asked for, by flags that are no settings. */
+export const actions = [
+  {
+    flags: ['check'],
+    description:
+      'Test the key, the network and the proxy with one read request, then exit: 0 if all is well, 1 if not.',
+  },
+  { flags: ['help', 'version'], description: 'Print all settings, or the version, and exit.' },
+];
+
 const SHORT_FLAGS = new Map([
   ['h', 'help'],
   ['v', 'version'],
@@ -61,11 +72,9 @@ type GivenFlags = ReadonlyMap<string, string | true | readonly string[]>;
 function readFlags(argv: readonly string[]): { flags: GivenFlags; faults: string[] } {
   const flags = new Map<string, string | true | readonly string[]>();
   const faults: string[] = [];
-  const initials = new Map<string, unknown>([
-    ['check', false],
-    ['help', false],
-    ['version', false],
-  ]);
+  const initials = new Map<string, unknown>(
+    actions.flatMap((action) => action.flags).map((flag) => [flag, false]),
+  );
   for (const { flag, initial } of settingRows) if (flag !== undefined) initials.set(flag, initial);
   const options: ParseArgsConfig['options'] = {};
   for (const [flag, initial] of initials) {
@@ -101,14 +110,14 @@ function readFlags(argv: readonly string[]): { flags: GivenFlags; faults: string
   return { flags, faults };
 }
 
-/** A value on one line and in quotes, without a key that was given in the wrong place. */
+/** A value on one line and in quotes, with keys masked that were given in the wrong place. */
 export function quotedMasked(text: string): string {
   return quoted(maskKeys(text));
 }
 
-/** The faults of settings that make no sense together. */
+/** The faults of settings that contradict one another. */
 function conflicts(config: Config): string[] {
-  const faults = accessConflicts(config);
+  const faults = [...accessConflicts(config), ...proxyFaults(config)];
   const optional = [
     { flag: 'allow-delete', isSet: config.allowDelete, group: 'sources' },
     { flag: 'allow-publish', isSet: config.allowPublish, group: 'knowledge' },
@@ -121,11 +130,18 @@ function conflicts(config: Config): string[] {
   return faults;
 }
 
-/** The faults of settings that leave the server open, or let tokens travel where they can be read. */
+/** The faults of proxies that requests would take. Others, such as SOCKS, may be set for other programs. */
+function proxyFaults(config: Config): string[] {
+  const { sandbox, baseUrl, oauthIssuer } = config;
+  const asked = [sandbox ? [] : baseUrl, oauthIssuer ?? []].flat();
+  return asked.flatMap((url) => proxyFault(new URL(url), config) ?? []);
+}
+
+/** The faults of settings that leave the server open, or let tokens travel unencrypted. */
 function accessConflicts(config: Config): string[] {
-  const { http, host, authToken, oauthIssuer, oauthAudience, publicUrl } = config;
+  const { http, host, authToken, oauthIssuer, oauthAudiences, publicUrl } = config;
   if (oauthIssuer === undefined) {
-    if (oauthAudience !== undefined) {
+    if (oauthAudiences !== undefined) {
       return ['FINI_MCP_OAUTH_AUDIENCE needs FINI_MCP_OAUTH_ISSUER: without it nobody signs in'];
     }
     if (!http || authToken !== undefined) return [];
@@ -170,19 +186,18 @@ export function helpText(version: string): string {
   const lines = settingRows.map(({ flag, environment, description, initial }) => {
     const value = typeof initial === 'boolean' ? '' : ' <value>';
     const names = [flag === undefined ? [] : `--${flag}${value}`, environment ?? []].flat();
-    // A switch is off by default, which needs no words.
+    // A switch is off by default, which need not be said.
     const standard = typeof initial === 'boolean' ? '' : `${initial ?? ''}`;
     return `  ${names.join(', ')}\n      ${description}${standard === '' ? '' : ` Default: ${standard}.`}`;
   });
+  const others = actions.map(
+    ({ flags, description }) =>
+      `  ${flags.map((flag) => `--${flag}`).join(', ')}\n      ${description}`,
+  );
   return `fini-mcp ${version}: a Model Context Protocol server for Fini's sources, over stdio or HTTP.
 
 Usage: fini-mcp [flags]
 
-${lines.join('\n')}
-  --check
-      Test the key, the network and the proxy with one read request, then exit: 0 if all is well, 1 if
-      not.
-  --help, --version
-      Print this help, or the version, and exit.
+${[...lines, ...others].join('\n')}
 `;
 }

@@ -7,12 +7,28 @@ import { parsedUrl } from './text.ts';
 /** The URL of the Fini API. */
 const PRODUCTION = 'https://api-prod.usefini.com';
 
+/** True for a variable of a configuration or a shell, such as `{env:NAME}`, in place of its value. */
+export function isUnexpanded(text: string): boolean {
+  return /^(\$\{.*\}|\{.*\}|\$[\w:]+|%\w+%)$/.test(text);
+}
+
+/** A value, and not the variable that a client or a shell has left in its place. */
+const textSchema = z.string().refine((text) => !isUnexpanded(text), {
+  error:
+    'is an unexpanded variable; set it to the value itself, or write the variable as your client expects',
+  abort: true,
+});
+
 /** The token that can stand after "Bearer" (RFC 6750). JSON escapes none of its characters. */
 const TOKEN = /^[\w.~+/-]+=*$/;
 
 /** A workspace key, as it stands after "Bearer". */
-export const apiKeySchema = z
-  .string()
+export const apiKeySchema = textSchema
+  // Only a header can be: an empty variable counts as not set.
+  .refine((key) => key !== '', {
+    error: 'is empty; if it comes from a variable, that is not set',
+    abort: true,
+  })
   .refine((key) => !key.endsWith('...'), {
     error: 'is the placeholder of the README; set your own key',
     abort: true,
@@ -20,14 +36,13 @@ export const apiKeySchema = z
   .regex(TOKEN, 'has characters that no key has; set only the key, without "Bearer" or quotes')
   .min(8, 'is too short to be a key');
 
-const tokenSchema = z
-  .string()
+const tokenSchema = textSchema
   .regex(TOKEN, 'has characters that no token has')
   .min(16, 'is too short: use 16 characters or more');
 
-/** A URL that is https, or http on loopback. `why` says what plain http would give away. */
+/** A URL that is https, or http on loopback. `why` says what plain http would expose. */
 function secureUrl(why: string) {
-  return z.string().superRefine((text, context) => {
+  return textSchema.superRefine((text, context) => {
     const fault = secureUrlFault(text, why);
     if (fault !== null) context.addIssue(fault);
   });
@@ -35,44 +50,50 @@ function secureUrl(why: string) {
 
 const baseUrlSchema = secureUrl('every request carries the key');
 
-/** Unchanged, since it is compared letter by letter with tokens and the provider's metadata. */
+/** The issuer, unchanged, since it is compared letter by letter with tokens and metadata. */
 const issuerSchema = secureUrl('anyone who can change its responses can sign in as any user');
 
-/** Normalised, and without a slash at its end, as clients write it. */
+/** The public URL, normalised and without a slash at its end, as clients write it. */
 const publicUrlSchema = secureUrl('every request carries a token').transform((text) =>
   new URL(text).href.replace(/(?<=[^/])\/$/, ''),
 );
 
-const scopeSchema = z
-  .string()
-  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'must be one scope, without spaces, quotes or backslashes');
+/** The characters of a scope (RFC 6749). */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
-/** A proxy's URL; people leave its scheme out. */
+const scopeSchema = textSchema.regex(
+  SCOPE,
+  'must be one scope, without spaces, quotes or backslashes',
+);
+
+const scopePrefixSchema = textSchema.regex(
+  SCOPE,
+  'must be the beginning of a scope, without spaces, quotes or backslashes',
+);
+
+/** Audiences, separated by commas. */
+const audiencesSchema = textSchema
+  .transform((text) => text.split(',').flatMap((name) => name.trim() || []))
+  .refine((names) => names.length > 0, 'names no audience');
+
+/** A proxy's URL, or whatever stands in its place: only requests that would take it are the worse for it. */
 const proxySchema = z
   .string()
-  .transform((text) => (text.includes('://') ? text : `http://${text}`))
-  .refine(
-    (text) => /^https?:$/.test(parsedUrl(text)?.protocol ?? ''),
-    'is not the URL of an HTTP proxy; write it as http://host:port',
-  );
+  // People leave the scheme out.
+  .transform((text) => (text.includes('://') || isUnexpanded(text) ? text : `http://${text}`));
 
-/** An address to listen on, of IPv6 with or without brackets. */
-const addressSchema = z
-  .string()
-  .trim()
-  .transform((host) => host.replace(/^\[(.*)\]$/, '$1'));
+/** An address to listen on; IPv6 with or without brackets. */
+const addressSchema = textSchema.trim().transform((host) => host.replace(/^\[(.*)\]$/, '$1'));
 
-const hostSchema = z
-  .string()
+const hostSchema = textSchema
   .refine(
     (host) => /^([^\s/:@*,.][^\s/:@*,]*|\[[^\s]*\])$/.test(host) && asciiHost(host) !== '',
     'must be one host name, without scheme, port, "*" or a leading dot; repeat the flag for more',
   )
-  // Requests name hosts beyond ASCII in Punycode.
+  // Requests contain hosts beyond ASCII in Punycode.
   .transform(asciiHost);
 
-const originSchema = z
-  .string()
+const originSchema = textSchema
   .toLowerCase()
   .refine(
     isOrigin,
@@ -109,7 +130,7 @@ function number(minimum: number, maximum: number, isWhole = false) {
     .max(maximum, `must be at most ${maximum}`);
 }
 
-/** The same without a fraction. */
+/** A whole number within bounds, given as text. */
 function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
   return number(minimum, maximum, true);
 }
@@ -118,25 +139,24 @@ function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER) {
 interface Setting {
   /** The environment variable. */
   readonly environment?: string;
-  /** The flag, without its dashes. */
+  /** The flag, without dashes. */
   readonly flag?: string;
-  /** Its meaning, with its unit, in the words of `--help`. */
+  /** The meaning and the unit, in Markdown: in `--help`, in the documents and in server.json. */
   readonly description: string;
   /**
    * Validation and default. The default's type decides the flag's syntax: `false` takes no value, a
    * list can be repeated, anything else takes one value.
    */
   readonly schema: z.ZodType;
-  /** True if it only applies over HTTP. */
+  /** True if it only applies over HTTP: docs/team.md has it then, not the README. */
   readonly needsHttp?: boolean;
 }
 
-/** Every setting. Flags, `--help`, the README's table and the names in faults come from here. */
-const settings = {
+/** Every setting. Flags, `--help`, the tables of the documents and the names in faults come from here. */
+export const settings = {
   apiKey: {
     environment: 'FINI_API_KEY',
-    description:
-      'Your workspace key, with scope read, write or both. Without it, the server starts and lists its tools, and every call says how to set it.',
+    description: "A workspace key from Fini's dashboard, with scope read, write or both.",
     schema: apiKeySchema.optional(),
   },
   baseUrl: {
@@ -147,29 +167,28 @@ const settings = {
   },
   httpsProxy: {
     environment: 'HTTPS_PROXY',
-    description: 'The proxy for requests to Fini. Requests to loopback are always sent directly.',
+    description: 'The HTTP proxy for requests to Fini, except to loopback.',
     schema: proxySchema.optional(),
   },
   httpProxy: {
     environment: 'HTTP_PROXY',
-    description: 'The proxy to use if HTTPS_PROXY is not set.',
+    description: 'The HTTP proxy to use if `HTTPS_PROXY` is not set.',
     schema: proxySchema.optional(),
   },
   noProxy: {
     environment: 'NO_PROXY',
-    description: 'Hosts that need no proxy, separated by commas; * for all.',
+    description:
+      'Hosts that need no proxy, separated by commas; `*` for all. Lowercase names work too.',
     schema: z.string().optional(),
   },
   pollIntervalMs: {
     environment: 'FINI_POLL_INTERVAL_MS',
-    description:
-      'The shortest interval between status checks during a wait, in milliseconds. It grows to ten times that while nothing changes.',
+    description: 'The shortest interval between status checks during a wait, in milliseconds.',
     schema: wholeNumber(1, 60_000).default(1000),
   },
   requestTimeoutMs: {
     environment: 'FINI_REQUEST_TIMEOUT_MS',
-    description:
-      'The timeout for one attempt of one request to Fini, including its whole response, in milliseconds.',
+    description: 'The timeout for one attempt of one request to Fini, in milliseconds.',
     schema: wholeNumber(1, 600_000).default(30_000),
   },
   requestsPerMinute: {
@@ -180,14 +199,12 @@ const settings = {
   },
   waitTimeoutSeconds: {
     environment: 'FINI_WAIT_TIMEOUT_SECONDS',
-    description:
-      'How long a wait lasts if the call does not set timeoutSeconds, in seconds. Some clients drop a call after 60 s.',
+    description: 'How long a wait lasts, in seconds, if the call does not say.',
     schema: number(1, 3600).default(50),
   },
   sandbox: {
     flag: 'sandbox',
-    description:
-      'Use the embedded Fini, which needs no account, key or network. Its data is lost when the server stops.',
+    description: 'Use the embedded Fini, which needs no account.',
     schema: flagSchema,
   },
   readOnly: {
@@ -197,32 +214,30 @@ const settings = {
   },
   allowDelete: {
     flag: 'allow-delete',
-    description:
-      'Also list delete_sources. It asks the person each time, if the client supports it (over HTTP, clients of protocol 2026-07-28 only).',
+    description: 'Also list `delete_sources`, which asks the person each time, if the client can.',
     schema: flagSchema,
   },
   allowPublish: {
     flag: 'allow-publish',
     description:
-      'Also list publish_articles, which changes what your agents tell customers. It asks the person each time, as delete_sources does.',
+      'Also list `publish_articles`, which changes what your agents tell customers, and asks in the same way.',
     schema: flagSchema,
   },
   toolGroups: {
     flag: 'tools',
-    description:
-      'Which groups of tools to list, separated by commas. Tools that read sources are in both.',
+    description: 'Which groups of tools to list. Tools that read sources are in both.',
     schema: toolGroupsSchema,
   },
   http: {
     flag: 'http',
-    description: 'Serve Streamable HTTP at /mcp instead of stdio, for a team.',
+    description: 'Serve Streamable HTTP at `/mcp` instead of stdio, for a team.',
     schema: flagSchema,
   },
   host: {
     flag: 'host',
     needsHttp: true,
     description:
-      'The address to listen on. Anything other than loopback requires FINI_MCP_AUTH_TOKEN or FINI_MCP_OAUTH_ISSUER.',
+      'The address to listen on. Anything other than loopback requires `FINI_MCP_AUTH_TOKEN` or `FINI_MCP_OAUTH_ISSUER`.',
     schema: addressSchema.default('127.0.0.1'),
   },
   port: {
@@ -233,8 +248,9 @@ const settings = {
   },
   authToken: {
     environment: 'FINI_MCP_AUTH_TOKEN',
+    needsHttp: true,
     description:
-      'The token that every HTTP request must send as "Authorization: Bearer". At least 16 characters.',
+      'The token that every HTTP request must send as `Authorization: Bearer`. At least 16 characters.',
     schema: tokenSchema.optional(),
   },
   publicUrl: {
@@ -242,29 +258,41 @@ const settings = {
     flag: 'public-url',
     needsHttp: true,
     description:
-      "The URL of /mcp as clients reach it, for example https://fini-mcp.example.com/mcp. Its host is allowed like one of --allowed-host. On loopback it is the server's own address if not set.",
+      "The URL of `/mcp` as clients reach it, for example `https://fini-mcp.example.com/mcp`. Its host is allowed like one of `--allowed-host`. On loopback it is the server's own address if not set.",
     schema: publicUrlSchema.optional(),
   },
   oauthIssuer: {
     environment: 'FINI_MCP_OAUTH_ISSUER',
+    needsHttp: true,
     description:
-      'The issuer URL of your identity provider, exactly as its tokens have it in "iss". Every HTTP request must then send one of its access tokens.',
+      'The issuer URL of your identity provider, exactly as its tokens have it in `iss`. Every HTTP request must then send one of its access tokens.',
     schema: issuerSchema.optional(),
   },
-  oauthAudience: {
+  oauthAudiences: {
     environment: 'FINI_MCP_OAUTH_AUDIENCE',
-    description: 'What access tokens must have in "aud". If not set, the public URL.',
-    schema: z.string().optional(),
+    needsHttp: true,
+    description:
+      'What access tokens must have in `aud`: one of these, separated by commas. If not set, the public URL.',
+    schema: audiencesSchema.optional(),
   },
   oauthReadScope: {
     environment: 'FINI_MCP_OAUTH_READ_SCOPE',
+    needsHttp: true,
     description: 'The scope that every access token needs. It lists and runs the tools that read.',
     schema: scopeSchema.default('fini:read'),
   },
   oauthWriteScope: {
     environment: 'FINI_MCP_OAUTH_WRITE_SCOPE',
+    needsHttp: true,
     description: 'The scope that an access token needs as well for all other tools.',
     schema: scopeSchema.default('fini:write'),
+  },
+  oauthScopePrefix: {
+    environment: 'FINI_MCP_OAUTH_SCOPE_PREFIX',
+    needsHttp: true,
+    description:
+      'What clients put before a scope to ask for it, if it is not in the token: for Microsoft Entra `api://APP/`.',
+    schema: scopePrefixSchema.default(''),
   },
   allowedHosts: {
     flag: 'allowed-host',
@@ -277,7 +305,7 @@ const settings = {
     flag: 'allowed-origin',
     needsHttp: true,
     description:
-      'An origin (https://host, or one of a browser extension or desktop app) whose pages can call the HTTP server, in addition to loopback origins. Can be repeated.',
+      'An origin (`https://host`, or one of a browser extension or desktop app) whose pages can call the HTTP server, in addition to loopback origins. Can be repeated.',
     schema: z.array(originSchema).default([]),
   },
   keepAliveSeconds: {
@@ -289,7 +317,8 @@ const settings = {
   },
   logLevel: {
     flag: 'log-level',
-    description: 'How much to log to stderr: error, info (one line per HTTP request) or debug.',
+    description:
+      'How much to log to stderr: `error`, `info` (one line per HTTP request) or `debug`.',
     schema: z
       .enum(LOG_LEVELS, { error: `must be one of ${LOG_LEVELS.join(', ')}` })
       .default('info'),
@@ -320,12 +349,12 @@ export const settingRows = Object.entries<Setting>(settings).map(([name, setting
   initial: setting.schema.parse(undefined),
 }));
 
-/** A host name in lower case and in ASCII, as requests have it; empty if it is none. */
+/** A host name in lower case and in ASCII, as in requests; empty if it is not one. */
 function asciiHost(host: string): string {
   return host.startsWith('[') ? host.toLowerCase() : domainToASCII(host);
 }
 
-/** True for the origin of a web server, or of a program with a scheme of its own. */
+/** True for the origin of a web server, or of a program with its own scheme. */
 function isOrigin(text: string): boolean {
   if (/^https?:/.test(text)) return parsedUrl(text)?.origin === text;
   return /^[a-z][a-z0-9+.-]*:\/\/([^\s/?#*,]+|\*)$/.test(text);

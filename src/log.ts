@@ -1,7 +1,7 @@
 import { maskKeys, type Secrets } from './secrets.ts';
 import { cut, seenJson } from './text.ts';
 
-/** The levels of the log: faults alone, a line for each request too, or everything. */
+/** Levels of the log: only faults, one line for each request, or everything. */
 export const LOG_LEVELS = ['error', 'info', 'debug'] as const;
 
 /** A level of the log. */
@@ -10,12 +10,12 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Writes a line for the people who run the server. */
 export type Log = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
 
-/** The most characters of a field; a stack with its causes has fewer. */
+/** Maximum length of a field in characters; a stack with its causes is shorter. */
 const FIELD_LENGTH = 20_000;
 
 /**
- * Makes the log: a JSON object a line, on stderr, since stdout carries the protocol alone. Keys and
- * the server's own secrets are masked, and characters that a terminal acts upon are escaped.
+ * Makes the log: one JSON object per line, on stderr, since stdout carries only the protocol. Keys and
+ * the server's own secrets are masked, and characters that control a terminal are escaped.
  */
 export function createLog(
   level: LogLevel,
@@ -24,7 +24,7 @@ export function createLog(
 ): Log {
   const limit = LOG_LEVELS.indexOf(level);
   const clean = (_name: string, value: unknown) =>
-    typeof value === 'string' ? shortened(maskKeys(secrets.redact(value))) : value;
+    typeof value === 'string' ? shortenedField(maskKeys(secrets.redact(value))) : value;
   return (lineLevel, message, fields = {}) => {
     if (LOG_LEVELS.indexOf(lineLevel) > limit) return;
     const time = new Date().toISOString();
@@ -33,7 +33,7 @@ export function createLog(
   };
 }
 
-function shortened(text: string): string {
+function shortenedField(text: string): string {
   if (text.length <= FIELD_LENGTH) return text;
   return `${cut(text, FIELD_LENGTH)}… (${text.length} characters)`;
 }

@@ -13,23 +13,23 @@ import { Secrets } from './secrets.ts';
 import { bounded, ERROR_LENGTH } from './text.ts';
 import type { Lease } from './workspace.ts';
 
-/** The exit code for a command line or a setting that makes no sense. */
+/** The exit code for an invalid command line or setting. */
 const BAD_SETTINGS = 2;
-/** After stdin's end, for answers under way: without any, the process ends at once. */
+/** Time for answers in progress after stdin's end. Without any, the process ends at once. */
 const LAST_ANSWERS_MS = 2_000;
-/** The exit code after a fault that nobody caught, and after a check that found one. */
+/** The exit code after an uncaught fault, and after a check that found one. */
 const FAULT = 1;
 /** Time for running HTTP calls after SIGTERM. */
 const LAST_CALLS_MS = 5_000;
 
 const { version } = packageJson;
 
-/** For a person who starts it at a terminal, where nothing else would be seen. */
+/** A message for a person who starts the server at a terminal, where nothing else would show. */
 const STARTED_BY_HAND = `fini-mcp ${version} is waiting for an MCP client on stdin. A client starts it by itself: add it to the client's configuration, as the README shows. To check your settings, run it with --check. To stop it, press Ctrl+C.`;
 
 /** Reads the command line and the environment, and serves. */
 export async function main(): Promise<void> {
-  // Whoever reads the log may go away; the server need not.
+  // The reader of the log may disappear; the server goes on.
   process.stderr.on('error', () => undefined);
   const command = readCommand(process.argv.slice(2), process.env);
   switch (command.kind) {
@@ -46,13 +46,13 @@ export async function main(): Promise<void> {
     case 'check': {
       const { check } = await import('./check.ts');
       const { isRight, text } = await check(await withSandbox(command.config), version);
-      // The sandbox would go on serving.
+      // The embedded Fini would keep the process running.
       process.stdout.write(`${text}\n`, () => process.exit(isRight ? 0 : FAULT));
       return;
     }
     case 'serve': {
-      // A server lives as long as its client, mostly idle and beside others: memory matters more
-      // than the last bit of speed, so garbage is given back early.
+      // A server lives as long as its client, mostly idle and beside others. Memory matters more than
+      // the last bit of speed, so garbage is collected early.
       setFlagsFromString('--optimize-for-size');
       const config = await withSandbox(command.config);
       await (config.http ? serveOverHttp(config) : serveOverStdio(config));
@@ -60,7 +60,7 @@ export async function main(): Promise<void> {
   }
 }
 
-/** The configuration, which with `--sandbox` points to an embedded Fini that is started for it. */
+/** The configuration. With `--sandbox`, it starts an embedded Fini and points to it. */
 async function withSandbox(config: Config): Promise<Config> {
   if (!config.sandbox) return config;
   const { startSandbox } = await import('./sandbox/sandbox-server.ts');
@@ -77,7 +77,7 @@ async function serveOverStdio(config: Config): Promise<void> {
   }
   let lease: Promise<Lease> | undefined;
   const workspace = async () => {
-    // Loaded by the first call: a start needs no engine.
+    // The first call loads the engine, which a start doesn't need.
     lease ??= import('./workspace.ts').then(({ Workspaces }) =>
       new Workspaces(config, secrets).lease(),
     );
@@ -87,7 +87,7 @@ async function serveOverStdio(config: Config): Promise<void> {
     input: process.stdin,
     output: process.stdout,
     lastAnswersMs: LAST_ANSWERS_MS,
-    // A wait's timers would keep the process, and nobody is there to read its answer.
+    // A wait's timers would keep the process alive, and no one is left to read its answer.
     onEnd: stop,
   });
   process.once('SIGINT', stop);
@@ -99,7 +99,7 @@ async function serveOverStdio(config: Config): Promise<void> {
       log('error', 'failed unexpectedly', { reference, error: inspect(error) });
     },
   };
-  // The first message decides for which era of the protocol a server is made.
+  // The client's first message decides which era of the protocol its server speaks.
   serveStdio(() => createServer(version, config, dependencies), {
     transport: guarded(transport, secrets),
     onerror: (error) =>
@@ -117,7 +117,7 @@ async function serveOverHttp(config: Config): Promise<void> {
   endOnFault(log);
   const { Workspaces } = await import('./workspace.ts');
   const workspaces = new Workspaces(config, secrets);
-  // The configured workspace is open as long as the server is.
+  // The lease keeps the configured workspace open as long as the server runs.
   workspaces.lease();
   const server = await serveHttp({ ...config, version, workspaces, log }).catch(
     (error: unknown) => {
@@ -127,7 +127,7 @@ async function serveOverHttp(config: Config): Promise<void> {
     },
   );
   const stopGracefully = () => {
-    // A second signal means now.
+    // A second signal ends the process at once.
     process.once('SIGINT', stop);
     process.once('SIGTERM', stop);
     void server.stop(LAST_CALLS_MS).then(stop);
@@ -137,8 +137,8 @@ async function serveOverHttp(config: Config): Promise<void> {
 }
 
 /**
- * Loads what else is loaded when it is first needed. A server for many must not need a file later:
- * strangers may have taken every descriptor by then, and Node never tries again what once failed.
+ * Loads the modules that are otherwise loaded on first use. An HTTP server must not need a file later:
+ * strangers may have taken every descriptor by then, and Node never retries a failed import.
  */
 async function loadEverything({ oauthIssuer }: Config): Promise<void> {
   await Promise.all([
@@ -149,7 +149,7 @@ async function loadEverything({ oauthIssuer }: Config): Promise<void> {
   ]);
 }
 
-/** A fault that nobody caught may have left anything half done: say what it was, and end. */
+/** Ends the process after an uncaught fault, which may have left anything half done, and logs it. */
 function endOnFault(log: Log): void {
   process.on('uncaughtException', (error) => {
     log('error', 'fault', { error: inspect(error) });

@@ -1,4 +1,4 @@
-/** Stands in the place of a secret. */
+/** Text in place of a secret. */
 const REPLACEMENT = '[secret]';
 
 /** Masks everything that looks like one of Fini's keys, or like a JWT or its beginning. */
@@ -13,10 +13,10 @@ export function maskKeys(text: string): string {
  */
 export class Secrets {
   readonly #counts = new Map<string, number>();
-  /** The secrets in all forms in which they can be written, each once. */
+  /** All written forms of the secrets, without repetitions. */
   #forms: readonly string[] = [];
 
-  /** Keeps a secret out of every text, until the function that is returned is called. */
+  /** Keeps a secret out of every text until the returned function is called. */
   add(secret: string): () => void {
     this.#change(secret, 1);
     return () => this.#change(secret, -1);
@@ -29,7 +29,7 @@ export class Secrets {
     return clean;
   }
 
-  /** Removes the secrets from the texts of plain JSON. Names stay: they are the protocol's. */
+  /** Removes the secrets from the texts in plain JSON. Names of fields stay: they are the protocol's. */
   redactJson<Value>(value: Value): Value {
     const json = JSON.stringify(value);
     if (!this.#forms.some((form) => json.includes(form))) return value;
@@ -48,7 +48,7 @@ function formsOf(secret: string): string[] {
   return [
     secret,
     JSON.stringify(secret).slice(1, -1),
-    // As some write JSON.
+    // Some programs escape slashes in JSON.
     secret.replaceAll('/', '\\/'),
     encodeURIComponent(secret),
   ];

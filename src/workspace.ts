@@ -14,7 +14,7 @@ import { createHttp } from './fini/http.ts';
 import { Secrets } from './secrets.ts';
 import { MemoryStore } from './store/memory-store.ts';
 
-/** One Fini workspace, as the tools see it. */
+/** A Fini workspace, as the tools see it. */
 export interface Workspace {
   readonly fini: FiniClient;
   readonly ingestion: Ingestion;
@@ -22,40 +22,40 @@ export interface Workspace {
   readonly publishing: Publishing;
   /** Batches that earlier calls have queued, by their handles. */
   readonly batches: Batches;
-  /** How long a wait lasts where a call does not say, in seconds. */
+  /** Default length of a wait, in seconds. */
   readonly waitTimeoutSeconds: number;
 }
 
-/** The first retry comes after this part of the polling interval. */
+/** Pause before the first retry, as a part of the polling interval. */
 const RETRY_DELAY_PART = 0.25;
 
-/** How long the connections of a key that nobody uses stay open: longer than their keep-alive. */
+/** Time that the connections of an unused key stay open: longer than their keep-alive. */
 const LINGER_MS = 10_000;
 /** Limits on what is remembered for unused keys: number of keys, total characters of all keys. */
 const REMEMBERED_KEYS = 1_000;
 const REMEMBERED_CHARACTERS = 32_000_000;
 
-/** Outlives the use of a key: the same client may come back in a moment. */
+/** State that outlives the use of a key: the same client may come back in a moment. */
 interface KeyState {
   readonly store: MemoryStore;
-  /** Opened once: in one process, a shelf is found by who opened it, and not by its name. */
+  /** The memory, opened once: within a process, a shelf belongs to its opener, not to its name. */
   readonly memory: Memory;
   readonly connections: Connections;
   readonly budget: Budget;
   /** The workspace that a key's users share; undefined while there are none, since it holds the key. */
   workspace: Workspace | undefined;
   users: number;
-  /** When its last user left. */
+  /** Time at which its last user left. */
   unusedSince: number;
 }
 
 /** A workspace in use by a client. */
 export interface Lease {
-  /** @throws {MissingKeyError} where there is no key. */
+  /** @throws {MissingKeyError} if there is no key. */
   readonly workspace: () => Workspace;
   /**
-   * Secrets that must not go out to this client: its own key and the server's secrets, but no other
-   * client's key, which would let one client tamper with, or guess at, what another is told.
+   * Secrets that must not go out to this client: its own key and the server's secrets. Other clients'
+   * keys are not among them, or one client could tamper with, or guess at, another's answers.
    */
   readonly secrets: Secrets;
   /** Forgets the key and the workspace, unless another client uses them. */
@@ -63,14 +63,14 @@ export interface Lease {
 }
 
 /**
- * The workspaces in use, by key: clients of one workspace share its watcher, and a key is kept only
- * as long as someone uses it.
+ * The workspaces in use, by key. Clients of one workspace share its poller, and a key is kept only
+ * while someone uses it.
  */
 export class Workspaces {
   readonly #config: Config;
   readonly #own: readonly string[];
-  /** By the digest of a key, since a key is forgotten with its last use. The latest used come last. */
-  readonly #kept = new Map<string, KeyState>();
+  /** State by the digest of a key, which is forgotten after its last use. The latest used come last. */
+  readonly #states = new Map<string, KeyState>();
   #tidying: NodeJS.Timeout | undefined;
 
   constructor(config: Config, secrets: Secrets) {
@@ -89,9 +89,9 @@ export class Workspaces {
       };
       return { workspace, secrets, release: () => undefined };
     }
-    const digest = digestOf(apiKey);
-    const state = this.#kept.get(digest) ?? this.#newState();
-    this.#kept.set(digest, state);
+    const digest = keyDigest(apiKey);
+    const state = this.#states.get(digest) ?? this.#newState();
+    this.#states.set(digest, state);
     const workspace = state.workspace ?? this.#build(apiKey, state);
     state.workspace = workspace;
     state.users += 1;
@@ -108,8 +108,8 @@ export class Workspaces {
         if (state.users > 0) return;
         state.workspace = undefined;
         state.unusedSince = now();
-        this.#kept.delete(digest);
-        this.#kept.set(digest, state);
+        this.#states.delete(digest);
+        this.#states.set(digest, state);
         this.#tidyLater();
       },
     };
@@ -143,39 +143,39 @@ export class Workspaces {
     };
   }
 
-  /** One timer for all: over HTTP without sessions every request is a use of its own. */
+  /** Starts one timer for all keys: over HTTP, every request is a use of its own. */
   #tidyLater(): void {
     this.#tidying ??= setTimeout(() => {
       this.#tidying = undefined;
       this.#tidy();
-      if ([...this.#kept.values()].some(({ users }) => users === 0)) this.#tidyLater();
+      if ([...this.#states.values()].some(({ users }) => users === 0)) this.#tidyLater();
     }, LINGER_MS).unref();
   }
 
-  /** Closes connections that nobody uses, and forgets the keys of which there is nothing to remember. */
+  /** Closes unused connections, and forgets the keys with nothing to remember. */
   #tidy(): void {
-    const unused = [...this.#kept].filter(([, { users }]) => users === 0);
-    // Keys of which there is nothing to remember go first: anybody can make up as many as they like.
+    const unused = [...this.#states].filter(([, { users }]) => users === 0);
+    // Keys with nothing to remember go first: anyone can make up as many as they like.
     const [empty, remembered] = [true, false].map((isEmpty) =>
-      unused.filter(([, kept]) => kept.store.isEmpty === isEmpty),
+      unused.filter(([, state]) => state.store.isEmpty === isEmpty),
     );
     let tooMany = unused.length - REMEMBERED_KEYS;
-    for (const [digest, kept] of [...(empty ?? []), ...(remembered ?? [])]) {
-      const { connections, budget, unusedSince } = kept;
+    for (const [digest, state] of [...(empty ?? []), ...(remembered ?? [])]) {
+      const { connections, budget, unusedSince } = state;
       const isOver = tooMany > 0;
       if (!isOver && now() - unusedSince < LINGER_MS) continue;
       tooMany -= 1;
-      // Nothing waits for it: how its last requests ended no longer matters.
+      // Nothing waits for it: the outcome of its last requests no longer matters.
       connections.close().catch(() => undefined);
-      const isNothing = kept.store.isEmpty && budget.isIdle;
-      if (isOver || isNothing) this.#kept.delete(digest);
+      const isNothing = state.store.isEmpty && budget.isIdle;
+      if (isOver || isNothing) this.#states.delete(digest);
     }
     this.#forgetMost();
   }
 
-  /** The key with the most to remember loses its oldest entries first. */
+  /** Forgets entries, the oldest ones of the key with the most to remember first. */
   #forgetMost(): void {
-    const all = [...this.#kept.values()].map(({ store }) => store);
+    const all = [...this.#states.values()].map(({ store }) => store);
     let sum = all.reduce((total, { characters }) => total + characters, 0);
     while (sum > REMEMBERED_CHARACTERS) {
       const most = all.reduce((one, other) => (other.characters > one.characters ? other : one));
@@ -186,6 +186,6 @@ export class Workspaces {
   }
 }
 
-function digestOf(apiKey: string): string {
+function keyDigest(apiKey: string): string {
   return createHash('sha256').update(apiKey).digest('base64');
 }

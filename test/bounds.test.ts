@@ -3,10 +3,11 @@ import * as z from 'zod';
 import { listing } from '../src/tools/listing.ts';
 import { environmentFor, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 import { send } from './rpc.ts';
+import { EXAMPLES } from './tools/examples.ts';
 
-/* One event loop serves everybody: whatever one client sends, another is answered meanwhile. */
+/* One event loop serves everyone: whatever one client sends, the others still get answers. */
 
-/** A body over HTTP may have as much. */
+/** The largest body that the HTTP server accepts. */
 const MEGABYTE = 1024 * 1024;
 const HALF_A_SECOND = 500;
 const UUID = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
@@ -19,8 +20,8 @@ beforeAll(async () => {
 afterAll(() => harness.close());
 
 /**
- * The longest time in which the event loop heard nobody while something ran, in milliseconds of
- * computing: those of the clock depend on what else the machine does.
+ * The longest time in which the event loop served no one while something ran, in milliseconds of
+ * computing: wall-clock time depends on the load of the machine.
  */
 async function longestSilence(run: () => Promise<unknown>): Promise<number> {
   const computed = () => {
@@ -32,7 +33,7 @@ async function longestSilence(run: () => Promise<unknown>): Promise<number> {
   let heardAt = performance.now();
   const listen = () => {
     const now = computed();
-    // Threads that collect garbage beside the loop compute too, but nobody waits longer than the clock.
+    // Garbage collection on other threads counts too, but no one waits longer than the clock.
     longest = Math.max(longest, Math.min(now - last, performance.now() - heardAt));
     last = now;
     heardAt = performance.now();
@@ -44,13 +45,13 @@ async function longestSilence(run: () => Promise<unknown>): Promise<number> {
   return longest;
 }
 
-/** A megabyte of the same part again and again. */
+/** A megabyte of the same text, repeated. */
 const filled = (part: string) => part.repeat(MEGABYTE / part.length);
 const listed = (item: unknown) => {
   const { length } = JSON.stringify(item);
   return Array.from({ length: MEGABYTE / (length + 1) }, () => item);
 };
-/** As wide as allowed, so that the work is done. */
+/** A list of the greatest allowed length, so that the server does the work. */
 const wide = (item: unknown) => Array.from({ length: 5_000 }, () => item);
 
 const texts: [what: string, text: string][] = [
@@ -101,18 +102,10 @@ interface Field {
   readonly others: Record<string, unknown>;
 }
 
-/** Every input of every tool, with what else its tool demands. */
+/** Every input of every tool, with the other inputs that the tool requires. */
 const fields: Field[] = listing.flatMap(({ name: tool, inputSchema }) => {
   const { properties = {}, required = [] } = inputSchema;
-  const valid: Record<string, unknown> = {
-    links: [PAGE],
-    provider: 'zendesk',
-    resources: [],
-    ids: [UUID],
-    documentIds: [UUID],
-    articleIds: [UUID],
-    id: UUID,
-  };
+  const valid = EXAMPLES.find((example) => example.tool === tool)?.input ?? {};
   return Object.entries(properties).map(([name, schema]) => {
     const { type } = z.object({ type: z.string() }).parse(schema);
     const others = required.filter((one) => one !== name).map((one) => [one, valid[one]]);
@@ -125,14 +118,14 @@ describe('a megabyte in any input keeps nobody waiting', () => {
     '%s',
     async (_what, { tool, name, type, others }) => {
       const values = [...texts, ...(type === 'array' || type === 'object' ? items : [])];
-      // What the sandbox, which runs in this process too, makes of ten thousand items is its own.
+      // The sandbox runs in this process too; it refuses at once, so that its own work is not measured.
       harness.sandbox.script({
         method: 'POST',
         times: Infinity,
         action: { kind: 'status', status: 400 },
       });
       for (const [what, value] of values) {
-        // Parsing the message itself is the transport's and the client's.
+        // The call skips parsing the message: that is the work of the transport and the client.
         const call = () => harness.call(tool, { ...others, [name]: value }).catch(() => null);
         const silence = await longestSilence(call);
         expect(silence, `${what}: ${Math.round(silence)} ms`).toBeLessThan(HALF_A_SECOND);
@@ -181,7 +174,7 @@ describe('a megabyte in any message over HTTP keeps nobody waiting', () => {
     }),
   ];
   test.each(bodies)('%s', async (_what, body) => {
-    // Made into a text before, since that is the client's own time.
+    // The body becomes text beforehand, since that is the client's time.
     const text = typeof body === 'string' ? body : JSON.stringify(body);
     const silence = await longestSilence(() => send(url, { body: text }));
     expect(silence).toBeLessThan(HALF_A_SECOND);

@@ -30,13 +30,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(work, { recursive: true }));
 
-/** The manifest in the bundle, by the packer's own schema, which knows no other fields. */
+/** Reads the bundle's manifest with the packer's own schema, which allows no other fields. */
 async function readManifest() {
   const text = await readFile(join(unpacked, 'manifest.json'), 'utf8');
   return v0_3.McpbManifestSchema.parse(JSON.parse(text));
 }
 
-/** The server's configuration, as a client makes it from the manifest and what the person set. */
+/** The server's configuration, as a client makes it from the manifest and the user's settings. */
 async function configurationFor(userConfig: Record<string, string>) {
   return getMcpConfigForManifest({
     manifest: await readManifest(),
@@ -51,7 +51,7 @@ async function connect(userConfig: Record<string, string>): Promise<Client> {
   const config = await configurationFor(userConfig);
   expect(config?.command).toBe('node');
   const transport = new StdioClientTransport({
-    // The client's own Node, as Claude Desktop has it.
+    // Claude Desktop runs the server with its own Node.
     command: process.execPath,
     args: config?.args ?? [],
     env: config?.env ?? {},

@@ -12,7 +12,7 @@ afterEach(() => stops.run());
 const KEY = 'fini_5ecretWorkspaceKey0123456789';
 
 const startSandbox = async () => stops.use(await startQuickSandbox());
-/** What a check of these settings says. */
+/** Checks these settings. */
 const checked = (environment: Record<string, string>) => check(configFor([], environment), '1.2.3');
 
 test('the right settings: what was checked, by one request that reads', async () => {
@@ -72,7 +72,7 @@ describe('what is wrong, and what to do', () => {
     const sandbox = await startSandbox();
     sandbox.script({ times: Number.POSITIVE_INFINITY, action });
     const environment = { ...environmentFor(sandbox), FINI_REQUEST_TIMEOUT_MS: '300' };
-    // Too long for a test: how often it is tried is the client's.
+    // The time limit keeps retries short; http.test.ts covers them.
     const { isRight, text } = await check(configFor([], environment), '1.2.3', 500);
     expect(isRight).toBe(false);
     expect(text).toMatch(says);

@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
 import { helpText, readCommand } from '../src/command-line.ts';
+import { settingRows } from '../src/config.ts';
 import {
   CLI,
   environmentFor,
@@ -17,7 +18,7 @@ import { type ScriptedSandbox, startScriptedSandbox } from './scripted-sandbox.t
 
 const KEY = 'fini_5ecretWorkspaceKey0123456789';
 
-/** What a process was and said. */
+/** The outcome of a process that has ended. */
 interface Ended {
   readonly code: number | null;
   readonly stdout: string;
@@ -39,13 +40,13 @@ function start(args: readonly string[], env: Record<string, string> = {}): Runni
   child.stderr.on('data', (chunk: Buffer) => {
     said.stderr += chunk;
   });
-  // Writing to a process that has ended.
+  // The process may have ended before a test writes to it.
   child.stdin.on('error', () => undefined);
   const ended = once(child, 'close').then(([code]) => ({ code, ...said }));
   return { child, ended, stdout: () => said.stdout };
 }
 
-/** Runs it to its end, with an empty stdin. */
+/** Runs a process until it ends, with an empty stdin. */
 function run(args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
   const { child, ended } = start(args, env);
   child.stdin.end();
@@ -57,7 +58,7 @@ const initialize = line({ id: 1, method: 'initialize', params: initializeParams(
 const callTool = (id: number, name: string, input: object) =>
   line({ id, method: 'tools/call', params: { name, arguments: input } });
 
-/** Resolves once this holds. */
+/** Resolves once the condition holds. */
 function until(holds: () => boolean): Promise<void> {
   return eventually(() => expect(holds()).toBe(true));
 }
@@ -72,19 +73,11 @@ describe.concurrent('flags that say something and end', () => {
   test('--help names every flag and every variable, and no key', async () => {
     const { code, stdout, stderr } = await run(['--help'], { FINI_API_KEY: KEY });
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const name of [
-      'FINI_API_KEY',
-      'FINI_BASE_URL',
-      'FINI_POLL_INTERVAL_MS',
-      'FINI_REQUEST_TIMEOUT_MS',
-      'FINI_REQUESTS_PER_MINUTE',
-      'FINI_WAIT_TIMEOUT_SECONDS',
-      '--base-url',
-      '--check',
-      '--sandbox',
-      '--help',
-      '--version',
-    ]) {
+    const names = settingRows.flatMap(({ environment = '', flag }) => [
+      environment,
+      flag === undefined ? '' : `--${flag}`,
+    ]);
+    for (const name of [...names, '--check', '--help', '--version']) {
       expect(stdout).toContain(name);
     }
     expect(stdout).not.toContain(KEY);
@@ -212,6 +205,32 @@ const faults: [what: string, args: string[], env: Record<string, string>, says: 
     { FINI_API_KEY: 'fini_...' },
     [/FINI_API_KEY is the placeholder of the README; set your own key$/],
   ],
+  ...['{env:FINI_API_KEY}', '$FINI_API_KEY', '%FINI_API_KEY%', '{{FINI_API_KEY}}'].map(
+    (variable): (typeof faults)[number] => [
+      `${variable} for a key`,
+      [],
+      { FINI_API_KEY: variable },
+      [/^FINI_API_KEY is an unexpanded variable; set it to the value itself, or write/],
+    ],
+  ),
+  [
+    'variables for other settings',
+    ['--http', '--public-url', '{env:URL}', '--host', '$HOST'],
+    {
+      FINI_BASE_URL: '{{FINI_BASE_URL}}',
+      FINI_MCP_AUTH_TOKEN: '$FINI_MCP_AUTH_TOKEN',
+      FINI_MCP_OAUTH_AUDIENCE: '%AUDIENCE%',
+      FINI_MCP_OAUTH_READ_SCOPE: '{env:SCOPE}',
+    },
+    [
+      /^FINI_BASE_URL is an unexpanded variable/,
+      /^--host is an unexpanded variable/,
+      /^FINI_MCP_AUTH_TOKEN is an unexpanded variable/,
+      /^--public-url is an unexpanded variable/,
+      /^FINI_MCP_OAUTH_AUDIENCE is an unexpanded variable/,
+      /^FINI_MCP_OAUTH_READ_SCOPE is an unexpanded variable/,
+    ],
+  ],
   ['a key that was cut', [], { FINI_API_KEY: `${KEY}...` }, [/FINI_API_KEY is the placeholder/]],
   ['dots for a key', [], { FINI_API_KEY: '...' }, [/FINI_API_KEY is the placeholder/]],
   ['the key for a flag', ['--api-key', KEY], {}, [/--api-key is not a flag/, /./]],
@@ -306,7 +325,7 @@ test('the sandbox has a key of its own, so that none that is given matters', () 
 });
 
 describe.concurrent('settings', () => {
-  /** Calls list_sources once with these settings and says whether the sandbox was asked. */
+  /** Calls list_sources once with these settings. True if the sandbox was asked. */
   async function reaches(
     settings: (url: string) => [args: string[], env: Record<string, string>],
   ): Promise<boolean> {
@@ -354,7 +373,7 @@ describe.concurrent('settings', () => {
   });
 });
 
-// Only there is a program that starts another at a terminal.
+// Only Linux has a `script` that runs a command at a terminal in this way.
 describe.runIf(process.platform === 'linux')('started by hand at a terminal', () => {
   test('it says what it waits for, and how to check the settings', async () => {
     const command = `"${process.execPath}" "${CLI}" --sandbox`;

@@ -15,13 +15,13 @@ import {
 } from './harness.ts';
 import { initialize, send } from './rpc.ts';
 
-/* Uses the client configurations that the README and docs/clients.md show. */
+/* Uses the client configurations in the README and docs/clients.md. */
 
 const pageOf = (path: string) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8');
 const readme = pageOf('README.md');
 const team = pageOf('docs/team.md');
 
-/** What the README says of each client, by its name. */
+/** The README's section for each client. */
 const clientSections = new Map(
   [...readme.matchAll(/<summary>(.*?)<\/summary>\n(.*?)<\/details>/gs)].map(
     ([, name = '', text = '']) => [name, text],
@@ -47,7 +47,7 @@ const snippetSchema = z.strictObject({
   context_servers: z.strictObject({ fini: serverSchema }).optional(),
 });
 
-/** The target of a link of the README, by its label. */
+/** The target of a link in the README, by its label. */
 function linkTo(label: string): URL {
   const found = new RegExp(`^\\[${label}\\]: (\\S+)$`, 'm').exec(readme)?.[1] ?? '';
   expect(readme).toContain(`][${label}]`);
@@ -59,8 +59,8 @@ const fenced = (text: string, language: string) =>
   new RegExp(`^${fence}${language}\n(.*?)^${fence}$`, 'ms').exec(text)?.[1] ?? '';
 
 /**
- * Reads the tables of Codex's configuration. Node has no parser for TOML, so this one takes only
- * what the examples use: strings, arrays of them, and inline tables on one line.
+ * Reads the tables of Codex's configuration. Node has no parser for TOML, so this one handles only
+ * what the examples use: strings, arrays of strings, and inline tables on one line.
  */
 function readCodexEntry(text: string): unknown {
   const [header, ...lines] = text.trim().split('\n');
@@ -88,7 +88,7 @@ const openCodeSchema = z.strictObject({
   }),
 });
 
-/** The command that the file of a client gives, in that client's format. */
+/** The command in a client's configuration file, read in that client's format. */
 function serverInFile(client: string): ServerCommand {
   const own = clientSection(client);
   const text = own.includes('the JSON of Claude Desktop') ? clientSection('Claude Desktop') : own;
@@ -101,7 +101,7 @@ function serverInFile(client: string): ServerCommand {
   return serverSchema.parse(snippet[form]?.fini);
 }
 
-/** The command that a line such as `claude mcp add` stores: what follows from `node` on, and the variables. */
+/** The command that a line such as `claude mcp add` stores: words from `node` on, and variables. */
 function serverInLine(line: string): ServerCommand {
   const words = line.split(' ');
   const [command = '', ...args] = words.slice(words.indexOf('node'));
@@ -120,7 +120,7 @@ const addLines = (client: string) =>
 /** Starts the server as a client would, and calls a tool. */
 async function tryServer({ command, args, env }: ServerCommand): Promise<void> {
   const sandbox = stops.use(await startSandbox());
-  // What a person fills in, or a client after asking for it.
+  // A user fills these in, or a client after asking for them.
   const filled = new Map([
     ['/path/to/fini-mcp/dist/cli.js', CLI],
     ['$' + '{input:fini-path}', CLI],
@@ -224,7 +224,7 @@ describe('the entries for HTTP in docs/clients.md', () => {
       'mcp-remote',
       entry?.url,
       '--header',
-      // Without a space: Claude Desktop on Windows would split the argument there.
+      // The header has no space, since Claude Desktop on Windows would split the argument there.
       'Authorization:$' + '{TOKEN}',
     ]);
     expect(bridge.env).toEqual({ TOKEN: entry?.headers.Authorization });

@@ -14,14 +14,14 @@ const environment = { FINI_POLL_INTERVAL_MS: '50' };
 const server = { command: process.execPath, args: [CLI, '--sandbox'], env: environment };
 const implementation = { name: 'test', version: '1' };
 
-/** What all clients have in common. */
+/** The part of a client that all clients share. */
 interface AnyClient {
   readonly toolNames: () => Promise<string[]>;
   readonly call: (name: string, input: Record<string, unknown>) => Promise<ToolAnswer>;
   readonly close: () => Promise<void>;
 }
 
-/** A client without an SDK. Every line must be JSON-RPC, which reading it checks. */
+/** Connects a client without an SDK. Reading a line checks that it is JSON-RPC. */
 async function connectRaw(): Promise<AnyClient> {
   const child = spawn(server.command, server.args, { env: environment });
   const raw = new RawClient(child);

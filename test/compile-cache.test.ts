@@ -44,7 +44,7 @@ if (process.getuid !== undefined)
     });
 
     test('of someone else is not taken', () => {
-      // Only root can give a folder away; anyone else finds one of root's.
+      // Only root can give a folder away; other users test with a folder of root's.
       const home = temporaryFolder();
       const folder = join(home, 'fini-mcp');
       mkdirSync(folder, { mode: 0o700 });
@@ -71,7 +71,7 @@ if (process.getuid !== undefined)
     });
   });
 
-/** Runs a built server to its end, with an end of stdin after this time. */
+/** Runs a built server until it ends, and closes its stdin after this time. */
 async function run(cli: string, env: Record<string, string>, args: string[] = [], ms = 0) {
   const child = spawn(process.execPath, [cli, ...args], { env, stdio: 'pipe' });
   const said = { stdout: '', stderr: '' };
@@ -89,10 +89,10 @@ async function run(cli: string, env: Record<string, string>, args: string[] = []
 
 const canCache = 'enableCompileCache' in module;
 
-/** The variables that name the temporary folder, on each system. */
+/** The variables that name the temporary folder on any system. */
 const temporaryAt = (folder: string) => ({ TMPDIR: folder, TEMP: folder, TMP: folder });
 
-/** The variables that name the home folder and the cache home, on each system. */
+/** The variables that name the home folder and the cache home on any system. */
 const homeAt = (home: string) => ({ HOME: home, XDG_CACHE_HOME: home });
 
 test('the server keeps its cache in the cache home, and nothing in the temporary folder', async () => {
@@ -138,7 +138,7 @@ if (canCache)
     planted.write(start);
     planted.write('*/', original.length - 2);
 
-    // The attacker compiles code of their own, and says that it is the server's.
+    // The attacker compiles code of their own and passes it off as the server's.
     const shared = join(folder, 'shared');
     const cache = join(shared, 'node-compile-cache');
     writeFileSync(join(chunks, name), planted);
@@ -160,7 +160,7 @@ if (canCache)
     }
     expect(patched).toBe(1);
 
-    // Where the user themselves point Node to it, it runs: the plant is a working one.
+    // If the user points Node to this cache, the planted code runs: the attack works.
     await run(cli, { NODE_COMPILE_CACHE: cache });
     await eventually(() => expect(existsSync(proof)).toBe(true));
     rmSync(proof);
@@ -171,7 +171,7 @@ if (canCache)
     expect(existsSync(proof)).toBe(false);
   });
 
-/** As Node names a file's content in its cache. */
+/** The name that Node gives to a file's content in its cache. */
 function crc32(bytes: Buffer): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {

@@ -13,7 +13,7 @@ import { configFor, HAS_SIGNALS, LISTED_TOOLS, readAnswer } from './harness.ts';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const SITE = 'https://help.larkspur.example';
 
-/** A server as `mcp.json` names it. */
+/** A server in `mcp.json`. */
 interface ConfiguredServer {
   readonly command: string;
   readonly args: string[];
@@ -33,7 +33,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
     expect(code).toBe(0);
     expect(stdout).toContain('\u001b');
 
-    // A progress line is written over the one before, after a carriage return.
+    // A carriage return starts each progress line, which overwrites the one before.
     const text = stripVTControlCharacters(stdout);
     const lines = beforeCommands(text).split(/[\r\n]/);
     expect(longest(lines)).toBeLessThanOrEqual(columns);
@@ -43,7 +43,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
     expect(progress.every((line) => /(^| )\d+ of 38 done/.test(line))).toBe(true);
     expect(progress.at(-1)).toContain('38 of 38 done, 4 failed');
 
-    // Long words are broken, and whole once the breaks are taken out.
+    // Removing the line breaks restores words that were broken.
     const unbroken = text.replaceAll(/\s/g, '');
     expect(unbroken).toContain(`redirectedto${SITE}/login→`);
     const unwhole = unbroken.split('larkspur.example').filter((part) => !part.endsWith('//help.'));
@@ -55,10 +55,10 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
     async () => {
       const { code, stdout, stderr } = await runDemo({ columns: 60, interruptAt: ' of 38 done' });
 
-      // Standard error would still be open if the server ran.
+      // Standard error would still be open if the server were still running.
       expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
       expect(stdout).toMatch(/Stopped\.\n$/);
-      // Nothing that stays: neither the cursor hidden, nor line wrap off.
+      // The demo changes no state of the terminal, such as the cursor or line wrap.
       expect(stdout).not.toContain('\u001b[?');
     },
   );
@@ -105,7 +105,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
     const json = /^ *\{\n.*^ *\}$/ms.exec(stdout)?.[0] ?? '';
     expect(JSON.parse(json)).toEqual({ mcpServers: { 'fini-sandbox': { command: 'node', args } } });
 
-    // How a shell parses the command.
+    // The shell must parse the command into these words.
     if (process.platform === 'win32') return;
     const command = /^ *claude mcp add .*/m.exec(stdout)?.[0] ?? '';
     const shell = await run('sh', ['-c', `claude() { printf '%s\\n' "$@"; }; ${command}`]);
@@ -115,7 +115,7 @@ describe.concurrent('the demo', { timeout: 60_000 }, () => {
   });
 });
 
-/** All but the end: its commands are one line each, however long, so that they can be copied. */
+/** The text before the commands, which stay on one line, however long, so that they can be copied. */
 function beforeCommands(stdout: string): string {
   const [before, after] = stdout.split('To add this checkout');
   expect(after).toBeDefined();
@@ -146,7 +146,7 @@ describe('mcp.json', () => {
   });
 });
 
-/** Starts a server exactly as `mcp.json` configures it and lists its tools. */
+/** Starts a server exactly as `mcp.json` configures it, and lists its tools. */
 async function connect(name: string): Promise<Client> {
   const { mcpServers } = JSON.parse(await readFile(`${ROOT}/mcp.json`, 'utf8'));
   const server: ConfiguredServer = mcpServers[name];
@@ -161,7 +161,7 @@ async function connect(name: string): Promise<Client> {
   return client;
 }
 
-/** Runs the demo in a folder until it shows a text; in a terminal, if a width is given. */
+/** Runs the demo in a folder until it shows a text. With a width, it runs in a terminal. */
 async function runDemo({
   columns,
   folder = ROOT,
@@ -175,7 +175,7 @@ async function runDemo({
   return run(process.execPath, [...preload, '--import', 'tsx', 'demo.ts'], folder, interruptAt);
 }
 
-/** How a program ended, and what it wrote. */
+/** The exit code and output of a program that has ended. */
 interface Finished {
   readonly code: unknown;
   readonly stdout: string;

@@ -21,11 +21,11 @@ import {
 } from './harness.ts';
 import { nextCall } from './next-calls.ts';
 
-/* The built server and each client that there is, over each transport: the same work gets done. */
+/* Does the same work with the built server and every client, over each transport. */
 
 const SITE = 'https://help.larkspur.example';
 const MODERN = '2026-07-28';
-/** The flags with which all tools are listed. */
+/** The flags that list all tools. */
 const OPTIONAL = ['--allow-delete', '--allow-publish'];
 const WAYS = ['stdio', 'HTTP'] as const;
 const CLIENTS = [
@@ -43,7 +43,7 @@ interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** As much of a client as every one of them has. */
+/** The part of a client that all clients share. */
 interface AnyClient {
   readonly version: () => string | undefined;
   readonly toolNames: () => Promise<string[]>;
@@ -53,7 +53,7 @@ interface AnyClient {
 
 const implementation = { name: 'test', version: '1' };
 
-/** Told of each question, which is answered with yes; null for a client that cannot ask. */
+/** Called with each question, which is answered with yes; null for a client that cannot ask. */
 type OnQuestion = (message: string) => void;
 
 const capabilitiesFor = (onQuestion: OnQuestion | null) =>
@@ -140,7 +140,7 @@ function connect(way: Way, kind: Kind, onQuestion: OnQuestion | null): Promise<A
     : connectV2(target, onQuestion, MODES[kind]);
 }
 
-/** From a site to answers in one conversation, each call as the answer before it says. */
+/** Goes from a site to answers in one conversation. Each call comes from the answer before it. */
 async function fromSiteToAnswers(client: AnyClient): Promise<ToolAnswer> {
   const follow = (answer: ToolAnswer, tool: string) =>
     client.call(tool, nextCall(answer, tool), { onprogress: () => undefined });
@@ -165,7 +165,7 @@ describe.each(WAYS)('over %s', (way) => {
     let questions: string[];
     let whenAsked: () => void = () => undefined;
     const isModern = /auto|pinned/.test(kind);
-    // Over HTTP the server does not know what a client of 2025 can do, nor can it ask.
+    // Over HTTP the server neither knows what a client of 2025 can do nor can ask it.
     const canAsk = way === 'stdio' || isModern;
     beforeAll(async () => {
       questions = [];
@@ -241,12 +241,12 @@ describe.each(WAYS)('over %s', (way) => {
       );
       await eventually(() => expect(sandbox.requests.length).toBeGreaterThan(before + 1));
       const ended = expect(waiting).rejects.toThrow();
-      // Over HTTP a notification of 2025 reaches no call: going away ends it.
+      // Over HTTP a notification of 2025 reaches no call; disconnecting ends the call instead.
       if (way === 'HTTP' && !isModern) await client.close();
       else cancel.abort();
       await ended;
       let asked = -1;
-      // Once a few intervals pass without a request there will be none.
+      // After a few intervals without a request, polling has stopped.
       await eventually(async () => {
         const last = asked;
         asked = sandbox.requests.length;

@@ -7,14 +7,14 @@ import { nextCall, toolsNamed } from './next-calls.ts';
 import type { ScriptedSandbox } from './scripted-sandbox.ts';
 
 /*
- * What people say, and the calls that should follow: evaluations without a model. Each row is
- * played against the sandbox. Wherever a model would go by the answer before, the call is read from
- * there (`next`), so next calls are proven to work as they are.
+ * Evaluations without a model: what people say, and the calls that should follow. Each row runs
+ * against the sandbox. Where a model would follow the previous answer, the row takes the call from
+ * that answer (`next`), which proves that next calls work as they are.
  */
 
 type Input = Record<string, unknown>;
 
-/** A call that was made, with its answer. */
+/** A call with its answer. */
 interface Done {
   readonly tool: string;
   readonly input: Input;
@@ -23,37 +23,37 @@ interface Done {
 
 interface Step {
   readonly tool: string;
-  /** The input, or how it follows from what was done before. */
+  /** The input, or a function that derives it from earlier calls. */
   readonly input: Input | ((done: readonly Done[], tool: string) => Input);
-  /** What the text must show. */
+  /** A pattern that the text must match. */
   readonly shows: RegExp;
-  /** What the structured result must hold. */
+  /** Fields that the structured result must have. */
   readonly has?: object;
-  /** The call fails as a whole. */
+  /** True if the call fails as a whole. */
   readonly fails?: true;
 }
 
 interface Row {
   readonly says: string;
-  /** Sets up what exists, or what fails, before the call. */
+  /** Sets up the sandbox before the first call. */
   readonly given?: (sandbox: ScriptedSandbox) => void;
   readonly steps: readonly Step[];
-  /** What is true at the end. */
+  /** Checks the sandbox at the end. */
   readonly finally?: (sandbox: ScriptedSandbox) => void;
 }
 
-/** The last call's answer. */
+/** The last call with its answer. */
 function last(done: readonly Done[]): Done {
   const one = done.at(-1);
   if (one === undefined) throw new Error('nothing was done before');
   return one;
 }
 
-/** The call of this tool that the last answer proposes. */
+/** The input of the call of this tool that the last answer proposes. */
 const next = (done: readonly Done[], tool: string) => nextCall(last(done).answer, tool);
-/** The first call again. */
+/** The input of the first call, to make it again. */
 const repeated = (done: readonly Done[]) => ({ ...done[0]?.input });
-/** The ID of the first source listed before. */
+/** The ID of the first source in the last list. */
 const listed = (done: readonly Done[]): string => {
   const { sources, documents } = last(done).answer.structured;
   return (sources ?? documents)[0].id;
@@ -61,7 +61,7 @@ const listed = (done: readonly Done[]): string => {
 
 const INGEST = /\/public$/;
 
-/** Scripts the sandbox's jobs by what their URL holds. */
+/** Scripts the sandbox's jobs by their URLs. */
 function jobScripts(): SandboxOptions['jobs'] {
   const seen = new Set<string>();
   const scripts: [part: string, script: JobScript, onlyFirst: boolean][] = [
@@ -93,7 +93,7 @@ const usual: Row[] = [
         input: next,
         shows: /34 of 38 completed, 4 failed[\s\S]*not yet live[\s\S]*robots/,
       },
-      // The others failed for a reason that stays.
+      // The others failed for a permanent reason.
       { tool: 'ingest_and_wait', input: next, shows: /0 of 1 completed, 1 failed/, fails: true },
     ],
   },
@@ -413,7 +413,7 @@ const deleting: Row[] = [
   },
 ];
 
-/** The first article of the last answer. */
+/** The first article in the last answer. */
 const listedArticle = (done: readonly Done[]) => last(done).answer.structured.articles[0].id;
 
 const publishing: Row[] = [
@@ -429,9 +429,11 @@ const publishing: Row[] = [
       { tool: 'get_articles', input: next, shows: /Refunds/ },
       {
         tool: 'publish_articles',
-        input: (done) => ({ articleIds: [listedArticle(done)] }),
-        shows: /1 draft published/,
+        input: (done) => ({ articleIds: [listedArticle(done)], dryRun: true }),
+        shows: /1 draft of 1 can be published/,
       },
+      // The person agrees in the chat: this client cannot ask.
+      { tool: 'publish_articles', input: next, shows: /1 draft published/ },
     ],
   },
 ];
@@ -506,7 +508,7 @@ const readKey: Row[] = [
   },
 ];
 
-/** Fini's refusal holds the whole key back, so these have a server of their own. */
+/** Fini's rate limit holds back the whole key, so these rows use a separate server. */
 const limited: Row[] = [
   {
     says: 'Fini says too many requests',
@@ -554,7 +556,7 @@ const impatient: Row[] = [
   },
 ];
 
-/** One server per configuration, and what people say to it. */
+/** One server per configuration, and the rows that run on it. */
 const servers: Record<
   string,
   { rows: Row[]; environment?: Record<string, string>; flags?: string[] }

@@ -3,8 +3,8 @@ import { eventually, type Harness, Stops, startProcess } from './harness.ts';
 import type { FaultAction } from './scripted-sandbox.ts';
 
 /*
- * One fault of each kind end to end, with the built server: it tells of it, logs nothing, and serves
- * on. What it says in full is in tools/errors.test.ts.
+ * One fault of each kind, end to end with the built server: it reports the fault, logs nothing and
+ * keeps serving. The full texts are in tools/errors.test.ts.
  */
 
 const stops = new Stops();
@@ -14,7 +14,7 @@ let brief: Harness;
 beforeAll(async () => {
   patient = stops.use(await startProcess());
   hasty = stops.use(await startProcess({}, { FINI_REQUEST_TIMEOUT_MS: '1000' }));
-  // A limit that is over only after the call's time.
+  // The rate limit ends only after the call's time.
   brief = stops.use(await startProcess({}, { FINI_WAIT_TIMEOUT_SECONDS: '1' }));
 });
 afterAll(() => stops.run());
@@ -33,7 +33,7 @@ test.each<[kind: string, action: FaultAction, says: RegExp]>([
   ['a redirect', { kind: 'redirect', location: 'https://elsewhere.example/' }, /redirected/],
   ['a reset', { kind: 'reset', when: 'after' }, /connection broke/],
 ])('%s', async (_kind, action, says) => {
-  // A slow machine must not be taken for a Fini that does not answer.
+  // Only a fault that hangs gets a short timeout, so that a slow machine does not look like one.
   const isLimit = action.kind === 'status' && action.status === 429;
   const { call, sandbox, stderr } = isLimit ? brief : action.kind === 'hang' ? hasty : patient;
   sandbox.script({ times: Number.POSITIVE_INFINITY, action });

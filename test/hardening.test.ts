@@ -42,7 +42,7 @@ const stops = new Stops();
 afterEach(() => stops.run());
 
 const MEGABYTE = 1024 * 1024;
-/** As long as a body over HTTP may be. */
+/** A text nearly as long as a body over HTTP may be. */
 const LONG = 'x'.repeat(MEGABYTE - 1_000);
 const both: KeyScope[] = ['read', 'write'];
 
@@ -50,11 +50,11 @@ async function sandboxFor(options: SandboxOptions = {}): Promise<Sandbox> {
   return stops.use(await startQuickSandbox(options));
 }
 
-/** A server over HTTP that logs everything. */
+/** Starts a server over HTTP that logs everything. */
 const serve = (environment: Record<string, string>, flags: string[] = []) =>
   startHttp(stops, environment, ['--log-level', 'debug', ...flags]);
 
-/** Posts a message, or a text that may be none. */
+/** Posts a message, or a text that may not be one. */
 async function post(
   url: string,
   body: unknown,
@@ -74,7 +74,7 @@ const rpc = (id: unknown, method: string, params: object = {}) => ({
 const call = (id: unknown, name: string, input: object = {}, meta: object = {}) =>
   rpc(id, 'tools/call', { name, arguments: input, _meta: meta });
 
-/** Greets the server; the answer posts as the same client. */
+/** Sends `initialize` as a client. The result posts as the same client. */
 async function open(url: string, key?: string, agent?: Agent) {
   const headers: Record<string, string> = key === undefined ? {} : { 'x-fini-api-key': key };
   expect((await post(url, initialize, headers, agent)).status).toBe(200);
@@ -93,7 +93,7 @@ describe('descriptors', () => {
       const client = await open(url, undefined, agent);
       const strangers = Array.from({ length: 100 }, () => stranger(url));
       await sleep(300);
-      // Each of these needs what a server for one client loads when it is first asked.
+      // A server over stdio loads modules for each of these on first use, which takes descriptors.
       const uses = [
         call(2, 'list_sources'),
         rpc(3, 'tools/list'),
@@ -184,7 +184,7 @@ describe('errors outside tools', () => {
   });
 });
 
-/** Connects, and says nothing. */
+/** Connects and sends nothing. */
 function stranger(url: string): Socket {
   const { hostname, port } = new URL(url);
   const socket = connectSocket(Number(port), hostname);
@@ -193,7 +193,7 @@ function stranger(url: string): Socket {
   return socket;
 }
 
-/** The built server, with so many descriptors. */
+/** Starts the built server with a limit on descriptors. */
 function startBounded(descriptors: number, environment: Record<string, string>) {
   const command = `ulimit -n ${descriptors}; exec "${process.execPath}" "${CLI}" --http --port 0`;
   return listening(stops, spawn('bash', ['-c', command], optionsFor(environment)));
@@ -346,7 +346,7 @@ describe('between tenants', () => {
     const startedAt = performance.now();
     const { text } = await reading.post(call(2, 'list_sources'));
     expect(text).not.toContain('"isError":true');
-    // Those that hang do so for thirty seconds.
+    // Requests that hang do so for thirty seconds.
     expect(performance.now() - startedAt).toBeLessThan(5_000);
     leaving.abort();
     await Promise.allSettled(hung);
@@ -390,11 +390,11 @@ describe('between tenants', () => {
     }
     for (const one of filling) one.abort();
     await Promise.all(hung);
-    // One that was sent stays in doubt.
+    // A request that was sent may have been carried out.
     const slow = createHttp({
       baseUrl,
       apiKey: A,
-      // Time enough to send it, whatever else the machine does.
+      // The timeout leaves enough time to send the request on a busy machine.
       requestTimeoutMs: 2_000,
       retryDelayMs: 1,
       connections,
@@ -475,7 +475,7 @@ describe('messages of a bad shape', () => {
   });
 });
 
-/** How deep a parsed value is nested. */
+/** The nesting depth of a parsed value. */
 function depthOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
@@ -513,7 +513,7 @@ describe('a fuzz', () => {
   const text = fc.oneof(
     fc.string(),
     fc.constantFrom(A, B, 'Title of alpha', 'https://docs.example.com/', '__proto__', '\u0000'),
-    // Few are long, since they take long to make.
+    // Long texts are rare, since they take long to make.
     fc.constantFrom(1_000, 300_000).map((length) => 'z'.repeat(length)),
   );
   const id = fc.oneof(
@@ -589,7 +589,7 @@ describe('a fuzz', () => {
         const given = await fetch(url, { method: 'POST', headers, body, signal })
           .then((response) => response.text())
           .catch(() => '');
-        // What it sent itself may come back, but nothing else of the other tenant.
+        // An answer may repeat the client's own input, but nothing else of the other tenant's.
         for (const secret of secretsOf[other] ?? []) {
           if (!body.includes(secret)) expect(given).not.toContain(secret);
         }
@@ -600,7 +600,7 @@ describe('a fuzz', () => {
       const { status, text } = await bystander.post(call(`b${asked}`, 'list_sources'));
       expect([status, text]).toEqual([200, expect.stringContaining('Title of bystander')]);
       expect(performance.now() - startedAt).toBeLessThan(2_000);
-      // Each still finds what is its own, and that alone.
+      // Each tenant still finds its own source, and only that.
       for (const key of [A, B] as const) {
         const own = await clients[key].post(call(`own-${asked}`, 'list_sources'));
         expect(own.text).toContain(`Title of ${tenants[key]}`);

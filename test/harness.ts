@@ -35,26 +35,26 @@ import { type ScriptedSandbox, startScriptedSandbox } from './scripted-sandbox.t
 
 /*
  * The server runs in the test's process, over memory (`startHarness`), pipes (`startStdio`) or HTTP
- * (`startHttp`), put together as `src/main.ts` does it. What depends on the process, such as signals
- * and exit codes, takes the built server: `startProcess` over stdio, `startHttpProcess` over HTTP.
+ * (`startHttp`), put together as in `src/main.ts`. Tests of the process itself, such as signals and
+ * exit codes, use the built server: `startProcess` over stdio, `startHttpProcess` over HTTP.
  */
 
-/** The built server, which people run. */
+/** The built server, as users run it. */
 export const CLI = fileURLToPath(new URL('../dist/cli.js', import.meta.url));
-/** Whether a process can act on a signal of another one: on Windows it ends at once. */
+/** True if a process can handle another one's signal; on Windows a signal ends it at once. */
 export const HAS_SIGNALS = process.platform !== 'win32';
 const CLIENT = { name: 'test', version: '1' };
-/** The version that a server in this process says. */
+/** The version of a server that runs in this process. */
 const VERSION = '0.0.0';
 
 /** A second of a call's time in this process, in milliseconds: long for a sandbox whose jobs take 50. */
 export const SECOND_MS = 250;
 
-/** A server, its sandbox Fini, and a client connected to it. */
+/** A server, its sandbox Fini, and a client connected to the server. */
 export interface Harness {
   readonly client: Client;
   readonly sandbox: ScriptedSandbox;
-  /** What the server has logged. */
+  /** The server's log so far. */
   readonly stderr: () => string;
   readonly call: (
     name: string,
@@ -64,17 +64,17 @@ export interface Harness {
   readonly close: () => Promise<void>;
 }
 
-/** A tool's answer, with its parts at hand. */
+/** A tool's answer, taken apart. */
 export interface ToolAnswer {
   readonly text: string;
   readonly isError: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: tests read structured content of many shapes.
   readonly structured: any;
-  /** The calls that it proposes; those of an error are beside its text. */
+  /** The calls that the answer proposes. An error has them in `_meta`. */
   readonly nextCalls: readonly NextCall[];
 }
 
-/** The environment of a server under test: the sandbox's address and key, and quick polling without a limit. */
+/** A test server's environment: the sandbox's address and key, and fast polling without a limit. */
 export function environmentFor(sandbox: Sandbox): Record<string, string> {
   return {
     FINI_API_KEY: sandbox.apiKey,
@@ -84,7 +84,7 @@ export function environmentFor(sandbox: Sandbox): Record<string, string> {
   };
 }
 
-/** A quick sandbox: its jobs end after some 50 ms, and it takes any number of requests. */
+/** A fast sandbox: its jobs end after some 50 ms, and it has no rate limit. */
 const QUICK: SandboxOptions = {
   ...{ pendingMs: 20, workingMs: 30, lingerMs: 30 },
   requestsPerMinute: Number.POSITIVE_INFINITY,
@@ -95,17 +95,17 @@ export function startQuickSandbox(options: SandboxOptions = {}): Promise<Scripte
   return startScriptedSandbox({ ...QUICK, ...options });
 }
 
-/** What a server is made of. */
+/** The parts of a server. */
 interface Parts {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly workspaces: Workspaces;
   readonly log: Log;
-  /** What has been logged. */
+  /** The log so far. */
   readonly stderr: () => string;
 }
 
-/** Reads a command line that must be right. */
+/** Reads a command line that must be valid. */
 export function configFor(
   flags: readonly string[],
   environment: Record<string, string> = {},
@@ -132,6 +132,8 @@ function dependenciesOf({ workspaces, log }: Parts) {
   const dependencies: ToolDependencies = {
     workspace: lease.workspace,
     secondMs: SECOND_MS,
+    // As long as the usual 50 seconds: no test waits for it, and a busy machine may need it.
+    silentCallSeconds: 200,
     onUnexpectedError: (reference, error) =>
       log('error', 'failed unexpectedly', { reference, error: inspect(error) }),
   };
@@ -145,17 +147,17 @@ async function withSandbox(stops: Stops, config: Config): Promise<Config> {
   return { ...config, baseUrl: sandbox.url, apiKey: sandbox.apiKey };
 }
 
-/** What a harness can be started with, beside its settings. */
+/** Parts of a harness to replace. */
 export interface HarnessParts {
   readonly dependencies?: Partial<ToolDependencies>;
   readonly client?: Client;
-  /** Whether messages cross as they are, for inputs whose copying costs more than all the rest. */
+  /** True to pass messages without copying, for inputs whose copying costs more than all the rest. */
   readonly asIs?: boolean;
 }
 
 /**
- * Starts a sandbox, and in this process a server against it with a client of the v1 SDK: quick, for
- * what the server does. What depends on the process takes {@link startProcess}.
+ * Starts a sandbox, and in this process a server and a client of the v1 SDK: fast, for tests of what
+ * the server does. Tests of the process itself use {@link startProcess}.
  */
 export async function startHarness(
   options: SandboxOptions = {},
@@ -194,7 +196,7 @@ export async function startStdio(
     input: stdin,
     output: stdout,
     lastAnswersMs: 2_000,
-    // This process goes on with its tests.
+    // The process must go on with its tests.
     onEnd: () => undefined,
   });
   serveStdio(() => createServer(VERSION, parts.config, dependencies), {
@@ -211,7 +213,7 @@ export async function startStdio(
 /** A server over HTTP. */
 export interface HttpServer {
   readonly url: string;
-  /** What it has logged. */
+  /** The server's log so far. */
   readonly stderr: () => string;
 }
 
@@ -232,7 +234,7 @@ export async function startHttp(
   return { url: `${server.url}/mcp`, stderr };
 }
 
-/** Makes messages cross as JSON, and in a later turn of the event loop, as they do between processes. */
+/** Passes messages as JSON and in a later turn of the event loop, as between processes. */
 function overTheWire(transport: InMemoryTransport): void {
   const send = transport.send.bind(transport);
   transport.send = async (message, options) => {
@@ -242,7 +244,7 @@ function overTheWire(transport: InMemoryTransport): void {
   };
 }
 
-/** The same with the built server, as a process of its own over stdio. */
+/** Starts the built server over stdio, as a separate process, with a sandbox and a client. */
 export async function startProcess(
   options: SandboxOptions = {},
   environment: Record<string, string> = {},
@@ -259,7 +261,7 @@ export async function startProcess(
   transport.stderr?.on('data', (chunk: Buffer) => errors.push(chunk.toString()));
   return connectHarness(sandbox, new Client(CLIENT), transport, {
     stderr: () => errors.join(''),
-    // At stdin's end alone the server lingers for a moment, which would add up here.
+    // When only stdin ends, the server lingers for a moment, which would add up here.
     close: () => transport.pid !== null && process.kill(transport.pid, 'SIGTERM'),
   });
 }
@@ -271,7 +273,7 @@ async function connectHarness(
   { stderr, close }: { stderr: () => string; close: () => unknown },
 ): Promise<Harness> {
   await client.connect(transport);
-  // A client that has listed the tools checks every result against its tool's output schema.
+  // After listing the tools, the client checks every result against its output schema.
   await client.listTools();
   return {
     client,
@@ -289,10 +291,10 @@ async function connectHarness(
   };
 }
 
-/** What a person answers to a question, or that the client cannot show it. */
+/** A person's answer to a question; `fault` if the client cannot show it. */
 export type PersonAnswer = 'accept' | 'decline' | 'cancel' | 'fault';
 
-/** A client of the v1 SDK whose person answers questions. */
+/** A client of the v1 SDK whose user answers questions. */
 export function clientWithPerson(
   answer: (question: string) => PersonAnswer | Promise<PersonAnswer>,
   shows: 'form' | 'url' = 'form',
@@ -306,7 +308,7 @@ export function clientWithPerson(
   return client;
 }
 
-/** Asks a sandbox's API, below `/v2`, as a program would. */
+/** Sends a request to a sandbox's API, below `/v2`, as a program would. */
 export async function askSandbox(
   sandbox: Sandbox | undefined,
   method: string,
@@ -323,13 +325,13 @@ export async function askSandbox(
   return { status: response.status, answer, date: response.headers.get('date') };
 }
 
-/** How many tools a server without flags lists. */
+/** Number of tools that a server without flags lists. */
 export const LISTED_TOOLS = toolsFor({
   ...{ readOnly: false, allowDelete: false, allowPublish: false },
   ...{ toolGroups: TOOL_GROUPS, sandbox: false, http: false },
 }).length;
 
-/** A Fini with a workspace for each key, and null for one that never answers. */
+/** Starts a Fini with a workspace for each key; null stands for one that never answers. */
 export async function startFiniOf(
   stops: Stops,
   workspaces: Record<string, Sandbox | null>,
@@ -360,7 +362,7 @@ export async function startFiniOf(
   return `http://127.0.0.1:${address.port}`;
 }
 
-/** Collects what must be stopped at the end of a test. */
+/** A collection of things to stop at the end of a test. */
 export class Stops {
   readonly #stops: (() => unknown)[] = [];
 
@@ -369,13 +371,13 @@ export class Stops {
     this.#stops.push(stop);
   }
 
-  /** Adds the end of something that can be closed, and gives it back. */
+  /** Adds closing this to the steps, and returns it. */
   use<Closable extends { readonly close: () => unknown }>(closable: Closable): Closable {
     this.add(() => closable.close());
     return closable;
   }
 
-  /** Runs them all. */
+  /** Runs all steps. */
   async run(): Promise<void> {
     for (const stop of this.#stops.splice(0).toReversed()) await stop();
   }
@@ -391,7 +393,7 @@ export interface HttpProcess extends HttpServer {
   readonly process: ChildProcess;
 }
 
-/** Starts the built server over HTTP, on a free port. It ends with the test. */
+/** Starts the built server over HTTP on a free port. It ends with the test. */
 export async function startHttpProcess(
   stops: Stops,
   environment: Record<string, string> = {},
@@ -405,7 +407,7 @@ export async function startHttpProcess(
   return listening(stops, child);
 }
 
-/** Waits until a started server says where it listens. It ends with the test. */
+/** Waits until a started server logs its URL. It ends with the test. */
 export async function listening(
   stops: Stops,
   child: ReturnType<typeof spawn>,
@@ -423,7 +425,7 @@ export async function listening(
   return { url, process: child, stderr: () => stderr };
 }
 
-/** A client of the v1 SDK over HTTP. It ends with the test. */
+/** Connects a client of the v1 SDK over HTTP. It ends with the test. */
 export async function connectClient(
   stops: Stops,
   url: string | URL,

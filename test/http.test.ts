@@ -34,7 +34,7 @@ async function startSandboxForTest(options: SandboxOptions = {}): Promise<Sandbo
 const start = (flags: string[] = [], environment: Record<string, string> = {}) =>
   startHttp(stops, environment, flags);
 
-/** The built server, for what depends on the process. */
+/** Starts the built server, for tests of the process itself. */
 const startBuilt = (flags: string[] = [], environment: Record<string, string> = {}) =>
   startHttpProcess(stops, environment, flags);
 
@@ -118,6 +118,12 @@ test('a key in X-Fini-Api-Key is that client’s workspace, and keys never mix',
   for (const key of [...keys, 'fini_own_key']) expect(stderr()).not.toContain(key);
 });
 
+/** A variable as clients and shells write it, where none of them has put its value. */
+const VARIABLES = [
+  ...['{env:FINI_API_KEY}', '$FINI_API_KEY', '$env:FINI_API_KEY', '%FINI_API_KEY%'],
+  ...['{{FINI_API_KEY}}', `$\{FINI_API_KEY}`, `$\{{ secrets.FINI_API_KEY }}`],
+];
+
 test('a header that is no key is refused, and says why without repeating it', async () => {
   const { url, stderr } = await start(['--sandbox']);
   const secret = '5ecretWorkspaceKey0123456789';
@@ -126,6 +132,8 @@ test('a header that is no key is refused, and says why without repeating it', as
     [`fini_${secret}...`, 'it is the placeholder of the README; set your own key.'],
     [`Bearer fini_${secret}`, 'it has characters that no key has; set only the key'],
     ['fini_', 'it is too short to be a key.'],
+    ['', 'it is empty; if it comes from a variable, that is not set.'],
+    ...VARIABLES.map((variable) => [variable, 'it is an unexpanded variable; '] as const),
   ] as const) {
     const answer = await send(url, { headers: { 'x-fini-api-key': key }, body: initialize });
     expect(answer.status).toBe(400);
@@ -195,6 +203,11 @@ test('with a token, only who brings it gets in', async () => {
   const { call } = await connect(url, { authorization: `Bearer ${TOKEN}` });
   expect((await call('list_sources')).isError).toBe(false);
   expect(stderr()).not.toContain(TOKEN);
+  for (const variable of VARIABLES.filter((text) => !text.includes(' '))) {
+    const headers = { authorization: `Bearer ${variable}` };
+    const { text } = await send(url, { headers, body: initialize });
+    expect(JSON.parse(text).error.message).toMatch(/^The token is an unexpanded variable: every/);
+  }
 });
 
 test('unknown paths are a 404, /healthz is well, and other methods are a 405', async () => {
@@ -206,6 +219,21 @@ test('unknown paths are a 404, /healthz is well, and other methods are a 405', a
     const { status, headers } = await send(url, { method });
     expect([status, headers.allow]).toEqual([405, 'POST']);
   }
+});
+
+test('the path of the public URL is the endpoint too, without a sign-in as well', async () => {
+  const flags = ['--sandbox', '--public-url', 'https://tools.example/fini/mcp'];
+  const { url } = await start(flags, { FINI_MCP_AUTH_TOKEN: TOKEN });
+  const headers = { host: 'tools.example', authorization: `Bearer ${TOKEN}` };
+  const ask = (path: string) => send(url, { path, headers, body: initialize });
+  for (const path of ['/fini/mcp', '/fini/mcp/', '/mcp'])
+    expect((await ask(path)).status).toBe(200);
+  const { status, text } = await ask('/fini');
+  expect([status, text]).toEqual([
+    404,
+    expect.stringContaining('only /mcp here, and /fini/mcp, /'),
+  ]);
+  expect((await send(url, { path: '/fini/mcp', body: initialize })).status).toBe(401);
 });
 
 test('names and origins that were allowed come in', async () => {
@@ -225,7 +253,7 @@ test('the name that it listens on comes in, and one that stands for all does not
     const headers = { host, authorization: `Bearer ${TOKEN}` };
     return (await send(url, { headers, body: initialize })).status;
   };
-  // Elsewhere the machine's name may stand for a link-local address, which no URL can name.
+  // Elsewhere the machine's name may resolve to a link-local address, which no URL can contain.
   if (process.platform === 'linux') {
     expect(await statusFor(hostname(), `${hostname()}:3333`)).toBe(200);
     expect(await statusFor(hostname(), 'evil.example')).toBe(403);
@@ -325,7 +353,7 @@ test('a client of 2025 hears of its progress as it happens, on the stream of its
     },
   );
   expect(report.structured.outcome).toBe('completed');
-  // While the others were still at work, not all at once with the answer.
+  // Progress comes while the others are still running, not all at once with the answer.
   expect(Math.max(...working)).toBeGreaterThan(0);
 });
 
@@ -396,7 +424,7 @@ test('two replicas behind a round-robin proxy serve a whole crawl, ingest and wa
   const input = { documentIdsToAdd: crawl.structured.urls, timeoutSeconds: 1 };
   const first = await call('ingest_and_wait', input);
   expect(first.structured.outcome).toBe('timed_out');
-  // The other replica does not know the batch.
+  // The other replica does not know the batch, so the call passes the IDs.
   const { sources, queuedAfter } = first.structured;
   const ids = sources.map(({ id }: { id: string }) => id);
   const second = await call('wait_for_sources', { ids, queuedAfter });
@@ -464,7 +492,7 @@ test('jobs queued with a client’s own key are joined by its next request', asy
   expect(ingestRequests(sandbox)).toHaveLength(1);
 });
 
-/** Nothing more is asked of the sandbox, after what is on its way has arrived. */
+/** Checks that the sandbox gets no more requests, after those that are already on their way. */
 async function expectQuiet(sandbox: Sandbox): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 100));
   const requests = sandbox.requests.length;

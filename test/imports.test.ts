@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
-/* Data flows one way: tool → use case → Fini client → HTTP. So do the imports. */
+/* Data flows one way: tool → engine → Fini client → HTTP. So do the imports. */
 
 const SOURCE = new URL('../src/', import.meta.url);
 
@@ -21,7 +21,7 @@ const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
     return { name, imports };
   });
 
-/** What each file imports of ours, types included. */
+/** The project's own imports of each file, types included. */
 const graph = new Map(
   files.map(({ name, imports }) => [name, imports.filter((path) => path.endsWith('.ts'))]),
 );
@@ -30,11 +30,12 @@ const importing = (pattern: RegExp) =>
   files.filter(({ imports }) => imports.some((path) => pattern.test(path))).map(({ name }) => name);
 
 /**
- * The rooms, from the door inwards. A file imports from its own room and from those behind it. Rooms
- * in one line are one: what a client finds (tools, resources, prompts) shares texts.
+ * The rooms, from the outside in. A file imports from its own room and from those further in. A line
+ * is one room: everything that a client finds (tools, resources, prompts) shares texts.
  */
 const rooms = [
   /^cli\.ts$/,
+  /^start\.ts$/,
   /^main\.ts$/,
   /^check\.ts$/,
   /^mcp\//,
@@ -46,16 +47,16 @@ const rooms = [
   /^command-line\.ts$/,
   /^config\.ts$/,
   /^log\.ts$/,
-  /^(text|secrets|hosts|compile-cache|clock)\.ts$/,
+  /^(text|secrets|hosts|proxies|compile-cache|clock|node-version)\.ts$/,
 ];
-/** The sandbox is a house of its own, which only the start of the process knows. */
+/** The sandbox stands apart: only the start of the process imports it. */
 const SANDBOX = /^sandbox\//;
-/** So is the page that hosts show: it runs in a browser, and the server reads it as one text. */
+/** The report page stands apart too: it runs in a browser, and the server reads it as one text. */
 const PAGE = /^page\//;
 const apart = (name: string) => [SANDBOX, PAGE].find((house) => house.test(name));
-/** The doors to these houses. */
+/** The only imports into these two. */
 const DOORS = ['main.ts → sandbox/sandbox-server.ts', 'mcp/report-page.ts → page/html.ts'];
-/** The page shares how texts are bounded and counted, and reads answers by their type. */
+/** The page shares how texts are bounded and counted, and reads answers by their types. */
 const PAGE_MAY_IMPORT = ['text.ts', 'tools/next-calls.ts'];
 
 const roomOf = (name: string) => rooms.findIndex((room) => room.test(name));
@@ -98,7 +99,7 @@ test('only files that speak MCP import its SDK, and no tool does', () => {
   const outside = importing(/^@modelcontextprotocol\//).filter((name) => !name.startsWith('mcp/'));
   expect(outside.sort()).toEqual([
     'main.ts',
-    // Its types only: in a browser its code would take too much.
+    // The page imports types only: the SDK's code would be too large for a browser.
     'page/host.ts',
     'tools/call.ts',
     'tools/client-log.ts',
@@ -107,9 +108,9 @@ test('only files that speak MCP import its SDK, and no tool does', () => {
   ]);
 });
 
-/* What a room may use is less than what lies behind it. */
+/* Each of these may import less than everything further in. */
 test.each<[folder: string, allowed: RegExp]>([
-  ['fini/', /^(fini\/|(clock|text|secrets)\.ts)/],
+  ['fini/', /^(fini\/|(clock|proxies|text|secrets)\.ts)/],
   ['store/', /^(store\/|clock\.ts)/],
   ['engine/', /^(engine\/|store\/|fini\/|(clock|text)\.ts)/],
   ['workspace.ts', /^(engine\/|store\/|fini\/|(clock|config|secrets)\.ts)/],
@@ -128,7 +129,7 @@ test('only files that speak HTTP import undici or Node’s HTTP', () => {
   expect(http.every((name) => /^(sandbox|mcp)\//.test(name))).toBe(true);
 });
 
-/** The sets of files of which each leads to every other: the strongly connected parts (Tarjan). */
+/** Groups of files that import one another, directly or not: strongly connected components (Tarjan). */
 function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[][] {
   const found: string[][] = [];
   const order = new Map<string, number>();

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => harness.close());
 
-/** Calls a tool that must refuse its input before any request, and gives the error's text. */
+/** Calls a tool that must refuse its input before any request, and returns the error's text. */
 async function refusal(tool: string, input: Record<string, unknown>): Promise<string> {
   const before = harness.sandbox.requests.length;
   const { isError, text } = await harness.call(tool, input);
@@ -22,22 +22,22 @@ async function refusal(tool: string, input: Record<string, unknown>): Promise<st
   return text;
 }
 
-/** Calls a tool that must take its input, and gives the body of the request that it made. */
+/** Calls a tool that must accept its input, and returns the body of the request that it made. */
 async function accepted(tool: string, input: Record<string, unknown>): Promise<unknown> {
   const before = harness.sandbox.requests.length;
   const { isError, text } = await harness.call(tool, input);
   expect(isError, text).toBe(false);
-  // Ingestion looks at the newest change first.
+  // Before it queues, a call reads the newest change.
   const made = harness.sandbox.requests.slice(before);
   return (made.find(({ body }) => body !== null) ?? made[0])?.body;
 }
 
-/** Expects just the second item to be named, by its value too where that can hold no password. */
+/** Expects only the second item to be named, with its value unless that could hold a password. */
 function expectNamed(text: string, value: string): void {
   expect(text).toMatch(/\[1\] "/);
   expect(text).not.toContain('[0]');
   if (value.includes('@')) return;
-  // Either escaped or on one line without what cannot be seen.
+  // The value is either escaped or on one line without invisible characters.
   const shown = [value, value.replace(/[\s\p{Cc}]+/gu, ' ')].map((one) =>
     `[1] ${JSON.stringify(one)}`.toLowerCase(),
   );
@@ -159,7 +159,7 @@ describe('items that are no source IDs are refused before any request', () => {
     for (const [tool, field, more] of inputs) {
       const text = await refusal(tool, { [field]: [UUID, value], ...more });
       expect(text).toMatch(says);
-      // What is only looked at or waited for need not be imported.
+      // Sources that are only read or waited for need no import.
       const isIngested = field !== 'ids' && value !== '';
       expect(text.includes('call import_provider_resources')).toBe(isIngested);
       expectNamed(text, value);
@@ -719,7 +719,7 @@ describe("a provider's items are found by every name that people copy", () => {
       expect(await chosen('zendesk', externalIds)).toEqual(both);
     }
     expect(await chosen('zendesk', Number(both[0]))).toEqual([both[0]]);
-    // Two names of one item.
+    // The URL and the external ID name the same item.
     expect(await chosen('zendesk', [`${one?.originalUrl}?a=b`, one?.externalId])).toEqual([
       both[0],
     ]);
@@ -862,7 +862,7 @@ describe('a refusal says what would be right', () => {
     ['fini:list_sources', /did you mean list_sources\?/],
     ['list_source', /did you mean list_sources\?/],
     ['ingest', /did you mean ingest_site or ingest_and_wait or ingest_sources\?/],
-    ['wombat', /There is no tool "wombat"\. There are ingest_site, .*get_knowledge_tree\.$/],
+    ['wombat', /There is no tool "wombat"\. There are ingest_site, .*get_source, .*\w\.$/],
     ['delete_sources', /is off: .*started without --allow-delete.*started with --allow-delete\./],
     ['publish_articles', /started without --allow-publish.*started with --allow-publish\./],
     ['deleteSources', /There is no tool "deleteSources"\. delete_sources is off/],

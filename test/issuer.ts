@@ -4,15 +4,15 @@ import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import type { Stops } from './harness.ts';
 
-/* An issuer without a sign-in, which signs whatever a test asks for and can be gone. */
+/* An issuer without a sign-in: it signs whatever a test asks for, and can go away. */
 
-/** A key pair, and its public key as issuers publish it. */
+/** A key pair, with its public key as issuers publish it. */
 export interface SigningKey {
   readonly privateKey: CryptoKey;
   readonly publicJwk: JWK;
 }
 
-/** What a token is made of: claims beside the usual ones (undefined leaves one out), and its header. */
+/** Parts of a token: claims beside the usual ones (undefined leaves one out), and its header. */
 export interface TokenParts {
   readonly claims?: Record<string, unknown>;
   readonly header?: Record<string, unknown>;
@@ -22,21 +22,21 @@ export interface TokenParts {
 /** An issuer on loopback. */
 export interface Issuer {
   readonly url: string;
-  /** The keys that it publishes. The first one signs. */
+  /** The keys that the issuer publishes. The first one signs. */
   readonly keys: SigningKey[];
-  /** What it was asked for. */
+  /** The paths that were requested. */
   readonly requests: string[];
-  /** Whether it answers at all. */
+  /** True to break off every connection. */
   isGone: boolean;
-  /** Whether it takes requests and never answers them. */
+  /** True to take requests and never answer them. */
   isSilent: boolean;
-  /** Answers in place of its own, by path. */
+  /** Answers that replace the issuer's own, by path. */
   readonly answers: Map<string, unknown>;
-  /** A token for an audience, which is right unless its parts say otherwise. */
+  /** Signs a token for an audience, valid unless its parts say otherwise. */
   readonly token: (audience: string, parts?: TokenParts) => Promise<string>;
 }
 
-/** Makes a key pair. Of RSA it would take a hundred times as long. */
+/** Makes a key pair. An RSA pair would take a hundred times as long. */
 export async function makeKey(kid: string): Promise<SigningKey> {
   const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true });
   return { privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg: 'ES256' } };
@@ -45,7 +45,7 @@ export async function makeKey(kid: string): Promise<SigningKey> {
 /** Seconds since 1970. */
 export const now = () => Math.floor(Date.now() / 1000);
 
-/** Starts an issuer, at a path of its host where one is given. It ends with the test. */
+/** Starts an issuer, optionally at a path of its host. It ends with the test. */
 export async function startIssuer(stops: Stops, path = ''): Promise<Issuer> {
   const server = createServer((request, response) => {
     const asked = request.url ?? '';

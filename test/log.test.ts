@@ -12,7 +12,7 @@ function logTo(secrets: readonly string[] = []): { log: Log; lines: string[] } {
 test('a line is one line of characters that are seen, and parses to what was logged', () => {
   const { log, lines } = logTo();
   const text = Array.from({ length: 0x1_0000 }, (_, code) => String.fromCharCode(code)).join('');
-  // In parts, since a field is bounded.
+  // The text is logged in parts, since a field's length is limited.
   for (let start = 0; start < text.length; start += 1_000) {
     log('debug', 'protocol', { error: text.slice(start, start + 1_000) });
   }

@@ -20,7 +20,7 @@ afterEach(() => stops.run());
 
 const STEPS = ['PENDING', 'IN_PROGRESS', 'COMPLETED'];
 
-/** Steps longer than the longest pause between looks, so that some look sees each. */
+/** Steps longer than the longest pause between polls, so that some poll sees each. */
 const seen = { pendingMs: 300, workingMs: 300 };
 const slow: SandboxOptions = { parallelJobs: 100, jobs: () => seen };
 
@@ -45,7 +45,7 @@ const logOf = ({ notifications }: { notifications: readonly Notification[] }) =>
     .filter(({ method }) => method === 'notifications/message')
     .map(({ params }) => params);
 
-/** What the log says each source went through. */
+/** The transitions that the log shows for each source. */
 function stepsById(log: ReturnType<typeof logOf>): Record<string, [from: string, to: string][]> {
   const steps: Record<string, [from: string, to: string][]> = {};
   for (const { data } of log) {

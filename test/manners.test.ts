@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type HttpServer, Stops, startHttp } from './harness.ts';
 import { initialize, send } from './rpc.ts';
 
-/* What clients really send over HTTP, beside what they should, by raw requests. */
+/* Raw requests with what clients really send over HTTP, against the specification or not. */
 
 const TOKEN = 'a-token-of-a-team';
 const EXTENSION = 'chrome-extension://abcdefghijklmnop';
@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => stops.run());
 
-/** Sends `initialize`, or what is given. */
+/** Sends `initialize`, or another body. */
 const ask = (
   url: string,
   headers: Record<string, string | undefined> = {},

@@ -3,7 +3,7 @@ import type { ToolAnswer } from './harness.ts';
 /** A tool's input. */
 type Input = Record<string, unknown>;
 
-/** The input of every call of a tool that an answer proposes. */
+/** The inputs of all calls of a tool that an answer proposes. */
 export function nextCallsOf({ nextCalls }: ToolAnswer, tool: string): Input[] {
   return nextCalls.filter((call) => call.tool === tool).map((call) => ({ ...call.arguments }));
 }

@@ -32,7 +32,7 @@ import { type IdentityProvider, startProvider } from './provider.ts';
 import { REPEATS, SEED } from './random.ts';
 import { connectHttp, initialize, send } from './rpc.ts';
 
-/* The server behind a sign-in: an issuer that signs anything, and a provider in earnest. */
+/* A server behind a sign-in: with an issuer that signs anything, and with a real provider. */
 
 const PRM = '/.well-known/oauth-protected-resource';
 const MODERN = '2026-07-28';
@@ -40,7 +40,7 @@ const MODERN = '2026-07-28';
 const stops = new Stops();
 afterEach(() => stops.run());
 
-/** A server behind an issuer, in this process. */
+/** Starts a server behind an issuer, in this process. */
 async function start(environment: Record<string, string> = {}, flags: string[] = [], path = '') {
   const issuer = await startIssuer(stops, path);
   const settings = { FINI_MCP_OAUTH_ISSUER: issuer.url, ...environment };
@@ -48,7 +48,7 @@ async function start(environment: Record<string, string> = {}, flags: string[] =
   return { issuer, ...server, token: (parts?: TokenParts) => issuer.token(server.url, parts) };
 }
 
-/** A server behind an issuer and before a sandbox of its own, whose requests can be seen. */
+/** Starts a server between an issuer and a sandbox of its own, whose requests can be read. */
 async function startBefore(sandbox: Sandbox, flags: string[] = []) {
   const issuer = await startIssuer(stops);
   const settings = { ...environmentFor(sandbox), FINI_MCP_OAUTH_ISSUER: issuer.url };
@@ -226,11 +226,12 @@ describe('a token', () => {
       ['opaque', () => '0123456789abcdef', 401, 'invalid_token', /not a signed JWT/],
       ['dots', () => '...', 401, 'invalid_token', /not a signed JWT/],
       ['two words', () => 'a b', 401, 'invalid_token', /malformed/],
+      ['a variable', () => '{env:TOKEN}', 401, 'invalid_token', /an unexpanded variable/],
       ['nothing', () => '', 401, 'invalid_token', /malformed/],
       ['huge', () => 'x'.repeat(15_000), 401, 'invalid_token', /not a signed JWT/],
     ];
     for (const [what, make, status, error, reason] of table) {
-      // The stand-in signs anything but what jose refuses to sign.
+      // The issuer signs anything that jose does not refuse to sign.
       const token = await Promise.resolve(make({ issuer, audience: url }));
       const answer = await send(url, { body: initialize, headers: bearer(token) });
       expect(answer.status, what).toBe(status);
@@ -238,13 +239,13 @@ describe('a token', () => {
       expect(challenge, what).toContain(`error="${error}"`);
       expect(/error_description="([^"]*)"/.exec(challenge)?.[1], what).toMatch(reason);
       expect(JSON.parse(answer.text).error.message, what).toMatch(reason);
-      // Whoever sets the sign-in up is told too, since clients seldom show it.
+      // The log names the reason too, since clients seldom show it to the person who sets up the sign-in.
       await eventually(() => {
         const line = JSON.parse(stderr().trim().split('\n').at(-1) ?? '');
         expect([line.status, line.refused], what).toEqual([status, expect.stringMatching(reason)]);
       });
     }
-    // A key that nobody publishes is looked for, but not for each token.
+    // A key that no one publishes is looked for, but not again for each token.
     expect(issuer.requests.filter((path) => path === '/jwks').length).toBeLessThanOrEqual(2);
   });
 });
@@ -279,7 +280,7 @@ describe('without a token that will do', () => {
     for (const method of ['GET', 'DELETE', 'PUT']) {
       expect(await send(url, { method })).toMatchObject({ status: 401 });
     }
-    // Nothing but a token makes the server ask for keys.
+    // Only a token makes the server fetch keys.
     expect(issuer.requests).toEqual([]);
   });
 
@@ -325,9 +326,12 @@ describe('without a token that will do', () => {
     expect((await send(url, { method: 'HEAD', path })).status).toBe(200);
     expect((await send(url, { method: 'POST', path, body: {} })).status).toBe(405);
     const token = await issuer.token(resource ?? url);
-    const host = new URL(resource ?? url).host;
+    const { host, pathname } = new URL(resource ?? url);
     const given = { body: initialize, headers: { ...bearer(token), host } };
-    expect(await send(url, given)).toMatchObject({ status: 200 });
+    // At the path that clients know, too, for a proxy that does not cut it.
+    for (const at of ['/mcp', pathname, `${pathname}/`]) {
+      expect(await send(url, { ...given, path: at })).toMatchObject({ status: 200 });
+    }
   });
 
   test('a sign-in of the server itself is looked for in vain, and the answer says where it is', async () => {
@@ -395,7 +399,7 @@ describe('the settings', () => {
       /^--public-url must not have a query/,
     ],
     [['--public-url', 'https://a.example/mcp'], {}, /^--public-url needs --http/],
-    // Behind a proxy on the same machine, loopback is no wall.
+    // Behind a proxy on the same machine, loopback does not protect the server.
     [
       ['--http', '--public-url', 'https://a.example/mcp'],
       {},
@@ -407,6 +411,16 @@ describe('the settings', () => {
       ['--http'],
       { ...ISSUER, FINI_MCP_OAUTH_READ_SCOPE: 'a b' },
       /^FINI_MCP_OAUTH_READ_SCOPE must be one scope/,
+    ],
+    [
+      ['--http'],
+      { ...ISSUER, FINI_MCP_OAUTH_AUDIENCE: ' , ' },
+      /^FINI_MCP_OAUTH_AUDIENCE names no/,
+    ],
+    [
+      ['--http'],
+      { ...ISSUER, FINI_MCP_OAUTH_SCOPE_PREFIX: 'api://"app"/' },
+      /^FINI_MCP_OAUTH_SCOPE_PREFIX must be the beginning of a scope/,
     ],
     [
       ['--http', '--host', '0.0.0.0'],
@@ -433,6 +447,40 @@ describe('the settings', () => {
     expect(await statusOf('api://fini', 'docs.read')).toBe(200);
     expect(await statusOf('api://fini', 'fini:read')).toBe(403);
     expect(await statusOf(url, 'docs.read')).toBe(401);
+  });
+
+  test('a token can be for one of several audiences', async () => {
+    const audiences = ['api://fini', '0c9d8e7f-6a51', 'https://b.example/mcp'];
+    const { issuer, url } = await start({ FINI_MCP_OAUTH_AUDIENCE: `${audiences.join(', ')},` });
+    const statusOf = async (aud: string | string[]) => {
+      const headers = bearer(await issuer.token('', { claims: { aud } }));
+      return (await send(url, { body: initialize, headers })).status;
+    };
+    for (const audience of audiences) {
+      expect(await statusOf(audience)).toBe(200);
+      expect(await statusOf(['another', audience])).toBe(200);
+    }
+    for (const audience of ['another', ['another', url], [], audiences.join(', '), '']) {
+      expect(await statusOf(audience)).toBe(401);
+    }
+  });
+
+  test('clients can be told to ask for scopes by a longer name than a token has', async () => {
+    const { issuer, url } = await start({ FINI_MCP_OAUTH_SCOPE_PREFIX: 'api://app/' });
+    const { text } = await send(url, { method: 'GET', path: PRM });
+    const asked = ['api://app/fini:read', 'api://app/fini:write'];
+    expect(JSON.parse(text).scopes_supported).toEqual(asked);
+    const answerTo = async (scp: string) => {
+      const claims = { scope: undefined, scp };
+      const headers = bearer(await issuer.token(url, { claims }));
+      return send(url, { body: toolCall('refresh_sources', { documentIds: ['a'] }), headers });
+    };
+    for (const scp of ['openid', 'fini:read']) {
+      const answer = await answerTo(scp);
+      expect(answer.status).toBe(403);
+      expect(challengeOf(answer)).toMatchObject({ scope: asked.join(' ') });
+    }
+    expect((await answerTo('fini:read fini:write')).status).toBe(200);
   });
 });
 
@@ -479,7 +527,7 @@ describe('without the write scope', () => {
         error_description: 'ingest_sources needs the scope fini:write.',
       });
       expect(JSON.parse(answer.text)).toMatchObject({ id: 'two' });
-      // With the scope it is no longer a matter of the scope.
+      // With the scope, the request passes this check.
       expect((await send(url, { body, headers: writer })).status).not.toBe(403);
     }
   });
@@ -529,7 +577,7 @@ test('a token goes to nobody: not to Fini, not into the log, and not into an ans
   const [head = '', payload = '', signature = ''] = secret.split('.');
   const headers = bearer(secret);
   const { call } = await connectHttp(before.url, { headers });
-  // A client that puts it where a source belongs is told of it without it.
+  // A client that passes the token as a source gets an answer without it.
   const page = `https://a.example/${secret}`;
   const answers = [
     await call('ingest_and_wait', { documentIdsToAdd: [page] }),
@@ -556,13 +604,13 @@ test('a token goes to nobody: not to Fini, not into the log, and not into an ans
   }
   const said = JSON.stringify(answers) + modern.text;
   expect(said).toContain('https://a.example/[secret]');
-  // The beginning of a value that is refused may be quoted, which opens nothing.
+  // The answer may quote the beginning of a refused value, which opens nothing.
   expect(said).not.toContain(signature);
   for (const part of [head, payload.slice(0, 20), signature.slice(0, 20)]) {
     expect(stderr()).not.toContain(part);
   }
   expect(stderr()).not.toContain('olga');
-  // As docs/team.md has it.
+  // docs/team.md describes this form.
   const subject = createHash('sha256')
     .update(`${before.issuer.url} olga`)
     .digest('hex')
@@ -590,7 +638,7 @@ test('a token goes to nobody: not to Fini, not into the log, and not into an ans
   expect(received.join()).not.toContain('eyJ');
 });
 
-/** The header of a token that is signed with the issuer's first key. */
+/** The header of a token signed with the issuer's first key. */
 const FIRST = { alg: 'ES256', kid: 'first' };
 
 describe('the keys of the issuer', () => {
@@ -630,12 +678,12 @@ describe('the keys of the issuer', () => {
     const next = await makeKey('next');
     expect(await statusOf()).toBe(200);
     issuer.keys.splice(0, 1, next);
-    // Many at once ask once.
+    // Many requests at once fetch the keys once.
     issuer.requests.splice(0);
     const statuses = await Promise.all(Array.from({ length: 20 }, () => statusOf()));
     expect(statuses).toEqual(Array(20).fill(200));
     expect(issuer.requests.filter((path) => path === '/jwks')).toHaveLength(1);
-    // What the issuer has withdrawn is no longer its own.
+    // A key that the issuer has withdrawn is no longer valid.
     expect(await statusOf(old === undefined ? {} : { key: old })).toBe(401);
   });
 
@@ -658,13 +706,13 @@ describe('the keys of the issuer', () => {
     );
     issuer.isGone = true;
     expect((await send(url, { body: initialize, headers })).status).toBe(200);
-    // It may be the newest of the provider, which cannot be asked.
+    // The key may be the provider's newest, but the provider cannot be asked.
     const unknown = bearer(await token({ key: await makeKey('unknown') }));
     expect((await send(url, { body: initialize, headers: unknown })).status).toBe(503);
     expect((await send(url, { body: initialize, headers })).status).toBe(200);
   });
 
-  /** The keys by themselves, with a clock that the test sets. */
+  /** Makes the key store by itself, with a clock that the test sets. */
   function keysOf(issuer: Issuer, clock = { ms: 0 }, lines: string[] = []) {
     const log = createLog('info', new Secrets(), (line) => lines.push(line));
     return new IssuerKeys({ issuer: issuer.url, proxy: {}, log, now: () => clock.ms });
@@ -783,7 +831,7 @@ describe('the keys of the issuer', () => {
   test('are not taken from this machine for an issuer that is elsewhere', async () => {
     const issuer = await startIssuer(stops);
     const { port } = new URL(issuer.url);
-    // A proxy that leads everywhere to the stand-in.
+    // The proxy leads every connection to the issuer on this machine.
     const proxy = createHttpServer().on('connect', (_request, socket) => {
       const tunnel = connect(Number(port), '127.0.0.1');
       for (const end of [socket, tunnel]) end.on('error', () => undefined);
@@ -806,6 +854,42 @@ describe('the keys of the issuer', () => {
     await expect(keys.find(FIRST)).rejects.toThrow(KeysUnavailable);
     expect(lines.join()).toMatch(/jwks_uri is no https URL/);
     expect(issuer.requests).not.toContain('/jwks');
+  });
+
+  test.each<[what: string, members: Record<string, unknown>]>([
+    ['null', { use: null, alg: null, key_ops: null, ext: null, x5c: null }],
+    ['empty', { use: '', alg: '', key_ops: [], x5c: [], x5t: '' }],
+  ])('count members that are %s as left out', async (_what, members) => {
+    const { issuer, url, token } = await start();
+    issuer.answers.set('/jwks', { keys: [{ ...issuer.keys[0]?.publicJwk, ...members }] });
+    const headers = bearer(await token());
+    expect(await send(url, { body: initialize, headers })).toMatchObject({ status: 200 });
+  });
+
+  test('are read after a byte order mark, as their address is', async () => {
+    const { issuer, url, token } = await start();
+    const { url: itself, answers, keys } = issuer;
+    const metadata = { issuer: itself, jwks_uri: `${itself}/jwks` };
+    answers.set('/.well-known/openid-configuration', `\uFEFF${JSON.stringify(metadata)}`);
+    const set = { keys: keys.map(({ publicJwk }) => publicJwk) };
+    answers.set('/jwks', `\uFEFF${JSON.stringify(set)}`);
+    const headers = bearer(await token());
+    expect(await send(url, { body: initialize, headers })).toMatchObject({ status: 200 });
+  });
+
+  test('are not asked for through a proxy that is none, and the log says so', async () => {
+    const issuer = await startIssuer(stops);
+    const lines: string[] = [];
+    const log = createLog('info', new Secrets(), (line) => lines.push(line));
+    // The address of the keys is only known once the issuer has been asked.
+    issuer.answers.set('/.well-known/openid-configuration', {
+      ...{ issuer: issuer.url, jwks_uri: 'https://keys.example/jwks' },
+    });
+    const proxy = { httpsProxy: 'socks5h://me:secret-word@127.0.0.1:1' };
+    const keys = new IssuerKeys({ issuer: issuer.url, proxy, log });
+    await expect(keys.find(FIRST)).rejects.toThrow(KeysUnavailable);
+    expect(lines.join()).toContain('HTTPS_PROXY is not the URL of an HTTP proxy');
+    expect(lines.join()).not.toContain('secret-word');
   });
 
   test('that this Node.js cannot use keep no token from the one that signed it', async () => {
@@ -927,7 +1011,7 @@ test('requests of any kind crash nothing, are no fault of the server, and learn 
       ...[0, 1, 2].map((index) => fc.oneof(fc.constant(parts[index]), base64, fc.base64String())),
     )
     .map((all) => all.join('.'));
-  // Only what a header may hold gets as far as the server.
+  // Only characters that a header may contain reach the server.
   const visible = (given: string) => given.replace(/[^\t\x20-\x7e\x80-\xff]/g, '');
   const authorization = fc.oneof(
     { weight: 4, arbitrary: jwt.map((token) => `Bearer ${token}`) },
@@ -993,7 +1077,7 @@ test('requests of any kind crash nothing, are no fault of the server, and learn 
         ...(given.origin !== null && { origin: visible(given.origin) }),
       };
       const { method } = given;
-      // A body goes where one belongs.
+      // Only POST has a body.
       const sent = method === 'POST' ? { body: given.body } : {};
       const answer = await send(url, { method, path: given.path, headers, agent, ...sent });
       statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
@@ -1001,7 +1085,7 @@ test('requests of any kind crash nothing, are no fault of the server, and learn 
       const isFault = answer.status >= 500 && answer.status !== 503;
       const isLeak =
         LEAK.test(told) || (!given.body.includes(signature) && told.includes(signature));
-      // A matcher of its own for each would take as long as the requests.
+      // A matcher for each answer would take as long as the requests.
       if (isFault || isLeak)
         expect.unreachable(`${answer.status} ${told} for ${JSON.stringify(given)}`);
     }
@@ -1018,7 +1102,7 @@ test('requests of any kind crash nothing, are no fault of the server, and learn 
   for (const part of parts) expect(server.stderr()).not.toContain(part);
 });
 
-/** Keeps for a client of either SDK what it is given for its sign-in, and is its browser. */
+/** A client's store for its sign-in, for either SDK, and its browser. */
 class SignIn {
   readonly redirectUrl = 'http://127.0.0.1:1/callback';
   readonly clientMetadata = {
@@ -1072,10 +1156,10 @@ describe('a person who signs in at an identity provider', () => {
   });
   afterAll(() => providerStops.run());
 
-  /** As much of a client as each SDK has. */
+  /** The part of a client that both SDKs share. */
   interface AnyClient {
     readonly connect: () => Promise<void>;
-    /** Hands over what the provider has sent the browser back with. */
+    /** Passes on the URL with which the provider sent the browser back. */
     readonly finish: (callback: URL) => Promise<void>;
     readonly names: () => Promise<string[]>;
     readonly call: (name: string, input: object) => Promise<ReturnType<typeof readAnswer>>;
@@ -1115,7 +1199,7 @@ describe('a person who signs in at an identity provider', () => {
     ['the v2 SDK for 2026-07-28', clientV2({ pin: MODERN })],
   ] as const;
 
-  /** Lets a client find out that it must sign in, signs in with these scopes, and connects it. */
+  /** Connects a client: it finds out that it must sign in, and signs in with these scopes. */
   async function signIn(
     make: (url: string, signIn: SignIn) => AnyClient,
     url: string,

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { html } from '../src/page/html.ts';
 import { connectClient, Stops, startHarness, startHttp, startProcess } from './harness.ts';
 
-/* The page that hosts show: who is told about it, and what is read. */
+/* The report page as a resource: which clients learn of it, and what they read. */
 
 const URI = 'ui://fini/report';
 const MIME = 'text/html;profile=mcp-app';
@@ -26,7 +26,7 @@ const withPages = (mimeTypes: string[]) => ({
 const stops = new Stops();
 afterEach(() => stops.run());
 
-/** As much of a client as both SDKs' have. */
+/** The part of a client that both SDKs share. */
 interface AnyClient {
   readonly listTools: () => Promise<{ tools: { name: string; _meta?: unknown }[] }>;
   readonly listResources: () => Promise<{
@@ -34,7 +34,7 @@ interface AnyClient {
   }>;
 }
 
-/** The tools that link to the page, and whether it is listed, as a client is told. */
+/** The tools that link to the page, and whether the page is listed, as the client sees them. */
 async function told(client: AnyClient) {
   const { tools } = await client.listTools();
   const { resources } = await client.listResources();
@@ -137,7 +137,7 @@ test('the page is one small file that names nothing to load', () => {
 test('the built server gives the same page, which no start loads', async () => {
   const { client } = stops.use(await startProcess());
   const { contents } = await client.readResource({ uri: URI });
-  // Compared as a whole, since the page is too long to be shown.
+  // `expect` gets a boolean, since the page is too long to print.
   expect(JSON.stringify(contents).includes(JSON.stringify(html))).toBe(true);
   const dist = new URL('../dist/', import.meta.url);
   const names = (await readdir(dist, { recursive: true })).filter((name) => name.endsWith('.js'));

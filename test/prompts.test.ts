@@ -29,7 +29,7 @@ async function textOf(name: string, given?: Record<string, string>): Promise<str
   return content?.type === 'text' ? content.text : '';
 }
 
-/** The one call that a prompt's text names, with the JSON after it read to its end. */
+/** The one call that a prompt's text names, with the complete JSON after it. */
 function callIn(text: string): { tool: string; input: Record<string, unknown> } {
   const found = /[cC]all ([a-z_]+) with (?=\{)/.exec(text);
   if (found?.[1] === undefined) throw new Error(`no call in: ${text}`);
@@ -38,7 +38,7 @@ function callIn(text: string): { tool: string; input: Record<string, unknown> } 
     try {
       return { tool: found[1], input: JSON.parse(rest.slice(0, end + 1)) };
     } catch {
-      // That brace was not the last.
+      // This brace was not the last one.
     }
   }
   throw new Error(`no JSON in: ${rest}`);
@@ -179,7 +179,7 @@ test.each([
     tool: 'import_provider_resources',
     input: { provider: 'notion', search: search.trim(), dryRun: true },
   });
-  // Brackets, commas and backslashes have a meaning of their own in a glob.
+  // Brackets, braces, commas and backslashes have a special meaning in a glob.
   const glob = `/${search.replace(/[{}[\],\\]/g, '').trim()}`;
   const section = await textOf('ingest_documentation_site', { url: SITE, section: glob });
   expect(callIn(section).input).toEqual({ links: [SITE], include: [glob], dryRun: true });
@@ -288,7 +288,7 @@ describe('completion', () => {
     harness.sandbox.addDocument({ originalUrl: 'https://untitled.example/fine' });
     const hostile = 'https://untitled.example/\u202e';
     harness.sandbox.addDocument({ title: null, originalUrl: hostile, linkedJobStatus: 'FAILED' });
-    // What nobody sees is escaped.
+    // Invisible characters are escaped.
     const seen = 'https://untitled.example/%E2%80%AE';
     expect(await complete('explain_failed_source', 'source', 'https://untitled')).toEqual([
       seen,

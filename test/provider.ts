@@ -5,18 +5,18 @@ import { type Interaction, Provider } from 'oidc-provider';
 import * as z from 'zod';
 import type { Stops } from './harness.ts';
 
-/* A real identity provider, which registers clients, and at which a person signs in by themselves. */
+/* A real identity provider, which registers clients and lets a person sign in. */
 
-/** An identity provider on loopback, and a browser in which a person agrees to what they are asked. */
+/** An identity provider on loopback, and a browser in which a person agrees to what is asked. */
 export interface IdentityProvider {
   readonly issuer: string;
-  /** Opens a page as the person, signs in and agrees to scopes, up to where the client is waiting. */
+  /** Opens a page as the person, signs in and agrees to scopes, and ends at the client's callback. */
   readonly browse: (page: URL, person: string, agreesTo?: string) => Promise<URL>;
 }
 
 const SCOPES = 'fini:read fini:write';
 
-/** What of a person's consent is missing. */
+/** The parts of a person's consent that are still missing. */
 const detailsSchema = z.object({
   missingOIDCScope: z.array(z.string()).default([]),
   missingResourceScopes: z.record(z.string(), z.array(z.string())).default({}),
@@ -50,7 +50,7 @@ export async function startProvider(stops: Stops): Promise<IdentityProvider> {
     ttl: { AccessToken: 600, Grant: 600, Interaction: 600, Session: 600 },
   });
 
-  /** Notes which of the scopes that they are asked for a person agrees to. */
+  /** Records the requested scopes that a person agrees to. */
   async function agree(
     { prompt, params, session, grantId }: Interaction,
     agreesTo: string,

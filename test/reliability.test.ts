@@ -12,7 +12,7 @@ async function start(options: SandboxOptions = {}, environment: Record<string, s
   return harness;
 }
 
-/** A short timeout only where no answer comes, so that a slow machine does not fail the test. */
+/** A short timeout only for a request without an answer, so that a slow machine fails no other test. */
 const patienceWith = ({ kind }: Fault['action']): Record<string, string> =>
   kind === 'hang' || kind === 'drip' ? { FINI_REQUEST_TIMEOUT_MS: '500' } : {};
 
@@ -199,7 +199,7 @@ describe('a wait that cannot continue', () => {
 
   test('500 every time: the report comes at the timeout and says so', async () => {
     const { call, sandbox } = await start();
-    // The first request is the slowest; the second call's time is for waiting.
+    // The first request is the slowest, so it comes before the call whose time must be spent waiting.
     await call('list_sources');
     const isPoll = { method: 'GET', skip: 1, times: Number.POSITIVE_INFINITY };
     sandbox.script({ ...isPoll, action: { kind: 'status', status: 500 } });
@@ -279,7 +279,7 @@ describe('more calls than Fini allows', () => {
     expect(sandbox.requests.map(({ status }) => status)).toEqual(Array(10).fill(200));
   });
 
-  /** A server whose key another program has used up, until a minute of the sandbox's clock has passed. */
+  /** Starts a server whose key another program has used up until the sandbox's clock passes a minute. */
   async function startUsedUp(retryAfter: SandboxOptions['retryAfter']) {
     let offset = 0;
     const now = () => Date.now() + offset;
@@ -301,7 +301,7 @@ describe('more calls than Fini allows', () => {
     const { call, sandbox } = await startUsedUp('seconds');
     const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 60 });
     expect(answer.text).toMatch(/^Nothing was queued.*HTTP 429.*Call again in \d+ s/);
-    // The key is at rest until then, so the next call is not even sent.
+    // The key is paused until then, so the next request is not even sent.
     const next = await call('list_sources');
     expect(next.text).toMatch(/rate limit is reached/);
     expect(sandbox.requests.map(({ status }) => status)).toEqual([429]);

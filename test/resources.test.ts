@@ -8,7 +8,7 @@ import { CLI, environmentFor, type Harness, Stops, startHarness, startHttp } fro
 import { connectRaw, type RpcClient, WAYS } from './rpc.ts';
 import { type ScriptedSandbox, startScriptedSandbox } from './scripted-sandbox.ts';
 
-/** As the SDK sends it to clients of both eras, with the URI in its data. */
+/** The code that the SDK sends to clients of both eras, with the URI in the error's data. */
 const RESOURCE_NOT_FOUND = -32602;
 const INVALID_PARAMS = -32602;
 const NOBODY = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';

@@ -21,19 +21,19 @@ const message = z.looseObject({
   error: z.object({ code: z.int(), message: z.string(), data: z.unknown().optional() }).optional(),
 });
 
-/** A notification as it came in. */
+/** A notification as received. */
 export interface Notification {
   readonly method: string;
   // biome-ignore lint/suspicious/noExplicitAny: tests read parameters of many shapes.
   readonly params: any;
 }
 
-/** An answer to a request, with what the server said meanwhile. */
+/** An answer to a request, with the notifications before it. */
 export interface RpcAnswer {
   // biome-ignore lint/suspicious/noExplicitAny: tests read results of many shapes.
   readonly result: any;
   readonly error: { code: number; message: string; data?: unknown } | undefined;
-  /** Over HTTP those on the request's own stream alone. */
+  /** The notifications before the answer; over HTTP, only those on the request's own stream. */
   readonly notifications: readonly Notification[];
 }
 
@@ -43,13 +43,13 @@ export interface RpcClient {
   readonly call: (name: string, input?: object) => Promise<RpcAnswer>;
 }
 
-/** How to connect. */
+/** Options for connecting. */
 export interface RpcOptions {
   readonly protocolVersion?: string;
   readonly headers?: Record<string, string>;
 }
 
-/** What a client of 2025 says first. */
+/** The parameters of the first request of a client of 2025. */
 export const initializeParams = (protocolVersion = '2025-06-18') => ({
   protocolVersion,
   capabilities: {},
@@ -64,7 +64,7 @@ export const initialize = {
   params: initializeParams(),
 } as const;
 
-/** The headers that every request over HTTP has. */
+/** The headers of every request over HTTP. */
 export const JSON_HEADERS = {
   'content-type': 'application/json',
   accept: 'application/json, text/event-stream',
@@ -78,12 +78,12 @@ export interface HttpAnswer {
 }
 
 /**
- * Sends one request. Unlike fetch, it can set Host and Origin. Where a server listens on every address,
- * it is reached on loopback: Windows connects to no 0.0.0.0.
+ * Sends one request. Unlike fetch, it can set Host and Origin. A server that listens on every address
+ * is reached on loopback, since Windows cannot connect to 0.0.0.0.
  *
- * @param request.headers Beside the usual ones; undefined leaves one out.
- * @param request.body A message, or a text that may be none.
- * @param request.path Where it is not the URL's.
+ * @param request.headers Headers beside the usual ones; undefined leaves one out.
+ * @param request.body A message, or a text that may not be one.
+ * @param request.path The path, if it is not the URL's.
  */
 export async function send(
   url: string,
@@ -108,7 +108,7 @@ export async function send(
     ...(path !== undefined && { path }),
     ...(agent !== undefined && { agent }),
   });
-  // A server that has heard enough closes the connection while the rest is being written.
+  // A server that refuses early closes the connection while the rest is still being written.
   request.on('error', () => undefined);
   if (body === undefined) request.end();
   else request.end(typeof body === 'string' ? body : JSON.stringify(body));
@@ -121,12 +121,12 @@ export async function send(
   return { status, headers: response.headers, text: Buffer.concat(chunks).toString() };
 }
 
-/** How a server is reached. */
+/** A transport to a server. */
 export type Way = 'stdio' | 'HTTP';
-/** Every way in which a server is reached. */
+/** Every transport to a server. */
 export const WAYS: readonly Way[] = ['stdio', 'HTTP'];
 
-/** Starts a server in this process and gives a client of it; more clients come from `startHttp`. */
+/** Starts a server in this process and returns a client; further clients come from `startHttp`. */
 export async function connectRaw(
   way: Way,
   stops: Stops,
@@ -145,25 +145,25 @@ export interface Pipes {
   readonly stdout: Readable;
 }
 
-/** Lines over a server's pipes, for what no proper client would send too. */
+/** A client that writes lines to a server's pipes, also such that no proper client would send. */
 export class RawClient {
   readonly #pipes: Pipes;
   readonly #reader: Interface;
   readonly #messages: z.infer<typeof message>[] = [];
-  /** What the server has written. */
+  /** The lines that the server has written. */
   readonly lines: string[] = [];
 
   constructor(pipes: Pipes) {
     this.#pipes = pipes;
-    // A server that ends leaves what is on its way to it unread.
+    // A server that ends leaves the rest of its input unread, which is no fault.
     pipes.stdin.on('error', () => undefined);
     this.#reader = createInterface({ input: pipes.stdout });
-    // Each answer that is waited for listens.
+    // Each pending answer adds a listener.
     this.#reader.setMaxListeners(0);
     this.#reader.on('line', (line) => this.lines.push(line));
   }
 
-  /** Writes messages, each as it is or, of an object, as JSON-RPC. */
+  /** Writes messages: texts as they are, objects as JSON-RPC. */
   send(...messages: (object | string)[]): void {
     const lines = messages.map((one) =>
       typeof one === 'string' ? one : JSON.stringify({ jsonrpc: '2.0', ...one }),
@@ -171,14 +171,14 @@ export class RawClient {
     this.#pipes.stdin.write(lines.map((line) => `${line}\n`).join(''));
   }
 
-  /** What the server has written, each line read as JSON-RPC. */
+  /** The lines that the server has written, each read as JSON-RPC. */
   messages(): readonly z.infer<typeof message>[] {
     const unread = this.lines.slice(this.#messages.length);
     this.#messages.push(...unread.map((line) => message.parse(JSON.parse(line))));
     return this.#messages;
   }
 
-  /** The answer with this ID, once it has come. */
+  /** Waits for the answer with this ID. */
   async answer(id: number | string): Promise<z.infer<typeof message>> {
     for (;;) {
       const found = this.messages().find((one) => one.id === id);
@@ -187,7 +187,7 @@ export class RawClient {
     }
   }
 
-  /** Greets the server, with the ID 0. */
+  /** Sends `initialize`, with the ID 0. */
   async initialize(protocolVersion = '2025-06-18'): Promise<z.infer<typeof message>> {
     this.send({ id: 0, method: 'initialize', params: initializeParams(protocolVersion) });
     const answer = await this.answer(0);
@@ -196,7 +196,7 @@ export class RawClient {
   }
 }
 
-/** A client over a server's pipes. */
+/** Connects a client over a server's pipes. */
 export async function connectStdio(
   pipes: Pipes,
   { protocolVersion }: RpcOptions = {},
@@ -216,7 +216,7 @@ export async function connectStdio(
   });
 }
 
-/** A client of a server over HTTP. */
+/** Connects a client over HTTP. */
 export async function connectHttp(
   url: string,
   { protocolVersion = '2025-06-18', headers = {} }: RpcOptions = {},
@@ -245,7 +245,7 @@ export async function connectHttp(
   };
   await request('initialize', initializeParams(protocolVersion));
   await post({ method: 'notifications/initialized' });
-  // The protocol had no such header before 2025-06-18.
+  // The protocol has this header since 2025-06-18.
   if (protocolVersion >= '2025-06-18') sent['mcp-protocol-version'] = protocolVersion;
   return clientOf(request);
 }

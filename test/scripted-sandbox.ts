@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import {
-  type Answer,
+  type ApiAnswer,
   errorAnswer,
   jsonHeaders,
   sendAnswer,
@@ -13,58 +13,57 @@ import {
   startSandbox,
 } from '../src/sandbox/sandbox-server.ts';
 
-/** A fault, or something that happens besides. "The real answer" is the API's own. */
+/** A fault or a side effect. "The real answer" is the API's own. */
 export type FaultAction =
-  /** This status, not carried out; `body` is the error envelope unless given. */
+  /** Answers with this status, not carried out; `body` is the error envelope by default. */
   | { kind: 'status'; status: number; headers?: Record<string, string>; body?: unknown }
-  /** A login page, as a proxy gives it; not carried out; `status` is 200 unless given. */
+  /** Answers with a login page, as a proxy would; not carried out; `status` is 200 by default. */
   | { kind: 'html'; status?: number }
-  /** The real answer's headers and half of its body, then the connection is gone. */
+  /** Sends the real answer's headers and half of its body, then cuts the connection. */
   | { kind: 'cut' }
-  /** The real answer, one byte at a time. */
+  /** Sends the real answer one byte at a time. */
   | { kind: 'drip'; everyMs: number }
-  /** Never an answer; carried out only if told so, and so many milliseconds later (0). */
+  /** Never answers; `carryOut` carries the request out all the same, after `afterMs` (0 by default). */
   | { kind: 'hang'; carryOut?: boolean; afterMs?: number }
-  /** The connection reset, before carrying out or after. */
+  /** Resets the connection, before or after carrying out the request. */
   | { kind: 'reset'; when: 'before' | 'after' }
-  /** Carried out at once, the real answer's first byte late. */
+  /** Carries the request out at once, and delays the real answer. */
   | { kind: 'slow'; milliseconds: number }
-  /** Valid JSON of this many bytes (26 at the least); not carried out. */
+  /** Answers with valid JSON of this many bytes (at least 26); not carried out. */
   | { kind: 'big'; bytes: number }
-  /** JSON that never ends; not carried out. */
+  /** Answers with JSON that never ends; not carried out. */
   | { kind: 'endless' }
-  /** A 302 to this address; not carried out. */
+  /** Answers with a 302 to this address; not carried out. */
   | { kind: 'redirect'; location: string }
-  /** The real answer with its body changed, to something that is JSON. */
+  /** Sends the real answer with its body replaced by other JSON. */
   | { kind: 'rewrite'; rewrite: (body: unknown) => unknown }
-  /** A list without end: after the first page made-up documents, or the first page repeated. */
+  /** Answers with a list that never ends: made-up documents after the first page, or that page again. */
   | { kind: 'endlessPaging'; pages?: 'made-up' | 'repeated' }
-  /** A side effect, then the real answer. */
+  /** Runs a side effect, then sends the real answer. */
   | { kind: 'run'; run: () => void };
 
-/** A fault and the requests it is for. */
+/** A fault and the requests that it applies to. */
 export type Fault = {
-  /** HTTP method in capitals; default any. */
+  /** HTTP method in capitals; any by default. */
   method?: string;
-  /** Tested on the path with its query; default any. */
+  /** A pattern for the path with its query; any by default. */
   path?: RegExp;
-  /** Number of matching requests let through first; default 0. */
+  /** Number of matching requests to let through first; 0 by default. */
   skip?: number;
-  /** Number of matching requests it acts on after that; default 1, `Infinity` for all. */
+  /** Number of matching requests to act on after that; 1 by default, `Infinity` for all. */
   times?: number;
-  /** The fault itself. */
   action: FaultAction;
 };
 
 /** A sandbox whose requests can be made to fail. */
 export type ScriptedSandbox = Sandbox & {
-  /** Scripts faults, behind those already there. */
+  /** Adds faults behind the existing ones. */
   script: (...faults: Fault[]) => void;
-  /** Forgets all faults. */
+  /** Removes all faults. */
   clearFaults: () => void;
 };
 
-/** A fault that may still act, and on how many requests. */
+/** A fault that may still act, with the number of requests that remain. */
 type ScriptedFault = { readonly fault: Fault; skip: number; times: number };
 
 /** Starts a sandbox whose requests can be made to fail. */
@@ -137,7 +136,7 @@ function act(action: FaultAction, { request, response, carryOut }: Interception)
       drip(response, carryOut(), action.everyMs);
       return;
     case 'hang':
-      // The client may be gone by then, as with a request that a proxy holds back.
+      // The client may be gone by then, as if a proxy had held the request back.
       if (action.carryOut) setTimeout(carryOut, action.afterMs ?? 0).unref();
       return;
     case 'reset':
@@ -176,7 +175,7 @@ function act(action: FaultAction, { request, response, carryOut }: Interception)
   }
 }
 
-function drip(response: ServerResponse, { status, body }: Answer, everyMs: number): void {
+function drip(response: ServerResponse, { status, body }: ApiAnswer, everyMs: number): void {
   const text = Buffer.from(JSON.stringify(body));
   let sent = 0;
   response.writeHead(status, jsonHeaders(text));
@@ -190,7 +189,7 @@ function drip(response: ServerResponse, { status, body }: Answer, everyMs: numbe
   clearWhenClosed(timer, response);
 }
 
-/** A client may have gone before the timer was set: then `close` has been and does not come again. */
+/** Clears a timer once the response closes. It may already have closed: then no `close` follows. */
 function clearWhenClosed(timer: NodeJS.Timeout, response: ServerResponse): void {
   if (response.destroyed) clearTimeout(timer);
   else response.once('close', () => clearTimeout(timer));
@@ -200,7 +199,7 @@ function pump(response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
   response.write('{"documents":[');
   const chunk = '{},'.repeat(5000);
-  // `write` says false when the client reads slower than this, and `drain` follows when it is ready.
+  // `write` returns false while the client reads more slowly than this, and `drain` follows.
   const more = (): void => {
     while (!response.destroyed && response.write(chunk));
   };
@@ -212,7 +211,7 @@ function endlessPage(
   path: string,
   pages: 'made-up' | 'repeated',
   carryOut: Interception['carryOut'],
-): Answer {
+): ApiAnswer {
   const url = new URL(path, 'http://sandbox');
   if (pages === 'made-up' && url.searchParams.has('cursor')) {
     const documents = Array.from({ length: 10 }, (_, index) =>

@@ -9,7 +9,7 @@ const KEY = 'fini_odd+key/with~all==';
 const stops = new Stops();
 afterEach(() => stops.run());
 
-/** What a client is told by a Fini that answers like this. */
+/** Returns what a client is told when Fini answers like this. */
 async function toldBy(status: number, type: string, body: string): Promise<string> {
   const fini = createServer((_request, response) =>
     response.writeHead(status, { 'content-type': type }).end(body),

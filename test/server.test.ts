@@ -30,7 +30,7 @@ test('a key that the API echoes never leaves the server', async () => {
     await startHarness({ keys: { [KEY]: ['read', 'write'] } }, { FINI_API_KEY: KEY }),
   );
   const document = sandbox.addDocument({
-    // The bound on titles, 200 characters, would cut the key in two.
+    // The limit on titles, 200 characters, would cut the key in two.
     title: `${'x'.repeat(185)} ${KEY}`,
     originalUrl: `https://docs.example.com/?key=${encodeURIComponent(KEY)}`,
     linkedJobStatus: 'FAILED',

@@ -5,20 +5,20 @@ import { HAS_SIGNALS, Stops, startHttpProcess } from './harness.ts';
 const stops = new Stops();
 afterEach(() => stops.run());
 
-/** Makes a server's orderly end fail, in the process that loads it. */
+/** Code that makes the server fail when it shuts down, for the process that loads it. */
 const BREAK = `
   import { Server } from 'node:http';
   Server.prototype.closeIdleConnections = () => { throw new TypeError('broken') };
 `;
 
-// A signal is what makes the server end.
+// Only a signal makes the server shut down.
 test.runIf(HAS_SIGNALS)(
   'the stack of a fault in the built server names the functions that it came through',
   async () => {
     const breaking = `data:text/javascript,${encodeURIComponent(BREAK)}`;
     const environment = { NODE_OPTIONS: `--import=${breaking}` };
     const { url, process: child, stderr } = await startHttpProcess(stops, environment);
-    // Once it answers, it has taken over what SIGTERM means.
+    // Once the server answers, it handles SIGTERM.
     await fetch(new URL('/healthz', url));
     child.kill('SIGTERM');
     const [code] = await once(child, 'close');

@@ -7,19 +7,19 @@ import { initializeParams, RawClient } from './rpc.ts';
 const stops = new Stops();
 afterEach(() => stops.run());
 
-/** A server in this process that is not greeted yet. */
+/** Connects to a server in this process, without initializing. */
 async function connect(): Promise<RawClient> {
   return new RawClient(await startStdio(stops, {}, ['--sandbox']));
 }
 
-/** The same, greeted. */
+/** Connects and initializes. */
 async function open(): Promise<RawClient> {
   const raw = await connect();
   await raw.initialize();
   return raw;
 }
 
-/** The built server, for what depends on the process. */
+/** Starts the built server, for tests of the process itself. */
 function startBuilt() {
   const { PATH } = process.env;
   const child = spawn(process.execPath, [CLI, '--sandbox'], { env: { PATH }, stdio: 'pipe' });
@@ -184,7 +184,7 @@ test.each<[string, string]>([
   raw.send(line);
   const { error } = await raw.answer(1);
   expect(error?.message).toMatch(/^[A-Z].*\.$/);
-  // Not the issues of a validator.
+  // The message must not contain a validator's raw issues.
   expect(error?.message).not.toMatch(/[{\n]/);
 });
 
@@ -201,7 +201,7 @@ test('request 0 can be cancelled', async () => {
   child.stdin.end();
   const startedAt = performance.now();
   await once(child, 'exit');
-  // Nothing is under way, so nothing is waited for.
+  // No call is running, so the server does not wait.
   expect(raw.lines.map((line) => JSON.parse(line).id)).not.toContain(0);
   expect(performance.now() - startedAt).toBeLessThan(10_000);
 });

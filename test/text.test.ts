@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { bounded, hasUnseen, parsedUrl, plural, quoted, seenUrl, tidied } from '../src/text.ts';
 
-/** Every character that a reader does not see, or that breaks a line or a client. */
+/** Every character that is invisible, or that breaks a line or a client. */
 const UNSEEN = Array.from({ length: 0x11_0000 }, (_, code) => String.fromCodePoint(code)).filter(
   (character) =>
     /[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029\u2800]/u.test(character),
@@ -15,7 +15,7 @@ test('a text that is shown holds no character that nobody sees, whichever it is'
     if (!/[\t\n\r\u0085\u2028\u2029]/.test(character)) {
       expect(tidied(`a${character}b`), name).toMatch(/^a ?b$/);
     }
-    // ASCII all through: the character is named, not shown.
+    // The result is all ASCII: the character is named, not shown.
     expect(quoted(`a${character}b`), name).toMatch(/^"a[\x20-\x7e]+b"$/);
     expect(seenUrl(`https://a.example/${character}b`), name).toMatch(/^https:[\x21-\x7e]*b$/);
   }
@@ -62,7 +62,7 @@ test('a value that is refused shows which characters it has', () => {
 
 test('a URL with letters beyond ASCII is one, however many were read before', () => {
   const isUrl = (text: string) => parsedUrl(text) !== null;
-  // Until V8 has optimised it.
+  // The loop runs until V8 has optimised the function.
   for (let count = 0; count < 200_000; count += 1) isUrl(`https://help.example/${count % 100}`);
   expect(isUrl('https://bücher.example/café')).toBe(true);
   expect(['café', 'https://', 'a b:c'].some(isUrl)).toBe(false);

@@ -7,6 +7,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readCommand } from '../src/command-line.ts';
+import { nodeFault } from '../src/node-version.ts';
 import type { SandboxDocument } from '../src/sandbox/sandbox-server.ts';
 import { CLI, type Harness, Stops, startHarness, startHttp } from './harness.ts';
 import { startIssuer } from './issuer.ts';
@@ -17,7 +18,7 @@ import type { Fault } from './scripted-sandbox.ts';
 
 const doc = readFileSync(new URL('../docs/troubleshooting.md', import.meta.url), 'utf8');
 
-/** The entries of the page: the heading, the texts it quotes, and the text below it. */
+/** The entries of the page: a heading, the quoted texts, and the text below it. */
 const entries = doc
   .split(/^### /m)
   .slice(1)
@@ -48,16 +49,16 @@ function shared<Value>(make: () => Promise<Value>): () => Promise<Value> {
 
 const plain = shared(() => start());
 
-/** What a tool says when its requests fail like this. */
+/** Returns the answer of a tool whose requests fail like this. */
 async function withFault(
   fault: Fault,
   name = 'list_sources',
   input: Record<string, unknown> = {},
 ): Promise<string> {
-  // A short timeout only where no answer comes, so that a slow machine does not fail the test.
+  // Only a request without an answer gets a short timeout, so that a slow machine does not fail the test.
   const early: Record<string, string> =
     fault.action.kind === 'hang' ? { FINI_REQUEST_TIMEOUT_MS: '1000' } : {};
-  // What never ends is tried again until the call's time is over.
+  // A permanent fault is retried until the call's time is over.
   const brief: Record<string, string> =
     fault.times === Number.POSITIVE_INFINITY ? { FINI_WAIT_TIMEOUT_SECONDS: '1' } : {};
   const { call, sandbox } = await start({}, { ...early, ...brief });
@@ -65,27 +66,27 @@ async function withFault(
   return (await call(name, input)).text;
 }
 
-/** What get_source says about such a source. */
+/** Returns what get_source says about such a source. */
 async function ofSource(fields: Partial<SandboxDocument>): Promise<string> {
   const { call, sandbox } = await plain();
   const { id } = sandbox.addDocument({ success: false, paragraphs: [], ...fields });
   return (await call('get_source', { id })).text;
 }
 
-/** What the report says about one of the sandbox's failing pages. */
+/** Returns what the report says about one of the sandbox's failing pages. */
 async function ofPage(path: string): Promise<string> {
   const { call } = await plain();
   const url = `https://help.larkspur.example${path}`;
   return (await call('ingest_and_wait', { documentIdsToAdd: [url] })).text;
 }
 
-/** What the server says of a command line that makes no sense. */
+/** Returns what the server says about an invalid command line. */
 function faultsOf(args: string[], env: Record<string, string> = {}): Promise<string> {
   const command = readCommand(args, env);
   return Promise.resolve(command.kind === 'faults' ? command.faults.join('\n') : command.kind);
 }
 
-/** What the built server says when it must refuse to start. */
+/** Returns what the built server prints when it refuses to start. */
 async function startupFault(args: string[]): Promise<string> {
   const child = spawn(process.execPath, [CLI, ...args], {
     env: {},
@@ -102,7 +103,7 @@ async function startupFault(args: string[]): Promise<string> {
   return stderr;
 }
 
-/** What a client that starts the server with this command says, or the process on stderr. */
+/** Returns the error of a client that starts the server with this command, or the server's stderr. */
 async function clientFault(
   command: string,
   args: string[],
@@ -122,7 +123,7 @@ async function clientFault(
   return said.join('\n');
 }
 
-/** What a call says that ends with an error in the client. */
+/** Returns the error of a call that the client itself rejects. */
 async function refusedCall(
   client: Client,
   name: string,
@@ -133,7 +134,7 @@ async function refusedCall(
   return answer.then(JSON.stringify, (error: Error) => error.message);
 }
 
-/** Starts a server over HTTP, and gives a function that sends it a bare request. */
+/** Starts a server over HTTP, and returns a function that sends it a bare request. */
 async function askHttp(flags: string[] = [], environment: Record<string, string> = {}) {
   const { url } = await startHttp(stops, environment, ['--sandbox', ...flags]);
   return async (
@@ -148,7 +149,7 @@ async function askHttp(flags: string[] = [], environment: Record<string, string>
   };
 }
 
-/** What a server behind a sign-in says of a token with these claims, which may be out of reach of its issuer. */
+/** Returns what a server behind a sign-in says about a token with these claims. */
 async function ofToken(
   status: number,
   claims?: Record<string, unknown>,
@@ -173,13 +174,16 @@ const status = (code: number): Fault => ({
   action: { kind: 'status', status: code },
 });
 
-/** By the first text that an entry quotes: triggers it, and gives what was said. */
+/** For the first text that an entry quotes, a function that triggers it and returns what was said. */
 const causes: Record<string, () => Promise<string>> = {
   // The server does not start
+  'fini-mcp needs Node.js': () => Promise.resolve(nodeFault('18.20.8') ?? ''),
   'is not a flag of fini-mcp; see --help': () => faultsOf(['--api-key=x']),
   'FINI_API_KEY has characters that no key has': () =>
     faultsOf([], { FINI_API_KEY: `Bearer ${KEY}` }),
   'FINI_API_KEY is the placeholder of the README': () => faultsOf([], { FINI_API_KEY: 'fini_...' }),
+  'is an unexpanded variable': () => faultsOf([], { FINI_API_KEY: '{env:FINI_API_KEY}' }),
+  'is not the URL of an HTTP proxy': () => faultsOf([], { HTTPS_PROXY: 'socks5h://127.0.0.1' }),
   'is not a URL; write it as https://host': () => faultsOf(['--base-url', 'usefini.com']),
   'must be https (http only on loopback)': () =>
     faultsOf([], { FINI_BASE_URL: 'http://fini.example.com' }),
@@ -269,6 +273,16 @@ const causes: Record<string, () => Promise<string>> = {
     (await (await plain()).call('get_knowledge_tree', { botId: SOURCE_ID })).text,
   'This workspace has no folder tree.': async () =>
     (await (await plain()).call('get_knowledge_tree')).text,
+  'This workspace has no folders, and without one no draft can be made': async () => {
+    const { call, sandbox } = await plain();
+    const documentIds = [sandbox.addDocument({}).id];
+    return (await call('generate_knowledge', { documentIds })).text;
+  },
+  'Nothing has been published yet: this client cannot ask the person.': async () => {
+    const { call, sandbox } = await start({ folders: true }, {}, ['--allow-publish']);
+    const { id } = sandbox.addArticle({ isDraftPublished: false });
+    return (await call('publish_articles', { articleIds: [id] })).text;
+  },
   "Fini's rate limit was reached": () => withFault(status(429)),
   "Fini's rate limit is reached, and the next request can be sent in": async () => {
     const { call } = await start({}, { FINI_REQUESTS_PER_MINUTE: '1' });

@@ -5,7 +5,7 @@ import { Secrets } from '../src/secrets.ts';
 import { Workspaces } from '../src/workspace.ts';
 import { environmentFor, Stops } from './harness.ts';
 
-/* What of a key outlives the clients that use it. */
+/* State of a key that outlives the clients that use it. */
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -28,10 +28,10 @@ test('a key whose client comes back is still within its limit, and starts afresh
     }
   };
   expect(await list()).toEqual([]);
-  // Longer than connections that nobody uses stay open.
+  // The time is longer than unused connections stay open.
   await vi.advanceTimersByTimeAsync(25_000);
   await expect(list()).rejects.toMatchObject({ failure: 'not_sent', retryAfterSeconds: 35 });
-  // Another key has a limit of its own.
+  // Another key has its own limit.
   expect(await list('fini_sandbox_read')).toEqual([]);
   await vi.advanceTimersByTimeAsync(35_000);
   expect(await list()).toEqual([]);

@@ -1,5 +1,5 @@
 // A stand-in for a model: an HTTP server on loopback that speaks like Anthropic and OpenAI. It asks
-// for one tool call after the other and keeps what comes back, just as a model would be given it.
+// for one tool call after another and keeps the results as a model would receive them.
 import { createServer } from 'node:http';
 import { json } from 'node:stream/consumers';
 
@@ -14,7 +14,7 @@ function textOf(content) {
     .join('\n');
 }
 
-/** How each API names the tools, gives the results by their calls' IDs, and answers. */
+/** Each API's format for listing tools, passing results by call ID, and answering. */
 const APIS = {
   '/v1/messages': {
     tools: ({ tools = [] }) => tools.map(({ name }) => name),
@@ -110,7 +110,7 @@ const APIS = {
   },
 };
 
-/** Starts a model that asks for these calls in turn, and then says that it is done. */
+/** Starts a model that asks for these calls in turn and then says that it is done. */
 export async function startModel(calls) {
   const tools = new Set();
   const results = new Map();
@@ -125,13 +125,13 @@ export async function startModel(calls) {
       if (!api) throw new Error(`The stand-in has no ${pathname}`);
       const body = await json(request);
       if (body.stream) throw new Error('The stand-in does not stream');
-      // Anthropic's tool runner sends only what is new, so what came before counts too.
+      // Anthropic's tool runner sends only new messages, so earlier ones count too.
       for (const name of api.tools(body)) tools.add(name);
       for (const [id, text] of api.results(body)) results.set(id, text);
       answer = api.answer(results.size, calls[results.size]);
     } catch (error) {
       faults.push(error);
-      // A status that no client retries.
+      // Clients don't retry this status.
       status = 400;
       answer = { error: { type: 'invalid_request_error', message: error.message } };
     }
@@ -142,9 +142,9 @@ export async function startModel(calls) {
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${server.address().port}`,
-    /** What the model was given: the tools by name, and the texts of the results. */
+    /** Returns the names of the tools and the texts of the results that the model has received. */
     given: () => ({ tools: [...tools], results: [...results.values()] }),
-    /** What the model could not read. */
+    /** Errors while reading requests. */
     faults,
     close: () => server.close().closeAllConnections(),
   };

@@ -7,7 +7,7 @@ import { startModel } from './model.mjs';
 const [name, cli] = process.argv.slice(2);
 
 const SITE = 'https://help.larkspur.example';
-/** What is ingested, call by call. The second report is long; its last pages do not exist. */
+/** The URLs to ingest, call by call. The second report is long; its last pages do not exist. */
 const jobs = [
   { pages: ['/billing/refunds', '/billing/invoices'], failing: ['/account/rewards'] },
   {
@@ -26,7 +26,7 @@ const calls = jobs.map(({ urls }) => ({
   input: { documentIdsToAdd: urls },
 }));
 
-// What the server writes is kept too, to be compared with what the model is given.
+// The log keeps what the server writes, to compare it with what the model receives.
 const log = `${name}.jsonl`;
 const server = {
   command: 'sh',
@@ -64,7 +64,7 @@ assert.equal(given.results.length, calls.length);
 for (const [index, { urls, failing }] of jobs.entries()) {
   const text = given.results[index];
   const { content, structuredContent } = results[index];
-  // Some clients give a model the block of text as JSON.
+  // Some clients pass the text block to the model as JSON.
   const includes = (part, what) => {
     const forms = [part, JSON.stringify(part).slice(1, -1)];
     const message = `${what} ${part} is not in what the model was given:\n${text}`;

@@ -9,43 +9,90 @@ export const ARTICLE_TYPES = ['live', 'draft'] as const;
 /** A type of article that Fini tells apart. */
 export type ArticleType = (typeof ARTICLE_TYPES)[number];
 
-/** The state of an article. A published draft stays among the drafts, but waits for nobody. */
-export type ArticleState = ArticleType | 'published_draft';
+/**
+ * The state of an article. A published draft stays among the drafts, but needs no review. `unknown`:
+ * neither the article nor a list tells.
+ */
+export type ArticleState = ArticleType | 'published_draft' | 'unknown';
 
-/** Reads the state of an article from its fields alone. */
-export function articleStateOf(article: FiniArticle): ArticleState {
-  const { isDraftPublished, originalArticleId } = article;
+/** The time that a look at the list of drafts may take, in seconds. */
+const LOOK_SECONDS = 10;
+
+/**
+ * Reads the state of an article from its fields alone. Those of a new article's draft do not tell it
+ * apart from a live one.
+ */
+function stateInFields({ isDraftPublished, originalArticleId }: FiniArticle): ArticleState {
   if (isDraftPublished === true) return 'published_draft';
-  return isDraftPublished === false || originalArticleId !== null ? 'draft' : 'live';
+  return originalArticleId === null ? 'unknown' : 'draft';
 }
 
-/** An article, and where it stands. */
+/** The states of articles, as far as they are known. */
+export interface ArticleStates {
+  /** By ID in lower case. */
+  readonly states: ReadonlyMap<string, ArticleState>;
+  /** The error that kept the list of drafts from telling, or null. */
+  readonly trouble: FiniError | null;
+}
+
+/** Reads the states of articles: from the list of drafts, if the fields of one do not tell. */
+export async function readStates(
+  fini: FiniClient,
+  articles: readonly FiniArticle[],
+  call: Deadline,
+): Promise<ArticleStates> {
+  const states = new Map(articles.map((one) => [one.id.toLowerCase(), stateInFields(one)]));
+  const untold = [...states].flatMap(([id, state]) => (state === 'unknown' ? [id] : []));
+  if (untold.length === 0) return { states, trouble: null };
+  try {
+    const list = await fini.listArticles({ type: 'draft' }, call.atMost(LOOK_SECONDS));
+    const drafts = new Map(list.articles.map((draft) => [draft.id.toLowerCase(), draft]));
+    // A list that is not whole says nothing of an article that is not in it.
+    const others = list.unreadable > 0 || list.hasMore === true ? 'unknown' : 'live';
+    for (const id of untold) {
+      const draft = drafts.get(id);
+      states.set(id, draft === undefined ? others : listedState(draft, 'draft'));
+    }
+    return { states, trouble: null };
+  } catch (error) {
+    // The articles are worth more than their states.
+    if (error instanceof FiniError && !call.signal.aborted) return { states, trouble: error };
+    throw error;
+  }
+}
+
+function listedState(article: FiniArticle, type: ArticleType): ArticleState {
+  return article.isDraftPublished === true ? 'published_draft' : type;
+}
+
+/** An article and its state. */
 export interface ListedArticle {
+  /** Without its text. */
   readonly article: FiniArticle;
   readonly state: ArticleState;
 }
 
-/** Articles as far as Fini's answers could be read. */
+/** Articles, as far as Fini's answers could be read. */
 export interface ListedArticles {
-  /** Drafts that wait for a review first, then live ones, then published drafts. */
+  /** Drafts that wait for a review first, then what may be one, then live ones, then published drafts. */
   readonly articles: readonly ListedArticle[];
-  /** How many had no ID and had to be left out. */
+  /** Number of articles left out because they had no ID. */
   readonly unreadable: number;
-  /** Fini has more than it gave. */
+  /** True if Fini has more than it returned. */
   readonly hasMore: boolean;
-  /** A type that could not be read beside the other one, and why; null if none. */
+  /** The type that could not be read beside the other one, and the error; or null. */
   readonly unread: { readonly type: ArticleType; readonly error: FiniError } | null;
 }
 
-const ORDER: readonly ArticleState[] = ['draft', 'live', 'published_draft'];
+const ORDER: readonly ArticleState[] = ['draft', 'unknown', 'live', 'published_draft'];
 
 /**
- * Lists the articles of a type, or of both. Each type is asked for by itself: the contract does not
- * say that the fields of a live article differ from those of a draft.
+ * Lists the articles of one type, or of both. Each type takes a request of its own, since the contract
+ * does not say that a live article's fields differ from a draft's.
  *
  * @throws {FiniError} if nothing could be read.
  */
-export async function listArticles(
+export async function readArticles(
   fini: FiniClient,
   wanted: ArticleType | undefined,
   call: Deadline,
@@ -56,23 +103,22 @@ export async function listArticles(
   let hasMore = false;
   let unread: ListedArticles['unread'] = null;
   for (const type of types) {
-    let list: Awaited<ReturnType<typeof fini.listArticles>>;
-    try {
-      list = await fini.listArticles({ type }, call);
-    } catch (error) {
-      const isLast = wanted !== undefined || unread !== null;
-      if (isLast || call.signal.aborted || !(error instanceof FiniError)) throw error;
+    const list = await fini.listArticles({ type }, call).catch((error: unknown) => {
+      const isOptional = types.length > 1 && unread === null && !call.signal.aborted;
+      // With a key that is refused, neither list is worth anything.
+      if (!isOptional || !(error instanceof FiniError) || error.isDenied) throw error;
       unread = { type, error };
-      continue;
-    }
+      return null;
+    });
+    if (list === null) continue;
     unreadable += list.unreadable;
     hasMore ||= list.hasMore === true;
     for (const article of list.articles) {
-      const byFields = articleStateOf(article);
-      // An API that ignores the type gives each article twice.
+      // An API that ignores the type returns each article twice.
       const isInBoth = listed.has(article.id);
-      const state = isInBoth || byFields === 'published_draft' ? byFields : type;
-      listed.set(article.id, { article, state });
+      const state = isInBoth ? stateInFields(article) : listedState(article, type);
+      // Two lists of long texts are much to hold at once.
+      listed.set(article.id, { article: { ...article, mainKnowledge: null }, state });
     }
   }
   const articles = ORDER.flatMap((state) =>
@@ -81,7 +127,7 @@ export async function listArticles(
   return { articles, unreadable, hasMore, unread };
 }
 
-/** A value of an open type as text: as it is where it is text, else as JSON. */
-export function fieldText(value: unknown): string {
+/** A value of an open type as text: unchanged if it is text, otherwise as JSON. */
+export function articleFieldText(value: unknown): string {
   return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }

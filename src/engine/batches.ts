@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
+import type { GenerationLimits } from '../fini/client.ts';
 import type { Shelf, Store } from '../store/store.ts';
 
-/** How long a batch is known. */
+/** Time after which a batch is forgotten. */
 const BATCH_MS = 24 * 60 * 60_000;
 /** Capital letters and digits without those that look alike. */
 const HANDLE_CHARACTERS = 'ACDEFGHJKLMNPQRTUVWXYZ234679';
@@ -9,21 +10,23 @@ const HANDLE_LENGTH = 5;
 
 /** The jobs that one call queued or joined, under a handle that later calls take in place of IDs. */
 export interface Batch {
-  /** A short name, such as `b7Q4M2`. It means something only together with the key of its workspace. */
+  /** A short name, such as `b7Q4M2`. It is valid only together with the key of its workspace. */
   readonly handle: string;
   /** `sources`: inputs are URLs or source IDs. `drafts`: inputs are source IDs, and IDs are job IDs. */
   readonly kind: 'sources' | 'drafts';
-  /** As they were given, each once; without those that were surely not queued. */
+  /** The inputs as given, without repetitions and without those that were surely not queued. */
   readonly inputs: readonly string[];
-  /** Every ID that Fini gave for them, each once. */
+  /** Every ID that Fini returned for them, without repetitions. */
   readonly ids: readonly string[];
-  /** By input: its ID, as far as it is known. */
+  /** Source or job IDs by input, as far as they are known. */
   readonly idOf: Readonly<Record<string, string>>;
   /**
-   * The newest change before it was queued, in milliseconds since 1970: a status older than that is
-   * of an earlier job. Null if nothing tells.
+   * The newest change before the batch was queued, in milliseconds since 1970. An older status belongs
+   * to an earlier job. Null if the time is unknown.
    */
   readonly queuedAfter: number | null;
+  /** The limits of the jobs of a batch of drafts. */
+  readonly limits?: GenerationLimits;
 }
 
 /** The sources of a batch, as far as their IDs are known. */
@@ -48,12 +51,12 @@ export class Batches {
     return `b${characters.join('')}`;
   }
 
-  /** Keeps a batch for a day. Of its inputs, a later call may know more. */
+  /** Keeps a batch for a day. A later call can keep it again when it knows more about the inputs. */
   async keep(batch: Batch): Promise<void> {
     await this.#shelf.put([[batch.handle, batch]], BATCH_MS);
   }
 
-  /** The batch of a handle, in any case; null if it is not known, or not any more. */
+  /** Finds a batch by its handle, in any case; null if it is unknown or forgotten. */
   async find(handle: string): Promise<Batch | null> {
     const name = `b${handle.trim().slice(1).toUpperCase()}`;
     return (await this.#shelf.get([name])).get(name) ?? null;

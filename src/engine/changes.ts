@@ -3,22 +3,22 @@ import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { forEachAtOnce } from './concurrency.ts';
-import { pagesOf } from './list.ts';
+import { sourcePages } from './list.ts';
 import { type ActiveWatch, Poller, pendingOf } from './poller.ts';
 
 /** Up to this many sources are read one by one; more are watched through pages of the list. */
 const FEW_SOURCES = 2;
-/** How many sources that the list cannot show are read by ID a round. */
+/** Maximum number of sources that one round reads by ID, because the list cannot show them. */
 const READ_BY_ID = 25;
 /** After this many rounds without news for a wait, one in `SILENT_PART` of its sources is read by ID. */
 const SILENT_ROUNDS = 3;
 const SILENT_PART = 100;
-/** A source is gone after this many rounds in a row did not find it: new ones may be late. */
+/** A source is gone after this many rounds in a row without it; a new source may appear late. */
 const NOT_FOUND_ROUNDS = 3;
 
 type SourceWatch = ActiveWatch<FiniDocument>;
 
-/** How a source was when it was last seen, or known not to have changed. */
+/** The last known state of a source. */
 interface Sighting {
   /** Null before its record has been read. */
   readonly fingerprint: string | null;
@@ -33,7 +33,7 @@ interface Sighting {
  */
 export class Changes extends Poller<FiniDocument> {
   readonly #fini: FiniClient;
-  /** Awaited sources by ID. One without a sighting may have changed unseen. */
+  /** Awaited sources by ID. A source without a sighting may have changed unseen. */
   readonly #sightings = new Map<string, Sighting>();
   /** Every change before this has been read, in milliseconds since 1970; null if none has. */
   #readUpTo: number | null = null;
@@ -78,7 +78,7 @@ export class Changes extends Poller<FiniDocument> {
     return pages;
   }
 
-  /** Reads the list from its top down to what has been read, or as long as it shows unseen sources. */
+  /** Reads the list down to what the last round has read, or as long as it shows unseen sources. */
   async #readList(
     watches: readonly SourceWatch[],
     pending: ReadonlySet<string>,
@@ -89,11 +89,11 @@ export class Changes extends Poller<FiniDocument> {
     const unseen = new Set([...pending].filter((id) => !this.#sightings.has(id)));
     const shown = new Set<string>();
     let newest: number | null = null;
-    /** How far back the pages go, in milliseconds since 1970; null while nobody knows. */
+    /** The oldest change read so far, in milliseconds since 1970; null if unknown. */
     let oldest: number | null = null;
     let isWhole = false;
     let pages = 0;
-    for await (const page of pagesOf(this.#fini, deadline)) {
+    for await (const page of sourcePages(this.#fini, deadline)) {
       pages += 1;
       newest ??= page.newestChange;
       oldest = page.oldestChange ?? oldest;
@@ -109,7 +109,7 @@ export class Changes extends Poller<FiniDocument> {
       const isRead = readUpTo === null || (oldest !== null && oldest < readUpTo);
       if (isRead && !(hasFoundUnseen && unseen.size > 0)) break;
     }
-    // Once nobody waits any more, nothing is to be remembered.
+    // Once no one waits any more, nothing must be remembered.
     deadline.signal?.throwIfAborted();
     const reaches = (time: number | null) =>
       isWhole || (time !== null && oldest !== null && oldest < time);
@@ -120,14 +120,14 @@ export class Changes extends Poller<FiniDocument> {
     return pages;
   }
 
-  /** Changes between two rounds went unread: what the second did not show may be among them. */
+  /** Drops sightings of sources that this round did not show, since it has missed some changes. */
   #doubtSightings(shown: ReadonlySet<string>): void {
     for (const [id, { roundsNotFound }] of this.#sightings) {
       if (roundsNotFound === 0 && !shown.has(id)) this.#sightings.delete(id);
     }
   }
 
-  /** A source that the list does not show, though it was read back to a wait's start, has not changed. */
+  /** Notes sources that have not changed: the list, read back to the wait's start, does not show them. */
   #noteUnchanged(watches: readonly SourceWatch[], reaches: (time: number | null) => boolean): void {
     for (const { pending, since } of watches) {
       if (since === null || !reaches(since)) continue;
@@ -139,9 +139,9 @@ export class Changes extends Poller<FiniDocument> {
   }
 
   /**
-   * Sources that only their ID may tell of: those that the list was not read far enough to show,
-   * those that were not found a moment ago, and the longest silent ones, since the list may hide a
-   * change (an odd order, a lost cursor).
+   * Sources that must be read by ID: those beyond the part of the list that was read, those not found a
+   * moment ago, and the longest silent ones, since the list may hide a change (an odd order, a lost
+   * cursor).
    */
   #hidden(watches: readonly SourceWatch[]): string[] {
     const first = this.#round % watches.length;
@@ -150,7 +150,7 @@ export class Changes extends Poller<FiniDocument> {
     );
     const longest = Math.max(...lists.map(({ length }) => length));
     const hidden = new Set<string>();
-    // By turns, so that a wait for many holds up none for few.
+    // The waits take turns, so that a wait for many sources does not hold up a wait for few.
     for (let turn = 0; turn < longest && hidden.size < READ_BY_ID; turn += 1) {
       for (const list of lists) for (const id of list.slice(turn, turn + 1)) hidden.add(id);
     }
@@ -179,7 +179,7 @@ export class Changes extends Poller<FiniDocument> {
       } catch (error) {
         if (!(error instanceof FiniError)) throw error;
         if (error.status === 404) this.#miss(id, watches);
-        // The ID may be another workspace's, which concerns nobody else who waits.
+        // The ID may be another workspace's, which concerns no other wait.
         else if (error.status === 403) {
           for (const { pending, fail } of watches) if (pending.has(id)) fail(error);
         } else throw error;
@@ -203,7 +203,7 @@ export class Changes extends Poller<FiniDocument> {
   }
 }
 
-/** The earlier of two times; null stands for none. */
+/** The earlier of two times; null counts as no time. */
 function earlier(one: number | null, other: number | null): number | null {
   return one === null || other === null ? (one ?? other) : Math.min(one, other);
 }

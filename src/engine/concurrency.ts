@@ -1,14 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { now } from '../clock.ts';
 
-/** How many requests one task has under way at once. */
+/** Maximum number of requests that one task sends at once. */
 const CONCURRENT_REQUESTS = 8;
-/** How long work may hold the event loop, in milliseconds, before others get their turn. */
+/** Time that work may hold the event loop before others get their turn, in milliseconds. */
 const SLICE_MS = 4;
 
 /**
- * Does something with each item, a few at once. After a failure no further item is begun, since it
- * would meet the same trouble at its own cost in time, and nothing is under way any more at the end.
+ * Processes each item, a few at once. After a failure it starts no further item, which would fail in
+ * the same way and cost time, and waits for those in progress.
  *
  * @throws what the work threw.
  */
@@ -33,7 +33,7 @@ export async function forEachAtOnce<Item>(
   if (troubles.length > 0) throw troubles[0];
 }
 
-/** Cuts long work into short slices: between them other calls are answered and a cancel is heard. */
+/** Cuts long work into short slices, so that other calls are answered and a cancel takes effect. */
 export class Pacer {
   readonly #signal: AbortSignal;
   #sliceEndsAt = now() + SLICE_MS;
@@ -43,7 +43,7 @@ export class Pacer {
   }
 
   /**
-   * Waits for the next turn of the event loop where this slice is over.
+   * Waits for the next turn of the event loop if this slice is used up.
    *
    * @throws The signal's reason, once it is aborted.
    */

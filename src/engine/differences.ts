@@ -1,9 +1,9 @@
 import type { FiniArticle } from '../fini/schemas.ts';
-import { fieldText } from './article-list.ts';
+import { articleFieldText } from './article-list.ts';
 
 /**
- * A change that publishing a draft makes in one part of its live article. If nothing goes and nothing
- * comes, only the order of its items or the spacing of its text changes.
+ * A change that publishing a draft makes in one part of its live article. If nothing is removed and
+ * nothing added, only the order of the items or the spacing of the text changes.
  */
 export interface Difference {
   readonly part:
@@ -16,9 +16,9 @@ export interface Difference {
     | 'escalation'
     | 'active'
     | 'in the help center';
-  /** The text that goes: the whole of a short part, else its paragraphs or items. */
+  /** The removed text: all of a short part, otherwise its paragraphs or items. */
   readonly removed: readonly string[];
-  /** The text that comes in its place. */
+  /** The added text. */
   readonly added: readonly string[];
 }
 
@@ -38,42 +38,43 @@ export function differencesBetween(live: FiniArticle, draft: FiniArticle): Diffe
 }
 
 /** A part of an article. */
-interface Part {
+interface ArticlePart {
   readonly part: Difference['part'];
   readonly items: readonly string[];
-  /** The same for two parts only if they are the same in everything. */
+  /** Equal for two parts only if they are equal in every respect. */
   readonly whole: string;
 }
 
-function partsOf(article: FiniArticle): Part[] {
+function partsOf(article: FiniArticle): ArticlePart[] {
   const { title, mainKnowledge, agentInstruction, questions, keywords, escalation } = article;
   const { parentFolderId, active } = article;
-  const one = (value: unknown) => (value === null || value === '' ? [] : [fieldText(value)]);
+  const one = (value: unknown) => (value === null || value === '' ? [] : [articleFieldText(value)]);
   const paragraphs = (mainKnowledge ?? '').split('\n').map((line) => line.trim());
-  const parts: Omit<Part, 'whole'>[] = [
+  const parts: Omit<ArticlePart, 'whole'>[] = [
     { part: 'title', items: one(title) },
     { part: 'folder', items: one(parentFolderId) },
     { part: 'text', items: paragraphs.filter((line) => line !== '') },
     { part: 'agent instruction', items: one(agentInstruction) },
-    { part: 'questions', items: questions.map(fieldText) },
-    { part: 'keywords', items: keywords.map(fieldText) },
+    { part: 'questions', items: questions.map(articleFieldText) },
+    { part: 'keywords', items: keywords.map(articleFieldText) },
     { part: 'escalation', items: one(escalation) },
     { part: 'active', items: one(active) },
     { part: 'in the help center', items: one(article.public) },
   ];
   return parts.map(({ part, items }) => ({
-    ...{ part, items },
+    part,
+    items,
     whole: part === 'text' ? (mainKnowledge ?? '') : JSON.stringify(items),
   }));
 }
 
-/** The items without those of another list, each taken out once. */
+/** The items without those of another list. Each of those removes one item. */
 function without(items: readonly string[], others: readonly string[]): string[] {
-  const left = new Map<string, number>();
-  for (const other of others) left.set(other, (left.get(other) ?? 0) + 1);
+  const unmatched = new Map<string, number>();
+  for (const other of others) unmatched.set(other, (unmatched.get(other) ?? 0) + 1);
   return items.filter((item) => {
-    const count = left.get(item) ?? 0;
-    left.set(item, count - 1);
+    const count = unmatched.get(item) ?? 0;
+    unmatched.set(item, count - 1);
     return count <= 0;
   });
 }

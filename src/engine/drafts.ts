@@ -1,10 +1,11 @@
-import type { FiniClient, GenerateRequest } from '../fini/client.ts';
+import type { FiniClient, GenerateRequest, GenerationLimits } from '../fini/client.ts';
 import { type Deadline, GRACE_MS, WaitEnded } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument, KnowledgeJob } from '../fini/schemas.ts';
 import { MemoryStore } from '../store/memory-store.ts';
 import type { Batch } from './batches.ts';
-import { accountForDrafts, type GenerationReport } from './draft-report.ts';
+import { checkDrafts, type DraftCheck } from './draft-check.ts';
+import { accountForDrafts, type FolderState, type GenerationReport } from './draft-report.ts';
 import { inputKey } from './identity.ts';
 import { isInFlight, type SourceState, stateOf } from './job-states.ts';
 import { lookBeforeQueueing } from './look.ts';
@@ -13,16 +14,18 @@ import { type ActiveWatch, Poller, pendingOf } from './poller.ts';
 import { mayBeCarriedOut } from './recent.ts';
 import { type JobKind, Wait, type WaitOptions } from './wait.ts';
 
-/** How many jobs one request asks after. */
+/** Maximum number of jobs in one status request. */
 const JOBS_A_REQUEST = 100;
+/** The time that a look at the folders may take, in seconds. */
+const LOOK_SECONDS = 10;
 
-/** Why nothing can be generated from a source yet. */
+/** The reason that nothing can be generated from a source yet. */
 export type Unreadiness = 'absent' | 'failed' | 'running' | 'never_ingested';
 
-/** Sources from which nothing can be generated. Nothing was sent. */
+/** Sources that nothing can be generated from. Nothing was sent. */
 export class SourcesNotReady extends Error {
   override readonly name = 'SourcesNotReady';
-  /** By source ID. */
+  /** Reasons by source ID. */
   readonly reasons: ReadonlyMap<string, Unreadiness>;
 
   constructor(reasons: ReadonlyMap<string, Unreadiness>) {
@@ -31,14 +34,26 @@ export class SourcesNotReady extends Error {
   }
 }
 
-/** A generation that ended without a report, with what is true of its sources. */
+/** There are no folders to write articles into, so no job could make a draft. Nothing was sent. */
+export class NoFolders extends Error {
+  override readonly name = 'NoFolders';
+  /** The agent without folders; undefined if there are none at all. */
+  readonly botId: string | undefined;
+
+  constructor(botId: string | undefined) {
+    super('There are no folders.');
+    this.botId = botId;
+  }
+}
+
+/** A generation that ended without a report, with what is known of its sources. */
 export class GenerationError extends Error {
   override readonly name = 'GenerationError';
   /** Sources whose job is known to run, or to have run. */
   readonly queued: readonly string[];
-  /** Sources that may have been queued: the request had no answer. */
+  /** Sources that may have been queued: the request got no answer. */
   readonly doubtful: readonly string[];
-  /** The handle under which a later call finds what was queued; null if that is nothing. */
+  /** The handle of what was queued; null if nothing was. */
   readonly batch: string | null;
 
   constructor(
@@ -51,7 +66,7 @@ export class GenerationError extends Error {
     this.batch = batch;
   }
 
-  /** It ended because of a fault of this server. */
+  /** True if a fault of this server ended the generation. */
   get isFault(): boolean {
     return !(this.cause instanceof FiniError || this.cause instanceof WaitEnded);
   }
@@ -61,13 +76,13 @@ const DRAFT_JOBS: JobKind<KnowledgeJob> = {
   idOf: ({ id }) => id,
   stateOf: draftJobState,
   statusOf: ({ jobStatus }) => jobStatus,
-  // A job of its own for each request: there is none before it.
+  // Each request has jobs of its own, so there is no earlier job to tell apart.
   isNews: () => true,
   isOlder: () => false,
-  inShort: (job) => job,
+  compact: (job) => job,
 };
 
-/** Asks after the jobs of generation that calls of one workspace wait for. */
+/** Polls the generation jobs that the calls of one workspace wait for. */
 class DraftJobs extends Poller<KnowledgeJob> {
   readonly #fini: FiniClient;
 
@@ -88,8 +103,8 @@ class DraftJobs extends Poller<KnowledgeJob> {
   }
 
   /**
-   * Takes the news of jobs. One ID that Fini does not know fails a whole request, so such a request
-   * is made again in halves, until only that one is left: the others' state is not lost with it.
+   * Reads the state of jobs. One unknown ID fails a whole request, so a failed request is repeated in
+   * halves until only that ID is left, and the states of the others are not lost.
    */
   async #ask(
     ids: readonly string[],
@@ -101,8 +116,8 @@ class DraftJobs extends Poller<KnowledgeJob> {
       jobs = await this.#fini.knowledgeJobs(ids, deadline);
     } catch (error) {
       if (!isAboutAnId(error)) throw error;
-      const [only = '', ...others] = ids;
-      if (others.length === 0) return this.deliverGone(watches, only);
+      const [first = '', ...others] = ids;
+      if (others.length === 0) return this.deliverGone(watches, first);
       const half = Math.ceil(ids.length / 2);
       await this.#ask(ids.slice(0, half), watches, deadline);
       return this.#ask(ids.slice(half), watches, deadline);
@@ -117,10 +132,13 @@ class DraftJobs extends Poller<KnowledgeJob> {
 interface DraftWait {
   readonly wait: Wait<KnowledgeJob>;
   readonly handle: string;
-  /** The sources' records as they were before, by ID. */
+  /** The sources' records before the call, by ID. */
   readonly records: Map<string, FiniDocument>;
-  /** Sources for which Fini queued a job without telling its ID. */
+  /** Sources for which Fini queued a job without returning its ID. */
   readonly jobless: Set<string>;
+  readonly limits: GenerationLimits;
+  /** Says whether the call found folders; null if it has not looked. */
+  folders: FolderState | null;
 }
 
 /** Generates drafts of articles from the sources of one workspace. */
@@ -130,8 +148,8 @@ export class Generation {
   readonly #memory: Memory;
 
   /**
-   * @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds.
-   * @param memory What this workspace's calls before have queued.
+   * @param pollIntervalMs The shortest pause between polls, in milliseconds.
+   * @param memory Requests that earlier calls of this workspace have queued.
    */
   constructor(fini: FiniClient, pollIntervalMs: number, memory = new Memory(new MemoryStore())) {
     this.#fini = fini;
@@ -140,15 +158,16 @@ export class Generation {
   }
 
   /**
-   * Queues a job for each source that has none under way here, and waits for all of them.
+   * Queues a job for each source that has none in progress here, and waits for all of them.
    *
-   * @throws {SourcesNotReady} before anything is sent; {GenerationError} where there can be no
-   *   report; the signal's reason when it is aborted.
+   * @throws {SourcesNotReady} and {NoFolders} before anything is sent; {GenerationError} if there can be
+   *   no report; the signal's reason when it is aborted.
    */
   async generate(request: GenerateRequest, options: WaitOptions): Promise<GenerationReport> {
     const wait = new Wait(DRAFT_JOBS, [...new Set(request.documentIds)], options);
     const handle = this.#memory.batches.newHandle();
-    const call: DraftWait = { wait, handle, records: new Map(), jobless: new Set() };
+    const { restrictedOps, botId } = request;
+    const call = newCall(wait, handle, { restrictedOps, botId });
     return this.#account(call, async () => {
       wait.progress('checking');
       const work = () => this.#queue(request, call);
@@ -162,19 +181,20 @@ export class Generation {
    * @throws as {@link generate} does.
    */
   async waitForBatch(
-    { handle, inputs, idOf }: Batch,
+    { handle, inputs, idOf, limits = {} }: Batch,
     options: WaitOptions,
   ): Promise<GenerationReport> {
     const wait = new Wait(DRAFT_JOBS, inputs, options);
-    const jobless = new Set(inputs.filter((input) => idOf[input] === undefined));
-    return this.#account({ wait, handle, records: new Map(), jobless }, async () => {
+    const call = newCall(wait, handle, limits);
+    for (const input of inputs) if (idOf[input] === undefined) call.jobless.add(input);
+    return this.#account(call, async () => {
       for (const [input, id] of Object.entries(idOf)) {
         wait.add(input, { id, joined: true, processing: null }, null);
       }
     });
   }
 
-  /** Waits once the work has queued or joined, and reports; where that fails, with what is true. */
+  /** Waits after the work has queued or joined, and reports. An error has what is known so far. */
   async #account(call: DraftWait, work: () => Promise<void>): Promise<GenerationReport> {
     const { wait, handle } = call;
     const isQueued = (id: string) => wait.known.has(id) || call.jobless.has(id);
@@ -185,10 +205,11 @@ export class Generation {
         onRound: () => this.#forgetEnded(wait),
       });
       const batch = wait.inputs.some(isQueued) ? handle : null;
-      return accountForDrafts(wait, call.records, call.jobless, batch);
+      const check = await this.#checkMade(call);
+      return accountForDrafts({ ...call, batch, check });
     } catch (error) {
       wait.deadline.signal.throwIfAborted();
-      if (error instanceof SourcesNotReady) throw error;
+      if (error instanceof SourcesNotReady || error instanceof NoFolders) throw error;
       await this.#keepBatch(call);
       const queued = wait.inputs.filter(isQueued);
       const { doubtful } = wait.standing();
@@ -197,26 +218,26 @@ export class Generation {
     }
   }
 
-  /** Joins what runs, holds back what may run, and queues the rest in one request. */
+  /** Joins running jobs, holds back sources that may have one, and queues the rest in one request. */
   async #queue(request: GenerateRequest, call: DraftWait): Promise<void> {
     const { wait } = call;
     const { drafts } = this.#memory;
     const heldMs = new Map<string, number>();
-    for (const [id, { ids, idOf, forgottenAt }] of await drafts.of(wait.inputs)) {
+    for (const [id, { ids, idOf, forgottenAt }] of await drafts.requestsFor(wait.inputs)) {
       const jobId = idOf[inputKey(id)];
       if (ids === null) heldMs.set(id, forgottenAt - Date.now());
       else if (jobId !== undefined) {
         wait.add(id, { id: jobId, joined: true, processing: null }, null);
       }
     }
-    wait.hold(heldMs);
+    wait.markHeld(heldMs);
     const rest = wait.inputs.filter((id) => !wait.known.has(id) && !heldMs.has(id));
     if (rest.length > 0) await this.#send(request, rest, call);
     await this.#keepBatch(call);
   }
 
-  /** Keeps what is queued or joined, for calls that come back to it. */
-  async #keepBatch({ wait, handle, jobless }: DraftWait): Promise<void> {
+  /** Keeps what is queued or joined for later calls. */
+  async #keepBatch({ wait, handle, jobless, limits }: DraftWait): Promise<void> {
     const queued = wait.inputs.filter((id) => wait.known.has(id) || jobless.has(id));
     if (queued.length === 0) return;
     await this.#memory.batches.keep({
@@ -226,6 +247,7 @@ export class Generation {
       ids: [...wait.known.values()].map(({ id }) => id),
       idOf: Object.fromEntries([...wait.known].map(([input, { id }]) => [input, id])),
       queuedAfter: null,
+      limits,
     });
   }
 
@@ -233,9 +255,11 @@ export class Generation {
     const { wait, handle, jobless } = call;
     const deadline = wait.deadline.extend(GRACE_MS);
     await this.#check(rest, call, deadline);
+    call.folders = await this.#lookForFolders(call.limits, deadline);
+    if (call.folders === 'none') throw new NoFolders(call.limits.botId);
     wait.progress('queueing');
-    // Until it is known what became of the request, nobody can say.
-    wait.doubt(rest);
+    // Until the request has an answer, no one can say whether the sources are queued.
+    wait.markDoubtful(rest);
     const baseline = { newestChange: 0, records: new Map() };
     try {
       const { jobs } = await this.#memory.drafts.send(
@@ -250,14 +274,14 @@ export class Generation {
       for (const { documentId, backgroundJobId } of jobs) {
         if (documentId !== null && backgroundJobId === null) jobless.add(documentId);
       }
-      wait.settleDoubt(rest);
+      wait.markCertain(rest);
     } catch (error) {
-      if (!mayBeCarriedOut(error)) wait.settleDoubt(rest);
+      if (!mayBeCarriedOut(error)) wait.markCertain(rest);
       throw error;
     }
   }
 
-  /** Looks at the sources before anything is queued, as far as eight requests show them. */
+  /** Looks at the sources before anything is queued, with up to eight requests. */
   async #check(
     sources: readonly string[],
     { records }: DraftWait,
@@ -275,7 +299,31 @@ export class Generation {
     if (reasons.size > 0) throw new SourcesNotReady(reasons);
   }
 
-  /** Forgets jobs that have ended, or that Fini does not know: from their sources drafts may be generated again. */
+  /** Looks whether there are folders; `unknown` if the tree, which is a snapshot, cannot be read. */
+  async #lookForFolders({ botId }: GenerationLimits, deadline: Deadline): Promise<FolderState> {
+    try {
+      const tree = await this.#fini.folderTree(botId, deadline.atMost(LOOK_SECONDS));
+      if (tree.folders.length > 0) return 'some';
+      return tree.unreadable > 0 ? 'unknown' : 'none';
+    } catch (error) {
+      if (error instanceof FiniError && !deadline.signal.aborted) return 'unknown';
+      throw error;
+    }
+  }
+
+  /** Checks the drafts that were made; if there are none, looks for the cause if nobody has looked. */
+  async #checkMade(call: DraftWait): Promise<DraftCheck> {
+    const { wait, limits } = call;
+    const jobs = [...wait.tracked.values()].flatMap(({ record }) => record ?? []);
+    const ended = jobs.filter(({ jobStatus }) => jobStatus === 'COMPLETED');
+    const made = ended.flatMap(({ hcArticleId }) => hcArticleId ?? []);
+    const deadline = wait.deadline.extend(GRACE_MS);
+    if (made.length > 0) return checkDrafts(this.#fini, made, deadline);
+    if (ended.length > 0) call.folders ??= await this.#lookForFolders(limits, deadline);
+    return { drafts: new Map(), isWhole: true };
+  }
+
+  /** Forgets jobs that have ended or are unknown to Fini: their sources may be used again. */
   async #forgetEnded({ known, tracked }: Wait<KnowledgeJob>): Promise<void> {
     const ended = [...known].flatMap(([input, { id }]) => {
       const { record = null, gone = false } = tracked.get(id) ?? {};
@@ -286,7 +334,11 @@ export class Generation {
   }
 }
 
-/** The jobs that an answer names, by source as far as it tells. */
+function newCall(wait: Wait<KnowledgeJob>, handle: string, limits: GenerationLimits): DraftWait {
+  return { wait, handle, limits, records: new Map(), jobless: new Set(), folders: null };
+}
+
+/** The job IDs in an answer, by source as far as the answer tells. */
 function jobIdsIn(
   { jobs }: Awaited<ReturnType<FiniClient['generateKnowledge']>>,
   sources: readonly string[],
@@ -303,7 +355,7 @@ function jobIdsIn(
   }
   const [source, anotherSource] = sources.filter((id) => !answered.has(id));
   const [jobId, anotherJob] = nameless;
-  // A job that does not say whose it is can only be the last source's.
+  // A job that doesn't name its source can only be the last source's.
   if (source && jobId && !anotherSource && !anotherJob) idOf.set(source, jobId);
   return { idOf, ids: [...idOf.values()] };
 }
@@ -313,12 +365,12 @@ function draftJobState({ jobStatus }: KnowledgeJob): SourceState {
   return jobStatus === 'COMPLETED' ? 'completed' : 'unfinished';
 }
 
-/** Fini refused the request because of an ID in it, and not because of the key or its limit. */
+/** True if Fini refused the request because of an ID in it, not because of the key or its limit. */
 function isAboutAnId(error: unknown): boolean {
   return error instanceof FiniError && (error.status === 400 || error.status === 404);
 }
 
-/** Why nothing can be generated from a source yet. One that the look did not show is for Fini to refuse. */
+/** The reason that nothing can be generated from a source yet. Fini judges those not looked at. */
 function unreadinessOf(document: FiniDocument | undefined): Unreadiness | null {
   if (document === undefined) return null;
   if (!document.linkedJobStatus) return 'never_ingested';

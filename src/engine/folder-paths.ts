@@ -3,16 +3,16 @@ import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { KnowledgeFolder } from '../fini/folder-tree.ts';
 
-/** A folder, with where it is. */
+/** A folder with its path. */
 export interface PlacedFolder {
   readonly id: string | null;
-  /** Its title, with those of the folders that it is in before it, outermost first. */
+  /** The titles from the outermost folder down to this one. */
   readonly path: readonly (string | null)[];
-  /** How many articles are in it, without those in its own folders. */
+  /** Number of articles directly in it, without those in its subfolders. */
   readonly articleCount: number;
 }
 
-/** The folders of a tree as a flat list, each before those in it. */
+/** The folders of a tree as a flat list, each before its subfolders. */
 export function placedFolders(
   folders: readonly KnowledgeFolder[],
   parents: readonly (string | null)[] = [],
@@ -23,22 +23,25 @@ export function placedFolders(
   });
 }
 
-/**
- * Finds the folder of an article by its ID; none where the tree, which is a snapshot, does not have
- * it, or could not be read.
- */
-export async function readFolders(
-  fini: FiniClient,
-  call: Deadline,
-): Promise<ReadonlyMap<string, PlacedFolder>> {
+/** The folders of the workspace, as far as the tree, which is a snapshot, could be read. */
+export interface Folders {
+  readonly byId: ReadonlyMap<string, PlacedFolder>;
+  /** The whole tree was read, so it has no other folder. */
+  readonly isWhole: boolean;
+}
+
+/** Reads the folders, to find those of articles by their IDs. */
+export async function readFolders(fini: FiniClient, call: Deadline): Promise<Folders> {
   try {
-    const { folders } = await fini.folderTree(undefined, call);
-    return new Map(
-      placedFolders(folders).flatMap((folder) => (folder.id === null ? [] : [[folder.id, folder]])),
-    );
+    const { folders, unreadable } = await fini.folderTree(undefined, call);
+    const placed = placedFolders(folders);
+    const byId = new Map(placed.flatMap((one) => (one.id === null ? [] : [[one.id, one]])));
+    return { byId, isWhole: unreadable === 0 };
   } catch (error) {
-    // A title is worth less than the publication.
-    if (error instanceof FiniError && !call.signal.aborted) return new Map();
+    // A missing title must not prevent publishing.
+    if (error instanceof FiniError && !call.signal.aborted) {
+      return { byId: new Map(), isWhole: false };
+    }
     throw error;
   }
 }

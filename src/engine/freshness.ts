@@ -2,8 +2,8 @@ import type { FiniDocument } from '../fini/schemas.ts';
 import { isInFlight, timeOf } from './job-states.ts';
 
 /**
- * The list as it was just before something was queued: what tells a new job's end from an old
- * one's. It rests on Fini's own times and job IDs alone, so no clock has to agree with another.
+ * The list just before something was queued. It tells a new job's end from an old one's. It uses only
+ * Fini's own times and job IDs, so no clocks have to agree.
  */
 export interface Baseline {
   /**
@@ -16,9 +16,9 @@ export interface Baseline {
 }
 
 /**
- * Tells whether what a record says now was written after the baseline, and so belongs to the job queued
- * since: Fini leaves the old `COMPLETED` on a record until the new job starts. A job ID decides,
- * since a record may be touched without a new job; without one, time does.
+ * True if a record was written after the baseline and so belongs to the job queued since: Fini leaves
+ * the old `COMPLETED` on a record until the new job starts. The job ID decides, since a record may be
+ * touched without a new job; if there is none, the time does.
  */
 export function isFresh(document: FiniDocument, baseline: Baseline): boolean {
   // Registering touches a record too.
@@ -37,21 +37,21 @@ export function isFresh(document: FiniDocument, baseline: Baseline): boolean {
 }
 
 /**
- * Tells whether what a record says now is news of the job queued since the baseline, running or ended. A
- * job that runs counts unless the baseline knows it: it then ran before.
+ * True if a record is news of the job queued since the baseline, running or ended. A running job counts
+ * unless the baseline knows it: it was already running then.
  */
 export function isNews(document: FiniDocument, baseline: Baseline | null): boolean {
   if (baseline === null || isFresh(document, baseline)) return true;
   return isInFlight(document) && !baseline.records.has(document.id);
 }
 
-/** Tells whether a record was read before the one that is known. */
+/** True if a record was read before the known one. */
 export function isOlder(document: FiniDocument, known: FiniDocument | null): boolean {
   const [readAt, knownAt] = [document, known].map((one) => timeOf(one?.updatedAt ?? null));
   return readAt != null && knownAt != null && readAt < knownAt;
 }
 
-/** A record without its text: reports count paragraphs and never show them. */
+/** A record without its text: reports only count paragraphs. */
 export function withoutText(document: FiniDocument): FiniDocument {
   return { ...document, paragraphs: [] };
 }
@@ -60,7 +60,7 @@ export function withoutText(document: FiniDocument): FiniDocument {
 export function recordsById(documents: Iterable<FiniDocument>): Map<string, FiniDocument> {
   const records = new Map<string, FiniDocument>();
   for (const document of documents) {
-    // A record that moves while pages are read may come twice: what it said first is the earlier.
+    // A record that moves while pages are read may appear twice: the first one is the earlier.
     if (!records.has(document.id)) records.set(document.id, withoutText(document));
   }
   return records;

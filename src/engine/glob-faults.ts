@@ -2,8 +2,8 @@ import { quoted } from '../text.ts';
 import { alternativesOf, MAXIMUM_ALTERNATIVES } from './globs.ts';
 
 /*
- * Globs are checked before anything is crawled: people and models write regular expressions, lists and
- * hosts where a glob is meant, and would get other pages than they expect.
+ * Globs are checked before anything is crawled: people and models pass regular expressions, lists and
+ * hosts in place of globs, and would get other pages than they expect.
  */
 
 const MAXIMUM_GLOBS = 50;
@@ -12,12 +12,12 @@ const LONGEST_GLOB = 200;
 const REGULAR_EXPRESSION =
   'looks like a regular expression, but a glob has only *, **, ? and {a,b}: write "/blog/**" for /blog and everything below it';
 
-/** Patterns of texts that are no globs here, or may mean two things, and what to write instead. */
+/** Patterns of texts that are not globs here, or are ambiguous, and what to write instead. */
 const FOREIGN: readonly { pattern: RegExp; fault: string | ((glob: string) => string) }[] = [
   { pattern: /^\s*$/, fault: 'is empty: remove it' },
   { pattern: /^!/, fault: 'starts with "!": remove it and move the glob to include or exclude' },
   { pattern: /[!@+?*]\(/, fault: 'has a pattern in parentheses: write {a,b} for either' },
-  // Anchors, escapes, "or" and groups; ".*" and ".+" where no other star shows that it is a glob.
+  // Anchors, escapes, "or" and groups; ".*" and ".+" unless another star shows that it is a glob.
   { pattern: /^\^|\$$|\\|\||\(\?|\)[*+?{]|\{\d*,\}/, fault: REGULAR_EXPRESSION },
   { pattern: /\.\+|(^|[/(])\.\*|^[^*?]*(\.\*[^*?]*)+$/, fault: REGULAR_EXPRESSION },
   { pattern: /[[\]]/, fault: 'has brackets: write ? for any one character, or {a,b} for either' },
@@ -26,8 +26,7 @@ const FOREIGN: readonly { pattern: RegExp; fault: string | ((glob: string) => st
     pattern: /\{[^{},]*\}/,
     fault: 'has braces without a choice: write * for any name, or {a,b} for either',
   },
-  { pattern: /#/, fault: 'has a fragment: only the path of a page is matched' },
-  { pattern: /\?[^/]*=/, fault: 'has a query: only the path of a page is matched' },
+  { pattern: /#/, fault: 'has a fragment: only path and query of a page are matched' },
   { pattern: /^(?!https?:)[^/]*:\/\//i, fault: 'has no scheme before "://": write https://' },
   {
     pattern: /^https?:\/\/[^/]*(\/\*?)?$/i,
@@ -55,9 +54,9 @@ function withBelow(glob: string): string {
   return `${glob.replace(/(\/\*{0,2})?$/, '')}/**`;
 }
 
-/** Why a text is no glob here, in words that follow it; null where it is one. */
+/** The reason that a text is not a glob here, in words that follow it; null if it is one. */
 export function globFault(glob: string): string | null {
-  // First, since the patterns take longer the longer the text is.
+  // The length comes first, since the patterns take longer for longer texts.
   if (glob.length > LONGEST_GLOB) return `is longer than ${LONGEST_GLOB} characters`;
   const foreign = FOREIGN.find(({ pattern }) => pattern.test(glob));
   if (foreign !== undefined) {
@@ -74,7 +73,7 @@ export function globFault(glob: string): string | null {
     : null;
 }
 
-/** Finds the faults of a list of globs, a sentence each. */
+/** Finds the faults in a list of globs, one sentence each. */
 export function globFaults(globs: readonly string[]): string[] {
   if (globs.length > MAXIMUM_GLOBS) {
     return [`There are ${globs.length} globs, but at most ${MAXIMUM_GLOBS} are allowed.`];

@@ -2,103 +2,116 @@ import { now } from '../clock.ts';
 import type { FiniClient } from '../fini/client.ts';
 import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
-import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
+import type {
+  Provider,
+  ProviderContainer,
+  ProviderResource,
+  ProviderResources,
+} from '../fini/provider-tree.ts';
 import { type FiniDocument, type QueuedDocuments, queuedIds } from '../fini/schemas.ts';
-import { bounded, PATH_SEPARATOR, parsedUrl, searchKey, TITLE_LENGTH } from '../text.ts';
+import { bounded, PATH_SEPARATOR, searchKey, TITLE_LENGTH } from '../text.ts';
 import { forEachAtOnce } from './concurrency.ts';
-import { inputKey } from './identity.ts';
 import { type Ingestion, IngestionError } from './ingest.ts';
 import { isInFlight, stateOf } from './job-states.ts';
-import { pagesOf } from './list.ts';
+import { sourcePages } from './list.ts';
+import { nameKey, readProviderLink, siteOf } from './provider-links.ts';
 import type { Report } from './source-report.ts';
 import type { WaitOptions } from './wait.ts';
 
-/** The provider's items that are wanted: all that Fini has not, those that match, or just these. */
-export type Choice =
+/** The items to import: everything that Fini lacks, the matches of a search, or named items. */
+export type ImportChoice =
   | { readonly all: true }
   | { readonly search: string }
-  /** The provider's own IDs, or the items' URLs; also of items that Fini has. */
+  /** The provider's own IDs, or the items' URLs. These may also name items that Fini has. */
   | { readonly externalIds: readonly string[] };
+
+/** A name by which no item was found, and why, where that is known. */
+export type NotFound = { readonly name: string } & (
+  | { readonly why: 'unknown' | 'short_link' }
+  /** A link of `site` with this ID, where the provider's items are of these `sites`. */
+  | {
+      readonly why: 'other_site';
+      readonly site: string;
+      readonly id: string;
+      readonly sites: readonly string[];
+    }
+  | { readonly why: 'container'; readonly container: ProviderContainer }
+);
 
 /** The items that an import adds, and the sources that it continues with. */
 export interface ImportPlan {
-  /** How many items the provider has that Fini has not. */
+  /** Number of items at the provider that Fini lacks. */
   readonly listed: number;
   readonly toAdd: readonly ProviderResource[];
-  /** In Fini already: chosen by ID, or registered before and not ingested to an end. */
+  /** Sources already in Fini: chosen by ID, or registered earlier and not ingested yet. */
   readonly known: readonly FiniDocument[];
   /** Chosen by ID, and neither listed by the provider nor found in Fini. */
-  readonly notFound: readonly string[];
-  /** Why not all of Fini's sources were searched: an error, or because the time was over; else null. */
+  readonly notFound: readonly NotFound[];
+  /** Why not all of Fini's sources were searched: an error, or the call's time was over; else null. */
   readonly searchEnded: FiniError | 'over' | null;
-  /** Matching sources, of those looked at, that have been ingested, and those of them that failed. */
+  /** Number of matching sources, of those read, that were already ingested; then the failed of them. */
   readonly ingestedBefore: number;
   readonly failedBefore: number;
-  /** The first of these, for naming them: those that failed come first. */
+  /** The first of these, for the message; failed ones come first. */
   readonly namedBefore: readonly FiniDocument[];
-  /** Titles of items that were not chosen, where none was. */
+  /** Titles of other items, if no item matches. */
   readonly others: readonly string[];
-  /** How many items had no ID or no URL. */
+  /** Number of items without an ID or a URL. */
   readonly unreadable: number;
+  /** Items that share the ID of another one; those that the search would find come first. */
+  readonly translations: readonly ProviderResource[];
 }
 
-/** The result of an import. Every item is in the report or in `unregistered`, or `trouble` has it. */
+/** The result of an import. Each item is in the report or `unregistered`, or `trouble` covers it. */
 export interface ImportResult {
-  /** Null where Fini registered nothing, or where trouble came before its end. */
+  /** The report; null if Fini registered nothing, or an error came first. */
   readonly report: Report | null;
-  /** Items for which Fini gave no source ID. */
+  /** Items for which Fini returned no source ID. */
   readonly unregistered: readonly ProviderResource[];
   /** Which items these are is a guess, since not every source shows its item. Their number is right. */
   readonly unregisteredIsGuess: boolean;
-  /** How many sources Fini made, or knew, of the items. */
+  /** Number of sources that Fini made of the items, or already had. */
   readonly registered: number;
-  /** The error that kept the import from its end, or null. */
+  /** The error that ended the import early, or null. */
   readonly trouble: FiniError | IngestionError | null;
 }
 
-/** How long sources are looked at just for naming what Fini did not register. */
+/** Time for looking at sources only to name the items that Fini did not register. */
 const NAMING_MS = 5_000;
-/** A request that has less time than this is not worth sending. */
+/** A request with less time than this is not worth sending. */
 const SHORTEST_REQUEST_MS = 50;
-/** How many pages of sources in a row without one that goes on end the search for such. */
+/** Number of pages in a row without an unfinished source that ends the search for such. */
 const PAGES_WITHOUT = 5;
-/** How many titles help a person to search better. */
+/** Number of titles that help a person to search better. */
 const OTHER_TITLES = 10;
-/** How many sources that have been ingested are named. */
+/** Number of already ingested sources to name. */
 const NAMED_BEFORE = 10;
-const UUID_OR_ITS_DIGITS = /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i;
-
-/** The ID at the end of a Notion page's path. */
-const NOTION_PAGE = /[0-9a-f]{32}$|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-/** The number of a Zendesk article or a Confluence page, with or without its title after it. */
-const ARTICLE_NUMBER = /\/(?:articles|pages)\/(\d+)(?:[-/]|$)/;
-
 /** An item, as far as a search looks at it. */
-type Searched = Pick<ProviderResource, 'title' | 'path' | 'originalUrl'>;
+type SearchableItem = Pick<ProviderResource, 'title' | 'path' | 'originalUrl'>;
 
-/** The title under which an item is shown: its URL where it has none that anybody could see. */
-export function shownTitle({ title, originalUrl }: Omit<Searched, 'path'>): string {
+/** The title to show for an item: its URL if the title has nothing visible. */
+export function shownTitle({ title, originalUrl }: Omit<SearchableItem, 'path'>): string {
   return bounded(title, TITLE_LENGTH) || bounded(originalUrl, TITLE_LENGTH) || 'untitled';
 }
 
-/** An item's title with those of what it is nested in before it, outermost first. */
-export function shownPath(item: Searched): string {
+/** An item's path and title, outermost first. */
+export function shownPath(item: SearchableItem): string {
   const parents = item.path.map((title) => bounded(title, TITLE_LENGTH));
   return [...parents, shownTitle(item)].join(PATH_SEPARATOR);
 }
 
 /**
- * Makes a check whether an item's title, or the path to it as it is shown, contains a text. A text
- * in which there is nothing to see is contained in none.
+ * Makes a function that checks if an item's title, or its path as shown, contains a text. A text with
+ * nothing visible is contained in none.
  */
-export function searchMatcher(search: string): (item: Searched) => boolean {
+export function searchMatcher(search: string): (item: SearchableItem) => boolean {
   const wanted = searchKey(search);
-  // A long title is shown cut, and can be searched for either way.
+  // A long title is shown cut off, and can be searched for in either form.
   return (item) =>
     wanted !== '' && [shownPath(item), item.title].some((text) => searchKey(text).includes(wanted));
 }
 
-/** The same for a source, which does not say where it stands at the provider. */
+/** The same for a source, which has no path. */
 function sourceMatcher(search: string): (source: FiniDocument) => boolean {
   const matches = searchMatcher(search);
   const wanted = searchKey(search);
@@ -110,7 +123,7 @@ function sourceMatcher(search: string): (source: FiniDocument) => boolean {
 }
 
 /**
- * Finds out what an import has to do. Registers and queues nothing.
+ * Plans an import. Registers and queues nothing.
  *
  * @param call Once the call's time is over, no further sources are searched.
  * @throws {FiniError}
@@ -118,69 +131,112 @@ function sourceMatcher(search: string): (source: FiniDocument) => boolean {
 export async function planImport(
   fini: FiniClient,
   provider: Provider,
-  choice: Choice,
+  choice: ImportChoice,
   call: Deadline,
 ): Promise<ImportPlan> {
-  const { resources, unreadable } = await fini.listProviderResources(provider, call);
+  const tree = await fini.listProviderResources(provider, call);
+  const { resources, unreadable, translations } = tree;
   let searchEnded: ImportPlan['searchEnded'] = null;
   const sources = sourcesOf(fini, provider, call, (reason) => {
     searchEnded = reason;
   });
   const plan =
     'externalIds' in choice
-      ? await planNamed(resources, sources, choice.externalIds)
+      ? await planNamed(provider, tree, sources, choice.externalIds)
       : await planMatching(resources, sources, choice);
-  return { ...plan, listed: resources.length, unreadable, searchEnded };
+  const all = { ...plan, listed: resources.length, unreadable, translations, searchEnded };
+  if (!('search' in choice)) return all;
+  const matches = searchMatcher(choice.search);
+  const others = translations.filter((translation) => !matches(translation));
+  return { ...all, translations: [...translations.filter(matches), ...others] };
 }
 
-type Plan = Omit<ImportPlan, 'listed' | 'unreadable' | 'searchEnded'>;
+type PlannedItems = Omit<ImportPlan, 'listed' | 'unreadable' | 'translations' | 'searchEnded'>;
 
-/** By ID: new items are added, and what Fini has is searched for to the end of its list. */
+/** Plans an import by ID: new items are added, and Fini's list is searched to its end for the others. */
 async function planNamed(
-  resources: readonly ProviderResource[],
+  provider: Provider,
+  { resources, containers }: ProviderResources,
   sources: AsyncIterable<readonly FiniDocument[]>,
   externalIds: readonly string[],
-): Promise<Plan> {
-  // One item may be wanted by several names.
+): Promise<PlannedItems> {
+  // Several names may mean the same item.
   const wanted = new Map<string, string[]>();
   for (const id of externalIds) {
-    for (const key of nameKeys(id)) {
+    for (const key of keysOfName(provider, id)) {
       const ids = wanted.get(key) ?? [];
       ids.push(id);
       wanted.set(key, ids);
     }
   }
   const missing = new Set(externalIds);
-  // A source's own ID is what people copy from a report.
-  const isWanted = ({ id, externalId, originalUrl }: Named & { id?: string }) => {
-    const names = [id, externalId, originalUrl].flatMap((name) => (name ? nameKeys(name) : []));
-    const ids = names.flatMap((name) => wanted.get(name) ?? []);
+  const isWanted = (item: NamedItem & { id?: string }) => {
+    const ids = keysOfItem(provider, item).flatMap((key) => wanted.get(key) ?? []);
     return ids.map((id) => missing.delete(id)).includes(true);
   };
   const toAdd = resources.filter(isWanted);
+  const sites = new Set<string>();
+  const noteSite = ({ originalUrl }: { readonly originalUrl: string | null }) =>
+    sites.add(siteOf(provider, originalUrl));
+  for (const node of [...resources, ...containers]) noteSite(node);
+  sites.delete('');
+  const explained = explainMissing(provider, containers, [...missing], sites);
+  for (const { name } of explained) missing.delete(name);
   const known: FiniDocument[] = [];
   // Fini's list of a provider's items leaves out items that were imported successfully.
   if (missing.size > 0) {
     for await (const documents of sources) {
       known.push(...documents.filter(isWanted));
+      for (const document of documents) noteSite(document);
       if (missing.size === 0) break;
     }
   }
-  const notFound = [...missing];
+  sites.delete('');
+  const notFound = [
+    ...explained,
+    ...[...missing].map((name): NotFound => {
+      const { site, id } = readProviderLink(provider, name) ?? { site: '', id: '' };
+      const isOther = site !== '' && sites.size > 0 && !sites.has(site);
+      return isOther
+        ? { name, why: 'other_site', site, id, sites: [...sites] }
+        : { name, why: 'unknown' };
+    }),
+  ];
   const before = { ingestedBefore: 0, failedBefore: 0, namedBefore: [] };
   return { toAdd, known, notFound, ...before, others: [] };
 }
 
+/** The names that no source can have: those of containers, and links without an ID. */
+function explainMissing(
+  provider: Provider,
+  containers: readonly ProviderContainer[],
+  names: readonly string[],
+  sites: ReadonlySet<string>,
+): NotFound[] {
+  const byKey = new Map<string, ProviderContainer>();
+  for (const container of containers) {
+    for (const id of container.ids) byKey.set(nameKey(id), container);
+    if (container.originalUrl !== null) byKey.set(nameKey(container.originalUrl), container);
+  }
+  return names.flatMap((name): NotFound[] => {
+    const link = readProviderLink(provider, name);
+    if (link?.kind === 'short') return [{ name, why: 'short_link' }];
+    const isHere = link?.kind === 'container' && (sites.size === 0 || sites.has(link.site));
+    const container = byKey.get(nameKey(name)) ?? (isHere ? byKey.get(link.id) : undefined);
+    return container === undefined ? [] : [{ name, why: 'container', container }];
+  });
+}
+
 /**
- * All, or by a search: new items are added. What a call before has registered is not listed any
- * more, so that of it which has not been ingested to an end is taken too: the same call made again
- * goes on from there.
+ * Plans an import of everything, or by a search: new items are added. The provider no longer lists the
+ * items that an earlier call registered, so those not ingested yet are included too: repeating the
+ * call continues where it stopped.
  */
 async function planMatching(
   resources: readonly ProviderResource[],
   sources: AsyncIterable<readonly FiniDocument[]>,
-  choice: Exclude<Choice, { externalIds: unknown }>,
-): Promise<Plan> {
+  choice: Exclude<ImportChoice, { externalIds: unknown }>,
+): Promise<PlannedItems> {
   const everything = () => true;
   const toAdd = resources.filter('all' in choice ? everything : searchMatcher(choice.search));
   const isWanted = 'all' in choice ? everything : sourceMatcher(choice.search);
@@ -203,7 +259,7 @@ async function planMatching(
       const named = hasFailed ? failed : ended;
       if (!hasNotEnded(document) && named.length < NAMED_BEFORE) named.push(document);
     }
-    // Newest change first: what is under way, or was registered lately, stands on the first pages.
+    // The newest changes come first, so running and recently registered sources are on the first pages.
     pagesWithout = documents.some(hasNotEnded) ? 0 : pagesWithout + 1;
     if (pagesWithout >= PAGES_WITHOUT) break;
   }
@@ -221,31 +277,30 @@ async function planMatching(
 }
 
 /** An item, or the source that was made of it. */
-type Named = Pick<FiniDocument, 'externalId' | 'originalUrl'>;
+type NamedItem = Pick<FiniDocument, 'externalId' | 'originalUrl'>;
 
-/** The names by which an item is known: as it is given, and the ID in a link to it. */
-function nameKeys(name: string): string[] {
-  const id = linkedId(name);
-  return id === null ? [nameKey(name)] : [nameKey(name), id];
+/** The keys of a name that was passed: as it is given, and the ID that a link to an item has. */
+function keysOfName(provider: Provider, name: string): string[] {
+  const link = readProviderLink(provider, name);
+  return link?.kind === 'item' ? [nameKey(name), linkKey(link)] : [nameKey(name)];
 }
 
-/** The same for every form in which people copy an ID: Notion's addresses have it without dashes. */
-function nameKey(name: string): string {
-  return UUID_OR_ITS_DIGITS.test(name) ? name.replaceAll('-', '').toLowerCase() : inputKey(name);
+/** The keys of an item, or of its source, whose own ID is what people copy from a report. */
+function keysOfItem(
+  provider: Provider,
+  { id, externalId, originalUrl }: NamedItem & { id?: string },
+): string[] {
+  const keys = [id, externalId, originalUrl].flatMap((name) => (name ? [nameKey(name)] : []));
+  const link = readProviderLink(provider, originalUrl ?? '');
+  if (link?.kind === 'item') keys.push(linkKey(link));
+  // Numbers are unique only within a site.
+  const site = siteOf(provider, originalUrl);
+  if (externalId) keys.push(linkKey({ site, id: nameKey(externalId) }));
+  return keys;
 }
 
-/** The ID in a link that was copied from Notion, Zendesk or Confluence, whatever its query; or null. */
-function linkedId(link: string): string | null {
-  const url = /^https?:/i.test(link) ? parsedUrl(link) : null;
-  if (url === null) return null;
-  const { hostname, pathname, searchParams } = url;
-  if (/(^|\.)notion\.(so|site|com)$/.test(hostname)) {
-    // A page that is open beside another one is in the query.
-    const page = /^[0-9a-f]{32}$/i.exec(searchParams.get('p') ?? '') ?? NOTION_PAGE.exec(pathname);
-    return page === null ? null : nameKey(page[0]);
-  }
-  const number = ARTICLE_NUMBER.exec(pathname)?.[1];
-  return number ?? /^\d+$/.exec(searchParams.get('pageId') ?? '')?.[0] ?? null;
+function linkKey({ site, id }: { readonly site: string; readonly id: string }): string {
+  return `${site} ${id}`;
 }
 
 function hasNotEnded(document: FiniDocument): boolean {
@@ -253,7 +308,7 @@ function hasNotEnded(document: FiniDocument): boolean {
 }
 
 /**
- * A provider's sources, page by page, newest change first, as far as Fini gives them in the call's time.
+ * A provider's sources, page by page, newest change first, until the call's time is over.
  *
  * @param onEnd Told why it ended before the list did.
  */
@@ -265,7 +320,7 @@ async function* sourcesOf(
 ): AsyncGenerator<readonly FiniDocument[]> {
   const filters = { source: provider };
   try {
-    for await (const { documents, hasMore } of pagesOf(fini, call, filters)) {
+    for await (const { documents, hasMore } of sourcePages(fini, call, filters)) {
       // An API may ignore a filter that it does not know.
       yield documents.filter(({ source }) => source === provider);
       if (hasMore && isOver(call)) return onEnd('over');
@@ -276,16 +331,16 @@ async function* sourcesOf(
   }
 }
 
-/** Tells whether there is no time for a further request. */
+/** True if there is no time for another request. */
 function isOver({ endsAt, signal }: Deadline): boolean {
   return !signal.aborted && now() > endsAt - SHORTEST_REQUEST_MS;
 }
 
 /**
- * Registers what is new, queues it with what Fini has, and waits.
+ * Registers the new items, queues them with the known sources, and waits.
  *
- * @param options Their time is for registering and waiting together.
- * @throws the signal's reason when it is aborted; what goes wrong at Fini is in the result.
+ * @param options Their time covers registering and waiting together.
+ * @throws the signal's reason when it is aborted; errors of Fini are in the result.
  */
 export async function runImport(
   fini: FiniClient,
@@ -346,14 +401,14 @@ export async function runImport(
     // Sources that were queued must be named, whatever else fails.
     if (signal.aborted) throw error;
     const queued = (report?.sources ?? []).map((source) => source.id);
-    const standing = trouble ?? { queued, joined: [], doubtful: [], left: [] };
+    const standing = trouble ?? { queued, joined: [], doubtful: [], notQueued: [] };
     const batch = report?.batch ?? null;
     const queuedAfter = report?.queuedAfter ?? null;
     throw new IngestionError(standing, { queuedAfter, request, batch }, error);
   }
 }
 
-/** Fini may register fewer than it was given, and does not say which: only the records do. */
+/** Finds the items that Fini did not register: its answer does not name them, but the records do. */
 async function findUnregistered(
   fini: FiniClient,
   toAdd: readonly ProviderResource[],
@@ -365,14 +420,14 @@ async function findUnregistered(
   if (missing <= 0) return { unregistered: [], unregisteredIsGuess: false };
   if (registeredIds.size === 0) return { unregistered: toAdd, unregisteredIsGuess: false };
   const records = (report?.sources ?? []).flatMap(({ document }) => document ?? []);
-  const seen = new Set(records.filter(isNamed).map(({ id }) => id));
-  // Registered, but not queued or not looked at yet.
+  const seen = new Set(records.filter(namesItsItem).map(({ id }) => id));
+  // These are registered, but not queued, or not shown yet.
   const unseen = [...registeredIds].filter((id) => !seen.has(id));
   await forEachAtOnce(unseen, async (id) => {
     try {
       records.push(await fini.getSource(id, deadline));
     } catch (error) {
-      // It is only for naming; the result stands without.
+      // The names are optional; the result is complete without them.
       if (deadline.signal.aborted || !(error instanceof FiniError)) throw error;
     }
   });
@@ -382,10 +437,10 @@ async function findUnregistered(
   const unnamed = toAdd.filter(
     ({ externalId, originalUrl }) => !names.has(externalId) && !names.has(originalUrl),
   );
-  // A record that shows neither its ID nor its URL stands for one of them.
+  // A record with neither the ID nor the URL belongs to one of them.
   return { unregistered: unnamed.slice(-missing), unregisteredIsGuess: unnamed.length > missing };
 }
 
-function isNamed({ externalId, originalUrl }: Named): boolean {
+function namesItsItem({ externalId, originalUrl }: NamedItem): boolean {
   return Boolean(externalId) || Boolean(originalUrl);
 }

@@ -21,22 +21,22 @@ import { accountForSources, type Report } from './source-report.ts';
 import { type JobKind, type Standing, Wait, type WaitOptions } from './wait.ts';
 
 /**
- * A wait that ended without a report, with what is true of its items: which sources this call
- * queued, which it joined, which inputs may have been queued, and which surely were not.
+ * A wait that ended without a report, with what is known of its items: the sources that this call
+ * queued or joined, the inputs that may have been queued, and those that surely were not.
  */
 export class IngestionError extends Error implements Standing {
   override readonly name = 'IngestionError';
   readonly queued: readonly string[];
   readonly joined: readonly string[];
   readonly doubtful: readonly string[];
-  readonly left: readonly string[];
-  /** The call queues nothing, and Fini has shown none of its sources. */
+  readonly notQueued: readonly string[];
+  /** True if the call queues nothing and Fini has shown none of its sources. */
   readonly unread: boolean;
-  /** The request that the call was to send; null if that was nothing, or nothing is left of it. */
+  /** The request that the call had yet to send; null if nothing is left of it. */
   readonly request: IngestRequest | null;
-  /** As {@link Ingestion.waitFor} takes it, for what was queued; null if nothing tells. */
+  /** The time for {@link Ingestion.waitFor}, for what was queued; null if it is unknown. */
   readonly queuedAfter: number | null;
-  /** The handle under which a later call finds what was queued and joined; null if that is nothing. */
+  /** The handle of what was queued and joined; null if nothing was. */
   readonly batch: string | null;
 
   constructor(
@@ -48,22 +48,22 @@ export class IngestionError extends Error implements Standing {
     this.queued = standing.queued;
     this.joined = standing.joined;
     this.doubtful = standing.doubtful;
-    this.left = standing.left;
+    this.notQueued = standing.notQueued;
     this.unread = details.unread ?? false;
     this.request = details.request;
     this.queuedAfter = details.queuedAfter;
     this.batch = details.batch;
   }
 
-  /** It ended because of a fault of this server. */
+  /** True if a fault of this server ended the wait. */
   get isFault(): boolean {
     return !(this.cause instanceof FiniError || this.cause instanceof WaitEnded);
   }
 
-  /** How far the call came; `queued` if only the waiting ended. */
+  /** The stage that the call reached; `queued` if only the waiting ended. */
   get stage(): 'not_queued' | 'maybe_queued' | 'partly_queued' | 'queued' {
     if (this.doubtful.length > 0) return 'maybe_queued';
-    if (this.left.length === 0) return 'queued';
+    if (this.notQueued.length === 0) return 'queued';
     return this.queued.length === 0 ? 'not_queued' : 'partly_queued';
   }
 }
@@ -71,13 +71,13 @@ export class IngestionError extends Error implements Standing {
 /** The result of a request that queues without waiting. */
 export interface QueuedBatch<Answer> {
   readonly queued: Answer;
-  /** For {@link Ingestion.waitFor}; null if nothing tells. */
+  /** The time for {@link Ingestion.waitFor}; null if it is unknown. */
   readonly queuedAfter: number | null;
   /** The handle of what was queued. */
   readonly batch: string;
 }
 
-/** How the sources of a batch stand, by ID. */
+/** The current states of a batch's sources, by ID. */
 export interface BatchStates {
   /** Sources whose job of this batch has completed. */
   readonly completed: readonly string[];
@@ -89,16 +89,16 @@ export interface BatchStates {
   readonly unseen: readonly string[];
 }
 
-/** One call's wait for sources, and what its report says besides. */
+/** One call's wait for sources, with the rest of its report. */
 interface SourceWait {
   readonly wait: Wait<FiniDocument>;
   readonly handle: string;
-  /** The request that the call is to send, or null. */
+  /** The request to send, or null. */
   readonly request: IngestRequest | null;
   queuedAfter: number | null;
-  /** Something was queued, or may have been, or is waited for: there is a batch to come back to. */
+  /** True if something was queued, may have been, or is waited for: then there is a batch. */
   hasBatch: boolean;
-  /** Sources that the memory has been told of. */
+  /** Sources that the memory already knows about. */
   readonly learned: Set<string>;
 }
 
@@ -108,7 +108,7 @@ const SOURCE_JOBS: JobKind<FiniDocument> = {
   statusOf: ({ linkedJobStatus }) => linkedJobStatus,
   isNews,
   isOlder,
-  inShort: withoutText,
+  compact: withoutText,
 };
 
 /** Queueing, watching and accounting for the sources of one workspace. */
@@ -118,8 +118,8 @@ export class Ingestion {
   readonly #memory: Memory;
 
   /**
-   * @param pollIntervalMs The shortest pause between looks at Fini, in milliseconds.
-   * @param memory What this workspace's calls before have queued.
+   * @param pollIntervalMs The shortest pause between polls, in milliseconds.
+   * @param memory Requests that earlier calls of this workspace have queued.
    */
   constructor(fini: FiniClient, pollIntervalMs: number, memory = new Memory(new MemoryStore())) {
     this.#fini = fini;
@@ -128,11 +128,11 @@ export class Ingestion {
   }
 
   /**
-   * Queues what is not in flight already and waits for all of it.
+   * Queues the inputs that are not already running, and waits for all of them.
    *
-   * @param running Sources whose jobs run, as they were seen: they are waited for too, and not
-   *   queued, also where they end meanwhile.
-   * @throws {IngestionError} where there can be no report; the signal's reason when it is aborted.
+   * @param running Sources that were seen running. They are waited for and not queued, even if they end
+   *   in the meantime.
+   * @throws {IngestionError} if there can be no report; the signal's reason when it is aborted.
    */
   async ingestAndWait(
     request: IngestRequest,
@@ -147,7 +147,7 @@ export class Ingestion {
       for (const document of running) {
         const { id } = document;
         call.wait.add(id, { id, joined: true, processing: null }, null);
-        call.wait.take(document);
+        call.wait.takeRecord(document);
         call.hasBatch = true;
       }
       if (inputs.length > 0) await this.#queue(wanted, inputs, call);
@@ -158,7 +158,7 @@ export class Ingestion {
   /**
    * Waits for sources whose jobs were queued before.
    *
-   * @param queuedAfter As a report gave it: a terminal status from before it does not count.
+   * @param queuedAfter The time from an earlier report: an older final status does not count.
    * @throws {IngestionError} once the key is refused; the signal's reason when it is aborted.
    */
   async waitFor(
@@ -174,7 +174,7 @@ export class Ingestion {
   }
 
   /**
-   * Waits for what a batch has queued or joined.
+   * Waits for the sources that a batch has queued or joined.
    *
    * @throws as {@link waitFor} does.
    */
@@ -186,21 +186,24 @@ export class Ingestion {
       const named = new Set(idOf.values());
       const unnamed = batch.ids.filter((id) => !named.has(id));
       const unknown = batch.inputs.filter((input) => !idOf.has(input));
-      const baselines = await this.#memory.sources.baselines(unnamed, given(batch.queuedAfter));
+      const baselines = await this.#memory.sources.baselines(
+        unnamed,
+        baselineAt(batch.queuedAfter),
+      );
       call.wait.addSent(unknown, unnamed, (id) => baselines.get(id) ?? null);
       await this.#watch(call);
     });
   }
 
   /**
-   * How the sources of a batch stand now, as far as eight requests show it.
+   * Returns the current states of a batch's sources, as far as eight requests show them.
    *
    * @throws {FiniError}
    */
   async statesOf({ ids, queuedAfter }: Batch, deadline: Deadline): Promise<BatchStates> {
     const wanted = { mayRun: [], known: ids };
     const { records, absent, isWhole } = await lookBeforeQueueing(this.#fini, wanted, deadline);
-    const baselines = await this.#memory.sources.baselines(ids, given(queuedAfter));
+    const baselines = await this.#memory.sources.baselines(ids, baselineAt(queuedAfter));
     const stateNow = (id: string) => {
       const document = records.get(id);
       if (document === undefined) return isWhole || absent.has(id) ? 'gone' : 'unseen';
@@ -229,7 +232,7 @@ export class Ingestion {
   }
 
   /**
-   * Queues sources of any kind to be ingested again, in the same way.
+   * Queues sources of any kind to be ingested again, without waiting or checking for running jobs.
    *
    * @throws {FiniError}
    */
@@ -261,7 +264,7 @@ export class Ingestion {
         (answer) => ({ ids: idsOf(answer) }),
       );
       const ids = [...new Set(idsOf(queued))];
-      const queuedAfter = afterChange(baseline);
+      const queuedAfter = afterNewestChange(baseline);
       const isInput = new Set(inputs);
       const idOf = Object.fromEntries(ids.filter((id) => isInput.has(id)).map((id) => [id, id]));
       await batches.keep({ handle, kind: 'sources', inputs, ids, idOf, queuedAfter });
@@ -274,12 +277,12 @@ export class Ingestion {
     }
   }
 
-  /** The list before queueing, unless the key may not read it, or nobody can. */
+  /** The list before queueing; empty if it cannot be read. */
   async #baselineIfAllowed(known: readonly string[], call: Deadline): Promise<Baseline> {
     try {
       return await lookBeforeQueueing(this.#fini, { mayRun: [], known }, call);
     } catch (error) {
-      // A key without read scope can queue all the same; one that is wrong cannot.
+      // A key without read scope can queue all the same; an invalid key cannot.
       if (!(error instanceof FiniError) || error.status === 401) throw error;
       return { newestChange: null, records: new Map() };
     }
@@ -297,7 +300,7 @@ export class Ingestion {
     return { wait, handle, request, queuedAfter, hasBatch, learned: new Set() };
   }
 
-  /** Does a call's work and reports on it; where that fails, with what is true of the items. */
+  /** Does a call's work and reports on it. If that fails, the error has what is known of the items. */
   async #account(call: SourceWait, work: () => Promise<void>): Promise<Report> {
     const { wait, request } = call;
     try {
@@ -306,7 +309,7 @@ export class Ingestion {
       await this.#keepBatch(call);
       return report;
     } catch (error) {
-      // The time may have run out in the same moment, but nobody waits for an answer any more.
+      // The time may have run out in the same moment, but no one waits for an answer any more.
       wait.deadline.signal.throwIfAborted();
       const standing = wait.standing();
       await this.#keepBatch(call);
@@ -322,7 +325,7 @@ export class Ingestion {
     return accountForSources(wait, request, { queuedAfter, batch: hasBatch ? handle : null });
   }
 
-  /** Keeps what is known by now of the batch, for calls that come back to it. */
+  /** Keeps what is known of the batch by now, for later calls. */
   async #keepBatch(call: SourceWait): Promise<void> {
     const { sources, unqueued } = this.#reportOn(call);
     if (!call.hasBatch) return;
@@ -341,7 +344,7 @@ export class Ingestion {
     });
   }
 
-  /** Joins what runs already, holds back what may run, and queues the rest. */
+  /** Joins running jobs, holds back inputs that may be running, and queues the rest. */
   async #queue(request: IngestRequest, inputs: readonly string[], call: SourceWait): Promise<void> {
     const { wait } = call;
     wait.progress('checking');
@@ -349,27 +352,27 @@ export class Ingestion {
       const known = [...knownInputsOf(request), ...(await this.#toLookAt(inputs))];
       const wanted = { mayRun: inputs, known };
       const look = await lookBeforeQueueing(this.#fini, wanted, wait.deadline.extend(GRACE_MS));
-      call.queuedAfter = afterChange(look);
+      call.queuedAfter = afterNewestChange(look);
       const { joined, heldMs } = await this.#memory.sources.findRunning(inputs, look);
-      wait.settleDoubt(inputs);
+      wait.markCertain(inputs);
       for (const [input, { id, document, baseline, processing }] of joined) {
         wait.add(input, { id, joined: true, processing }, baseline);
-        if (document !== null) wait.take(document);
+        if (document !== null) wait.takeRecord(document);
       }
-      wait.hold(heldMs);
+      wait.markHeld(heldMs);
       call.hasBatch ||= joined.size > 0;
       const rest = inputs.filter((input) => !joined.has(input) && !heldMs.has(input));
       if (rest.length > 0) await this.#send(requestFor(request, rest), look, call);
       await this.#keepBatch(call);
     };
-    // Until another call is done with an input, nobody can say whether it is queued.
-    const onBusy = (busy: readonly string[]) => wait.doubt(busy);
+    // Until the other call is done with an input, no one can say whether it is queued.
+    const onBusy = (busy: readonly string[]) => wait.markDoubtful(busy);
     await this.#memory.withReserved('sources', inputs, wait.deadline, work, onBusy);
   }
 
-  /** Sources and inputs whose records tell what became of recent requests for these inputs. */
+  /** Sources and inputs whose records show the outcome of recent requests for these inputs. */
   async #toLookAt(inputs: readonly string[]): Promise<string[]> {
-    const recent = await this.#memory.sources.of(inputs);
+    const recent = await this.#memory.sources.requestsFor(inputs);
     const requests = [...new Set(recent.values())];
     const inDoubt = [...recent].flatMap(([input, { ids }]) => (ids === null ? [input] : []));
     return [...requests.flatMap(({ ids }) => ids ?? []), ...inDoubt];
@@ -379,9 +382,9 @@ export class Ingestion {
     const { wait, handle } = call;
     const inputs = inputsOf(request);
     wait.progress('queueing');
-    // Until it is known what became of the request, nobody can say.
-    wait.doubt(inputs);
-    // A job that ran before is as good as the new one: Fini may have left it at that.
+    // Until the request has an answer, no one can say whether the inputs are queued.
+    wait.markDoubtful(inputs);
+    // Jobs that are still running stay out of the baseline: Fini may count them as the new ones.
     const atRest = [...look.records.values()].filter((document) => !isInFlight(document));
     const baseline = { newestChange: look.newestChange, records: recordsById(atRest) };
     const processing = { english: request.english, baser: request.baser };
@@ -394,7 +397,7 @@ export class Ingestion {
       wait.addSent(inputs, queuedIds(queued), () => baseline);
       call.hasBatch = true;
     } catch (error) {
-      if (!mayBeCarriedOut(error)) wait.settleDoubt(inputs);
+      if (!mayBeCarriedOut(error)) wait.markCertain(inputs);
       throw error;
     }
   }
@@ -405,7 +408,7 @@ export class Ingestion {
     idOf: ReadonlyMap<string, string>,
   ): Promise<void> {
     const ids = [...idOf.values()];
-    const baselines = await this.#memory.sources.baselines(ids, given(queuedAfter));
+    const baselines = await this.#memory.sources.baselines(ids, baselineAt(queuedAfter));
     for (const [input, id] of idOf) {
       const known = { id, joined: false, processing: null };
       wait.add(input, known, baselines.get(id) ?? null);
@@ -425,17 +428,17 @@ export class Ingestion {
     await this.#learn(call);
   }
 
-  /** Remembers what the wait has been shown since: which input a source is, and which are gone. */
+  /** Remembers what the wait has learned: the source of each input, and sources that are gone. */
   async #learn({ wait, learned }: SourceWait): Promise<void> {
     const news = [...wait.tracked.values()].filter(({ id }) => !learned.has(id));
     const named = news.flatMap(({ record }) => (record?.originalUrl ? [record] : []));
     const gone = news.flatMap(({ id, gone }) => (gone ? [id] : []));
     for (const id of [...named.map(({ id }) => id), ...gone]) learned.add(id);
-    if (named.length > 0) await this.#memory.sources.learn(named);
+    if (named.length > 0) await this.#memory.sources.learnNames(named);
     for (const id of gone) await this.#memory.sources.forgetSource(id);
   }
 
-  /** Tells whether a record shows no job, and none can be on its way that this process knows of. */
+  /** True if a record shows no job, and this process knows of none on its way. */
   async #wasNeverQueued(document: FiniDocument): Promise<boolean> {
     if (!hasNoJob(document) || (await this.#memory.sources.hasQueued(document))) return false;
     const { id, originalUrl } = document;
@@ -443,18 +446,18 @@ export class Ingestion {
   }
 }
 
-/** Ends a call that waited for another one all its time. */
+/** The error of a call that spent all its time waiting for another one. */
 function stillBusy(operation: Operation): FiniError {
   const message = 'Another call was still queueing some of the same items.';
   return new FiniError(message, { operation, failure: 'not_sent' });
 }
 
-/** The earliest change that is later than the newest one seen; null if there is none, or nobody knows. */
-function afterChange({ newestChange }: Baseline): number | null {
+/** The earliest time after the newest change seen; null if no change was seen. */
+function afterNewestChange({ newestChange }: Baseline): number | null {
   return newestChange ? newestChange + 1 : null;
 }
 
-/** The baseline that a caller gives by saying when something was queued. */
-function given(queuedAfter: number | null): Baseline | null {
+/** The baseline from a caller's time of queueing. */
+function baselineAt(queuedAfter: number | null): Baseline | null {
   return queuedAfter === null ? null : { newestChange: queuedAfter, records: new Map() };
 }

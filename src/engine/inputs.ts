@@ -3,9 +3,9 @@ import { hasUnseen, parsedUrl } from '../text.ts';
 import { inputKey } from './identity.ts';
 
 /*
- * Ingest takes URLs for `web`, source IDs for every other source. Fini names
- * mixing them up as the most common cause of failed imports, so a
- * mix-up is found here, before any request, and every bad item is named at once.
+ * Ingest takes URLs for `web` and source IDs for every other source. Fini calls mixing them up the most
+ * common cause of failed imports, so a mix-up is found here, before any request, and every bad item is
+ * named at once.
  */
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -14,26 +14,26 @@ const WEB_URL = /^https?:\/\/[^/?#\\]/i;
 /** A bullet, a number, a URL or a source ID after white space. */
 const ANOTHER_ITEM =
   /\s(?:[-*+•‣◦–—](?:\s|$)|\d{1,4}[.)](?:\s|$)|[a-z][a-z0-9+.-]*:\/\/|[0-9a-f]{8}-[0-9a-f]{4}-)/i;
-/** "Refunds:", with or without what it is for. */
+/** A label such as "Refunds:", with or without something after it. */
 const LABEL = /^[^/?#]*:(?:\s|$)/;
 const HOST_AND_PATH = /^[^\s/:?#@]+\.[a-z]{2,}(:\d+)?([/?#]|$)/i;
 
 const LABELLED_ID = 'IDs with a label: pass one ID per item, without labels';
 
-/** Tells whether a text has the form of a source ID: a UUID, in any case. */
+/** True if a text has the form of a source ID: a UUID, in any case. */
 export function isSourceId(text: string): boolean {
   return UUID.test(text);
 }
 
-/** Tells whether a text is a URL that Fini can fetch: absolute, http(s), a host, no credentials. */
+/** True if a text is a URL that Fini can fetch: absolute, http(s), with a host, without credentials. */
 export function isWebUrl(text: string): boolean {
   return webUrlFault(text) === null;
 }
 
-/** The purpose of URLs: it decides what would be right in the place of something else. */
+/** The purpose of URLs, which decides what a refusal advises. */
 export type UrlPurpose = 'ingest' | 'crawl';
 
-/** Why a text is not such a URL, in words that follow "are", with what would be right. */
+/** The reason that a text is not such a URL, in words that follow "are", with advice. */
 export function webUrlFault(text: string, purpose: UrlPurpose = 'ingest'): string | null {
   if (text === '') return 'empty: remove them';
   if (isSourceId(text)) {
@@ -68,7 +68,7 @@ export function webUrlFault(text: string, purpose: UrlPurpose = 'ingest'): strin
     : "not URLs. If they are a provider's own IDs, call import_provider_resources with externalIds";
 }
 
-/** Why a text is not the ID of a source that Fini has, in words that follow "are". */
+/** The reason that a text is not the ID of a source in Fini, in words that follow "are". */
 export function sourceIdFault(text: string): string | null {
   if (isSourceId(text)) return null;
   if (text === '') return 'empty: remove them';
@@ -78,7 +78,7 @@ export function sourceIdFault(text: string): string | null {
     : "not source IDs (UUIDs). A provider's own ID (externalId) is not a source ID: list_sources shows the IDs";
 }
 
-/** Why a text is not the ID of a source to be ingested, in words that follow "are". */
+/** The reason that a text is not the ID of a source to ingest, in words that follow "are". */
 function ingestedIdFault(text: string, source: IngestSource): string | null {
   if (isSourceId(text)) return null;
   if (text === '') return 'empty: remove them';
@@ -99,16 +99,16 @@ function isLikeUrl(text: string): boolean {
 /** The two lists of an ingest call. */
 export type IngestList = 'documentIdsToAdd' | 'documentIdsToRefresh';
 
-/** Something wrong with an ingest call, in a sentence without its end. */
+/** A fault of an ingest call, as a sentence without its full stop. */
 export interface IngestFault {
-  /** The item that is wrong; null where it is the call as a whole. */
+  /** The bad item; null if the fault concerns the call as a whole. */
   readonly item: { readonly list: IngestList; readonly index: number } | null;
   readonly message: string;
 }
 
 /**
- * Everything that is wrong with the two lists of an ingest call. A null stands where an item is no
- * text, which is not for here to say. Empty where all is well.
+ * Finds everything that is wrong with the two lists of an ingest call. A null item is not text, which
+ * another check refuses. Empty if nothing is wrong.
  */
 export function findIngestFaults(request: {
   readonly source: IngestSource;
@@ -140,7 +140,7 @@ export function findIngestFaults(request: {
   return [...faultsOf('documentIdsToAdd'), ...faultsOf('documentIdsToRefresh'), ...both];
 }
 
-/** The inputs without repetitions, the first of each kept; IDs in lower case, as Fini has them. */
+/** The inputs without repetitions, in order of first appearance; IDs in lower case, as Fini has them. */
 export function withoutDuplicates(inputs: readonly string[]): string[] {
   const unique = new Map<string, string>();
   for (const input of inputs) {
@@ -150,7 +150,7 @@ export function withoutDuplicates(inputs: readonly string[]): string[] {
   return [...unique.values()];
 }
 
-/** A request whose two lists name nothing twice. */
+/** A request without repetitions in either list. */
 export function withoutRepetitions(request: IngestRequest): IngestRequest {
   return {
     ...request,
@@ -159,17 +159,17 @@ export function withoutRepetitions(request: IngestRequest): IngestRequest {
   };
 }
 
-/** Both lists of a request in one. */
+/** Both lists of a request as one. */
 export function inputsOf(request: IngestRequest): string[] {
   return [...request.documentIdsToAdd, ...request.documentIdsToRefresh];
 }
 
-/** The inputs of a request that Fini should have already: anything but new pages. */
+/** The inputs of a request that Fini should already have: everything but new pages. */
 export function knownInputsOf({ documentIdsToAdd, documentIdsToRefresh }: IngestRequest): string[] {
   return [...documentIdsToAdd.filter(isSourceId), ...documentIdsToRefresh];
 }
 
-/** The part of a request that is for these inputs. */
+/** The part of a request that concerns these inputs. */
 export function requestFor(request: IngestRequest, inputs: Iterable<string>): IngestRequest {
   const wanted = new Set(inputs);
   const isWanted = (input: string) => wanted.has(input);

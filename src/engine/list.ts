@@ -7,28 +7,28 @@ import { bounded, searchKey, URL_LENGTH } from '../text.ts';
 import { withoutText } from './freshness.ts';
 import { isInFlight, stateOf, timeOf } from './job-states.ts';
 
-/** Sources a page, where the API gives as many. */
+/** Number of sources to request per page; the API may return fewer. */
 export const LARGE_PAGE = 100;
 
-/** One page of the list, and the span of its changes in milliseconds since 1970. */
+/** A page of the list, with the times of its newest and oldest change in milliseconds since 1970. */
 export interface ChangePage {
   readonly documents: readonly FiniDocument[];
-  /** Null if no record says when it changed. */
+  /** Null if no record has a time of change. */
   readonly newestChange: number | null;
-  /** Null if no record says when it changed. */
+  /** Null if no record has a time of change. */
   readonly oldestChange: number | null;
   readonly hasMore: boolean;
-  /** How many sources it could hold. */
+  /** Number of sources that the page could hold. */
   readonly limit: number;
 }
 
 /**
- * A workspace's sources page by page, newest change first. Ends with the list, and where paging goes
- * in circles: a page without a source that was not on one before.
+ * Reads a workspace's sources page by page, newest change first. Ends with the list, and also if paging
+ * goes in circles, with a page that has no new source.
  *
  * @throws {FiniError}
  */
-export async function* pagesOf(
+export async function* sourcePages(
   fini: FiniClient,
   deadline: Partial<Deadline>,
   filters: SourceFilters = {},
@@ -60,22 +60,22 @@ export async function* pagesOf(
   }
 }
 
-/** How many pages one call reads at the most. */
+/** Maximum number of pages that one call reads. */
 const MAXIMUM_REQUESTS = 10;
 
 /** Statuses to narrow a list to; Fini has no filter for them. */
 export const SOURCE_STATUSES = ['completed', 'failed', 'running', 'never_ingested'] as const;
 
-/** How a source's latest job stands, as a list tells it apart. */
+/** The status of a source's latest job in a list. */
 export type SourceStatus = (typeof SOURCE_STATUSES)[number];
 
-/** A query of the list: the sources that are wanted, and where to begin. */
+/** A query of the list: the wanted sources, and the place to begin. */
 export interface SourceQuery {
   readonly filters: SourceFilters;
   readonly status?: SourceStatus | undefined;
-  /** Only these sources, which Fini has no filter for either. */
+  /** Only these sources; Fini has no filter for IDs either. */
   readonly ids?: readonly string[] | undefined;
-  /** The place at which the call before stopped. */
+  /** The place where the previous call stopped. */
   readonly cursor?: string | undefined;
   /** With a cursor: `next` (the default) reads older changes, `previous` newer ones. */
   readonly direction?: 'next' | 'previous' | undefined;
@@ -83,19 +83,19 @@ export interface SourceQuery {
 
 /** The part of the list that was read. */
 export interface SourceList {
-  /** Those that match, newest change first, without their text. */
+  /** Matching sources, newest change first, without their text. */
   readonly documents: readonly FiniDocument[];
-  /** How many sources were looked at, those that do not match included. */
+  /** Number of sources that were read, matching or not. */
   readonly read: number;
-  /** Tells whether every source that was looked at matched. */
+  /** True if every source that was read matches. */
   readonly allMatched: boolean;
-  /** How many records had no ID and had to be left out. */
+  /** Number of records left out because they had no ID. */
   readonly unreadable: number;
-  /** Tells whether there are sources that were not looked at, or that match and found no room. */
+  /** True if some sources were not read, or match but did not fit. */
   readonly hasMore: boolean;
-  /** Leads on to them; undefined where there are none, or no way to them. */
+  /** The cursor of the next sources; undefined if there are none, or none can be reached. */
   readonly nextCursor: string | undefined;
-  /** Reading ended before `limit` sources were found, though there are more. */
+  /** True if reading ended before `limit` sources were found, although there are more. */
   readonly stoppedEarly: boolean;
   /** The error that kept a later page from being read, or null. */
   readonly trouble: FiniError | null;
@@ -106,7 +106,7 @@ export interface SourceList {
   readonly titlesCompared: number | null;
 }
 
-/** Reads a record's status: {@link stateOf} decides what completed and failed. */
+/** Reads a record's status: {@link stateOf} decides between completed and failed. */
 export function statusOf(document: FiniDocument): SourceStatus | 'unknown' {
   if (!document.linkedJobStatus) return 'never_ingested';
   const state = stateOf(document);
@@ -126,14 +126,14 @@ interface ReadingLimits {
 }
 
 /**
- * Reads the list, page by page, until `limit` sources match. Every filter is applied here too,
- * since an API may ignore a parameter that it does not know; so pages may hold few matches or none.
- * Ends after a handful of requests, or once the time is over, and says where.
+ * Reads the list page by page until `limit` sources match. Every filter is also applied here, since an
+ * API may ignore an unknown parameter, so a page may have few matches or none. Ends after a few
+ * requests, or once the time is over, and says where.
  *
  * A title is found as it is shown. Fini compares it as it is, with whatever is not shown of it, so
  * where Fini finds none, titles are compared here alone.
  *
- * @throws {FiniError} where the first page cannot be read, and the signal's reason.
+ * @throws {FiniError} if the first page cannot be read, and the signal's reason.
  */
 export async function readSources(
   fini: FiniClient,
@@ -206,7 +206,7 @@ async function readList(
   });
 
   for (let requests = 1; ; requests += 1) {
-    // Fini may well apply its own filters, so that the first page is all that it takes.
+    // Fini may apply its filters itself, so the first page may be enough.
     const size = requests === 1 && !isFiltered ? Math.min(limit, LARGE_PAGE) : LARGE_PAGE;
     const request = {
       ...sent,
@@ -216,7 +216,7 @@ async function readList(
     };
     let page: Awaited<ReturnType<typeof fini.listSources>>;
     try {
-      // The first page is what the call is for; what comes after may be left out.
+      // The call needs the first page; later ones are optional.
       const time = requests === 1 ? call : { ...call, endsAt: readUntil };
       page = await fini.listSources(request, time);
     } catch (error) {
@@ -225,25 +225,25 @@ async function readList(
     }
     unreadable += page.unreadable;
     const ordered = isBack ? page.documents.toReversed() : page.documents;
-    // A source that changes meanwhile moves, so that a later page may show it again.
+    // A source that changes while pages are read moves, so a later page may show it again.
     const fresh = ordered.filter(({ id }) => !seen.has(id));
     for (const { id } of fresh) seen.add(id);
     const matching = fresh.filter(isWanted);
     const taken = matching.slice(0, limit - found.length);
-    // Texts are long, and nobody asked for them.
+    // Texts are long, and no caller needs them.
     found.push(...taken.map(withoutText));
     read += fresh.length;
     allMatched &&= matching.length === fresh.length;
 
-    // The next call begins behind the last source that this one has room for.
+    // The next call begins behind the last source that fits here.
     if (taken.length < matching.length) return listed({ nextCursor: taken.at(-1)?.id });
     const isComplete = start === undefined && ids?.every((id) => seen.has(id));
     if (!page.hasMore || isComplete) return listed({ hasMore: false });
     const edge = ordered.at(-1)?.id;
-    // Without an ID there is no way on; and a page without news would come again and again.
+    // Without an ID there is no next page, and a page without new sources would repeat forever.
     if (edge === undefined || edge === cursor || fresh.length === 0) return listed({});
     cursor = edge;
-    // Fini applied the filters itself, and gave fewer than it was asked for: its texts are long.
+    // Fini applied the filters itself and returned fewer than requested because its texts are long.
     const isShort = allMatched && !isFiltered && limit <= LARGE_PAGE && read > 0;
     if (found.length >= limit || isShort) return listed({ nextCursor: cursor });
     if (requests >= MAXIMUM_REQUESTS || now() > readUntil) {
@@ -252,7 +252,7 @@ async function readList(
   }
 }
 
-/** Tells whether a source passes every filter. */
+/** Makes a function that returns true if a source passes every filter. */
 function matcherOf(
   filters: SourceFilters,
   status: SourceStatus | undefined,
@@ -272,18 +272,18 @@ function matcherOf(
     equals(document.english, filters.english) &&
     equals(document.linkedKnowledgeId, filters.linkedKnowledgeId) &&
     equals(document.linkedOperation, filters.linkedOperation) &&
-    // Older APIs have no such field; what is not there can only be taken as not changed.
+    // Older APIs lack this field; a missing value counts as not changed.
     equals(document.changed ?? false, filters.changed) &&
     (status === undefined || statusOf(document) === status);
 }
 
-/** How many sources there are of each status. */
+/** Number of sources with each status. */
 export interface StatusTotals {
   completed: number;
   failed: number;
   running: number;
   never_ingested: number;
-  /** Those whose job has a status that this server does not know. */
+  /** Number of sources whose job has a status that this server does not know. */
   unknown: number;
 }
 
@@ -291,7 +291,7 @@ export interface StatusTotals {
 export interface SourceTotals {
   readonly total: number;
   readonly byStatus: StatusTotals;
-  /** The kinds that there are, the most frequent first. `source` is null where Fini does not say. */
+  /** The totals by kind, most frequent first. `source` is null if Fini does not say. */
   readonly byKind: readonly { source: string | null; total: number; byStatus: StatusTotals }[];
 }
 

@@ -4,36 +4,36 @@ import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { forEachAtOnce } from './concurrency.ts';
 import { type Baseline, recordsById } from './freshness.ts';
-import { inputKey, namesOf } from './identity.ts';
+import { inputKey, namesOfSource } from './identity.ts';
 import { isSourceId } from './inputs.ts';
 import { isInFlight, JOB_LOST_MS } from './job-states.ts';
-import { LARGE_PAGE, pagesOf } from './list.ts';
+import { LARGE_PAGE, sourcePages } from './list.ts';
 
-/** A look costs no more requests than this, whatever the workspace holds. */
+/** Maximum number of requests of a look, whatever the size of the workspace. */
 const LOOK_REQUESTS = 8;
-/** How many pages are read for what runs; what they do not show is looked up if it is little. */
+/** Number of pages to read for running jobs; a few sources that they don't show are looked up. */
 const PAGES_OF_RUNNING = 3;
-/** How many records that contain a URL are looked through for the one that has it. */
+/** Number of records that contain a URL to search for the one that has it. */
 const RECORDS_ALIKE = 10;
 
-/** The list as a call found it before it queued. */
+/** The list as a call found it before queueing. */
 export interface Look extends Baseline {
   readonly newestChange: number;
   /** IDs that Fini was asked for and does not have. */
   readonly absent: ReadonlySet<string>;
   /**
-   * `records` holds every source of the workspace. Only a single page tells for sure: a source that
+   * True if `records` holds every source of the workspace. Only a single page proves it: a source that
    * moves while pages are read may be on none.
    */
   readonly isWhole: boolean;
 }
 
 /**
- * Looks at the list before something is queued. It is ordered by change, so its top tells what runs.
- * A source that it does not find within eight requests is unknown.
+ * Looks at the list before something is queued. The list is ordered by change, so running jobs are at
+ * its top. A source that is not found within eight requests is unknown.
  *
  * @param mayRun Inputs whose job may be running.
- * @param known Inputs that Fini should have: their records tell a new job from the one before it.
+ * @param known Inputs that Fini should have: their records tell a new job from the one before.
  * @throws {FiniError}, and the signal's reason once that is aborted.
  */
 export async function lookBeforeQueueing(
@@ -43,18 +43,18 @@ export async function lookBeforeQueueing(
 ): Promise<Look> {
   const missing = new Map(known.map((input) => [inputKey(input), input]));
   const unseen = new Map(mayRun.map((input) => [inputKey(input), input]));
-  // A few known sources are looked up one by one; of the list, only its last change matters.
+  // A few known sources are looked up one by one; from the list, only the newest change matters.
   const isFew = mayRun.length === 0 && known.length < LOOK_REQUESTS;
   const found: FiniDocument[] = [];
   let newestChange: number | null = null;
   let hasMore = false;
   let pages = 0;
   let isRunningCovered = false;
-  for await (const page of pagesOf(fini, deadline, {}, isFew ? 1 : LARGE_PAGE)) {
+  for await (const page of sourcePages(fini, deadline, {}, isFew ? 1 : LARGE_PAGE)) {
     pages += 1;
     found.push(...page.documents);
     for (const document of page.documents) {
-      for (const name of namesOf(document)) {
+      for (const name of namesOfSource(document)) {
         if (name === null) continue;
         missing.delete(inputKey(name));
         unseen.delete(inputKey(name));
@@ -83,7 +83,7 @@ export async function lookBeforeQueueing(
   return { newestChange: newestChange ?? 0, records: recordsById(found), absent, isWhole };
 }
 
-/** The record of one input; `absent` if Fini says that there is none, undefined if it shows none. */
+/** The record of one input; `absent` if Fini has none, undefined if the look does not show it. */
 async function lookUp(
   fini: FiniClient,
   input: string,
@@ -95,11 +95,11 @@ async function lookUp(
     const { documents } = await fini.listSources(request, deadline);
     // An API may ignore a filter that it does not know.
     return documents.find((document) =>
-      namesOf(document).some((name) => name !== null && inputKey(name) === inputKey(input)),
+      namesOfSource(document).some((name) => name !== null && inputKey(name) === inputKey(input)),
     );
   } catch (error) {
     if (!(error instanceof FiniError) || error.isPassing || error.status === 401) throw error;
-    // Only this says that there is none; any other refusal says nothing.
+    // Only a 404 for an ID means that the source is absent; any other refusal proves nothing.
     return error.status === 404 && isSourceId(input) ? 'absent' : undefined;
   }
 }

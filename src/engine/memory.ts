@@ -7,7 +7,7 @@ import { Batches } from './batches.ts';
 import { inputKey } from './identity.ts';
 import { Recent } from './recent.ts';
 
-/** How often a call that waits for another one's reservation looks again. */
+/** Pause between checks while a call waits for another one's reservation, in milliseconds. */
 const LOOK_AGAIN_MS = 20;
 
 /** The engine's memory of one workspace between calls. */
@@ -27,10 +27,10 @@ export class Memory {
   }
 
   /**
-   * Works once no other call queues one of these, and makes others wait until it is done. Two calls
-   * at once must not queue the same twice.
+   * Runs the work once no other call is queueing one of these names, and makes others wait until it is
+   * done. Two calls at once must not queue the same item twice.
    *
-   * @param onBusy Told which of them another call is about to queue.
+   * @param onBusy Called with the names that another call is about to queue.
    * @throws what the work throws; the signal's reason, once it is aborted; {WaitEnded} if the time is
    *   over before the work begins.
    */
@@ -62,7 +62,7 @@ export class Memory {
     }
   }
 
-  /** Tells whether a call is about to queue one of these sources. */
+  /** True if a call is about to queue one of these sources. */
   isQueueing(names: readonly string[]): Promise<boolean> {
     return this.#store.isReserved(names.map((name) => reservationName('sources', name)));
   }

@@ -13,17 +13,17 @@ export interface Watch<Job> {
   readonly ids: Iterable<string>;
   /** The oldest change that may matter, in milliseconds since 1970; null for any. */
   readonly since: number | null;
-  /** All of it was queued a moment ago, so nothing can have ended yet. */
+  /** True if all of it was queued a moment ago, so that nothing can have ended yet. */
   readonly isNew: boolean;
-  /** Takes a job's news. The answer is whether it needs no more watching. */
+  /** Takes a job's news. Returns true if the job needs no more watching. */
   readonly take: (job: Job) => boolean | Promise<boolean>;
-  /** Called when Fini has no such source or job any more. */
+  /** Called when Fini no longer has a source or job. */
   readonly onGone: (id: string) => void;
-  /** Called after each round, with the reason why Fini did not answer, or null. */
+  /** Called after each round, with the error that kept Fini from answering, or null. */
   readonly onRound: (trouble: FiniError | null) => void | Promise<void>;
 }
 
-/** A watch, and how far it has come. */
+/** A watch and its progress. */
 export interface ActiveWatch<Job> extends Watch<Job> {
   readonly deadline: Deadline;
   /** The IDs that it still waits for. */
@@ -31,20 +31,20 @@ export interface ActiveWatch<Job> extends Watch<Job> {
   readonly end: () => void;
   readonly fail: (reason: unknown) => void;
   hasNews: boolean;
-  /** Rounds in a row that brought no news. */
+  /** Number of rounds in a row that brought no news. */
   silentRounds: number;
 }
 
 /**
- * Asks Fini for news of what calls of one workspace wait for: one round after the other, each for
- * all of them at once. Nothing runs while nobody waits.
+ * Polls Fini for everything that the calls of one workspace wait for: one round after another, each for
+ * all calls at once. Nothing runs while no one waits.
  */
 export abstract class Poller<Job> {
   readonly #shortestPauseMs: number;
   readonly #watches = new Set<ActiveWatch<Job>>();
   #pauseMs: number;
   #dueAt: number | null = null;
-  /** Nothing is asked before this, since Fini asked for patience. */
+  /** No request is sent before this time, since Fini asked for a pause. */
   #patientUntil = 0;
   #timer: NodeJS.Timeout | undefined;
   #roundUnderWay: AbortController | undefined;
@@ -57,23 +57,23 @@ export abstract class Poller<Job> {
 
   /** Notes that a watch begins. */
   protected begin(_watch: ActiveWatch<Job>): void {
-    // A poller that asks for everything in each round has nothing to note.
+    // A poller that asks about every job in each round has nothing to note.
   }
   /**
-   * Asks for news of these watches, and delivers it. The answer is how many pages it took: a round
-   * of many is followed by a pause as many times as long.
+   * Asks for news of these watches and delivers it. Returns the number of pages it read, since the next
+   * pause is as many times as long.
    */
   protected abstract askFor(
     watches: readonly ActiveWatch<Job>[],
     deadline: Partial<Deadline>,
   ): Promise<number>;
-  /** Forgets what nobody waits for any more. */
+  /** Forgets everything that no one waits for any more. */
   protected forget(_pending: ReadonlySet<string>): void {
-    // Nor has it anything to forget.
+    // Such a poller has nothing to forget either.
   }
 
   /**
-   * Resolves once all of it is settled or gone, or the time is over.
+   * Resolves once every job is settled or gone, or the time is over.
    *
    * @throws {FiniError} once the key is refused (401, 403), and the signal's reason when aborted.
    */
@@ -100,11 +100,11 @@ export abstract class Poller<Job> {
       this.forget(pendingOf(this.#watches));
       if (this.#watches.size === 0) this.#sleep();
     }
-    // All may have ended in the middle of a round, whose end it does not wait for.
+    // Everything may have ended in the middle of a round, whose end the watch does not wait for.
     if (pending.size === 0) await watch.onRound(null);
   }
 
-  /** Passes a job's news to those of a round's watches that wait for it. */
+  /** Passes a job's news to the watches of a round that wait for it. */
   protected async deliver(
     watches: readonly ActiveWatch<Job>[],
     id: string,
@@ -117,7 +117,7 @@ export abstract class Poller<Job> {
     }
   }
 
-  /** Tells those of a round's watches that wait for it that there is no such source or job. */
+  /** Tells the watches of a round that a source or job no longer exists. */
   protected deliverGone(watches: readonly ActiveWatch<Job>[], id: string): void {
     for (const watch of this.#waitingFor(id, watches)) {
       watch.onGone(id);
@@ -126,15 +126,16 @@ export abstract class Poller<Job> {
     }
   }
 
-  /** A watch whose call is over hears nothing more. */
+  /** The watches that wait for an ID. A watch whose call is over gets no more news. */
   #waitingFor(id: string, watches: readonly ActiveWatch<Job>[]): ActiveWatch<Job>[] {
     return watches.filter((watch) => this.#watches.has(watch) && watch.pending.has(id));
   }
 
-  /** The first round of a new watch comes after this pause, or with the next one that is due. */
+  /** Starts a new watch's first round after this pause, or with the next round if that is sooner. */
   #begin(pauseMs: number): void {
     this.#pauseMs = this.#shortestPauseMs;
-    this.#dueAt = Math.min(this.#dueAt ?? Number.MAX_VALUE, now() + pauseMs);
+    const dueAt = now() + pauseMs;
+    this.#dueAt = Math.min(this.#dueAt ?? dueAt, dueAt);
     this.#schedule();
   }
 
@@ -145,7 +146,7 @@ export abstract class Poller<Job> {
     this.#timer = setTimeout(() => void this.#round(), Math.max(0, milliseconds));
   }
 
-  /** Ends the round under way at once: its requests are for nobody. */
+  /** Ends the round in progress at once, since no one needs its answers. */
   #sleep(): void {
     clearTimeout(this.#timer);
     this.#roundUnderWay?.abort();
@@ -154,7 +155,7 @@ export abstract class Poller<Job> {
     this.#patientUntil = 0;
   }
 
-  /** One round for all who wait when it begins. It never throws: each watch hears how it went. */
+  /** Runs one round for all current watches. It never throws: each watch gets the error. */
   async #round(): Promise<void> {
     const round = new AbortController();
     // Several requests listen to it at once, by design.
@@ -181,7 +182,7 @@ export abstract class Poller<Job> {
     const seconds = trouble?.retryAfterSeconds ?? 0;
     this.#patientUntil = now() + seconds * 1000;
     if (trouble?.failure === 'not_sent' && seconds > 0) {
-      // Fini is well: it is the limit on requests that keeps this one waiting.
+      // Fini answers: only the limit on requests keeps this one waiting.
       for (const { deadline } of watches) deadline.onPause?.({ reason: 'limit', seconds });
       trouble = null;
     }
@@ -201,7 +202,7 @@ export abstract class Poller<Job> {
     this.#roundUnderWay = undefined;
     if (this.#watches.size === 0) return;
     const dueAt = now() + this.#jittered(this.#pauseMs * Math.max(pages, 1));
-    this.#dueAt = Math.min(this.#dueAt ?? Number.MAX_VALUE, dueAt);
+    this.#dueAt = Math.min(this.#dueAt ?? dueAt, dueAt);
     this.#schedule();
   }
 
@@ -220,7 +221,7 @@ function settle<Job>({ pending, end }: ActiveWatch<Job>, id: string): void {
   if (pending.size === 0) end();
 }
 
-/** All that these watches wait for, by ID. */
+/** Everything that these watches wait for, by ID. */
 export function pendingOf<Job>(watches: Iterable<ActiveWatch<Job>>): Set<string> {
   const ids = new Set<string>();
   for (const { pending } of watches) for (const id of pending) ids.add(id);

@@ -3,17 +3,12 @@ import { type Deadline, WaitEnded } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
 import { MemoryStore } from '../store/memory-store.ts';
-import {
-  type ArticleState,
-  articleStateOf,
-  type ListedArticles,
-  listArticles,
-} from './article-list.ts';
+import { type ArticleState, readStates } from './article-list.ts';
 import { inputKey } from './identity.ts';
 import { Memory } from './memory.ts';
 import { mayBeCarriedOut, type RecentRequest } from './recent.ts';
 
-/** Fields that Fini wants to have something in before it publishes a draft. */
+/** Fields that must not be empty, or Fini refuses to publish the draft. */
 export type RequiredField =
   | 'title'
   | 'mainKnowledge'
@@ -23,60 +18,65 @@ export type RequiredField =
   | 'parentFolderId';
 
 /**
- * Why a draft is not to be published:
+ * The reason that a draft is not published:
  * - `not_found`: Fini has no such article;
- * - `live`: it is no draft;
- * - `untold`: nothing tells if it is a draft, since the list could not be read;
- * - `published`: it has been published already;
+ * - `live`: it is not a draft;
+ * - `published`: it was already published;
  * - `incomplete`: Fini would refuse it, because of `missing`;
- * - `sent`: a request that had no answer may have published it;
- * - `same_original`: another draft of the same call updates the same live article, and whichever came
- *   last would undo the other.
+ * - `sent`: a request without an answer may have published it;
+ * - `same_original`: another draft of this call updates the same live article, and the later one would
+ *   undo the earlier.
  */
-export type Obstacle =
-  | 'not_found'
-  | 'live'
-  | 'untold'
-  | 'published'
-  | 'incomplete'
-  | 'sent'
-  | 'same_original';
+export type Obstacle = 'not_found' | 'live' | 'published' | 'incomplete' | 'sent' | 'same_original';
 
-/** A draft that somebody wants to publish, as it stands before. */
+/**
+ * A reason why only a person can want a publication:
+ * - `original_changed`, `original_gone`: it would undo what happened since the draft was made;
+ * - `original_unclear`: it may, since the versions cannot be compared;
+ * - `twin`: another draft of the same call has the same title and text, so the same article would be live
+ *   twice.
+ */
+export type Conflict = 'original_changed' | 'original_gone' | 'original_unclear' | 'twin';
+
+/** A draft to publish, in its state before. */
 export interface DraftToPublish {
   readonly id: string;
-  /** Null where Fini has none. */
+  /** The draft; null if Fini has none. */
   readonly draft: FiniArticle | null;
   readonly obstacle: Obstacle | null;
   /** The empty fields, with the obstacle `incomplete`. */
   readonly missing: readonly RequiredField[];
   /** The article to send; null if there is an obstacle. */
   readonly article: ArticleToPublish | null;
-  /** The live article that it would update; null also where Fini has it no more. */
+  /** The live article that it would update; null also if Fini no longer has it. */
   readonly original: FiniArticle | null;
-  /** Publishing would undo what happened since the draft was made; only a person can want that. */
-  readonly conflict: 'original_changed' | 'original_gone' | null;
-  /** The live article that it became, with the obstacle `published`, as far as is known. */
+  /** Without them, it can be published unasked. */
+  readonly conflicts: readonly Conflict[];
+  /** The other drafts of the call with the same title and text. */
+  readonly twins: readonly string[];
+  /** False where no list tells whether it is a draft: Fini refuses to publish what is none. */
+  readonly isKnownDraft: boolean;
+  /** The ID of the live article that it became, with the obstacle `published`, if known. */
   readonly liveId: string | null;
 }
 
 /**
- * A draft after publishing: `published`; `refused` by Fini for itself; `doubtful`, since there was no
- * answer; or `left`, since nothing was sent.
+ * A draft after publishing: `published`; `refused` by Fini because of the draft itself; `doubtful`,
+ * since there was no answer; or `not_sent`.
  */
 export interface PublishedDraft {
   readonly id: string;
-  readonly state: 'published' | 'refused' | 'doubtful' | 'left';
-  /** The live article, which may have another ID; null where it is not known. */
+  readonly state: 'published' | 'refused' | 'doubtful' | 'not_sent';
+  /** The ID of the live article, which may differ; null if unknown. */
   readonly liveId: string | null;
-  /** Why it is not published; null also where it was left because of the one before. */
+  /** The error that prevented it; null also if it was left because of the draft before it. */
   readonly error: FiniError | null;
 }
 
-/** Refusals that concern one draft alone; after any other error the next draft would fail, too. */
+/** Refusals that concern a single draft; after any other error the next draft would fail too. */
 const OWN_REFUSALS: readonly number[] = [400, 404, 406, 409, 422];
 
-/** Publishing tells by its own answer, and not by what was there before. */
+/** An empty baseline: publishing is confirmed by its own answer, not by earlier records. */
 const NOTHING_BEFORE = { newestChange: 0, records: new Map() };
 
 /** Makes drafts of one workspace live. */
@@ -84,7 +84,7 @@ export class Publishing {
   readonly #fini: FiniClient;
   readonly #memory: Memory;
 
-  /** @param memory What this workspace's calls before have published. */
+  /** @param memory Drafts that earlier calls of this workspace have published. */
   constructor(fini: FiniClient, memory = new Memory(new MemoryStore())) {
     this.#fini = fini;
     this.#memory = memory;
@@ -97,13 +97,13 @@ export class Publishing {
    */
   async read(ids: readonly string[], call: Deadline): Promise<DraftToPublish[]> {
     const drafts = await this.#articles(ids, call);
-    const states = await this.#statesOf([...drafts.values()], call);
+    const { states } = await readStates(this.#fini, [...drafts.values()], call);
     const updated = [...drafts.values()].flatMap(
       ({ originalArticleId }) => originalArticleId?.toLowerCase() ?? [],
     );
     const originals =
       updated.length === 0 ? drafts : await this.#articles([...new Set(updated)], call);
-    const published = await this.#memory.published.of(ids);
+    const published = await this.#memory.published.requestsFor(ids);
     const read = ids.map((id): DraftToPublish => {
       const draft = drafts.get(id) ?? null;
       const originalId = draft?.originalArticleId ?? null;
@@ -111,7 +111,9 @@ export class Publishing {
         originalId === null ? null : (originals.get(originalId.toLowerCase()) ?? null);
       const sent = published.get(id);
       const missing = draft === null ? [] : missingFields(draft);
-      const obstacle = obstacleOf(draft, states.get(id), sent, missing);
+      const state = states.get(id) ?? 'unknown';
+      const obstacle = obstacleOf(draft, state, sent, missing);
+      const conflict = draft === null ? null : conflictOf(draft, original);
       return {
         id,
         draft,
@@ -119,18 +121,25 @@ export class Publishing {
         missing,
         original,
         article: draft === null || obstacle !== null ? null : articleOf(draft),
-        conflict: draft === null ? null : conflictOf(draft, original),
+        conflicts: conflict === null ? [] : [conflict],
+        twins: [],
+        isKnownDraft: state === 'draft',
         liveId: liveIdIn(sent, id) ?? (obstacle === 'published' ? originalId : null),
       };
     });
-    return read.map((one) =>
-      hasRival(one, read) ? { ...one, obstacle: 'same_original', article: null } : one,
+    const rest = read.map(
+      (one): DraftToPublish =>
+        hasRival(one, read) ? { ...one, obstacle: 'same_original', article: null } : one,
     );
+    return rest.map((one) => {
+      const twins = twinsOf(one, rest);
+      return twins.length === 0 ? one : { ...one, twins, conflicts: [...one.conflicts, 'twin'] };
+    });
   }
 
   /**
-   * Publishes drafts, one after the other, and accounts for each, whatever happens. After an error
-   * that is not about one draft alone nothing more is sent.
+   * Publishes drafts one after another and accounts for each, whatever happens. After an error that is
+   * not about a single draft, nothing more is sent.
    *
    * @throws the signal's reason when it is aborted.
    */
@@ -139,7 +148,7 @@ export class Publishing {
     let isOver = false;
     for (const { id, article, original } of drafts) {
       if (article === null || isOver) {
-        outcomes.push({ id, state: 'left', liveId: null, error: null });
+        outcomes.push({ id, state: 'not_sent', liveId: null, error: null });
         continue;
       }
       const outcome = await this.#publishOne(id, article, call);
@@ -161,7 +170,7 @@ export class Publishing {
       return await this.#memory.withReserved('published', [id], call, work);
     } catch (error) {
       if (!(error instanceof WaitEnded)) throw error;
-      return { id, state: 'left', liveId: null, error: stillPublishing() };
+      return { id, state: 'not_sent', liveId: null, error: stillPublishing() };
     }
   }
 
@@ -172,7 +181,7 @@ export class Publishing {
   ): Promise<PublishedDraft> {
     const { published } = this.#memory;
     const request = { batch: id, inputs: [id], baseline: NOTHING_BEFORE };
-    const sent = (await published.of([id])).get(id);
+    const sent = (await published.requestsFor([id])).get(id);
     if (sent !== undefined) {
       const state = sent.ids === null ? 'doubtful' : 'published';
       return { id, state, liveId: liveIdIn(sent, id), error: null };
@@ -188,7 +197,7 @@ export class Publishing {
       if (!(error instanceof FiniError)) throw error;
       if (!mayBeCarriedOut(error)) {
         const isOwn = OWN_REFUSALS.includes(error.status ?? 0);
-        return { id, state: isOwn ? 'refused' : 'left', liveId: null, error };
+        return { id, state: isOwn ? 'refused' : 'not_sent', liveId: null, error };
       }
       if (!(await this.#isPublished(id, call))) {
         return { id, state: 'doubtful', liveId: null, error };
@@ -198,7 +207,7 @@ export class Publishing {
     }
   }
 
-  /** Tells whether a draft shows that it is published; false also where nobody can tell. */
+  /** True if a draft shows that it is published; false also if no one can tell. */
   async #isPublished(id: string, call: Deadline): Promise<boolean> {
     try {
       const [draft] = await this.#fini.getArticles([id], call);
@@ -213,37 +222,6 @@ export class Publishing {
     const articles = await this.#fini.getArticles(ids, call);
     return new Map(articles.map((article) => [article.id.toLowerCase(), article]));
   }
-
-  /**
-   * Tells whether articles are drafts. Their fields do not always tell, since any may be missing: the lists
-   * of drafts and of live articles do.
-   */
-  async #statesOf(articles: readonly FiniArticle[], call: Deadline) {
-    const states = new Map<string, ArticleState | 'untold'>(
-      articles.map((one) => [one.id.toLowerCase(), articleStateOf(one)]),
-    );
-    const unsure = [...states].flatMap(([id, state]) => (state === 'live' ? [id] : []));
-    if (unsure.length === 0) return states;
-    const listed = await this.#listed(call, unsure.length < states.size);
-    const stateOf = new Map(
-      listed?.articles.map(({ article, state }) => [article.id.toLowerCase(), state]),
-    );
-    const isWhole = listed !== null && listed.unread === null;
-    for (const id of unsure) states.set(id, stateOf.get(id) ?? (isWhole ? 'live' : 'untold'));
-    return states;
-  }
-
-  /** All articles; null if they cannot be read and are not needed. */
-  async #listed(call: Deadline, isOptional: boolean): Promise<ListedArticles | null> {
-    try {
-      const listed = await listArticles(this.#fini, undefined, call);
-      if (listed.unread !== null && !isOptional) throw listed.unread.error;
-      return listed;
-    } catch (error) {
-      if (!isOptional || call.signal.aborted || !(error instanceof FiniError)) throw error;
-      return null;
-    }
-  }
 }
 
 function stillPublishing(): FiniError {
@@ -251,7 +229,7 @@ function stillPublishing(): FiniError {
   return new FiniError(message, { operation: 'publish articles', failure: 'not_sent' });
 }
 
-/** The live article that a draft became, as far as its request tells. */
+/** The ID of the live article that a draft became, if its request knows it. */
 function liveIdIn(sent: RecentRequest | undefined, draftId: string): string | null {
   return sent?.idOf[inputKey(draftId)] ?? null;
 }
@@ -263,19 +241,19 @@ function liveIdsOf(draftId: string, liveId: string | null) {
 
 function obstacleOf(
   draft: FiniArticle | null,
-  state: ArticleState | 'untold' | undefined,
+  state: ArticleState,
   sent: RecentRequest | undefined,
   missing: readonly RequiredField[],
 ): Obstacle | null {
   if (sent !== undefined && sent.ids !== null) return 'published';
   if (draft === null) return 'not_found';
   if (state === 'published_draft') return 'published';
-  if (state === 'live' || state === 'untold') return state;
+  if (state === 'live') return 'live';
   if (sent !== undefined) return 'sent';
   return missing.length > 0 ? 'incomplete' : null;
 }
 
-/** Tells whether another of these drafts that could be published updates the same live article. */
+/** True if another of these publishable drafts updates the same live article. */
 function hasRival(one: DraftToPublish, all: readonly DraftToPublish[]): boolean {
   const originalOf = ({ draft, obstacle }: DraftToPublish) =>
     obstacle === null ? draft?.originalArticleId?.toLowerCase() : undefined;
@@ -285,13 +263,32 @@ function hasRival(one: DraftToPublish, all: readonly DraftToPublish[]): boolean 
   );
 }
 
-/** The empty ones of the fields that Fini demands: it answers 400 without them. */
+/** The other drafts among these that could be published with the same title and text. */
+function twinsOf(one: DraftToPublish, all: readonly DraftToPublish[]): string[] {
+  const { article } = one;
+  if (article === null) return [];
+  const isSame = (text: string, other: string) => withoutSpacing(text) === withoutSpacing(other);
+  return all.flatMap((other) => {
+    const isTwin =
+      other !== one &&
+      other.article !== null &&
+      isSame(other.article.title, article.title) &&
+      isSame(other.article.mainKnowledge, article.mainKnowledge);
+    return isTwin ? [other.id] : [];
+  });
+}
+
+function withoutSpacing(text: string): string {
+  return text.replace(/\s+/g, ' ').trim();
+}
+
+/** The empty fields that Fini requires: without them it answers 400. */
 function missingFields(draft: FiniArticle): RequiredField[] {
   const { title, mainKnowledge, agentInstruction, questions, keywords, parentFolderId } = draft;
   const empty: readonly [RequiredField, boolean][] = [
     ['title', !title?.trim()],
     ['mainKnowledge', !mainKnowledge?.trim()],
-    // It may be empty, but not missing.
+    // This field may be empty, but not missing.
     ['agentInstruction', agentInstruction === null],
     ['questions', questions.length === 0],
     ['keywords', keywords.length === 0],
@@ -300,12 +297,12 @@ function missingFields(draft: FiniArticle): RequiredField[] {
   return empty.flatMap(([field, isEmpty]) => (isEmpty ? [field] : []));
 }
 
-/** The draft's own fields, as publishing takes them. */
+/** The draft's own fields, in the form for publishing. */
 function articleOf(draft: FiniArticle): ArticleToPublish {
   const { title, mainKnowledge, agentInstruction, parentFolderId } = draft;
   const { questions, keywords, escalation, active, origin } = draft;
   return {
-    // None of these is null, or the draft would be incomplete.
+    // A draft with a null here would be incomplete.
     title: title ?? '',
     mainKnowledge: mainKnowledge ?? '',
     agentInstruction: agentInstruction ?? '',
@@ -319,10 +316,10 @@ function articleOf(draft: FiniArticle): ArticleToPublish {
   };
 }
 
-function conflictOf(draft: FiniArticle, original: FiniArticle | null): DraftToPublish['conflict'] {
+function conflictOf(draft: FiniArticle, original: FiniArticle | null): Conflict | null {
   if (draft.originalArticleId === null) return null;
   if (original === null) return 'original_gone';
   const { originalArticleVersion: before } = draft;
-  const isNewer = before !== null && original.version !== null && original.version > before;
-  return isNewer ? 'original_changed' : null;
+  if (before === null || original.version === null) return 'original_unclear';
+  return original.version === before ? null : 'original_changed';
 }

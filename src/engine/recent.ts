@@ -2,28 +2,28 @@ import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import type { Shelf, Store } from '../store/store.ts';
 import { type Baseline, isFresh } from './freshness.ts';
-import { inputKey, looseKey, matchRecords, namesOf } from './identity.ts';
+import { inputKey, looseKey, matchRecords, namesOfSource } from './identity.ts';
 import { DOUBT_MS, isInFlight, JOB_LOST_MS, type Processing, UNNAMED_MS } from './job-states.ts';
 import type { Look } from './look.ts';
 
-/** A request that queued lately, or may have. */
+/** A request that queued recently, or may have. */
 export interface RecentRequest {
   /** The handle of its batch. */
   readonly batch: string;
   readonly inputs: readonly string[];
-  /** The IDs that Fini gave; null if the request had no answer. */
+  /** The IDs that Fini returned; null if the request got no answer. */
   readonly ids: readonly string[] | null;
-  /** By the key of an input, or of another name for it: the ID that it has turned out to mean. */
+  /** Source IDs by the key of an input, or of another name for it, as far as they are known. */
   readonly idOf: Readonly<Record<string, string>>;
-  /** The request may reach Fini yet. */
+  /** True if the request may still reach Fini. */
   readonly mayArriveLate: boolean;
-  /** The list as it was before; null if it could not be read. */
+  /** The newest change in the list before the request; null if the list could not be read. */
   readonly newestChange: number | null;
-  /** The records of its sources as they were before, without their text. */
+  /** The records of its sources before the request, without their text. */
   readonly before: readonly FiniDocument[];
-  /** How the jobs process their sources; null if the request did not say. */
+  /** Settings of the jobs; null if the request did not state them. */
   readonly processing: Processing | null;
-  /** When it is forgotten, in milliseconds since 1970. */
+  /** Time at which it is forgotten, in milliseconds since 1970. */
   readonly forgottenAt: number;
 }
 
@@ -35,37 +35,37 @@ export interface NewRequest {
   readonly processing?: Processing | null;
 }
 
-/** IDs that a request queued, as its answer tells. */
+/** The IDs in the answer to a request that queued. */
 export interface QueuedIds {
   readonly ids: readonly string[];
-  /** By input, as far as the answer tells. */
+  /** IDs by input, as far as the answer tells. */
   readonly idOf?: ReadonlyMap<string, string>;
 }
 
-/** A job that runs already, and what tells its end from the end of the job before. */
+/** A running job, with the baseline that tells its end from the end of the job before. */
 export interface RunningJob {
   readonly id: string;
-  /** Null if the look did not show it. */
+  /** The record; null if the look did not show it. */
   readonly document: FiniDocument | null;
   readonly baseline: Baseline | null;
-  /** How it processes its source, if this process knows. */
+  /** The job's settings, if this process knows them. */
   readonly processing: Processing | null;
 }
 
 /** Inputs that must not be queued again. No job is running for any other input. */
 export interface Running {
-  /** By input. */
+  /** Running jobs by input. */
   readonly joined: ReadonlyMap<string, RunningJob>;
-  /** Inputs that may be queued, or whose source is not known yet, and when to call again for them. */
+  /** Inputs that may be queued, or have no known source yet, with the time until the next attempt. */
   readonly heldMs: ReadonlyMap<string, number>;
 }
 
 /**
- * The requests of one kind that queued lately in one workspace. A record may not show a new job until
- * that starts, so queueing and waiting alike go by what is remembered here.
+ * The requests of one kind that recently queued in one workspace. A record may not show a new job until
+ * it starts, so both queueing and waiting depend on what is remembered here.
  */
 export class Recent {
-  /** By the key of an input, a source ID or another name of theirs: the batch of its latest request. */
+  /** The batch of the latest request, by the key of an input, a source ID or another name. */
   readonly #batches: Shelf<string>;
   readonly #requests: Shelf<RecentRequest>;
 
@@ -74,8 +74,8 @@ export class Recent {
     this.#requests = store.shelf(`${kind}-requests`);
   }
 
-  /** The latest request for each of these inputs or sources, by the name that was given. */
-  async of(names: readonly string[]): Promise<Map<string, RecentRequest>> {
+  /** Finds the latest request for each of these inputs or sources, by the given name. */
+  async requestsFor(names: readonly string[]): Promise<Map<string, RecentRequest>> {
     const batches = await this.#batches.get(names.map(inputKey));
     const requests = await this.#requests.get([...new Set(batches.values())]);
     const found = new Map<string, RecentRequest>();
@@ -86,14 +86,14 @@ export class Recent {
     return found;
   }
 
-  /** Tells whether a source was queued lately, or may have been, by its ID or its URL. */
+  /** True if a source was queued recently, or may have been, by its ID or its URL. */
   async hasQueued({ id, originalUrl }: FiniDocument): Promise<boolean> {
-    return (await this.of([id, originalUrl ?? id])).size > 0;
+    return (await this.requestsFor([id, originalUrl ?? id])).size > 0;
   }
 
   /**
-   * Sends a request that queues, and remembers what came of it: also that it may have queued, where
-   * that is not known. A known record cannot tell until its new job starts, and a new one may come late.
+   * Sends a request that queues, and remembers its result, also if it is unknown whether it queued. A
+   * known record cannot tell until its new job starts, and a new record may come late.
    *
    * @param read Reads the answer.
    * @throws what `send` throws.
@@ -125,52 +125,52 @@ export class Recent {
     { batch, inputs, baseline: { newestChange, records }, processing = null }: NewRequest,
     { ids, idOf = new Map() }: QueuedIds,
   ): Promise<void> {
-    // Only theirs: this is kept for long.
+    // Only the records of these sources are kept, since this is kept for long.
     const before = ids.flatMap((id) => records.get(id) ?? []);
     const queued = { batch, inputs, ids, newestChange, before, mayArriveLate: false, processing };
-    // Without a list before, nothing tells the new job's end from the old one's.
+    // Without an earlier list, nothing tells the new job's end from the old one's.
     await this.#keep(queued, idOf, newestChange === null ? DOUBT_MS : JOB_LOST_MS);
   }
 
-  /** Forgets the requests for these: what has ended may be queued again. */
+  /** Forgets the requests for these names, whose jobs have ended and may be queued again. */
   async forget(names: readonly string[]): Promise<void> {
     await this.#batches.delete(names.map(inputKey));
   }
 
-  /** Remembers which inputs these records have turned out to be. */
-  async learn(documents: Iterable<FiniDocument>): Promise<void> {
+  /** Remembers the inputs that these records belong to. */
+  async learnNames(documents: Iterable<FiniDocument>): Promise<void> {
     const records = [...documents];
-    const requests = new Set((await this.of(records.map(({ id }) => id))).values());
+    const requests = new Set((await this.requestsFor(records.map(({ id }) => id))).values());
     for (const request of requests) await this.#named(request, records);
   }
 
   /** Remembers that a source is gone, and its job with it. */
   async forgetSource(id: string): Promise<void> {
-    const request = (await this.of([id])).get(id);
+    const request = (await this.requestsFor([id])).get(id);
     if (request?.ids == null) return;
     await this.#replace({ ...request, ids: request.ids.filter((one) => one !== id) });
   }
 
   /**
-   * Baselines that tell the newest job of a source from the one before it: by the record as it was, if
-   * it was seen, and else by when the caller says that the job was queued, or when it was queued from here.
+   * Baselines that tell the newest job of a source from the one before: from its earlier record if one
+   * was seen, otherwise from the time when the job was queued, by the caller or from here.
    */
   async baselines(
     ids: readonly string[],
     given: Baseline | null,
   ): Promise<ReadonlyMap<string, Baseline | null>> {
-    const requests = await this.of(ids);
+    const requests = await this.requestsFor(ids);
     const baselines = baselinesIn(requests.values());
     return new Map(ids.map((id) => [id, baselineOf(id, baselines.get(requests.get(id)), given)]));
   }
 
   /**
-   * Finds which of these inputs run already, or may run: by their records, by what was queued lately
-   * and has not shown yet, and by requests that had no answer.
+   * Finds the inputs that are running or may be: by their records, by recent requests that do not show
+   * yet, and by requests that got no answer.
    */
   async findRunning(inputs: readonly string[], look: Look): Promise<Running> {
     const records = [...look.records.values()];
-    const requests = await this.of(inputs);
+    const requests = await this.requestsFor(inputs);
     const found = new Map<string, { id: string; document: FiniDocument | null }>();
     const heldMs = new Map<string, number>();
     for (const [input, document] of matchRecords(inputs, records.filter(isInFlight))) {
@@ -194,7 +194,7 @@ export class Recent {
         for (const [input, milliseconds] of hold) heldMs.set(input, milliseconds);
       }
     }
-    const queuedAs = await this.of([...found.values()].map(({ id }) => id));
+    const queuedAs = await this.requestsFor([...found.values()].map(({ id }) => id));
     const baselines = baselinesIn(queuedAs.values());
     const joined = new Map<string, RunningJob>();
     for (const [input, { id, document }] of found) {
@@ -207,7 +207,7 @@ export class Recent {
     return { joined, heldMs };
   }
 
-  /** The request with the names that these records show, which are remembered. */
+  /** Adds the names in these records to a request, and remembers them. */
   async #named(request: RecentRequest, records: readonly FiniDocument[]): Promise<RecentRequest> {
     const ids = new Set(request.ids);
     const inputs = new Set(request.inputs.map(inputKey));
@@ -215,7 +215,7 @@ export class Recent {
     let isNews = false;
     for (const document of records) {
       if (!ids.has(document.id)) continue;
-      for (const name of namesOf(document)) {
+      for (const name of namesOfSource(document)) {
         const key = name === null ? '' : inputKey(name);
         if (!inputs.has(key) || idOf[key] === document.id) continue;
         idOf[key] = document.id;
@@ -238,9 +238,9 @@ export class Recent {
     for (const input of request.inputs) {
       if (ids.has(inputKey(input))) idOf[inputKey(input)] = inputKey(input);
     }
-    // By whatever name the next call has for it.
+    // The next call may use any name of the source.
     for (const record of request.before) {
-      for (const name of namesOf(record)) if (name !== null) idOf[inputKey(name)] = record.id;
+      for (const name of namesOfSource(record)) if (name !== null) idOf[inputKey(name)] = record.id;
     }
     const names = [...request.inputs.map(inputKey), ...ids, ...Object.keys(idOf)];
     const forgottenAt = Date.now() + milliseconds;
@@ -257,7 +257,7 @@ export class Recent {
   }
 }
 
-/** Tells whether a request that failed may have been carried out all the same. */
+/** True if a failed request may have been carried out all the same. */
 export function mayBeCarriedOut(error: unknown): boolean {
   return !(error instanceof FiniError && error.surelyNotCarriedOut);
 }
@@ -266,7 +266,7 @@ function msLeft({ forgottenAt }: RecentRequest): number {
   return Math.max(0, forgottenAt - Date.now());
 }
 
-/** The baseline that tells the newest job of a source from the one before it, or null. */
+/** The baseline that tells the newest job of a source from the one before, or null. */
 function baselineOf(
   id: string,
   remembered: Baseline | undefined,
@@ -277,19 +277,19 @@ function baselineOf(
   return remembered.newestChange === null ? null : remembered;
 }
 
-/** The list as it was before each of these requests. */
+/** The list before each of these requests. */
 function baselinesIn(
   requests: Iterable<RecentRequest>,
 ): ReadonlyMap<RecentRequest | undefined, Baseline> {
   return new Map([...new Set(requests)].map((request) => [request, baselineIn(request)]));
 }
 
-/** The list as it was before a request. */
+/** The list before a request. */
 function baselineIn({ newestChange, before }: RecentRequest): Baseline {
   return { newestChange, records: new Map(before.map((record) => [record.id, record])) };
 }
 
-/** The inputs by their latest request. */
+/** The inputs grouped by their latest request. */
 function byRequest(
   inputs: readonly string[],
   requests: ReadonlyMap<string, RecentRequest>,
@@ -305,7 +305,7 @@ function byRequest(
   return groups;
 }
 
-/** Finds which inputs of an answered request have a job that has not ended, or may have one. */
+/** Finds the inputs of an answered request whose job has not ended, or may not have. */
 function openInputs(
   inputs: readonly string[],
   request: RecentRequest,
@@ -327,7 +327,7 @@ function openInputs(
   const open = new Map<string, string>();
   const hold = new Map<string, number>();
   for (const input of inputs) {
-    // An input without an ID may be another spelling of a page of the same request.
+    // An input without an ID may be another spelling of a page in the same request.
     const id = idOf[inputKey(input)] ?? (hasUnnamed ? undefined : alike.get(looseKey(input)));
     if (id === undefined ? !hasUnnamed : !openIds.has(id)) continue;
     if (newestChange === null) hold.set(input, msLeft(request));
@@ -337,7 +337,7 @@ function openInputs(
   return { open, hold };
 }
 
-/** The records that tell that a request without an answer was carried out, and how it ended. */
+/** The records showing that a request without an answer was carried out, and how its jobs ended. */
 function shownSince(
   inputs: readonly string[],
   request: RecentRequest,
@@ -348,7 +348,7 @@ function shownSince(
   return matchRecords(inputs, ended);
 }
 
-/** Inputs that have shown their new job, so that they may be queued again once it has ended. */
+/** Inputs that have shown their new job, so they may be queued again once it ends. */
 function noLongerInDoubt(
   joined: ReadonlyMap<string, RunningJob>,
   requests: ReadonlyMap<string, RecentRequest>,

@@ -4,33 +4,33 @@ import { inputKey, looseKey, matchByKeys } from './identity.ts';
 import type { Processing, SourceState } from './job-states.ts';
 import type { EndedEarly, KnownInput, Tracked, Wait } from './wait.ts';
 
-/** A source as the report has it, once for each input that means it. */
+/** A source in the report, once for each input that means it. */
 export interface ReportedSource {
   readonly id: string;
   /** The latest record; null while Fini has shown none. */
   readonly document: FiniDocument | null;
-  /** The record tells of the job that is waited for, and not of the one before it. */
+  /** True if the record shows the job that was waited for, not the one before. */
   readonly fresh: boolean;
-  /** The source no longer exists in Fini. */
+  /** True if the source no longer exists in Fini. */
   readonly gone: boolean;
   readonly state: SourceState;
-  /** The input as it was given; null if it is not known yet which of the inputs this is. */
+  /** The input as given; null while it is not known which input this is. */
   readonly input: string | null;
-  /** Its job was running already and was waited for instead of being queued again. */
+  /** True if its job was already running and was waited for instead of being queued again. */
   readonly joined: boolean;
   /** The requested settings that the joined job doesn't use, as far as we know. */
   readonly ignored: readonly (keyof Processing)[];
 }
 
-/** How a wait ended. */
+/** The outcome of a wait. */
 export type Outcome = 'completed' | 'partial' | 'failed' | 'timed_out';
 
-/** The account of a wait: every input is in `sources` or `unqueued`, exactly once. */
+/** The report of a wait: every input is in `sources` or `unqueued`, exactly once. */
 export interface Report {
   readonly outcome: Outcome;
-  /** Inputs by outcome: a source that two inputs mean counts twice. */
+  /** Number of inputs by outcome: a source that two inputs mean counts twice. */
   readonly counts: {
-    /** The sum of the other four. */
+    /** Sum of the other four. */
     readonly submitted: number;
     readonly completed: number;
     readonly failed: number;
@@ -39,34 +39,34 @@ export interface Report {
   };
   /** In input order. Sources not matched to an input yet come last. */
   readonly sources: readonly ReportedSource[];
-  /** Inputs that were not queued: Fini gave no ID for them, they are held, or were never ingested. */
+  /** Inputs that were not queued: Fini returned no ID for them, they are held, or were never ingested. */
   readonly unqueued: readonly string[];
-  /** Those of them that were not sent, since a request before may have queued them. */
+  /** The unqueued inputs that were held back, since an earlier request may have queued them. */
   readonly held: readonly string[];
-  /** When to call again for those, in seconds. */
+  /** Seconds after which to call again for the held inputs. */
   readonly heldSeconds: number;
-  /** The sources among them that were waited for but were never ingested. */
+  /** The unqueued sources that were waited for but never ingested. */
   readonly neverIngested: readonly FiniDocument[];
-  /** The unqueued inputs are a guess, since some records do not show their URL. Their number is right. */
+  /** True if the unqueued inputs are a guess, since some records show no URL. Their number is right. */
   readonly unqueuedIsGuess: boolean;
   readonly elapsedSeconds: number;
   /**
-   * The earliest change that can be of the jobs that were waited for, in milliseconds since 1970: a
-   * terminal status older than that is of an earlier job. Null if nothing tells.
+   * The earliest change that can belong to the jobs of this wait, in milliseconds since 1970: an older
+   * final status belongs to an earlier job. Null if unknown.
    */
   readonly queuedAfter: number | null;
   /** The error that kept Fini from answering the last status check, or null. */
   readonly trouble: FiniError | null;
-  /** The wait was cut short because the client asked for no progress, or null. */
+  /** Set if the wait was cut short because the client asked for no progress. */
   readonly endedEarly: EndedEarly | null;
-  /** The handle under which a later call finds these inputs; null if nothing was queued or joined. */
+  /** The handle of these inputs for later calls; null if nothing was queued or joined. */
   readonly batch: string | null;
 }
 
 /**
  * Accounts for every input and every source ID of a wait.
  *
- * @param asked How the call wants its sources processed; null if it queues nothing.
+ * @param asked The requested settings; null if the call queues nothing.
  */
 export function accountForSources(
   wait: Wait<FiniDocument>,
@@ -124,7 +124,7 @@ export function accountForSources(
   };
 }
 
-/** How a wait ended, of which so many ended well. */
+/** The outcome of a wait of which this many ended well. */
 export function outcomeOf(
   succeeded: number,
   { submitted, unfinished }: { readonly submitted: number; readonly unfinished: number },
@@ -149,20 +149,20 @@ function ignoredSettings(
 
 /** Pairs of a request's inputs and sources. */
 interface Match {
-  /** By input; two inputs may have one source. */
+  /** Sources by input; two inputs may have the same source. */
   readonly found: ReadonlyMap<string, Tracked<FiniDocument>>;
-  /** Sources that do not show which input they are. */
+  /** Sources whose input is not known. */
   readonly unmatchedSources: readonly Tracked<FiniDocument>[];
   /** Inputs whose sources are among the unmatched ones. */
   readonly unnamedInputs: readonly string[];
-  /** The inputs without a source are a guess. */
+  /** True if the inputs without a source are a guess. */
   readonly isGuess: boolean;
 }
 
 /**
- * Fini answers with fewer IDs than inputs, in any order, so the record's URL tells which input
- * became which source; where some records do not show theirs, only the number is certain. An input
- * without a source whose page Fini already has under another spelling shares that source.
+ * Pairs inputs with sources. Fini may return fewer IDs than inputs, in any order, so the record's URL
+ * tells which input became which source; if some records do not show theirs, only the number is
+ * certain. An input without a source whose page Fini has under another spelling shares that source.
  */
 function matchSent(inputs: readonly string[], sources: readonly Tracked<FiniDocument>[]): Match {
   const names = ({ id, record }: Tracked<FiniDocument>) => [id, record?.originalUrl];
@@ -183,7 +183,7 @@ function matchSent(inputs: readonly string[], sources: readonly Tracked<FiniDocu
   }
   const hasTwin = (input: string) => byKey.has(looseKey(input));
   const withoutTwin = rest.filter((input) => !hasTwin(input));
-  // Another spelling of a page got no ID of its own, more likely than any other input.
+  // Another spelling of a page most likely got no ID of its own.
   const likeliestFirst = [...withoutTwin, ...rest.filter(hasTwin)];
   const unnamedInputs = likeliestFirst.slice(0, unmatchedSources.length);
   for (const input of likeliestFirst.slice(unmatchedSources.length)) {

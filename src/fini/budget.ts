@@ -2,24 +2,24 @@ import { now } from '../clock.ts';
 import type { Deadline } from './deadline.ts';
 import { FiniError, type Operation } from './errors.ts';
 
-/** The part of a window's requests that polls may use. The rest is kept for people's calls. */
+/** The share of a window's requests that polls may use. The rest is kept for people's calls. */
 const SHARE_OF_POLLS = 2 / 3;
-/** A shorter wait is not reported, in milliseconds. */
+/** Minimum wait to report, in milliseconds. */
 export const NOTICEABLE_MS = 1_000;
-/** The pause after Fini's first 429 without a `Retry-After`, and the longest, as parts of a window. */
+/** The pause after Fini's first 429 without a `Retry-After`, and the longest, as shares of a window. */
 const FIRST_PAUSE_SHARE = 1 / 60;
 const LONGEST_PAUSE_SHARE = 1 / 6;
 
-/** A request, as it asks for its turn. */
+/** A request that asks for its turn. */
 export interface Turn extends Partial<Deadline> {
-  /** Names the request in errors. */
+  /** Name of the request in errors. */
   readonly operation: Operation;
 }
 
 /** A request that waits for its turn. */
 interface Waiter {
   readonly turn: Turn;
-  /** When its caller expects it to go, by {@link now}. */
+  /** Time at which its caller expects it to go, by {@link now}. */
   expectedAt: number;
   readonly go: () => void;
   readonly fail: (reason: unknown) => void;
@@ -36,22 +36,22 @@ export class Budget {
   readonly #limit: number;
   readonly #limitOfPolls: number;
   readonly #windowMs: number;
-  /** Requests that have had their turn and are not over. */
+  /** Number of requests that have had their turn and are not over. */
   #underWay = 0;
-  /** The times at which the others that still count were over, by {@link now}. */
+  /** End times of the other requests that still count, by {@link now}. */
   readonly #endedAt: number[] = [];
   readonly #calls: Waiter[] = [];
   readonly #polls: Waiter[] = [];
-  /** Nothing is sent before this, since Fini asked for it, by {@link now}. */
+  /** Nothing is sent before this time, since Fini asked for a pause, by {@link now}. */
   #pausedUntil = 0;
-  /** The next pause after a 429 that does not say how long. */
+  /** The next pause after a 429 without a `Retry-After`. */
   #pauseMs: number;
   #timer: NodeJS.Timeout | undefined;
-  /** The time at which the timer looks at all waiters, by {@link now}. */
-  #wakeAt = Number.POSITIVE_INFINITY;
+  /** The time at which the timer looks at all waiters, by {@link now}; null if it is not set. */
+  #wakeAt: number | null = null;
 
   /**
-   * @param limit How many requests may be sent in a window.
+   * @param limit Maximum number of requests in a window.
    * @param windowMs The window's length in milliseconds; Fini's is a minute.
    */
   constructor(limit: number, windowMs = 60_000) {
@@ -61,7 +61,7 @@ export class Budget {
     this.#pauseMs = windowMs * FIRST_PAUSE_SHARE;
   }
 
-  /** True if nothing counts any more, so that a new budget would do as well. */
+  /** True if no request counts any more, so that a new budget would do as well. */
   get isIdle(): boolean {
     const time = now();
     this.#forget(time);
@@ -102,7 +102,7 @@ export class Budget {
       waiters.push(waiter);
       const time = now();
       this.#letGo(time);
-      // Those before it know what they wait for, and there may be many.
+      // The others keep their place and know their wait already, and there may be many.
       if (waiters.at(-1) === waiter)
         this.#wakeBy(this.#look(waiters, waiters.length - 1, time), time);
     });
@@ -122,19 +122,19 @@ export class Budget {
     if (retryAfterSeconds !== undefined) {
       this.#pausedUntil = Math.max(this.#pausedUntil, time + retryAfterSeconds * 1000);
     } else if (this.#pausedUntil <= time) {
-      // Those that were under way together are refused together, which is one reason to pause.
+      // Requests that were in progress together are refused together, which is one reason to pause.
       this.#pausedUntil = time + this.#pauseMs;
       this.#pauseMs = Math.min(this.#pauseMs * 2, this.#windowMs * LONGEST_PAUSE_SHARE);
     }
     this.#update();
   }
 
-  /** Notes that Fini carried a request out: the next pause is a short one again. */
+  /** Notes that Fini carried out a request, so the next pause is a short one again. */
   accepted(): void {
     this.#pauseMs = this.#windowMs * FIRST_PAUSE_SHARE;
   }
 
-  /** Lets go the waiters whose turn it is, looks at all others, and comes back for them. */
+  /** Lets waiters go whose turn it is, checks all others, and schedules the next check. */
   #update(): void {
     const time = now();
     this.#letGo(time);
@@ -142,7 +142,7 @@ export class Budget {
     for (const waiters of [this.#calls, this.#polls]) {
       for (let position = 0; position < waiters.length; ) {
         const wakeAt = this.#look(waiters, position, time);
-        // If one has failed, the next is in its place.
+        // If this waiter has failed, the next one has taken its place.
         if (wakeAt !== null) position += 1;
         this.#wakeBy(wakeAt, time);
       }
@@ -181,7 +181,7 @@ export class Budget {
   }
 
   #wakeBy(at: number | null, time: number): void {
-    if (at === null || at >= this.#wakeAt) return;
+    if (at === null || (this.#wakeAt !== null && at >= this.#wakeAt)) return;
     this.#stopTimer();
     this.#wakeAt = at;
     this.#timer = setTimeout(() => this.#update(), Math.max(1, at - time));
@@ -189,7 +189,7 @@ export class Budget {
 
   #stopTimer(): void {
     clearTimeout(this.#timer);
-    this.#wakeAt = Number.POSITIVE_INFINITY;
+    this.#wakeAt = null;
   }
 
   /**
@@ -201,7 +201,7 @@ export class Budget {
     const limit = isPoll ? this.#limitOfPolls : this.#limit;
     const ahead = position + (isPoll ? this.#calls.length : 0);
     const used = this.#underWay + this.#endedAt.length;
-    // If more wait before it than there is room for, their requests count for a window too.
+    // If more requests wait ahead than there is room for, those count for a window too.
     const rounds = Math.max(0, Math.ceil((ahead + 1 - limit) / limit));
     /** The request that must stop counting first, the oldest being 0; below 0, there is room. */
     const index = used + ahead - limit * (rounds + 1);

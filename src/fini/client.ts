@@ -18,10 +18,10 @@ import {
   refreshedSchema,
 } from './schemas.ts';
 
-/** The kinds of content that ingesting takes. */
+/** The kinds of content that can be ingested. */
 export const INGEST_SOURCES = ['web', 'googledrive', 'notion', 'zendesk', 'confluence'] as const;
 
-/** A kind of content that ingesting takes. */
+/** A kind of content that can be ingested. */
 export type IngestSource = (typeof INGEST_SOURCES)[number];
 
 /** Items to ingest: URLs for `web`, source IDs for every other kind. */
@@ -33,11 +33,11 @@ export interface IngestRequest {
   readonly baser: boolean;
 }
 
-/** Filters of the list of sources. An API may ignore one that it does not know. */
+/** Filters of the list of sources. An API may ignore filters that it does not know. */
 export interface SourceFilters {
   readonly source?: string | undefined;
   readonly english?: boolean | undefined;
-  /** Exact. */
+  /** The exact source ID. */
   readonly id?: string | undefined;
   /** A part of the title, in any case. */
   readonly title?: string | undefined;
@@ -67,27 +67,31 @@ export const GENERATION_OPERATIONS = [
 /** Something that generation may do: a new article, an update of the best match, or nothing. */
 export type GenerationOperation = (typeof GENERATION_OPERATIONS)[number];
 
-/** Sources to generate drafts from, and how. */
-export interface GenerateRequest {
-  readonly documentIds: readonly string[];
-  /** Instructions for the writing. */
-  readonly instructions?: string | undefined;
-  /** Left out, generation may do anything. */
+/** The limits of generation. */
+export interface GenerationLimits {
+  /** Allowed operations. Without them, generation may do anything. */
   readonly restrictedOps?: readonly GenerationOperation[] | undefined;
   /** The agent whose folders to write into. */
   readonly botId?: string | undefined;
 }
 
-/** The article as it is to be live: the fields that publishing demands, and the optional ones. */
+/** Sources to generate drafts from, and how. */
+export interface GenerateRequest extends GenerationLimits {
+  readonly documentIds: readonly string[];
+  /** Instructions for the writing. */
+  readonly instructions?: string | undefined;
+}
+
+/** The article to make live: the fields that publishing requires, and the optional ones. */
 export interface ArticleToPublish {
   readonly title: string;
   readonly mainKnowledge: string;
   readonly agentInstruction: string;
-  /** Not empty; as the draft has them. */
+  /** The draft's questions; not empty. */
   readonly questions: readonly unknown[];
-  /** Not empty; as the draft has them. */
+  /** The draft's keywords; not empty. */
   readonly keywords: readonly unknown[];
-  /** As the draft has it. */
+  /** The draft's escalation. */
   readonly escalation: unknown;
   readonly parentFolderId: string;
   readonly active?: boolean | null | undefined;
@@ -101,7 +105,7 @@ const ARTICLES_PATH = '/v2/hc-articles';
 
 interface FiniRoute {
   readonly method: HttpRequest['method'];
-  /** The path, with `{id}` in the place of an ID. */
+  /** The path, with `{id}` in place of an ID. */
   readonly path: string;
   /** The scope that a key needs. Requests that need only `read` change nothing. */
   readonly scope: Scope;
@@ -138,27 +142,27 @@ const FINI_ROUTES: Readonly<Record<Operation, FiniRoute>> = {
   'list agents': { method: 'GET', path: '/v2/bots/public', scope: 'read' },
 };
 
-/** A request's own part. */
+/** The variable parts of a request. */
 interface RequestParts {
-  /** In the place of the path's `{id}`. */
+  /** The ID that replaces `{id}` in the path. */
   readonly id?: string;
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: unknown;
-  /** True if it names records by ID: a 403 may then mean that one is another workspace's. */
+  /** True if the request names records by ID: a 403 may then mean that one is another workspace's. */
   readonly namesRecords?: boolean;
 }
 
-/** The number of records read of one page, if an API ignores `limit`: far more than it gives. */
+/** Maximum number of records to read of a page, if an API ignores `limit`: far more than it has. */
 const MAXIMUM_PAGE_RECORDS = 1_000;
 
-/** The API's own default, which it surely takes; the largest page is not documented. */
+/** The API's own default, which it surely accepts; the largest page is not documented. */
 const SAFE_PAGE = 50;
 
-/** The client of one workspace. Each of its methods throws {@link FiniError}. */
+/** The client of one workspace. Each method throws {@link FiniError}. */
 export type FiniClient = ReturnType<typeof createFiniClient>;
 
 /**
- * Makes the client of one workspace. It learns from a 403 which scope the key lacks, and from a 400
+ * Makes the client of one workspace. From a 403 it learns which scope the key lacks, and from a 400
  * that a page was too large.
  */
 export function createFiniClient(http: Http) {
@@ -166,7 +170,7 @@ export function createFiniClient(http: Http) {
   let largestPage = Number.POSITIVE_INFINITY;
 
   return {
-    /** Finds the pages that start URLs lead to. Nothing is created or ingested. */
+    /** Finds the pages that start URLs lead to. Creates and ingests nothing. */
     crawlLinks: (links: readonly string[], limit: number, options?: Partial<Deadline>) =>
       request('crawl links', crawlSchema, { body: { links, limit } }, options),
 
@@ -176,13 +180,13 @@ export function createFiniClient(http: Http) {
       return flattenProviderTree(provider, tree);
     },
 
-    /** Makes sources of a provider's content. Nothing is queued. */
+    /** Makes sources from a provider's content. Queues nothing. */
     registerProviderResources(
       provider: Provider,
       resources: readonly ProviderResource[],
       options?: Partial<Deadline>,
     ) {
-      // The path is for our readers and means nothing to Fini.
+      // `path` is for readers of this server's answers and means nothing to Fini.
       const body = { resources: resources.map(({ path: _path, ...resource }) => resource) };
       return request('register provider resources', queuedSchema, { id: provider, body }, options);
     },
@@ -193,13 +197,13 @@ export function createFiniClient(http: Http) {
       return request('ingest sources', queuedSchema, { body, namesRecords }, options);
     },
 
-    /** Queues jobs, and gives the IDs that were queued. */
+    /** Queues jobs, and returns the IDs that were queued. */
     refreshSources(documentIds: readonly string[], options?: Partial<Deadline>) {
       const parts = { body: { documentIds }, namesRecords: true };
       return request('refresh sources', refreshedSchema, parts, options);
     },
 
-    /** Gets a page of sources, a smaller one if Fini takes no larger. */
+    /** Gets a page of sources, a smaller one if Fini accepts no larger. */
     async listSources(filters: ListRequest, options?: Partial<Deadline>) {
       let limit = Math.min(filters.limit, largestPage);
       let refusal: FiniError | undefined;
@@ -211,7 +215,7 @@ export function createFiniClient(http: Http) {
           return readPage(page, limit, filters.direction === 'previous');
         } catch (error) {
           if (!(error instanceof FiniError)) throw error;
-          // Pages carry every source's whole text, so a page of long ones may go over the bound.
+          // Pages contain every source's whole text, so a page of long ones may exceed the limit.
           if (error.failure === 'too_large' && limit > 1) limit = Math.ceil(limit / 2);
           else if (error.status === 400 && limit > SAFE_PAGE) {
             refusal = error;
@@ -236,8 +240,8 @@ export function createFiniClient(http: Http) {
     },
 
     /**
-     * Queues a job for each source that makes a draft, never a live article. The answer may hold
-     * fewer jobs than sources, and jobs without the one or the other ID.
+     * Queues a job for each source that makes a draft, never a live article. The answer may have fewer
+     * jobs than sources, and jobs without one of the two IDs.
      */
     generateKnowledge(
       { documentIds, instructions, restrictedOps, botId }: GenerateRequest,
@@ -249,7 +253,7 @@ export function createFiniClient(http: Http) {
       return request('generate knowledge', generateAnswerSchema, parts, options);
     },
 
-    /** Gets jobs of generation. One ID that is unknown, or another job's, fails the request. */
+    /** Gets generation jobs. An ID that is unknown, or of another kind of job, fails the request. */
     knowledgeJobs(jobIds: readonly string[], options?: Partial<Deadline>) {
       const parts = { body: { jobIds }, namesRecords: true };
       return request('get knowledge jobs', jobsAnswerSchema, parts, options);
@@ -261,7 +265,7 @@ export function createFiniClient(http: Http) {
       options?: Partial<Deadline>,
     ) => request('list articles', articleListSchema, { query: filter }, options),
 
-    /** Gets those of these articles that exist. */
+    /** Gets the existing ones of these articles. */
     async getArticles(articleIds: readonly string[], options?: Partial<Deadline>) {
       const parts = { body: { articleIds }, namesRecords: true };
       const { articles } = await request('get articles', articleListSchema, parts, options);
@@ -300,7 +304,7 @@ function createRequest(http: Http) {
   /** A 403 means a missing scope or another workspace's ID; without IDs, it can only be the scope. */
   function withMissingScope(error: unknown, scope: Scope, namesRecords: boolean): unknown {
     if (!(error instanceof FiniError) || error.status !== 403) return error;
-    // A 403 of a proxy or a firewall says nothing about the key.
+    // A 403 from a proxy or a firewall says nothing about the key.
     if (!namesRecords && error.isExplained) missingScopes.add(scope);
     if (!missingScopes.has(scope)) return error;
     return new FiniError(error.message, { ...error, missingScope: scope, cause: error });
@@ -336,7 +340,7 @@ function queryText(fields: NonNullable<RequestParts['query']>): string {
   return query.size === 0 ? '' : `?${query}`;
 }
 
-/** Reads a page's records. Of too many, those next to the cursor: the others come with the next. */
+/** Reads a page's records. Of too many, it keeps those next to the cursor; the others come next. */
 function readPage(page: z.infer<typeof documentPageSchema>, limit: number, isBack: boolean) {
   const isTooLong = page.documents.length > MAXIMUM_PAGE_RECORDS;
   const records = isBack
@@ -350,9 +354,9 @@ function readPage(page: z.infer<typeof documentPageSchema>, limit: number, isBac
     /** Newest change first. */
     documents,
     hasMore: isTooLong || (page.hasMore ?? page.documents.length >= limit),
-    /** The number of records that had no ID and had to be left out. */
+    /** Number of records left out because they had no ID. */
     unreadable: records.length - documents.length,
-    /** The most sources that the page could hold, which may be fewer than were asked for. */
+    /** The limit that the page was requested with, which may be below the one asked for. */
     limit,
   };
 }

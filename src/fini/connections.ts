@@ -1,47 +1,48 @@
 import type { Dispatcher } from 'undici';
+import { type ProxySettings, proxyFault, proxyFor } from '../proxies.ts';
 
 const CONNECTIONS_PER_KEY = 32;
-/** The bound on an answer's body. */
+/** Maximum size of an answer's body. */
 export const MAXIMUM_ANSWER_BYTES = 20 * 1024 * 1024;
 
 /** The open connections to Fini. */
 interface OpenPool {
-  /** Calls back just before it writes the request: until then, nothing of it has left. */
+  /** Makes a dispatcher that calls back just before it writes the request's first byte. */
   readonly dispatcherFor: (onWriting: () => void) => Dispatcher;
   readonly close: () => Promise<void>;
   readonly destroy: () => Promise<void>;
 }
 
 /**
- * The connections to Fini for one key. They are bounded and belong to this key alone, so requests
- * that hang take none from other keys.
+ * The connections to Fini for one key. Their number is limited and they belong to this key alone, so
+ * requests that hang take no connection from other keys.
  */
 export class Connections {
   readonly #origin: string;
-  readonly #proxy: ProxySettings;
+  readonly #proxies: ProxySettings;
   #pool: Promise<OpenPool> | undefined;
 
   /**
    * @param origin Scheme, host and port. Nothing is connected before the first request.
-   * @param proxy Proxies to send requests through; ignored if the origin is on loopback.
+   * @param proxies Proxies to send requests through; ignored if the origin is on loopback.
    */
-  constructor(origin: string, proxy: ProxySettings = {}) {
+  constructor(origin: string, proxies: ProxySettings = {}) {
     this.#origin = origin;
-    this.#proxy = isLoopbackOrigin(origin) ? {} : proxy;
+    this.#proxies = proxies;
   }
 
-  /** The proxy's origin, so without its password; null if there is none. */
+  /** The proxy's origin, without its password; null if there is none. */
   get proxy(): string | null {
-    const url = this.#proxy.httpsProxy ?? this.#proxy.httpProxy;
-    return url === undefined ? null : new URL(url).origin;
+    const proxy = proxyFor(new URL(this.#origin), this.#proxies);
+    return proxy === undefined ? null : new URL(proxy).origin;
   }
 
-  /** Gives what sends one request. `onWriting` is called just before its first byte is written. */
+  /** Makes a dispatcher for one request. `onWriting` is called just before its first byte is written. */
   async dispatcherFor(onWriting: () => void): Promise<Dispatcher> {
     if (this.#pool === undefined) {
-      const pool = open(this.#origin, this.#proxy);
+      const pool = open(this.#origin, this.#proxies);
       this.#pool = pool;
-      // A failure counts only for the requests that wait now.
+      // A failure counts only for the requests that are waiting now.
       pool.catch(() => {
         if (this.#pool === pool) this.#pool = undefined;
       });
@@ -49,12 +50,12 @@ export class Connections {
     return (await this.#pool).dispatcherFor(onWriting);
   }
 
-  /** Closes the connections once the requests under way have ended. The next request opens others. */
+  /** Closes the connections once the requests in progress have ended. The next request opens new ones. */
   async close(): Promise<void> {
     await this.#take()?.then(({ close }) => close());
   }
 
-  /** Closes the connections at once, which ends the requests under way. */
+  /** Closes the connections at once, which ends the requests in progress. */
   async destroy(): Promise<void> {
     await this.#take()?.then(({ destroy }) => destroy());
   }
@@ -66,37 +67,21 @@ export class Connections {
   }
 }
 
-/** Proxies as the environment gives them: URLs, and the hosts to reach without one. */
-export interface ProxySettings {
-  readonly httpsProxy?: string | undefined;
-  readonly httpProxy?: string | undefined;
-  readonly noProxy?: string | undefined;
-}
-
-function isLoopbackOrigin(origin: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(new URL(origin).hostname);
-}
-
-async function open(origin: string, proxy: ProxySettings): Promise<OpenPool> {
-  // Loading undici costs more than a server's whole start, so the first request pays for it.
-  const { DecoratorHandler, EnvHttpProxyAgent, Pool } = await import('./pool.ts');
+async function open(origin: string, proxies: ProxySettings): Promise<OpenPool> {
+  const fault = proxyFault(new URL(origin), proxies);
+  if (fault !== null) throw new Error(fault);
+  // Loading undici takes longer than a server's whole start, so the first request pays for it.
+  const { DecoratorHandler, Pool, ProxyAgent } = await import('./pool.ts');
   const settings = {
     connections: CONNECTIONS_PER_KEY,
-    // The whole exchange has one time-out of ours; two clocks would only disagree.
+    // One time-out covers the whole exchange; undici's own would only get in its way.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxResponseSize: MAXIMUM_ANSWER_BYTES,
   };
-  const { httpsProxy, httpProxy, noProxy = '' } = proxy;
-  const isDirect = httpsProxy === undefined && httpProxy === undefined;
-  const pool = isDirect
-    ? new Pool(origin, settings)
-    : new EnvHttpProxyAgent({
-        ...settings,
-        ...(httpProxy !== undefined && { httpProxy }),
-        ...(httpsProxy !== undefined && { httpsProxy }),
-        noProxy,
-      });
+  const proxy = proxyFor(new URL(origin), proxies);
+  const pool =
+    proxy === undefined ? new Pool(origin, settings) : new ProxyAgent({ ...settings, uri: proxy });
   return {
     dispatcherFor: (onWriting) =>
       pool.compose((dispatch) => (options, handler) => {

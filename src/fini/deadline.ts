@@ -1,37 +1,37 @@
 import { now } from '../clock.ts';
 
-/** Why a request waits, and for how many seconds, as far as is known. */
+/** The reason that a request waits, with the seconds if known. */
 export interface Pause {
   readonly reason: 'limit';
   readonly seconds: number;
 }
 
-/** The time of a call was over before its work was done. */
+/** The error of a call whose time was over before its work was done. */
 export class WaitEnded extends Error {
   override readonly name = 'WaitEnded';
 }
 
 /**
- * How long a request that queues, and the check before it, may continue after its call's end. Its
- * fate is worth the time: without a report of what is queued, a call of too little time could be
+ * Extra time after a call's end for a request that queues, and for the check before it. Knowing the
+ * result is worth the time: without a report of what is queued, a call with too little time could be
  * repeated forever.
  */
 export const GRACE_MS = 5_000;
 
 /**
- * Until when a call may work. Every layer passes it on, down to each request. Requests take a part
- * of it: one without `endsAt` may take the time of one attempt.
+ * The time limit of a call. Every layer passes it on, down to each request, which takes a part of it. A
+ * request without `endsAt` may take the time of one attempt.
  */
 export class Deadline {
-  /** Aborted when nobody waits for the call any more: it ends at once, as does every request of it. */
+  /** A signal that is aborted once no one waits for the call: it and its requests end at once. */
   readonly signal: AbortSignal;
-  /** When the call began, by {@link now}. */
+  /** Time at which the call began, by {@link now}. */
   readonly startedAt: number;
-  /** When the call is over, by {@link now}. A read that failed in passing is tried again until then. */
+  /** Time at which the call is over, by {@link now}. Until then, failed reads may be retried. */
   readonly endsAt: number;
-  /** Told when a request has to wait because of Fini's limit: why, and for how long. */
+  /** Called when a request has to wait because of Fini's limit. */
   readonly onPause: ((pause: Pause) => void) | undefined;
-  /** Polls wait for what people called. */
+  /** The priority of its requests: polls wait for calls. */
   readonly priority: 'call' | 'poll';
   /** Milliseconds in a second of the call's time. Tests take fewer, so that time-outs come soon. */
   readonly secondMs: number;
@@ -52,7 +52,7 @@ export class Deadline {
     this.secondMs = given.secondMs ?? 1000;
   }
 
-  /** The deadline of a call that begins now and may take this long. */
+  /** The deadline of a call that begins now and lasts this long. */
   static after(
     seconds: number,
     signal: AbortSignal,
@@ -66,7 +66,7 @@ export class Deadline {
     return new Deadline({ ...this, endsAt: this.endsAt + milliseconds });
   }
 
-  /** The same call, ending so many seconds after its start. */
+  /** The same call, lasting this many seconds from its start. */
   lasting(seconds: number): Deadline {
     return new Deadline({ ...this, endsAt: this.startedAt + seconds * this.secondMs });
   }
@@ -76,16 +76,24 @@ export class Deadline {
     return new Deadline({ ...this, startedAt: now(), endsAt: now() + milliseconds });
   }
 
+  /** The same call, for a part that may take only so many seconds from now on. */
+  atMost(seconds: number): Deadline {
+    return new Deadline({
+      ...this,
+      endsAt: Math.min(this.endsAt, now() + seconds * this.secondMs),
+    });
+  }
+
   get isOver(): boolean {
     return now() >= this.endsAt;
   }
 
-  /** How long the call has taken so far, in seconds, to a tenth. */
+  /** Time that the call has taken so far, in seconds, to a tenth. */
   get elapsedSeconds(): number {
     return this.#inSeconds(now() - this.startedAt);
   }
 
-  /** The error that says that the time is over. */
+  /** The error of a call whose time is over. */
   ended(): WaitEnded {
     const seconds = this.#inSeconds(this.endsAt - this.startedAt);
     return new WaitEnded(`The wait timed out after ${seconds} s.`);
@@ -96,7 +104,7 @@ export class Deadline {
   }
 
   /**
-   * Waits for something, and for no longer than the call lasts. The answer is whether it came.
+   * Waits for a promise, but not beyond the call's end. Returns true if it resolved in time.
    *
    * @throws what the promise is rejected with, and the signal's reason once that is aborted.
    */

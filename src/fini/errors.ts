@@ -1,12 +1,12 @@
 /**
  * The ways in which a request to Fini can fail:
  * - `refused`: Fini answered with a status of 400 or more;
- * - `redirected`: Fini (or a proxy before it) answered with a redirect, which is not followed;
+ * - `redirected`: Fini (or a proxy in front of it) answered with a redirect, which is not followed;
  * - `unreadable`: the answer was cut off, was not JSON or had an unexpected shape;
- * - `too_large`: the answer's body went over the bound;
+ * - `too_large`: the answer's body exceeded the limit;
  * - `timed_out`: the whole exchange took longer than one attempt may, or than its call had left;
  * - `interrupted`: the connection broke after the request may have been sent;
- * - `unreachable`: no connection came about, so the request surely did not arrive;
+ * - `unreachable`: no connection was made, so the request surely did not arrive;
  * - `not_sent`: its time was over, or its caller gone, before its first byte was written.
  */
 export type FiniFailure =
@@ -40,7 +40,7 @@ export type Operation =
 /** A scope of a workspace key. */
 export type Scope = 'read' | 'write';
 
-/** The facts about a failed request. */
+/** Facts about a failed request. */
 type FiniErrorDetails = Pick<FiniError, 'operation' | 'failure' | 'cause'> &
   Partial<
     Pick<FiniError, 'status' | 'retryAfterSeconds' | 'isExplained' | 'missingScope' | 'hadLessTime'>
@@ -49,14 +49,14 @@ type FiniErrorDetails = Pick<FiniError, 'operation' | 'failure' | 'cause'> &
 /** A failed request to Fini. The message is Fini's own if it gave one. */
 export class FiniError extends Error {
   override readonly name = 'FiniError';
-  /** The operation that was asked of Fini. */
+  /** The operation of the request. */
   readonly operation: Operation;
   readonly failure: FiniFailure;
   /** The HTTP status, if Fini answered at all. */
   readonly status: number | undefined;
   /** The pause that Fini asks for before the next try, in seconds. */
   readonly retryAfterSeconds: number | undefined;
-  /** True if the error is Fini's own, and not that of a proxy or firewall before it. */
+  /** True if the error is Fini's own, not one of a proxy or firewall in front of it. */
   readonly isExplained: boolean;
   /** True if its call's end left it less time than a request may take. */
   readonly hadLessTime: boolean;
@@ -74,12 +74,12 @@ export class FiniError extends Error {
     this.missingScope = details.missingScope;
   }
 
-  /** True if the key or its scope is at fault: asking again cannot help. */
+  /** True if the key or its scope is at fault, so that asking again cannot help. */
   get isDenied(): boolean {
     return this.status === 401 || this.status === 403;
   }
 
-  /** True if Fini turned the request away before doing anything, or never got it. */
+  /** True if Fini refused the request before doing anything, or never got it. */
   get surelyNotCarriedOut(): boolean {
     if (this.failure === 'unreachable' || this.failure === 'not_sent') return true;
     // 307 and 308 mean that nothing was processed. Other redirects can follow a completed request.
@@ -87,12 +87,12 @@ export class FiniError extends Error {
     return this.status !== undefined && this.status >= 400 && this.status < 500;
   }
 
-  /** True if Fini has said that it is done with the request, so that nothing of it comes later. */
+  /** True if Fini has said that it is done with the request, so nothing of it can follow later. */
   get isOver(): boolean {
     return this.surelyNotCarriedOut || (this.failure === 'refused' && this.status === 500);
   }
 
-  /** True if the same request may well succeed a little later. */
+  /** True if the same request may succeed a little later. */
   get isPassing(): boolean {
     switch (this.failure) {
       case 'refused':
@@ -106,7 +106,7 @@ export class FiniError extends Error {
   }
 }
 
-/** No tool can work without a key. What to do about it depends on how the server is reached. */
+/** The error of a call without a key. The remedy depends on how the server is reached. */
 export class MissingKeyError extends Error {
   override readonly name = 'MissingKeyError';
 

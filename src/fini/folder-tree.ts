@@ -23,22 +23,22 @@ export interface FolderTree {
   /** ISO 8601: how old the snapshot is. */
   readonly updatedAt: string | null;
   readonly folders: readonly KnowledgeFolder[];
-  /** The number of nodes left out because they were no folders, too deep, or too many. */
+  /** Number of nodes left out because they were not folders, too deep, or too many. */
   readonly unreadable: number;
 }
 
-/** Deeper than any tree that people find their way in. */
+/** Maximum depth; deeper than any tree that people can use. */
 const MAXIMUM_FOLDER_DEPTH = 16;
-/** More than any workspace has, folders and articles together. */
+/** Maximum number of folders and articles together; more than any workspace has. */
 const MAXIMUM_NODES = 10_000;
 const FOLDER_LISTS = ['children', 'folders', 'subfolders', 'nodes'];
 
 /**
  * Reads the answer of the folder tree. The fields of its nodes are not documented, so each is looked
- * for under all the names that it may have.
+ * for under every name that it may have.
  *
  * An answer of null, or a snapshot of null, is a workspace without a tree. Anything else without a
- * list counts as one node that cannot be read, so that it does not pass for an empty tree.
+ * list counts as one unreadable node, so that it does not pass for an empty tree.
  */
 export function readFolderTree(answer: unknown): FolderTree {
   const head = asWireObject(answer) ?? {};
@@ -47,7 +47,7 @@ export function readFolderTree(answer: unknown): FolderTree {
   let unreadable = 0;
   let left = MAXIMUM_NODES;
 
-  /** Takes of a list as much as there is room for. */
+  /** Takes as many items of a list as there is room for. */
   const taken = (values: readonly unknown[]): readonly unknown[] => {
     const first = values.slice(0, left);
     left -= first.length;
@@ -81,7 +81,8 @@ export function readFolderTree(answer: unknown): FolderTree {
       return [];
     });
 
-  const folders = readFolders(isEmpty ? [] : Array.isArray(snapshot) ? snapshot : [null], 1);
+  const roots = Array.isArray(snapshot) ? snapshot : [null];
+  const folders = readFolders(isEmpty ? [] : roots, 1);
   return {
     id: nodeId(head.id),
     createdAt: wireFields.text.parse(head.createdAt),
@@ -100,7 +101,7 @@ function titleOf({ title, name }: WireObject): string | null {
   return wireFields.text.parse(title) || wireFields.text.parse(name);
 }
 
-/** IDs may be numbers; a larger one has lost digits on its way through JSON. */
+/** A node's ID. It may be a number; a large one has lost digits on its way through JSON. */
 function nodeId(value: unknown): string | null {
   return wireFields.optionalId.parse(Number.isSafeInteger(value) ? String(value) : value);
 }

@@ -9,11 +9,11 @@ import { FiniError, type Operation } from './errors.ts';
 
 /** The settings of requests to one Fini. */
 export interface HttpOptions {
-  /** Scheme, host and an optional path, without a slash at the end. */
+  /** Scheme, host and an optional path, without a trailing slash. */
   readonly baseUrl: string;
-  /** The workspace key. It travels in the `Authorization` header and nowhere else. */
+  /** The workspace key. It is sent in the `Authorization` header and nowhere else. */
   readonly apiKey: string;
-  /** The bound on one attempt of one request, the answer's body included, in milliseconds. */
+  /** Maximum time of one attempt, including the answer's body, in milliseconds. */
   readonly requestTimeoutMs: number;
   /** The pause before the first retry, in milliseconds; it doubles with each one. */
   readonly retryDelayMs: number;
@@ -25,33 +25,33 @@ export interface HttpOptions {
 
 /** One request to Fini. */
 export interface HttpRequest extends Partial<Deadline> {
-  /** The request's name in errors. */
+  /** Name of the request in errors. */
   readonly operation: Operation;
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** The path below the base URL, with its query. */
   readonly path: string;
-  /** Sent as JSON. */
+  /** The body, sent as JSON. */
   readonly body?: unknown;
-  /** True if it changes nothing, so that it can be sent again. Default: true of a `GET`. */
+  /** True if it changes nothing, so that it can be sent again. True by default for a `GET`. */
   readonly reads?: boolean | undefined;
 }
 
 /** Sends a request and returns its answer's JSON. */
 export type Http = (request: HttpRequest) => Promise<unknown>;
 
-/** Retries of a request whose call has no end of its own. */
+/** Maximum number of retries of a request whose call has no end of its own. */
 const MAXIMUM_RETRIES = 3;
-/** Retries, in any call, after errors that mostly come from the settings or the network. */
+/** Maximum number of retries after errors that mostly come from the settings or the network. */
 const MAXIMUM_STUBBORN_RETRIES = 3;
 const MAXIMUM_RETRY_DELAY_MS = 8_000;
-/** Longer than any wait here, and short enough for a timer. */
+/** Maximum pause that is believed: longer than any wait here, and short enough for a timer. */
 const LONGEST_RETRY_AFTER_SECONDS = 86_400;
 
-/** Error codes of a connection that never came about: the request cannot have arrived. */
+/** Error codes of a connection that was never made, so that the request cannot have arrived. */
 const NOT_CONNECTED =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_.*|CERT_.*|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_.*)$/;
 
-/** Fini's error answer, read tolerantly. */
+/** Fini's error answer; missing and odd fields are tolerated. */
 const errorEnvelope = z.object({
   message: z
     .union([z.string(), z.array(z.string())])
@@ -61,11 +61,11 @@ const errorEnvelope = z.object({
 });
 
 /**
- * Makes the function that every request to Fini goes through. It sends `Authorization` to the base
- * URL's origin alone, follows no redirect, and bounds an attempt in time and its body in size. It
- * retries where that is without risk: a read after a passing failure, anything else only if Fini
- * surely did not carry it out (connection refused, 429). It retries until the call ends, and waits as
- * long as Fini asks; if that is longer than the call, it gives up at once.
+ * Makes the function that every request to Fini goes through. It sends `Authorization` only to the base
+ * URL's origin, follows no redirect, and limits the time and the size of each attempt. It retries only
+ * without risk: a read after a passing failure, anything else only if Fini surely did not carry it out
+ * (connection refused, 429). It retries until the call ends, and waits as long as Fini asks; if that is
+ * longer than the call, it gives up at once.
  *
  * Nothing is sent once the signal is aborted, at any stage.
  *
@@ -110,7 +110,7 @@ export function createHttp(options: HttpOptions): Http {
     }
   };
 
-  /** Makes one attempt, once it is the request's turn. Every attempt counts for the budget. */
+  /** Makes one attempt, once it is the request's turn. Every attempt counts in the budget. */
   async function attempt(request: HttpRequest, turnUntil: number): Promise<unknown> {
     const { budget } = options;
     const end = await budget?.take({ ...request, endsAt: turnUntil }).catch((error: unknown) => {
@@ -129,7 +129,7 @@ export function createHttp(options: HttpOptions): Http {
     }
   }
 
-  /** Makes one exchange, from connecting to the body's last byte. */
+  /** Makes one exchange, from connecting to the last byte of the body. */
   async function exchange(request: HttpRequest): Promise<unknown> {
     const { operation, signal } = request;
     const isOver = () => signal?.aborted === true;
@@ -145,7 +145,7 @@ export function createHttp(options: HttpOptions): Http {
     });
     if (isOver()) throw endedUnsent(request);
     const abort = new AbortController();
-    // undici acts on an abort only once it is the request's turn, which may be a long time.
+    // undici notices an abort only once it is the request's turn, which may take long.
     const aborted = new Promise<never>((_, reject) => {
       abort.signal.addEventListener('abort', () => reject(abort.signal.reason), { once: true });
     });
@@ -169,11 +169,11 @@ export function createHttp(options: HttpOptions): Http {
       const answer = await Promise.race([aborted, dispatcher.request(outgoing)]);
       status = answer.statusCode;
       const content = await answer.body.text().catch((error: unknown) => {
-        // The status has decided; only the reason is missing.
+        // The status decides the result; only the reason is missing.
         if (answer.statusCode >= 400 && !isOver()) return '';
         throw error;
       });
-      // An API that echoes the key must not bring it into a title or an error that is shown.
+      // An API that echoes the key must not put it into a title or an error that is shown.
       const text = secrets.redact(content);
       const header = (name: string): string | undefined => {
         const value = answer.headers[name];
@@ -209,13 +209,13 @@ function endedUnsent({ operation, signal }: HttpRequest): FiniError {
   return new FiniError(message, { operation, failure: 'not_sent', cause: reason });
 }
 
-/** The error of a request that its call's end leaves no time for. */
+/** The error of a request that has no time left before its call's end. */
 function outOfTime({ operation }: HttpRequest): FiniError {
   const message = `The call's time was over.`;
   return new FiniError(message, { operation, failure: 'not_sent', hadLessTime: true });
 }
 
-/** Seconds for a reader: with a call's end near, an attempt has an odd number of milliseconds. */
+/** Seconds for a reader, since an attempt near its call's end has an odd number of milliseconds. */
 function roundedSeconds(milliseconds: number): number {
   const unit = milliseconds < 1000 ? 1 : 100;
   return (Math.round(milliseconds / unit) * unit) / 1000;
@@ -230,12 +230,12 @@ function isRead({ method, reads = method === 'GET' }: HttpRequest): boolean {
   return reads;
 }
 
-/** True for errors that mostly stay until someone changes something: a login page, no network. */
+/** True for errors that usually persist until someone changes something: a login page, no network. */
 function isStubborn({ failure }: FiniError): boolean {
   return failure === 'unreadable' || failure === 'unreachable';
 }
 
-/** Exponential back-off with jitter, or as long as Fini asks for if that is longer. */
+/** Exponential back-off with jitter, or the pause that Fini asks for if that is longer. */
 function retryDelay(error: FiniError, retries: number, firstDelayMs: number): number {
   const delay = Math.min(firstDelayMs * 2 ** retries, MAXIMUM_RETRY_DELAY_MS);
   const asked = (error.retryAfterSeconds ?? 0) * 1000;
@@ -303,7 +303,7 @@ function throughProxy(proxy: string | null): string {
     : ` Requests go through the proxy ${proxy} (HTTPS_PROXY or HTTP_PROXY), except to the hosts in NO_PROXY.`;
 }
 
-/** The error of a broken connection. An error without a network code is our own fault, as it is. */
+/** The error of a broken connection. An error without a network code is our own, and stays as it is. */
 function connectionError(
   operation: Operation,
   status: number | undefined,

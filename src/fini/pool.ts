@@ -1,2 +1,2 @@
-/* A module of its own, so that the bundle can load undici when the first request needs it. */
-export { DecoratorHandler, EnvHttpProxyAgent, Pool } from 'undici';
+/* A separate module, so that the bundle can load undici when the first request needs it. */
+export { DecoratorHandler, Pool, ProxyAgent } from 'undici';

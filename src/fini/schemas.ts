@@ -3,20 +3,32 @@ import { bounded, seenUrl, WORD_LENGTH } from '../text.ts';
 
 /*
  * Fini's records and answers. A young record may lack any field, and newer APIs may add some, so
- * unknown fields are dropped, and missing or odd ones become null or empty. Only IDs are demanded.
+ * unknown fields are dropped, and missing or odd ones become null or empty. Only IDs are required.
  */
 
 const text = z.string().nullable().catch(null);
 /** A URL as one word, so that it cannot pass for a URL and something after it. */
 const url = z.string().overwrite(seenUrl).nullable().catch(null);
-/** An ID, bounded so that it can be shown. Fini's are UUIDs. */
+/** An ID, with a maximum length so that it can be shown. Fini's are UUIDs. */
 const id = z
   .string()
   .overwrite((given) => bounded(given, WORD_LENGTH))
   .min(1);
 const optionalId = id.nullable().catch(null);
 const flag = z.boolean().nullable().catch(null);
-const version = z.number().nullable().catch(null);
+/**
+ * A version as a number, also where it comes as text. Null if it cannot be compared: with digits lost on
+ * its way through JSON, two versions may look the same.
+ */
+const version = z
+  .unknown()
+  .transform((given) => {
+    const number = typeof given === 'string' && /^\s*\d+\s*$/.test(given) ? Number(given) : given;
+    return typeof number === 'number' && Math.abs(number) <= Number.MAX_SAFE_INTEGER
+      ? number
+      : null;
+  })
+  .default(null);
 const list = z.array(z.unknown()).catch([]);
 const strings = list.transform((items) => items.filter((item) => typeof item === 'string'));
 const ids = list.transform((items) => items.flatMap((item) => id.safeParse(item).data ?? []));
@@ -28,7 +40,7 @@ export const wireFields = { text, optionalId } as const;
 
 // Sources
 
-/** A source as Fini records it, with the number of its paragraphs, which outlives the text. */
+/** A source as Fini records it, with its number of paragraphs, which is kept when the text is dropped. */
 export const documentSchema = z
   .object({
     /** The source ID, a UUID. */
@@ -41,11 +53,11 @@ export const documentSchema = z
     externalId: text,
     english: flag,
     baser: flag,
-    /** The text, a paragraph an item. */
+    /** The text, one item per paragraph. */
     paragraphs: strings,
     /** True if the latest job produced usable content. */
     success: flag,
-    /** Why the latest job failed; empty if it did not. */
+    /** The reason that the latest job failed; empty if it did not. */
     error: text,
     /** ISO 8601. */
     createdAt: text,
@@ -66,12 +78,12 @@ export const documentSchema = z
   })
   .transform((record) => ({ ...record, paragraphCount: record.paragraphs.length }));
 
-/** A source. Fini's wire calls it a document. */
+/** A source. Fini's API calls it a document. */
 export type FiniDocument = z.infer<typeof documentSchema>;
 
 /**
  * One page of the list of sources. `hasMore` is null if Fini did not say. A missing list counts as
- * one record that cannot be read: it must not pass for an empty workspace.
+ * one unreadable record, so that it does not pass for an empty workspace.
  */
 export const documentPageSchema = z.object({
   documents: z.array(z.unknown()).catch([null]),
@@ -92,7 +104,7 @@ export const queuedSchema = z
 /** The answer to ingesting and registering: source IDs, in no particular order. */
 export type QueuedDocuments = z.infer<typeof queuedSchema>;
 
-/** The IDs in both lists of such an answer, each once. */
+/** The IDs in both lists of such an answer, without repetitions. */
 export function queuedIds({ addedDocumentIds, updatedDocumentIds }: QueuedDocuments): string[] {
   return [...new Set([...addedDocumentIds, ...updatedDocumentIds])];
 }
@@ -100,12 +112,12 @@ export function queuedIds({ addedDocumentIds, updatedDocumentIds }: QueuedDocume
 /** The answer to refreshing: the IDs queued. */
 export const refreshedSchema = z.array(z.unknown()).pipe(ids);
 
-/** The answer to a crawl: URLs, and what Fini says of them. */
+/** The answer to a crawl: URLs, and Fini's message about them. */
 export const crawlSchema = z.object({ data: strings, message: text });
 
 /** The answer to deleting sources. */
 export const deletedSchema = z.object({
-  // Without this list nobody knows what was deleted, so there is no default for it.
+  // Without this list no one knows what was deleted, so it has no default.
   deletedDocuments: z.array(z.object({ id, title: text, originalUrl: url })),
   deletedArticles: z.array(z.object({ id, title: text, parentFolderId: optionalId })).catch([]),
 });
@@ -121,7 +133,7 @@ const articleFields = z.object({
   /** Questions that customers ask. Publishing needs this and the next two exactly as they came. */
   questions: list,
   keywords: list,
-  /** When agents hand over to a person; null if it is missing. */
+  /** The rule for handing over to a person; null if it is missing. */
   escalation: z.unknown().default(null),
   parentFolderId: optionalId,
   active: flag,
@@ -131,7 +143,7 @@ const articleFields = z.object({
   version,
   /** The live article that this draft would update. */
   originalArticleId: optionalId,
-  /** The version of it that the draft was made from. */
+  /** The version of the live article that the draft was made from. */
   originalArticleVersion: version,
   /** True for a draft that has been published. */
   isDraftPublished: flag,
@@ -145,24 +157,24 @@ const articleSchema = articleFields.extend({ id });
 /** An article, live or a draft. Anything but its ID may be missing. */
 export type FiniArticle = z.infer<typeof articleSchema>;
 
-/** The answer to listing articles, or to asking for some by ID. */
+/** The answer to listing articles, or to getting some by ID. */
 export const articleListSchema = recordList('articles', articleSchema).transform(
   ({ items, ...rest }) => ({ articles: items, ...rest }),
 );
 
-/** The answer to publishing. Any answer is one: refusing it would hide that the article is live. */
+/** The answer to publishing. Any is accepted: refusing one would hide that the article is live. */
 export const publishAnswerSchema = z
   .unknown()
   .transform((answer) =>
     articleFields.extend({ id: optionalId }).parse(asWireObject(answer) ?? {}),
   );
 
-/** A source's job of generation. One of the two IDs may be missing. */
+/** A generation job of a source. One of the two IDs may be missing. */
 const generationSchema = z
   .object({ documentId: optionalId, backgroundJobId: optionalId })
   .refine(({ documentId, backgroundJobId }) => (documentId ?? backgroundJobId) !== null);
 
-/** The answer to generating: jobs, in no particular order, and maybe fewer than sources. */
+/** The answer to generating: jobs, in no particular order, possibly fewer than sources. */
 export const generateAnswerSchema = recordList('jobs', generationSchema).transform(({ items }) => ({
   jobs: items,
 }));
@@ -177,17 +189,17 @@ export const jobsAnswerSchema = recordList(
     createdAt: text,
     startedAt: text,
     completedAt: text,
-    /** The article that it made; null with `COMPLETED` if it made nothing. */
+    /** ID of the article that it made; null with `COMPLETED` if it made nothing. */
     hcArticleId: optionalId,
-    /** Why it failed. Undocumented, and null if Fini does not say. */
+    /** The reason for a failure. Undocumented, and null if Fini does not say. */
     error: text,
   }),
 ).transform(({ items }) => items);
 
-/** A job of generation. */
+/** A generation job. */
 export type KnowledgeJob = z.infer<typeof jobsAnswerSchema>[number];
 
-/** The answer to listing agents, newest first. Fini's wire calls an agent a bot. */
+/** The answer to listing agents, newest first. Fini's API calls an agent a bot. */
 export const agentListSchema = recordList(
   'bots',
   z.object({
@@ -200,28 +212,28 @@ export const agentListSchema = recordList(
 
 // Envelopes
 
-/** The number of articles or agents read of one answer: more than a workspace is likely to have. */
+/** Maximum number of articles or agents to read from one answer: more than workspaces have. */
 const MAXIMUM_LIST_RECORDS = 5_000;
 
 /** A JSON object whose fields are not known. */
 export type WireObject = Record<string, unknown>;
 
-/** A value as an object with fields; null if it is none, such as a list. */
+/** A value as an object with fields; null if it is not one, for instance a list. */
 export function asWireObject(value: unknown): WireObject | null {
   return z.record(z.string(), z.unknown()).safeParse(value).data ?? null;
 }
 
 /**
- * The schema of a list of records whose envelope is not documented: an array, or an object that
- * holds one. Items that are no record are counted as `unreadable`. `hasMore` is null if the answer
- * says nothing of what follows.
+ * The schema of a list of records whose envelope is not documented: an array, or an object that holds
+ * one. Items that are not records are counted as `unreadable`. `hasMore` is null if the answer does not
+ * say whether there are more.
  */
 function recordList<Schema extends z.ZodType>(name: string, schema: Schema) {
   return z.unknown().transform((answer, context) => {
     const around = asWireObject(answer) ?? {};
     const found = findList(answer, name);
     if (found === null) {
-      // It must not pass for an empty list.
+      // A missing list must not pass for an empty one.
       context.addIssue('no list in the answer');
       return z.NEVER;
     }
@@ -238,7 +250,7 @@ function recordList<Schema extends z.ZodType>(name: string, schema: Schema) {
   });
 }
 
-/** The answer itself, its list of a likely name, else its first list that holds an object. */
+/** The answer itself, its list with a likely name, or its first list that holds an object. */
 function findList(answer: unknown, name: string): readonly unknown[] | null {
   if (Array.isArray(answer)) return answer;
   const object = asWireObject(answer) ?? {};

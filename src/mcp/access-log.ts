@@ -5,24 +5,28 @@ import { bounded } from '../text.ts';
 import { pathOf } from './http-request.ts';
 import { BATCH_SIZE, fieldOf } from './messages.ts';
 
-/** The part of an access line about who sent a request, and what its body asks for. */
-export interface Summary {
-  /** The methods of its messages, each once. */
+/** The part of an access line about a request's sender and body. */
+export interface AccessSummary {
+  /** The methods of its messages, without repetitions. */
   method?: string | undefined;
-  /** The tools that they call, each once. */
+  /** The tools that they call, without repetitions. */
   tool?: string | undefined;
   /** A short hash of the person, if there is a sign-in. */
   subject?: string;
-  /** Why the access token was refused. */
+  /** The reason that the access token was refused. */
   refused?: string | undefined;
 }
 
 const LOGGED_LENGTH = 100;
 
 /** Logs a line for a request once it has ended, with everything added to the summary until then. */
-export function logAccess(log: Log, request: IncomingMessage, response: ServerResponse): Summary {
+export function logAccess(
+  log: Log,
+  request: IncomingMessage,
+  response: ServerResponse,
+): AccessSummary {
   const startedAt = now();
-  const summary: Summary = {};
+  const summary: AccessSummary = {};
   response.once('close', () => {
     log('info', 'request', {
       http: request.method,
@@ -37,21 +41,21 @@ export function logAccess(log: Log, request: IncomingMessage, response: ServerRe
 
 /** Bounds a client's own words to one short part of a line. */
 export function logged(text: string): string {
-  // Cut first, since what is cut off need not be looked at.
+  // The text is cut first, so that the rest need not be read.
   return bounded(text.slice(0, LOGGED_LENGTH + 1), LOGGED_LENGTH);
 }
 
-/** Says what the messages of a body ask for. */
-export function summarize(body: unknown): Summary {
+/** Summarizes the messages of a body. */
+export function summarize(body: unknown): AccessSummary {
   // A longer batch is refused.
   const messages: unknown[] = Array.isArray(body) ? body.slice(0, BATCH_SIZE) : [body];
   const methods = messages.map((message) => fieldOf(message, 'method'));
   const calls = messages.filter((_message, index) => methods[index] === 'tools/call');
   const tools = calls.map((message) => fieldOf(fieldOf(message, 'params'), 'name'));
-  return { method: namesIn(methods), tool: namesIn(tools) };
+  return { method: loggedNames(methods), tool: loggedNames(tools) };
 }
 
-function namesIn(values: readonly unknown[]): string | undefined {
+function loggedNames(values: readonly unknown[]): string | undefined {
   const names = new Set(values.filter((value) => typeof value === 'string').map(logged));
   return names.size === 0 ? undefined : [...names].join(', ');
 }

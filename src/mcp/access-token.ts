@@ -8,26 +8,35 @@ import {
 import * as z from 'zod';
 import { IssuerKeys, type IssuerOptions, KeysUnavailable } from './issuer-keys.ts';
 
-/* A module of its own, since only a server with a sign-in loads jose. */
+/* A separate module, since only a server with a sign-in loads jose. */
 
-/** How far the issuer's clock may be from ours, in seconds. */
+/** Tolerated difference between the issuer's clock and ours, in seconds. */
 const CLOCK_TOLERANCE_SECONDS = 60;
-/** How long a subject may be, in characters. OpenID Connect has 255. */
+/** Maximum length of a subject in characters. OpenID Connect allows 255. */
 const MAXIMUM_SUBJECT_LENGTH = 1_000;
-/** Only algorithms with a public key: with a shared one, whoever knows the public key could sign. */
+/** Allowed algorithms, none with a shared key: then anyone who knows the public key could sign. */
 const ALGORITHMS = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
 ];
 
 /** The parts of a token that matter here. */
 export interface AccessToken {
-  /** The person, among all of its issuer's. */
+  /** The person, unique among the issuer's. */
   readonly subject: string;
   readonly scopes: readonly string[];
 }
 
-/** The reason, in a sentence, that a token is not accepted. */
+/** A token that is not accepted, with the reason in a sentence. */
 export interface TokenFault {
   readonly fault: string;
 }
@@ -42,7 +51,7 @@ const scopes = z
   .union([z.string().transform((text) => text.split(' ')), z.array(z.string())])
   .catch([]);
 
-/** The claims (RFC 7519, RFC 9068) beside those that jose checks. Some providers call the scopes scp. */
+/** The claims (RFC 7519, RFC 9068) that jose does not check. Some providers call the scopes `scp`. */
 const claimsSchema = z.object({
   sub: z.string().min(1).max(MAXIMUM_SUBJECT_LENGTH),
   iat: z.number().optional(),
@@ -50,7 +59,7 @@ const claimsSchema = z.object({
   scp: scopes,
 });
 
-/** Checks access tokens, JWTs of one issuer for this server. */
+/** Checks access tokens: JWTs of one issuer for this server. */
 export class AccessTokens {
   readonly #keys: IssuerKeys;
   readonly #options: JWTVerifyOptions;
@@ -67,8 +76,8 @@ export class AccessTokens {
   }
 
   /**
-   * Checks a token: who signed it, for whom, for when, and what kind it is. `unavailable` means that
-   * there are no keys to check it with.
+   * Checks a token's signature, audience, time and kind. `unavailable` means that there are no keys to
+   * check it with.
    */
   async read(token: string): Promise<AccessToken | TokenFault | 'unavailable'> {
     let verified: JWTVerifyResult;
@@ -76,7 +85,7 @@ export class AccessTokens {
       verified = await this.#verify(token);
     } catch (error) {
       if (error instanceof KeysUnavailable) return 'unavailable';
-      const fault = faultOf(error);
+      const fault = tokenFaultOf(error);
       if (fault === null) throw error;
       return { fault };
     }
@@ -107,7 +116,7 @@ export class AccessTokens {
       try {
         return await jwtVerify(token, key, this.#options);
       } catch (error) {
-        // A key that cannot be used says nothing of the others.
+        // A key that cannot be used does not rule out the others.
         const isOther = error instanceof errors.JWSSignatureVerificationFailed || isKeyFault(error);
         if (!isOther) throw error;
       }
@@ -118,7 +127,7 @@ export class AccessTokens {
 
 /** Says why a token is no access token that can be sent as it is; null if it may be one. */
 function kindFaultOf(type: string | undefined, payload: JWTPayload): string | null {
-  // RFC 9068 has at+jwt, and most providers the JWT of before it.
+  // RFC 9068 uses at+jwt; most providers still use the earlier JWT.
   const isKnown = type === undefined || /^(application\/)?(at\+)?jwt$/i.test(type);
   if (!isKnown) return 'The token is of another type (typ) than an access token.';
   const isIdToken = payload.typ === 'ID' || 'at_hash' in payload || 'c_hash' in payload;
@@ -129,7 +138,7 @@ function kindFaultOf(type: string | undefined, payload: JWTPayload): string | nu
 }
 
 /** Says what a failed check means for the token; null if it means nothing. */
-function faultOf(error: unknown): string | null {
+function tokenFaultOf(error: unknown): string | null {
   if (error instanceof errors.JWTExpired) return 'The token has expired.';
   if (error instanceof errors.JWTClaimValidationFailed) {
     const { claim, reason } = error;

@@ -1,24 +1,24 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { apiKeySchema } from '../config.ts';
+import { apiKeySchema, isUnexpanded } from '../config.ts';
 import { hostnameOf, isLoopback } from '../hosts.ts';
 import { HttpRefusal } from './http-refusal.ts';
 
-/** Who may ask, and under which names. */
+/** Rules for who may send requests, and under which names. */
 export interface AccessRules {
-  /** The token that every request must bring; undefined where none is set. */
+  /** The token that every request must bring; undefined if none is set. */
   readonly authToken?: string | undefined;
-  /** Host names, beside the loopback ones, that a request's `Host` may have. */
+  /** Allowed values of a request's `Host`, beside the loopback names. */
   readonly allowedHosts: readonly string[];
-  /** Origins, beside the loopback ones, that a request's `Origin` may have. */
+  /** Allowed values of a request's `Origin`, beside the loopback ones. */
   readonly allowedOrigins: readonly string[];
 }
 
 /**
- * Turns away who may not come in. `Host` and `Origin` are checked since a web page in somebody's
+ * Refuses requests that may not come in. `Host` and `Origin` are checked since a web page in someone's
  * browser can reach a server on loopback (DNS rebinding), the token since anything else can too.
  *
- * @throws {HttpRefusal} saying why.
+ * @throws {HttpRefusal} with the reason.
  */
 export function checkAccess(request: IncomingMessage, rules: AccessRules): void {
   const host = hostnameOf(`http://${request.headers.host ?? ''}`);
@@ -36,7 +36,10 @@ export function checkAccess(request: IncomingMessage, rules: AccessRules): void 
   const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
   if (given !== undefined && isSame(given, rules.authToken)) return;
   const error = given === undefined ? '' : ', error="invalid_token"';
-  const start = given === undefined ? 'The token is missing' : 'The token is wrong';
+  const start =
+    given === undefined
+      ? 'The token is missing'
+      : `The token is ${isUnexpanded(given) ? 'an unexpanded variable' : 'wrong'}`;
   const why = `${start}: every request needs "Authorization: Bearer" with the token that this server was started with (FINI_MCP_AUTH_TOKEN).`;
   throw new HttpRefusal(401, why, {
     headers: { 'www-authenticate': `Bearer realm="fini-mcp"${error}` },
@@ -47,7 +50,7 @@ export function checkAccess(request: IncomingMessage, rules: AccessRules): void 
 export function isAllowedOrigin(origin: string, rules: AccessRules): boolean {
   const host = hostnameOf(origin);
   if (host === null) return false;
-  // Any program can register a scheme of its own; only what a web server serves is a web page.
+  // Any program can register its own scheme; only a web server's content is a web page.
   const isLocalPage = /^https?:/i.test(origin) && isLoopback(host);
   const [scheme] = origin.toLowerCase().split('://');
   return (
@@ -57,7 +60,7 @@ export function isAllowedOrigin(origin: string, rules: AccessRules): boolean {
   );
 }
 
-/** Lets a page whose origin may ask read the answer, a refusal's too. */
+/** Lets a page of an allowed origin read the answer, including refusals. */
 export function shareWithOrigin(
   request: IncomingMessage,
   response: ServerResponse,
@@ -73,7 +76,7 @@ export function shareWithOrigin(
 /**
  * Answers a browser that asks whether a page may send a request.
  *
- * @throws {HttpRefusal} where it may not.
+ * @throws {HttpRefusal} if it may not.
  */
 export function answerPreflight(
   request: IncomingMessage,
@@ -94,9 +97,9 @@ export function answerPreflight(
 }
 
 /**
- * The workspace key that a client brings; undefined where it uses the server's.
+ * Reads the workspace key that a client brings; undefined if it uses the server's.
  *
- * @throws {HttpRefusal} where it is no key.
+ * @throws {HttpRefusal} if it is not a key.
  */
 export function apiKeyOf(request: IncomingMessage): string | undefined {
   const header = request.headers['x-fini-api-key'];
@@ -107,12 +110,12 @@ export function apiKeyOf(request: IncomingMessage): string | undefined {
   throw new HttpRefusal(400, `X-Fini-Api-Key is not a key: it ${faults}.`);
 }
 
-/** A short name for something that must not be logged itself. */
+/** A short hash of something that must not be logged itself. */
 export function shortHash(text: string): string {
   return digest(text).toString('hex').slice(0, 8);
 }
 
-/** Compared as digests, so that neither content nor length shows in the time that it takes. */
+/** True if two texts are the same. Comparing digests takes a time that does not depend on them. */
 function isSame(given: string, expected: string): boolean {
   return timingSafeEqual(digest(given), digest(expected));
 }

@@ -1,20 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** JSON-RPC's code for an error that only the server's own words explain. */
+/** JSON-RPC's code for an error that only its message explains. */
 const SERVER_ERROR = -32000;
 
-/** Parts of a refusal besides its status and its words. */
+/** Parts of a refusal besides its status and message. */
 interface RefusalDetails {
-  /** JSON-RPC's code. */
+  /** The JSON-RPC error code. */
   readonly code?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** The ID of the message that is at fault, where it is known. */
+  /** The ID of the message at fault, if known. */
   readonly id?: string | number | undefined;
-  /** For the log: why a token was refused, without anything of it. */
+  /** The reason for the log that a token was refused, without any part of the token. */
   readonly reason?: string | undefined;
 }
 
-/** A request that is turned away with an HTTP status. */
+/** A request that is refused with an HTTP status. */
 export class HttpRefusal extends Error {
   readonly status: number;
   readonly details: RefusalDetails;
@@ -26,13 +26,13 @@ export class HttpRefusal extends Error {
   }
 }
 
-/** Answers a request that is turned away, as a JSON-RPC error. */
+/** Answers a refused request with a JSON-RPC error. */
 export function answerRefusal(
   request: IncomingMessage,
   response: ServerResponse,
   { status, message, details: { code = SERVER_ERROR, headers = {}, id } }: HttpRefusal,
 ): void {
-  // The rest of a body that nobody reads must not be taken for the next request.
+  // The unread rest of the body must not be taken for the next request.
   if (!request.complete) response.setHeader('connection', 'close');
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   answerJson(response, status, { jsonrpc: '2.0', error: { code, message }, id: id ?? null });

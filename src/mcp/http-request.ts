@@ -7,7 +7,7 @@ const MEGABYTE = 1024 * 1024;
 const MAXIMUM_BODY_BYTES = MEGABYTE;
 const ACCEPTED = ['application/json', 'text/event-stream'];
 
-/** Reads the path that a request asks for, without a slash at its end. */
+/** Reads the path of a request, without a trailing slash. */
 export function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').replace(/\?.*$/s, '').replace(/(?<=.)\/$/, '');
 }
@@ -17,7 +17,7 @@ export function pathOf(request: IncomingMessage): string {
  *
  * @throws {HttpRefusal} if it is too large, or not JSON.
  */
-export async function readJson(request: IncomingMessage): Promise<unknown> {
+export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
   if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
     throw new HttpRefusal(415, 'A request has the content type application/json.');
   }
@@ -44,7 +44,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
 }
 
 /**
- * Reads the messages of a body as clients mean them: one, or a batch.
+ * Reads the messages of a body as clients mean them: one message, or a batch.
  *
  * @throws {HttpRefusal} if one of them cannot be read.
  */
@@ -60,8 +60,8 @@ export function readBody(json: unknown): unknown {
 }
 
 /**
- * Names the accepted types as the SDK expects them, which compares letter by letter: clients also
- * write them in capitals, with weights or wildcards, or leave the header out.
+ * Returns the accepted types in the exact form that the SDK compares with. Clients also write them in
+ * capitals, with weights or wildcards, or leave the header out.
  */
 export function acceptOf(request: IncomingMessage): string {
   const given = (request.headers.accept ?? '*/*').toLowerCase();

@@ -7,28 +7,30 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
-import type { ProxySettings } from '../fini/connections.ts';
-import { hostnameOf, isWildcard, nameOf } from '../hosts.ts';
-import { failureText } from '../tools/errors.ts';
-import { logAccess, type Summary } from './access-log.ts';
+import { now } from '../clock.ts';
+import { hostnameOf, isWildcard, urlHostOf } from '../hosts.ts';
+import type { ProxySettings } from '../proxies.ts';
+import { paragraph } from '../text.ts';
+import { failureText } from '../tools/explain-error.ts';
+import { type AccessSummary, logAccess } from './access-log.ts';
 import type { AccessRules } from './http-access.ts';
 import { answerJson, answerRefusal, HttpRefusal } from './http-refusal.ts';
 import { pathOf } from './http-request.ts';
 import { McpEndpoint, type McpEndpointOptions } from './mcp-endpoint.ts';
 import { METADATA_PATH, pathnameOf, ResourceServer, type SignIn } from './oauth.ts';
 
-/** How the HTTP server runs. */
+/** Options of the HTTP server. */
 export interface HttpServerOptions
   extends AccessRules,
     Omit<McpEndpointOptions, 'rules' | 'oauth'>,
     SignIn,
     ProxySettings {
   readonly host: string;
-  /** 0 takes any free port. */
+  /** The port; 0 takes any free port. */
   readonly port: number;
-  /** The URL of `/mcp` as clients reach it; undefined for the one that is listened on. */
+  /** The URL of `/mcp` as clients reach it; by default, the address that the server listens on. */
   readonly publicUrl?: string | undefined;
-  /** How long an idle connection is kept open, in seconds. */
+  /** Time that an idle connection is kept open, in seconds. */
   readonly keepAliveSeconds: number;
   /** Other bounds than {@link TIMEOUTS}, for tests that wait for them. */
   readonly timeouts?: Partial<HttpTimeouts>;
@@ -44,33 +46,33 @@ export type HttpTimeouts = Record<
 export interface HttpServer {
   /** The URL at which it listens, without a path. */
   readonly url: string;
-  /** Takes nothing new, gives running calls this long, and ends. */
+  /** Accepts nothing new, gives running calls this long, and ends. */
   readonly stop: (graceMs: number) => Promise<void>;
 }
 
-/** Answers the requests to one path, and notes in the summary what they ask for. */
+/** Answers the requests to one path, and adds to the summary what they ask for. */
 type Route = (
   request: IncomingMessage,
   response: ServerResponse,
-  summary: Summary,
+  summary: AccessSummary,
 ) => Promise<void> | void;
 
 /** The path of MCP's endpoint. */
 const ENDPOINT = '/mcp';
-/** More connections than one process serves well. */
+/** Maximum number of connections; more than one process serves well. */
 const MAXIMUM_CONNECTIONS = 1_000;
 const TIMEOUTS: HttpTimeouts = {
   headersTimeout: 10_000,
   requestTimeout: 60_000,
   connectionsCheckingInterval: 1_000,
 };
-/** How often a server that is stopping checks if its last calls have ended, in milliseconds. */
+/** Interval between checks whether the last calls of a stopping server have ended, in milliseconds. */
 const STOP_INTERVAL_MS = 20;
 
 /**
- * Serves MCP's Streamable HTTP at `/mcp`, and `/healthz`.
+ * Serves MCP's Streamable HTTP at `/mcp` and the path of the public URL, and `/healthz`.
  *
- * @throws if the address cannot be listened on.
+ * @throws if the server cannot listen on the address.
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { log, version } = options;
@@ -80,25 +82,25 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   const oauth =
     oauthIssuer === undefined ? undefined : new ResourceServer({ ...options, oauthIssuer, url });
   const mcp = new McpEndpoint({ ...options, rules, oauth });
+  // A proxy in front may cut the path of the public URL off, or not.
+  const publicPath = options.publicUrl === undefined ? ENDPOINT : pathnameOf(options.publicUrl);
   const routes = new Map<string, Route>([
     [ENDPOINT, (...given) => mcp.serve(...given)],
+    [publicPath || '/', (...given) => mcp.serve(...given)],
     ['/healthz', (_request, response) => answerJson(response, 200, { status: 'ok', version })],
   ]);
   const named = [...routes.keys()];
   if (oauth !== undefined) {
-    const { publicUrl } = options;
-    // A proxy in front may cut the path of the public URL off, or not.
-    const paths = ['', ENDPOINT, publicUrl === undefined ? '' : pathnameOf(publicUrl)];
-    for (const path of paths) {
+    for (const path of ['', ENDPOINT, publicPath]) {
       routes.set(`${METADATA_PATH}${path}`, (request, response) =>
         oauth.answerMetadata(request, response),
       );
     }
   }
 
-  /** One request, from the door to its access line. */
+  /** Handles one request, from its arrival to its access line. */
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // A proxy may ask for the whole URL.
+    // A proxy may send the whole URL in place of the path.
     request.url = request.url?.replace(/^https?:\/\/[^/?]*/i, '') || '/';
     const summary = logAccess(log, request, response);
     try {
@@ -121,7 +123,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
 
   const server = createHttpServer({ ...TIMEOUTS, ...options.timeouts }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
-      // A client that has gone away is no fault of ours.
+      // A client that has disconnected is not our fault.
       const isGone = request.errored !== null || response.destroyed;
       log(isGone ? 'debug' : 'error', 'request failed', { error: inspect(error) });
       response.destroy();
@@ -147,37 +149,43 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     async stop(graceMs) {
       server.close();
       server.closeIdleConnections();
-      const deadline = Date.now() + graceMs;
-      while (mcp.running > 0 && Date.now() < deadline) await sleep(STOP_INTERVAL_MS);
+      const endsAt = now() + graceMs;
+      while (mcp.running > 0 && now() < endsAt) await sleep(STOP_INTERVAL_MS);
       await mcp.close();
       server.closeAllConnections();
     },
   };
 }
 
-/** The URL at which clients look for a sign-in once a token was refused. */
+/** Paths at which clients look for a sign-in after a token was refused. */
 const SIGN_IN = /^\/(\.well-known\/|register$|authorize$|token$)/;
 
 function notHere(
   path: string,
   [first, ...others]: readonly string[],
-  { authToken, oauthIssuer }: AccessRules & SignIn,
+  options: AccessRules & SignIn,
 ): HttpRefusal {
   const here = `There is only ${first} here, and ${others.join(', ')}.`;
-  if (!SIGN_IN.test(path)) return new HttpRefusal(404, here);
   // Clients show this in place of the refusal before it.
-  const signIn =
-    oauthIssuer !== undefined
-      ? ` This server has no sign-in of its own: that is at ${oauthIssuer}, as ${METADATA_PATH} says.`
-      : authToken !== undefined
-        ? ' This server has no sign-in: the token is missing or wrong. Set "Authorization: Bearer" to the token that it was started with (FINI_MCP_AUTH_TOKEN).'
-        : '';
-  return new HttpRefusal(404, `${here}${signIn}`);
+  const signIn = SIGN_IN.test(path) ? signInText(options) : '';
+  return new HttpRefusal(404, paragraph(here, signIn));
 }
 
-/** The address to listen on and the public URL are names that one may ask under, too. */
+/** Says where to sign in, for a client that looks for it here. */
+function signInText({ authToken, oauthIssuer }: AccessRules & SignIn): string {
+  if (oauthIssuer !== undefined) {
+    return `This server has no sign-in of its own: that is at ${oauthIssuer}, as ${METADATA_PATH} says.`;
+  }
+  if (authToken === undefined) return '';
+  return paragraph(
+    'This server has no sign-in: the token is missing or wrong.',
+    'Set "Authorization: Bearer" to the token that it was started with (FINI_MCP_AUTH_TOKEN).',
+  );
+}
+
+/** The access rules, which also allow the address to listen on and the public URL as names. */
 function rulesOf({ host, publicUrl = '', ...rules }: HttpServerOptions): AccessRules {
-  const names = [isWildcard(host) ? null : nameOf(host), hostnameOf(publicUrl)];
+  const names = [isWildcard(host) ? null : urlHostOf(host), hostnameOf(publicUrl)];
   const allowedHosts = [...rules.allowedHosts, ...names.filter((name) => name !== null)];
   return { ...rules, allowedHosts };
 }

@@ -8,45 +8,53 @@ import {
 } from 'jose';
 import * as z from 'zod';
 import { now } from '../clock.ts';
-import { Connections, type ProxySettings } from '../fini/connections.ts';
+import { Connections } from '../fini/connections.ts';
 import { isLoopback } from '../hosts.ts';
 import type { Log } from '../log.ts';
+import type { ProxySettings } from '../proxies.ts';
 import { bounded, ERROR_LENGTH, parsedUrl, quoted } from '../text.ts';
 
-/** How long keys are used before they are read again, in milliseconds. */
+/** Time after which keys are read again, in milliseconds. */
 const FRESH_MS = 10 * 60_000;
-/** How long they are used while the provider cannot be reached, in milliseconds. */
+/** Time that keys stay in use while the provider cannot be reached, in milliseconds. */
 const USABLE_MS = 24 * 60 * 60_000;
 /** The pause after a failed read, in milliseconds. */
 const RETRY_MS = 1_000;
 /** The pause after a read for an unknown key, since anyone can make up keys, in milliseconds. */
 const UNKNOWN_KEY_PAUSE_MS = 10_000;
-/** How long the provider has for everything that one read needs, in milliseconds. */
+/** Time for everything that one read needs, in milliseconds. */
 const READ_TIMEOUT_MS = 5_000;
-/** The longest answer that is read, in bytes, and the most keys that are taken from it. */
-const MAXIMUM_ANSWER_BYTES = 512 * 1024;
+/** Maximum size of an answer in bytes, and maximum number of keys to take from it. */
+const MAXIMUM_ISSUER_ANSWER_BYTES = 512 * 1024;
 const MAXIMUM_KEYS = 100;
-/** How often the log repeats the same failure, in milliseconds. */
+/** Interval at which the log repeats the same failure, in milliseconds. */
 const SAME_FAILURE_PAUSE_MS = 60_000;
 
-/** The fields that RFC 8414 and OpenID Connect Discovery agree in. */
+/** The fields that RFC 8414 and OpenID Connect Discovery share. */
 const metadataSchema = z.object({ issuer: z.string(), jwks_uri: z.string() });
 
-/** A public key (RFC 7517) of any type that signs: no symmetric one. */
-const keySchema = z.looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']) });
+/**
+ * A public key (RFC 7517) of any type that can sign; no symmetric keys. Some providers write members that
+ * they leave out as null, or empty.
+ */
+const keySchema = z
+  .looseObject({ kty: z.enum(['RSA', 'EC', 'OKP']) })
+  .transform((key) =>
+    Object.fromEntries(Object.entries(key).filter(([, value]) => !isEmpty(value))),
+  );
 const keySetSchema = z.object({ keys: z.array(z.unknown()) });
 
-/** There are no keys to check a token with. The log has the reason. */
+/** The error if there are no keys to check a token with. The log has the reason. */
 export class KeysUnavailable extends Error {
   override readonly name = 'KeysUnavailable';
 }
 
-/** How an issuer is reached. */
+/** Options for reaching an issuer. */
 export interface IssuerOptions {
   readonly issuer: string;
   readonly proxy: ProxySettings;
   readonly log: Log;
-  /** The time, in milliseconds. */
+  /** Returns the time in milliseconds. */
   readonly now?: () => number;
 }
 
@@ -60,16 +68,16 @@ export class IssuerKeys {
   readonly #remote: RemoteJWKSet;
   #known: { readonly text: string; readonly readAt: number } | undefined;
   #hasFailed = false;
-  /** When the provider may be asked again. */
-  #nextReadAt = Number.NEGATIVE_INFINITY;
-  #logged = { failure: '', at: Number.NEGATIVE_INFINITY };
+  /** Time at which the provider may be asked again; null before the first read. */
+  #nextReadAt: number | null = null;
+  #logged: { readonly failure: string; readonly at: number } | undefined;
 
   constructor(options: IssuerOptions) {
     this.#options = options;
     this.#now = options.now ?? now;
     this.#remote = createRemoteJWKSet(new URL(options.issuer), {
       timeoutDuration: READ_TIMEOUT_MS,
-      // When to read again is decided here, since jose would not use old keys while a read fails.
+      // `find` decides when to read again, since jose would not use old keys while a read fails.
       cacheMaxAge: Number.POSITIVE_INFINITY,
       cooldownDuration: 0,
       [customFetch]: (_issuer, { signal }) => this.#read(signal),
@@ -79,30 +87,32 @@ export class IssuerKeys {
   /**
    * Finds the key that a token is signed with.
    *
-   * @throws {KeysUnavailable} if no keys are known, or a key is unknown that may be a new one.
+   * @throws {KeysUnavailable} if no keys are known, or the key is unknown and may be new.
    */
   async find(header: JWSHeaderParameters, token?: FlattenedJWSInput): Promise<CryptoKey> {
     const age = this.#age();
-    if (this.#known !== undefined && age >= USABLE_MS) await this.#remote.reload();
-    else if (this.#known !== undefined && age >= FRESH_MS) {
+    if (age !== null && age >= USABLE_MS) await this.#remote.reload();
+    else if (age !== null && age >= FRESH_MS) {
       // No one waits for it while there are keys to use; #read logs a failure.
       this.#remote.reload().catch(() => undefined);
     }
     return this.#remote(header, token);
   }
 
-  #age(): number {
-    return this.#known === undefined ? Number.POSITIVE_INFINITY : this.#now() - this.#known.readAt;
+  /** The age of the known keys, in milliseconds; null if there are none. */
+  #age(): number | null {
+    return this.#known === undefined ? null : this.#now() - this.#known.readAt;
   }
 
-  /** Reads the keys, or gives the known ones again if it is too early to ask. */
+  /** Reads the keys, or returns the known ones if it is too early to ask again. */
   async #read(signal: AbortSignal): Promise<Response> {
-    if (this.#now() < this.#nextReadAt) {
+    if (this.#nextReadAt !== null && this.#now() < this.#nextReadAt) {
       if (this.#known === undefined || this.#hasFailed) throw new KeysUnavailable();
       return new Response(this.#known.text);
     }
-    // Keys that are fresh are read again only for a token that names another one.
-    const pause = this.#age() < FRESH_MS ? UNKNOWN_KEY_PAUSE_MS : 0;
+    // Fresh keys are read again only for a token that names another one.
+    const age = this.#age();
+    const pause = age !== null && age < FRESH_MS ? UNKNOWN_KEY_PAUSE_MS : 0;
     try {
       const text = JSON.stringify(await readKeySet(this.#options, signal));
       this.#known = { text, readAt: this.#now() };
@@ -119,24 +129,25 @@ export class IssuerKeys {
 
   #logFailure(message: string): void {
     const failure = bounded(message, ERROR_LENGTH * 2);
-    const now = this.#now();
-    if (failure === this.#logged.failure && now - this.#logged.at < SAME_FAILURE_PAUSE_MS) return;
-    this.#logged = { failure, at: now };
+    const time = this.#now();
+    const last = this.#logged;
+    if (last?.failure === failure && time - last.at < SAME_FAILURE_PAUSE_MS) return;
+    this.#logged = { failure, at: time };
     const { issuer, log } = this.#options;
     log('error', "the identity provider's keys could not be read", { issuer, error: failure });
   }
 }
 
-/** @throws if no metadata or no keys are found, with a message that says why. */
+/** @throws if no metadata or no keys are found, with the reason in the message. */
 async function readKeySet({ issuer, proxy }: IssuerOptions, signal: AbortSignal) {
-  const jwksUrl = await discover(issuer, (url) => readJson(url, proxy, signal));
-  const { keys } = keySetSchema.parse(await readJson(jwksUrl, proxy, signal));
+  const jwksUrl = await discover(issuer, (url) => fetchJson(url, proxy, signal));
+  const { keys } = keySetSchema.parse(await fetchJson(jwksUrl, proxy, signal));
   const usable = keys.slice(0, MAXIMUM_KEYS).flatMap((key) => keySchema.safeParse(key).data ?? []);
   if (usable.length === 0) throw new Error(`There is no public key at ${jwksUrl.href}.`);
   return { keys: usable };
 }
 
-/** Finds where an issuer's keys are, at each place where its metadata may be. */
+/** Finds the URL of an issuer's keys, at each place where its metadata may be. */
 async function discover(issuer: string, read: (url: URL) => Promise<unknown>): Promise<URL> {
   const faults: string[] = [];
   for (const url of metadataUrls(issuer)) {
@@ -158,7 +169,7 @@ async function discover(issuer: string, read: (url: URL) => Promise<unknown>): P
   throw new Error(faults.join('; '));
 }
 
-/** Lists where an issuer's metadata may be, in the order in which MCP's clients look. */
+/** Lists the possible URLs of an issuer's metadata, in the order in which MCP's clients look. */
 function metadataUrls(issuer: string): URL[] {
   const { origin, pathname } = new URL(issuer);
   const path = pathname.replace(/\/$/, '');
@@ -170,11 +181,11 @@ function metadataUrls(issuer: string): URL[] {
   return [...new Set(places)].map((place) => new URL(place, origin));
 }
 
-/** Reads JSON that is bounded in size and, by the signal, in time. Redirects are not followed. */
-async function readJson(url: URL, proxy: ProxySettings, signal: AbortSignal): Promise<unknown> {
+/** Reads JSON with a limit on its size and, by the signal, on its time. Redirects are not followed. */
+async function fetchJson(url: URL, proxy: ProxySettings, signal: AbortSignal): Promise<unknown> {
   signal.throwIfAborted();
   const connections = new Connections(url.origin, proxy);
-  // undici heeds a signal only once it is connected.
+  // undici notices a signal only once it is connected.
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
@@ -183,6 +194,10 @@ async function readJson(url: URL, proxy: ProxySettings, signal: AbortSignal): Pr
   } finally {
     await connections.destroy();
   }
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === null || value === '' || (Array.isArray(value) && value.length === 0);
 }
 
 async function exchange(url: URL, connections: Connections, signal: AbortSignal) {
@@ -199,9 +214,10 @@ async function exchange(url: URL, connections: Connections, signal: AbortSignal)
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes > MAXIMUM_ANSWER_BYTES) throw new Error('the answer is too large');
+    if (bytes > MAXIMUM_ISSUER_ANSWER_BYTES) throw new Error('the answer is too large');
     chunks.push(chunk);
   }
-  const json: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  // Unlike toString, a decoder skips a byte order mark.
+  const json: unknown = JSON.parse(new TextDecoder().decode(Buffer.concat(chunks)));
   return json;
 }

@@ -1,9 +1,9 @@
 /*
- * Modules that a start does not need, each loaded when it is first used. Node resolves a path again for
- * each file that imports it, so every use goes through here: what `loadAll` has loaded needs no file.
+ * Modules that a start does not need, each loaded on first use. Node resolves a path again for each file
+ * that imports it, so every use goes through here: modules that `loadAll` has loaded need no file.
  */
 
-/** The tools, the engine and the client of Fini, for calls; and the words for what fails. */
+/** The tools, the engine and the Fini client, for calls; and the texts of errors. */
 export const loadCalls = once(() => import('../tools/call.ts'));
 
 /** The tools as clients list them. */
@@ -14,12 +14,12 @@ export const loadPrompts = once(() => import('./prompts.ts'));
 /** The sources as resources. */
 export const loadSources = once(() => import('./source-resources.ts'));
 
-/** Loads them all: for a server that may have no file descriptor left when one is first used. */
+/** Loads all of them, for a server that may have no file descriptor left on first use. */
 export async function loadAll(): Promise<void> {
   await Promise.all([loadCalls(), loadListing(), loadPrompts(), loadSources()]);
 }
 
-/** Asks Node for a module once: each `import()` of a loaded one takes a tenth of a call on loopback. */
+/** Imports a module once: each `import()` of a loaded module takes a tenth of a call on loopback. */
 function once<Module>(load: () => Promise<Module>): () => Promise<Module> {
   let loaded: Promise<Module> | undefined;
   return () => {

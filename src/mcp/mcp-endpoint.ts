@@ -6,7 +6,7 @@ import { createMcpHandler, type McpHttpHandler, type Server } from '@modelcontex
 import type { Log } from '../log.ts';
 import type { ServerKind } from '../tools/tool.ts';
 import type { Lease, Workspaces } from '../workspace.ts';
-import { logged, type Summary, summarize } from './access-log.ts';
+import { type AccessSummary, logged, summarize } from './access-log.ts';
 import {
   type AccessRules,
   answerPreflight,
@@ -16,31 +16,31 @@ import {
   shortHash,
 } from './http-access.ts';
 import { HttpRefusal } from './http-refusal.ts';
-import { acceptOf, readBody, readJson } from './http-request.ts';
+import { acceptOf, readBody, readJsonBody } from './http-request.ts';
 import type { Caller, ResourceServer } from './oauth.ts';
 import { createServer, guarded } from './server.ts';
 
-/** How clients are served. */
+/** Options for serving clients. */
 export interface McpEndpointOptions extends ServerKind {
-  /** The version that clients are told. */
+  /** The version that clients see. */
   readonly version: string;
   readonly workspaces: Workspaces;
   readonly log: Log;
   readonly rules: AccessRules;
-  /** Checks who sends a request; undefined without a sign-in. */
+  /** Checks the sender of a request; undefined without a sign-in. */
   readonly oauth: ResourceServer | undefined;
-  /** The scope that an access token needs for the tools that do not only read. */
+  /** The scope that an access token needs for tools that do more than read. */
   readonly oauthWriteScope: string;
 }
 
-/** The sender of a request, who decides which workspace and which tools its server has. */
-interface Party {
+/** The sender of a request, who decides which workspace and tools its server has. */
+interface RequestSender {
   readonly lease: Lease;
-  /** Undefined without a sign-in. */
+  /** The signed-in person; undefined without a sign-in. */
   readonly caller: Caller | undefined;
 }
 
-/** How often an open stream shows that it is alive, in milliseconds. */
+/** Interval at which an open stream shows that it is alive, in milliseconds. */
 const KEEP_ALIVE_MS = 15_000;
 const NO_SESSIONS =
   'There is only POST here: this server keeps no sessions, so there is no stream to open and nothing to end.';
@@ -52,7 +52,7 @@ const NO_SESSIONS =
 export class McpEndpoint {
   readonly #options: McpEndpointOptions;
   readonly #handler: McpHttpHandler;
-  readonly #parties = new WeakMap<Request, Party>();
+  readonly #senders = new WeakMap<Request, RequestSender>();
   #running = 0;
 
   constructor(options: McpEndpointOptions) {
@@ -66,20 +66,24 @@ export class McpEndpoint {
     });
   }
 
-  /** How many requests are being answered. */
+  /** Number of requests that are being answered. */
   get running(): number {
     return this.#running;
   }
 
   /**
-   * Answers a request, and notes in the summary what it asks for.
+   * Answers a request, and adds to the summary what it asks for.
    *
-   * @throws {HttpRefusal} if it is turned away.
+   * @throws {HttpRefusal} if it is refused.
    */
-  async serve(request: IncomingMessage, response: ServerResponse, summary: Summary): Promise<void> {
+  async serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    summary: AccessSummary,
+  ): Promise<void> {
     const { rules, oauth, workspaces } = this.#options;
     if (request.method === 'OPTIONS') return answerPreflight(request, response, rules);
-    // Before any refusal, so that an allowed page can read the reason.
+    // This comes before any refusal, so that an allowed page can read the reason.
     shareWithOrigin(request, response, rules);
     checkAccess(request, rules);
     const caller = await oauth?.authorize(request);
@@ -88,7 +92,7 @@ export class McpEndpoint {
       throw new HttpRefusal(405, NO_SESSIONS, { headers: { allow: 'POST' } });
     }
     const apiKey = apiKeyOf(request);
-    const json = await readJson(request);
+    const json = await readJsonBody(request);
     Object.assign(summary, summarize(json));
     const body = readBody(json);
     if (caller !== undefined) oauth?.checkScopes(caller, body);
@@ -100,10 +104,10 @@ export class McpEndpoint {
       this.#running -= 1;
       lease.release();
     });
-    await this.#answer(request, response, { body, party: { lease, caller } });
+    await this.#answer(request, response, { body, sender: { lease, caller } });
   }
 
-  /** Logs a fault of ours under the reference that the client was given. */
+  /** Logs an unexpected error under the reference that the client got. */
   readonly onUnexpectedError = (reference: string, error: unknown): void => {
     this.#options.log('error', 'failed unexpectedly', { reference, error: inspect(error) });
   };
@@ -116,15 +120,15 @@ export class McpEndpoint {
   async #answer(
     request: IncomingMessage,
     response: ServerResponse,
-    { body, party }: { body: unknown; party: Party },
+    { body, sender }: { body: unknown; sender: RequestSender },
   ): Promise<void> {
-    // In the spelling that the SDK compares with.
+    // The SDK compares with this exact spelling.
     request.headers.accept = acceptOf(request);
     const answer = toNodeHandler({
       fetch: async (given, options) => {
-        this.#parties.set(given, party);
+        this.#senders.set(given, sender);
         const found = await this.#handler.fetch(given, options);
-        // The head goes out before the first event, which may take seconds.
+        // The head is sent before the first event, which may take seconds.
         setImmediate(() => response.flushHeaders());
         return found;
       },
@@ -132,14 +136,14 @@ export class McpEndpoint {
     await answer(request, response, body);
   }
 
-  /** Makes the server of one request. */
+  /** Makes the server for one request. */
   #serverFor(request: Request | undefined): Server {
-    const party = request === undefined ? undefined : this.#parties.get(request);
-    if (party === undefined) throw new Error('A request came by another way.');
-    const { lease, caller } = party;
+    const sender = request === undefined ? undefined : this.#senders.get(request);
+    if (sender === undefined) throw new Error('A request came by another way.');
+    const { lease, caller } = sender;
     const { oauthWriteScope, version } = this.#options;
     const lacks = caller?.scopes.includes(oauthWriteScope) === false;
-    const kind = { ...this.#options, withoutScope: lacks ? oauthWriteScope : undefined };
+    const kind = { ...this.#options, missingTokenScope: lacks ? oauthWriteScope : undefined };
     const { onUnexpectedError } = this;
     const server = createServer(version, kind, { workspace: lease.workspace, onUnexpectedError });
     const connect = server.connect.bind(server);

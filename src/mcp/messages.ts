@@ -7,20 +7,20 @@ import {
 import * as z from 'zod';
 
 /*
- * How messages are read, over stdio and HTTP. The SDK refuses or ignores some that clients do send:
- * here, an obvious intention is honored, anything unreadable is refused, and every request whose ID can
- * be read gets an answer.
+ * Reading of messages, over stdio and HTTP. The SDK refuses or ignores some messages that clients do
+ * send: here, an obvious intention is honored, anything unreadable is refused, and every request with a
+ * readable ID gets an answer.
  */
 
-/** The most messages that one batch may hold. */
+/** Maximum number of messages in a batch. */
 export const BATCH_SIZE = 100;
-/** The longest text that may name a request or its progress, in characters, since it is sent back. */
+/** Maximum length of a request's or progress's ID in characters, since it is sent back. */
 const NAME_LENGTH = 256;
-/** How deep a message may be nested. The tools' inputs are five deep. */
+/** Maximum depth of a message. The tools' inputs are five levels deep. */
 const DEPTH = 64;
-/** How many objects, lists and named values a message may hold. */
+/** Maximum number of objects, lists and named values in a message. */
 const PARTS = 100_000;
-/** How many named values one object may hold. */
+/** Maximum number of named values in an object. */
 const NAMES = 1_000;
 
 const QUOTE = 0x22;
@@ -32,8 +32,9 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * Says why a JSON text is too deep or too large; null if it is neither. `JSON.parse` needs over half a
- * second for a megabyte of brackets, in which nobody else would be answered. This needs milliseconds.
+ * Returns the reason that a JSON text is too deep or too large; null if it is neither. `JSON.parse`
+ * needs over half a second for a megabyte of brackets, in which no one else gets an answer. This check
+ * takes milliseconds.
  */
 export function textFault(json: Uint8Array): string | null {
   const names = new Uint32Array(DEPTH + 1);
@@ -72,16 +73,15 @@ export type Incoming =
   | { readonly message: JSONRPCMessage; readonly refusal?: undefined }
   | { readonly refusal: JSONRPCErrorResponse; readonly message?: undefined };
 
-type Fields = Record<string, unknown>;
-const fields = z.record(z.string(), z.unknown());
+type JsonObject = Record<string, unknown>;
+const jsonObject = z.record(z.string(), z.unknown());
 const identifier = z.union([z.string(), z.int()]);
 /** An ID that an answer can carry, even if it is not a valid one. */
 const answerable = z.union([z.string().max(NAME_LENGTH), z.number()]);
 const batch = z.array(z.unknown());
 
 /**
- * Reads one line or one body: a message, or a batch of them, which clients of protocol 2025-03-26 may
- * send.
+ * Reads one line or one body: a message, or a batch, which clients of protocol 2025-03-26 may send.
  */
 export function readMessages(json: unknown): Incoming[] {
   const items = batch.safeParse(json);
@@ -109,11 +109,11 @@ export function fieldOf(value: unknown, name: string): unknown {
 }
 
 function readMessage(json: unknown): Incoming {
-  const given = fields.safeParse(json);
+  const given = jsonObject.safeParse(json);
   if (!given.success) return { refusal: refusal('A message is a JSON object (JSON-RPC 2.0).') };
   const message = tolerated(given.data);
   const { id } = message;
-  const fault = faultOf(message);
+  const fault = messageFaultOf(message);
   if (fault !== null) return { refusal: refusal(fault, { id }) };
   try {
     return { message: parseJSONRPCMessage(message) };
@@ -123,10 +123,10 @@ function readMessage(json: unknown): Incoming {
   }
 }
 
-/** Drops fields that clients fill without meaning anything, or that ask for features not declared here. */
-function tolerated(message: Fields): Fields {
+/** Drops fields that clients fill without meaning, or that ask for features not declared here. */
+function tolerated(message: JsonObject): JsonObject {
   const { params, ...others } = message;
-  const known = fields.safeParse(params);
+  const known = jsonObject.safeParse(params);
   if (!known.success) return params === null ? others : message;
   const { _meta, arguments: input, task: _task, ...kept } = known.data;
   return {
@@ -146,13 +146,13 @@ function readArguments(input: unknown): unknown {
   try {
     return textFault(Buffer.from(input)) === null ? JSON.parse(input) : input;
   } catch {
-    // Refused as it is.
+    // The schema refuses it as it is.
     return input;
   }
 }
 
-/** Says what is wrong with a message in better words than "it does not fit"; null if nothing is found. */
-function faultOf({ jsonrpc, id, method, params }: Fields): string | null {
+/** Returns a clearer reason than "it does not fit" for a wrong message; null if none is found. */
+function messageFaultOf({ jsonrpc, id, method, params }: JsonObject): string | null {
   if (id !== undefined && !identifier.safeParse(id).success) {
     return 'The ID of a request is a whole number or a text.';
   }
@@ -160,9 +160,9 @@ function faultOf({ jsonrpc, id, method, params }: Fields): string | null {
   if (jsonrpc !== '2.0') return 'A message has "jsonrpc": "2.0".';
   if (method !== undefined && typeof method !== 'string') return 'The method is a text.';
   if (method === undefined || params === undefined) return null;
-  const known = fields.safeParse(params);
+  const known = jsonObject.safeParse(params);
   if (!known.success) return 'The params of a message are a JSON object.';
-  const meta = fields.safeParse(known.data._meta ?? {});
+  const meta = jsonObject.safeParse(known.data._meta ?? {});
   if (!meta.success) return 'The _meta of a message is a JSON object.';
   const token = meta.data.progressToken;
   if (isTooLong(token)) return `The progressToken is longer than ${NAME_LENGTH} characters.`;

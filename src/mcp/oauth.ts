@@ -1,15 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ProxySettings } from '../fini/connections.ts';
+import { isUnexpanded } from '../config.ts';
 import type { Log } from '../log.ts';
+import type { ProxySettings } from '../proxies.ts';
 import { toolsFor } from '../tools/listed-tools.ts';
 import type { ServerKind } from '../tools/tool.ts';
 import type { AccessToken, AccessTokens } from './access-token.ts';
 import { answerJson, HttpRefusal } from './http-refusal.ts';
 import { fieldOf } from './messages.ts';
 
-/** The sender of a request, as the access token says. */
+/** The sender of a request, according to the access token. */
 export interface Caller {
-  /** The person, with the issuer. */
+  /** The person, together with the issuer. */
   readonly subject: string;
   readonly scopes: readonly string[];
   readonly token: string;
@@ -18,18 +19,20 @@ export interface Caller {
 /** The settings of a sign-in. */
 export interface SignIn {
   readonly oauthIssuer?: string | undefined;
-  /** The audience that tokens must have in `aud`; undefined for the public URL. */
-  readonly oauthAudience?: string | undefined;
-  /** The scope that everything needs. */
+  /** The audiences of which tokens must have one in `aud`; by default, the public URL. */
+  readonly oauthAudiences?: readonly string[] | undefined;
+  /** The scope that every request needs. */
   readonly oauthReadScope: string;
-  /** The scope that tools need as well if they do not only read. */
+  /** The additional scope for tools that do more than read. */
   readonly oauthWriteScope: string;
+  /** What stands before a scope where a client asks for it, and not in the token. */
+  readonly oauthScopePrefix: string;
 }
 
 /** The parts of a resource server. */
 export interface ResourceServerOptions extends SignIn, ServerKind, ProxySettings {
   readonly oauthIssuer: string;
-  /** The URL at which clients reach the endpoint. It is known once the server listens. */
+  /** Returns the URL at which clients reach the endpoint. It is known once the server listens. */
   readonly url: () => string;
   readonly log: Log;
 }
@@ -39,31 +42,32 @@ export const METADATA_PATH = '/.well-known/oauth-protected-resource';
 const RETRY_AFTER_SECONDS = '5';
 
 /**
- * The server as OAuth has it: a resource server, which checks the access tokens of an issuer and
- * tells clients where to get them (RFC 6750, RFC 9728, MCP's authorization).
+ * The server as an OAuth resource server: it checks the access tokens of an issuer and tells clients
+ * where to get them (RFC 6750, RFC 9728, MCP's authorization).
  */
 export class ResourceServer {
   readonly #options: ResourceServerOptions;
-  /** Every scope that a client may ask for: one that asks for less is never shown the rest. */
+  /** Every scope that a client may ask for, as it asks. One that asks for fewer is never shown the rest. */
   readonly #scopes: readonly string[];
-  /** The tools that are here, and need the write scope. */
+  /** The listed tools that need the write scope. */
   readonly #writers: ReadonlySet<string>;
   #tokens: Promise<AccessTokens> | undefined;
 
   constructor(options: ResourceServerOptions) {
     this.#options = options;
-    const { oauthReadScope, oauthWriteScope } = options;
+    const { oauthReadScope, oauthWriteScope, oauthScopePrefix } = options;
     const writers = toolsFor(options).filter(({ kind }) => kind !== 'reads');
     this.#writers = new Set(writers.map(({ name }) => name));
-    this.#scopes = [
-      ...new Set(writers.length > 0 ? [oauthReadScope, oauthWriteScope] : [oauthReadScope]),
-    ];
+    const scopes = new Set(
+      writers.length > 0 ? [oauthReadScope, oauthWriteScope] : [oauthReadScope],
+    );
+    this.#scopes = [...scopes].map((scope) => `${oauthScopePrefix}${scope}`);
   }
 
   /**
-   * Finds out who sends a request.
+   * Identifies the sender of a request.
    *
-   * @throws {HttpRefusal} if the token is missing, wrong or not enough, or cannot be checked now.
+   * @throws {HttpRefusal} if the token is missing, wrong or insufficient, or cannot be checked now.
    */
   async authorize({ headers: { authorization } }: IncomingMessage): Promise<Caller> {
     const { oauthIssuer, oauthReadScope } = this.#options;
@@ -72,7 +76,11 @@ export class ResourceServer {
       throw this.#challenge(401, why);
     }
     const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
-    if (token === undefined) throw this.#invalid('The token is malformed.');
+    if (token === undefined) {
+      const given = authorization.replace(/^Bearer */i, '').trimEnd();
+      const what = isUnexpanded(given) ? 'an unexpanded variable' : 'malformed';
+      throw this.#invalid(`The token is ${what}.`);
+    }
     const { subject, scopes } = await this.#read(token);
     if (!scopes.includes(oauthReadScope)) {
       throw this.#insufficient(`The token lacks the scope ${oauthReadScope}.`);
@@ -99,7 +107,7 @@ export class ResourceServer {
     }
   }
 
-  /** Says where to get a token (RFC 9728). Anyone may know, on any page. */
+  /** Tells clients where to get a token (RFC 9728). Any page may read it. */
   answerMetadata(request: IncomingMessage, response: ServerResponse): void {
     response.setHeader('access-control-allow-origin', '*');
     if (request.method === 'OPTIONS') {
@@ -136,10 +144,10 @@ export class ResourceServer {
 
   async #load(): Promise<AccessTokens> {
     const { AccessTokens } = await import('./access-token.ts');
-    const { oauthIssuer: issuer, oauthAudience, url, log, ...proxy } = this.#options;
+    const { oauthIssuer: issuer, oauthAudiences, url, log, ...proxy } = this.#options;
     const own = url();
-    // People and providers write a URL with and without a slash at its end.
-    const audiences = oauthAudience === undefined ? [own, `${own}/`] : [oauthAudience];
+    // People and providers write a URL with or without a trailing slash.
+    const audiences = oauthAudiences ?? [own, `${own}/`];
     return new AccessTokens({ issuer, audiences, proxy, log });
   }
 
@@ -169,13 +177,13 @@ export class ResourceServer {
   }
 }
 
-/** Gives the URL of a resource's metadata: RFC 9728 inserts its path before the resource's. */
+/** The URL of a resource's metadata: RFC 9728 inserts its path before the resource's own. */
 function metadataUrlOf(url: string): string {
   const { origin } = new URL(url);
   return `${origin}${METADATA_PATH}${pathnameOf(url)}`;
 }
 
-/** The path of a URL, without a slash at its end. */
+/** The path of a URL, without a trailing slash. */
 export function pathnameOf(url: string): string {
   return new URL(url).pathname.replace(/\/$/, '');
 }

@@ -11,9 +11,9 @@ import { listedNames } from '../tools/listed-tools.ts';
 import { SOURCE_TEMPLATE } from '../tools/source-uri.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { loadPrompts, loadSources } from './lazy-modules.ts';
-import { explaining } from './protocol-error.ts';
+import { withExplainedErrors } from './protocol-error.ts';
 
-/** MCP's bound. */
+/** MCP's limit on completions. */
 const MAXIMUM_COMPLETIONS = 100;
 const NO_COMPLETION = { completion: { values: [] } };
 
@@ -24,7 +24,7 @@ export function offerPrompts(
   kind: ServerKind,
 ): void {
   const { workspace } = dependencies;
-  const explained = explaining(dependencies, kind);
+  const explained = withExplainedErrors(dependencies, kind);
   const canCall = (tool: string) => listedNames(kind).has(tool);
   const load = async () => {
     const { prompts } = await loadPrompts();
@@ -65,7 +65,7 @@ export function offerPrompts(
       if (parsed.success) values[name] = parsed.data;
       else {
         const said = parsed.error.issues.map(({ code, message }) =>
-          // The project's own messages name the value.
+          // This project's own messages name the value.
           code === 'custom' || given[name] === undefined
             ? message
             : `${message} (given: ${quoted(given[name])})`,
@@ -84,7 +84,7 @@ export function offerPrompts(
       const values = await complete(params.ref, name, value, signal);
       return { completion: { values: values.slice(0, MAXIMUM_COMPLETIONS) } };
     } catch (error) {
-      // A person who types needs no error: without Fini there is just nothing to propose.
+      // A person who is typing needs no error: without Fini there is nothing to propose.
       if (error instanceof FiniError || error instanceof MissingKeyError) return NO_COMPLETION;
       throw error;
     }

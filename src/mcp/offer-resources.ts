@@ -17,7 +17,7 @@ import { REPORT_PAGE, readReportPage } from './report-page.ts';
 const GONE_CURSOR =
   'The source at the end of the previous page may have been deleted. To start again, leave out the cursor.';
 
-/** Offers the sources' texts as resources, and the page that hosts show. */
+/** Offers the sources' texts as resources, and the report page. */
 export function offerSources(
   server: Server,
   dependencies: ToolDependencies,
@@ -38,7 +38,7 @@ export function offerSources(
       const listed = await listSourceResources((await workspace()).fini, cursor, signal);
       return { ...listed, resources: [...pages, ...listed.resources] };
     } catch (error) {
-      // Clients list at their start: without a key there is nothing to list, and a tool says why.
+      // Clients list resources at their start: without a key the list is empty, and a tool says why.
       if (error instanceof MissingKeyError) return { resources: pages };
       if (cursor !== undefined && error instanceof FiniError && error.status === 400) {
         throw new ProtocolError(ProtocolErrorCode.InvalidParams, GONE_CURSOR);

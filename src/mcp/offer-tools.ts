@@ -5,20 +5,20 @@ import { listedNames } from '../tools/listed-tools.ts';
 import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { loadCalls, loadListing } from './lazy-modules.ts';
 import { showsPages } from './page-clients.ts';
-import { explaining } from './protocol-error.ts';
+import { withExplainedErrors } from './protocol-error.ts';
 import { withPage } from './report-page.ts';
 
-/** Offers the tools that a server of this kind has, and MCP's log, in which they tell what happens. */
+/** Offers the tools of a server of this kind, and MCP's log, to which they write. */
 export function offerTools(server: Server, dependencies: ToolDependencies, kind: ServerKind): void {
   const connection = { server, kind, dependencies, log: offerLog(server) };
-  const explained = explaining(dependencies, kind);
+  const explained = withExplainedErrors(dependencies, kind);
   const listTools = explained(async (_request: unknown, context: ServerContext) => {
     preloadCalls();
-    // The SDK would convert every schema again for each client that asks.
+    // The SDK would convert every schema again for each client that lists the tools.
     const { listing, readOnlyListing } = await loadListing();
     const names = listedNames(kind);
     const reading = new Map(readOnlyListing.map((tool) => [tool.name, tool]));
-    // Readers are described by the tools that there are.
+    // Descriptions of tools that read name only listed tools.
     const tools = listing
       .filter(({ name }) => names.has(name))
       .map((tool) => (names.has('ingest_and_wait') ? tool : (reading.get(tool.name) ?? tool)));
@@ -27,7 +27,7 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
   server.setRequestHandler('tools/list', listTools);
   let turn: Promise<void> = Promise.resolve();
   server.setRequestHandler('tools/call', async ({ params }, extra) => {
-    // The calls of a batch are read one in each turn of the event loop, so that others are heard between.
+    // A batch's calls are read one per turn of the event loop, so that other clients are served too.
     turn = turn.then(() => setImmediate());
     await turn;
     const { answerCall } = await loadCalls();
@@ -35,8 +35,8 @@ export function offerTools(server: Server, dependencies: ToolDependencies, kind:
   });
 }
 
-/** Loads what calls need once the list has gone out, while the model reads it: a call usually comes next. */
+/** Loads the modules for calls once the list has gone out: a call usually follows. */
 function preloadCalls(): void {
-  // If it fails, the call that needs it says so.
+  // If loading fails, the call that needs it reports the error.
   setTimeout(() => loadCalls().catch(() => undefined), 0);
 }

@@ -6,10 +6,10 @@ import {
 import * as z from 'zod';
 import { REPORT_PAGE } from './report-page.ts';
 
-/** MCP Apps, as clients name it among their extensions. */
+/** The name of MCP Apps among a client's extensions. */
 const EXTENSION = 'io.modelcontextprotocol/ui';
 
-/** The pages that a client shows, as its capabilities have them. */
+/** The capabilities of a client that shows pages. */
 const pagesSchema = z
   .object({
     extensions: z.object({ [EXTENSION]: z.object({ mimeTypes: z.array(z.string()) }) }),
@@ -17,11 +17,11 @@ const pagesSchema = z
   .optional()
   .catch(undefined);
 /** The same in a request of 2026, which has the capabilities each time. */
-const envelopeSchema = z.object({ [CLIENT_CAPABILITIES_META_KEY]: pagesSchema });
+const pagesEnvelope = z.object({ [CLIENT_CAPABILITIES_META_KEY]: pagesSchema });
 
 /**
- * Tells if a client shows pages beside results; undefined for one of 2025 over HTTP, which says so only
- * in its first request, and nothing is kept between two.
+ * True if a client shows pages beside results; undefined for a client of 2025 over HTTP, which says so
+ * only in its first request, and nothing is kept between two.
  */
 export function showsPages(
   server: Server,
@@ -32,6 +32,6 @@ export function showsPages(
   const pages =
     envelope === undefined
       ? pagesSchema.parse(capabilities)
-      : envelopeSchema.parse(envelope)[CLIENT_CAPABILITIES_META_KEY];
+      : pagesEnvelope.parse(envelope)[CLIENT_CAPABILITIES_META_KEY];
   return pages?.extensions[EXTENSION].mimeTypes.includes(REPORT_PAGE.mimeType) ?? false;
 }

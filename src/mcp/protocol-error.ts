@@ -10,9 +10,9 @@ import type { ServerKind, ToolDependencies } from '../tools/tool.ts';
 import { loadCalls } from './lazy-modules.ts';
 
 /**
- * An error in the protocol's form, for what is not answered by a tool.
+ * Makes an error in the protocol's form, for requests that no tool answers.
  *
- * @param uri The resource asked for, where it was one: only that can be missing.
+ * @param uri The requested resource, if there was one: only that can be missing.
  */
 export async function protocolError(
   error: unknown,
@@ -28,8 +28,8 @@ export async function protocolError(
     : new ProtocolError(ProtocolErrorCode.InternalError, text);
 }
 
-/** Makes handlers whose errors, unless they are the protocol's, reach a client in the same words as a tool's. */
-export function explaining(dependencies: ToolDependencies, kind: ServerKind) {
+/** Makes handlers whose errors, unless they are the protocol's, have the same words as a tool's. */
+export function withExplainedErrors(dependencies: ToolDependencies, kind: ServerKind) {
   return <Given extends unknown[], Result>(handler: (...given: Given) => Promise<Result>) =>
     async (...given: Given): Promise<Result> => {
       try {
@@ -42,7 +42,7 @@ export function explaining(dependencies: ToolDependencies, kind: ServerKind) {
     };
 }
 
-/** How the SDK words a request that does not fit its schema: with the validator's raw issues. */
+/** The SDK's message for a request that does not fit its schema, with the validator's raw issues. */
 const DUMP = /^(?:Invalid ([\w/]+) request: )?(\[\s*\{[\s\S]*\])$/;
 const issues = z.array(
   z.object({ path: z.array(z.union([z.string(), z.number()])), message: z.string() }),
@@ -59,7 +59,7 @@ const dump = z
   })
   .pipe(issues);
 
-/** An answer as it goes out: where the SDK would send a validator's raw issues, as a sentence. */
+/** A message to send: raw issues of a validator, which the SDK would send, become a sentence. */
 export function readable(message: JSONRPCMessage): JSONRPCMessage {
   if (!('error' in message)) return message;
   const [, method, json] = DUMP.exec(message.error.message) ?? [];

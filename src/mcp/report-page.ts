@@ -1,10 +1,10 @@
-/** The page as hosts read it, and how it may be shown: nothing is loaded from anywhere. */
+/** Permissions of the page in its host: it loads nothing from anywhere. */
 const UI = {
   csp: { connectDomains: [], resourceDomains: [], frameDomains: [], baseUriDomains: [] },
   prefersBorder: true,
 };
 
-/** The page that hosts show beside a tool's result (MCP Apps, revision 2026-01-26), as it is listed. */
+/** The report page as listed. Hosts show it beside a tool's result (MCP Apps, revision 2026-01-26). */
 export const REPORT_PAGE = {
   uri: 'ui://fini/report',
   name: 'report',
@@ -14,7 +14,7 @@ export const REPORT_PAGE = {
   _meta: { ui: UI },
 };
 
-/** The tools whose results it shows. */
+/** The tools whose results the page shows. */
 const SHOWN_TOOLS: ReadonlySet<string> = new Set([
   'ingest_site',
   'import_provider_resources',
@@ -23,13 +23,13 @@ const SHOWN_TOOLS: ReadonlySet<string> = new Set([
   'generate_knowledge',
 ]);
 
-/** A listed tool with the page that shows its results, where it has one. */
+/** A listed tool, with a link to the page if the page shows its results. */
 export function withPage<Listed extends { readonly name: string }>(tool: Listed): Listed {
   const _meta = { ui: { resourceUri: REPORT_PAGE.uri } };
   return SHOWN_TOOLS.has(tool.name) ? { ...tool, _meta } : tool;
 }
 
-/** The page itself, which is loaded when a host reads it. */
+/** Reads the page, which is loaded when a host asks for it. */
 export async function readReportPage() {
   const { html } = await import('../page/html.ts');
   const { uri, mimeType, _meta } = REPORT_PAGE;

@@ -7,7 +7,7 @@ import { offerSources } from './offer-resources.ts';
 import { offerTools } from './offer-tools.ts';
 import { readable } from './protocol-error.ts';
 
-/** Makes an MCP server of a kind. It is not connected to a transport yet. */
+/** Makes an MCP server of a kind, without connecting it to a transport. */
 export function createServer(
   version: string,
   kind: ServerKind,
@@ -33,8 +33,8 @@ export function createServer(
 }
 
 /**
- * Changes a transport so that no secret goes out over it, and no raw issues of a validator. The same
- * object is given back, since the SDK tells its HTTP transports apart by their class.
+ * Changes a transport so that no secret goes out over it, and no raw issues of a validator. It returns
+ * the same object, since the SDK recognizes its HTTP transports by their class.
  *
  * Texts from Fini are cleaned earlier, before anything is cut (fini/http.ts). This covers the rest of
  * an answer: a key passed in place of a source, which the refusal names, headers that an error names,

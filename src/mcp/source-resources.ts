@@ -1,7 +1,11 @@
 import type { FiniClient } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { bounded, plural, searchKey, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
-import { fittingParagraphs, MAXIMUM_CHARACTERS, showableParagraphs } from '../tools/source-text.ts';
+import {
+  fittingParagraphs,
+  MAXIMUM_SHOWN_CHARACTERS,
+  showableParagraphs,
+} from '../tools/source-text.ts';
 import { sourceUri } from '../tools/source-uri.ts';
 
 /* Sources as MCP resources: their texts, read part by part. */
@@ -9,10 +13,10 @@ import { sourceUri } from '../tools/source-uri.ts';
 /** The MIME type of every part of a source's text. */
 export const SOURCE_MIME_TYPE = 'text/plain';
 
-/** How many sources a page of the list of resources has. */
+/** Number of sources on a page of the list of resources. */
 const LISTED_SOURCES = 50;
-/** MCP's bound on completions. */
-const MAXIMUM_COMPLETIONS = 100;
+/** How many sources are searched for what a person types: the newest. */
+const SEARCHED_SOURCES = 100;
 
 /** A source in the list of resources. */
 export interface SourceResource {
@@ -23,9 +27,9 @@ export interface SourceResource {
 }
 
 /**
- * One page of the sources, newest change first.
+ * Lists one page of the sources, newest change first.
  *
- * @param cursor As the page before gave it: the last source's ID.
+ * @param cursor The cursor from the previous page: its last source's ID.
  * @throws {FiniError}
  */
 export async function listSourceResources(
@@ -39,22 +43,22 @@ export async function listSourceResources(
   const last = documents.at(-1)?.id;
   const resources = documents.map((document) => ({
     uri: sourceUri(document.id),
-    name: nameOf(document),
+    name: resourceName(document),
     description: [document.source, document.linkedJobStatus, document.originalUrl]
       .filter((part) => part !== null)
       .map((part) => bounded(part, TITLE_LENGTH))
       .join(' · '),
     mimeType: SOURCE_MIME_TYPE,
   }));
-  // A Fini that gives the same page again would keep a client listing forever.
+  // A Fini that returns the same page again would keep a client listing forever.
   const goesOn = hasMore && last !== undefined && last !== cursor;
   return { resources, ...(goesOn && { nextCursor: last }) };
 }
 
 /**
- * A part of a source's text. A text that continues ends with the resource of its next part.
+ * Reads a part of a source's text. A text that continues ends with the resource of its next part.
  *
- * @throws {FiniError} of status 404 where there is no such source.
+ * @throws {FiniError} with status 404 if there is no such source.
  */
 export async function readSourceText(
   fini: FiniClient,
@@ -63,7 +67,7 @@ export async function readSourceText(
 ): Promise<string> {
   const document = await fini.getSource(id, { signal });
   const all = showableParagraphs(document.paragraphs);
-  const { paragraphs } = fittingParagraphs(all.slice(offset), MAXIMUM_CHARACTERS);
+  const { paragraphs } = fittingParagraphs(all.slice(offset), MAXIMUM_SHOWN_CHARACTERS);
   const end = offset + paragraphs.length;
   if (paragraphs.length === 0) return emptyText(document, all.length);
   if (end >= all.length) return paragraphs.join('\n\n');
@@ -78,7 +82,7 @@ function emptyText({ linkedJobStatus, error }: FiniDocument, paragraphCount: num
 }
 
 /**
- * IDs of sources whose ID begins with what was typed so far, or whose title contains it.
+ * Finds IDs of sources whose ID begins with the typed text, or whose title contains it.
  *
  * @throws {FiniError}
  */
@@ -87,13 +91,12 @@ export async function completeSourceId(
   typed: string,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const { documents } = await fini.listSources({ limit: MAXIMUM_COMPLETIONS }, { signal });
-  return documents.filter(isNamed(typed)).map(({ id }) => id);
+  const { documents } = await fini.listSources({ limit: SEARCHED_SOURCES }, { signal });
+  return documents.filter(idOrTitleMatcher(typed)).map(({ id }) => id);
 }
 
 /**
- * The same, and the URLs of sources whose URL contains what was typed so far: what failed may have
- * no title.
+ * Finds the same, and URLs that contain the typed text, since a failed source may have no title.
  *
  * @throws {FiniError}
  */
@@ -103,24 +106,24 @@ export async function completeSourceIdOrUrl(
   signal: AbortSignal,
   isWanted: (document: FiniDocument) => boolean,
 ): Promise<string[]> {
-  const { documents } = await fini.listSources({ limit: MAXIMUM_COMPLETIONS }, { signal });
-  const isNamedSo = isNamed(typed);
+  const { documents } = await fini.listSources({ limit: SEARCHED_SOURCES }, { signal });
+  const isNamedSo = idOrTitleMatcher(typed);
   const part = typed.trim().toLowerCase();
   return documents.filter(isWanted).flatMap((document) => {
     if (isNamedSo(document)) return [document.id];
     const url = document.originalUrl ?? '';
-    // A URL with anything in it that nobody sees is not proposed.
+    // A URL with invisible characters is not proposed.
     return url.toLowerCase().includes(part) && bounded(url, TITLE_LENGTH) === url ? [url] : [];
   });
 }
 
 /** True if a source's ID begins with a text, or its title contains it. */
-function isNamed(typed: string): (document: FiniDocument) => boolean {
+function idOrTitleMatcher(typed: string): (document: FiniDocument) => boolean {
   const beginning = typed.trim().toLowerCase();
   const part = searchKey(typed);
   return ({ id, title }) => id.startsWith(beginning) || searchKey(title ?? '').includes(part);
 }
 
-function nameOf({ id, title, originalUrl }: FiniDocument): string {
+function resourceName({ id, title, originalUrl }: FiniDocument): string {
   return bounded(title ?? '', TITLE_LENGTH) || bounded(originalUrl ?? '', TITLE_LENGTH) || id;
 }

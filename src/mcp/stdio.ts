@@ -3,22 +3,23 @@ import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/server';
 import { ProtocolErrorCode } from '@modelcontextprotocol/server';
 import { fieldOf, readMessages, refusal, textFault } from './messages.ts';
 
-/** The longest line that is read, in bytes. */
+/** Maximum length of a line in bytes. */
 const LONGEST_LINE = 10 * 1024 * 1024;
-const LINE_END = 0x0a;
+const LINE_FEED = 0x0a;
 
 /** The streams to a client, and what to do once it has gone. */
 export interface StdioOptions {
   readonly input: Readable;
   readonly output: Writable;
-  /** How long answers under way get after the input's end, in milliseconds. */
+  /** Time for answers in progress after the input's end, in milliseconds. */
   readonly lastAnswersMs: number;
   readonly onEnd: () => void;
 }
 
 /**
- * MCP over lines of JSON. The SDK's own transport drops the answers under way at the input's end,
- * lets requests that it cannot read go without an answer, and stays after a line that is too long.
+ * A transport over lines of JSON. The SDK's own drops the answers in progress at the input's end, lets
+ * requests that it cannot read go without an answer, and after a line that is too long it closes while
+ * the process goes on.
  */
 export class StdioTransport implements Transport {
   onclose?: () => void;
@@ -41,7 +42,7 @@ export class StdioTransport implements Transport {
 
   async start(): Promise<void> {
     const { input, output } = this.#options;
-    // Each answer that waits for a full pipe listens for its turn.
+    // Each answer that waits for a full pipe adds a listener.
     output.setMaxListeners(0);
     output.on('error', () => void this.close());
     input.on('data', (chunk: Buffer) => this.#take(chunk));
@@ -70,7 +71,7 @@ export class StdioTransport implements Transport {
     this.#options.onEnd();
   }
 
-  /** Waits for the answers under way, which the client still reads, and closes. */
+  /** Waits for the answers in progress, which the client still reads, and closes. */
   async #finish(): Promise<void> {
     if (this.#underWay.size > 0) {
       await new Promise<void>((resolve) => {
@@ -88,7 +89,7 @@ export class StdioTransport implements Transport {
 
   #take(chunk: Buffer): void {
     let start = 0;
-    for (let end = chunk.indexOf(LINE_END); end >= 0; end = chunk.indexOf(LINE_END, start)) {
+    for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
       this.#keep(chunk.subarray(start, end));
       this.#endLine();
       start = end + 1;
@@ -96,7 +97,7 @@ export class StdioTransport implements Transport {
     this.#keep(chunk.subarray(start));
   }
 
-  /** Keeps a part of a line; of one that is too long, only the length. */
+  /** Keeps a part of a line; if the line is too long, only its length. */
   #keep(part: Buffer): void {
     this.#lineLength += part.length;
     if (this.#lineLength > LONGEST_LINE) this.#line = [];
@@ -141,7 +142,7 @@ export class StdioTransport implements Transport {
       }
       if ('method' in message && 'id' in message) this.#underWay.add(message.id);
       if ('method' in message && message.method === 'notifications/cancelled') {
-        // A request that was cancelled gets no answer.
+        // A cancelled request gets no answer.
         const { requestId } = message.params ?? {};
         if (typeof requestId === 'string' || typeof requestId === 'number') this.#settle(requestId);
       }

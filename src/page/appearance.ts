@@ -1,8 +1,8 @@
 import { type Fields, fieldsOf, textOf } from './narrowing.ts';
 
 /**
- * Makes the page look like its host: light or dark, its colours and fonts, and its height where it is
- * given. Fonts that would have to be loaded are left: nothing leaves the page.
+ * Makes the page look like its host: light or dark, its colours and fonts, and its height if given.
+ * Fonts that would have to be loaded are ignored: the page requests nothing.
  */
 export function applyContext({ theme, styles, displayMode, containerDimensions }: Fields): void {
   const { dataset, style } = document.documentElement;
@@ -18,7 +18,7 @@ export function applyContext({ theme, styles, displayMode, containerDimensions }
   dataset.fills = String(displayMode === 'fullscreen' || isFixed);
 }
 
-/** Tells about the page's size now and whenever it changes. */
+/** Reports the page's size now and whenever it changes. */
 export function watchSize(
   page: HTMLElement,
   onSize: (width: number, height: number) => void,

@@ -9,19 +9,19 @@ import type { NextCall } from '../tools/next-calls.ts';
 import { type Fields, fieldsOf, isFields, textOf } from './narrowing.ts';
 
 /*
- * The page's end of MCP Apps (revision 2026-01-26): JSON-RPC over postMessage. Written out, because
- * the library's own takes 650 kB, and 340 kB with everything left out that can be; its types are used
- * here, and its host in the tests.
+ * The page's end of MCP Apps (revision 2026-01-26): JSON-RPC over postMessage. It is written out because
+ * the library's own takes 650 kB, and 340 kB with everything optional left out. Its types are used here,
+ * and its host in the tests.
  */
 
 const PROTOCOL_VERSION: typeof LATEST_PROTOCOL_VERSION = '2026-01-26';
 const METHOD_NOT_FOUND = -32601;
-/** Codes of a connection that was lost, and of a request that timed out. */
+/** Error codes of a lost connection and of a request that timed out. */
 const LOST_CODES: readonly unknown[] = [-32000, -32001];
 
 /** An error in place of a result, such as a call that the person declined. */
 export class HostError extends Error {
-  /** Set if the host had passed the request on, and heard nothing more of it. */
+  /** True if the host had passed the request on, and heard nothing more of it. */
   readonly mayHaveRun: boolean;
 
   constructor({ message, code }: Fields) {
@@ -30,20 +30,20 @@ export class HostError extends Error {
   }
 }
 
-/** Messages of a host to the page. */
+/** Messages from a host to the page. */
 export interface HostEvents {
-  /** The tool's input is known, so the call begins. */
+  /** Called with the tool's input: the call begins. */
   readonly onToolInput: (input: Fields) => void;
-  /** The tool has answered. */
+  /** Called with the tool's result. */
   readonly onToolResult: (result: unknown) => void;
-  /** The call was cancelled, for a reason if the host gives one. */
+  /** Called if the call was cancelled, with a reason if the host gives one. */
   readonly onToolCancelled: (reason: string | undefined) => void;
-  /** The host's context has changed; given in full. */
+  /** Called with the complete context of the host when it changes. */
   readonly onContext: (context: Fields) => void;
 }
 
 /** Capabilities and context of a host: every field as the specification names it. */
-type Known<Type> = Readonly<Partial<Record<keyof Type, unknown>>>;
+type UncheckedFields<Type> = Readonly<Partial<Record<keyof Type, unknown>>>;
 
 /** A connection to the host that shows this page. */
 export class Host {
@@ -53,8 +53,8 @@ export class Host {
     { resolve: (result: unknown) => void; reject: (error: Error) => void }
   >();
   #lastId = 0;
-  #capabilities: Known<McpUiHostCapabilities> = {};
-  #context: Known<McpUiHostContext> = {};
+  #capabilities: UncheckedFields<McpUiHostCapabilities> = {};
+  #context: UncheckedFields<McpUiHostContext> = {};
 
   constructor(events: HostEvents) {
     this.#events = events;
@@ -90,7 +90,7 @@ export class Host {
   /**
    * Calls a tool of this server.
    *
-   * @throws {HostError} if the host gave no result
+   * @throws {HostError} if the host returned no result.
    */
   callTool({ tool, arguments: input }: NextCall): Promise<unknown> {
     return this.#request('tools/call', { name: tool, arguments: input });
@@ -99,14 +99,14 @@ export class Host {
   /**
    * Opens a web page outside of the host's frame.
    *
-   * @throws {Error} where the host does not.
+   * @throws {Error} if the host does not.
    */
   async openLink(url: string): Promise<void> {
     const { isError } = fieldsOf(await this.#request('ui/open-link', { url }));
     if (isError === true) throw new Error('The host did not open the link.');
   }
 
-  /** Tells the model what was done in the page, for its next turn; nothing where the host cannot. */
+  /** Tells the model, for its next turn, what was done in the page. Does nothing if the host cannot. */
   async tellModel(text: string): Promise<void> {
     if (!isFields(this.#capabilities.updateModelContext)) return;
     const params: McpUiUpdateModelContextRequest['params'] = { content: [{ type: 'text', text }] };
@@ -128,7 +128,7 @@ export class Host {
   }
 
   #send(message: Fields): void {
-    // The host's origin is its own affair, and nothing secret is said.
+    // The host's origin is unknown, and the messages contain no secrets.
     window.parent.postMessage({ jsonrpc: '2.0', ...message }, '*');
   }
 

@@ -4,12 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { build, transformSync } from 'esbuild';
 
 /*
- * The page as one file, from its parts in this folder. This is for the build, which replaces this
- * module by what it comes to, and for tests, which run from the sources.
+ * The page as one file, from its parts in this folder. The build uses it and replaces this module by
+ * its result; tests run it from the sources.
  */
 
 const { outputFiles } = await build({
-  entryPoints: [fileURLToPath(new URL('main.ts', import.meta.url))],
+  entryPoints: [fileURLToPath(new URL('page.ts', import.meta.url))],
   bundle: true,
   write: false,
   format: 'iife',
@@ -23,8 +23,8 @@ const script = (outputFiles[0]?.text ?? '').trim();
 const style = transformSync(part('page.css'), { loader: 'css', minify: true }).code.trim();
 
 /**
- * Nothing is loaded and nothing runs but the page's own script. Styles are free, because hosts add
- * theirs.
+ * The page's policy: it loads nothing, and only its own script runs. Styles are allowed, because hosts
+ * add theirs.
  */
 const policy = [
   "default-src 'none'",
@@ -34,14 +34,14 @@ const policy = [
   "form-action 'none'",
 ].join('; ');
 
-/** The whole page: HTML with its style and its script in it, and nothing to load. */
+/** The whole page: HTML with its style and script inside, and nothing to load. */
 export const html: string = [
   ['content=""', `content="${policy}"`],
   ['<style></style>', `<style>${style}</style>`],
   ['<script></script>', `<script>${script}</script>`],
 ].reduce((page, [empty = '', full = '']) => {
   if (!page.includes(empty)) throw new Error(`page.html has no ${empty}`);
-  // By a function, since a script may hold what means something in a replacement.
+  // A function is needed, since a script may contain patterns with a meaning in a replacement.
   return page.replace(empty, () => full);
 }, part('page.html'));
 

@@ -1,19 +1,19 @@
-/* How the page reads what comes from outside: wrong shapes count as missing. Zod alone would fill it. */
+/* Reading of data from outside: wrong shapes count as missing. Zod alone would exceed the page's size. */
 
 /** An object of unknown fields. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** The value if it is an object, and else one without fields. */
+/** The value if it is an object, otherwise an object without fields. */
 export function fieldsOf(value: unknown): Fields {
   return isFields(value) ? value : {};
 }
 
-/** True if a value is an object and no list. */
+/** True if a value is an object and not a list. */
 export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The value if it is a text with something in it. */
+/** The value if it is a text that is not empty. */
 export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }

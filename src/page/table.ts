@@ -1,9 +1,14 @@
-import { plural } from '../text.ts';
+import { plural, statusWords } from '../text.ts';
 import type { NextCall } from '../tools/next-calls.ts';
 import { type Fields, listOf } from './narrowing.ts';
-import { type Overview, type Row, STATUSES, type StatusCounts } from './tool-result.ts';
+import {
+  type Overview,
+  STATUSES_BY_URGENCY,
+  type StatusCounts,
+  type TableRow,
+} from './tool-result.ts';
 
-/* What the page makes of results. Nothing here touches the document. */
+/* Computation of the table from results. Nothing here touches the document. */
 
 /** The column by which rows are sorted; null for the order of the report. */
 export type Sorting = {
@@ -11,28 +16,34 @@ export type Sorting = {
   readonly up: boolean;
 } | null;
 
-/** The rows that are shown, and their order. */
+/** A selection of rows, and their order. */
 export interface RowChoice {
   readonly status: string | null;
   readonly search: string;
   readonly sorting: Sorting;
 }
 
-/** How many items have each status, listed or not, the most urgent status first. */
-export function countsOf({ rows, unlisted }: Pick<Overview, 'rows' | 'unlisted'>): StatusCounts {
+/** Number of items with each status, listed or not, the most urgent status first. */
+export function countByStatus({
+  rows,
+  unlisted,
+}: Pick<Overview, 'rows' | 'unlisted'>): StatusCounts {
   const counts = new Map(unlisted);
   for (const { status } of rows) counts.set(status, (counts.get(status) ?? 0) + 1);
   return new Map([...counts].sort(([one], [other]) => rankOf(one) - rankOf(other)));
 }
 
-/** The place of a status among all, the most urgent first. */
+/** The rank of a status among all, the most urgent first. */
 function rankOf(status: string): number {
-  const rank = STATUSES.indexOf(status);
-  return rank < 0 ? STATUSES.indexOf('completed') - 0.5 : rank;
+  const rank = STATUSES_BY_URGENCY.indexOf(status);
+  return rank < 0 ? STATUSES_BY_URGENCY.indexOf('completed') - 0.5 : rank;
 }
 
-/** The rows that a choice shows. */
-export function chosenRows(rows: readonly Row[], { status, search, sorting }: RowChoice): Row[] {
+/** The rows of a selection. */
+export function chosenRows(
+  rows: readonly TableRow[],
+  { status, search, sorting }: RowChoice,
+): TableRow[] {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   const chosen = rows.filter((row) => {
     if (status !== null && row.status !== status) return false;
@@ -46,26 +57,27 @@ export function chosenRows(rows: readonly Row[], { status, search, sorting }: Ro
   const keyed = chosen.map((row) => ({ row, key: keyOf(row, sorting.column) }));
   const sign = sorting.up ? 1 : -1;
   keyed.sort(({ key: one }, { key: other }) => {
-    // Rows with nothing in the column come last either way.
+    // Rows with an empty value come last in either order.
     if (one === '' || other === '') return Number(one === '') - Number(other === '');
     return sign * compare(one, other);
   });
   return keyed.map(({ row }) => row);
 }
 
-function keyOf(row: Row, column: NonNullable<Sorting>['column']): string {
-  const text =
-    column === 'status'
-      ? String(10 * rankOf(row.status))
-      : column === 'page'
-        ? withoutScheme(nameOfRow(row))
-        : (row.reason ?? '');
+/** How rows are compared in each column. */
+const KEYS: Readonly<Record<NonNullable<Sorting>['column'], (row: TableRow) => string>> = {
+  status: ({ status }) => String(10 * rankOf(status)),
+  page: (row) => withoutScheme(nameOfRow(row)),
+  reason: ({ reason = '' }) => reason,
+};
+
+function keyOf(row: TableRow, column: NonNullable<Sorting>['column']): string {
   // Padding puts 2 before 10. A collator can do that too, but takes ten times as long.
-  return text.replace(/\d+/g, (digits) => digits.padStart(8, '0'));
+  return KEYS[column](row).replace(/\d+/g, (digits) => digits.padStart(8, '0'));
 }
 
-/** The name of a row where there is room for one. */
-export function nameOfRow({ title, url, input, id }: Row): string {
+/** The name to show for a row. */
+export function nameOfRow({ title, url, input, id }: TableRow): string {
   return title ?? url ?? input ?? id ?? '';
 }
 
@@ -74,17 +86,17 @@ export function withoutScheme(url: string): string {
   return url.replace(/^https?:\/\//i, '');
 }
 
-/** The rows as lines to be pasted elsewhere, with tabs between name, status and reason. */
-export function copyOf(rows: readonly Row[]): string {
+/** The rows as lines to paste elsewhere, with tabs between name, status and reason. */
+export function copyOf(rows: readonly TableRow[]): string {
   return rows
     .map((row) => {
       const { status, reason = '', url = nameOfRow(row) } = row;
-      return [url, statusWords(status), reason].join('\t').trimEnd();
+      return [url, statusLabel(status), reason].join('\t').trimEnd();
     })
     .join('\n');
 }
 
-/** The outcome after a call of the page's own: its result, and everything that it leaves out. */
+/** The overview after one of the page's own calls: its result, and everything that it leaves out. */
 export function afterCall(before: Overview, call: NextCall, result: Overview): Overview {
   if (before.isPlan) return result;
   const rows = mergedRows(before, call, result);
@@ -98,7 +110,7 @@ export function afterCall(before: Overview, call: NextCall, result: Overview): O
   };
 }
 
-/** The calls that can be made after one of them: those of its answer, and the others. */
+/** The calls that can be made after one of them: those in its answer, and the other ones. */
 export function callsAfter(
   before: readonly NextCall[],
   call: NextCall,
@@ -109,22 +121,22 @@ export function callsAfter(
   return [...next, ...before.filter((one) => !keys.has(keyOfCall(one)))];
 }
 
-/** Rows in their old places, those that a call is about with its result. */
+/** The rows in their old places, with the results of the rows that a call is about. */
 function mergedRows(before: Overview, { tool, arguments: input }: NextCall, result: Overview) {
-  const asked = new Set(namesIn(input));
-  const left = new Set(result.rows);
-  const byName = new Map(result.rows.flatMap((row) => namesOf(row).map((name) => [name, row])));
-  const isLeftOut = ({ status }: Row) =>
+  const asked = new Set(namesInInput(input));
+  const unplaced = new Set(result.rows);
+  const byName = new Map(result.rows.flatMap((row) => namesOfRow(row).map((name) => [name, row])));
+  const isLeftOut = ({ status }: TableRow) =>
     status === 'unfinished' && result.unlisted.size > 0 && result.batch === before.batch;
-  const rows = before.rows.flatMap((row): Row[] => {
-    const names = namesOf(row);
-    const found = names.map((name) => byName.get(name)).find((one) => one && left.has(one));
+  const rows = before.rows.flatMap((row): TableRow[] => {
+    const names = namesOfRow(row);
+    const found = names.map((name) => byName.get(name)).find((one) => one && unplaced.has(one));
     if (found === undefined) {
-      // Its page may have another URL by now, or the answer had no room for it.
+      // The row's page may have another URL by now, or the answer had no room for it.
       const isOver = names.some((name) => asked.has(name)) || isLeftOut(row);
       return isOver ? [] : [row];
     }
-    left.delete(found);
+    unplaced.delete(found);
     return [
       {
         ...found,
@@ -136,27 +148,31 @@ function mergedRows(before: Overview, { tool, arguments: input }: NextCall, resu
       },
     ];
   });
-  return [...rows, ...left];
+  return [...rows, ...unplaced];
 }
 
-function namesOf({ id, url, input }: Row): string[] {
+function namesOfRow({ id, url, input }: TableRow): string[] {
   return [id, url, input].filter((name) => name !== undefined);
 }
 
-/** The items that an input lists, by whatever name. */
-function namesIn(input: Fields): unknown[] {
+/** The items that an input lists, under any name. */
+function namesInInput(input: Fields): unknown[] {
   return Object.values(input).flatMap(listOf);
 }
 
 /**
- * How many items are in no row after a call. Items that were only counted before, and that the result
- * lists or counts, are counted once: a call brings no new ones.
+ * Number of items that are in no row after a call. Items that were only counted before, and that the
+ * result lists or counts, count once: a call brings no new ones.
  */
-function unlistedAfter(before: Overview, result: Overview, rows: readonly Row[]): StatusCounts {
+function unlistedAfter(
+  before: Overview,
+  result: Overview,
+  rows: readonly TableRow[],
+): StatusCounts {
   const unlisted = new Map(before.unlisted);
   let known = rows.length + sumOf(result.unlisted) - before.rows.length;
   const shown = result.rows.map(({ status }) => status);
-  // A wait ends what was unfinished; any other answer lists items as they were counted.
+  // A wait ends unfinished items; any other answer lists items that were counted before.
   for (const status of ['unfinished', ...new Set(shown), ...before.unlisted.keys()]) {
     const count = unlisted.get(status) ?? 0;
     const taken = Math.min(count, Math.max(0, known));
@@ -175,11 +191,11 @@ function sumOf(counts: StatusCounts): number {
 }
 
 /** A status in words: "not_found" as "Not found". */
-export function statusWords(status: string): string {
+export function statusLabel(status: string): string {
   if (status === 'unfinished') return 'Running';
   if (status === 'unqueued') return 'Not queued';
   if (status === 'nothing_made') return 'No draft';
-  const words = status.replaceAll('_', ' ');
+  const words = statusWords(status);
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }
 
@@ -190,7 +206,7 @@ export function pages(count: number): string {
 
 /** A result in one line. */
 export function headlineOf(overview: Overview): string {
-  const counts = countsOf(overview);
+  const counts = countByStatus(overview);
   const all = sumOf(counts);
   if (overview.isPlan) {
     return all === 0 ? 'Dry run: nothing to ingest' : `Dry run: ${pages(all)}, nothing queued yet`;

@@ -1,67 +1,78 @@
 import type { NextCall } from '../tools/next-calls.ts';
-import { countOf, type Fields, fieldsOf, isFields, listOf, textOf } from './narrowing.ts';
+import { countOf, type Fields, fieldsOf, isFields, listOf, textOf, textsOf } from './narrowing.ts';
 
 /* Reads the results of this server's tools, as far as the page shows them. */
 
-/** Statuses of items, the most urgent first. Others come before those that need nothing. */
-export const STATUSES: readonly string[] = [
-  ...['failed', 'not_found', 'unregistered', 'unusable', 'unqueued'],
-  ...['unfinished', 'running', 'queued', 'never_ingested', 'nothing_made'],
-  ...['selected', 'new', 'completed', 'drafted'],
+/** Statuses of items, the most urgent first. Others come before those that need no action. */
+export const STATUSES_BY_URGENCY: readonly string[] = [
+  'failed',
+  'not_found',
+  'unregistered',
+  'unusable',
+  'unqueued',
+  'unfinished',
+  'running',
+  'queued',
+  'never_ingested',
+  'nothing_made',
+  'selected',
+  'new',
+  'completed',
+  'drafted',
 ];
 
-/** Names of a failed call's data in `_meta`: it has no structured content. */
+/** Names of a failed call's data in `_meta`, since it has no structured content. */
 const ERROR_MESSAGE = 'fini-mcp/message';
 const ERROR_NEXT_CALLS = 'fini-mcp/nextCalls';
 
 /** A page, or another source, in the table. */
-export interface Row {
+export interface TableRow {
   readonly status: string;
   /** Source ID. */
   readonly id?: string | undefined;
   readonly url?: string | undefined;
   readonly title?: string | undefined;
-  /** Its name in the call, if that is neither the ID nor the URL. */
+  /** The item's name in the call, if it is neither the ID nor the URL. */
   readonly input?: string | undefined;
-  /** Why it has that status, in the words of Fini, a page or this server. */
+  /** The reason for the status, in the words of Fini, a page or this server. */
   readonly reason?: string | undefined;
-  /** Advice on how to put it right. */
+  /** Advice for fixing it. */
   readonly advice?: string | undefined;
-  /** Set if its ingestion completed before its status became that of its draft. */
+  /** True if its ingestion completed before its status became that of its draft. */
   readonly isIngested?: boolean;
 }
 
-/** How many items have each status. */
+/** Number of items with each status. */
 export type StatusCounts = ReadonlyMap<string, number>;
 
-/** A result, and later what the page's own calls added to it. */
+/** A result, with the results of the page's own calls added later. */
 export interface Overview {
-  readonly rows: readonly Row[];
-  /** How many more items there are than rows: a long answer leaves some out. */
+  readonly rows: readonly TableRow[];
+  /** Number of items without a row, by status: a long answer leaves some out. */
   readonly unlisted: StatusCounts;
-  /** Summary by the server, for a person. */
+  /** The server's summary for a person. */
   readonly message: string;
   readonly elapsedSeconds: number;
-  /** The handle of all that the call queued or waited for. */
+  /** The handle of everything that the call queued or waited for. */
   readonly batch: string | undefined;
-  /** Set if nothing was queued, because a dry run was asked for. */
+  /** True if nothing was queued, because a dry run was requested. */
   readonly isPlan: boolean;
-  /** Set if the result is about drafts. */
+  /** True if the result is about drafts. */
   readonly isDrafting: boolean;
 }
 
-/** A result as the page understands it; without an overview if it lists no items. */
+/** A result that the page has read; without an overview if it lists no items. */
 export interface ToolResult {
   readonly isError: boolean;
-  /** The server's message, or else all of the text. */
+  /** The server's message, or all of the text if there is none. */
   readonly message: string;
-  /** Whole text, for a model. */
+  /** The whole text, for a model. */
   readonly text: string;
   readonly nextCalls: readonly NextCall[];
   readonly overview: Overview | undefined;
 }
 
-/** Reads a tool's result. Its input tells if it was a dry run. */
+/** Reads a tool's result. The input shows if it was a dry run. */
 export function readResult(result: unknown, input: Fields): ToolResult {
   const { content, structuredContent, isError, _meta } = fieldsOf(result);
   const data = fieldsOf(structuredContent);
@@ -102,20 +113,21 @@ function rowOf(
   source: Fields,
   advice: ReadonlyMap<unknown, string | undefined>,
   isDrafting: boolean,
-): Row {
+): TableRow {
   const { reason, error, articleId, jobStatus, path, hint } = source;
   const status = textOf(source.status) ?? 'unknown';
   const words = textOf(
     [textOf(reason), textOf(error)].filter((text) => text !== undefined).join(' '),
   );
   const draft = textOf(articleId);
-  // Beside other words, the status of the job says nothing.
+  // The job's status adds nothing to other words.
+  const made = [`Draft article ${draft}`, ...textsOf(source.warnings)].join('. ');
   const otherwise = [
-    draft === undefined ? undefined : `Draft article ${draft}`,
+    draft === undefined ? undefined : made,
     status === 'unfinished' ? jobWords(jobStatus) : undefined,
     textOf(listOf(path).map(String).join(' › ')),
   ].find((text) => text !== undefined);
-  // A draft that failed may stand beside pages whose ingestion failed.
+  // A failed draft may appear beside pages whose ingestion failed.
   const isWithoutDraft = isDrafting && status === 'failed' && words !== undefined;
   return {
     status,
@@ -135,17 +147,17 @@ function jobWords(status: unknown): string {
   return textOf(status) ?? 'Not started';
 }
 
-function unlistedOf(rows: readonly Row[], counts: Fields, omitted: number): StatusCounts {
+function unlistedOf(rows: readonly TableRow[], counts: Fields, omitted: number): StatusCounts {
   const unlisted = new Map<string, number>();
   const listed = new Map<string, number>();
   for (const { status } of rows) listed.set(status, (listed.get(status) ?? 0) + 1);
   let left = omitted;
-  for (const status of STATUSES) {
+  for (const status of STATUSES_BY_URGENCY) {
     const count = Math.min(left, countOf(countOf(counts[status]) - (listed.get(status) ?? 0)));
     if (count > 0) unlisted.set(status, count);
     left -= count;
   }
-  // Without counts, what is left out is taken for more of what there is most.
+  // Without counts, omitted items are assumed to have the most frequent status.
   const [most = 'unknown'] = [...listed].sort(([, one], [, other]) => other - one)[0] ?? [];
   if (left > 0) unlisted.set(most, left + (unlisted.get(most) ?? 0));
   return unlisted;

@@ -3,27 +3,27 @@ import type { NextCall } from '../tools/next-calls.ts';
 import {
   chosenRows,
   copyOf,
-  countsOf,
+  countByStatus,
   headlineOf,
   nameOfRow,
   pages,
   type RowChoice,
   type Sorting,
-  statusWords,
+  statusLabel,
   withoutScheme,
 } from './table.ts';
-import type { Overview, Row } from './tool-result.ts';
+import type { Overview, TableRow } from './tool-result.ts';
 
-/** How long the label of a button may be, in characters. */
+/** Maximum length of a button's label in characters. */
 const LABEL_LENGTH = 80;
 
-/** Events of a person in the page. */
+/** Events from the person. */
 export interface ViewEvents {
   readonly onOpen: (url: string) => void;
   readonly onCall: (call: NextCall) => void;
 }
 
-/** The page's document. Every text gets into it as text and never as markup. */
+/** The page's document. Every text is inserted as text and never as markup. */
 export class View {
   readonly #events: ViewEvents;
   #overview: Overview | null = null;
@@ -41,14 +41,14 @@ export class View {
     byId('copy').addEventListener('click', () => this.#copy());
   }
 
-  /** Says that the host's call is under way, with a clock. */
+  /** Shows that the host's call is running, with a clock. */
   showRunning(headline: string, about: string): void {
     this.showMessage(headline, about);
     byId('bar').classList.add('running');
     this.#startClock(byId('elapsed'));
   }
 
-  /** Says how a call ended that has nothing for the table. */
+  /** Shows the result of a call that has nothing for the table. */
   showMessage(headline: string, about: string): void {
     this.#overview = null;
     this.#showHead(headline, '', about);
@@ -68,7 +68,7 @@ export class View {
     this.#showBar(overview);
     byId('list').hidden = rows.length === 0;
     const { status } = this.#choice;
-    if (status !== null && !countsOf(overview).has(status)) {
+    if (status !== null && !countByStatus(overview).has(status)) {
       this.#choice = { ...this.#choice, status: null };
     }
     this.#showFilters(overview);
@@ -91,16 +91,16 @@ export class View {
     group.replaceChildren(...(canCall ? buttons : [element('p', 'quiet', words)]));
     group.hidden = calls.length === 0;
     this.#disableButtons();
-    // Keyboard users continue from where the button was.
+    // Keyboard users continue from the button's place.
     if (hadFocus) (group.querySelector('button') ?? byId('headline')).focus();
   }
 
-  /** Set while a call is running, so that no other can be started. */
+  /** True while a call is running, so that no other can be started. */
   get isBusy(): boolean {
     return byId('page').ariaBusy === 'true';
   }
 
-  /** Says what happens, with a clock while it lasts, or what has happened. */
+  /** Shows a notice: what is happening, with a clock while it lasts, or what has happened. */
   showNotice(text: string, { isBusy = false, isError = false } = {}): void {
     const notice = byId('notice');
     const wasBusy = this.isBusy;
@@ -109,7 +109,7 @@ export class View {
     byId('status').hidden = text === '';
     byId('page').ariaBusy = String(isBusy);
     this.#disableButtons();
-    // A notice while a call runs leaves its clock alone.
+    // A notice while a call runs does not restart its clock.
     if (isBusy && wasBusy) return;
     const clock = byId('clock');
     clock.textContent = '';
@@ -117,7 +117,7 @@ export class View {
     else window.clearInterval(this.#clock);
   }
 
-  /** Marks the buttons as disabled while a call runs. Really disabled ones would lose the focus. */
+  /** Marks the buttons as disabled while a call runs. Really disabled buttons would lose the focus. */
   #disableButtons(): void {
     for (const button of byId('actions').children) button.ariaDisabled = String(this.isBusy);
   }
@@ -139,8 +139,8 @@ export class View {
 
   #showBar(overview: Overview): void {
     const bar = byId('bar');
-    // Finished pages come first.
-    const parts = [...countsOf(overview)].reverse();
+    // Completed pages come first in the bar.
+    const parts = [...countByStatus(overview)].reverse();
     bar.className = '';
     bar.replaceChildren(
       ...parts.map(([status, count]) => {
@@ -150,20 +150,20 @@ export class View {
         return part;
       }),
     );
-    const words = parts.map(([status, count]) => `${count} ${statusWords(status).toLowerCase()}`);
+    const words = parts.map(([status, count]) => `${count} ${statusLabel(status).toLowerCase()}`);
     bar.ariaLabel = words.join(', ') || 'Nothing';
-    // A plan is not progress.
+    // A plan has no progress.
     bar.hidden = overview.isPlan;
   }
 
   #showFilters(overview: Overview): void {
-    const parts = [...countsOf(overview)].reverse();
+    const parts = [...countByStatus(overview)].reverse();
     const all = parts.reduce((sum, [, count]) => sum + count, 0);
     const filters = byId('filters');
     const focused = [...filters.children].findIndex((child) => child.matches(':focus'));
     filters.replaceChildren(
       this.#filter(null, 'All', all),
-      ...parts.map(([status, count]) => this.#filter(status, statusWords(status), count)),
+      ...parts.map(([status, count]) => this.#filter(status, statusLabel(status), count)),
     );
     const again = filters.children[focused];
     if (again instanceof HTMLElement) again.focus();
@@ -192,7 +192,7 @@ export class View {
     const next: Sorting = isDown ? null : { column, up: sorting?.column !== column };
     for (const header of document.querySelectorAll('th')) {
       const isIt = next !== null && header.dataset.column === column;
-      header.ariaSort = isIt ? (next.up ? 'ascending' : 'descending') : 'none';
+      header.ariaSort = isIt ? directionOf(next) : 'none';
     }
     this.#choose({ sorting: next });
   }
@@ -205,7 +205,7 @@ export class View {
     fragment.append(...chosen.map((row) => this.#row(row)));
     byId('rows').replaceChildren(fragment);
     byId('scroller').scrollTop = 0;
-    // The column is left out if it would be empty.
+    // The column is left out if it is empty.
     const hasReasons = rows.some(({ reason, advice }) => (reason ?? advice) !== undefined);
     byId('page').dataset.reasons = String(hasReasons);
     const more = [...unlisted.values()].reduce((sum, count) => sum + count, 0);
@@ -217,14 +217,14 @@ export class View {
     byId('copy').textContent = `Copy ${pages(chosen.length)}`;
   }
 
-  #row(row: Row): HTMLTableRowElement {
+  #row(row: TableRow): HTMLTableRowElement {
     const { status, url, input, reason, advice } = row;
     const line = element('tr');
     line.role = 'row';
     line.dataset.status = status;
     const name = nameOfRow(row);
     line.append(
-      cell('status', element('span', 'badge', statusWords(status))),
+      cell('status', element('span', 'badge', statusLabel(status))),
       cell(
         'page',
         name === url ? '' : element('span', 'title', name),
@@ -244,7 +244,7 @@ export class View {
     const path = withoutScheme(url);
     if (!this.#opensLinks || path === url) return element('span', 'url', url);
     const link = element('a', 'url');
-    // It breaks where its parts end, and has one name for screen readers.
+    // The link breaks between its parts, and has one name for screen readers.
     for (const part of path.split(/(?<=[/?&])/)) link.append(part, element('wbr'));
     link.ariaLabel = path;
     link.href = url;
@@ -257,7 +257,7 @@ export class View {
     return link;
   }
 
-  /** Copies the rows that are shown. The clipboard's own interface is closed to sandboxed frames. */
+  /** Copies the visible rows. Sandboxed frames have no access to the clipboard's own interface. */
   #copy(): void {
     const chosen = chosenRows(this.#overview?.rows ?? [], this.#choice);
     const field = element('textarea');
@@ -271,13 +271,17 @@ export class View {
   }
 }
 
-/** An element of the page, which has it. */
+/** Returns an element of the page, which must exist. */
 export function byId(id: string): HTMLElement;
 export function byId<Kind extends HTMLElement>(id: string, kind: new () => Kind): Kind;
 export function byId(id: string, kind = HTMLElement): HTMLElement {
   const found = document.getElementById(id);
   if (!(found instanceof kind)) throw new Error(`The page has no ${id}.`);
   return found;
+}
+
+function directionOf({ up }: NonNullable<Sorting>): 'ascending' | 'descending' {
+  return up ? 'ascending' : 'descending';
 }
 
 function element<Name extends keyof HTMLElementTagNameMap>(

@@ -24,13 +24,13 @@ export type WebPage = Content & {
 };
 
 /** Every page of the help center. */
-export const webPages = pagesOf(helpCenter);
+export const webPages = sitePages(helpCenter);
 
-const knownPages = [...webPages, ...pagesOf(companySite)];
+const knownPages = [...webPages, ...sitePages(companySite)];
 const pagesByUrl = new Map(knownPages.map((page) => [comparableUrl(page.url), page]));
 const knownOrigins: readonly string[] = [helpCenter.origin, companySite.origin];
 
-function pagesOf({ origin, pages }: typeof helpCenter | typeof companySite): WebPage[] {
+function sitePages({ origin, pages }: typeof helpCenter | typeof companySite): WebPage[] {
   return pages.map(({ path, ...page }) => ({
     url: `${origin}${path}`,
     paragraphs: [],

@@ -10,9 +10,9 @@ import { stableId } from './stable-id.ts';
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
-/** How long before its latest change a record was made. */
+/** Number of days between a record's creation and its latest change. */
 const DAYS_BEFORE = 35;
-/** How long the source that hangs in the queue has done so. */
+/** Time for which the stuck source has been in the queue. */
 const STUCK_MS = 47 * MINUTE_MS;
 
 /**
@@ -24,9 +24,9 @@ type LivedInSource = Partial<SandboxDocument> & {
   originalUrl: string;
   /** Days since its latest change. */
   daysAgo: number;
-  /** `linked` to an article of Knowledge, `never-ingested`, or `stuck` in the queue. */
+  /** `linked` to a Knowledge article, `never-ingested`, or `stuck` in the queue. */
   state?: string;
-  /** The text before its latest change. A source that has changed is linked to an article too. */
+  /** The text before the latest change. A changed source is linked to an article too. */
   before?: string;
   /** The final status of its job and Fini's reason. */
   failure?: { status: string; error: string };
@@ -35,7 +35,7 @@ type LivedInSource = Partial<SandboxDocument> & {
 /**
  * The records of a workspace that has been in use for a year: several kinds, of different ages, some
  * changed, failed, or linked to Knowledge, one never ingested and one stuck in the queue. The help
- * center is not among them, because ingesting it is how people try the server out.
+ * center is not among them, because people ingest it to try the server out.
  */
 export function livedInSources(now: number): SandboxDocument[] {
   const sources: LivedInSource[] = content.sources;
@@ -75,7 +75,7 @@ export function livedInKnowledge(
   const live = documents.flatMap((document, index): SandboxArticle | [] => {
     const { linkedKnowledgeId: id, title, oldParagraphs, paragraphs, changed } = document;
     if (id === null || title === null) return [];
-    // The article still says what the source said before.
+    // The article still has the source's old text.
     const text = changed ? oldParagraphs : paragraphs;
     const folderId = bestFolder(folders, title, text)?.id ?? null;
     const article = { ...writeArticle(title, text), ...standing(folderId, null) };

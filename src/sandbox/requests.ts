@@ -79,16 +79,16 @@ export const generateRequest = z.object({
   isDraft: z.boolean().default(true),
 });
 
-/** Body of a look at jobs of generation. */
+/** Body of a request for the status of generation jobs. */
 export const jobsRequest = z.object({ jobIds: z.array(z.guid()).min(1) });
 
 /** Query of a list of articles. */
 export const articlesQuery = z.object({ type: z.enum(['live', 'draft']).optional() });
 
-/** Body of a look at single articles. */
+/** Body of a request for single articles. */
 export const articlesRequest = z.object({ articleIds: z.array(z.guid()).min(1) });
 
-/** Body of publishing: the article as it is to be live. */
+/** Body of publishing: the article to make live. */
 export const publishRequest = z.object({
   title: z.string().min(1),
   mainKnowledge: z.string().min(1),
@@ -123,17 +123,17 @@ export const listQuery = z.object({
 /** A list's query once parsed. */
 export type ListQuery = z.infer<typeof listQuery>;
 
-/** Returns true if the text is an absolute http(s) URL. */
+/** True if the text is an absolute http(s) URL. */
 export function isHttpUrl(text: string): boolean {
   return httpUrl.safeParse(text).success;
 }
 
-/** Returns true if the text is a UUID. */
+/** True if the text is a UUID. */
 export function isUuid(text: string): boolean {
   return z.guid().safeParse(text).success;
 }
 
-/** The input as the schema has it, or a 400 that lists everything wrong with it. */
+/** Parses an input by a schema, or throws a 400 that lists everything wrong with it. */
 export function parse<T extends z.ZodType>(schema: T, input: unknown): z.infer<T> {
   const { data, error } = schema.safeParse(input);
   if (!error) return data;

@@ -1,7 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 
 /** An answer of the API, before it is written. */
-export type Answer = {
+export type ApiAnswer = {
   /** HTTP status. */
   status: number;
   /** The value that becomes the JSON body. */
@@ -9,14 +9,14 @@ export type Answer = {
 };
 
 /** The API's error envelope. */
-export function errorAnswer(status: number, message: string | string[]): Answer {
+export function errorAnswer(status: number, message: string | string[]): ApiAnswer {
   return { status, body: { statusCode: status, message, error: STATUS_CODES[status] ?? 'Error' } };
 }
 
 /** Writes the answer as JSON, unless the client has gone. */
 export function sendAnswer(
   response: ServerResponse,
-  { status, body }: Answer,
+  { status, body }: ApiAnswer,
   headers: Record<string, string> = {},
 ): void {
   if (response.destroyed) return;

@@ -1,18 +1,18 @@
 /** An article of the help center, live or a draft, with every field of the contract. */
 export type SandboxArticle = {
-  /** Article ID, a UUID. A draft's is not that of the article it becomes. */
+  /** Article ID, a UUID. A draft's ID differs from that of the article it becomes. */
   id: string;
   title: string;
   /** The text that agents answer from. */
   mainKnowledge: string;
   /** Instructions for agents that answer from it. */
   agentInstruction: string;
-  /** Questions of customers that it answers. */
+  /** Questions of customers that the article answers. */
   questions: string[];
   keywords: string[];
   /** The rule for handing over to a person. */
   escalation: string;
-  /** The folder it is in, or would be in; null in a workspace without folders. */
+  /** The folder that it is in, or will be in; null in a workspace without folders. */
   parentFolderId: string | null;
   active: boolean;
   /** True if the help center shows it. */
@@ -24,7 +24,7 @@ export type SandboxArticle = {
   originalArticleId: string | null;
   /** The original's version when the draft was made. */
   originalArticleVersion: number | null;
-  /** True once this draft was published; null for a live article. */
+  /** True once this draft was published; null for a live article, and in the record of a new one's draft. */
   isDraftPublished: boolean | null;
 };
 
@@ -59,7 +59,7 @@ export function writeArticle(title: string, paragraphs: readonly string[]): Writ
   };
 }
 
-/** The other part of an article generated from a source, as an update of `original` or as a new one. */
+/** The rest of an article generated from a source, as an update of `original` or as a new article. */
 export function standing(parentFolderId: string | null, original: SandboxArticle | null) {
   return {
     parentFolderId,
@@ -74,13 +74,11 @@ export function standing(parentFolderId: string | null, original: SandboxArticle
 
 function questionsOf(title: string, topic: string, text: string): string[] {
   const [, how = IMPERATIVES.test(topic) ? topic : undefined] = /^how to (.*)/.exec(topic) ?? [];
-  const questions = [
-    how !== undefined
-      ? `How do I ${how}?`
-      : / not | than |^before /.test(topic)
-        ? `${title}: what should I do?`
-        : `What do I need to know about ${topic}?`,
-  ];
+  const isHardToName = / not | than |^before /.test(topic);
+  const other = isHardToName
+    ? `${title}: what should I do?`
+    : `What do I need to know about ${topic}?`;
+  const questions = [how === undefined ? other : `How do I ${how}?`];
   if (/[€$£]/.test(text)) questions.push('How much does it cost?');
   if (/\b(hours?|days?|weeks?|months?)\b/.test(text)) questions.push('How long does it take?');
   if (/\bapp\b/.test(text)) questions.push('Where do I find this in the app?');

@@ -5,9 +5,9 @@ import type { ListQuery } from './requests.ts';
 export type SandboxDocument = {
   /** Source ID, a UUID. */
   id: string;
-  /** Absolute URL it came from. */
+  /** Absolute URL of the source. */
   originalUrl: string | null;
-  /** Title; null until a web page was read. */
+  /** Title; null until a web page has been read. */
   title: string | null;
   /** Absolute URL of the stored text; null until there is one. */
   storageUrl: string | null;
@@ -25,11 +25,11 @@ export type SandboxDocument = {
   oldParagraphs: string[];
   /** True if the last finished run yielded usable content; null before the first. */
   success: boolean | null;
-  /** The reason why the last finished run failed; empty if it did not, null before the first. */
+  /** The reason that the last finished run failed; empty if it succeeded, null before the first. */
   error: string | null;
-  /** When the record was made, ISO 8601 in milliseconds. */
+  /** Time at which the record was made, ISO 8601 in milliseconds. */
   createdAt: string;
-  /** When it last changed, ISO 8601 in milliseconds; for a job's step, when the step was due. */
+  /** Time of the last change, ISO 8601 in milliseconds; for a job's step, the time it was due. */
   updatedAt: string;
   /** Media type. */
   mimeType: string | null;
@@ -37,7 +37,7 @@ export type SandboxDocument = {
   type: string | null;
   /** The job that `linkedJobStatus` is about, a UUID. */
   linkedJobId: string | null;
-  /** The article it was linked to, a UUID. */
+  /** The article that it is linked to, a UUID. */
   linkedKnowledgeId: string | null;
   /** `ADD_ARTICLE_TO_FOLDER`, `UPDATE_ARTICLE` or `DO_NOTHING`, once a run yielded content. */
   linkedOperation: string | null;
@@ -92,7 +92,7 @@ function descending(one: string, other: string): number {
   return one < other ? 1 : -1;
 }
 
-/** Returns true if the record passes the list's filters. */
+/** True if the record passes the list's filters. */
 export function passes(document: SandboxDocument, query: ListQuery) {
   const { id, source, english, changed, title, originalUrl } = query;
   const { linkedKnowledgeId, linkedOperation } = query;

@@ -8,13 +8,13 @@ export type SandboxFolder = {
   id: string;
   title: string;
   description: string;
-  /** Null at the top. */
+  /** The parent's ID; null at the top. */
   parentFolderId: string | null;
-  /** The title of the folder at the top that it is in, or its own. */
+  /** The title of the top folder that it is in, or its own. */
   root: string;
 };
 
-/** The folders that a workspace in use has, each parent before its children. */
+/** The folders of a workspace in use, each parent before its children. */
 export const knownFolders: SandboxFolder[] = folders.map(({ path, description }) => ({
   id: folderId(path),
   title: path.at(-1) ?? '',
@@ -27,7 +27,7 @@ function folderId(path: readonly string[]): string {
   return stableId(`folder ${path.join(' > ')}`);
 }
 
-/** The folder that an article with this title and text fits best; the first one if none fits. */
+/** The folder that best fits an article with this title and text; the first one if none fits. */
 export function bestFolder(
   folders: readonly SandboxFolder[],
   title: string,

@@ -10,8 +10,8 @@ import { jobTimes, type Schedule } from './schedule.ts';
 import { stableId } from './stable-id.ts';
 
 /**
- * The course of one job of generation, instead of the one that its source leads to. Only a job that
- * ends COMPLETED makes an article. An `error` alone ends it FAILED.
+ * The scripted course of one generation job, in place of the one that its source leads to. Only a job
+ * that ends COMPLETED makes an article. An `error` alone ends it FAILED.
  */
 export type KnowledgeJobScript = Pick<
   JobScript,
@@ -23,13 +23,13 @@ export type KnowledgeJobScript = Pick<
 
 /** Settings of generation. */
 export type KnowledgeSettings = Pick<WorkspaceSettings, 'pendingMs' | 'workingMs' | 'now'> & {
-  /** Scripts single jobs of generation; called whenever one is queued. Default none. */
+  /** Scripts single generation jobs; called whenever one is queued. None by default. */
   knowledgeJobs: (source: {
     url: string | null;
     id: string;
     title: string;
   }) => KnowledgeJobScript | undefined;
-  /** True if such a job overwrites its source's `linkedJobId` and `linkedJobStatus`; default false. */
+  /** True if such a job overwrites its source's `linkedJobId` and `linkedJobStatus`; false by default. */
   knowledgeRewritesJobs: boolean;
 };
 
@@ -38,17 +38,17 @@ export type SandboxAgent = {
   /** Agent ID. */
   id: string;
   name: string;
-  /** ISO 8601. */
+  /** Time of creation, ISO 8601. */
   createdAt: string;
-  /** Titles of the top folders assigned to it; default all. */
+  /** Titles of the top folders assigned to it; all by default. */
   folders?: string[];
 };
 
-/** The knowledge with which a workspace begins. */
+/** The initial knowledge of a workspace. */
 export type KnowledgeContent = {
   folders: readonly SandboxFolder[];
   articles: readonly SandboxArticle[];
-  /** The source of each draft, by their IDs. */
+  /** The source of each draft, by the draft's ID. */
   draftSources?: ReadonlyMap<string, string>;
 };
 
@@ -58,7 +58,7 @@ type GenerationJob = {
   documentId: string;
   request: GenerationRequest;
   script: KnowledgeJobScript;
-  /** The job as the API gives it. */
+  /** The job as the API returns it. */
   answer: Record<string, string | null>;
 };
 
@@ -71,7 +71,7 @@ export class SandboxKnowledge {
   readonly #agents: readonly SandboxAgent[];
   readonly #live = new Map<string, SandboxArticle>();
   readonly #drafts = new Map<string, SandboxArticle>();
-  /** The source of each draft, by their IDs. */
+  /** The source of each draft, by the draft's ID. */
   readonly #draftSources: Map<string, string>;
   readonly #jobs = new Map<string, GenerationJob>();
   readonly #startedAt: string;
@@ -129,7 +129,7 @@ export class SandboxKnowledge {
     };
   }
 
-  /** These jobs as the API gives them. One that is none of generation fails the whole request. */
+  /** Returns jobs as the API does. An ID of another kind of job fails the whole request. */
   jobs(ids: readonly string[]): { jobs: object[] } {
     const jobs = ids.map((id) => {
       const job = this.#jobs.get(id);
@@ -141,16 +141,20 @@ export class SandboxKnowledge {
     return { jobs };
   }
 
-  /** The articles of this type, newest first. A published draft stays among the drafts. */
+  /**
+   * The articles of this type, newest first, as the API gives them. A published draft stays among the
+   * drafts.
+   */
   list(type?: 'live' | 'draft'): SandboxArticle[] {
     const live = type === 'draft' ? [] : [...this.#live.values()];
     const drafts = type === 'live' ? [] : [...this.#drafts.values()];
-    return [...live, ...drafts].reverse();
+    return [...live, ...drafts].reverse().map(asRecorded);
   }
 
   /** The articles with these IDs. Unknown IDs are skipped. */
   get(ids: readonly string[]): SandboxArticle[] {
-    return [...new Set(ids)].flatMap((id) => this.#live.get(id) ?? this.#drafts.get(id) ?? []);
+    const articles = [...new Set(ids)].map((id) => this.#live.get(id) ?? this.#drafts.get(id));
+    return articles.flatMap((article) => (article === undefined ? [] : asRecorded(article)));
   }
 
   /** Makes a draft live, with the given fields: as its original's next version, or as a new article. */
@@ -165,7 +169,7 @@ export class SandboxKnowledge {
     return this.#makeLive({ ...draft, ...article }, this.#settings.now());
   }
 
-  /** The folders, or those assigned to one agent, with the live articles in them. */
+  /** The folders, or those assigned to one agent, with their live articles. */
   tree(botId?: string): object {
     const folders = this.#foldersOf(botId);
     const nodes = (parent: string | null): object[] =>
@@ -195,7 +199,7 @@ export class SandboxKnowledge {
       .sort((one, other) => other.createdAt.localeCompare(one.createdAt));
   }
 
-  /** Deletes articles, and returns them with their folders; unknown ones as they are given. */
+  /** Deletes articles, and returns them with their folders; unknown ones are returned as given. */
   takeOut<Given extends { id: string }>(articles: readonly Given[]): object[] {
     return articles.map((given) => {
       const known = this.#live.get(given.id);
@@ -310,7 +314,7 @@ export class SandboxKnowledge {
     this.#rewriteSource(job, at);
   }
 
-  /** Overwrites the source's job, if the settings say so, but not one that still runs. */
+  /** Overwrites the source's job if the settings say so, unless that job is still running. */
   #rewriteSource({ id, documentId, answer }: GenerationJob, at: number): void {
     const document = this.#sources.find(documentId);
     const isOther = document?.linkedJobId !== id;
@@ -322,7 +326,13 @@ export class SandboxKnowledge {
   }
 }
 
-/** The reason why nothing can be generated from this source; null if it can. */
+/** The record of an article. A draft of a new article is like a live one: only the list tells them apart. */
+function asRecorded(article: SandboxArticle): SandboxArticle {
+  const isNewDraft = article.originalArticleId === null && article.isDraftPublished === false;
+  return isNewDraft ? { ...article, isDraftPublished: null } : article;
+}
+
+/** The reason that nothing can be generated from this source; null if something can. */
 function failureOf(document: SandboxDocument | undefined): string | null {
   if (!document) return 'The source was deleted';
   if (document.paragraphs.length === 0) return 'The source holds no usable content';

@@ -20,20 +20,20 @@ import {
 import type { SandboxKnowledge } from './sandbox-knowledge.ts';
 import type { SandboxWorkspace, WorkspaceSettings } from './sandbox-workspace.ts';
 
-/** A right that a workspace key can have. */
+/** A scope of a workspace key. */
 export type KeyScope = 'read' | 'write';
 
 /** One route of the API. */
 export type ApiRoute = {
   method: string;
-  /** Matches the whole path. Its group, if it has one, is the path's variable part. */
+  /** A pattern for the whole path. Its group, if it has one, is the path's variable part. */
   path: RegExp;
   scope: KeyScope;
-  /** Carries a request out: `input` is the query of a GET, else the body. */
+  /** Carries out a request: `input` is the query of a GET, otherwise the body. */
   answer: (input: unknown, variable: string) => unknown;
 };
 
-/** A route whose input is checked before anything is done. */
+/** Makes a route whose input is checked before anything is done. */
 function route<Schema extends z.ZodType>(
   method: string,
   path: string,

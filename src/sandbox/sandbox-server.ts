@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { livedInAgents, livedInKnowledge, livedInSources } from './lived-in.ts';
 import { RateLimit } from './rate-limit.ts';
 import { providers, RefusedRequest } from './requests.ts';
-import { type Answer, errorAnswer, sendAnswer } from './sandbox-answer.ts';
+import { type ApiAnswer, errorAnswer, sendAnswer } from './sandbox-answer.ts';
 import type { SandboxArticle } from './sandbox-article.ts';
 import type { SandboxDocument } from './sandbox-document.ts';
 import { knownFolders } from './sandbox-folders.ts';
@@ -23,30 +23,30 @@ export type { JobScript } from './sandbox-workspace.ts';
 
 /** Options of a sandbox. */
 export type SandboxOptions = Partial<WorkspaceSettings & KnowledgeSettings> & {
-  /** The valid keys and their scopes; default: one with both scopes, and one for each. */
+  /** The valid keys and their scopes; by default one with both scopes, and one with each. */
   keys?: Record<string, KeyScope[]>;
-  /** List parameters that this API silently ignores; default none. */
+  /** List parameters that this API silently ignores; none by default. */
   ignoredFilters?: readonly string[];
-  /** Requests of one key that it takes in any 60 s, by its clock; default 100, `Infinity` for any number. */
+  /** Maximum number of requests of one key in any 60 s; 100 by default, `Infinity` for no limit. */
   requestsPerMinute?: number;
-  /** Retry-After of a 429 for that limit: in seconds (the default) or none. */
+  /** The Retry-After of a 429 for that limit: in seconds (the default) or none. */
   retryAfter?: 'seconds' | 'none';
   /** The workspace's initial content: none (the default), or the result of a year of use. */
   content?: 'empty' | 'lived-in';
-  /** True for a folder tree, without which nothing can be generated; default: if it is lived-in. */
+  /** True for a folder tree, without which nothing can be generated; by default, if it is lived-in. */
   folders?: boolean;
-  /** The agents; default: two if it is lived-in, and else none. */
+  /** The agents; by default two if it is lived-in, otherwise none. */
   agents?: readonly SandboxAgent[];
-  /** Sees each request within the limit first, and returns true if it answers it itself. */
+  /** Called first with each request within the limit. Returns true if it answers the request itself. */
   intercept?: (interception: Interception) => boolean;
 };
 
-/** A request, and the means to answer it in another way than the API does. */
+/** A request, with the means to answer it in another way than the API. */
 export type Interception = {
   request: RecordedRequest;
   response: ServerResponse;
-  /** Does what the request asks for, at another path if given, and returns the API's answer. */
-  carryOut: (path?: string) => Answer;
+  /** Carries out the request, at another path if given, and returns the API's answer. */
+  carryOut: (path?: string) => ApiAnswer;
 };
 
 const DEFAULT_KEYS: Record<string, KeyScope[]> = {
@@ -55,17 +55,17 @@ const DEFAULT_KEYS: Record<string, KeyScope[]> = {
   fini_sandbox_write: ['write'],
 };
 
-/** A request as it came in. */
+/** A request as received. */
 export type RecordedRequest = {
   /** HTTP method in capitals. */
   method: string;
-  /** Path with its query. */
+  /** The path with its query. */
   path: string;
   /** The JSON body; null if there is none or it is not JSON. */
   body: unknown;
   /** The `Authorization` header. */
   authorization: string | null;
-  /** When it had come in whole, in milliseconds since 1970 by the sandbox's clock. */
+  /** Time at which it was received completely, in milliseconds since 1970 by the sandbox's clock. */
   at: number;
   /** The HTTP status of the API's answer, even if the client never received it; null until then. */
   status: number | null;
@@ -89,7 +89,7 @@ export type Sandbox = {
   addArticle: (given: Partial<SandboxArticle>) => SandboxArticle;
   /** The number of open sockets. */
   connections: () => number;
-  /** Ends it at once, with its open sockets. */
+  /** Ends the sandbox at once, with its open sockets. */
   close: () => Promise<void>;
 };
 
@@ -160,7 +160,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       sendAnswer(response, errorAnswer(429, 'Too Many Requests'));
       return;
     }
-    const carryOut = (target = path): Answer => {
+    const carryOut = (target = path): ApiAnswer => {
       advance();
       const answer = answerOf(routes, keys, { method, path: target, body, authorization });
       request.status = answer.status;
@@ -170,10 +170,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   };
 
   const server = createServer((message, response) => {
-    // The client has gone while it was written to: no one is left to tell.
+    // The client disconnected while the answer was being written, so no one is left to tell.
     response.on('error', () => response.destroy());
     handle(message, response).catch((error: unknown) => {
-      // Either the client went away in mid-request, or the sandbox has a bug, which must show.
+      // Either the client disconnected in mid-request, or the sandbox has a bug, which must show.
       if (response.headersSent) response.destroy();
       else sendAnswer(response, errorAnswer(500, String(error)));
     });
@@ -217,7 +217,7 @@ function answerOf(
   routes: ApiRoute[],
   keys: Record<string, KeyScope[]>,
   request: Pick<RecordedRequest, 'method' | 'path' | 'authorization' | 'body'>,
-): Answer {
+): ApiAnswer {
   const { method, path, authorization, body } = request;
   const url = new URL(path, 'http://sandbox');
   const route = routes.find((one) => one.method === method && one.path.test(url.pathname));
@@ -239,7 +239,7 @@ function answerOf(
   }
 }
 
-/** The body; undefined if it is not JSON, or not said to be. */
+/** The body; undefined if it is not JSON or not declared as such. */
 async function jsonBody(message: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   for await (const chunk of message) chunks.push(chunk);

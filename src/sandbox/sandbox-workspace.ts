@@ -16,7 +16,7 @@ import {
 import { newDocument, newestFirst, passes, type SandboxDocument } from './sandbox-document.ts';
 import { jobTimes, type Schedule } from './schedule.ts';
 
-/** The course of one job, instead of the one that its content leads to. Times are exact milliseconds. */
+/** The scripted course of one job, in place of the one that its content leads to. Times are exact. */
 export type JobScript = {
   /** Time from PENDING until it may start. */
   pendingMs?: number;
@@ -28,33 +28,33 @@ export type JobScript = {
   success?: boolean | null;
   /** Final `error`. With this alone, the job ends COMPLETED and without success. */
   error?: string;
-  /** The text it yields. */
+  /** The text that it yields. */
   paragraphs?: string[];
-  /** Accepted, but no ID comes back and nothing is queued. */
+  /** True to accept the item without returning an ID or queueing anything. */
   drop?: true;
-  /** Once the job would end, the record is gone. */
+  /** True to remove the record at the time when the job would end. */
   vanish?: true;
-  /** Stays IN_PROGRESS, and keeps its place in the queue, forever. */
+  /** True to stay IN_PROGRESS forever, occupying a place in the queue. */
   never?: true;
 };
 
 /** Settings of the workspace. */
 export type WorkspaceSettings = {
-  /** Milliseconds for which a job stays PENDING at least, ±50 % by its URL; default 400. */
+  /** Minimum time for which a job stays PENDING, ±50 % by its URL, in milliseconds; 400 by default. */
   pendingMs: number;
-  /** Milliseconds for which a job stays IN_PROGRESS, ±50 % by its URL; default 900. */
+  /** Time for which a job stays IN_PROGRESS, ±50 % by its URL, in milliseconds; 900 by default. */
   workingMs: number;
-  /** Most jobs IN_PROGRESS at once; default 8. */
+  /** Maximum number of jobs IN_PROGRESS at once; 8 by default. */
   parallelJobs: number;
-  /** Milliseconds for which a record that is queued again keeps its old status and job; default 300. */
+  /** Time for which a record that is queued again keeps its old status and job; 300 ms by default. */
   lingerMs: number;
-  /** Biggest `limit` that the list allows; default 100. */
+  /** Largest `limit` that the list allows; 100 by default. */
   maximumLimit: number;
-  /** Providers connected in the dashboard; default all. Others' records fail. */
+  /** Providers connected in the dashboard; all by default. Records of the others fail. */
   connectedProviders: readonly ProviderName[];
-  /** The clock, in milliseconds since 1970; default `Date.now`. */
+  /** The clock, in milliseconds since 1970; `Date.now` by default. */
   now: () => number;
-  /** Scripts single jobs; called whenever one is queued. Default none. */
+  /** Scripts single jobs; called whenever one is queued. None by default. */
   jobs: (item: { url: string | null; id: string; title: string }) => JobScript | undefined;
 };
 
@@ -66,7 +66,7 @@ type IngestionJob = {
   flags: JobFlags;
 };
 
-/** The records of one workspace and the jobs that change them; no timers, see `Schedule`. */
+/** The records of one workspace and the jobs that change them. It has no timers; see `Schedule`. */
 export class SandboxWorkspace {
   readonly #settings: WorkspaceSettings;
   readonly #documents = new Map<string, SandboxDocument>();
@@ -106,7 +106,7 @@ export class SandboxWorkspace {
     return document;
   }
 
-  /** The URLs found from each seed, each once. */
+  /** The URLs found from each start URL, without repetitions. */
   crawl({ links, limit }: z.infer<typeof crawlRequest>): { data: string[]; message: string } {
     const data = [...new Set(links.flatMap(crawlFrom))].slice(0, limit);
     return { data, message: `Successfully discovered ${data.length} links` };
@@ -118,7 +118,7 @@ export class SandboxWorkspace {
     return providerResources(provider, new Set(registered.map(({ externalId }) => externalId)));
   }
 
-  /** Makes a record of each resource, or brings the known one up to date. Queues nothing. */
+  /** Makes a record of each resource, or updates the known one. Queues nothing. */
   register(source: ProviderName, { resources }: z.infer<typeof registerRequest>) {
     const added = new Set<string>();
     const updated = new Set<string>();
@@ -136,7 +136,7 @@ export class SandboxWorkspace {
     return { addedDocumentIds: [...added], updatedDocumentIds: [...updated] };
   }
 
-  /** Queues a job for each item that it can, and gives the IDs in another order. */
+  /** Queues a job for each possible item, and returns the IDs in another order. */
   ingest(request: z.infer<typeof ingestRequest>) {
     const { source, documentIdsToAdd, documentIdsToRefresh, english, baser } = request;
     const items = [...documentIdsToAdd, ...documentIdsToRefresh];
@@ -155,7 +155,7 @@ export class SandboxWorkspace {
     const added = [...new Set(documentIdsToAdd)].map(
       (item) => find(item) ?? newDocument(source, item, now),
     );
-    // A URL without a record cannot be refreshed: it gets no ID.
+    // A URL without a record cannot be refreshed, so it gets no ID.
     const refreshed = [...new Set(documentIdsToRefresh)].flatMap((item) => find(item) ?? []);
     return {
       addedDocumentIds: this.#queueAll(added, { english, baser }),
@@ -163,7 +163,7 @@ export class SandboxWorkspace {
     };
   }
 
-  /** Queues a job for each record, and gives the IDs in another order. */
+  /** Queues a job for each record, and returns the IDs in another order. */
   refresh(ids: string[]): string[] {
     const documents = [...new Set(ids)].map((id) => this.#documentToQueue(id));
     const file = documents.find(({ source }) => source === 'files');
@@ -202,7 +202,7 @@ export class SandboxWorkspace {
     return this.#documents.get(id);
   }
 
-  /** Changes a record for a reason other than a job of its own, at this time. */
+  /** Changes a record for a reason other than its own job, at this time. */
   update(id: string, fields: Partial<SandboxDocument>, at: number): void {
     const document = this.#documents.get(id);
     if (!document) return;
@@ -210,7 +210,7 @@ export class SandboxWorkspace {
     this.#documents.set(id, { ...document, ...fields, updatedAt });
   }
 
-  /** Deletes the records, and returns those that there were. Unknown IDs are skipped. */
+  /** Deletes the records, and returns those that existed. Unknown IDs are skipped. */
   delete({ documentIds, deleteArticles }: z.infer<typeof deleteRequest>) {
     const gone = documentIds.flatMap((id) => this.#documents.get(id) ?? []);
     for (const { id } of gone) this.#documents.delete(id);
@@ -228,7 +228,7 @@ export class SandboxWorkspace {
     return document;
   }
 
-  /** The IDs come back reversed, since the contract promises no order. */
+  /** Queues a job for each record. The IDs come back reversed, since the contract promises no order. */
   #queueAll(documents: SandboxDocument[], flags: JobFlags): string[] {
     const queued = documents.filter((document) => this.#queue(document, flags));
     this.#schedule.advance(this.#settings.now());
@@ -243,7 +243,7 @@ export class SandboxWorkspace {
     const job: IngestionJob = { id: randomUUID(), documentId: id, script, flags };
     const now = this.#settings.now();
     if (this.#documents.has(id)) {
-      // The new job does not show at first: the old status and job stay for a while.
+      // The new job does not show at first: the old status and job remain for a while.
       this.#schedule.add(now + this.#settings.lingerMs, (at) => this.#becomePending(job, at));
     } else {
       this.#documents.set(id, document);
@@ -269,7 +269,7 @@ export class SandboxWorkspace {
       const job = this.#waiting.shift();
       if (!job) return;
       const document = this.#change(job, at, { linkedJobStatus: 'IN_PROGRESS' });
-      // A job whose record was deleted or queued again meanwhile has nothing left to do.
+      // A job whose record was deleted or queued again in the meantime has nothing left to do.
       if (!document) continue;
       this.#working += 1;
       if (job.script.never) continue;
@@ -332,12 +332,14 @@ export function jobOutcome(
     script.error ?? failure?.error ?? (status === 'FAILED' ? 'The job failed for no reason' : '');
   const usable = status === 'COMPLETED' && error === '';
   const known = status === 'COMPLETED' || status === 'FAILED';
-  const success = script.success === undefined ? (known ? usable : null) : script.success;
+  const ownSuccess = known ? usable : null;
+  const success = script.success === undefined ? ownSuccess : script.success;
   const fields = { linkedJobStatus: status, success, error };
   if (success !== true) return fields;
   const paragraphs = script.paragraphs ?? content.paragraphs;
   const changed = paragraphs.join('\n') !== document.paragraphs.join('\n');
   const first = document.oldParagraphs.length === 0 && document.paragraphs.length === 0;
+  const again = changed ? 'UPDATE_ARTICLE' : 'DO_NOTHING';
   return {
     ...fields,
     title: document.title ?? content.title,
@@ -346,7 +348,7 @@ export function jobOutcome(
     oldParagraphs: document.paragraphs,
     mimeType: document.mimeType ?? 'text/html',
     type: document.type ?? 'page',
-    linkedOperation: first ? 'ADD_ARTICLE_TO_FOLDER' : changed ? 'UPDATE_ARTICLE' : 'DO_NOTHING',
+    linkedOperation: first ? 'ADD_ARTICLE_TO_FOLDER' : again,
     linkedReason: first ? 'No article covers this source yet' : 'The source was ingested before',
     changed: changed && !first,
   };

@@ -1,16 +1,16 @@
 type Step = { at: number; run: (at: number) => void };
 
-/** The steps still to come, in order. There are no timers: they run when someone asks for the state. */
+/** The coming steps, in order. There are no timers: due steps run when someone asks for the state. */
 export class Schedule {
   readonly #steps: Step[] = [];
 
-  /** Adds a step behind those due at the same time. It is given the time when it was due. */
+  /** Adds a step behind those due at the same time. It receives the time at which it was due. */
   add(at: number, run: Step['run']): void {
     const after = this.#steps.findLastIndex((step) => step.at <= at);
     this.#steps.splice(after + 1, 0, { at, run });
   }
 
-  /** Carries out the steps that have come due, in their order. */
+  /** Runs the steps that are due, in order. */
   advance(now: number): void {
     for (let step = this.#steps[0]; step && step.at <= now; step = this.#steps[0]) {
       this.#steps.shift();
@@ -19,10 +19,10 @@ export class Schedule {
   }
 }
 
-/** Milliseconds until a job starts, and from then until it ends. */
+/** Milliseconds until a job starts, and from its start until its end. */
 type JobTimes = { pendingMs: number; workingMs: number };
 
-/** The scripted times, else the settings' times, varied by the source's URL or ID. */
+/** The scripted times, or else the settings' times, varied by the source's URL or ID. */
 export function jobTimes(script: Partial<JobTimes>, settings: JobTimes, url: string): JobTimes {
   return {
     pendingMs: script.pendingMs ?? varied(settings.pendingMs, `pending ${url}`),
@@ -30,7 +30,7 @@ export function jobTimes(script: Partial<JobTimes>, settings: JobTimes, url: str
   };
 }
 
-/** The time, half of it more or less by a hash (FNV-1a) of the text. */
+/** A time varied by up to half, by a hash (FNV-1a) of the text. */
 function varied(milliseconds: number, text: string): number {
   let hash = 0x811c9dc5;
   for (const character of text) {

@@ -1,14 +1,14 @@
 import { now } from '../clock.ts';
 import type { Shelf, Store } from './store.ts';
 
-/** How much is kept, in characters of JSON. Past it the oldest records are forgotten. */
-const MAXIMUM_CHARACTERS = 4_000_000;
+/** Maximum size in characters of JSON. Past it, the oldest records are forgotten. */
+const MAXIMUM_STORED_CHARACTERS = 4_000_000;
 
-/** A record, wherever it is kept. */
-interface Kept {
+/** A record, with its place in the store. */
+interface StoredRecord {
   readonly characters: number;
   readonly expiresAt: number;
-  /** Takes it from its shelf. */
+  /** Removes it from its shelf. */
   readonly forget: () => void;
 }
 
@@ -17,22 +17,22 @@ interface Reservation {
   readonly expiresAt: number;
 }
 
-/** The store of one process: what is in it ends with the process. */
+/** The store of one process. Its content ends with the process. */
 export class MemoryStore implements Store {
-  /** Every record of every shelf, the oldest first. */
-  readonly #kept = new Set<Kept>();
+  /** Every record of every shelf, oldest first. */
+  readonly #records = new Set<StoredRecord>();
   readonly #reservations = new Map<string, Reservation>();
   #characters = 0;
-  /** When the last record expires. */
+  /** Time at which the last record expires. */
   #lastExpiry = 0;
 
   shelf<Value>(): Shelf<Value> {
-    const records = new Map<string, Kept & { readonly value: Value }>();
+    const records = new Map<string, StoredRecord & { readonly value: Value }>();
     const forget = (key: string) => {
       const record = records.get(key);
       if (record === undefined) return;
       records.delete(key);
-      this.#kept.delete(record);
+      this.#records.delete(record);
       this.#characters -= record.characters;
     };
     return {
@@ -53,10 +53,10 @@ export class MemoryStore implements Store {
           const characters = key.length + JSON.stringify(value).length;
           const record = { value, characters, expiresAt, forget: () => forget(key) };
           records.set(key, record);
-          this.#kept.add(record);
+          this.#records.add(record);
           this.#characters += characters;
         }
-        while (this.#characters > MAXIMUM_CHARACTERS) this.forgetOldest();
+        while (this.#characters > MAXIMUM_STORED_CHARACTERS) this.forgetOldest();
       },
       delete: async (keys) => keys.forEach(forget),
     };
@@ -84,19 +84,19 @@ export class MemoryStore implements Store {
     }
   }
 
-  /** How much is kept, in characters of JSON. */
+  /** Size of everything kept, in characters of JSON. */
   get characters(): number {
     return this.#characters;
   }
 
-  /** Tells whether there is nothing left to remember. */
+  /** True if nothing is left to remember. */
   get isEmpty(): boolean {
     return this.#lastExpiry <= now();
   }
 
-  /** Forgets what was put in first. The answer is whether there was anything. */
+  /** Forgets the oldest record. Returns true if there was one. */
   forgetOldest(): boolean {
-    for (const { forget } of this.#kept) {
+    for (const { forget } of this.#records) {
       forget();
       return true;
     }
@@ -109,6 +109,6 @@ export class MemoryStore implements Store {
   }
 
   #forgetExpired(): void {
-    for (const { expiresAt, forget } of this.#kept) if (expiresAt <= now()) forget();
+    for (const { expiresAt, forget } of this.#records) if (expiresAt <= now()) forget();
   }
 }

@@ -1,22 +1,22 @@
 import { type Difference, differencesBetween } from '../engine/differences.ts';
-import type { PlacedFolder } from '../engine/folder-paths.ts';
+import type { Folders } from '../engine/folder-paths.ts';
 import type { DraftToPublish } from '../engine/publish.ts';
 import { bounded, PATH_SEPARATOR, shown, TITLE_LENGTH } from '../text.ts';
 
-/** How many items of a part are shown of what goes, and of what comes. */
-const SHOWN_ITEMS = 2;
-/** How long each may be, in characters; and shorter where many drafts are shown at once. */
+/** Maximum number of removed items of a part to show, and of added ones. */
+const ITEMS_OF_A_CHANGE = 2;
+/** Maximum length of each in characters, and a shorter one if many drafts are shown at once. */
 const ITEM_LENGTH = 160;
 const SHORT_ITEM_LENGTH = 40;
 const FEW_DRAFTS = 5;
 
-/** How much is shown of what two texts that differ late begin with, in characters. */
+/** Length of the common beginning to show of two texts that differ late, in characters. */
 const COMMON_LENGTH = 20;
 
-/** The changes that publishing a draft makes in its live article, a phrase for each part. */
+/** The changes that publishing a draft makes in its live article, one phrase for each part. */
 export function changesOf(
   { draft, original }: DraftToPublish,
-  folders: ReadonlyMap<string, PlacedFolder>,
+  folders: Folders,
   count: number,
 ): string[] {
   if (draft === null || original === null) return [];
@@ -35,7 +35,7 @@ export function changesOf(
     }
     const list = (items: readonly string[], verb: string) => {
       if (items.length === 0) return [];
-      const named = items.slice(0, SHOWN_ITEMS).map((item) => name(difference, item));
+      const named = items.slice(0, ITEMS_OF_A_CHANGE).map((item) => name(difference, item));
       const more = items.length > named.length ? ' and others' : '';
       return [`${items.length} ${verb} (${named.join(', ')}${more})`];
     };
@@ -45,17 +45,18 @@ export function changesOf(
   return changes.length > 0 ? changes : ['nothing: it says the same as the live article'];
 }
 
-/** The titles down to a folder, or its ID; undefined where there is none. */
-export function folderName(
-  id: string | null,
-  folders: ReadonlyMap<string, PlacedFolder>,
-): string | undefined {
-  const path = id === null ? undefined : folders.get(id)?.path;
-  const titles = path?.map((title) => shown(title, TITLE_LENGTH) ?? 'untitled');
-  return titles?.join(PATH_SEPARATOR) ?? id ?? undefined;
+/**
+ * The titles down to a folder, or its ID, with that it is gone if the tree does not have it; undefined
+ * if there is none.
+ */
+export function folderName(id: string | null, { byId, isWhole }: Folders): string | undefined {
+  if (id === null) return undefined;
+  const titles = byId.get(id)?.path.map((title) => shown(title, TITLE_LENGTH) ?? 'untitled');
+  if (titles !== undefined) return titles.join(PATH_SEPARATOR);
+  return isWhole ? `a folder that no longer exists, or is too new for the folder tree (${id})` : id;
 }
 
-/** The place from which to show two texts, so that the first difference is seen. */
+/** The position from which to show two texts so that their first difference is visible. */
 function beginningOf(one: string, other: string): number {
   let same = 0;
   while (same < one.length && one[same] === other[same]) same += 1;

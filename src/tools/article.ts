@@ -7,20 +7,24 @@ import { shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 export const articleShape = {
   status: z
     .string()
-    .describe('live, draft (waiting for review) or published_draft (no longer waiting).'),
+    .describe(
+      'live, draft (waiting for review), published_draft (no longer waiting) or unknown (live or a draft).',
+    ),
   id: z.string().describe('Article ID.'),
   title: z.string().optional(),
   originalArticleId: z
     .string()
     .optional()
-    .describe('The live article that a draft updates; absent for the draft of a new article.'),
-  parentFolderId: z.string().optional().describe('The folder of the article.'),
+    .describe(
+      'ID of the live article that a draft updates; absent for the draft of a new article.',
+    ),
+  parentFolderId: z.string().optional().describe('ID of the folder of the article.'),
   questionCount: z.int(),
   createdAt: z.string().optional().describe('ISO 8601.'),
   updatedAt: z.string().optional().describe('ISO 8601.'),
 };
 
-/** An article as tools show it: everything bounded, the questions counted. */
+/** An article as tools show it: every text bounded, the questions counted. */
 export function articleOutput(article: FiniArticle, status: ArticleState) {
   return {
     status,

@@ -8,10 +8,10 @@ import type { ToolContext } from './tool.ts';
 
 /* Batches: one short name for everything that a call has queued, in place of its IDs. */
 
-/** The most sources of one call that generates drafts. */
+/** Maximum number of sources for one call that generates drafts. */
 export const MAXIMUM_DRAFTED = 100;
 
-/** The batch that an earlier call's answer names. */
+/** The batch of an earlier call, as an input. */
 export const batchInput = trimmed
   .min(1)
   .register(textMeanings, {
@@ -21,11 +21,11 @@ export const batchInput = trimmed
   })
   .optional();
 
-/** The same in an answer. */
+/** The batch in an answer. */
 export const batchOutput = z
   .string()
   .optional()
-  .describe('Stands for these sources in other calls.');
+  .describe('Handle of these sources, which other calls take in place of IDs.');
 
 /** Refuses an input that does not have exactly one of `batch` and another field. */
 export function exactlyOne(other: string) {
@@ -37,7 +37,7 @@ export function exactlyOne(other: string) {
   };
 }
 
-/** A batch that a call cannot take, with what to do instead. */
+/** The error of a call that cannot take a batch, with advice. */
 export class UnusableBatch extends Error implements Explanation {
   override readonly name = 'UnusableBatch';
   readonly nextCalls: readonly NextCall[];
@@ -49,7 +49,7 @@ export class UnusableBatch extends Error implements Explanation {
 }
 
 /**
- * The batch that an input names.
+ * Finds the batch that an input names.
  *
  * @throws {UnusableBatch}
  */
@@ -60,7 +60,11 @@ export async function findBatch(
   const batch = await batches.find(handle);
   if (batch !== null) return batch;
   throw new UnusableBatch(
-    `The batch ${quoted(bounded(handle, WORD_LENGTH))} is not known. A batch is known for a day, until the server is restarted, and only with the key that it was queued with. The sources that an earlier answer lists have IDs, which work in place of it.`,
+    paragraph(
+      `The batch ${quoted(bounded(handle, WORD_LENGTH))} is not known.`,
+      'A batch is known for a day, until the server is restarted, and only with the key that it was queued with.',
+      'The sources that an earlier answer lists have IDs, which work in place of it.',
+    ),
     [{ tool: 'list_sources', arguments: { status: 'running' }, why: 'See what is running' }],
   );
 }
@@ -71,12 +75,12 @@ export function listCall(batch: string, why: string, status?: string): NextCall 
   return { tool: 'list_sources', arguments: { batch, ...filter, limit: 100 }, why };
 }
 
-/** The call that waits for what a batch has queued. */
+/** The call that waits for the jobs of a batch. */
 export function waitForBatchCall(batch: string, why: string): NextCall {
   return { tool: 'wait_for_sources', arguments: { batch }, why };
 }
 
-/** The sources of a batch that can be drafted from, and what is said of the others. */
+/** The sources of a batch that drafts can be generated from, and a text about the others. */
 export interface Draftable {
   readonly documentIds: string[];
   readonly message: string;
@@ -84,9 +88,9 @@ export interface Draftable {
 }
 
 /**
- * The sources that have completed in a batch, as many as one call can draft from.
+ * Finds the completed sources of a batch, as many as one call can generate drafts from.
  *
- * @param settings What the call says besides, for the calls that draft from the others.
+ * @param settings Other inputs of the call, for the calls that generate from the rest.
  * @throws {UnusableBatch} if there are none.
  */
 export async function completedIn(
@@ -117,12 +121,12 @@ export async function completedIn(
       : []),
     ...(unseen.length > 0 ? [listCall(handle, 'See what has completed', 'completed')] : []),
   ];
-  const left = others.length > 0 ? `Left out of the batch: ${others.join(', ')}.` : '';
+  const leftOutText = others.length > 0 ? `Left out of the batch: ${others.join(', ')}.` : '';
   if (completed.length === 0) {
     throw new UnusableBatch(
       paragraph(
         'Nothing was queued, because no source of this batch is known to have completed.',
-        left,
+        leftOutText,
       ),
       nextCalls,
     );
@@ -138,7 +142,7 @@ export async function completedIn(
   );
   return {
     documentIds: completed.slice(0, MAXIMUM_DRAFTED),
-    message: left,
+    message: leftOutText,
     nextCalls: [...nextCalls, ...more],
   };
 }

@@ -8,7 +8,7 @@ import type {
 import { Deadline, type Pause } from '../fini/deadline.ts';
 import type { ClientLog } from './client-log.ts';
 import { askPerson, QuestionAsked } from './confirm.ts';
-import { explainError, explanationOf, explanationText, type FailedCall } from './errors.ts';
+import { explainError, explanationOf, explanationText, type FailedCall } from './explain-error.ts';
 import { findTool } from './find-tool.ts';
 import { listedNames } from './listed-tools.ts';
 import { type Explanation, inputFor } from './next-calls.ts';
@@ -16,25 +16,25 @@ import { ProgressReporter } from './progress.ts';
 import type { ServerKind, ToolDependencies } from './tool.ts';
 
 /**
- * How long a call waits at most, in seconds, if its client asks for no progress. Most of these
- * clients drop a call after 60 s, and its result with it. A queueing request under way gets five
- * seconds more, so such a call ends after 55 s.
+ * Maximum wait of a call whose client asks for no progress, in seconds. Most of these clients drop a
+ * call after 60 s, and its result with it. A queueing request in progress gets five seconds more, so
+ * such a call ends after 55 s.
  */
 const SILENT_CALL_SECONDS = 50;
 
-// Whatever answers a failure is loaded with this, so that no failure needs another file.
-export { failureText } from './errors.ts';
+// The texts of errors are loaded along with calls, so that no failure needs another file.
+export { failureText } from './explain-error.ts';
 
 /** The parts that all calls of one client share. */
 export interface ClientConnection {
   readonly server: Server;
   readonly kind: ServerKind;
   readonly dependencies: ToolDependencies;
-  /** Sends a log message for a call, where the client asked for that level. */
+  /** Sends a log message for a call, if the client asked for that level. */
   readonly log: ClientLog;
 }
 
-/** One call's life: its tool is found, it is read, run with progress, and answered, whatever happens. */
+/** Answers a call: finds its tool, reads its input and runs it. It always returns a result. */
 export async function answerCall(
   name: string,
   input: unknown,
@@ -55,7 +55,7 @@ export async function answerCall(
   const progress = new ProgressReporter((update) => {
     if (token === undefined) return;
     const params = { ...update, progressToken: token };
-    // A client that has gone needs no progress; its call is ended by the signal.
+    // A client that has disconnected needs no progress; the signal ends its call.
     notify({ method: 'notifications/progress', params }).catch(() => undefined);
   });
   try {
@@ -85,7 +85,7 @@ export async function answerCall(
     return { content: [{ type: 'text', text }], structuredContent: output, isError };
   } catch (error) {
     if (error instanceof QuestionAsked) return error.result;
-    // A call that was cancelled gets no answer, so how it ended concerns nobody.
+    // A cancelled call gets no answer, so its result does not matter.
     if (signal.aborted) return { content: [], isError: true };
     return errorResult(explanationOf(error, dependencies, kind, made));
   } finally {

@@ -7,7 +7,7 @@ import {
 import * as z from 'zod';
 import type { ClientLogLevel } from './tool.ts';
 
-/** The levels of MCP's log, the least first. */
+/** The levels of MCP's log, the lowest first. */
 const CLIENT_LOG_LEVELS = [
   'debug',
   'info',
@@ -25,14 +25,14 @@ const levelSchema = z.object({
 /** The level for clients of 2025 that have not asked for one. */
 const DEFAULT_LOG_LEVEL: LoggingLevel = 'warning';
 
-/** Sends a client a log message for one of its calls, where it asked for that level. */
+/** Sends a log message for a call to its client, if the client asked for that level. */
 export type ClientLog = (
   extra: ServerContext,
   level: ClientLogLevel,
   data: Record<string, unknown>,
 ) => void;
 
-/** Offers MCP's log: a client may set its level. */
+/** Offers MCP's log, whose level a client may set. */
 export function offerLog(server: Server): ClientLog {
   let wanted = DEFAULT_LOG_LEVEL;
   server.setRequestHandler('logging/setLevel', ({ params }) => {
@@ -40,12 +40,12 @@ export function offerLog(server: Server): ClientLog {
     return {};
   });
   return ({ mcpReq: { envelope, notify } }, level, data) => {
-    // A client of 2026 asks with each request, and gets nothing where it does not.
+    // A client of 2026 asks with each request, and gets nothing if it does not.
     const asked = envelope === undefined ? wanted : levelSchema.parse(envelope)[LOG_LEVEL_META_KEY];
     if (asked === undefined || CLIENT_LOG_LEVELS.indexOf(level) < CLIENT_LOG_LEVELS.indexOf(asked))
       return;
     const params = { level, logger: 'ingestion', data };
-    // A client that has gone needs no log; its call is ended by the signal.
+    // A client that has disconnected needs no log; the signal ends its call.
     notify({ method: 'notifications/message', params }).catch(() => undefined);
   };
 }

@@ -10,15 +10,15 @@ import {
 import * as z from 'zod';
 import type { Confirmation, Question } from './tool.ts';
 
-/** How long a person has to answer a question, in milliseconds. */
+/** Time for a person to answer a question, in milliseconds. */
 const QUESTION_TIMEOUT_MS = 10 * 60_000;
 
-/** The name of the question in the answer of a client of 2026. */
+/** The name of the question in the answer from a client of 2026. */
 const QUESTION = 'confirmation';
 
 /**
- * Ends a call with a question: a client of 2026 asks the person and makes the call again, with the
- * answer, and with the digest of what the person was asked about.
+ * Ends a call with a question. A client of 2026 asks the person and makes the call again, with the
+ * answer, and with the digest of the question's subject.
  */
 export class QuestionAsked extends Error {
   override readonly name = 'QuestionAsked';
@@ -30,25 +30,25 @@ export class QuestionAsked extends Error {
     const question = inputRequired.elicit({ mode: 'form', message, requestedSchema });
     this.result = inputRequired({
       inputRequests: { [QUESTION]: question },
-      requestState: digestOf(subject),
+      requestState: subjectDigest(subject),
     });
   }
 }
 
-/** The ways in which a client can ask the person, as its capabilities have them. */
+/** The ways in which a client can ask the person, from its capabilities. */
 const elicitationSchema = z
   .object({ elicitation: z.object({ form: z.unknown(), url: z.unknown() }).partial().optional() })
   .catch({});
 /** The same in a request of 2026, which has the capabilities each time. */
-const envelopeSchema = z.object({ [CLIENT_CAPABILITIES_META_KEY]: elicitationSchema });
+const elicitationEnvelope = z.object({ [CLIENT_CAPABILITIES_META_KEY]: elicitationSchema });
 
 /**
  * Asks the person. A client of 2025 over HTTP cannot be asked: its capabilities are not known, and
  * there is no way for its answer to come back.
  *
- * @param again Makes the question again after the person has agreed, who may have thought for long: if
- *   its subject is another one by then, the person is asked about that. Null where nothing is left to
- *   ask about.
+ * @param again Makes the question again after the person has agreed, possibly after a long time: if its
+ *   subject has changed by then, the person is asked about the new one. Null if nothing is left to ask
+ *   about.
  * @throws {QuestionAsked} if the client asks before it makes the call again.
  */
 export async function askPerson(
@@ -60,17 +60,18 @@ export async function askPerson(
   const { envelope, inputResponses, send, signal } = mcpReq;
   const isModern = envelope !== undefined;
   const { elicitation } = isModern
-    ? envelopeSchema.parse(envelope)[CLIENT_CAPABILITIES_META_KEY]
+    ? elicitationEnvelope.parse(envelope)[CLIENT_CAPABILITIES_META_KEY]
     : elicitationSchema.parse(server.getClientCapabilities());
   if (elicitation === undefined) return 'unasked';
-  // A client that only opens pages cannot ask.
+  // A client that can only open pages cannot ask.
   if (elicitation.form === undefined && elicitation.url !== undefined) return 'unasked';
   if (isModern) {
     const response = inputResponse(inputResponses, QUESTION);
     if (response.kind !== 'elicit') throw new QuestionAsked(question);
     if (response.action !== 'accept') return 'declined';
     // An unkeyed digest is enough: a client that forges it could forge the person's answer too.
-    if (mcpReq.requestState() !== digestOf(question.subject)) throw new QuestionAsked(question);
+    if (mcpReq.requestState() !== subjectDigest(question.subject))
+      throw new QuestionAsked(question);
     return 'agreed';
   }
   for (let asked = question; ; ) {
@@ -78,7 +79,7 @@ export async function askPerson(
     try {
       const requestedSchema = { type: 'object' as const, properties: {} };
       const params = { mode: 'form' as const, message, requestedSchema };
-      // A person may take a while; the client decides how long it shows the question.
+      // A person may take long; the client decides for how long it shows the question.
       const options = { signal, timeout: QUESTION_TIMEOUT_MS };
       const { action } = await send({ method: 'elicitation/create', params }, options);
       if (action !== 'accept') return 'declined';
@@ -87,15 +88,16 @@ export async function askPerson(
       return 'unanswered';
     }
     const now = await again();
-    if (now === null || digestOf(now.subject) === digestOf(asked.subject)) return 'agreed';
+    if (now === null || subjectDigest(now.subject) === subjectDigest(asked.subject))
+      return 'agreed';
     asked = now;
   }
 }
 
 /**
- * Says, for the answer of a call that was carried out, that the person was not asked by this server.
+ * Says, in the answer of a call that was carried out, that this server did not ask the person.
  *
- * @param flag The flag without which there is no such tool.
+ * @param flag The flag that lists the tool.
  */
 export function consentText(confirmation: Confirmation, flag: string): string {
   return confirmation === 'unasked'
@@ -103,6 +105,7 @@ export function consentText(confirmation: Confirmation, flag: string): string {
     : '';
 }
 
-function digestOf(subject: unknown): string {
+/** A short text that differs for any other subject. */
+export function subjectDigest(subject: unknown): string {
   return createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 }

@@ -1,13 +1,19 @@
 import * as z from 'zod';
-import { crawlSite } from '../engine/site.ts';
+import { crawlSite, sortPages } from '../engine/site.ts';
 import { paragraph, plural } from '../text.ts';
-import { crawlText, unusableLinks } from './crawl-texts.ts';
+import {
+  crawlText,
+  setAsideOutput,
+  setAsideRows,
+  setAsideText,
+  unusableLinks,
+} from './crawl-texts.ts';
 import { startUrls } from './fields.ts';
 import { inputFor, type NextCall } from './next-calls.ts';
 import { defineTool } from './tool.ts';
 
 /** Defaults of the input, which a proposed call leaves out, here and for ingest_site. */
-const DEFAULTS = { limit: 250 };
+const CRAWL_DEFAULTS = { limit: 250 };
 
 /** Finds the pages of a site. */
 export const deepCrawlLinks = defineTool({
@@ -21,24 +27,36 @@ export const deepCrawlLinks = defineTool({
   openWorld: true,
   inputSchema: z.strictObject({
     links: startUrls,
-    limit: z.int().min(1).default(DEFAULTS.limit).describe('Maximum number of URLs. Default 250.'),
+    limit: z
+      .int()
+      .min(1)
+      .default(CRAWL_DEFAULTS.limit)
+      .describe('Maximum number of URLs. Default 250.'),
   }),
   outputSchema: z.object({
     found: z.int().describe('How many pages were found.'),
-    urls: z.array(z.string()).describe('Their URLs, each once.'),
+    urls: z.array(z.string()).describe('Their URLs, each once, but for those in setAside.'),
+    setAside: setAsideOutput,
     unusable: z
       .array(z.object({ input: z.string(), reason: z.string() }))
       .optional()
       .describe('Links that Fini cannot ingest.'),
   }),
-  lists: { urls: 'in order', unusable: 'in order' },
+  lists: { urls: 'in order', setAside: 'by status', unusable: 'in order' },
   async handler({ links, limit }, { fini, call }) {
-    const { pages, unusable, endedAt, message } = await crawlSite(fini, links, limit, call);
-    const urls = pages.slice(0, limit);
+    const crawl = await crawlSite(fini, links, limit, call);
+    const { unusable, endedAt } = crawl;
+    const pages = crawl.pages.slice(0, limit);
+    const sorted = await sortPages(pages, links, call.signal);
+    const urls = [...sorted.kept];
     const calls: NextCall[] = [];
     if (urls.length > 0) {
       const why = `Ingest ${plural(urls.length, 'page')} and wait`;
-      calls.push({ tool: 'ingest_site', arguments: inputFor({ links, limit }, DEFAULTS), why });
+      calls.push({
+        tool: 'ingest_site',
+        arguments: inputFor({ links, limit }, CRAWL_DEFAULTS),
+        why,
+      });
     }
     if (endedAt !== null) {
       const why = 'Look for more pages';
@@ -46,16 +64,18 @@ export const deepCrawlLinks = defineTool({
     }
     return {
       message: paragraph(
-        `${plural(urls.length, 'page')} found.`,
+        `${plural(pages.length, 'page')} found.`,
         urls.length > 0 ? 'Nothing is ingested yet.' : '',
         unusable.length > 0
           ? `${plural(unusable.length, 'link')} left out, which Fini cannot ingest.`
           : '',
-        crawlText(urls.length, endedAt, message),
+        setAsideText(sorted, false),
+        crawlText(crawl),
       ),
       nextCalls: calls,
-      found: urls.length,
+      found: pages.length,
       urls,
+      setAside: setAsideRows(sorted.setAside),
       unusable: unusable.length > 0 ? unusableLinks(unusable) : undefined,
     };
   },

@@ -17,9 +17,9 @@ import { consentText } from './confirm.ts';
 import { sourceIds } from './fields.ts';
 import { defineTool } from './tool.ts';
 
-/** How many sources the question to the person names. */
+/** Maximum number of sources that the question to the person names. */
 const NAMED_SOURCES = 10;
-/** How many sources are looked at before they go. */
+/** Maximum number of sources to read before they are deleted. */
 const READ_SOURCES = 50;
 
 const SEE_SOURCES = { tool: 'list_sources', arguments: {}, why: 'See what is in Fini' };
@@ -27,7 +27,7 @@ const SEE_SOURCES = { tool: 'list_sources', arguments: {}, why: 'See what is in 
 /** Permanently deletes sources. */
 export const deleteSources = defineTool({
   name: 'delete_sources',
-  title: 'Delete sources',
+  title: 'Permanently delete sources',
   description:
     'Permanently deletes sources, and with deleteArticles also the Knowledge articles made from them, so agents no longer answer from those. Use it only if the person asked for exactly that, and first show what will be deleted (get_source). This cannot be undone. If the client supports it, the person is asked to confirm (over HTTP, only clients of protocol 2026-07-28).',
   kind: 'deletes',
@@ -37,7 +37,7 @@ export const deleteSources = defineTool({
   inputSchema: z.strictObject({
     /** Source IDs. */
     documentIds: sourceIds.describe('Source IDs (UUIDs).'),
-    /** True if the articles made from them go too. */
+    /** True to delete the articles made from them too. */
     deleteArticles: z
       .boolean()
       .default(false)
@@ -60,7 +60,7 @@ export const deleteSources = defineTool({
           status: z.enum(['deleted', 'kept']),
           id: z.string(),
           title: z.string().optional(),
-          parentFolderId: z.string().optional().describe('The folder it was in.'),
+          parentFolderId: z.string().optional().describe('ID of the folder that it was in.'),
         }),
       )
       .describe('Knowledge articles made from the deleted sources.'),
@@ -79,7 +79,7 @@ export const deleteSources = defineTool({
       };
     }
     const answer = await confirm({
-      message: question(ids, deleteArticles, known),
+      message: deletionQuestion(ids, deleteArticles, known),
       subject: { ids, deleteArticles },
     });
     if (answer === 'declined' || answer === 'unanswered') {
@@ -104,24 +104,20 @@ export const deleteSources = defineTool({
         },
       ]),
     );
-    const left = notDeleted.filter(({ id }) => !gone.has(id));
+    const unknown = notDeleted.filter(({ id }) => !gone.has(id));
     const kept = deleteArticles ? [] : linkedArticles([...gone.keys()], known);
     const isKeptUnknown = !deleteArticles && [...gone.keys()].some((id) => !known.has(id));
     return {
       message: paragraph(
         `${plural(gone.size, 'source')} and ${plural(deleted.deletedArticles.length, 'article')} deleted.`,
-        left.length === 0
+        unknown.length === 0
           ? ''
-          : `Not deleted, because not in Fini: ${plural(left.length, 'source')}.`,
-        kept.length > 0
-          ? `Kept: ${plural(kept.length, 'Knowledge article')} made from what was deleted. Agents may still answer from kept articles. They can be deleted in the Fini dashboard.`
-          : isKeptUnknown
-            ? 'Knowledge articles made from what was deleted, if any, are kept, and agents may still answer from them.'
-            : '',
+          : `Not deleted, because not in Fini: ${plural(unknown.length, 'source')}.`,
+        keptText(kept.length, isKeptUnknown),
         consentText(answer, '--allow-delete'),
       ),
-      nextCalls: left.length === 0 ? [] : [SEE_SOURCES],
-      // Whatever Fini deleted is told, also if nobody asked for it.
+      nextCalls: unknown.length === 0 ? [] : [SEE_SOURCES],
+      // Everything that Fini deleted is reported, requested or not.
       sources: [...new Set([...ids, ...gone.keys()])].map(
         (id) => gone.get(id) ?? { status: 'not_deleted' as const, id },
       ),
@@ -139,10 +135,23 @@ export const deleteSources = defineTool({
   showOmitted: () => SEE_SOURCES,
 });
 
-/** Sources as they were before, by ID; `unknown` to Fini. What could not be read is not in it. */
+/** Says that articles are kept, and that agents may answer from them. */
+function keptText(kept: number, isUnknown: boolean): string {
+  if (kept > 0) {
+    return paragraph(
+      `Kept: ${plural(kept, 'Knowledge article')} made from what was deleted.`,
+      'Agents may still answer from kept articles. They can be deleted in the Fini dashboard.',
+    );
+  }
+  return isUnknown
+    ? 'Knowledge articles made from what was deleted, if any, are kept, and agents may still answer from them.'
+    : '';
+}
+
+/** Sources before the deletion, by ID; `unknown` to Fini. Those that could not be read are missing. */
 type SourcesBefore = ReadonlyMap<string, FiniDocument | 'unknown'>;
 
-/** Reads the first sources that are to go; deleting them does not depend on it. */
+/** Reads the first sources to be deleted. The deletion does not depend on it. */
 async function readKnown(
   ids: readonly string[],
   fini: FiniClient,
@@ -154,7 +163,7 @@ async function readKnown(
       try {
         known.set(id, { ...(await fini.getSource(id, call)), paragraphs: [] });
       } catch (error) {
-        // Another 404 is of something that stands before Fini.
+        // Another 404 comes from something in front of Fini.
         const isUnknown = error instanceof FiniError && error.status === 404 && error.isExplained;
         if (!isUnknown) throw error;
         known.set(id, 'unknown');
@@ -166,7 +175,7 @@ async function readKnown(
   return known;
 }
 
-/** The Knowledge articles that were made from sources, as far as these could be read. */
+/** The Knowledge articles made from sources, as far as these could be read. */
 function linkedArticles(ids: readonly string[], known: SourcesBefore): string[] {
   const linked = ids.flatMap((id) => {
     const source = known.get(id);
@@ -176,11 +185,15 @@ function linkedArticles(ids: readonly string[], known: SourcesBefore): string[] 
 }
 
 /**
- * The question to the person: each source by its ID, title and URL, and the articles apart. The ID
- * comes first, since the others come from a page: the title stands in quotes, and the URL is one word
- * (`seenUrl`), so that neither can imitate an ID or a line of its own.
+ * The question to the person: each source by its ID, title and URL, and the articles separately. The ID
+ * comes first, since the rest comes from a page: the title is in quotes, and the URL is one word
+ * (`seenUrl`), so neither can imitate an ID or a line of its own.
  */
-function question(ids: readonly string[], deleteArticles: boolean, known: SourcesBefore): string {
+function deletionQuestion(
+  ids: readonly string[],
+  deleteArticles: boolean,
+  known: SourcesBefore,
+): string {
   const names = ids.slice(0, NAMED_SOURCES).map((id) => {
     const source = known.get(id);
     if (source === undefined || source === 'unknown') return `- ${id} title unknown`;

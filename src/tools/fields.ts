@@ -2,23 +2,19 @@ import * as z from 'zod';
 import { findIngestFaults, isSourceId, sourceIdFault, webUrlFault } from '../engine/inputs.ts';
 import { INGEST_SOURCES } from '../fini/client.ts';
 import { PROVIDERS } from '../fini/provider-tree.ts';
+import { WORD_LENGTH } from '../text.ts';
 import { textMeanings } from './read-input.ts';
 import { parseSourceUri } from './source-uri.ts';
 
 /*
- * Parts of inputs that several tools share. Only plain types: several clients' models refuse unions,
- * formats and references. A description stands where a name does not say it all.
+ * Parts of inputs that several tools share. They have only plain types: several clients' models reject
+ * unions, formats and references. A field has a description if its name does not say everything.
  */
 
-/** A list, of one item at least where that is the minimum. */
-export function listOf<Item extends z.ZodType>(item: Item, minimum = 0): z.ZodArray<Item> {
-  return minimum > 0 ? z.array(item).min(minimum) : z.array(item);
-}
-
-/** A text without white space around it, which models and copied lists bring along. */
+/** A text without surrounding white space, which models and copied lists add. */
 export const trimmed = z.string().trim();
 
-/** A list with null for what is no text, and for a list that is none: it is not empty, but wrong. */
+/** A list with null for items that are not texts. A value that is no list is wrong, not empty. */
 const texts = z
   .array(z.unknown())
   .catch([null])
@@ -34,23 +30,23 @@ export const provider = z
   })
   .describe('A provider connected in the Fini dashboard.');
 
-/** How long a call may wait, in seconds. The default is the server's setting; see `silentSeconds`. */
+/** Seconds that a call may wait. The default is the server's setting; see `silentSeconds`. */
 export const timeoutSeconds = z
   .int()
   .min(1)
   .max(3600)
   .optional()
   .describe(
-    'Seconds to wait, 1 to 3600. Default: set by the server, usually 50. A call without a progressToken ends after 55 s in any case, and says how to continue.',
+    'Seconds to wait, 1 to 3600. Default: set by the server, usually 50. Without a progressToken, a call ends within 55 s and says how to continue.',
   );
 
-/** `queuedAfter` as a later call takes it; nothing where there was no change to count from. */
+/** `queuedAfter` as an input of a later call; nothing if the time is unknown. */
 export function queuedAfterInput(queuedAfter: number | null): { queuedAfter?: string } {
-  if (queuedAfter === null || !Number.isFinite(queuedAfter)) return {};
+  if (queuedAfter === null) return {};
   return { queuedAfter: new Date(queuedAfter).toISOString() };
 }
 
-/** A name of a source or a page; a source also by the resource of its text. */
+/** The name of a source or a page. A source can also be named by the resource of its text. */
 const named = trimmed
   .overwrite((text) => parseSourceUri(text)?.id ?? text)
   .register(textMeanings, {
@@ -59,7 +55,7 @@ const named = trimmed
     many: 'URLs (with source "web") or source IDs (with any other source)',
   });
 
-/** A source ID as Fini has it, also where it arrives in capitals. */
+/** A source ID in the form that Fini uses, also if it is given in capitals. */
 const idText = named
   .overwrite((id) => (isSourceId(id) ? id.toLowerCase() : id))
   .register(textMeanings, {
@@ -77,7 +73,7 @@ export const sourceId = idText.superRefine((id, context) => {
   }
 });
 
-/** The beginning of a page of a list: the ID of the source before it. */
+/** The start of a page of a list: the ID of the source before it. */
 export const listCursor = idText.superRefine((id, context) => {
   if (!isSourceId(id)) {
     context.addIssue('is not a cursor: pass nextCursor of the page before, or leave it out');
@@ -90,9 +86,9 @@ const listedId = idText.superRefine((id, context) => {
 });
 
 /** One or more source IDs. */
-export const sourceIds = listOf(listedId, 1);
+export const sourceIds = z.array(listedId).min(1);
 
-/** An article ID as Fini has it, also where it arrives in capitals. */
+/** An article ID in the form that Fini uses, also if it is given in capitals. */
 const articleId = trimmed
   .overwrite((id) => (isSourceId(id) ? id.toLowerCase() : id))
   .superRefine((id, context) => {
@@ -105,14 +101,17 @@ const articleId = trimmed
     many: 'article IDs (UUIDs)',
   });
 
-/** How many articles one call takes. */
+/** Maximum number of articles in one call. */
 const MAXIMUM_ARTICLES = 20;
 
 /** One or more article IDs. */
-export const articleIds = listOf(articleId, 1).max(MAXIMUM_ARTICLES);
+export const articleIds = z.array(articleId).min(1).max(MAXIMUM_ARTICLES);
 
-/** An agent's ID; Fini's wire calls an agent a bot. Of what form it is, the contract does not say. */
-export const agentId = trimmed.min(1).register(textMeanings, {
+/**
+ * An agent's ID; Fini's API calls an agent a bot. The contract does not specify its form, and none is
+ * shown that is longer.
+ */
+export const agentId = trimmed.min(1).max(WORD_LENGTH).register(textMeanings, {
   kind: 'name',
   one: "an agent's ID",
   many: "agents' IDs",
@@ -130,7 +129,7 @@ const startUrl = trimmed
   });
 
 /** URLs at which a crawl starts. */
-export const startUrls = listOf(startUrl, 1).describe('Absolute http(s) URLs to start from.');
+export const startUrls = z.array(startUrl).min(1).describe('Absolute http(s) URLs to start from.');
 
 /** True if a call only shows what it would do. */
 export const dryRun = z
@@ -138,30 +137,32 @@ export const dryRun = z
   .default(false)
   .describe('Only show what would be done. Default false.');
 
-/** The two lists of an ingest call and what goes with them. */
+/** The two lists of an ingest call, and its settings. */
 export const ingestShape = {
-  /** The kind of the lists' items: URLs for `web`, source IDs for the others. */
+  /** The kind of the items in the lists: URLs for `web`, source IDs for the others. */
   source: z
     .enum(INGEST_SOURCES)
     .default('web')
-    .describe('What the two lists contain. Default web.'),
-  /** First-time ingestion. */
-  documentIdsToAdd: listOf(named)
+    .describe('Kind of the items in both lists. Default web.'),
+  /** Items to ingest for the first time. */
+  documentIdsToAdd: z
+    .array(named)
     .default([])
     .describe(
       "New items to ingest. web: page URLs. Any other source: source IDs (UUIDs), never a provider's own IDs.",
     ),
-  /** Items that Fini has already, to ingest again. */
-  documentIdsToRefresh: listOf(named)
+  /** Items that Fini already has, to ingest again. */
+  documentIdsToRefresh: z
+    .array(named)
     .default([])
-    .describe('Existing items to ingest again. Same kinds of values.'),
+    .describe('Existing items to ingest again, in the same form.'),
   /** English-specific processing. */
   english: z.boolean().default(true).describe('English-specific processing. Default true.'),
   /** BASER processing. */
   baser: z.boolean().default(false).describe('BASER processing. Default false.'),
 };
 
-/** The two lists of an input whose other fields may be wrong, with the field that decides. */
+/** The two lists of an input, with `source`, which decides about them. Its other fields may be wrong. */
 const ingestLists = z.object({
   source: ingestShape.source,
   documentIdsToAdd: texts,
@@ -169,8 +170,8 @@ const ingestLists = z.object({
 });
 
 /**
- * Refines an ingest input: names everything that is wrong with the two lists, before any request,
- * and also where something else is wrong with the input, so that one answer names it all.
+ * Refines an ingest input: names everything that is wrong with the two lists, before any request, also if
+ * another field is wrong too, so that one answer names everything.
  */
 export function refuseIngestFaults<Schema extends z.ZodType>(schema: Schema): Schema {
   const refinement = (input: unknown, context: z.RefinementCtx) => {

@@ -5,7 +5,7 @@ import { likeness } from './input.ts';
 import { barriersTo, lacksScope, toolsFor } from './listed-tools.ts';
 import type { ServerKind, Tool } from './tool.ts';
 
-/** Finds a tool that a server of a kind lists, or says why there is none and which may be meant. */
+/** Finds a tool that this kind of server lists, or says why there is none and which may be meant. */
 export function findTool(name: string, kind: ServerKind): Tool | string {
   const listed = toolsFor(kind);
   const isListed = (entry: CatalogEntry) => listed.includes(entry);
@@ -35,13 +35,13 @@ function whyOff(tool: CatalogEntry, kind: ServerKind): string {
     remedies.push(`the server must be started ${wanted}`);
   }
   if (lacksScope(tool, kind)) {
-    causes.push(`the access token of this client lacks the scope ${kind.withoutScope}`);
+    causes.push(`the access token of this client lacks the scope ${kind.missingTokenScope}`);
     remedies.push('the client must sign in again with that scope');
   }
   return `${tool.name} is off: ${causes.join(', and ')}. If the person wants it, say that ${remedies.join(', and ')}.`;
 }
 
-/** The tools with the same words, else those named with something before it, else those that fit. */
+/** The tools with the same words as the name, or else with fewer of them, or else with more. */
 function toolsMeant(name: string): readonly CatalogEntry[] {
   const found = catalog.map((tool) => ({ tool, likeness: likeness(name, tool.name) }));
   const [best] = (['same', 'more', 'fewer'] as const)

@@ -5,13 +5,13 @@ import { agentId } from './fields.ts';
 import { pageOf } from './list-page.ts';
 import { defineTool } from './tool.ts';
 
-/** How many folders are shown at once. */
+/** Maximum number of folders to show at once. */
 const MAXIMUM_FOLDERS = 200;
 
-/** The folders of articles, and those that an agent answers from. */
+/** Shows the folders of articles, or those that an agent answers from. */
 export const getKnowledgeTree = defineTool({
   name: 'get_knowledge_tree',
-  title: 'Get Knowledge folders',
+  title: "Show the article folders, all or one agent's",
   description:
     'Shows the folders of Knowledge articles as a flat list with the path to each: those of the whole workspace or, with botId, those assigned to one agent. For the articles use list_articles, for the agents list_agents. The tree is a snapshot and may be stale.',
   kind: 'reads',
@@ -19,13 +19,16 @@ export const getKnowledgeTree = defineTool({
   idempotent: true,
   openWorld: false,
   inputSchema: z.strictObject({
-    botId: agentId.optional().describe("An agent's ID: only the folders assigned to it."),
-    /** How many folders to pass over. */
+    botId: agentId.optional().describe('ID of an agent, for only the folders assigned to it.'),
+    /** Number of folders to skip. */
     offset: z.int().min(0).default(0).describe('nextOffset of the previous page. Default 0.'),
   }),
   outputSchema: z.object({
-    total: z.int().describe('How many folders there are.'),
-    updatedAt: z.string().optional().describe('When the snapshot was last updated (ISO 8601).'),
+    total: z.int().describe('Number of folders.'),
+    updatedAt: z
+      .string()
+      .optional()
+      .describe('Time of the last update of the snapshot (ISO 8601).'),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     folders: z
       .array(
@@ -54,10 +57,8 @@ export const getKnowledgeTree = defineTool({
     return {
       message: paragraph(
         all.length > 0
-          ? `${plural(all.length, 'folder')}${isOfAgent ? ' assigned to this agent' : ''}. This is a snapshot${updatedAt === undefined ? '' : ` of ${updatedAt}`} and may be stale.`
-          : isEmpty
-            ? nothingThere(isOfAgent)
-            : "No folder can be shown, but there may be some: look under Knowledge in Fini's dashboard.",
+          ? foldersText(all.length, isOfAgent, updatedAt)
+          : noFoldersText(isOfAgent, isEmpty),
         page.pastEnd,
         unreadable > 0
           ? `Left out, because it could not be read: ${plural(unreadable, 'part')} of the tree.`
@@ -80,8 +81,26 @@ function folderOutput({ id, path, articleCount }: PlacedFolder) {
   return { id: id ?? undefined, path: titles.join(PATH_SEPARATOR), articleCount };
 }
 
-function nothingThere(isOfAgent: boolean): string {
-  return isOfAgent
-    ? "No folder is assigned to this agent. The tree is a snapshot, so recent changes may be missing. Folders are assigned in Fini's dashboard."
-    : "This workspace has no folder tree. Generating articles from sources needs one first: create folders under Knowledge in Fini's dashboard. The tree is a snapshot, so folders just created may be missing.";
+function foldersText(count: number, isOfAgent: boolean, updatedAt: string | undefined): string {
+  const owner = isOfAgent ? ' assigned to this agent' : '';
+  const time = updatedAt === undefined ? '' : ` of ${updatedAt}`;
+  return `${plural(count, 'folder')}${owner}. This is a snapshot${time} and may be stale.`;
+}
+
+function noFoldersText(isOfAgent: boolean, isEmpty: boolean): string {
+  if (!isEmpty) {
+    return "No folder can be shown, but there may be some: look under Knowledge in Fini's dashboard.";
+  }
+  if (isOfAgent) {
+    return paragraph(
+      'No folder is assigned to this agent.',
+      'The tree is a snapshot, so recent changes may be missing.',
+      "Folders are assigned in Fini's dashboard.",
+    );
+  }
+  return paragraph(
+    'This workspace has no folder tree.',
+    "Generating articles from sources needs one first: create folders under Knowledge in Fini's dashboard.",
+    'The tree is a snapshot, so folders just created may be missing.',
+  );
 }

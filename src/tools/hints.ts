@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { isInFlight, isStuck, stateOf } from '../engine/job-states.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 
-/** Advice about an item, by the name of its hint. An answer has each advice once. */
+/** Advice about an item, by the name of its hint. An answer contains each advice once. */
 const ADVICE = {
   needs_login: 'The page needs a login, which Fini does not have: make it public, or leave it out.',
   refused:
@@ -39,9 +39,12 @@ const ADVICE = {
   maybe_queued:
     'An earlier call sent this, and Fini does not show the result yet. It was not queued again.',
   never_ingested: 'The source was never ingested, so there is no job to wait for.',
-  nothing_new: 'No draft was made: usually the source has nothing new for the articles.',
+  nothing_new:
+    'No draft was made, and Fini does not say why. There are folders, so the source may have nothing new for the articles.',
+  no_folders:
+    'No draft was made, because the folder tree shows no folders to write into: create or assign folders under Knowledge in the Fini dashboard, then generate again.',
   no_draft:
-    'No draft was made: usually there are no folders yet (they are made in the Fini dashboard), or the source has nothing new.',
+    'No draft was made, and Fini does not say why. It is unknown whether there are folders, which generating needs: the folder tree could not be read.',
   no_job: 'Fini returned no job for this source.',
   maybe_generating:
     'An earlier call sent this and got no answer, so drafts may already be generated. It was not queued again.',
@@ -52,7 +55,7 @@ const ADVICE = {
 export type HintName = keyof typeof ADVICE;
 
 /** Hints after which ingesting again may succeed, at least if their advice is followed. */
-const MAY_PASS: ReadonlySet<HintName> = new Set<HintName>([
+const RETRIABLE_HINTS: ReadonlySet<HintName> = new Set<HintName>([
   'refused',
   'no_content',
   'timed_out',
@@ -66,11 +69,11 @@ const MAY_PASS: ReadonlySet<HintName> = new Set<HintName>([
   'pending_too_long',
 ]);
 
-/** Hints as answers have them: each once, whatever the number of items. */
+/** The hints of an answer, without repetitions, however many items they apply to. */
 export const hintsSchema = z
   .array(z.object({ hint: z.string(), advice: z.string(), count: z.int() }))
   .optional()
-  .describe('What to do about the items that name a hint.');
+  .describe('Advice for the items that name a hint.');
 
 /** The hints that these items name, each with its advice; undefined if there are none. */
 export function hintsOf(
@@ -83,8 +86,8 @@ export function hintsOf(
 }
 
 /** True if ingesting again may succeed. */
-export function mayPass(hint: HintName | undefined): boolean {
-  return hint !== undefined && MAY_PASS.has(hint);
+export function isRetriable(hint: HintName | undefined): boolean {
+  return hint !== undefined && RETRIABLE_HINTS.has(hint);
 }
 
 /** The advice of a hint. */
@@ -148,6 +151,14 @@ function causeIn(error: string): Cause | undefined {
   if (status === 415) return 'type';
   if (status >= 500 || status === 429) return 'failed';
   return CAUSES.find(([words]) => words.test(said))?.[1];
+}
+
+/** Causes for which a source makes no article until it is ingested again, or another one. */
+const WITHOUT_ARTICLE: readonly (Cause | undefined)[] = ['missing', 'type', 'empty'];
+
+/** True if generating from a source again may succeed after this error. */
+export function mayMakeArticle(error: string | null): boolean {
+  return !WITHOUT_ARTICLE.includes(causeIn(error ?? ''));
 }
 
 const PAGE_HINTS: Readonly<Record<Cause, HintName>> = {

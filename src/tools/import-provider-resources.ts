@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import {
-  type Choice,
+  type ImportChoice,
   type ImportPlan,
   type ImportResult,
+  type NotFound,
   planImport,
   runImport,
 } from '../engine/import.ts';
@@ -24,20 +25,23 @@ import {
   TITLE_LENGTH,
   URL_LENGTH,
 } from '../text.ts';
-import { dryRun, listOf, provider, timeoutSeconds, trimmed } from './fields.ts';
+import { dryRun, provider, timeoutSeconds, trimmed } from './fields.ts';
 import { callForItems, inputFor, type NextCall } from './next-calls.ts';
 import { ingestCalls } from './next-steps.ts';
 import { textMeanings } from './read-input.ts';
 import { listOmitted, outcomeShape, ROW_STATUSES, reportAnswer, rowShape } from './report.ts';
-import { boundedResource } from './resource.ts';
+import { boundedResource, leftOutOf, leftOutOutput, leftOutText } from './resource.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
 /** Defaults of the input, which a proposed call leaves out. */
-const DEFAULTS = { all: false, english: true, dryRun: false };
+const IMPORT_DEFAULTS = { all: false, english: true, dryRun: false };
+
+/** How many of a provider's hosts a reason names. */
+const NAMED_SITES = 3;
 
 /** How an item stands before it is imported, or if it cannot be. */
-const STATUSES = [
+const ITEM_STATUSES = [
   'new',
   'running',
   'never_ingested',
@@ -56,7 +60,7 @@ const externalId = trimmed.min(1).register(textMeanings, {
 /** Lists, chooses, registers, queues and waits. */
 export const importProviderResources = defineTool({
   name: 'import_provider_resources',
-  title: 'Import from a provider and wait',
+  title: 'Import from Notion, Zendesk or Confluence and wait',
   description:
     'Imports content of a connected Notion, Zendesk or Confluence in one call: lists what is not in Fini yet, selects (by exactly one of search, externalIds and all), registers, queues, waits and reports like ingest_and_wait. Selected externalIds that are already in Fini are refreshed. Call it with dryRun first and show the person the items. To choose by hand use list_provider_resources. Safe to repeat. After timed_out, call wait_for_sources with its batch.',
   kind: 'writes',
@@ -66,18 +70,20 @@ export const importProviderResources = defineTool({
   inputSchema: z
     .strictObject({
       provider,
-      /** Chooses by title and path. */
+      /** Selects items by title and path. */
       search: z
         .string()
         .trim()
         .min(1)
         .optional()
         .describe('Items whose title or path contains this, ignoring case.'),
-      /** Chooses by the provider's own IDs. */
-      externalIds: listOf(externalId, 1)
+      /** Selects items by the provider's own IDs. */
+      externalIds: z
+        .array(externalId)
+        .min(1)
         .optional()
         .describe("Items by the provider's own IDs or their URLs."),
-      /** Chooses everything that is not in Fini yet. */
+      /** Selects everything that is not in Fini yet. */
       all: z
         .boolean()
         .default(false)
@@ -99,22 +105,26 @@ export const importProviderResources = defineTool({
       );
     }),
   outputSchema: z.object({
-    found: z.int().describe('How many items the provider has that are not in Fini yet.'),
-    selected: z.int().describe('How many items are selected, including those already in Fini.'),
+    found: z.int().describe('Number of items at the provider that are not in Fini yet.'),
+    selected: z.int().describe('Number of selected items, including those already in Fini.'),
     ingestedBefore: z
       .int()
       .describe('How many matching sources are already ingested and need nothing.'),
+    leftOut: leftOutOutput,
     ...z.object(outcomeShape).partial().shape,
     sources: z
       .array(
         z.object({
           ...rowShape,
-          status: z.enum([...STATUSES, ...ROW_STATUSES]),
+          status: z.enum([...ITEM_STATUSES, ...ROW_STATUSES]),
           externalId: z.string().optional(),
           path: z.array(z.string()).optional().describe('Titles of its parents, outermost first.'),
+          reason: z.string().optional().describe('Why it was not found, where that is known.'),
         }),
       )
-      .describe('With dryRun the selected items as they stand now, otherwise the result for each.'),
+      .describe(
+        'With dryRun: the current state of each selected item. Otherwise: the result for each.',
+      ),
   }),
   lists: { sources: 'by status' },
   async handler(input, context) {
@@ -132,20 +142,22 @@ export const importProviderResources = defineTool({
       found: plan.listed,
       selected: toAdd.length + known.length,
       ingestedBefore: plan.ingestedBefore,
+      leftOut: leftOutOf(plan),
     };
-    const notFound = plan.notFound.map((id) => ({
+    const notFound = plan.notFound.map((one) => ({
       status: 'not_found' as const,
-      input: bounded(id, URL_LENGTH),
+      input: bounded(one.name, URL_LENGTH),
+      reason: notFoundReason(one),
     }));
     if (dryRun || summary.selected === 0) {
       const before = summary.selected === 0 ? plan.namedBefore : [];
       return {
         ...summary,
         message: paragraph(
-          planText(plan, choice),
+          importPlanText(plan, choice),
           dryRun && summary.selected > 0 ? 'Nothing is registered or queued yet.' : '',
         ),
-        nextCalls: nextCalls(plan, choice, input),
+        nextCalls: callsAfterImportPlan(plan, choice, input),
         sources: [
           ...notFound,
           ...toAdd.map((resource) => ({ status: 'new' as const, ...namedResource(resource) })),
@@ -165,7 +177,7 @@ export const importProviderResources = defineTool({
     return {
       ...answer,
       ...summary,
-      message: paragraph(answer?.message ?? '', afterwards.message, planText(plan, choice)),
+      message: paragraph(answer?.message ?? '', afterwards.message, importPlanText(plan, choice)),
       nextCalls: [
         ...(answer?.nextCalls ?? []),
         ...afterwards.nextCalls,
@@ -177,7 +189,7 @@ export const importProviderResources = defineTool({
           status: 'unregistered' as const,
           ...namedResource(resource),
         })),
-        // Without a report nothing else would name them.
+        // Without a report, nothing else would name them.
         ...(answer?.sources ?? known.map(knownSource)),
       ],
     };
@@ -197,13 +209,13 @@ export const importProviderResources = defineTool({
   },
 });
 
-type Input = Readonly<Record<string, unknown>> & { readonly provider: Provider };
+type ImportInput = Readonly<Record<string, unknown>> & { readonly provider: Provider };
 
 function isUrl(text: string): boolean {
   return /^https?:\/\//i.test(text);
 }
 
-/** An item's names; list_provider_resources has all that register takes. */
+/** The names of an item; list_provider_resources shows everything that registering takes. */
 function namedResource(resource: ProviderResource) {
   const { externalId, title, originalUrl, path } = boundedResource(resource);
   return {
@@ -214,12 +226,12 @@ function namedResource(resource: ProviderResource) {
   };
 }
 
-/** A provider as people write its name. */
+/** The name of a provider as people write it. */
 function providerName(provider: Provider): string {
   return provider.charAt(0).toUpperCase() + provider.slice(1);
 }
 
-/** A source as it stands before it is imported. */
+/** A source in its state before the import. */
 function knownSource(document: FiniDocument) {
   const { id, title, originalUrl } = document;
   return {
@@ -236,87 +248,106 @@ function choiceOf({
 }: {
   search?: string | undefined;
   externalIds?: readonly string[] | undefined;
-}): Choice {
+}): ImportChoice {
   if (search !== undefined) return { search };
   return externalIds === undefined ? { all: true } : { externalIds };
 }
 
 /** The message about what was found and selected. */
-function planText(plan: ImportPlan, choice: Choice): string {
-  const { listed, toAdd, known, notFound, searchEnded, unreadable } = plan;
+function importPlanText(plan: ImportPlan, choice: ImportChoice): string {
+  const { listed, toAdd, known, notFound } = plan;
   const isNothing = toAdd.length + known.length === 0;
-  const why = searchEnded instanceof FiniError ? quotedMessage(searchEnded) : 'the time ran out';
-  const isInPart = searchEnded !== null && (!('externalIds' in choice) || notFound.length > 0);
+  const explained = notFound.filter(({ why }) => why !== 'unknown').length;
+  const unknown = notFound.length - explained;
   return paragraph(
     isNothing && notFound.length === 0 ? nothingSelected(plan, choice) : '',
     `${plural(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
-    known.length === 0
+    knownText(known.length, choice),
+    unknown === 0 ? '' : `${plural(unknown, 'externalId')} not found at the provider or in Fini.`,
+    explained === 0
       ? ''
-      : 'externalIds' in choice
-        ? `${plural(known.length, 'selected item')} already in Fini, to be ingested again.`
-        : `${plural(known.length, 'matching item')} in Fini whose ingestion has not finished: running jobs are waited for, and the rest is ingested.`,
-    notFound.length === 0
-      ? ''
-      : `${plural(notFound.length, 'externalId')} not found at the provider or in Fini.`,
-    isInPart
-      ? `Not all sources in Fini could be searched (${why}), so items registered before may be missing here.`
-      : '',
-    unreadable === 0 ? '' : `${plural(unreadable, 'item')} without a usable ID or URL left out.`,
+      : `${plural(explained, 'externalId')} cannot be imported as passed: see the reason for each.`,
+    'externalIds' in choice && unknown === 0 ? '' : searchText(plan),
+    leftOutText(plan),
   );
 }
 
+function knownText(known: number, choice: ImportChoice): string {
+  if (known === 0) return '';
+  return 'externalIds' in choice
+    ? `${plural(known, 'selected item')} already in Fini, to be ingested again.`
+    : `${plural(known, 'matching item')} in Fini whose ingestion has not finished: running jobs are waited for, and the rest is ingested.`;
+}
+
+/** Says that not all sources in Fini were searched, and why. */
+function searchText({ searchEnded }: ImportPlan): string {
+  if (searchEnded === null) return '';
+  const why = searchEnded === 'over' ? 'the time ran out' : quotedMessage(searchEnded);
+  return `Not all sources in Fini could be searched (${why}), so items registered before may be missing here.`;
+}
+
+/** Why a name stands for no item, and what to pass instead; undefined if nothing tells. */
+function notFoundReason(one: NotFound): string | undefined {
+  switch (one.why) {
+    case 'unknown':
+      return undefined;
+    case 'short_link':
+      return "This is a short link, which does not contain the page's ID. Open it and pass the full link, or pass the title as search.";
+    case 'other_site': {
+      const sites = one.sites.slice(0, NAMED_SITES).join(', ');
+      return `This is a link of ${one.site}, but the items of this provider are of ${sites}. If both are one site, pass the ID alone: ${quoted(bounded(one.id, TITLE_LENGTH))}.`;
+    }
+    case 'container': {
+      const { kind, title, items } = one.container;
+      const name = quoted(bounded(title, TITLE_LENGTH));
+      return `This is the ${kind} ${name} with ${plural(items.length, 'item')} not in Fini yet. Only items can be imported.`;
+    }
+  }
+}
+
 /** Why nothing is selected. */
-function nothingSelected(plan: ImportPlan, choice: Choice): string {
+function nothingSelected(plan: ImportPlan, choice: ImportChoice): string {
   const { ingestedBefore, failedBefore, namedBefore, others } = plan;
   if (ingestedBefore > 0) {
-    const some =
-      namedBefore.length < ingestedBefore ? ` Only ${namedBefore.length} are shown here.` : '';
     const failed = failedBefore > 0 ? `, of which ${failedBefore} failed` : '';
-    return `Nothing is queued, because Fini has already ingested what was selected: ${plural(ingestedBefore, 'matching source')}${failed}.${some}`;
+    return paragraph(
+      `Nothing is queued, because Fini has already ingested what was selected: ${plural(ingestedBefore, 'matching source')}${failed}.`,
+      namedBefore.length < ingestedBefore ? `Only ${namedBefore.length} are shown here.` : '',
+    );
   }
   if ('all' in choice) {
     return 'Nothing is queued: the provider has nothing to import, or it is already in Fini.';
   }
-  const titles = others.map((title) => quoted(bounded(title, TITLE_LENGTH))).join(', ');
   const search = 'search' in choice ? ` ${quoted(choice.search)}` : '';
-  const hint = titles === '' ? '' : ` Try a shorter word. Available: ${titles}.`;
-  return `Nothing matches${search}.${hint}`;
+  const titles = others.map((title) => quoted(bounded(title, TITLE_LENGTH))).join(', ');
+  return paragraph(
+    `Nothing matches${search}.`,
+    titles === '' ? '' : `Try a shorter word. Available: ${titles}.`,
+  );
 }
 
-/** The calls that may follow where nothing was queued. */
-function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
-  const { toAdd, known, notFound, namedBefore, failedBefore } = plan;
+/** The calls that may follow if nothing was queued. */
+function callsAfterImportPlan(
+  plan: ImportPlan,
+  choice: ImportChoice,
+  input: ImportInput,
+): NextCall[] {
+  const { toAdd, known, notFound } = plan;
   const { provider } = input;
   const selected = toAdd.length + known.length;
   if (selected > 0) {
-    const now = inputFor({ ...input, dryRun: false }, DEFAULTS);
+    const now = inputFor({ ...input, dryRun: false }, IMPORT_DEFAULTS);
     const why = `Import ${plural(selected, 'selected item')}`;
     return [
       { tool: 'import_provider_resources', arguments: now, why },
       ...otherNames(notFound, input),
     ];
   }
-  const failed = namedBefore.filter((source) => stateOf(source) === 'failed');
-  const again = (failedBefore > 0 ? failed : 'search' in choice ? namedBefore : []).map(
-    ({ id }) => id,
-  );
-  const status = failedBefore > 0 ? 'failed' : undefined;
-  // No source tells the path to it.
-  const isTitle = 'search' in choice && !choice.search.includes(PATH_SEPARATOR.trim());
-  const title = isTitle && namedBefore.length > 0 ? choice.search : undefined;
+  const before = callsForIngested(plan, choice, provider);
   return [
-    ...callForItems(
-      'refresh_sources',
-      'documentIds',
-      again,
-      `Ingest ${plural(again.length, failedBefore > 0 ? 'failed source' : 'source')} again`,
-    ),
+    ...before.refresh,
     ...otherNames(notFound, input),
-    {
-      tool: 'list_sources',
-      arguments: inputFor({ source: provider, status, title }, {}),
-      why: `Show ${failedBefore > 0 ? 'why sources failed' : 'what is already in Fini'}`,
-    },
+    before.show,
     {
       tool: 'list_provider_resources',
       arguments: { provider },
@@ -325,25 +356,73 @@ function nextCalls(plan: ImportPlan, choice: Choice, input: Input): NextCall[] {
   ];
 }
 
-/** Calls for externalIds that were not found, since they may be titles or source IDs. */
-function otherNames(notFound: readonly string[], { provider, english }: Input): NextCall[] {
-  const title = notFound.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
+/** The calls that ingest again, and show, what was ingested before: the failed sources if there are any. */
+function callsForIngested(
+  { namedBefore, failedBefore }: ImportPlan,
+  choice: ImportChoice,
+  provider: Provider,
+): { refresh: NextCall[]; show: NextCall } {
+  const refreshCall = (sources: readonly FiniDocument[], noun: string) => {
+    const ids = sources.map(({ id }) => id);
+    const why = `Ingest ${plural(ids.length, noun)} again`;
+    return callForItems('refresh_sources', 'documentIds', ids, why);
+  };
+  // No source tells the path to it.
+  const isTitle = 'search' in choice && !choice.search.includes(PATH_SEPARATOR.trim());
+  const found = isTitle && namedBefore.length > 0 ? { title: choice.search } : {};
+  if (failedBefore > 0) {
+    const failed = namedBefore.filter((source) => stateOf(source) === 'failed');
+    return {
+      refresh: refreshCall(failed, 'failed source'),
+      show: {
+        tool: 'list_sources',
+        arguments: { source: provider, status: 'failed', ...found },
+        why: 'Show why sources failed',
+      },
+    };
+  }
+  return {
+    // Without a search nobody has named them.
+    refresh: refreshCall('search' in choice ? namedBefore : [], 'source'),
+    show: {
+      tool: 'list_sources',
+      arguments: { source: provider, ...found },
+      why: 'Show what is already in Fini',
+    },
+  };
+}
+
+/** Calls for externalIds that were not found: they may be titles, source IDs or containers. */
+function otherNames(notFound: readonly NotFound[], { provider, english }: ImportInput): NextCall[] {
+  const names = notFound.flatMap(({ name, why }) => (why === 'unknown' ? [name] : []));
+  const title = names.find((name) => !isUrl(name) && /\s|^\D+$/.test(name));
+  const look = { provider, ...inputFor({ english }, IMPORT_DEFAULTS), dryRun: true };
   const calls: NextCall[] = [];
   if (title !== undefined) {
     const search = bounded(title, TITLE_LENGTH);
-    const look = { provider, search, ...inputFor({ english }, DEFAULTS), dryRun: true };
     const why = `Look for ${quoted(search)} as a title`;
-    calls.push({ tool: 'import_provider_resources', arguments: look, why });
+    calls.push({ tool: 'import_provider_resources', arguments: { ...look, search }, why });
   }
-  const documentIds = notFound.filter(isSourceId);
+  const held = new Set(
+    notFound.flatMap((one) => (one.why === 'container' ? one.container.items : [])),
+  );
+  const showItems = callForItems(
+    'import_provider_resources',
+    'externalIds',
+    [...held],
+    'Show what importing the items inside would do',
+    look,
+  );
+  const documentIds = names.filter(isSourceId);
   const why = 'Ingest these again, if they are IDs of other sources';
-  return [...calls, ...callForItems('refresh_sources', 'documentIds', documentIds, why)];
+  const refresh = callForItems('refresh_sources', 'documentIds', documentIds, why);
+  return [...calls, ...showItems, ...refresh];
 }
 
-/** Sentences about what happened besides the report, and how to continue. */
+/** Sentences about events beside the report, and how to continue. */
 function afterImport(
   { unregistered, unregisteredIsGuess, registered, trouble }: ImportResult,
-  input: Input,
+  input: ImportInput,
   explain: ToolContext['explain'],
 ): { message: string; nextCalls: NextCall[] } {
   const { provider } = input;
@@ -358,14 +437,14 @@ function afterImport(
       ),
       nextCalls: [
         ...(explained?.nextCalls ?? []),
-        ...(isRegistered ? ingestCalls(trouble.request, trouble.left, why) : []),
+        ...(isRegistered ? ingestCalls(trouble.request, trouble.notQueued, why) : []),
       ],
     };
   }
   if (trouble !== null) {
     const again = {
       tool: 'import_provider_resources',
-      arguments: inputFor(input, DEFAULTS),
+      arguments: inputFor(input, IMPORT_DEFAULTS),
       why: 'Continue with what is registered',
     };
     return {
@@ -386,7 +465,7 @@ function afterImport(
       'externalIds',
       ids,
       `Import ${plural(ids.length, 'unregistered item')} again`,
-      { provider, ...inputFor({ english: input.english }, DEFAULTS) },
+      { provider, ...inputFor({ english: input.english }, IMPORT_DEFAULTS) },
     ),
   };
 }

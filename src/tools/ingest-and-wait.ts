@@ -7,7 +7,7 @@ import { waitOptions } from './wait-options.ts';
 /** Queues, waits and accounts for every item. */
 export const ingestAndWait = defineTool({
   name: 'ingest_and_wait',
-  title: 'Ingest sources and wait',
+  title: 'Ingest pages or sources, and wait',
   description:
     'The usual way to ingest: queues web pages (URLs) or existing sources (IDs), waits, shows progress, and reports each item once: what worked, what failed and why. Safe to repeat: items with a running job are joined, not queued again. After timed_out, call wait_for_sources with its batch. Completed does not mean live: content still has to go through Knowledge.',
   kind: 'writes',

@@ -1,43 +1,51 @@
 import * as z from 'zod';
 import { globFaults } from '../engine/glob-faults.ts';
+import { namesHost, namesQuery } from '../engine/globs.ts';
 import { planSite, type SitePlan } from '../engine/site.ts';
 import { paragraph, plural, quoted } from '../text.ts';
-import { crawlText, unusableLinks } from './crawl-texts.ts';
-import { dryRun, listOf, startUrls, timeoutSeconds } from './fields.ts';
+import {
+  crawlText,
+  setAsideOutput,
+  setAsideRows,
+  setAsideText,
+  unusableLinks,
+} from './crawl-texts.ts';
+import { dryRun, startUrls, timeoutSeconds } from './fields.ts';
 import { inputFor, type NextCall } from './next-calls.ts';
 import { textMeanings } from './read-input.ts';
 import { listOmitted, outcomeShape, ROW_STATUSES, reportAnswer, rowShape } from './report.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
-/** How many globs that match nothing the message names. */
+/** Maximum number of unmatched globs that the message names. */
 const NAMED_GLOBS = 5;
-/** How many pages it shows with them, and among how many these are chosen. */
+/** Number of pages to show with them, and number of pages that they are chosen from. */
 const SAMPLES = 10;
 const SAMPLED = 1_000;
 
-/** Globs over a page's path or URL; every bad one is named. */
-const globs = listOf(
-  z.string().trim().register(textMeanings, {
-    kind: 'glob',
-    one: 'a glob',
-    many: 'globs of paths, such as "/docs/**"',
-  }),
-)
+/** Globs for a page's path or URL; a refusal names every bad one. */
+const globs = z
+  .array(
+    z.string().trim().register(textMeanings, {
+      kind: 'glob',
+      one: 'a glob',
+      many: 'globs of paths, such as "/docs/**"',
+    }),
+  )
   .superRefine((items, context) => {
     for (const fault of globFaults(items)) context.addIssue(fault);
   })
   .default([]);
 
-/** The most pages of a site, if the call does not say. */
+/** Maximum number of pages of a site by default. */
 const DEFAULT_LIMIT = 250;
 /** Defaults of the input, which a proposed call leaves out. */
-const DEFAULTS = { limit: DEFAULT_LIMIT, english: true, dryRun: false };
+const SITE_DEFAULTS = { limit: DEFAULT_LIMIT, english: true, dryRun: false };
 
 /** Crawls, filters, queues and waits. */
 export const ingestSite = defineTool({
   name: 'ingest_site',
-  title: 'Ingest a website and wait',
+  title: 'Ingest a website or a part of it, and wait',
   description:
     'Ingests a website or a part of it in one call: finds the pages from the start URLs, keeps those that include, exclude and limit allow, queues them, waits and reports like ingest_and_wait. Call it with dryRun first and show the person the pages. To pick pages by hand use deep_crawl_links. Safe to repeat. After timed_out, call wait_for_sources with its batch.',
   kind: 'writes',
@@ -46,15 +54,15 @@ export const ingestSite = defineTool({
   openWorld: true,
   inputSchema: z.strictObject({
     links: startUrls,
-    /** Globs of which a page must match one. */
+    /** Globs of which a page must match at least one. */
     include: globs.describe(
-      'Globs of paths to keep: "/docs/**" (/docs and everything below), "/docs/*" (one level), "*.html". No regular expressions.',
+      'Globs of paths to keep: "/docs/**" (/docs and all below), "/docs/*" (one level), "*.html", "/**?*=*" (any query). No regex.',
     ),
-    /** Globs of which a page may match none. */
+    /** Globs of which a page must match none. */
     exclude: globs.describe(
       'Globs of paths to leave out. Each must match a page, or nothing is queued.',
     ),
-    /** The most pages to ingest. */
+    /** Maximum number of pages to ingest. */
     limit: z
       .int()
       .min(1)
@@ -66,16 +74,19 @@ export const ingestSite = defineTool({
     dryRun,
   }),
   outputSchema: z.object({
-    found: z.int().describe('How many pages the crawl found.'),
-    selected: z.int().describe('How many of them are selected.'),
+    found: z.int().describe('Number of pages that the crawl found.'),
+    selected: z.int().describe('Number of selected pages.'),
     leftOut: z
       .object({
         notIncluded: z.int().describe('Pages that match no include glob.'),
         excluded: z.int().describe('Pages that match an exclude glob.'),
+        twins: z.int().describe('Other spellings of a selected page: see setAside.'),
+        queryVariants: z.int().describe('Selected pages with a query.'),
+        otherHosts: z.int().describe('Pages of other hosts than the start URLs.'),
         overLimit: z.int().describe('Pages beyond limit.'),
         unusable: z.int().describe('Links that Fini cannot ingest.'),
       })
-      .describe('How many are left out, and why.'),
+      .describe('Number of pages left out, by reason.'),
     unmatchedGlobs: z.array(z.string()).optional().describe('Globs that match no page.'),
     ...z.object(outcomeShape).partial().shape,
     sources: z
@@ -87,8 +98,9 @@ export const ingestSite = defineTool({
         }),
       )
       .describe('With dryRun the selected pages, otherwise the result for each.'),
+    setAside: setAsideOutput,
   }),
-  lists: { sources: 'by status' },
+  lists: { sources: 'by status', setAside: 'by status' },
   async handler(input, context) {
     const { links, include, exclude, limit, english, timeoutSeconds, dryRun } = input;
     const { fini, ingestion, progress } = context;
@@ -102,6 +114,7 @@ export const ingestSite = defineTool({
       selected: urls.length,
       leftOut,
       unmatchedGlobs: unmatchedGlobs.length > 0 ? unmatchedGlobs : undefined,
+      setAside: setAsideRows(plan.setAside),
     };
     const unusable = unusableLinks(plan.unusable).map((link) => ({
       status: 'unusable' as const,
@@ -113,8 +126,8 @@ export const ingestSite = defineTool({
       const selected = urls.map((originalUrl) => ({ status: 'selected' as const, originalUrl }));
       return {
         ...summary,
-        message: paragraph(planText(plan), outcomeText(plan, dryRun), detailsText(plan)),
-        nextCalls: nextCalls(plan, input),
+        message: paragraph(sitePlanText(plan), outcomeText(plan, dryRun), detailsText(plan)),
+        nextCalls: callsAfterSitePlan(plan, input),
         sources: [...(dryRun ? selected : []), ...unusable],
       };
     }
@@ -128,7 +141,7 @@ export const ingestSite = defineTool({
     return {
       ...answer,
       ...summary,
-      message: paragraph(answer.message, planText(plan), detailsText(plan)),
+      message: paragraph(answer.message, sitePlanText(plan), detailsText(plan)),
       nextCalls: [...answer.nextCalls, ...deeperCrawl(plan, input)],
       sources: [...answer.sources, ...unusable],
     };
@@ -138,14 +151,19 @@ export const ingestSite = defineTool({
     selected === 0 || (!dryRun && (outcome === undefined || outcome === 'failed')),
 });
 
-type Input = Readonly<Record<string, unknown>> & { readonly dryRun: boolean };
+type SiteInput = Readonly<Record<string, unknown>> & {
+  readonly links: readonly string[];
+  readonly dryRun: boolean;
+};
 
-/** How many pages were found and selected, and why the others were not. */
-function planText({ urls, pages, leftOut, unusable }: SitePlan): string {
-  const { notIncluded, excluded, overLimit } = leftOut;
+/** Says how many pages were found and selected, and why the others were not. */
+function sitePlanText({ urls, pages, leftOut, unusable }: SitePlan): string {
+  const { notIncluded, excluded, twins, queryVariants, otherHosts, overLimit } = leftOut;
+  const setAside = twins + queryVariants + otherHosts;
   const reasons = [
     notIncluded > 0 ? `${notIncluded} match no include glob` : '',
     excluded > 0 ? `${excluded} match an exclude glob` : '',
+    setAside > 0 ? `${setAside} set aside` : '',
     overLimit > 0 ? `${overLimit} are over the limit` : '',
     unusable.length > 0 ? `${plural(unusable.length, 'link')} cannot be ingested` : '',
   ].filter((reason) => reason !== '');
@@ -153,14 +171,21 @@ function planText({ urls, pages, leftOut, unusable }: SitePlan): string {
   return `${plural(pages.length + unusable.length, 'page')} found, ${urls.length} selected${why}.`;
 }
 
-/** The sentence that says if anything is queued, and why not. */
+/** Says if anything is queued, and if not, why. */
 function outcomeText(plan: SitePlan, dryRun: boolean): string {
   const { urls, pages, idle } = plan;
   if (plan.isTooMuchWork) {
-    return `Nothing was queued: it takes too long to match these globs against ${plural(pages.length, 'page')}. Use fewer globs or fewer wildcards.`;
+    return paragraph(
+      `Nothing was queued: it takes too long to match these globs against ${plural(pages.length, 'page')}.`,
+      'Use fewer globs or fewer wildcards.',
+    );
   }
   if (pages.length === 0) return 'Nothing was queued.';
-  if (urls.length === 0) return 'Nothing was queued, because the globs leave no page.';
+  if (urls.length === 0) {
+    return plan.setAside.length > 0
+      ? 'Nothing was queued, because only pages of other hosts are left.'
+      : 'Nothing was queued, because the globs leave no page.';
+  }
   if (idle.exclude.length > 0) {
     return 'Nothing was queued, because an exclude glob matches no page: correct or remove it.';
   }
@@ -169,36 +194,45 @@ function outcomeText(plan: SitePlan, dryRun: boolean): string {
 
 /** Further sentences about the globs and the crawl. */
 function detailsText(plan: SitePlan): string {
-  const { pages, idle, endedAt, message } = plan;
+  const { pages, idle } = plan;
   return paragraph(
+    setAsideText(plan, true),
     pages.length === 0 ? '' : idleGlobs(idle, pages),
-    crawlText(pages.length, endedAt, message),
+    crawlText(plan),
   );
 }
 
-/** The calls that may follow where nothing was queued. */
-function nextCalls(plan: SitePlan, input: Input): NextCall[] {
+/** The calls that may follow if nothing was queued. */
+function callsAfterSitePlan(plan: SitePlan, input: SiteInput): NextCall[] {
   const { urls, pages, idle, isTooMuchWork } = plan;
   if (isTooMuchWork || pages.length === 0) return [];
+  const [otherHost] = plan.setAside;
+  if (urls.length === 0 && otherHost !== undefined) {
+    // A site that has moved sends every page to its new host.
+    const { origin, host } = new URL(otherHost.page);
+    const links = [...input.links, `${origin}/`];
+    const moved = inputFor({ ...input, links, dryRun: true }, SITE_DEFAULTS);
+    return [{ tool: 'ingest_site', arguments: moved, why: `Show the pages of ${host} too` }];
+  }
   if (urls.length === 0 || idle.exclude.length > 0) {
     const { links, limit } = input;
     const why = 'List every page, to correct the globs';
-    const listed = inputFor({ links, limit }, DEFAULTS);
+    const listed = inputFor({ links, limit }, SITE_DEFAULTS);
     return [{ tool: 'deep_crawl_links', arguments: listed, why }];
   }
   const why = `Ingest ${plural(urls.length, 'selected page')}`;
-  const now = inputFor({ ...input, dryRun: false }, DEFAULTS);
+  const now = inputFor({ ...input, dryRun: false }, SITE_DEFAULTS);
   return [{ tool: 'ingest_site', arguments: now, why }, ...deeperCrawl(plan, input)];
 }
 
-/** The call that looks for more pages, where a crawl found as many as it was allowed. */
-function deeperCrawl({ endedAt }: SitePlan, input: Input): NextCall[] {
+/** The call that looks for more pages, if a crawl has reached its limit. */
+function deeperCrawl({ endedAt }: SitePlan, input: SiteInput): NextCall[] {
   if (endedAt === null) return [];
-  const deeper = inputFor({ ...input, limit: 2 * endedAt, dryRun: true }, DEFAULTS);
+  const deeper = inputFor({ ...input, limit: 2 * endedAt, dryRun: true }, SITE_DEFAULTS);
   return [{ tool: 'ingest_site', arguments: deeper, why: 'Look for more pages' }];
 }
 
-/** The globs that no page matches, with pages that show how to write them. */
+/** Names the globs that no page matches, with pages that show how to write them. */
 function idleGlobs({ include, exclude }: SitePlan['idle'], pages: readonly string[]): string {
   const globs = [
     ...exclude.map((glob) => ({ glob, field: 'exclude' })),
@@ -208,12 +242,16 @@ function idleGlobs({ include, exclude }: SitePlan['idle'], pages: readonly strin
   const named = globs.slice(0, NAMED_GLOBS).map(({ glob, field }) => `${field} ${quoted(glob)}`);
   const more = globs.length - named.length;
   const list = named.join(', ') + (more > 0 ? ` and ${more} more` : '');
-  const isWhole = globs.some(({ glob }) => /^https?:/i.test(glob));
-  const samples = samplesOf(pages).map((page) => quoted(isWhole ? page : new URL(page).pathname));
-  return `No page matches ${list}. Globs are matched against the path without its query, or against the whole URL if they start with https://. ${isWhole ? 'Pages' : 'Paths'} found, for example: ${samples.join(', ')}.`;
+  const isWhole = globs.some(({ glob }) => namesHost(glob));
+  const isWithQuery = globs.some(({ glob }) => namesQuery(glob));
+  const samples = samplesOf(pages).map((page) => {
+    const { pathname, search } = new URL(page);
+    return quoted(isWhole ? page : pathname + (isWithQuery ? search : ''));
+  });
+  return `No page matches ${list}. Globs are matched against the path, or against the whole URL if they start with https://, and against the query only if they have one. ${isWhole ? 'Pages' : 'Paths'} found, for example: ${samples.join(', ')}.`;
 }
 
-/** A few pages, of as many sections of the site as can be shown. */
+/** A few pages, from as many sections of the site as possible. */
 function samplesOf(pages: readonly string[]): string[] {
   const sections = new Map<string, string>();
   for (const page of pages.slice(0, SAMPLED)) {

@@ -8,7 +8,7 @@ import { defineTool } from './tool.ts';
 /** Queues jobs and returns at once. */
 export const ingestSources = defineTool({
   name: 'ingest_sources',
-  title: 'Queue sources without waiting',
+  title: 'Queue pages or sources without waiting',
   description:
     'Queues web pages (URLs) or existing sources (IDs) and returns immediately with a batch for wait_for_sources. Prefer ingest_and_wait, which also reports what worked and joins running jobs. Calling it twice queues twice.',
   kind: 'writes',

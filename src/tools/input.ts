@@ -4,17 +4,17 @@ import { folded, readInput, TooLarge, textMeanings, unwrapped } from './read-inp
 
 /* Checks a tool's input, and says in one refusal everything that is wrong with it. */
 
-/** Bounds of a refusal, which says that there is more. */
+/** Limits of a refusal, which says if there is more. */
 const SHOWN_LINES = 50;
 const SHOWN_NAMES = 10;
-const SHOWN_ITEMS = 50;
-/** Bounds of a list or an object that a refusal shows. */
+const SHOWN_WRONG_ITEMS = 50;
+/** Limits on lists and objects in a refusal. */
 const SHOWN_PARTS = 4;
 const SHOWN_DEPTH = 3;
 const SHOWN_LENGTH = 200;
-/** The longest call that a refusal shows, in characters. */
+/** Maximum length of a call in a refusal, in characters. */
 const LONGEST_CALL = 500;
-/** No name that means something is longer, in characters. */
+/** Maximum length of a name that can be understood, in characters. */
 const LONGEST_NAME = 64;
 
 /** Parameters that models mean by names which share no word with them. */
@@ -42,10 +42,10 @@ const ALIASES: Readonly<Record<string, readonly string[]>> = {
   ignore: ['exclude'],
 };
 
-/** An input, or why a tool refuses it. */
+/** An input, or the reason that a tool refuses it. */
 export type Parsed<Input> = { readonly input: Input } | { readonly refusal: string };
 
-/** Reads a tool's input as it was meant and checks it. A refusal names everything that is wrong. */
+/** Reads a tool's input as it was meant, and checks it. A refusal names everything that is wrong. */
 export function parseInput<Schema extends z.ZodObject>(
   tool: string,
   schema: Schema,
@@ -58,14 +58,14 @@ export function parseInput<Schema extends z.ZodObject>(
     if (!(error instanceof TooLarge)) throw error;
     return { refusal: refusalText(tool, [error.message]) };
   }
-  // The words for what is wrong are made below.
+  // The messages are made below.
   const parsed = schema.safeParse(value, { error: () => '' });
   if (parsed.success) return { input: parsed.data };
   const { issues } = parsed.error;
   const renamed = withOwnNames(schema, value, issues);
   const faults = faultsOf(tool, schema, value, issues, renamed);
   const right = renamed !== null && schema.safeParse(renamed).success ? jsonText(renamed) : '';
-  // Something before an "@" may be a password.
+  // The part before an "@" may be a password.
   const isShown = right !== '' && right.length <= LONGEST_CALL && !right.includes('@');
   const call = isShown ? `\nThe right call: ${tool} ${right}` : '';
   return { refusal: refusalText(tool, faults) + call };
@@ -77,7 +77,7 @@ function refusalText(tool: string, faults: readonly string[]): string {
   return [`The input of ${tool} is wrong, so nothing was sent to Fini:`, ...lines].join('\n');
 }
 
-/** The input with its unknown names replaced by those they can only stand for; null if none can. */
+/** The input with unknown names replaced by the only ones that they can mean; null if none can be. */
 function withOwnNames(
   schema: z.ZodObject,
   value: unknown,
@@ -111,7 +111,7 @@ function faultsOf(
   const lists = new Map<string, { start: string; items: string[]; why: string }>();
   for (const issue of issues) {
     if (sentences.length + lists.size > SHOWN_LINES) break;
-    // A parameter that was given by another name is not missing, too.
+    // A parameter that was given under another name is not also missing.
     if (valueAt(value, issue.path) === undefined && valueAt(renamed, issue.path) !== undefined)
       continue;
     for (const fault of faultsOfIssue(tool, schema, value, issue)) {
@@ -126,8 +126,8 @@ function faultsOf(
     }
   }
   const grouped = [...lists.values()].map(({ start, items, why }) => {
-    const more = items.length - SHOWN_ITEMS;
-    const named = items.slice(0, SHOWN_ITEMS).join(', ');
+    const more = items.length - SHOWN_WRONG_ITEMS;
+    const named = items.slice(0, SHOWN_WRONG_ITEMS).join(', ');
     return `${start}: ${named}${more > 0 ? ` and ${more} more` : ''}. ${why}.`;
   });
   return [...sentences, ...grouped];
@@ -162,8 +162,8 @@ function faultsOfIssue(
     const most = `at most ${issue.maximum} are allowed`;
     return [`${name} has ${found.length} items; ${most}: pass fewer at once.`];
   }
-  // A schema may add something that its kind of value does not tell.
-  const more = explanation(at, found) + (message === '' ? '' : `. ${message}`);
+  // A schema may add something that the kind of value does not say.
+  const more = furtherReason(at, found) + (message === '' ? '' : `. ${message}`);
   if (typeof index === 'number') return [itemFault(index, `Each must be ${expected(at)}${more}`)];
   if (found === undefined || found === null || found === '') {
     const given = found === undefined ? '' : ` (given: ${shownValue(found)})`;
@@ -172,8 +172,8 @@ function faultsOfIssue(
   return [`${name} must be ${expected(at)} (given: ${shownValue(found)})${more}.`];
 }
 
-/** Why a value is wrong, if it is not only another than expected. */
-function explanation(schema: z.core.$ZodType | undefined, value: unknown): string {
+/** The reason that a value is wrong, if it is more than the wrong type. */
+function furtherReason(schema: z.core.$ZodType | undefined, value: unknown): string {
   if (typeof value === 'number' && schema instanceof z.ZodString) {
     return '. A number this long loses digits: write it in quotes';
   }
@@ -181,11 +181,11 @@ function explanation(schema: z.core.$ZodType | undefined, value: unknown): strin
   return isText && value.trimStart().startsWith('[') ? '. It is not valid JSON' : '';
 }
 
-/** A value as it was given: text in quotes, anything else bare; bounded, and without passwords. */
+/** A value as given: text in quotes, anything else bare; bounded, and without passwords. */
 function shownValue(value: unknown): string {
   if (typeof value === 'string') return quoted(value);
   if (typeof value !== 'object' || value === null) return String(value);
-  // quoted() leaves passwords out of this text too.
+  // quoted() also removes passwords from this text.
   return quoted(preview(value)).slice(1, -1).replaceAll('\\"', '"');
 }
 
@@ -199,7 +199,7 @@ function preview(value: unknown, depth = 0): string {
     return `[${items}${value.length > SHOWN_PARTS ? ',…' : ''}]`;
   }
   const fields: string[] = [];
-  // One by one, since there may be a million.
+  // The fields are read one by one, since there may be a million.
   for (const name in value) {
     if (fields.length === SHOWN_PARTS) return `{${fields},…}`;
     const field = preview(valueAt(value, [name]), depth + 1);
@@ -216,7 +216,7 @@ function expected(schema: z.core.$ZodType | undefined): string {
   if (schema instanceof z.ZodEnum) {
     return `one of ${schema.options.map((option) => JSON.stringify(option)).join(', ')}`;
   }
-  if (schema instanceof z.ZodObject) return `an object with ${namesIn(schema).join(', ')}`;
+  if (schema instanceof z.ZodObject) return `an object with ${fieldNames(schema).join(', ')}`;
   if (!(schema instanceof z.ZodArray)) return 'something else';
   const { element } = schema;
   if (!(element instanceof z.ZodObject)) {
@@ -237,11 +237,11 @@ function wholeNumberText({ minValue, maxValue }: z.ZodNumber): string {
     : `a whole number from ${least} to ${most}`;
 }
 
-function namesIn({ shape }: z.ZodObject): string[] {
+function fieldNames({ shape }: z.ZodObject): string[] {
   return Object.keys(shape);
 }
 
-/** A sentence for each name that an object has no field of, with the fields that may be meant. */
+/** One sentence for each unknown name in an object, with the fields that may be meant. */
 function unknownNames(
   tool: string,
   schema: z.core.$ZodType | undefined,
@@ -253,16 +253,16 @@ function unknownNames(
   const faults = names.slice(0, SHOWN_NAMES).map((name) => {
     const meant = fieldsMeant(name, schema);
     return meant.length === 0
-      ? `${owner} has no ${quoted(name)}: it takes ${namesIn(schema).join(', ') || 'no input'}.`
+      ? `${owner} has no ${quoted(name)}: it takes ${fieldNames(schema).join(', ') || 'no input'}.`
       : `${owner} has no ${quoted(name)}: use ${meant.join(' or ')}.`;
   });
   const more = names.length - SHOWN_NAMES;
   return more > 0 ? [...faults, `${owner} has none of the ${more} other names either.`] : faults;
 }
 
-/** The fields that may be meant by an unknown name. */
+/** The fields that an unknown name may mean. */
 function fieldsMeant(name: string, schema: z.ZodObject): string[] {
-  const own = namesIn(schema);
+  const own = fieldNames(schema);
   const same = own.filter((field) => folded(field) === folded(name));
   if (same.length > 0) return same;
   const inside = own.filter((field) => {
@@ -279,8 +279,8 @@ function fieldsMeant(name: string, schema: z.ZodObject): string[] {
 }
 
 /**
- * Compares the words of a name that does not exist with those of one that does: the same, all of the
- * other's and more, or only some of them; null if neither has all words of the other.
+ * Compares the words of an unknown name with those of a known one: the `same`, all of them and `more`, or
+ * only some (`fewer`); null if neither has all words of the other.
  */
 export function likeness(name: string, other: string): 'same' | 'more' | 'fewer' | null {
   const [words, others] = [nameWords(name), nameWords(other)];
@@ -314,7 +314,7 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   }, value);
 }
 
-/** The schema at a path, without what makes it optional. */
+/** The schema at a path, without its optional wrappers. */
 function schemaAt(
   schema: z.core.$ZodType,
   path: readonly PropertyKey[],

@@ -3,10 +3,10 @@ import { paragraph, plural, shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts'
 import { fittingPage } from './bound.ts';
 import { defineTool } from './tool.ts';
 
-/** Agents named in next calls: more would crowd out what else there is to do. */
+/** Maximum number of agents to name in next calls: more would crowd out the other calls. */
 const PROPOSED_AGENTS = 3;
 
-/** Who answers from articles. */
+/** Lists the agents that answer from articles. */
 export const listAgents = defineTool({
   name: 'list_agents',
   title: 'List agents',
@@ -21,9 +21,9 @@ export const listAgents = defineTool({
     agents: z
       .array(
         z.object({
-          id: z.string().describe("The agent's ID: a botId."),
+          id: z.string().describe('ID of the agent: pass it as botId.'),
           name: z.string().optional(),
-          createdAt: z.string().optional().describe('When it was created (ISO 8601).'),
+          createdAt: z.string().optional().describe('Time of creation (ISO 8601).'),
         }),
       )
       .describe('The agents, newest first.'),
@@ -39,12 +39,11 @@ export const listAgents = defineTool({
       })),
     );
     const isWhole = unreadable === 0 && hasMore !== true;
+    const none = isWhole
+      ? "There are no agents yet. They are created in Fini's dashboard."
+      : 'No agents can be shown.';
     const sentences = [
-      all.length > 0
-        ? `${plural(all.length, 'agent')}.`
-        : isWhole
-          ? "There are no agents yet. They are created in Fini's dashboard."
-          : 'No agents can be shown.',
+      all.length > 0 ? `${plural(all.length, 'agent')}.` : none,
       agents.length < all.length
         ? `Only the first ${agents.length} are listed: the others are only in Fini's dashboard.`
         : '',

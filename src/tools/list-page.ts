@@ -1,15 +1,18 @@
-import { plural } from '../text.ts';
+import { jsonText, plural, quoted } from '../text.ts';
 import { fittingPage } from './bound.ts';
 import type { NextCall } from './next-calls.ts';
 
-/** One page of a list that is read whole and shown in parts. */
+/** How many titles a search that finds nothing names. */
+const NAMED_TITLES = 10;
+
+/** One page of a list that is read completely and shown in parts. */
 export interface ListPage<Shown> {
   readonly items: Shown[];
-  /** Leads to the next page; undefined on the last one. */
+  /** The offset of the next page; undefined on the last one. */
   readonly nextOffset: number | undefined;
-  /** Says that the offset lies behind the last item; empty if it does not. */
+  /** A sentence if the offset is beyond the last item, otherwise empty. */
   readonly pastEnd: string;
-  /** The call that shows the next page, or the first one if the offset lies behind the last item. */
+  /** Returns the call for the next page, or for the first one if the offset is beyond the last item. */
   readonly nextCalls: (tool: string, input: object, noun: string) => NextCall[];
 }
 
@@ -21,9 +24,9 @@ export function pageOf<Item, Shown>(
 ): ListPage<Shown> {
   const items = fittingPage(all.slice(offset, offset + limit).map(show));
   const end = offset + items.length;
-  const left = all.length - end;
+  const remaining = all.length - end;
   const isPastEnd = all.length > 0 && items.length === 0;
-  const nextOffset = items.length > 0 && left > 0 ? end : undefined;
+  const nextOffset = items.length > 0 && remaining > 0 ? end : undefined;
   return {
     items,
     nextOffset,
@@ -36,8 +39,26 @@ export function pageOf<Item, Shown>(
         return [{ tool, arguments: { ...input, offset: 0 }, why }];
       }
       if (nextOffset === undefined) return [];
-      const why = `Show more: ${plural(left, noun)} left`;
+      const why = `Show more: ${plural(remaining, noun)} left`;
       return [{ tool, arguments: { ...input, offset: nextOffset }, why }];
     },
   };
+}
+
+/**
+ * Says that a search finds nothing, and names titles that there are, so that the next search may find
+ * what was meant.
+ *
+ * @param searched What the search looks at.
+ */
+export function nothingFound<Item>(
+  searched: string,
+  search: string,
+  items: readonly Item[],
+  titleOf: (item: Item) => string,
+): string {
+  const named = items.slice(0, NAMED_TITLES).map((item) => jsonText(titleOf(item)));
+  const more = items.length - named.length;
+  const others = more > 0 ? ` and ${more} more` : '';
+  return `No ${searched} contains ${quoted(search)}: try a shorter word. Available: ${named.join(', ')}${others}.`;
 }

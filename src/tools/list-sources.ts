@@ -7,7 +7,7 @@ import {
   totalsOf,
 } from '../engine/list.ts';
 import { FiniError } from '../fini/errors.ts';
-import { bounded, paragraph, plural, quotedMessage, WORD_LENGTH } from '../text.ts';
+import { bounded, paragraph, plural, quotedMessage, statusWords, WORD_LENGTH } from '../text.ts';
 import { batchInput, idsOfBatch } from './batch.ts';
 import { fittingPage } from './bound.ts';
 import { listCursor, sourceId } from './fields.ts';
@@ -16,10 +16,10 @@ import { choiceWords } from './read-input.ts';
 import { changedText, sourceOutput, sourceShape } from './source.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
-/** How long a call reads on for more matches: clients end a call after a minute. */
+/** Time for which a call reads on for more matches: clients end a call after a minute. */
 const READING_MS = 20_000;
 
-/** Fini's words, and others, for a status. */
+/** Other words for a status, including Fini's own. */
 const STATUS_WORDS = {
   pending: 'running',
   inprogress: 'running',
@@ -30,7 +30,7 @@ const STATUS_WORDS = {
   done: 'completed',
 };
 
-/** How many pages are shown whose URLs are nearly the one that was asked for. */
+/** Maximum number of pages with a similar URL to show. */
 const SIMILAR_PAGES = 5;
 
 const optionalText = z.string().trim().min(1).optional();
@@ -41,13 +41,13 @@ const totalsShape = {
   failed: z.int(),
   running: z.int().describe('Queued or in progress.'),
   never_ingested: z.int(),
-  unknown: z.int().optional().describe('With a status this server does not know.'),
+  unknown: z.int().optional().describe('Sources with a status that this server does not know.'),
 };
 
-/** Sources in Fini, or how many there are of each status. */
+/** Lists sources in Fini, or counts them by status. */
 export const listSources = defineTool({
   name: 'list_sources',
-  title: 'List sources',
+  title: 'List sources by URL, title, status and more',
   description:
     "Lists the workspace's sources, most recently changed first, without their text. Use it to find a source by URL or title, to see what failed (status), to get totals (summary), or to check whether something was queued. To wait for jobs use wait_for_sources; to read a text, get_source.",
   kind: 'reads',
@@ -66,14 +66,14 @@ export const listSources = defineTool({
       .enum(['next', 'previous'])
       .optional()
       .describe('next: older changes (usual); previous: newer changes.'),
-    /** Those that a call has queued. */
+    /** Only the sources that a call has queued. */
     batch: batchInput.describe('Only sources of this batch.'),
     status: z
       .enum(SOURCE_STATUSES)
       .register(choiceWords, STATUS_WORDS)
       .optional()
       .describe('Status of the latest job; failed includes jobs that gave no content.'),
-    /** Totals in place of the list. */
+    /** True for totals in place of the list. */
     summary: z
       .boolean()
       .default(false)
@@ -96,8 +96,8 @@ export const listSources = defineTool({
     linkedOperation: z
       .enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING'])
       .optional()
-      .describe('Only sources last used for Knowledge in this way.'),
-    /** Sources with Fini's mark that their Knowledge may be out of date. */
+      .describe('Only sources whose latest Knowledge operation was this.'),
+    /** Only sources with Fini's mark that their Knowledge may be out of date, or without it. */
     changed: z
       .boolean()
       .optional()
@@ -109,13 +109,13 @@ export const listSources = defineTool({
     totals: z
       .object(totalsShape)
       .optional()
-      .describe('With summary: how many of the sources read match.'),
+      .describe('With summary: number of matching sources among those read.'),
     hints: hintsSchema,
     sources: z.array(z.object(sourceShape)).describe('The sources, most recently changed first.'),
     similar: z
       .array(z.object(sourceShape))
       .optional()
-      .describe('If none has this originalUrl: sources whose URL ends differently.'),
+      .describe('Sources whose URL ends differently, if none has this originalUrl.'),
     kinds: z
       .array(z.object({ source: z.string(), ...totalsShape }))
       .optional()
@@ -125,7 +125,7 @@ export const listSources = defineTool({
   async handler(input, context) {
     const { cursor, direction, limit, status, summary, batch, ...filters } = input;
     const { fini, call, canCall, progress } = context;
-    // These may take several pages.
+    // Such a list may take several requests.
     if (summary || status !== undefined || batch !== undefined)
       progress.begin('Reading the list of sources');
     const ids = await idsOfBatch(batch, context);
@@ -137,17 +137,17 @@ export const listSources = defineTool({
     );
     const { id, ...notById } = filters;
     const isNarrowed = [status, ...Object.values(notById)].some((wanted) => wanted !== undefined);
-    const asked: Asked = {
+    const asked: MessageInput = {
       isFiltered: isNarrowed || batch !== undefined || id !== undefined,
       byId: id !== undefined && batch === undefined && !isNarrowed,
       ofBatch: isNarrowed || id !== undefined ? undefined : ids?.length,
       byTitle: filters.title !== undefined,
-      isLater: cursor !== undefined,
+      hasCursor: cursor !== undefined,
       isBack: cursor !== undefined && direction === 'previous',
       summary,
     };
     const { sources, list } = summary ? { sources: [], list: read } : pageOfSources(read, asked);
-    const isEmpty = read.documents.length === 0 && !read.hasMore && !asked.isLater && !summary;
+    const isEmpty = read.documents.length === 0 && !read.hasMore && !asked.hasCursor && !summary;
     const part = isEmpty && read.trouble === null ? comparablePart(filters.originalUrl) : undefined;
     const near =
       part === undefined
@@ -164,10 +164,11 @@ export const listSources = defineTool({
       source: source === null ? 'unknown' : bounded(source, WORD_LENGTH),
       ...flatTotals(ofKind),
     }));
+    const showMore = asked.isBack ? 'Show newer sources' : 'Show more sources';
     const goOn = {
       tool: 'list_sources',
       arguments: { ...input, cursor: list.nextCursor },
-      why: summary ? 'Count the others' : asked.isBack ? 'Show newer sources' : 'Show more sources',
+      why: summary ? 'Count the others' : showMore,
     };
     const failed = {
       tool: 'list_sources',
@@ -221,22 +222,21 @@ function similarUnknown(error: FiniError | null): string {
 }
 
 /** The parts of an input on which the message depends. */
-interface Asked {
+interface MessageInput {
   readonly isFiltered: boolean;
   /** An ID is all that was asked for. */
   readonly byId: boolean;
   /** How many sources the batch has that is all that was asked for; undefined for anything else. */
   readonly ofBatch: number | undefined;
   readonly byTitle: boolean;
-  /** With a cursor. */
-  readonly isLater: boolean;
-  /** Towards newer ones. */
+  readonly hasCursor: boolean;
+  /** True if it reads newer sources. */
   readonly isBack: boolean;
   readonly summary: boolean;
 }
 
-/** The sources that fit, from the cursor on, and where to read on. */
-function pageOfSources(list: SourceList, { isBack }: Asked) {
+/** The sources that fit, from the cursor on, and the next cursor. */
+function pageOfSources(list: SourceList, { isBack }: MessageInput) {
   const inOrder = <Item>(items: readonly Item[]) => (isBack ? items.toReversed() : [...items]);
   const fitting = fittingPage(inOrder(list.documents).map(sourceOutput));
   const sources = inOrder(fitting);
@@ -244,14 +244,19 @@ function pageOfSources(list: SourceList, { isBack }: Asked) {
   return { sources, list: { ...list, hasMore: true, nextCursor: fitting.at(-1)?.id } };
 }
 
-/** The number of sources and whether there are more, or why there are none. */
-function foundText(list: SourceList, count: number, asked: Asked, canIngest: boolean): string {
-  const { hasMore, nextCursor, stoppedEarly, unreadable } = list;
+/** Says how many sources were found and if there are more, or why there are none. */
+function foundText(
+  list: SourceList,
+  count: number,
+  asked: MessageInput,
+  canIngest: boolean,
+): string {
+  const { hasMore, stoppedEarly, unreadable } = list;
   const untitled = asked.byTitle
     ? 'A failed source may have no title: search for its URL with originalUrl.'
     : '';
   const noun = asked.isFiltered ? 'matching source' : 'source';
-  if (count === 0 && unreadable === 0 && !asked.isLater && !hasMore) {
+  if (count === 0 && unreadable === 0 && !asked.hasCursor && !hasMore) {
     if (asked.byId) return 'There is no source with this ID in this workspace.';
     if (asked.ofBatch !== undefined) {
       return "No source of this batch is in Fini's list: they may have been deleted.";
@@ -264,20 +269,24 @@ function foundText(list: SourceList, count: number, asked: Asked, canIngest: boo
   if (count === 0 && stoppedEarly) {
     return paragraph(`No match among ${readText(list, asked)}.`, untitled);
   }
-  const isCut = count < list.documents.length;
   return paragraph(
     count > 0 || unreadable === 0 ? `${plural(count, noun)} on this page.` : '',
-    !hasMore
-      ? 'That is all.'
-      : nextCursor === undefined
-        ? 'There are more, but Fini returned no cursor for them.'
-        : stoppedEarly && !isCut
-          ? `Stopped after ${readText(list, asked)}.`
-          : list.allMatched || isCut
-            ? 'There are more.'
-            : 'There may be more.',
-    hasMore || asked.isLater ? '' : missingText((asked.ofBatch ?? count) - count, asked.ofBatch),
+    moreText(list, count < list.documents.length, asked),
+    hasMore || asked.hasCursor ? '' : missingText((asked.ofBatch ?? count) - count, asked.ofBatch),
   );
+}
+
+/**
+ * Says whether there are more sources than those on a page.
+ *
+ * @param isCut Some that were found have no room on it.
+ */
+function moreText(list: SourceList, isCut: boolean, asked: MessageInput): string {
+  if (!list.hasMore) return 'That is all.';
+  if (list.nextCursor === undefined) return 'There are more, but Fini returned no cursor for them.';
+  if (isCut) return 'There are more.';
+  if (list.stoppedEarly) return `Stopped after ${readText(list, asked)}.`;
+  return list.allMatched ? 'There are more.' : 'There may be more.';
 }
 
 /** Says that sources of a batch are missing in a list that was read to its end. */
@@ -295,7 +304,7 @@ function troubleText({ trouble }: SourceList, { explain }: Pick<ToolContext, 'ex
     : (explain(trouble)?.message ?? '');
 }
 
-/** Says how far titles were compared as they are shown, where that was not to the end. */
+/** Says how far titles were compared as they are shown, if that was not to the end. */
 function titlesText({ titlesCompared }: SourceList): string {
   const titles = 'Titles with characters that are not shown';
   if (titlesCompared === null) return '';
@@ -304,7 +313,7 @@ function titlesText({ titlesCompared }: SourceList): string {
     : `${titles} were compared among the newest ${plural(titlesCompared, 'source')} only.`;
 }
 
-/** A URL without a fragment, a query and a slash at its end; undefined if it has none of them. */
+/** A URL without fragment, query and trailing slash; undefined if it has none of them. */
 function comparablePart(url: string | undefined): string | undefined {
   const part = url?.replace(/[?#].*$/s, '').replace(/\/+$/, '');
   return part === url || part === '' ? undefined : part;
@@ -312,16 +321,20 @@ function comparablePart(url: string | undefined): string | undefined {
 
 type Totals = z.output<z.ZodObject<typeof totalsShape>>;
 
-/** Totals by status, and of which sources they are, which may not be all. */
-function countedText(list: SourceList, { total, ...byStatus }: Totals, asked: Asked): string {
+/** Says the totals by status, and which sources they cover, which may not be all. */
+function countedText(
+  list: SourceList,
+  { total, ...byStatus }: Totals,
+  asked: MessageInput,
+): string {
   const number = plural(total, asked.isFiltered ? 'matching source' : 'source');
   const read = asked.isFiltered
     ? `${number} among ${readText(list, asked)}`
     : readText(list, asked);
-  const counted = list.hasMore || asked.isLater ? read : `${number} in all`;
+  const counted = list.hasMore || asked.hasCursor ? read : `${number} in all`;
   const statuses = Object.entries(byStatus)
     .filter(([, count]) => count > 0)
-    .map(([status, count]) => `${count} ${status.replaceAll('_', ' ')}`);
+    .map(([status, count]) => `${count} ${statusWords(status)}`);
   return paragraph(
     `Counted ${[counted, statuses.join(', ')].filter((part) => part !== '').join(': ')}.`,
     list.hasMore ? 'The others are not in these totals.' : '',
@@ -330,10 +343,10 @@ function countedText(list: SourceList, { total, ...byStatus }: Totals, asked: As
 }
 
 /** "the newest 1,000 sources" */
-function readText({ read }: SourceList, { isLater, isBack }: Asked): string {
+function readText({ read }: SourceList, { hasCursor, isBack }: MessageInput): string {
   const number = plural(read, 'source');
   if (isBack) return `the ${number} before the cursor`;
-  return isLater ? `the ${number} after the cursor` : `the newest ${number}`;
+  return hasCursor ? `the ${number} after the cursor` : `the newest ${number}`;
 }
 
 function flatTotals({ total, byStatus }: { total: number; byStatus: StatusTotals }): Totals {

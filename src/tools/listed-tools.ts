@@ -2,15 +2,15 @@ import { TOOL_GROUPS } from '../config.ts';
 import { type CatalogEntry, catalog } from './catalog.ts';
 import type { ServerKind } from './tool.ts';
 
-/** Why a server does not list a tool: how it was started, and how it would have to be. */
+/** A reason that a server does not list a tool: how it was started, and how it must be started. */
 export interface Barrier {
-  /** Follows "This server was started". */
+  /** Words that follow "This server was started". */
   readonly started: string;
-  /** Follows "the server must be started". */
+  /** Words that follow "the server must be started". */
   readonly wanted: string;
 }
 
-/** Everything that keeps a server of a kind from listing a tool. */
+/** Every reason that a kind of server does not list a tool. */
 export function barriersTo(tool: CatalogEntry, kind: ServerKind): readonly Barrier[] {
   const barriers: Barrier[] = [];
   const { toolGroups } = kind;
@@ -34,16 +34,16 @@ export function barriersTo(tool: CatalogEntry, kind: ServerKind): readonly Barri
 }
 
 /** True if a client's access token lacks the scope that a tool needs. */
-export function lacksScope(tool: CatalogEntry, { withoutScope }: ServerKind): boolean {
-  return withoutScope !== undefined && tool.kind !== 'reads';
+export function lacksScope(tool: CatalogEntry, { missingTokenScope }: ServerKind): boolean {
+  return missingTokenScope !== undefined && tool.kind !== 'reads';
 }
 
-/** The tools that a server of a kind lists: the others cannot be called either. */
+/** The tools that a kind of server lists: the others cannot be called either. */
 export function toolsFor(kind: ServerKind): readonly CatalogEntry[] {
   return catalog.filter((tool) => barriersTo(tool, kind).length === 0 && !lacksScope(tool, kind));
 }
 
-/** Their names, by which texts know what they may lead to. */
+/** The names of the listed tools, so that texts mention no others. */
 export function listedNames(kind: ServerKind): ReadonlySet<string> {
   return new Set(toolsFor(kind).map(({ name }) => name));
 }

@@ -3,24 +3,24 @@ import * as z from 'zod';
 import { tools } from './all-tools.ts';
 import type { Tool } from './tool.ts';
 
-/** A listed schema, as far as the SDK's types know it. */
+/** A listed schema, as far as the SDK's types describe it. */
 const objectSchema = z.looseObject({ type: z.literal('object') });
 
 /**
- * The JSON Schema that a client is given: as Zod makes it, without the dialect's name and bounds that
- * say nothing.
+ * The JSON Schema that a client receives: as Zod makes it, without the dialect's name and without limits
+ * that say nothing.
  */
 function jsonSchemaOf(schema: z.ZodObject) {
   const { $schema: _dialect, ...json } = z.toJSONSchema(schema, {
-    // Also for outputs, which may have more fields than they list: a client may know an older list.
+    // Outputs use it too, since they may have more fields than listed: a client may know an older list.
     io: 'input',
     target: 'draft-7',
     override: ({ jsonSchema }) => {
-      // Each is refused when it is empty, which goes without saying.
+      // An empty text is refused, which need not be said.
       if (jsonSchema.minLength === 1) delete jsonSchema.minLength;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
-      // An object with any names: not every client knows these keywords.
+      // Not every client knows these keywords for an object with any names.
       if (jsonSchema.propertyNames !== undefined) {
         delete jsonSchema.propertyNames;
         delete jsonSchema.additionalProperties;
@@ -48,10 +48,10 @@ function listed({ name, title, kind, scope, ...tool }: Tool, description: string
   };
 }
 
-/** Every tool as clients list it. The build replaces this module by what it comes to. */
+/** Every tool as clients list it. The build replaces this module by its result. */
 export const listing = tools.map((tool) => listed(tool, tool.description));
 
-/** The tools that only read, for a server that cannot ingest: their words name no tool that does. */
+/** The tools that only read, for a server that cannot ingest: their texts mention no tool that does. */
 export const readOnlyListing = tools
   .filter(({ kind }) => kind === 'reads')
   .map((tool) => listed(tool, tool.readOnlyDescription ?? tool.description));

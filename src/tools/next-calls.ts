@@ -7,7 +7,7 @@ export interface NextCall {
   readonly tool: string;
   /** Everything the call needs; nothing is left to be filled in. */
   readonly arguments: Readonly<Record<string, unknown>>;
-  /** An order that says what the call does: "Wait for the 12 unfinished sources". No full stop. */
+  /** The purpose of the call, as an order: "Wait for the 12 unfinished sources". No full stop. */
   readonly why: string;
 }
 
@@ -23,19 +23,19 @@ export const nextCallsSchema = z
     z.object({
       tool: z.string(),
       arguments: z.record(z.string(), z.unknown()),
-      why: z.string().describe('What the call does.'),
+      why: z.string().describe('Purpose of the call.'),
     }),
   )
   .describe('Calls that may come next, ready to be made.');
 
-/** How much the items of one call may take, in bytes: an answer has other things to say too. */
+/** Maximum size of the items in one call, in bytes: an answer has other things to say too. */
 const ITEMS_BYTES = 16_000;
 
 /**
- * A call whose argument is a list, with as many of the items as fit. Where some do not, `why` says
- * how many there are, so that nobody takes the call for the whole.
+ * Makes a call whose argument is a list, with as many of the items as fit. If some do not, `why` says
+ * how many there are, so that no one takes the call for the whole.
  *
- * @param most The most items that the tool takes at once.
+ * @param most Maximum number of items that the tool accepts.
  * @returns No call if there is no item.
  */
 export function callForItems(
@@ -55,7 +55,7 @@ export function callForItems(
   return [{ tool, arguments: { ...more, [list]: named }, why: `${why}${first}` }];
 }
 
-/** An input for another call: without what is undefined, an empty list or the default. */
+/** An input for another call, without undefined values, empty lists and defaults. */
 export function inputFor(
   input: Readonly<Record<string, unknown>>,
   defaults: Readonly<Record<string, unknown>>,

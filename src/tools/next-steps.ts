@@ -8,13 +8,13 @@ import { queuedAfterInput } from './fields.ts';
 import { callForItems, type NextCall } from './next-calls.ts';
 import { isLost, retriable } from './reported-source.ts';
 
-/** A request that queued, as far as another call needs it to queue the same. */
+/** The settings of a request that queued, so that another call can queue in the same way. */
 export type Queueing = Omit<IngestRequest, 'documentIdsToAdd'>;
 
 /**
- * The calls that may follow a wait, those that matter most first.
+ * The calls that may follow a wait, the most important first.
  *
- * @param queueing What the call queued; null if it only waited.
+ * @param queueing The request of the call; null if it only waited.
  */
 export function nextCallsAfterWait(report: Report, queueing: Queueing | null): NextCall[] {
   const { sources, held, neverIngested, unqueued } = report;
@@ -74,7 +74,7 @@ function waitCalls({ sources, queuedAfter, batch }: Report): NextCall[] {
   const ids = [...new Set(unfinished.filter((source) => !isLost(source)).map(({ id }) => id))];
   if (ids.length === 0) return [];
   const why = `Wait for ${plural(ids.length, 'unfinished source')}`;
-  // A wait for the whole batch would wait for a lost job, too.
+  // A wait for the whole batch would also wait for a lost job.
   const isWhole = !unfinished.some(isLost);
   return batch !== null && isWhole
     ? [waitForBatchCall(batch, why)]
@@ -88,13 +88,13 @@ function lostCalls({ sources, batch }: Report): NextCall[] {
   return [listCall(batch, `See later whether ${plural(lost, 'stuck job')} went on`, 'running')];
 }
 
-/** Ingests these again: pages by URL, as they were processed, and everything else by ID. */
+/** The calls that ingest these again: pages by URL, with their settings, and everything else by ID. */
 function retryCalls(sources: readonly ReportedSource[]): NextCall[] {
   const groups = new Map<string, { input: Record<string, boolean>; urls: string[] }>();
   const ids: string[] = [];
   for (const source of sources) {
     const { id, document } = source;
-    const url = pageOf(source);
+    const url = webPageUrl(source);
     if (url === undefined) {
       ids.push(id);
       continue;
@@ -114,31 +114,31 @@ function retryCalls(sources: readonly ReportedSource[]): NextCall[] {
   return [...pages, ...callForItems('refresh_sources', 'documentIds', ids, why)];
 }
 
-/** Ingests again what joined a job with other settings, once that has ended. */
+/** The calls that ingest again what joined a job with other settings, once that job has ended. */
 function applyCalls(sources: readonly ReportedSource[], queueing: Queueing | null): NextCall[] {
   const ended = sources.filter(({ ignored, state }) => ignored.length > 0 && state === 'completed');
   if (queueing === null || ended.length === 0) return [];
   const settings = [...new Set(ended.flatMap(({ ignored }) => ignored))].join(' and ');
   const why = `Apply ${settings} of this call to ${plural(ended.length, 'source')}`;
-  const items = ended.flatMap((source) => pageOf(source) ?? source.id);
+  const items = ended.flatMap((source) => webPageUrl(source) ?? source.id);
   return ingestCalls({ ...queueing, documentIdsToRefresh: items }, items, why);
 }
 
-/** Ingests sources of any kind that were never ingested. */
+/** The calls that ingest sources which were never ingested. */
 function firstIngestCalls(documents: readonly FiniDocument[]): NextCall[] {
-  const left = new Set(documents.filter(({ source }) => source !== 'files'));
+  const remaining = new Set(documents.filter(({ source }) => source !== 'files'));
   const calls = INGEST_SOURCES.flatMap((source) => {
-    const theirs = [...left].filter((document) => document.source === source);
+    const theirs = [...remaining].filter((document) => document.source === source);
     const names = theirs.flatMap((document) => {
       const name = source === 'web' ? document.originalUrl : document.id;
-      if (name) left.delete(document);
+      if (name) remaining.delete(document);
       return name || [];
     });
     const why = `Ingest ${plural(names.length, 'source')} for the first time`;
     const kind = source === 'web' ? {} : { source };
     return callForItems('ingest_and_wait', 'documentIdsToAdd', names, why, kind);
   });
-  const ids = [...left].map(({ id }) => id);
+  const ids = [...remaining].map(({ id }) => id);
   const why = `Ingest ${plural(ids.length, 'source')} for the first time`;
   return [...calls, ...callForItems('refresh_sources', 'documentIds', ids, why)];
 }
@@ -146,17 +146,17 @@ function firstIngestCalls(documents: readonly FiniDocument[]): NextCall[] {
 function generateCalls({ sources, batch }: Report): NextCall[] {
   const completed = sources.filter(({ state }) => state === 'completed');
   const ids = [...new Set(completed.map(({ id }) => id))];
-  const why = `Generate draft articles from ${plural(ids.length, 'completed source')}`;
+  const why = `Generate draft articles from ${plural(ids.length, 'completed source')}, if wanted`;
   if (batch === null || ids.length === 0) return [];
   return [{ tool: 'generate_knowledge', arguments: { batch }, why }];
 }
 
 /** A page's URL; undefined for a source of any other kind. */
-function pageOf({ document }: ReportedSource): string | undefined {
+function webPageUrl({ document }: ReportedSource): string | undefined {
   return (document?.source === 'web' && document.originalUrl) || undefined;
 }
 
-/** How a call asks for this processing: the defaults are left out. */
+/** The inputs for these settings, without defaults. */
 function processingInput({ english, baser }: Processing): Record<string, boolean> {
   return { ...(!english && { english }), ...(baser && { baser }) };
 }

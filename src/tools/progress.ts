@@ -5,27 +5,27 @@ import { plural } from '../text.ts';
 
 /** The content of a progress notification. */
 export interface ProgressUpdate {
-  /** Strictly increases. */
+  /** The progress, which strictly increases. */
   readonly progress: number;
-  /** Fixed once it is known, and only reached at the end of the call. */
+  /** The total, fixed once it is known, and only reached at the end of the call. */
   readonly total?: number;
   /** A sentence for a person. */
   readonly message: string;
 }
 
-/** How far a call has come. */
-interface State {
+/** The progress of a call. */
+interface CallProgress {
   readonly describe: (seconds: number) => string;
   readonly done: number;
   /** Undefined while it is unknown. */
   readonly total: number | undefined;
 }
 
-/** Some clients give up on a silent call after a few seconds; this stays below five. */
+/** Interval of the heartbeat: some clients give up on a silent call after a few seconds. */
 const HEARTBEAT_MS = 4_000;
-/** By then, even a busy client has read what it was sent. */
+/** Time in which even a busy client has read what it was sent. */
 const READ_WITHIN_MS = 50;
-/** How far a heartbeat moves the bar towards the next finished item. */
+/** Step by which a heartbeat moves the bar towards the next finished item. */
 const HEARTBEAT_STEP = 0.01;
 
 /**
@@ -36,11 +36,11 @@ export class ProgressReporter {
   readonly #send: (update: ProgressUpdate) => void;
   readonly #startedAt = now();
   #heartbeat: NodeJS.Timeout | undefined;
-  #latest: State | undefined;
+  #latest: CallProgress | undefined;
   #latestKey = '';
   #progress = 0;
-  /** By `now()`. */
-  #toldAt = Number.NEGATIVE_INFINITY;
+  /** When the last notification was sent, by `now()`; null before the first. */
+  #sentAt: number | null = null;
 
   constructor(send: (update: ProgressUpdate) => void) {
     this.#send = send;
@@ -75,20 +75,21 @@ export class ProgressReporter {
     clearInterval(this.#heartbeat);
     const latest = this.#latest;
     if (allEnded && latest?.total !== undefined && this.#progress < latest.total) {
-      this.#tell(latest, latest.total);
+      this.#report(latest, latest.total);
     }
   }
 
   /**
-   * Resolves once the last notification has surely been read. The SDK's clients drop one that they
-   * read together with the answer (typescript-sdk issue 2580), so the answer must come apart.
+   * Resolves once the last notification has surely been read. The SDK's clients drop a notification that
+   * they read together with the answer (typescript-sdk issue 2580), so the answer must come separately.
    */
   async delivered(): Promise<void> {
-    const left = this.#toldAt + READ_WITHIN_MS - now();
-    if (left > 0) await sleep(left);
+    if (this.#sentAt === null) return;
+    const milliseconds = this.#sentAt + READ_WITHIN_MS - now();
+    if (milliseconds > 0) await sleep(milliseconds);
   }
 
-  #take(latest: State, key: string): void {
+  #take(latest: CallProgress, key: string): void {
     this.#latest = latest;
     if (key === this.#latestKey) return;
     this.#latestKey = key;
@@ -99,18 +100,19 @@ export class ProgressReporter {
   #beat(): void {
     const latest = this.#latest;
     if (latest === undefined) return;
-    const { done, total = Number.POSITIVE_INFINITY } = latest;
-    // Nothing is left to wait for: the last step belongs to the end of the call.
-    if (done >= total) return;
-    const ceiling = Math.min(Math.max(done, Math.floor(this.#progress)) + 1, total);
+    const { done, total } = latest;
+    // The last step belongs to the end of the call.
+    if (total !== undefined && done >= total) return;
+    const nextItem = Math.max(done, Math.floor(this.#progress)) + 1;
+    const ceiling = Math.min(nextItem, total ?? nextItem);
     const next = done > this.#progress ? done : undefined;
-    this.#tell(latest, next ?? this.#progress + (ceiling - this.#progress) * HEARTBEAT_STEP);
+    this.#report(latest, next ?? this.#progress + (ceiling - this.#progress) * HEARTBEAT_STEP);
   }
 
-  #tell({ describe, total }: State, progress: number): void {
+  #report({ describe, total }: CallProgress, progress: number): void {
     if (progress <= this.#progress) return;
     this.#progress = progress;
-    this.#toldAt = now();
+    this.#sentAt = now();
     const seconds = Math.round((now() - this.#startedAt) / 1000);
     const message = describe(seconds);
     this.#send(total === undefined ? { progress, message } : { progress, total, message });

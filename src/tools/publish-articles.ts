@@ -1,13 +1,21 @@
 import * as z from 'zod';
-import { type PlacedFolder, readFolders } from '../engine/folder-paths.ts';
+import { type Folders, readFolders } from '../engine/folder-paths.ts';
 import { withoutDuplicates } from '../engine/inputs.ts';
-import type { DraftToPublish, PublishedDraft, RequiredField } from '../engine/publish.ts';
+import type { Conflict, DraftToPublish, PublishedDraft, RequiredField } from '../engine/publish.ts';
 import { paragraph, plural, shown, TITLE_LENGTH } from '../text.ts';
 import { changesOf, folderName } from './article-changes.ts';
-import { consentText } from './confirm.ts';
-import { articleIds, dryRun } from './fields.ts';
+import { consentText, subjectDigest } from './confirm.ts';
+import { articleIds, dryRun, trimmed } from './fields.ts';
 import type { NextCall } from './next-calls.ts';
 import { defineTool, type Question, type ToolContext } from './tool.ts';
+
+/** How many drafts can be as they were shown: those of a call, and of calls before. */
+const MAXIMUM_SHOWN = 100;
+/** How many characters of a digest tell one draft's content from another's. */
+const KEY_LENGTH = 16;
+
+const UNKNOWN_DRAFT =
+  "It is unknown whether it is a draft, because Fini's list of drafts could not be read whole. Fini refuses to publish what is no draft.";
 
 const OUTCOMES = ['published', 'partial', 'not_published', 'declined', 'dry_run'] as const;
 
@@ -30,9 +38,12 @@ const publication = z.object({
   updates: z
     .string()
     .optional()
-    .describe('The live article that it updates; absent for a new article.'),
-  changes: z.array(z.string()).optional().describe('What the update changes in the live article.'),
-  reason: z.string().optional().describe('Why it is not published, and what to do.'),
+    .describe('ID of the live article that it updates; absent for a new article.'),
+  changes: z.array(z.string()).optional().describe('Changes to the live article.'),
+  reason: z
+    .string()
+    .optional()
+    .describe('Reason that it is not published, or only if that is agreed to, with advice.'),
 });
 
 type Publication = z.output<typeof publication>;
@@ -42,7 +53,7 @@ export const publishArticles = defineTool({
   name: 'publish_articles',
   title: 'Publish draft articles',
   description:
-    'Publishes drafts, so that agents answer customers from them: as new live articles, or as updates of existing ones. Use it only if the person asked for exactly that, after showing them each draft (get_articles) and what changes (dryRun). If the client supports it, the person is asked to confirm (over HTTP, only clients of protocol 2026-07-28). To take an article back, use the Fini dashboard.',
+    'Publishes drafts, so that agents answer customers from them: as new live articles, or as updates of existing ones. Use it only if the person asked for exactly that, after showing them each draft (get_articles) and what changes (dryRun; its nextCalls publish what it has shown). If the client supports it, the person is asked to confirm (over HTTP, only clients of protocol 2026-07-28). To take an article back, use the Fini dashboard.',
   kind: 'publishes',
   scope: 'read and write',
   idempotent: true,
@@ -50,14 +61,21 @@ export const publishArticles = defineTool({
   inputSchema: z.strictObject({
     articleIds: articleIds.describe('IDs of 1 to 20 drafts (UUIDs).'),
     dryRun,
+    shown: z
+      .array(trimmed)
+      .max(MAXIMUM_SHOWN)
+      .optional()
+      .describe(
+        'From nextCalls of the dryRun that the person agreed to. If the client cannot ask the person, only drafts that are still as they were shown then are published.',
+      ),
   }),
   outputSchema: z.object({
-    outcome: z.enum(OUTCOMES),
+    outcome: z.enum(OUTCOMES).describe('dry_run: only shown.'),
     articles: z.array(publication).describe('In the order of articleIds.'),
   }),
   lists: { articles: 'by status' },
   isError: ({ outcome }) => outcome === 'not_published',
-  async handler({ articleIds, dryRun }, context) {
+  async handler({ articleIds, dryRun, shown: seen = [] }, context) {
     const ids = withoutDuplicates(articleIds);
     const { fini, publishing, call, confirm } = context;
     let drafts = await publishing.read(ids, call);
@@ -66,33 +84,30 @@ export const publishArticles = defineTool({
     /** Each draft as it stands, and what there is to say of those that could be published. */
     const showAll = (also: (draft: DraftToPublish) => Partial<Publication> = () => ({})) =>
       drafts.map((draft) => ({
-        ...show(draft, folders, ids.length),
+        ...publicationOf(draft, folders, ids.length),
         ...(draft.obstacle === null && also(draft)),
       }));
 
     if (dryRun) {
       const count = ready().length;
-      const publish = {
-        tool: 'publish_articles',
-        arguments: { articleIds: ready().map(({ id }) => id) },
-        why: `Publish ${plural(count, 'draft')}, once the person has agreed to exactly that`,
-      };
       return {
         message:
           count === 0
             ? 'Nothing can be published. Each has a reason.'
-            : `Nothing has been published yet. ${plural(count, 'draft')} of ${ids.length} can be published. Show the person what that changes.`,
-        nextCalls: [...(count === 0 ? [] : [publish]), ...callsToCheck(drafts)],
+            : paragraph(
+                'Nothing has been published yet.',
+                `${plural(count, 'draft')} of ${ids.length} can be published.`,
+                'Show the person what that changes.',
+              ),
+        nextCalls: [...publishCalls(ready()), ...callsToCheck(drafts)],
         outcome: 'dry_run' as const,
         articles: showAll(),
       };
     }
-    if (ready().length === 0) return published(showAll(), drafts);
+    if (ready().length === 0) return answerAfterSending(showAll(), drafts);
     const ask = (): Question => ({
-      message: question(ready(), folders),
-      subject: ready().map(({ id, article, original, conflict }) => {
-        return { id, article, original, conflict };
-      }),
+      message: publishingQuestion(ready(), folders),
+      subject: ready().map(subjectOf),
     });
     const answer = await confirm(ask(), async () => {
       drafts = await publishing.read(ids, call.renewed());
@@ -108,28 +123,63 @@ export const publishArticles = defineTool({
         articles: showAll(() => ({ status: 'not_published', reason: 'Not agreed to.' })),
       };
     }
-    // If nobody was asked, nobody has agreed to undo what others did.
-    const isAgreed = ({ conflict }: DraftToPublish) => answer === 'agreed' || conflict === null;
-    const sent = await publishing.publish(ready().filter(isAgreed), call.renewed());
+    // If no one was asked, no one has agreed to undo other people's changes.
+    const agreed = ready().filter(({ conflicts }) => answer === 'agreed' || conflicts.length === 0);
+    const unseen = agreed.filter((draft) => answer === 'unasked' && !seen.includes(keyOf(draft)));
+    if (unseen.length > 0) {
+      return {
+        message: paragraph(
+          'Nothing has been published yet: this client cannot ask the person.',
+          seen.length === 0
+            ? 'Show the person what is published, and what that changes, first.'
+            : `${plural(unseen.length, 'draft')} ${unseen.length === 1 ? 'is not as it was' : 'are not as they were'} shown: show the person what there is now.`,
+        ),
+        nextCalls: [...publishCalls(agreed), ...callsToCheck(drafts)],
+        outcome: 'dry_run' as const,
+        articles: showAll((draft) =>
+          seen.length > 0 && unseen.includes(draft) ? { reason: 'It is not as it was shown.' } : {},
+        ),
+      };
+    }
+    const sent = await publishing.publish(agreed, call.renewed());
     const outcomes = new Map(sent.map((one) => [one.id, one]));
     const articles = showAll((draft) => {
       const outcome = outcomes.get(draft.id);
       return outcome === undefined
         ? { status: 'not_published', reason: conflictReason(draft) }
-        : afterwards(outcome, context);
+        : publicationAfter(outcome, context);
     });
     const consent = sent.length === 0 ? '' : consentText(answer, '--allow-publish');
-    const answered = published(articles, drafts);
+    const answered = answerAfterSending(articles, drafts);
     return { ...answered, message: paragraph(answered.message, consent) };
   },
 });
 
-/** A draft as it is shown before anything is sent. */
-function show(
-  draft: DraftToPublish,
-  folders: ReadonlyMap<string, PlacedFolder>,
-  count: number,
-): Publication {
+/** All that a person agrees to of a draft. */
+function subjectOf({ id, article, original, conflicts, twins }: DraftToPublish) {
+  return { id, article, original, conflicts, twins };
+}
+
+/** A short text that stands for all that is shown of a draft: the same only for the same. */
+function keyOf(draft: DraftToPublish): string {
+  // A twin stands beside another draft, and is the same without it.
+  return subjectDigest(subjectOf({ ...draft, twins: [], conflicts: [] })).slice(0, KEY_LENGTH);
+}
+
+/** The call that publishes these as they were shown. */
+function publishCalls(drafts: readonly DraftToPublish[]): NextCall[] {
+  if (drafts.length === 0) return [];
+  return [
+    {
+      tool: 'publish_articles',
+      arguments: { articleIds: drafts.map(({ id }) => id), shown: drafts.map(keyOf) },
+      why: `Publish ${plural(drafts.length, 'draft')}, once the person has agreed to exactly that`,
+    },
+  ];
+}
+
+/** A draft as shown before anything is sent. */
+function publicationOf(draft: DraftToPublish, folders: Folders, count: number): Publication {
   const { id, obstacle, liveId, original } = draft;
   const isReady = obstacle === null;
   const isNew =
@@ -145,11 +195,7 @@ function show(
     folder: folderName(draft.draft?.parentFolderId ?? null, folders),
     updates: draft.draft?.originalArticleId ?? undefined,
     changes: update,
-    reason: isReady
-      ? draft.conflict === null
-        ? undefined
-        : `${conflictWords(draft)} It is published only if the client can ask the person about it. Otherwise, publish it in the Fini dashboard, or generate a new draft.`
-      : obstacleReason(draft),
+    reason: isReady ? readyReason(draft) : obstacleReason(draft),
   };
 }
 
@@ -194,13 +240,11 @@ function obstacleReason({
       return 'Fini has no such article. The ID of a source is not that of an article.';
     case 'live':
       return 'It is a live article already, not a draft.';
-    case 'untold':
-      return 'Fini did not tell if it is a draft, because the list of drafts could not be read. Call again in a minute.';
     case 'published':
       return 'It has already been published.';
     case 'incomplete': {
       const names = new Intl.ListFormat('en').format(missing.map((field) => FIELD_NAMES[field]));
-      return `Fini publishes no article without ${names}. Add what is missing to the draft in the Fini dashboard.`;
+      return `Fini publishes no article without ${names}. Add ${names} to this draft in the Fini dashboard.`;
     }
     case 'same_original':
       return 'Another draft in this call updates the same live article, and publishing both would undo one of them. Let the person choose one, and leave the other out. If its content is needed too, generate a new draft from its source afterwards.';
@@ -209,19 +253,49 @@ function obstacleReason({
   }
 }
 
-function conflictWords({ conflict, original }: DraftToPublish): string {
-  return conflict === 'original_gone'
-    ? 'The live article that it updates is not in Fini any more.'
-    : `The live article has changed since this draft was made (now version ${original?.version}), and publishing would undo that.`;
+/** Says of a draft that can be published what else there is to know; undefined if there is nothing. */
+function readyReason(draft: DraftToPublish): string | undefined {
+  const asked = 'It is published only if the client can ask the person about it.';
+  const reason = paragraph(
+    draft.isKnownDraft ? '' : UNKNOWN_DRAFT,
+    draft.conflicts.length === 0
+      ? ''
+      : `${conflictWords(draft)} ${asked} Otherwise, ${otherwise(draft)}.`,
+  );
+  return reason === '' ? undefined : reason;
 }
 
-/** Says why a draft was not sent that only a person can want to be published. */
+function conflictWords(draft: DraftToPublish): string {
+  return paragraph(...draft.conflicts.map((conflict) => wordsOf(conflict, draft)));
+}
+
+function wordsOf(conflict: Conflict, { original, twins }: DraftToPublish): string {
+  switch (conflict) {
+    case 'original_gone':
+      return 'The live article that it updates is not in Fini any more.';
+    case 'original_changed':
+      return `The live article has changed since this draft was made (now version ${original?.version}), and publishing would undo that.`;
+    case 'original_unclear':
+      return 'It is unknown whether the live article has changed since this draft was made, because Fini does not give versions that can be compared. Publishing may undo a change.';
+    case 'twin':
+      return `It has the same title and text as ${new Intl.ListFormat('en').format(twins)}, and publishing both makes two live articles of one.`;
+  }
+}
+
+/** Says why a draft was not sent that only a person can decide to publish. */
 function conflictReason(draft: DraftToPublish): string {
-  return `${conflictWords(draft)} Only a person can decide this: publish it in the Fini dashboard, or generate a new draft.`;
+  return `${conflictWords(draft)} Only a person can decide this: ${otherwise(draft)}.`;
+}
+
+/** Says what to do about a draft that this client's person cannot be asked about. */
+function otherwise({ conflicts }: DraftToPublish): string {
+  return conflicts.every((conflict) => conflict === 'twin')
+    ? 'let the person choose one, and leave the others out'
+    : 'publish it in the Fini dashboard, or generate a new draft';
 }
 
 /** A draft after it was sent, or was to be sent. */
-function afterwards(
+function publicationAfter(
   { state, liveId, error }: PublishedDraft,
   { explain }: ToolContext,
 ): Partial<Publication> {
@@ -243,7 +317,7 @@ function afterwards(
 }
 
 /** The answer once everything that could be sent was sent. */
-function published(articles: Publication[], drafts: readonly DraftToPublish[]) {
+function answerAfterSending(articles: Publication[], drafts: readonly DraftToPublish[]) {
   const count = (status: Publication['status']) =>
     articles.filter((article) => article.status === status).length;
   const now = count('published');
@@ -279,14 +353,14 @@ function published(articles: Publication[], drafts: readonly DraftToPublish[]) {
       ...(now === 0 ? [] : [agents]),
       ...callsToCheck(drafts),
     ],
-    outcome:
-      isLive === articles.length
-        ? ('published' as const)
-        : isLive > 0
-          ? ('partial' as const)
-          : ('not_published' as const),
+    outcome: outcomeOfPublishing(isLive, articles.length),
     articles,
   };
+}
+
+function outcomeOfPublishing(live: number, all: number): (typeof OUTCOMES)[number] {
+  if (live === all) return 'published';
+  return live > 0 ? 'partial' : 'not_published';
 }
 
 /** The call that shows the drafts, if an ID is not that of an article. */
@@ -296,19 +370,18 @@ function callsToCheck(drafts: readonly DraftToPublish[]): NextCall[] {
 }
 
 /** The question to the person: each draft by its ID, since its title comes from a page. */
-function question(
-  drafts: readonly DraftToPublish[],
-  folders: ReadonlyMap<string, PlacedFolder>,
-): string {
+function publishingQuestion(drafts: readonly DraftToPublish[], folders: Folders): string {
   const lines = drafts.map((draft) => {
-    const { conflict, article } = draft;
-    const warning =
-      conflict === null
+    const { conflicts, article, isKnownDraft } = draft;
+    const warning = paragraph(
+      isKnownDraft ? '' : UNKNOWN_DRAFT,
+      conflicts.length === 0
         ? ''
-        : ` WARNING: ${conflictWords(draft)} Agreeing publishes it all the same.`;
+        : `WARNING: ${conflictWords(draft)} Agreeing publishes it all the same.`,
+    );
     const length = plural(article?.mainKnowledge?.length ?? 0, 'character');
-    const what = draftText(show(draft, folders, drafts.length));
-    return `- ${what} (${length} of text)${warning}`;
+    const what = draftText(publicationOf(draft, folders, drafts.length));
+    return paragraph(`- ${what} (${length} of text)`, warning);
   });
   return [
     `Publish ${plural(drafts.length, 'draft')} in Fini? Agents will answer customers from what is published.`,

@@ -5,12 +5,12 @@ import { batchOutput, listCall, waitForBatchCall } from './batch.ts';
 import { queuedAfterInput } from './fields.ts';
 import type { NextCall } from './next-calls.ts';
 
-/* What the tools that queue without waiting say of what they queued. */
+/* Answers of the tools that queue without waiting. */
 
-/** Fields of their answers. */
+/** Fields of these answers. */
 export const queuedShape = {
   batch: batchOutput,
-  queuedAfter: z.string().optional().describe('For wait_for_sources with ids.'),
+  queuedAfter: z.string().optional().describe('Pass it to wait_for_sources along with ids.'),
   sources: z
     .array(
       z.object({
@@ -18,15 +18,15 @@ export const queuedShape = {
         id: z.string().describe('Source ID.'),
       }),
     )
-    .describe('In the order of the inputs if these are IDs; otherwise in no order.'),
+    .describe('In input order if the inputs are IDs; otherwise unordered.'),
 };
 
 /**
- * An answer of what was queued, with the call that waits for it.
+ * Makes an answer about what was queued, with the call that waits for it.
  *
- * @param items The inputs, as they were passed.
+ * @param items The inputs, as passed.
  * @param ids The IDs that Fini returned, in any order.
- * @param queuedAfter As {@link Ingestion.ingest} gives it, like `batch`.
+ * @param queuedAfter The time from {@link Ingestion.ingest}, like `batch`.
  */
 export function queuedAnswer(
   items: readonly string[],

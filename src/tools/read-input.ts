@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { isSourceId } from '../engine/inputs.ts';
 
 /*
- * Models and clients write one input in many ways: null for what is left out, numbers as text, a
+ * Models and clients write the same input in many ways: null for an omitted value, numbers as text, a
  * list as JSON text, a URL in Markdown. This is the one place that reads them, by the tool's own
  * schema and before it is parsed. A value with two possible readings stays as it is, and the schema
  * refuses it.
@@ -10,48 +10,48 @@ import { isSourceId } from '../engine/inputs.ts';
 
 /** The meaning of a text, in addition to its schema. */
 export interface TextMeaning {
-  /** The kind decides how several in one text are told apart; each loses quotes around it. */
+  /** The kind of text, which decides how several are separated. Each loses surrounding quotes. */
   readonly kind: 'name' | 'externalId' | 'glob';
-  /** For a refusal: "a source ID (a UUID)". */
+  /** One such text in a refusal: "a source ID (a UUID)". */
   readonly one: string;
-  /** For a refusal: "source IDs (UUIDs)". */
+  /** Several such texts in a refusal: "source IDs (UUIDs)". */
   readonly many: string;
 }
 
 /** The meanings of the texts in the tools' inputs. */
 export const textMeanings = z.registry<TextMeaning>();
 
-/** Other words for the values of a choice, each {@link folded}, with the value it stands for. */
+/** Other words for the values of a choice, each {@link folded}, with the value that it means. */
 export const choiceWords = z.registry<Readonly<Record<string, string>>>();
 
 const MAXIMUM_LIST_ITEMS = 5_000;
 const MAXIMUM_FIELDS = 100;
-/** The most characters of a text. */
+/** Maximum length of a text, in characters. */
 const LONGEST_INPUT_TEXT = 10_000;
-/** The most characters of a text that may hold a list. */
+/** Maximum length of a text that may be a list, in characters. */
 const LONGEST_LIST_TEXT = 1_000_000;
-/** The most characters of all texts of a list together. */
+/** Maximum length of all texts of a list together, in characters. */
 const LONGEST_LIST = 2_000_000;
-/** The most characters of a name, or of a text that stands for nothing. */
+/** Maximum length of a name, or of a text that means an omitted value, in characters. */
 const LONGEST_WORD = 100;
-/** Quotes in backticks in angle brackets. */
+/** Maximum number of wrappers, such as quotes in backticks in angle brackets. */
 const MAXIMUM_WRAPPERS = 3;
 
 const WHOLE_NUMBER = /^[+-]?\d{1,16}(\.0*)?$/;
 const BARE_ID = /^(\d+|[0-9a-f]{32})$/i;
 const WORD = /^[\w-]+$/;
 const MARKDOWN_LINK = /^!?\[[^\]]*\]\(\s*<?([^\s<>]+?)>?(?:\s+"[^"]*")?\s*\)$/;
-/** Slack adds a label: `<https://help.example|Help>`. */
+/** A link with angle brackets; Slack adds a label: `<https://help.example|Help>`. */
 const ANGLE_BRACKETS = /^<([^<>|\s]+)(?:\|[^<>]*)?>$/;
 const QUOTED = /^(["'`])(.+)\1$/s;
-/** For a text whose white space is single spaces. */
+/** A separator in a text whose white space is single spaces. */
 const SEPARATOR = / ?[,;|] ?| /;
 const SEPARATOR_BEFORE_URL =
   /(?: ?[,;|] ?| )(?=["'`<]{0,3}(?:!?\[[^\][]{0,200}\]\(<?)?[a-z][a-z0-9+.-]{0,20}:\/\/)/i;
-/** A glob up to a line end, or to a comma that stands outside braces and before another glob. */
+/** A glob up to a line end, or up to a comma outside of braces and before another glob. */
 const GLOB = /(?:\{(?:[^{}]|\{[^{}]*\})*\}|[^,\n]|,(?!\s|[/*?{]|https?:))+/gi;
 
-/** An input that is too large to be read, with the reason as a sentence. */
+/** The error for an input that is too large to read, with the reason as a sentence. */
 export class TooLarge extends Error {
   override readonly name = 'TooLarge';
 }
@@ -69,7 +69,7 @@ export function readInput(schema: z.core.$ZodType, value: unknown, path = ''): u
   return readScalar(inner, value, path);
 }
 
-/** The schema without what makes a value optional. */
+/** The schema without its optional wrappers. */
 export function unwrapped(schema: z.core.$ZodType): {
   inner: z.core.$ZodType;
   isOptional: boolean;
@@ -79,7 +79,7 @@ export function unwrapped(schema: z.core.$ZodType): {
   return { inner, isOptional: inner !== schema };
 }
 
-/** A name without case, white space, `_` and `-`: two with the same folded form mean the same. */
+/** A name without case, white space, `_` and `-`: two names with the same folded form are the same. */
 export function folded(name: string): string {
   return name.length > LONGEST_WORD ? name : name.toLowerCase().replace(/[\s_-]/g, '');
 }
@@ -174,7 +174,7 @@ function checkCount(path: string, count: number): void {
   throw new TooLarge(`${path} has ${has} items; at most ${most} are allowed: pass fewer at once.`);
 }
 
-/** Throws if a text, or those of a list together, have too many characters. */
+/** Throws if a text, or the texts of a list together, are too long. */
 function checkLength(path: string, length: number, longest: number): void {
   if (length <= longest) return;
   const [has, most] = [length, longest].map((one) => one.toLocaleString('en-US'));
@@ -189,24 +189,24 @@ function isLeftOut(value: unknown): boolean {
   return value.length <= LONGEST_WORD && /^\s*(\[\s*\]\s*)?$/.test(value);
 }
 
-/** The value of a JSON text that begins so; anything else as it is. */
+/** The value of a JSON text that begins with this character; anything else as it is. */
 function parsedJson(value: unknown, begin: '[' | '{'): unknown {
   if (typeof value !== 'string' || !value.trimStart().startsWith(begin)) return value;
   try {
     return JSON.parse(value);
   } catch {
-    // Not JSON after all.
+    // The text is not JSON after all.
     return value;
   }
 }
 
-/** True if a text begins like a JSON list and is none, nor a link in Markdown, nor a glob. */
+/** True if a text begins like a JSON list, but is neither one, nor a link in Markdown, nor a glob. */
 function isBrokenList(text: string, element: z.core.$ZodType): boolean {
   if (textMeanings.get(element)?.kind === 'glob') return false;
   return text.trimStart().startsWith('[') && !text.includes('](');
 }
 
-/** A text without quotes, backticks, angle brackets and Markdown around it. */
+/** A text without surrounding quotes, backticks, angle brackets and Markdown. */
 function bare(text: string): string {
   let inner = text.trim();
   for (let wrapper = 0; wrapper < MAXIMUM_WRAPPERS; wrapper += 1) {
@@ -218,7 +218,7 @@ function bare(text: string): string {
 
 /** The items in one text of a list. */
 function splitText(text: string, kind: TextMeaning['kind']): unknown[] {
-  // Most texts are one item, which must not cost anything.
+  // Most texts are a single item, which must cost no time.
   if (!/[\s,;|[]/.test(text)) return [text];
   const list = parsedJson(text, '[');
   if (Array.isArray(list)) return list;
@@ -229,7 +229,7 @@ function splitText(text: string, kind: TextMeaning['kind']): unknown[] {
   return parts.length > 1 ? parts.slice(0, MAXIMUM_LIST_ITEMS + 1) : [text];
 }
 
-/** Several IDs, or several URLs, each of which its scheme shows to begin there. */
+/** Splits a text into several IDs, or into several URLs, each of which begins with its scheme. */
 function splitNames(text: string, kind: TextMeaning['kind']): string[] {
   const line = text.replace(/\s+/g, ' ');
   const split = (separator: RegExp) =>
@@ -240,7 +240,7 @@ function splitNames(text: string, kind: TextMeaning['kind']): string[] {
   const words = split(SEPARATOR);
   const isId = (word: string) => isSourceId(word) || (kind === 'externalId' && BARE_ID.test(word));
   if (words.every((word) => isId(bare(word)))) return words;
-  // Confluence's spaces have words for IDs, which white space does not separate.
+  // Confluence uses words as IDs of spaces, which white space does not separate.
   const isWordList = kind === 'externalId' && words.every((word) => WORD.test(bare(word)));
   if (isWordList && !/[\w-] [\w-]/.test(line)) return words;
   return split(SEPARATOR_BEFORE_URL);

@@ -6,9 +6,9 @@ import { defineTool } from './tool.ts';
 /** Queues sources to be ingested again, by ID. */
 export const refreshSources = defineTool({
   name: 'refresh_sources',
-  title: 'Refresh sources',
+  title: 'Ingest sources again, by ID',
   description:
-    'Queues existing sources to be ingested again, by ID, also of mixed kinds. Returns a batch for wait_for_sources. For one kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice.',
+    'Queues existing sources, by ID and of any kinds, to be ingested again. Returns a batch for wait_for_sources. For a single kind prefer ingest_and_wait with documentIdsToRefresh, which waits and reports. Not for raw files. Calling it twice queues twice.',
   kind: 'writes',
   scope: 'write',
   idempotent: false,

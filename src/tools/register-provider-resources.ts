@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { plural } from '../text.ts';
-import { listOf, provider } from './fields.ts';
+import { provider } from './fields.ts';
 import { callForItems } from './next-calls.ts';
 import { textMeanings } from './read-input.ts';
 import { resourceShape } from './resource.ts';
@@ -16,7 +16,7 @@ const originalUrl = resourceShape.originalUrl.trim().register(textMeanings, {
 /** Makes sources of a provider's pages. */
 export const registerProviderResources = defineTool({
   name: 'register_provider_resources',
-  title: "Register a provider's pages",
+  title: "Turn a provider's pages into sources",
   description:
     'Turns items of list_provider_resources into Fini sources and returns their source IDs. Queues nothing: pass the IDs to ingest_and_wait as documentIdsToAdd, with source set to the same provider. Registering an item again only updates it.',
   kind: 'writes',
@@ -25,10 +25,10 @@ export const registerProviderResources = defineTool({
   openWorld: true,
   inputSchema: z.strictObject({
     provider,
-    resources: listOf(
-      z.strictObject({ ...resourceShape, originalUrl, path: resourceShape.path.optional() }),
-      1,
-    ).describe('Items as list_provider_resources returned them.'),
+    resources: z
+      .array(z.strictObject({ ...resourceShape, originalUrl, path: resourceShape.path.optional() }))
+      .min(1)
+      .describe('Items as list_provider_resources returned them.'),
   }),
   outputSchema: z.object({
     sources: z

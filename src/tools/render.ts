@@ -1,25 +1,25 @@
-import { jsonText, plural } from '../text.ts';
+import { jsonText, plural, statusWords } from '../text.ts';
 import { isRecord, type Layout, urgencyOf } from './bound.ts';
 import type { NextCall } from './next-calls.ts';
 
-/** Sentences of this server. Everything else in an item may come from a web page, so it is quoted. */
+/** Fields with sentences of this server. Everything else may come from a web page, so it is quoted. */
 const OWN_SENTENCES = ['advice', 'reason', 'warning'];
-/** Lists of phrases of this server, in which words from elsewhere stand in quotes already. */
+/** Lists of this server's phrases, in which words from elsewhere are already in quotes. */
 const OWN_PHRASES = ['changes'];
-/** Values that need no quotes: IDs, numbers, times and URLs have no blank and nothing unseen. */
+/** Values that need no quotes: IDs, numbers, times and URLs have no blank and nothing invisible. */
 const PLAIN = /^[\w.~:/?#[\]@!$&'()*+,;=%›-]+$/;
-/** Longer texts stand below their item's line. */
+/** Length above which a text is placed below its item's line. */
 const LINE_LENGTH = 400;
 
-/** A hint that several items share by its name, as answers list them. */
+/** A hint that several items share, as answers list them. */
 interface Hint {
   readonly hint: string;
   readonly advice: string;
 }
 
 /**
- * Makes the text of an answer: its message, the calls that may come next, and a line an item. Many
- * clients give a model only the text or only the structured content, so each is whole.
+ * Makes the text of an answer: its message, the calls that may come next, and one line per item. Many
+ * clients pass a model only the text or only the structured content, so each is complete.
  */
 export function renderText(
   answer: Readonly<Record<string, unknown>>,
@@ -27,7 +27,7 @@ export function renderText(
 ): string {
   const names = Object.keys(layouts).filter((name) => itemsOf(answer[name]).length > 0);
   const grouped = names.filter((name) => layouts[name] === 'by status');
-  const hints = hintsOf(answer.hints);
+  const hints = readHints(answer.hints);
   const lists = names.flatMap((name) => {
     const items = itemsOf(answer[name]);
     const layout = layouts[name] ?? 'in order';
@@ -47,7 +47,7 @@ export function renderText(
     .join('\n');
 }
 
-/** The calls that may come next, as lines that can be read and made. */
+/** The calls that may come next, as lines that a model can read and copy. */
 export function nextCallLines(nextCalls: unknown): string[] {
   const calls = itemsOf(nextCalls).filter(isNextCall);
   if (calls.length === 0) return [];
@@ -107,14 +107,14 @@ function lineOf(item: unknown, layout: Layout): string {
     ...titleText,
     ...(id === undefined ? [] : [valueText(id)]),
   ];
-  // Without any name, an item goes by what was passed for it.
+  // Without a name, an item is shown by its input.
   const { input, ...unnamed } = others;
   const isUnnamed = subject === '' && input !== undefined;
   const rest = isUnnamed ? unnamed : others;
-  // The ID stands in parentheses, unless there is nothing else to call the item by.
+  // The ID goes into parentheses, unless the item has no other name.
   const known = id === undefined || more.length === 0 ? subject : `${subject} (${more.pop()})`;
   const named = isUnnamed ? valueText(input) : known;
-  const state = status === undefined ? '' : statusWords(status);
+  const state = status === undefined ? '' : statusWords(String(status));
   const head = [state, named].filter((part) => part !== '').join(': ');
   const fields = Object.entries(rest).filter(([, value]) => !isNothing(value));
   const isOwn = ([key]: readonly [string, unknown]) => OWN_SENTENCES.includes(key);
@@ -128,7 +128,7 @@ function lineOf(item: unknown, layout: Layout): string {
   ].join('');
 }
 
-/** A field by its name, so that another call can take it. Errors and the like stand in quotes. */
+/** A field with its name, so that another call can take it. Errors and the like are in quotes. */
 function fieldText(key: string, value: unknown): string {
   if (value === true) return key;
   if (key === 'error') return jsonText(value);
@@ -142,7 +142,7 @@ function valueText(value: unknown): string {
   return jsonText(value);
 }
 
-/** Text from elsewhere, each line marked, so that none can pass for a line of this server. */
+/** Text from elsewhere, with each line marked, so that none can pass for a line of this server. */
 function quotedBlock(text: string): string {
   return text
     .split('\n')
@@ -158,18 +158,13 @@ function isNothing(value: unknown): boolean {
   return value === undefined || (Array.isArray(value) && value.length === 0);
 }
 
-/** "not_published" as "not published". */
-function statusWords(status: unknown): string {
-  return String(status).replaceAll('_', ' ');
-}
-
 /** "notFound" and "not_found" as "Not found". */
 function heading(name: string): string {
   const words = statusWords(name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
   return `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
 }
 
-function hintsOf(hints: unknown): Hint[] {
+function readHints(hints: unknown): Hint[] {
   return itemsOf(hints).flatMap((hint) =>
     isRecord(hint) && typeof hint.hint === 'string' && typeof hint.advice === 'string'
       ? [{ hint: hint.hint, advice: hint.advice }]

@@ -20,41 +20,49 @@ import { type HintName, hintsOf, hintsSchema } from './hints.ts';
 import type { NextCall } from './next-calls.ts';
 import { nextCallsAfterWait, type Queueing } from './next-steps.ts';
 import { currentRecord, hintOn, isLost, retriable } from './reported-source.ts';
-import type { Answer, ToolContext } from './tool.ts';
+import type { AnswerData, ToolContext } from './tool.ts';
 
-/** The time of a wait that was cut short; see {@link endedEarlyText}. */
+/** The requested time of a wait that was cut short; see {@link endedEarlyText}. */
 export const askedSecondsOutput = z
   .number()
   .optional()
-  .describe('The time asked for, if the wait was cut because the client asked for no progress.');
+  .describe(
+    'Requested seconds, if the wait was cut short because the client asked for no progress.',
+  );
 
-/** How a source stands at the end of a wait. */
+/** The status of a source at the end of a wait. */
 export const ROW_STATUSES = ['completed', 'failed', 'unfinished', 'unqueued'] as const;
 
-/** A source in an answer. Everything but its status is left out if there is nothing to say. */
+/** A source in an answer. Empty fields are left out, except for its status. */
 export const rowShape = {
   status: z.enum(ROW_STATUSES),
-  input: z.string().optional().describe('As given, if neither ID nor URL shows it.'),
+  input: z
+    .string()
+    .optional()
+    .describe('The input as given, if neither id nor originalUrl shows it.'),
   originalUrl: z.string().optional(),
   id: z.string().optional().describe('Source ID.'),
-  source: z.string().optional().describe('Its kind, if it is no web page.'),
+  source: z.string().optional().describe('Kind of source, if not web.'),
   title: z.string().optional(),
-  error: z.string().optional().describe('Why it failed.'),
-  hint: z.string().optional().describe('What to do: see hints.'),
-  jobStatus: z.string().optional().describe('The job status in Fini, until it has ended.'),
-  joined: z.boolean().optional().describe('Its job was already running and was not queued again.'),
+  error: z.string().optional().describe('Reason for the failure.'),
+  hint: z.string().optional().describe('Name of the advice in hints.'),
+  jobStatus: z.string().optional().describe("Job status in Fini's words, until it has ended."),
+  joined: z
+    .boolean()
+    .optional()
+    .describe('True if its job was already running and was not queued again.'),
   ignored: z
     .array(z.enum(['english', 'baser']))
     .optional()
     .describe('Settings of this call that the joined job does not use.'),
   paragraphCount: z.int().optional(),
-  linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
-  jobId: z.string().optional().describe('The job, while it is unfinished.'),
+  linkedKnowledgeId: z.string().optional().describe('ID of the Knowledge article made from it.'),
+  jobId: z.string().optional().describe('Job ID, while the job is unfinished.'),
 };
 
 const row = z.object(rowShape);
 
-/** How a wait ended, beside what became of each source. */
+/** The outcome of a wait, without its sources. */
 export const outcomeShape = {
   outcome: z
     .enum(['completed', 'partial', 'failed', 'timed_out'])
@@ -71,25 +79,25 @@ export const outcomeShape = {
   elapsedSeconds: z.number(),
   askedSeconds: askedSecondsOutput,
   batch: batchOutput,
-  queuedAfter: z.string().optional().describe('For wait_for_sources with ids.'),
+  queuedAfter: z.string().optional().describe('Pass it to wait_for_sources along with ids.'),
   hints: hintsSchema,
 };
 
-/** The account of a wait, as the tools that wait return it. */
+/** The report of a wait, as the tools that wait return it. */
 export const reportShape = { ...outcomeShape, sources: z.array(row) };
 
 /** A source of a report. */
-export type Row = z.output<typeof row>;
+type ReportRow = z.output<typeof row>;
 
-/** The account of a wait, as the tools that wait return it. */
-export type ReportAnswer = Answer<z.output<z.ZodObject<typeof reportShape>>> & {
+/** The report of a wait, as the tools that wait return it. */
+export type ReportAnswer = AnswerData<z.output<z.ZodObject<typeof reportShape>>> & {
   readonly nextCalls: readonly NextCall[];
 };
 
 /**
- * Turns the account of a wait into an answer.
+ * Makes an answer from the report of a wait.
  *
- * @param queueing What the call queued; null if it only waited.
+ * @param queueing The request of the call; null if it only waited.
  */
 export function reportAnswer(
   report: Report,
@@ -99,7 +107,7 @@ export function reportAnswer(
   const { outcome, counts, elapsedSeconds, queuedAfter } = report;
   const sources = [...report.sources.map(reportedRow), ...unqueuedRows(report)];
   return {
-    message: messageOf(report, canCall),
+    message: reportMessage(report, canCall),
     outcome,
     counts,
     elapsedSeconds,
@@ -112,7 +120,7 @@ export function reportAnswer(
   };
 }
 
-/** The call that lists sources in the state that a report leaves out first. */
+/** The call that lists the sources that a long answer leaves out first. */
 export function listOmitted({
   batch,
   sources,
@@ -139,21 +147,21 @@ export function endedEarlyText(endedEarly: EndedEarly | null): string {
   return `Waited ${waitedSeconds} s, not ${askedSeconds}: this client asked for no progress.`;
 }
 
-/** Says that Fini did not answer the last look at jobs, and why. */
+/** Says that Fini did not answer the last status check, and why. */
 export function troubleText(trouble: FiniError | null): string {
   return trouble === null
     ? ''
     : `Fini did not answer the last status check: ${quotedMessage(trouble)}.`;
 }
 
-function reportedRow(source: ReportedSource): Row & { hint?: HintName | undefined } {
+function reportedRow(source: ReportedSource): ReportRow & { hint?: HintName | undefined } {
   const { document, state, input, id, joined, ignored } = source;
   const current = currentRecord(source);
   const isNamed = input === null || input === id || input === document?.originalUrl;
   return {
     status: state,
     input: isNamed ? undefined : bounded(input, URL_LENGTH),
-    ...nameOf(document),
+    ...namingFields(document),
     id,
     error: errorOf(source),
     hint: hintOn(source),
@@ -166,7 +174,7 @@ function reportedRow(source: ReportedSource): Row & { hint?: HintName | undefine
   };
 }
 
-function nameOf(document: FiniDocument | null) {
+function namingFields(document: FiniDocument | null) {
   const source = shown(document?.source, WORD_LENGTH);
   return {
     originalUrl: shown(document?.originalUrl, URL_LENGTH),
@@ -184,18 +192,18 @@ function errorOf(source: ReportedSource): string | undefined {
 function unqueuedRows({ unqueued, held, neverIngested }: Report) {
   const isHeld = new Set(held);
   const documents = new Map(neverIngested.map((document) => [document.id, document]));
-  return unqueued.map((input): Row & { hint: HintName } => {
+  return unqueued.map((input): ReportRow & { hint: HintName } => {
     const document = documents.get(input);
     if (document !== undefined) {
       const hint = document.source === 'files' ? 'raw_file' : 'never_ingested';
-      return { status: 'unqueued', ...nameOf(document), id: document.id, hint };
+      return { status: 'unqueued', ...namingFields(document), id: document.id, hint };
     }
     const hint = isHeld.has(input) ? 'maybe_queued' : 'no_id';
     return { status: 'unqueued', input: bounded(input, URL_LENGTH), hint };
   });
 }
 
-function messageOf(report: Report, canCall: ToolContext['canCall']): string {
+function reportMessage(report: Report, canCall: ToolContext['canCall']): string {
   const { outcome, counts, elapsedSeconds, sources, held, neverIngested, trouble } = report;
   const others = [
     counts.failed > 0 ? `${counts.failed} failed, ` : '',
@@ -215,7 +223,7 @@ function messageOf(report: Report, canCall: ToolContext['canCall']): string {
       ? `Waiting longer will not help ${plural(lost, 'job')}, pending for more than 15 minutes: contact Fini support with ${lost === 1 ? 'its' : 'their'} jobId.`
       : '',
     troubleText(trouble),
-    failureText(sources),
+    retryText(sources),
     report.unqueuedIsGuess
       ? 'Which inputs were not queued is a guess, because some sources do not show their URL yet.'
       : '',
@@ -223,23 +231,27 @@ function messageOf(report: Report, canCall: ToolContext['canCall']): string {
       ? `${plural(held.length, 'item')} may already be queued: if Fini does not show the result by then, queue again in ${report.heldSeconds} s.`
       : '',
     ignored > 0
-      ? `${plural(ignored, 'source')} already had a running job with other settings, so those of this call were not applied. They can be once the job has ended.`
+      ? `${plural(ignored, 'source')} already had a running job with other settings, so those of this call were not applied.`
       : '',
+    ignored > 0 ? 'They can be once the job has ended.' : '',
     toIngest && !canIngest ? 'This server has no tools that ingest.' : '',
-    counts.completed > 0 ? notYetLive(canCall('publish_articles')) : '',
+    counts.completed > 0 ? notYetLiveText(canCall('publish_articles')) : '',
   );
 }
 
-function failureText(sources: readonly ReportedSource[]): string {
+function retryText(sources: readonly ReportedSource[]): string {
   const failed = new Set(sources.filter(({ state }) => state === 'failed').map(({ id }) => id))
     .size;
   if (failed === 0) return '';
-  const toTry = retriable(sources).length;
-  if (toTry === 0) return 'Trying failed sources again without a change will not help.';
-  return `${toTry} of ${plural(failed, 'failed source')} can succeed on another try, once the cause is fixed.`;
+  const promising = retriable(sources).length;
+  if (promising === 0) return 'Trying failed sources again without a change will not help.';
+  return `${promising} of ${plural(failed, 'failed source')} can succeed on another try, once the cause is fixed.`;
 }
 
-function notYetLive(canPublish: boolean): string {
+function notYetLiveText(canPublish: boolean): string {
   const rest = canPublish ? 'Assignment is' : 'Publishing and assignment are';
-  return `Completed is not yet live: the content must still go through Knowledge (generation, review, publishing, assignment) before agents answer from it. ${rest} done in the Fini dashboard.`;
+  return paragraph(
+    'Completed is not yet live: the content must still go through Knowledge (generation, review, publishing, assignment) before agents answer from it.',
+    `${rest} done in the Fini dashboard.`,
+  );
 }

@@ -1,9 +1,9 @@
 import { cut, tidied } from '../text.ts';
 
-/** The longest part of a source's text that is shown at once, in characters of up to three bytes. */
-export const MAXIMUM_CHARACTERS = 16_000;
+/** Maximum length of a text to show at once, in characters of up to three bytes. */
+export const MAXIMUM_SHOWN_CHARACTERS = 16_000;
 
-/** Characters between two paragraphs: many short ones fill a text, too. */
+/** Length of the separator of two paragraphs: many short ones fill a text, too. */
 const SEPARATOR_LENGTH = 2;
 
 /** The paragraphs of a text; one that is too long to be shown at once comes as several, cut between characters. */
@@ -11,8 +11,8 @@ export function showableParagraphs(paragraphs: readonly string[]): string[] {
   return paragraphs.flatMap((paragraph) => {
     const parts: string[] = [];
     let rest = paragraph;
-    while (rest.length > MAXIMUM_CHARACTERS) {
-      const part = cut(rest, MAXIMUM_CHARACTERS);
+    while (rest.length > MAXIMUM_SHOWN_CHARACTERS) {
+      const part = cut(rest, MAXIMUM_SHOWN_CHARACTERS);
       parts.push(part);
       rest = rest.slice(part.length);
     }
@@ -20,7 +20,7 @@ export function showableParagraphs(paragraphs: readonly string[]): string[] {
   });
 }
 
-/** The first paragraphs that fit, always one at least, which is cut where it is too long alone. */
+/** The first paragraphs that fit. There is always one, which is cut if it is too long by itself. */
 export function fittingParagraphs(
   paragraphs: readonly string[],
   characters: number,

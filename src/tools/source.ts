@@ -5,7 +5,7 @@ import type { FiniDocument } from '../fini/schemas.ts';
 import { ERROR_LENGTH, shown, TITLE_LENGTH, URL_LENGTH, WORD_LENGTH } from '../text.ts';
 import { hintFor } from './hints.ts';
 
-/** A source without its text, as tools show it. What goes without saying is left out. */
+/** A source without its text, as tools show it. Obvious values are left out. */
 export const sourceShape = {
   status: z
     .string()
@@ -14,25 +14,25 @@ export const sourceShape = {
   id: z.string().describe('Source ID.'),
   title: z.string().optional(),
   source: z.string().optional().describe('web, googledrive, notion, zendesk, confluence or files.'),
-  error: z.string().optional().describe('Why the latest job failed.'),
-  hint: z.string().optional().describe('What is wrong; hints says what to do.'),
-  jobStatus: z
-    .string()
-    .optional()
-    .describe("The status of its job in Fini's words, until it has ended."),
+  error: z.string().optional().describe('Reason that the latest job failed.'),
+  hint: z.string().optional().describe('Name of the advice in hints.'),
+  jobStatus: z.string().optional().describe("Job status in Fini's words, until it has ended."),
   paragraphCount: z.int(),
-  updatedAt: z.string().optional().describe('When the record last changed (ISO 8601).'),
-  english: z.boolean().optional().describe('false: without English-specific processing.'),
+  updatedAt: z.string().optional().describe('Time of the last change of the record (ISO 8601).'),
+  english: z
+    .boolean()
+    .optional()
+    .describe('False if ingested without English-specific processing.'),
   changed: z
     .boolean()
     .optional()
-    .describe("true: Fini's mark that the page differs from what its Knowledge was made from."),
-  linkedKnowledgeId: z.string().optional().describe('The Knowledge article made from it.'),
-  linkedOperation: z.string().optional().describe('How that article was made.'),
-  jobId: z.string().optional().describe('The job ID, while the job is running.'),
+    .describe("Fini's mark: true if the page differs from what its Knowledge was made from."),
+  linkedKnowledgeId: z.string().optional().describe('ID of the Knowledge article made from it.'),
+  linkedOperation: z.string().optional().describe('Latest Knowledge operation with this source.'),
+  jobId: z.string().optional().describe('Job ID, while the job is running.'),
 };
 
-/** Says what Fini's mark means, where one of these sources has it. */
+/** Says what Fini's mark means, if one of these sources has it. */
 export function changedText(
   sources: readonly { readonly changed?: boolean | undefined }[],
 ): string {
@@ -41,7 +41,7 @@ export function changedText(
     : '';
 }
 
-/** A record as tools show it: everything bounded, the text counted. */
+/** A record as tools show it: every text bounded, the paragraphs counted. */
 export function sourceOutput(document: FiniDocument) {
   const status = statusOf(document);
   const jobStatus = shown(document.linkedJobStatus, WORD_LENGTH);

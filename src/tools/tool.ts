@@ -8,92 +8,92 @@ import { type Explanation, type NextCall, nextCallsSchema } from './next-calls.t
 import type { ProgressReporter } from './progress.ts';
 import { renderText } from './render.ts';
 
-/** The kind of server that a client finds. It decides which tools are listed, and what texts may say. */
+/** The kind of server that a client finds. It decides which tools are listed, and what texts mention. */
 export interface ServerKind {
-  /** Offers only the tools that change nothing. */
+  /** True to list only the tools that change nothing. */
   readonly readOnly: boolean;
-  /** Offers also those that destroy what cannot be brought back. */
+  /** True to list the tools that delete permanently. */
   readonly allowDelete: boolean;
-  /** Offers also those that change what customers are told. */
+  /** True to list the tools that change what customers are told. */
   readonly allowPublish: boolean;
-  /** Offers only the tools of these groups. */
+  /** The groups of tools to list. */
   readonly toolGroups: readonly ToolGroup[];
-  /** The Fini behind it is made up. */
+  /** True if the Fini behind it is the sandbox. */
   readonly sandbox: boolean;
-  /** Clients reach it over HTTP. */
+  /** True if clients reach it over HTTP. */
   readonly http: boolean;
-  /** The scope that the client's access token lacks: without it, only what changes nothing is offered. */
-  readonly withoutScope?: string | undefined;
+  /** The scope that the client's access token lacks, so that only tools that change nothing are listed. */
+  readonly missingTokenScope?: string | undefined;
 }
 
 /** Dependencies of every tool. */
 export interface ToolDependencies {
   /** @throws {MissingKeyError} */
   readonly workspace: () => Workspace | Promise<Workspace>;
-  /** Takes an error that nobody expected, with the reference under which the client hears of it. */
+  /** Takes an unexpected error, with the reference under which the client sees it. */
   readonly onUnexpectedError: (reference: string, error: unknown) => void;
-  /** How long a call without progress may last, in seconds, if not the usual 50. */
+  /** Maximum seconds of a call without progress, if not the usual 50. */
   readonly silentCallSeconds?: number;
   /** How many milliseconds a second of a call's time has, if not 1,000; see {@link Deadline}. */
   readonly secondMs?: number;
 }
 
-/** The levels of MCP's log that this server uses, the least first. */
+/** The levels of MCP's log that this server uses, the lowest first. */
 export type ClientLogLevel = 'info' | 'warning';
 
-/** The person's answer; `unasked` where the client cannot ask, `unanswered` where asking failed. */
+/** The person's answer; `unasked` if the client cannot ask, `unanswered` if asking failed. */
 export type Confirmation = 'agreed' | 'declined' | 'unasked' | 'unanswered';
 
 /** A question to a person. */
 export interface Question {
   readonly message: string;
-  /** All that is agreed to, as JSON can have it: the message may show only a part of it. */
+  /** Everything that the person agrees to, as JSON: the message may show only a part of it. */
   readonly subject: unknown;
 }
 
-/** Everything that a tool's handler gets besides its input. */
+/** Everything that a tool's handler receives besides its input. */
 export interface ToolContext extends Workspace {
-  /** Until when the call works, and the signal that the client's cancel aborts. */
+  /** The deadline of the call, with the signal that the client's cancel aborts. */
   readonly call: Deadline;
   readonly progress: ProgressReporter;
-  /** How long a call may wait whose client asks for no progress, in seconds; null if it does ask. */
+  /** Maximum seconds for a call whose client asks for no progress; null if it does ask. */
   readonly silentSeconds: number | null;
-  /** True if the client can call a tool here, so that next steps name only what is there. */
+  /** True if the client can call a tool here, so that next steps mention only existing tools. */
   readonly canCall: (tool: string) => boolean;
-  /** Tells the client what happens, where it asked for that level. */
+  /** Sends the client a log message, if it asked for that level. */
   readonly log: (level: ClientLogLevel, data: Record<string, unknown>) => void;
-  /** Asks the person, where the client can (MCP's elicitation); see `askPerson`. */
+  /** Asks the person, if the client can (MCP's elicitation); see `askPerson`. */
   readonly confirm: (
     question: Question,
     again?: () => Promise<Question | null>,
   ) => Promise<Confirmation>;
-  /** Says what went wrong and what to do, for an answer that is not only an error; see `explainError`. */
+  /** Explains an error, for an answer that is more than an error; see `explainError`. */
   readonly explain: (error: unknown) => Explanation | null;
 }
 
-/** A tool, whatever it takes and returns. */
+/** Facts about a tool, whatever its input and output. */
 export interface ToolFacts {
   readonly name: string;
   readonly title: string;
-  /** When to use it, when not, and what comes next. Its scope is added where it is listed. */
+  /** Text about when to use it, when not, and what comes next. Its scope is added in the list. */
   readonly description: string;
-  /** The same for a server that cannot ingest, where `description` names tools that do. */
+  /** The description for a server that cannot ingest, if `description` mentions tools that do. */
   readonly readOnlyDescription?: string;
-  /** The kind of its effect, which decides with which flags it is listed. */
+  /** The kind of effect, which decides with which flags it is listed. */
   readonly kind: 'reads' | 'writes' | 'deletes' | 'publishes';
-  /** The scope that a key needs so that all of it works. */
+  /** The scope that a key needs for all of it to work. */
   readonly scope: 'read' | 'write' | 'read and write';
-  /** The same call again does no more than the first. */
+  /** True if repeating a call does no more than the first one. */
   readonly idempotent: boolean;
-  /** It reaches beyond the workspace: a site or a provider. */
+  /** True if it reaches beyond the workspace: to a site or a provider. */
   readonly openWorld: boolean;
 }
 
-/** Data of an answer, with what every answer has. */
-export type Answer<Output> = Output & {
-  /** The outcome first, with its counts, in sentences for a person. It names no call. */
+/** Data of an answer, with the fields that every answer has. */
+export type AnswerData<Output> = Output & {
+  /** Sentences for a person, the outcome with its counts first. They mention no call. */
   readonly message: string;
-  /** Calls of tools that this server does not list are left out by {@link defineTool}. */
+  /** Next calls. {@link defineTool} leaves out tools that this server does not list. */
   readonly nextCalls?: readonly NextCall[] | undefined;
 };
 
@@ -103,15 +103,15 @@ export interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodO
   readonly inputSchema: Input;
   /** The fields besides `message`, `nextCalls` and `omitted`, which every tool has. */
   readonly outputSchema: Output;
-  /** The fields that hold items, those that matter most first, and how their text is laid out. */
+  /** The fields that hold items, the most important first, with the layout of their text. */
   readonly lists?: Readonly<Partial<Record<keyof z.output<Output> & string, Layout>>>;
   readonly handler: (
     input: z.output<Input>,
     context: ToolContext,
-  ) => Promise<Answer<z.output<Output>>>;
-  /** The call that shows the items that an answer has no room for. */
+  ) => Promise<AnswerData<z.output<Output>>>;
+  /** Returns the call that shows the items which an answer has no room for. */
   readonly showOmitted?: (output: z.output<Output>, input: z.output<Input>) => NextCall | undefined;
-  /** True if the output tells of a failure as a whole. */
+  /** Returns true if the output reports a failure as a whole. */
   readonly isError?: (output: z.output<Output>, input: z.output<Input>) => boolean;
 }
 
@@ -126,7 +126,7 @@ export interface ToolAnswer {
 export interface Tool extends ToolFacts {
   readonly inputSchema: z.ZodObject;
   readonly outputSchema: z.ZodObject;
-  /** Reads an input as the client sent it: the call that it asks for, or why it is refused. */
+  /** Reads an input as the client sent it: returns the call to run, or the reason for refusing it. */
   readonly read: (given: unknown) =>
     | {
         readonly input: Readonly<Record<string, unknown>>;
@@ -136,8 +136,8 @@ export interface Tool extends ToolFacts {
 }
 
 /**
- * Makes a tool of its definition. Whatever holds for every answer is done here: its size is bounded,
- * its calls are of tools that there are, and its text is made from its data.
+ * Makes a tool from its definition. Rules for every answer are applied here: its size is limited, its
+ * next calls are of listed tools, and its text is made from its data.
  */
 export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject>(
   definition: ToolDefinition<Input, Output>,
@@ -156,8 +156,8 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
         async run(context) {
           const given = await handler(parsed.input, context);
           const listed = (calls: readonly NextCall[]) => {
-            const left = calls.filter((call) => context.canCall(call.tool));
-            return left.length === 0 ? undefined : left;
+            const callable = calls.filter((call) => context.canCall(call.tool));
+            return callable.length === 0 ? undefined : callable;
           };
           const { nextCalls = [] } = given;
           const whole = outputSchema.parse({ ...given, nextCalls: listed(nextCalls) });
@@ -179,7 +179,7 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
   };
 }
 
-/** The schema of a whole answer: what decides comes before the lists. */
+/** The schema of a whole answer: the fields that decide come before the lists. */
 function answerSchema(
   { shape }: z.ZodObject,
   layouts: Readonly<Record<string, Layout>>,
@@ -187,12 +187,12 @@ function answerSchema(
   const fields = Object.entries(shape);
   const isList = ([name]: readonly [string, unknown]) => name in layouts;
   return z.object({
-    message: z.string().describe('The outcome, for a person.'),
+    message: z.string().describe('Summary of the outcome, for a person.'),
     ...Object.fromEntries(fields.filter((field) => !isList(field))),
     omitted: z
       .record(z.string(), z.int())
       .optional()
-      .describe('How many items a long answer leaves out, by list.'),
+      .describe('Number of items that a long answer leaves out, by list.'),
     nextCalls: nextCallsSchema.optional(),
     ...Object.fromEntries(fields.filter(isList)),
   });

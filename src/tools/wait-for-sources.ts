@@ -11,7 +11,7 @@ const CLOCK_DIFFERENCE_MS = 5 * 60_000;
 /** Waits for jobs that were queued before. */
 export const waitForSources = defineTool({
   name: 'wait_for_sources',
-  title: 'Wait for sources',
+  title: 'Wait for what is already queued',
   description:
     'Waits for jobs that are already queued, shows progress, and reports each source. Use it with the batch of a timed_out report, of ingest_sources or refresh_sources. Queues nothing. To queue and wait in one call use ingest_and_wait.',
   readOnlyDescription:
@@ -22,11 +22,11 @@ export const waitForSources = defineTool({
   openWorld: false,
   inputSchema: z
     .strictObject({
-      batch: batchInput.describe('The batch of an earlier answer.'),
+      batch: batchInput.describe('Batch of an earlier answer.'),
       /** Source IDs. */
-      ids: sourceIds.optional().describe('Or source IDs (UUIDs).'),
+      ids: sourceIds.optional().describe('Source IDs (UUIDs) instead.'),
       timeoutSeconds,
-      /** ISO 8601: a result that the record shows from before this belongs to an earlier job. */
+      /** Time of queueing, ISO 8601: an older result in the record belongs to an earlier job. */
       queuedAfter: z
         .string()
         .superRefine((text, context) => {
@@ -34,7 +34,7 @@ export const waitForSources = defineTool({
           if (fault !== null) context.addIssue(fault);
         })
         .optional()
-        .describe('With ids: the value from the answer. Older results do not count.'),
+        .describe('With ids: queuedAfter of the answer. Older results do not count.'),
     })
     .superRefine(exactlyOne('ids'))
     .superRefine(({ batch, queuedAfter }, context) => {

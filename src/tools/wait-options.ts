@@ -9,7 +9,7 @@ import {
 } from '../text.ts';
 import type { ToolContext } from './tool.ts';
 
-/** How long a tool waits, and how it reports progress to the client. */
+/** Options of a tool's wait: its length, and its reports to the client. */
 export function waitOptions(
   timeoutSeconds: number | undefined,
   { waitTimeoutSeconds, silentSeconds, call, progress, log }: ToolContext,

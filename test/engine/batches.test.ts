@@ -11,7 +11,7 @@ import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { MemoryStore } from '../../src/store/memory-store.ts';
 import { eventually, Stops, startQuickSandbox } from '../harness.ts';
 
-/* Handles that calls give for what they queued, and what later calls find under them. */
+/* Handles that calls return for what they queued, and what later calls find under them. */
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -97,7 +97,10 @@ test('what ingest queues without waiting is named once its records show their pa
 
 test('only the jobs of a batch count as completed in it, and never the ones before', async () => {
   const { sandbox, ingestion, within, find } = await start({
-    jobs: ({ url }) => (url === page('b') ? { status: 'FAILED', error: 'HTTP 500' } : undefined),
+    jobs: ({ url }) => {
+      if (url === page('b')) return { status: 'FAILED', error: 'HTTP 500' };
+      return url === page('old') ? { workingMs: 60_000 } : undefined;
+    },
   });
   const old = sandbox.addDocument({ originalUrl: page('old') });
   const other = sandbox.addDocument({ originalUrl: page('other') });

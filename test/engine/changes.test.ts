@@ -4,7 +4,7 @@ import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { eventually, type Harness, jobOf, Stops, startHarness } from '../harness.ts';
 import type { ScriptedSandbox } from '../scripted-sandbox.ts';
 
-/* What a look and a wait cost, in workspaces of any size and however many wait at once. */
+/* Costs of a look and a wait, in workspaces of any size and with any number of waits at once. */
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -18,7 +18,7 @@ async function start(
 
 const page = (name: string | number) => `https://d.example/${name}`;
 
-/** Requests before the first that queues. */
+/** Number of requests before the first one that queues. */
 function requestsBeforeQueueing({ requests }: ScriptedSandbox): number {
   const isQueueing = ({ method, path }: ScriptedSandbox['requests'][number]) =>
     method === 'POST' && /^\/v2\/documents\/public(\/refresh)?$/.test(path);
@@ -32,7 +32,7 @@ describe('in a workspace whose 10,000 sources have just changed', () => {
     const harness = await start({ lingerMs: 150, parallelJobs: 100 });
     const now = Date.now();
     for (let index = 0; index < KNOWN; index += 1) {
-      // Within the last five minutes, the first long ago and the last a moment ago.
+      // The changes span the last five minutes, up to now.
       const updatedAt = new Date(now - (KNOWN - index) * 30).toISOString();
       const originalUrl = page(index);
       harness.sandbox.addDocument({ originalUrl, updatedAt, createdAt: updatedAt });
@@ -42,7 +42,7 @@ describe('in a workspace whose 10,000 sources have just changed', () => {
     return harness;
   }
 
-  /** Another process refreshes twenty sources a second. */
+  /** Refreshes twenty sources a second, as another process would. */
   function refreshOthers({ sandbox }: Harness): void {
     const others = sandbox.documents().slice(5_000);
     let next = 0;
@@ -281,7 +281,7 @@ describe('waits that share their polls', () => {
     sandbox.script({ method: 'GET', path, times: Number.POSITIVE_INFINITY, action });
     const given = call('wait_for_sources', { ids, timeoutSeconds: 2 });
     await eventually(() => expect(sandbox.requests.length).toBeGreaterThan(2));
-    // So slow that the next poll of the one falls into that of the other.
+    // The answer is so slow that the two calls' next polls overlap.
     const slow = { kind: 'slow', milliseconds: 400 } as const;
     sandbox.script({ method: 'GET', path: /\?/, times: 3, action: slow });
     const { isError, text } = await call('wait_for_sources', { ids: [foreign] });
@@ -356,7 +356,7 @@ test('jobs that ended before the call, and below what it reads of the list, are 
   const ids = queued.structured.sources.map(({ id }: { id: string }) => id);
   const waited = await call('wait_for_sources', { ids });
   expect(waited.structured.counts).toMatchObject({ submitted: 30, completed: 30 });
-  // Now it is known which source is which page.
+  // By now each page's source is known.
   const { structured } = await call('ingest_and_wait', { documentIdsToAdd });
   expect(structured.counts).toMatchObject({ submitted: 30, completed: 30 });
   expect(sandbox.requests.length - requests).toBeLessThan(140);

@@ -18,9 +18,9 @@ import { type Fault, type ScriptedSandbox, startScriptedSandbox } from '../scrip
 
 /*
  * Random schedules of faults, delays, batch sizes, endings and touches, over real HTTP: two calls at
- * once over items that overlap, of web pages and of a provider's sources with the same URLs. The
- * promises of docs/engine.md must hold in every one of them. All is in real time, so a seed alone
- * does not bring a failure back: RANDOM_SEED gives the schedules, a busy machine the rest.
+ * once over overlapping items, for web pages and for a provider's sources with the same URLs. The
+ * promises of docs/engine.md must hold in each. Time is real, so a seed alone does not reproduce a
+ * failure: RANDOM_SEED sets the schedules, the load of the machine the rest.
  */
 
 const RUNS = 40 * REPEATS;
@@ -40,7 +40,7 @@ const item = fc.record({
   known: fc.boolean(),
   /** Another process has queued the page, and it runs. */
   running: fc.boolean(),
-  /** When its record changes without a new job, as registering changes it; null for never. */
+  /** Milliseconds until its record changes without a new job, as by registering; null for never. */
   touchedAfterMs: fc.option(fc.integer({ min: 5, max: 60 }), { freq: 2 }),
 });
 const action: fc.Arbitrary<Fault['action']> = fc.oneof(
@@ -73,7 +73,7 @@ const fault = fc.record({
   times: fc.integer({ min: 1, max: 3 }),
   action,
 });
-/** One of the two calls: the kind of its items, and which of them it has. */
+/** One of the two calls: the kind of its items, and a bit for each item that it has. */
 const call = fc.record({
   source: fc.constantFrom('web' as const, 'notion' as const),
   mask: fc.integer({ min: 1, max: 4_095 }),
@@ -84,7 +84,7 @@ const schedule = fc.record({
   secondAfterMs: fc.constantFrom(0, 0, 5, 20),
   backgroundSources: fc.constantFrom(0, 0, 60),
   faults: fc.array(fault, { maxLength: 4 }),
-  /** How many requests the key may send in 100 ms; null for any number. */
+  /** Number of requests that the key may send in 100 ms; null for no limit. */
   limit: fc.option(fc.integer({ min: 8, max: 30 }), { freq: 2 }),
   timeoutMs: fc.integer({ min: 30, max: 250 }),
   cancelAfterMs: fc.option(fc.integer({ min: 0, max: 80 }), { freq: 5 }),
@@ -92,7 +92,7 @@ const schedule = fc.record({
 type Schedule = typeof schedule extends fc.Arbitrary<infer Value> ? Value : never;
 type Kind = IngestRequest['source'];
 
-/** A call as it is made. `baser` differs between the two, so that a request tells whose it is. */
+/** A call to make. `baser` differs between the two, so that a request shows its call. */
 interface Call {
   readonly request: IngestRequest;
   readonly inputs: readonly string[];
@@ -101,11 +101,11 @@ interface Call {
 interface Stage {
   readonly sandbox: ScriptedSandbox;
   readonly calls: readonly Call[];
-  /** Sources whose job was queued while another of theirs was still to end. */
+  /** Sources whose job was queued while an earlier job had not ended. */
   readonly queuedTwice: string[];
 }
 
-/** A provider's sources exist before they are ingested; by item, as the sandbox has them. */
+/** The ID of a provider's source, by item. Unlike web pages, these exist before they are ingested. */
 const providerIdOf = (index: number) =>
   `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
 
@@ -113,7 +113,7 @@ async function prepare(given: Schedule): Promise<Stage> {
   const urls = given.items.map((_, index) => `https://docs.example.com/${index}`);
   const scripts = new Map(urls.map((url, index) => [url, given.items[index]]));
   const queuedTwice: string[] = [];
-  /** By source ID: the job that its record had when its newest job was queued. */
+  /** By source ID, the job in its record when its newest job was queued. */
   const jobBefore = new Map<string, string | null>();
   const sandbox = await startScriptedSandbox({
     requestsPerMinute: Number.POSITIVE_INFINITY,
@@ -168,12 +168,12 @@ async function prepare(given: Schedule): Promise<Stage> {
   });
   const running = urls.filter((_, index) => {
     const one = given.items[index];
-    // Of a page that Fini knew before, nothing would tell that it runs.
+    // Nothing shows that a page is running if Fini knew it before.
     return one?.running && !one.known && one.ending !== 'DROPPED';
   });
   if (running.length > 0) await queueFromElsewhere(sandbox, running);
   for (const one of given.faults) {
-    // Queueing is the POST; every other request of a wait reads.
+    // Only queueing is a POST; all other requests of a wait read.
     sandbox.script({ ...one, ...(one.method === 'POST' ? { skip: 0 } : { path: LIST_OR_GET }) });
   }
   const calls = given.calls.map(({ source, mask }, index) => {
@@ -186,7 +186,7 @@ async function prepare(given: Schedule): Promise<Stage> {
   return { sandbox, calls, queuedTwice };
 }
 
-/** Queues pages as another process does, on a connection of its own that is closed after it. */
+/** Queues pages as another process would, on its own connection, which is closed afterwards. */
 async function queueFromElsewhere(
   { url, apiKey }: ScriptedSandbox,
   pages: string[],
@@ -199,7 +199,7 @@ async function queueFromElsewhere(
   await once(answer, 'close');
 }
 
-/** Changes records at their time, without a job; the answer ends what is left of it. */
+/** Changes records at their times, without a job. The result cancels the remaining changes. */
 function touch(sandbox: ScriptedSandbox, items: Schedule['items']): () => void {
   const timers = items.flatMap(({ touchedAfterMs }, index) => {
     if (touchedAfterMs === null) return [];
@@ -228,7 +228,7 @@ function expectTrueAccount(
   expect(counts.submitted).toBe(inputs.length);
   const given = sources.flatMap(({ input }) => input ?? []);
   expect(new Set([...given, ...unqueued]).size).toBe(given.length + unqueued.length);
-  // Which input went unqueued is a guess, and called one, while a source has not shown its URL.
+  // While a source shows no URL, the unqueued input is a guess, and the report says so.
   const named = sources.flatMap(({ id, document }) => {
     if (request.source !== 'web') return id;
     if (report.unqueuedIsGuess) return document?.originalUrl ?? [];
@@ -242,7 +242,7 @@ function expectTrueAccount(
   expectTrueStates(report, request.source, sandbox);
 }
 
-/** What the report says of a job is what Fini says of that very job, and never of an old one. */
+/** Expects the report's state of a job to match Fini's for that job, never for an older one. */
 function expectTrueStates({ sources }: Report, source: Kind, sandbox: ScriptedSandbox): void {
   const records = new Map(sandbox.documents().map((document) => [document.id, document]));
   for (const { id, state, document, gone } of sources) {
@@ -254,7 +254,7 @@ function expectTrueStates({ sources }: Report, source: Kind, sandbox: ScriptedSa
       continue;
     }
     expect(document?.linkedJobId).not.toMatch(/^old/);
-    // The other call may have queued it again since.
+    // The other call may have queued the source again since.
     if (document?.linkedJobId !== record?.linkedJobId) continue;
     if (record?.linkedJobStatus === 'PENDING' || record?.linkedJobStatus === 'IN_PROGRESS')
       continue;
@@ -262,17 +262,17 @@ function expectTrueStates({ sources }: Report, source: Kind, sandbox: ScriptedSa
   }
 }
 
-/** What an error says was queued was, and what it says was not was not. */
+/** Expects an error's account of what was queued to match the requests. */
 function expectTrueFate(
   error: IngestionError,
   { inputs }: Call,
   posts: readonly RecordedRequest[],
 ): void {
-  const { queued, doubtful, left, stage } = error;
+  const { queued, doubtful, notQueued, stage } = error;
   const sent = posts.flatMap(({ body }) => inputsIn(body));
   const known = new Set(inputs);
-  for (const input of [...doubtful, ...left]) expect(known).toContain(input);
-  for (const input of left) expect(sent).not.toContain(input);
+  for (const input of [...doubtful, ...notQueued]) expect(known).toContain(input);
+  for (const input of notQueued) expect(sent).not.toContain(input);
   if (stage === 'not_queued') expect(sent).toEqual([]);
   if (queued.length > 0) expect(sent.length).toBeGreaterThanOrEqual(queued.length);
 }
@@ -327,7 +327,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
           expectTrueFate(error, one, postsOf(one, sandbox).slice(earlier));
           return error.stage;
         }
-        // A call that is cancelled ends with that, whatever else happens in the same moment.
+        // A cancelled call ends with the cancellation, whatever else happens in the same moment.
         if (signal.aborted && error === signal.reason) return 'cancelled';
         throw error;
       } finally {
@@ -339,7 +339,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
       }
     };
 
-    /** Waits on for what is unfinished, as the next steps say, and without the time that they give. */
+    /** Waits on for unfinished sources, as the next steps say, with or without `queuedAfter`. */
     const waitOn = async (report: Report, source: Kind): Promise<void> => {
       const unfinished = report.sources.filter(({ state }) => state === 'unfinished');
       if (unfinished.length === 0 || given.cancelAfterMs !== null) return;
@@ -357,7 +357,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
 
     const ended = await Promise.all(
       calls.map(async (one, index) => {
-        // The second call comes a little later, and is not cancelled with the first.
+        // The second call starts a little later, and is not cancelled with the first.
         if (index === 1) await sleep(given.secondAfterMs);
         const signal = index === 0 ? cancel.signal : new AbortController().signal;
         return make(one, signal, given.timeoutMs);
@@ -367,13 +367,13 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
     ended.forEach(note);
     expect(queuedTwice).toEqual([]);
 
-    // What may have been queued is not queued again by the same call, unless Fini was done with it.
+    // The same call must not queue again what may be queued, unless Fini said that queueing failed.
     const [first, second] = calls;
     if (first !== undefined && ended[0] === 'maybe_queued' && !hasFailedQueueing(sandbox)) {
-      // What was sent in the last moment is still to be read at the other end.
+      // Requests sent in the last moment have yet to be read at the other end.
       for (let turn = 0; turn < 20; turn += 1) await setImmediate();
       await make(first, new AbortController().signal, 60);
-      // The other call may have seen a job of theirs end: that may be queued again.
+      // The other call may have seen one of the jobs end, and then may queue it again.
       const isShared = second?.inputs.some((input) => first.inputs.includes(input));
       const sent = postsOf(first, sandbox).flatMap(({ body }) => inputsIn(body));
       if (!isShared) expect(new Set(sent).size).toBe(sent.length);
@@ -384,7 +384,7 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
     const asked = requests;
     await sleep(12);
     expect(requests).toBe(asked);
-    // Turns of the event loop, and no timers, so that the waiting is not counted itself.
+    // Waiting takes turns of the event loop and not timers, which would be counted themselves.
     for (let turn = 0; turn < 2_000 && countTimers() > timersBefore; turn += 1)
       await setImmediate();
     expect(countTimers()).toBeLessThanOrEqual(timersBefore);
@@ -395,11 +395,11 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
   await fc.assert(property, {
     numRuns: RUNS,
     ...SEED,
-    // Smaller schedules take another course in time, so that the first one tells most.
+    // Smaller schedules run differently in time, so the first failure is the most telling.
     endOnFailure: true,
     timeout: 20_000,
   });
-  // A property that never met these has shown nothing. Few schedules may miss the rare ones.
+  // A run without these outcomes has proved nothing. Few schedules may miss the rare ones.
   const rare = REPEATS === 1 ? [] : ['maybe_queued', 'cancelled', 'waited on'];
   for (const seen of [...rare, 'ended', 'timed_out', 'again', 'joined']) {
     expect(outcomes.get(seen) ?? 0, `${seen} in ${JSON.stringify([...outcomes])}`).toBeGreaterThan(
@@ -408,12 +408,12 @@ test(`in ${RUNS} random schedules nothing is lost and nothing is queued twice`, 
   }
 });
 
-/** Fini itself said that it failed, so that nothing of the request comes later. */
+/** True if Fini answered that queueing failed, so that nothing of the request can follow later. */
 function hasFailedQueueing(sandbox: ScriptedSandbox): boolean {
   return sandbox.requests.some(({ method, status }) => method === 'POST' && status === 500);
 }
 
-/** A call's requests that may have queued: those that Fini turned away (4xx) have not. */
+/** The requests of a call that may have queued; Fini has turned 4xx requests away. */
 function postsOf({ request }: Call, sandbox: ScriptedSandbox): RecordedRequest[] {
   return sandbox.requests.filter(
     ({ method, path, body, status }) =>

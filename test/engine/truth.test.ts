@@ -29,7 +29,7 @@ import {
 import { nextCall } from '../next-calls.ts';
 import { startScriptedSandbox } from '../scripted-sandbox.ts';
 
-/* What a call says of its items is so, at whatever stage it ended and whatever Fini made of them. */
+/* A call tells the truth about its items, at whatever stage it ends and whatever Fini does to them. */
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -115,7 +115,7 @@ describe('a call cancelled before its request is sent', () => {
     await new Promise(setImmediate);
     cancel.abort();
     await expect(given).rejects.toThrow();
-    // By the time that a later call is answered, the first would long have been sent.
+    // A later call that is answered shows that the first one's request had time to be sent.
     await harness.call('list_sources');
     await sleep(50);
     expect(posts(harness)).toEqual([]);
@@ -125,7 +125,7 @@ describe('a call cancelled before its request is sent', () => {
     const sandbox = stops.use(await startScriptedSandbox());
     const { url: baseUrl, apiKey } = sandbox;
     const isLate = how === 'out of time';
-    // Its TLS handshake never ends, so nothing can be sent.
+    // The TLS handshake never ends, so nothing can be sent.
     const silent = createTcpServer().listen(0, '127.0.0.1');
     stops.add(() => silent.close());
     await once(silent, 'listening');
@@ -214,7 +214,7 @@ describe('what runs is joined only where it is the same source', () => {
     ['a slash', ['guide', 'guide/'].map(page)],
     ['http and www', ['https://d.example/g', 'http://www.d.example/g']],
   ])('inputs that Fini gives one record (%s) are both accounted for by it', async (_, inputs) => {
-    // Fini makes one record of what the sandbox takes for two.
+    // Fini makes one record where the sandbox makes two, so one of the sandbox's is dropped.
     const { call, sandbox } = await start({
       jobs: ({ url }) => (url === inputs[1] ? { drop: true } : undefined),
     });
@@ -230,7 +230,7 @@ describe('what runs is joined only where it is the same source', () => {
 });
 
 describe('a wait goes by what this process remembers of the record before', () => {
-  /** A source that was ingested long ago, below a page full of newer ones. */
+  /** Adds a source that was ingested long ago, below a page full of newer ones. */
   function addOld({ sandbox }: Harness, fields: object = {}) {
     const updatedAt = new Date(Date.now() - 86_400_000).toISOString();
     const old = sandbox.addDocument({ source: 'notion', externalId: 'n1', updatedAt, ...fields });
@@ -241,7 +241,7 @@ describe('a wait goes by what this process remembers of the record before', () =
     return old;
   }
 
-  /** Registering it again touches the record, and starts no job. */
+  /** Registers the source again, which touches the record and starts no job. */
   const touch = ({ call }: Harness) => {
     const resource = { title: 'A', originalUrl: page('n'), mimeType: 'text/html' };
     const resources = [{ externalId: 'n1', ...resource }];
@@ -337,7 +337,7 @@ describe('a wait goes by what this process remembers of the record before', () =
 });
 
 describe('a fault of our own', () => {
-  /** A server whose client of Fini has a bug in it. */
+  /** Starts a server whose Fini client has a bug in it. */
   async function startWithBug(wrap: (fini: FiniClient) => Partial<FiniClient>) {
     const sandbox = await startScriptedSandbox({
       ...{ pendingMs: 5, workingMs: 30, lingerMs: 5 },
@@ -500,7 +500,7 @@ test('of two pages whose records show no URL yet, neither is reported as the oth
   const hideUrls = (body: unknown) =>
     JSON.parse(JSON.stringify(body).replace(/"originalUrl":"[^"]*"/g, '"originalUrl":null'));
   await call('ingest_sources', { documentIdsToAdd: [page('a'), page('b')] });
-  // The look before queueing, and no more.
+  // The fault hits only the look before queueing.
   sandbox.script({ method: 'GET', action: { kind: 'rewrite', rewrite: hideUrls } });
   const input = { documentIdsToAdd: [page('b')] };
   const held = (await call('ingest_and_wait', input)).structured;
@@ -521,7 +521,7 @@ test('a joined job is not reported with what another wait had read before it', a
   const cancel = new AbortController();
   const other = call('wait_for_sources', { ids }, { signal: cancel.signal });
   await eventually(() => expect(sandbox.requests).toHaveLength(1));
-  // It has read the list by the time that a later call is answered.
+  // The answer to a later call shows that the other wait has read the list.
   await call('list_sources');
   // Another process refreshes the page.
   const job = { linkedJobId: 'new', linkedJobStatus: 'PENDING' };

@@ -20,7 +20,7 @@ async function start(options: SandboxOptions = {}, environment: Record<string, s
   return harness;
 }
 
-/** Where a wait of a second must be spent waiting: a server's first request takes longest. */
+/** Starts a warm server: its first request is the slowest, and would use up a wait of a second. */
 async function startWarm(...settings: Parameters<typeof start>) {
   const { call, sandbox, client } = await start(...settings);
   await call('list_sources');
@@ -31,18 +31,18 @@ async function startWarm(...settings: Parameters<typeof start>) {
 const pages = (count: number) =>
   Array.from({ length: count }, (_, index) => `https://docs.example.com/page/${index}`);
 
-/** A source of a report. */
+/** A source in a report. */
 interface Row {
   readonly status: string;
   readonly input?: string;
   readonly originalUrl?: string;
 }
 
-/** The inputs that a report says were not queued. */
+/** The inputs that a report lists as not queued. */
 const unqueuedIn = ({ structured }: ToolAnswer): string[] =>
   structured.sources.flatMap(({ status, input }: Row) => (status === 'unqueued' ? input : []));
 
-/** Waits, without a pause of its own, until something that the sandbox does has come about. */
+/** Waits until a condition of the sandbox holds. */
 function until(holds: () => boolean): Promise<void> {
   return eventually(() => expect(holds()).toBe(true));
 }
@@ -59,7 +59,7 @@ test('a wait over 25 URLs accounts for each exactly once, whatever becomes of it
       return url === dropped ? { drop: true } : undefined;
     },
   });
-  const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 1 });
+  const answer = await call('ingest_and_wait', { documentIdsToAdd: urls, timeoutSeconds: 8 });
   const { outcome, counts, sources } = answer.structured;
   expect(outcome).toBe('timed_out');
   expect(counts).toEqual({ submitted: 25, completed: 21, failed: 2, unfinished: 1, unqueued: 1 });
@@ -270,8 +270,8 @@ test('cancelling stops the requests at once, and what is queued stays queued', a
 });
 
 /**
- * Makes a call whose items may be queued already: it does not wait for that to show, and queues
- * nothing. Made again once it shows, it joins.
+ * Makes a call whose items may be queued already. It must not wait for them to show, and must queue
+ * nothing. Once they show, the same call joins them.
  */
 async function callUntilShown(
   { call, sandbox }: Pick<Harness, 'call' | 'sandbox'>,
@@ -312,7 +312,7 @@ describe('a queueing request without an answer', () => {
       expect(second.structured.counts).toMatchObject({ submitted: 3, completed: 3 });
       expect(second.structured.sources[0]).toMatchObject({ joined: true });
       expect(ingestRequests(sandbox)).toHaveLength(1);
-      // What has ended can be ingested again.
+      // A source whose job has ended can be ingested again.
       await call('ingest_and_wait', { documentIdsToRefresh: documentIdsToAdd });
       expect(ingestRequests(sandbox)).toHaveLength(2);
     },
@@ -328,7 +328,7 @@ describe('a queueing request without an answer', () => {
     for (const item of documentIdsToAdd) expect(again.text).toContain(item);
     expect(ingestRequests(sandbox)).toHaveLength(1);
 
-    // What else there is to do is done.
+    // The same call with a new page queues that page.
     const added = 'https://docs.example.com/new';
     const input = { documentIdsToAdd: [...documentIdsToAdd, added], timeoutSeconds: 1 };
     const answer = await call('ingest_and_wait', input);
@@ -339,7 +339,7 @@ describe('a queueing request without an answer', () => {
 
   test('that Fini turned away in the end is no doubt: the next call makes it', async () => {
     const { call, sandbox } = await startWarm();
-    // The next call waits for this too.
+    // The next call waits for this pause too.
     const headers = { 'retry-after': '2' };
     sandbox.script({ method: 'POST', action: { kind: 'status', status: 429, headers } });
     const cancel = new AbortController();
@@ -389,7 +389,7 @@ describe('a queueing request without an answer', () => {
 
 test('time that is over in the look before queueing still ends with a report of what is queued', async () => {
   const { call, sandbox } = await startWarm({ workingMs: 60_000 });
-  // Twice as long as the wait: without grace, the same call could be made for ever.
+  // The answer takes twice as long as the wait: without grace, the same call would fail for ever.
   sandbox.script({ method: 'GET', action: { kind: 'slow', milliseconds: 2_000 } });
   const input = { documentIdsToAdd: pages(3), timeoutSeconds: 1 };
   const { structured } = await call('ingest_and_wait', input);
@@ -403,10 +403,10 @@ test('thousands of pages are joined by a second call without holding up the serv
   const { call, sandbox } = harness;
   const input = { documentIdsToAdd: pages(3_000), timeoutSeconds: 1 };
   await call('ingest_and_wait', input);
-  // Where each input is held against each source, nobody else is answered for seconds.
+  // Comparing each input with each source would block everyone else for seconds.
   const { result, slowest } = await pingMeanwhile(harness, call('ingest_and_wait', input));
   const { counts } = result.structured;
-  // A source is joined once a record has shown whose it is; until then its input is held.
+  // A source is joined once its record shows its URL; until then its input is held.
   expect(counts.submitted).toBe(3_000);
   expect(counts.unfinished + counts.unqueued).toBe(3_000);
   expect(counts.unfinished).toBeGreaterThan(500);
@@ -466,7 +466,7 @@ test('hundreds of sources: each is a row in the text and in the structured conte
   const { sources, omitted } = answer.structured;
   const failed = sources.filter(({ status }: Row) => status === 'failed');
   expect(failed).toHaveLength(30);
-  // Of those that completed, some are left out.
+  // Some completed sources are left out.
   expect(sources.length + (omitted?.sources ?? 0)).toBe(300);
   for (const { originalUrl } of sources) expect(answer.text).toContain(`- ${originalUrl} (`);
   expect(answer.text.length).toBeLessThan(64_000);
@@ -509,7 +509,7 @@ test('the time-out bounds a call that waits for another one’s queueing, and th
   });
   const second = await call('ingest_and_wait', input);
   expect(firstHasEnded).toBe(false);
-  // The other call may have queued it, and nobody knows yet.
+  // The other call may have queued the item; no one knows yet.
   expect(second.text).toMatch(/did not confirm the queueing of 1 item.*timed out.*may have been/);
   expect((await first).text).toMatch(/may have been queued/);
 });
@@ -605,7 +605,7 @@ describe('the same call again before a new job shows, in a workspace of many sou
       const input = { documentIdsToAdd: pages(30), timeoutSeconds: 1 };
       await call('ingest_and_wait', input);
       const { structured } = await call('ingest_and_wait', input);
-      // Nobody knows yet which source is which page, until a record shows it.
+      // Until a record shows its URL, no one knows which source belongs to which page.
       const { submitted, unfinished, unqueued } = structured.counts;
       expect([submitted, unfinished + unqueued]).toEqual([30, 30]);
       expect(ingestRequests(sandbox)).toHaveLength(1);

@@ -6,20 +6,20 @@ import type { Pause } from '../../src/fini/deadline.ts';
 import { FiniError } from '../../src/fini/errors.ts';
 import { eventually } from '../harness.ts';
 
-/* Who may send a request when. A window of 300 ms stands for Fini's minute. */
+/* Order and timing of requests within the limit. A window of 300 ms stands for Fini's minute. */
 
 const WINDOW_MS = 300;
 const operation = 'list sources';
 const CALL: Turn = { operation };
 const POLL: Turn = { operation, priority: 'poll' };
 
-/** Takes so many turns at once, all of which are free, and ends them. */
+/** Takes this many turns at once, all of which are free, and ends them. */
 async function use(budget: Budget, count: number, turn = CALL): Promise<void> {
   const ends = await Promise.all(Array.from({ length: count }, () => budget.take(turn)));
   for (const end of ends) end();
 }
 
-/** Asks for turns, in this order. Each name is noted once it is its turn, and its request ends. */
+/** Asks for turns in this order, and records each name when its turn comes. */
 function ask(budget: Budget, turns: readonly [name: string, turn: Turn][]) {
   const order: string[] = [];
   const all = turns.map(async ([name, turn]) => {
@@ -57,7 +57,7 @@ test('in any window, whatever is asked for, no more go than the limit', async ()
     end();
   };
   await Promise.all(Array.from({ length: 17 }, (_, index) => one(index % 3 ? CALL : POLL)));
-  // However late Fini counted the first of them, the sixth comes a window after it.
+  // However late Fini counted the first five, the sixth comes a full window later.
   const firstFive = endedAt.slice(0, 5).toSorted((a, b) => a - b);
   expect(sentAt[5]).toBeGreaterThanOrEqual((firstFive[0] ?? 0) + WINDOW_MS - 1);
   for (const [index, at] of sentAt.slice(5).entries()) {
@@ -127,7 +127,7 @@ test('a poll that calls keep from its turn fails at its end', async () => {
   const budget = new Budget(1, WINDOW_MS);
   await use(budget, 1);
   const poll = failureOf(budget.take({ ...POLL, endsAt: within(WINDOW_MS + 100) }));
-  // A call that comes later takes the turn.
+  // A later call takes the turn, before the poll.
   await use(budget, 1);
   expect(await poll).toMatchObject({ failure: 'not_sent' });
 });
@@ -165,7 +165,7 @@ test('whoever waits more than a second hears why and for how long', async () => 
     onPause: (pause) => pauses[name]?.push(pause),
   });
   const taking = ['go', 'wait', 'behind'].map((name) => budget.take(turn(name)));
-  // Its second window comes first.
+  // Its turn would come in the second window, after its deadline.
   const far = failureOf(budget.take({ ...CALL, endsAt: within(100_000) }));
   expect(await far).toMatchObject({ retryAfterSeconds: 120 });
   expect(pauses).toEqual({
@@ -193,7 +193,7 @@ test('after a 429 nothing is sent before its Retry-After is over, and who waits 
   const short = failureOf(budget.take({ ...CALL, endsAt: within(500) }));
   const taking = budget.take({ ...CALL, onPause: (pause) => pauses.push(pause) });
   expect(await short).toMatchObject({ failure: 'not_sent', retryAfterSeconds: 1 });
-  // One that waits already waits longer for the second refusal.
+  // A turn that is already waiting waits longer after the second refusal.
   budget.refused(1.5);
   (await taking)();
   expect(performance.now() - refusedAt).toBeGreaterThanOrEqual(1_490);
@@ -208,7 +208,7 @@ test('after each 429 without a Retry-After the pause is longer, until Fini answe
     return performance.now() - startedAt;
   };
   budget.refused(undefined);
-  // Those that were under way with it are refused too.
+  // Requests that were already on their way are refused too.
   budget.refused(undefined);
   budget.refused(undefined);
   const first = await pause();
@@ -245,7 +245,7 @@ test('no timer is left when nobody waits', async () => {
   expect(countTimers()).toBe(timersWaiting - 1);
   await last;
   await Promise.all([cancelled, polls.all]);
-  // The test runner's own timers come to an end meanwhile.
+  // The test runner's own timers end meanwhile.
   const timersAfter = countTimers();
   expect(timersAfter).toBeLessThanOrEqual(timersBefore);
   budget.refused(30);

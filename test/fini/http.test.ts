@@ -9,7 +9,7 @@ import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { eventually, Stops } from '../harness.ts';
 import { type Fault, type ScriptedSandbox, startScriptedSandbox } from '../scripted-sandbox.ts';
 
-/* How long and how often a request is tried again, against the sandbox. */
+/* Duration and number of retries, against the sandbox. */
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -83,7 +83,7 @@ test('without an end, a read is tried again three times', async () => {
 
 test('a read that got no answer in time is tried again, however long that took', async () => {
   const { sandbox, send } = await start({ requestTimeoutMs: 300 });
-  // The first request of all opens the connection; this is about the ones after.
+  // The first request opens the connection; the test is about later ones.
   await send(READ);
   sandbox.script({ action: { kind: 'hang' } });
   await expect(send({ ...READ, endsAt: within(30_000) })).resolves.toMatchObject({ documents: [] });
@@ -190,7 +190,7 @@ test('every attempt counts for the budget, retries included', async () => {
   const { sandbox, failure } = await start({ budget: new Budget(3) });
   sandbox.script({ times: ALWAYS, action: status(502) });
   const error = await failure({ ...READ, endsAt: within(30_000) });
-  // The budget leaves no time for a fourth attempt, which says less than what Fini said.
+  // The budget leaves no time for a fourth attempt; the error must be Fini's, which says more.
   expect(error).toMatchObject({ status: 502 });
   expect(sandbox.requests).toHaveLength(3);
   expect(await failure({ ...READ, endsAt: within(30_000) })).toMatchObject({

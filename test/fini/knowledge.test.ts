@@ -7,7 +7,7 @@ import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import { Stops, startQuickSandbox } from '../harness.ts';
 import type { Fault, ScriptedSandbox } from '../scripted-sandbox.ts';
 
-/* The client's routes of knowledge: against the sandbox, and against odd answers. */
+/* The client's knowledge routes: against the sandbox, and against odd answers. */
 
 const UNKNOWN = '5d9f67a8-d853-4af4-b7ce-23ebba1245e5';
 const stops = new Stops();
@@ -26,7 +26,7 @@ async function start(
   return { sandbox, fini: createFiniClient(http) };
 }
 
-/** A client to whom the next answer is this one. */
+/** Makes a client whose next answer is this one. */
 async function answered(body: unknown): Promise<FiniClient> {
   const { sandbox, fini } = await start();
   sandbox.script({ action: { kind: 'status', status: 200, body } });
@@ -76,7 +76,7 @@ describe('against the sandbox', () => {
     const [job] = await fini.knowledgeJobs(jobIds);
     expect(job?.jobStatus).toBe('COMPLETED');
     const [draft] = await fini.getArticles([UNKNOWN, job?.hcArticleId ?? '']);
-    expect(draft).toEqual(sandbox.articles()[0]);
+    expect(draft).toEqual({ ...sandbox.articles()[0], isDraftPublished: null });
     const { articles } = await fini.listArticles({ type: 'draft' });
     expect(articles).toEqual([draft]);
     expect((await fini.listArticles({ type: 'live' })).articles).toEqual([]);
@@ -208,7 +208,7 @@ const anything = {
 describe('a key without the scope', () => {
   test('learns it from a look that is a POST, where a request without IDs said so', async () => {
     const { fini } = await start({}, 'fini_sandbox_write');
-    // This 403 could be for another workspace's articles.
+    // This 403 could also mean that the articles belong to another workspace.
     expect((await failureOf(fini.getArticles([UNKNOWN]))).missingScope).toBeUndefined();
     expect((await failureOf(fini.listAgents())).missingScope).toBe('read');
     expect((await failureOf(fini.getArticles([UNKNOWN]))).missingScope).toBe('read');
@@ -320,11 +320,25 @@ describe('a list of articles', () => {
   test('has its odd fields emptied, its items as they came, and what has no ID counted', async () => {
     const odd = {
       ...{ id: 'a', title: 5, mainKnowledge: null, questions: ['Q', null, 5], keywords: 'k' },
-      ...{ parentFolderId: 7, active: 'yes', version: '3', extra: true },
+      ...{ parentFolderId: 7, active: 'yes', version: 'v3', extra: true },
     };
     const list = await (await answered([odd, { title: 'T' }, null, { id: '' }])).listArticles();
     expect(list.articles).toEqual([{ ...bare, id: 'a', questions: ['Q', null, 5] }]);
     expect(list.unreadable).toBe(3);
+  });
+
+  test.each([
+    [' 3 ', 3],
+    ['10', 10],
+    [3, 3],
+    ['', null],
+    ['3.1', null],
+    ['0x3', null],
+    [true, null],
+    ['9007199254740993', null],
+  ])('has %j for the version %j', async (version, read) => {
+    const { articles } = await (await answered([{ id: 'a', version }])).listArticles();
+    expect(articles[0]?.version).toBe(read);
   });
 
   test('keeps an escalation of any type, since it has to be published as it is', async () => {

@@ -4,6 +4,8 @@ import { flattenProviderTree, type Provider } from '../../src/fini/provider-tree
 const page = { externalId: 'p1', title: 'Page 1', originalUrl: 'https://n.example/1' };
 const leaf = { ...page, mimeType: 'text/html', object: undefined, path: [] };
 
+const none = { resources: [], containers: [], translations: [], unreadable: 0 };
+
 const flatten = (provider: Provider, answer: unknown) => flattenProviderTree(provider, answer);
 const titles = (provider: Provider, answer: unknown) =>
   flatten(provider, answer).resources.map(({ title, path }) => [...path, title].join(' > '));
@@ -36,7 +38,7 @@ describe('a leaf is read whatever its fields are called', () => {
     ['its type', { ...page, type: 'page' }, { ...leaf, object: 'page' }],
     ['more than is known', { ...page, iconLink: 'x', archived: true, __proto__: {} }, leaf],
   ])('%s', (_what, node, resource) => {
-    expect(flatten('notion', [node])).toEqual({ resources: [resource], unreadable: 0 });
+    expect(flatten('notion', [node])).toEqual({ ...none, resources: [resource] });
   });
 });
 
@@ -141,20 +143,59 @@ describe('nesting', () => {
       { object: 'category', id: 1, name: 'Empty', children: [] },
       { object: 'section', id: 2, name: 'Bare', url: 'https://n.example/2' },
     ];
-    expect(flatten('zendesk', containers)).toEqual({ resources: [], unreadable: 0 });
+    const empty = { originalUrl: null, items: [] };
+    expect(flatten('zendesk', containers)).toEqual({
+      ...none,
+      containers: [
+        { ...empty, ids: ['1'], title: 'Empty', kind: 'category' },
+        {
+          ...empty,
+          ids: ['2'],
+          title: 'Bare',
+          kind: 'section',
+          originalUrl: 'https://n.example/2',
+        },
+      ],
+    });
     const spaces = [{ key: 'OPS', title: 'Empty', url: 'https://n.example/ops', pages: [] }];
-    expect(flatten('confluence', spaces)).toEqual({ resources: [], unreadable: 0 });
+    const space = { ids: ['OPS'], title: 'Empty', kind: 'space', items: [] };
+    expect(flatten('confluence', spaces)).toEqual({
+      ...none,
+      containers: [{ ...space, originalUrl: 'https://n.example/ops' }],
+    });
   });
 
   test('children of an unreadable page are still found', () => {
     const answer = [{ title: 'No ID', children: [page] }];
     expect(titles('notion', answer)).toEqual(['No ID > Page 1']);
-    expect(flatten('notion', answer).unreadable).toBe(1);
+    expect(flatten('notion', answer)).toMatchObject({
+      unreadable: 1,
+      containers: [{ title: 'No ID', kind: 'container', items: ['p1'] }],
+    });
+  });
+
+  test('a container has the items below it, at any depth, and no others', () => {
+    const leafOf = (id: string) => ({ ...page, externalId: id });
+    const section = { object: 'section', id: 2, children: [leafOf('b')] };
+    const category = { object: 'category', id: 1, children: [leafOf('a'), section] };
+    const { containers } = flatten('zendesk', [category, leafOf('c')]);
+    expect(containers.map(({ ids, items }) => [ids, items])).toEqual([
+      [['2'], ['b']],
+      [['1'], ['a', 'b']],
+    ]);
   });
 
   test('the same ID in two places is one resource, the first', () => {
     const answer = ['A', 'B'].map((name) => ({ object: 'section', name, children: [page] }));
     expect(titles('zendesk', answer)).toEqual(['A > Page 1']);
+    expect(flatten('zendesk', answer).translations).toEqual([]);
+  });
+
+  test('the same ID with another URL is a translation, once', () => {
+    const other = { ...page, title: 'Seite 1', originalUrl: 'https://n.example/de/1' };
+    const { resources, translations } = flatten('zendesk', [page, other, other]);
+    expect(resources.map(({ title }) => title)).toEqual(['Page 1']);
+    expect(translations.map(({ title }) => title)).toEqual(['Seite 1']);
   });
 
   test('a tree of 200 levels is read to a realistic depth, and the rest is counted', () => {
@@ -219,8 +260,8 @@ describe('the answer as a whole', () => {
   test.each(['notion', 'zendesk', 'confluence'] as const)(
     'of %s may be an empty list',
     (provider) => {
-      expect(flatten(provider, [])).toEqual({ resources: [], unreadable: 0 });
-      expect(flatten(provider, { resources: [] })).toEqual({ resources: [], unreadable: 0 });
+      expect(flatten(provider, [])).toEqual(none);
+      expect(flatten(provider, { resources: [] })).toEqual(none);
     },
   );
 

@@ -14,15 +14,15 @@ import {
 } from '../../src/sandbox/sandbox-server.ts';
 
 /*
- * A host for the page: Chromium shows it in a sandboxed frame, the library's AppBridge speaks for the
- * host, and its client is connected to the built server with a sandbox of its own.
+ * A host for the report page: Chromium shows it in a sandboxed frame, the library's AppBridge speaks
+ * for the host, and its client is connected to the built server with a sandbox of its own.
  */
 
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const URI = 'ui://fini/report';
 const MIME = 'text/html;profile=mcp-app';
 
-/** Debian's Chromium, which asks nobody for anything by itself. */
+/** Launches Debian's Chromium, which by itself contacts no one. */
 export function launchChromium(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -38,7 +38,7 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
-/** A built server with its sandbox, and a client that shows pages. */
+/** A built server with its sandbox, and a client that can show pages. */
 export interface Served {
   readonly client: Client;
   readonly sandbox: Sandbox;
@@ -77,7 +77,7 @@ export async function serve(options: SandboxOptions = {}): Promise<Served> {
   return { client, sandbox, close };
 }
 
-/** What a host is, where it is not the usual one. */
+/** Differences from the usual host. */
 export interface HostOptions {
   readonly context?: McpUiHostContext;
   readonly capabilities?: McpUiHostCapabilities;
@@ -87,18 +87,18 @@ export interface HostOptions {
 /** The page in its host. */
 export interface Shown {
   readonly page: Page;
-  /** What the page shows. */
+  /** The content of the frame. */
   readonly view: FrameLocator;
   readonly bridge: AppBridge;
   /** Links that the page asked the host to open. */
   readonly links: string[];
-  /** What the model was told. */
+  /** The texts that the page sent to the model. */
   readonly told: string[];
   /** Every request of the browser. */
   readonly requests: string[];
-  /** What went wrong in the page. */
+  /** Errors in the page. */
   readonly faults: string[];
-  /** Calls a tool as a model does: the page hears of its input and its result. */
+  /** Calls a tool as a model would: the page receives its input and its result. */
   readonly call: (name: string, input: Record<string, unknown>) => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -114,7 +114,7 @@ const HOST = `<!doctype html><title>Host</title>
   const toView = (data) => view.contentWindow.postMessage(data, '*');
 </script>`;
 
-/** Has Chromium show the page of a server. */
+/** Shows the report page of a server in Chromium. */
 export async function show(
   browser: Browser,
   client: Client,
@@ -158,7 +158,7 @@ export async function show(
     return {};
   };
   bridge.onsizechange = ({ height }) => {
-    // The last one may come while the page closes.
+    // The last change may come while the page closes.
     page.evaluate(`view.style.height = '${height}px'`).catch(() => undefined);
   };
   const ready = new Promise<void>((resolve) => {

@@ -17,7 +17,7 @@ const LOGIN = `${SITE}/account/rewards`;
 const PAGES = [`${SITE}/billing/refunds`, `${SITE}/billing/invoices`, `${SITE}/bikes/brakes`];
 const SYSTEM_FONT = expect.stringMatching(/^system-ui/);
 const HOST_CALLS_NOTHING = { openLinks: {} };
-const GENERATE = 'Generate draft articles from 3 completed sources';
+const GENERATE = 'Generate draft articles from 3 completed sources, if wanted';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -28,7 +28,7 @@ afterAll(() => browser.close());
 let served: Served | undefined;
 let shown: Shown | undefined;
 afterEach(async () => {
-  // Whatever a test does, nothing leaves the page and nothing in it fails.
+  // In every test, nothing leaves the page and nothing in it fails.
   const { requests, faults } = shown ?? { requests: [], faults: [] };
   await shown?.close();
   await served?.close();
@@ -37,7 +37,7 @@ afterEach(async () => {
   expect(faults).toEqual([]);
 });
 
-/** A page in its host, in front of a server with a sandbox of its own. */
+/** Starts a server with its own sandbox, and shows its page in a host. */
 async function start(options: SandboxOptions = {}, host: HostOptions = {}) {
   served = await serve({ folders: true, ...options });
   shown = await show(browser, served.client, host);
@@ -62,7 +62,7 @@ const queued = (sandbox: Sandbox) =>
     ({ method, path }) => method === 'POST' && path === '/v2/documents/public',
   );
 
-/** Jobs that do this the first time, and then what the content says. */
+/** Runs this script for a source's first job, and the content's own from then on. */
 function firstTime(script: JobScript): SandboxOptions {
   const seen = new Set<string>();
   return {
@@ -83,7 +83,7 @@ describe('a result', () => {
     await reads(row('billing/refunds'), /Refunds/);
     expect(await view.locator('#bar').getAttribute('aria-label')).toBe('3 completed');
     expect(await view.locator('#about').innerText()).toContain('not yet live');
-    // With nothing to give a reason for, there is no such column.
+    // Without a failure there is no column for reasons.
     expect(await view.getByRole('columnheader').allInnerTexts()).toEqual(['State', 'Page']);
   });
 
@@ -99,7 +99,7 @@ describe('a result', () => {
     await reads(login, /Page requires authentication/);
     await reads(login, /make it public, or leave it out/);
     expect(await view.locator('#about').innerText()).toMatch(/38 pages found, 38 selected/);
-    // Of four that failed, one may pass next time.
+    // Only one of the four failures may pass next time.
     expect(await button(/again/).allInnerTexts()).toEqual([
       'Ingest 1 failed page again, once the cause is fixed',
     ]);
@@ -144,11 +144,11 @@ describe('a result', () => {
     });
     await reads(headline, '1,000 of 1,200 pages completed');
     expect(await rows.count()).toBe(1_000);
-    // Advice that many share stands once in the report, and at each row here.
+    // The report holds shared advice once; the page repeats it in each row.
     await reads(rows.nth(199), /Check the page/);
     await reads(view.locator('#shown'), '200 pages more in Fini, too many to list here');
     const frame = page.frames()[1];
-    // Reversing the order draws every row again, up to the next picture on the screen.
+    // Reversing the order redraws every row, up to the next frame on the screen.
     const took = await frame?.evaluate<number>(`new Promise((resolve) => {
       const startedAt = performance.now();
       document.querySelector('th[data-column=page] button').click();
@@ -159,7 +159,7 @@ describe('a result', () => {
     await button(/^Failed/).click();
     expect(await rows.count()).toBe(200);
     await view.getByRole('searchbox').fill('page-95');
-    // 95, 950 and 955.
+    // The rows are 95, 950 and 955.
     expect(await rows.count()).toBe(3);
     await reads(view.locator('#shown'), '3 of 1,000 pages shown');
   });
@@ -171,7 +171,7 @@ describe('a result', () => {
     const count = await rows.count();
     expect(new Set(await statesOf(rows))).toEqual(new Set(['Selected']));
     expect(queued(sandbox)).toEqual([]);
-    // Nothing is done yet, so there is no bar to be full.
+    // Nothing has started yet, so there is no progress bar.
     expect(await view.locator('#bar').isVisible()).toBe(false);
     await button(`Ingest ${count} selected pages`).click();
     await reads(headline, `${count} pages completed`);
@@ -336,7 +336,7 @@ describe('a button', () => {
     await generate.click();
     await expect.poll(() => calls.length).toBe(1);
     await bridge.sendToolResult(result);
-    // Through the page and back, so that the page has it.
+    // A round trip through the page ensures that the page has the result.
     await bridge.teardownResource({});
     expect(await generate.getAttribute('aria-disabled')).toBe('true');
     await generate.click({ force: true });
@@ -404,7 +404,7 @@ describe('the table', () => {
     await button(/^Failed/).click();
     expect(await rows.count()).toBe(4);
     expect(await button(/^Failed/).getAttribute('aria-pressed')).toBe('true');
-    // The rows as they are shown, to be pasted elsewhere.
+    // The button copies the visible rows, to be pasted elsewhere.
     await button('Copy 4 pages').click();
     await button('Copied').waitFor();
     await view.getByRole('searchbox').focus();
@@ -468,7 +468,7 @@ describe('the table', () => {
       nodes.filter((node) => node.role?.value === role && node.ignored === false).length;
     expect([count('table'), count('row'), count('columnheader')]).toEqual([1, 5, 3]);
     expect(count('cell') + count('gridcell')).toBe(12);
-    // Nothing sticks out sideways.
+    // Nothing overflows horizontally.
     const widths = await page
       .frames()[1]
       ?.evaluate<number[]>(
@@ -500,7 +500,7 @@ test('everything can be done by keyboard, with the focus in sight', async () => 
   await tabTo(/^Ingest 3 failed pages again/);
   await page.keyboard.press('Enter');
   await reads(headline, 'All 3 pages completed');
-  // The pressed button is gone; the focus is on the next one.
+  // The pressed button is gone, and the focus moves to the next one.
   await expect.poll(focused).toBe(GENERATE);
   await tabTo(/^Completed/);
   await page.keyboard.press('Space');
@@ -594,7 +594,7 @@ test('the page cannot ask anybody for anything', async () => {
   expect(tried).toBe('refused undefined');
   await expect.poll(() => faults.length).toBeGreaterThanOrEqual(3);
   for (const fault of faults.splice(0)) expect(fault).toMatch(/Content Security Policy/);
-  // Chromium names the image that it was not allowed to ask for.
+  // Chromium lists the image although it was not allowed to request it.
   expect(requests.splice(0)).toEqual([`${sandbox.url}/image`]);
   expect(blocked).toEqual(['csp']);
   expect(sandbox.requests).toEqual([]);

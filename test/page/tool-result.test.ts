@@ -5,7 +5,7 @@ import {
   callsAfter,
   chosenRows,
   copyOf,
-  countsOf,
+  countByStatus,
   headlineOf,
 } from '../../src/page/table.ts';
 import { type Overview, readResult } from '../../src/page/tool-result.ts';
@@ -14,7 +14,7 @@ import { errorResult } from '../../src/tools/call.ts';
 import type { NextCall } from '../../src/tools/next-calls.ts';
 import { type Harness, Stops, startHarness } from '../harness.ts';
 
-/* Reads the server's own results as the page does, and carries out the calls that it offers. */
+/* Reads the server's own results as the page does, and makes the calls that it offers. */
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -23,7 +23,7 @@ async function start(options: SandboxOptions = {}): Promise<Harness> {
   return stops.use(await startHarness({ folders: true, parallelJobs: 2_000, ...options }));
 }
 
-/** What the page knows, and the calls that it offers. */
+/** The page's state: its data and the calls that it offers. */
 interface Known {
   readonly overview: Overview;
   readonly nextCalls: readonly NextCall[];
@@ -36,7 +36,7 @@ async function call({ client }: Harness, name: string, input: object): Promise<K
   return { overview, nextCalls };
 }
 
-/** Presses the button of this tool. */
+/** Presses the button for this tool. */
 async function press(harness: Harness, { overview, nextCalls }: Known, tool: string) {
   const next = callOf(nextCalls, tool);
   const result = await call(harness, tool, next.arguments);
@@ -54,8 +54,17 @@ function callOf(nextCalls: readonly NextCall[], tool: string): NextCall {
 
 const urls = (count: number) =>
   Array.from({ length: count }, (_, index) => `https://many.example/page-${index}`);
-const countsIn = (overview: Overview) => Object.fromEntries(countsOf(overview));
+const countsIn = (overview: Overview) => Object.fromEntries(countByStatus(overview));
 const QUICK = { pendingMs: 1, workingMs: 1 };
+
+test('a draft with warnings shows them beside its ID', async () => {
+  const harness = await start();
+  const { id } = harness.sandbox.addDocument({ paragraphs: ['Test'] });
+  const { overview } = await call(harness, 'generate_knowledge', { documentIds: [id] });
+  expect(overview.rows[0]?.reason).toMatch(
+    /^Draft article [\w-]+\. Its text has only 4 characters\.$/,
+  );
+});
 
 test('a dry run is told from its input, and proposes the same call in earnest', async () => {
   const input = { links: ['https://help.larkspur.example'], include: ['/billing/**'] };
@@ -77,7 +86,7 @@ test('every page of a report is one row, or one of those that are only counted',
     expect(countsIn(overview)).toEqual({ completed: count * 0.9, failed: count / 10 });
     const listed = overview.rows.map(({ url }) => url);
     expect(new Set(listed).size).toBe(listed.length);
-    // What failed is listed before anything is left out.
+    // All failures are listed before anything is left out.
     const failed = overview.rows.filter(({ status }) => status === 'failed');
     expect(failed).toHaveLength(count / 10);
     for (const row of failed) {
@@ -116,7 +125,7 @@ test('generating drafts from what an import completed keeps what it was', async 
   expect(now.overview.rows.map(({ url }) => url)).toEqual(
     before.overview.rows.map(({ url }) => url),
   );
-  // What failed before can still be tried again, and drafts are not made twice.
+  // Earlier failures can still be tried again, and drafts are not made twice.
   const tools = now.nextCalls.map(({ tool }) => tool);
   expect(tools).toContain('ingest_and_wait');
   expect(tools).not.toContain('generate_knowledge');
@@ -205,7 +214,7 @@ test.each(['constructor', '__proto__', 'toString'])('a status or a job may be %s
   ];
   const { overview } = readResult({ structuredContent: { counts: {}, sources } }, {});
   expect(overview?.rows).toMatchObject([{ reason: word, advice: undefined }, { status: word }]);
-  expect(overview && countsOf(overview).get(word)).toBe(1);
+  expect(overview && countByStatus(overview).get(word)).toBe(1);
 });
 
 test('anything at all is read without a fault', () => {

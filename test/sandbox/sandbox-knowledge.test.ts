@@ -33,7 +33,7 @@ let sandbox: Sandbox | undefined;
 let clock = 0;
 afterEach(() => sandbox?.close());
 
-/** Starts a sandbox with folders whose clock moves only when a test moves it. */
+/** Starts a sandbox with folders, whose clock moves only when a test moves it. */
 async function start(options: SandboxOptions = {}): Promise<Sandbox> {
   clock = Date.parse('2026-03-01T12:00:00.000Z');
   const now = () => clock;
@@ -47,7 +47,7 @@ async function start(options: SandboxOptions = {}): Promise<Sandbox> {
 const call = (method: string, path: string, body?: unknown, key?: string) =>
   askSandbox(sandbox, method, path, body, key);
 
-/** A source with the text of a page of the help centre. */
+/** Adds a source with the text of a page of the help centre. */
 function addPage(path: string): string {
   const url = `${siteOrigin}${path}`;
   const page = webPages.find((one) => one.url === url);
@@ -60,7 +60,7 @@ const generate = (documentIds: string[], more: object = {}) =>
   call('POST', '/knowledge/public/bulk', { documentIds, origin: 'sources', ...more });
 const status = (...jobIds: string[]) => call('POST', '/knowledge/public/jobs/status', { jobIds });
 
-/** Generates from one source, to the end. */
+/** Generates from one source, and waits for the job to end. */
 async function generateOne(documentId: string, more: object = {}) {
   const { jobs } = generated.parse((await generate([documentId], more)).answer);
   clock += 9000;
@@ -93,7 +93,7 @@ describe('generation', () => {
       completedAt: expect.any(String),
       hcArticleId: expect.any(String),
     });
-    // By default, a source does not tell of it.
+    // By default, a source's record does not show this job.
     expect(sandbox?.documents()[0]?.linkedJobId).not.toBe(jobId);
   });
 
@@ -282,13 +282,16 @@ describe('articles', () => {
     const live = addArticle({});
     const draft = addArticle({ isDraftPublished: false });
     const list = async (query: string) => (await call('GET', `/hc-articles/public${query}`)).answer;
-    expect(await list('')).toEqual([draft, live]);
+    // Nothing in the record of a new article's draft says that it is one.
+    const record = { ...draft, isDraftPublished: null };
+    const update = addArticle({ isDraftPublished: false, originalArticleId: live.id });
+    expect(await list('')).toEqual([update, record, live]);
     expect(await list('?type=live')).toEqual([live]);
-    expect(await list('?type=draft')).toEqual([draft]);
+    expect(await list('?type=draft')).toEqual([update, record]);
     const { answer } = await call('POST', '/hc-articles/ids/public', {
       articleIds: [draft.id, UNKNOWN, live.id],
     });
-    expect(answer).toEqual([draft, live]);
+    expect(answer).toEqual([record, live]);
   });
 
   test('a draft goes live as a new article with another ID, which links its source', async () => {
@@ -305,7 +308,7 @@ describe('articles', () => {
     expect(sandbox?.documents()[0]).toMatchObject({ linkedKnowledgeId: live?.id, changed: false });
     const folders = await call('GET', '/hc-folders/public');
     expect(JSON.stringify(folders.answer)).toContain(live?.id);
-    // It is not there to be published again.
+    // The draft is gone, so it cannot be published again.
     expect((await publish(draft)).status).toBe(404);
   });
 
@@ -401,7 +404,7 @@ describe('what there is at first', () => {
     expect(linked.length).toBeGreaterThan(5);
     expect(new Set(linked)).toEqual(ids);
     for (const { id } of live) expect(JSON.stringify(roots)).toContain(id);
-    // The article of a changed source still has the text from before.
+    // The article of a changed source still has its old text.
     for (const { linkedKnowledgeId, changed, paragraphs, oldParagraphs } of documents()) {
       const article = live.find(({ id }) => id === linkedKnowledgeId);
       if (article === undefined) continue;

@@ -76,10 +76,10 @@ describe('the limit of requests', () => {
       retryAfter: '30',
     });
     expect(requests.at(-1)).toMatchObject({ status: 429 });
-    // Another key has a limit of its own.
+    // Another key has its own limit.
     expect(await askOften(1, 'fini_sandbox_read')).toEqual([200]);
     clock += 30_000;
-    // The first 60 no longer count, nor do those that were refused.
+    // The first 60 no longer count, and refused requests never did.
     expect(await askOften(61)).toEqual([...Array(60).fill(200), 429]);
   });
 
@@ -190,7 +190,7 @@ describe('a lived-in workspace', () => {
       1,
     );
     for (const { title, success } of documents) if (success === true) expect(title).toBeTruthy();
-    // Something is left to import, and the help centre is left to ingest.
+    // Some items are left to import, and the help centre is left to ingest.
     for (const listed of resources)
       expect(JSON.stringify(listed).match(/"title"/g)?.length).toBeGreaterThan(3);
     expect(documents.filter(({ originalUrl }) => originalUrl?.startsWith(siteOrigin))).toEqual([]);
@@ -443,7 +443,7 @@ describe('providers', () => {
     expect(await get(ids[0])).toMatchObject({ linkedJobStatus: null, title: 'Handbook' });
     const again = await call('POST', '/resources/confluence', { resources });
     expect(again.answer).toEqual({ addedDocumentIds: [], updatedDocumentIds: ids });
-    // The registered page is gone from the list, and what was below it is not.
+    // The registered page is gone from the list, but the pages below it are not.
     const left = await call('GET', '/resources/confluence');
     expect(left.answer).toMatchObject([{ pages: [{ title: 'Intake check' }, {}, {}] }, {}]);
     await ingest({ source: 'confluence', documentIdsToAdd: ids });

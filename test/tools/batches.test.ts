@@ -14,7 +14,7 @@ import {
 } from '../harness.ts';
 import { nextCall } from '../next-calls.ts';
 
-/* One short name for everything that a call has queued: who gives it, who takes it, who refuses it. */
+/* Handles of what a call has queued: the tools that return them, take them, and refuse them. */
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -26,7 +26,7 @@ const BATCH = /^b[A-Z0-9]{5}$/;
 const failed = { status: 'FAILED', error: 'HTTP 503' } as const;
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
-/** A server whose jobs for pages under `/slow` take so long that a wait of a second ends first. */
+/** Starts a server whose jobs for pages under `/slow` outlast a wait of a second. */
 async function start(options: SandboxOptions = {}, parts = {}): Promise<Harness> {
   const jobs: SandboxOptions['jobs'] = ({ url }) => {
     if (url?.includes('/slow')) return { workingMs: 2_500 };
@@ -45,7 +45,7 @@ const idsOf = ({ structured }: ToolAnswer): string[] =>
 const urlsOf = ({ structured }: ToolAnswer): string[] =>
   structured.sources.map(({ originalUrl }: { originalUrl: string }) => originalUrl);
 
-/** How often each ID stands in what a client gets as data. */
+/** Number of times that each ID occurs in the structured content. */
 function idCounts({ structured }: ToolAnswer): number[] {
   const counts = new Map<string, number>();
   for (const [id] of JSON.stringify(structured).matchAll(UUID)) {
@@ -82,7 +82,7 @@ describe('a batch is given by', () => {
 test('a wait for 250 pages that ran out names each once, and its next call is short', async () => {
   const harness = await start();
   const names = Array.from({ length: 250 }, (_, index) => `never/${index}`);
-  const answer = await ingest(harness, names, 1);
+  const answer = await ingest(harness, names, 8);
   expect(answer.structured).toMatchObject({ outcome: 'timed_out', counts: { unfinished: 250 } });
   const { batch, omitted = { sources: 0 } } = answer.structured;
   expect(answer.structured.sources.length + omitted.sources).toBe(250);
@@ -350,7 +350,7 @@ test("another key's batch is not known", async () => {
 test('an error after queueing names the batch, under which the wait goes on', async () => {
   const harness = await start();
   const refused = { kind: 'status', status: 401 } as const;
-  // The look before queueing is let through.
+  // The look before queueing succeeds.
   harness.sandbox.script({ method: 'GET', skip: 1, times: 99, action: refused });
   const answer = await ingest(harness, ['a', 'b']);
   harness.sandbox.clearFaults();

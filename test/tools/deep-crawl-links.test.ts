@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterEach(() => harness.sandbox.clearFaults());
 afterAll(() => harness.close());
 
-/** Makes the next crawl answer with this. */
+/** Makes the next crawl return this. */
 function answerWith(body: unknown): void {
   harness.sandbox.script({ method: 'POST', action: { kind: 'rewrite', rewrite: () => body } });
 }
@@ -38,7 +38,7 @@ test('several start URLs that overlap give each page once', async () => {
   expect(new Set(urls).size).toBe(urls.length);
   expect(urls).toContain('https://docs.example/installation');
   answerWith({ data: ['https://a.example/', 'https://a.example/'], message: '' });
-  const again = await harness.call('deep_crawl_links', { links: [siteOrigin] });
+  const again = await harness.call('deep_crawl_links', { links: ['https://a.example'] });
   expect(again.structured.urls).toEqual(['https://a.example/']);
 });
 
@@ -48,7 +48,8 @@ test('the limit goes to Fini and holds even where Fini ignores it', async () => 
   expect(harness.sandbox.requests.at(-1)?.body).toEqual(input);
   const data = Array.from({ length: 500 }, (_, page) => `https://docs.example/${page}`);
   answerWith({ data, message: '' });
-  const ignored = await harness.call('deep_crawl_links', input);
+  const links = ['https://docs.example'];
+  const ignored = await harness.call('deep_crawl_links', { ...input, links });
   expect(ignored.structured.urls).toEqual(data.slice(0, 7));
 });
 
@@ -62,7 +63,7 @@ test('a crawl that ended at its limit says that the site may have more', async (
     limit: webPages.length + 1,
   });
   expect(whole.structured.message).not.toMatch(/may have more/);
-  // Fini stops by what it found, also where some of that cannot be ingested.
+  // Fini's limit counts everything it found, including links that cannot be ingested.
   answerWith({ data: ['https://a.example/', 'mailto:a@a.example'], message: '' });
   const partly = await harness.call('deep_crawl_links', { links: [siteOrigin], limit: 2 });
   expect(partly.structured.message).toMatch(/stopped at 2 pages, so the site may have more/);
@@ -71,7 +72,8 @@ test('a crawl that ended at its limit says that the site may have more', async (
 test('the text names every page', async () => {
   const data = Array.from({ length: 250 }, (_, page) => `https://docs.example/${page}`);
   answerWith({ data, message: 'Found' });
-  const { text, structured } = await harness.call('deep_crawl_links', { links: [siteOrigin] });
+  const links = ['https://docs.example'];
+  const { text, structured } = await harness.call('deep_crawl_links', { links });
   expect(structured.urls).toEqual(data);
   expect(text).toMatch(/^250 pages found.*Fini says: "Found"/);
   expect(text.split('\n').slice(-250)).toEqual(data.map((url) => `- ${url}`));
@@ -115,7 +117,9 @@ test('pages come out normalised and once, and what is left out is named', async 
     '',
   ];
   answerWith({ data, message: '' });
-  const { structured, text } = await harness.call('deep_crawl_links', { links: [siteOrigin] });
+  const { structured, text } = await harness.call('deep_crawl_links', {
+    links: ['https://a.example'],
+  });
   expect(structured.urls).toEqual([
     'https://a.example/x',
     'https://a.example/~user/%C3%A9',
@@ -132,6 +136,36 @@ test('pages come out normalised and once, and what is left out is named', async 
     { input: '', reason: 'empty' },
   ]);
   expect(text).not.toContain('secret');
+});
+
+test('twins, query variants and pages of other hosts are listed apart', async () => {
+  const site = 'https://a.example';
+  const twin = 'http://www.a.example/x/index.html';
+  answerWith({ data: [`${site}/x`, twin, `${site}/x?lang=de`, 'https://b.example/'], message: '' });
+  const answer = await harness.call('deep_crawl_links', { links: [site] });
+  const { structured, text } = answer;
+  expect(structured).toMatchObject({
+    found: 4,
+    urls: [`${site}/x`],
+    setAside: [
+      { status: 'twin', originalUrl: twin, twinOf: `${site}/x` },
+      { status: 'other_host', originalUrl: 'https://b.example/' },
+      { status: 'query_variant', originalUrl: `${site}/x?lang=de`, twinOf: `${site}/x` },
+    ],
+  });
+  expect(structured.message).toMatch(
+    /1 twin\b.*1 query variant.*1 page of another host left out: b\.example/,
+  );
+  expect(text).toContain(`- ${twin}: twinOf ${site}/x`);
+  expect(answer.nextCalls).toMatchObject([{ tool: 'ingest_site', why: 'Ingest 1 page and wait' }]);
+});
+
+test('a crawl that only gives the start URLs back says so', async () => {
+  answerWith({ data: ['https://a.example/gone'], message: '' });
+  const links = ['https://a.example/gone#top'];
+  const { structured } = await harness.call('deep_crawl_links', { links });
+  expect(structured.urls).toEqual(['https://a.example/gone']);
+  expect(structured.message).toMatch(/found only the start URL as given/);
 });
 
 test('a crawl of very many links: others are answered meanwhile', async () => {

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { clientWithPerson, type PersonAnswer, Stops, startHarness } from '../harness.ts';
 import { nextCall } from '../next-calls.ts';
 import type { ScriptedSandbox } from '../scripted-sandbox.ts';
+import { EXAMPLES } from './examples.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -10,7 +11,7 @@ afterEach(() => stops.run());
 async function start(
   flags: string[],
   answer?: PersonAnswer | 'page',
-  { thinksMs = 0, silentCallSeconds = 50 } = {},
+  { thinksMs = 0, silentCallSeconds = 200 } = {},
 ) {
   const questions: string[] = [];
   const client = clientWithPerson(
@@ -36,7 +37,7 @@ async function start(
 const deletions = (sandbox: ScriptedSandbox) =>
   sandbox.requests.filter(({ method }) => method === 'DELETE');
 
-/** How the person has agreed if this server could not ask. */
+/** The message for a deletion that the server could not ask about. */
 const UNASKED =
   "This client cannot be asked to confirm, so this relied on the server's --allow-delete and on the client's own approval of the call.";
 
@@ -50,10 +51,8 @@ test('by default there is no tool that deletes', async () => {
 
 test('with --read-only there are only the tools that read', async () => {
   const { names } = await start(['--read-only']);
-  expect(names.sort()).toEqual([
-    ...['get_articles', 'get_knowledge_tree', 'get_source', 'list_agents', 'list_articles'],
-    ...['list_provider_resources', 'list_sources', 'wait_for_sources'],
-  ]);
+  const reading = EXAMPLES.filter(({ writes }) => !writes).map(({ tool }) => tool);
+  expect(names.toSorted()).toEqual(reading.toSorted());
 });
 
 test('without elicitation it deletes what it is told to, and accounts for each ID', async () => {
@@ -85,7 +84,7 @@ test('without elicitation it deletes what it is told to, and accounts for each I
 });
 
 test('a person may think for longer than a call lasts', async () => {
-  const slow = { thinksMs: 900, silentCallSeconds: 0.5 };
+  const slow = { thinksMs: 900, silentCallSeconds: 2 };
   const { call, sandbox } = await start(['--allow-delete'], 'accept', slow);
   const { id } = sandbox.addDocument({});
   const { structured } = await call('delete_sources', { documentIds: [id] });
@@ -202,7 +201,7 @@ test('where Fini knows none of them, nobody is asked and nothing is sent', async
   const { id } = sandbox.addDocument({});
   await call('delete_sources', { documentIds: [unknown, id] });
   expect(questions).toHaveLength(1);
-  // A 404 of something that stands before Fini says nothing of the source.
+  // A 404 from something in front of Fini says nothing about the source.
   const other = sandbox.addDocument({}).id;
   const action = { kind: 'status', status: 404, body: 'no such page' } as const;
   sandbox.script({ method: 'GET', times: 9, action });

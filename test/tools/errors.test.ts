@@ -2,18 +2,19 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Harness, startHarness, type ToolAnswer } from '../harness.ts';
 import { nextCall, toolsNamed } from '../next-calls.ts';
 import type { FaultAction } from '../scripted-sandbox.ts';
+import { EXAMPLE_CASES } from './examples.ts';
 
-/* Each error says what happened, why, and what to do next, in bounds, and names only tools there are. */
+/* Each error says what happened, why, and what to do next, within bounds, and names only listed tools. */
 
 const ID = '3f2b8c1e-5d47-4a90-b6e1-0c9d8e7f6a51';
 const PAGE = 'https://help.example/a';
 const RESOURCE = { externalId: '1', title: 'A', originalUrl: PAGE, mimeType: 'text/html' };
-/** No error that concerns a single item is longer, whatever Fini says. */
+/** Maximum length of an error about a single item, whatever Fini says. */
 const LONGEST_ERROR = 1_500;
-/** A read that fails in passing is tried again for as long as the call lasts. */
+/** A short timeout, since a read that may pass is retried for as long as the call lasts. */
 const BRIEF = { FINI_WAIT_TIMEOUT_SECONDS: '4' };
 
-/** Inputs that are as they should be, for this page or for the source with this ID. */
+/** Valid inputs of each tool, for this page or for the source with this ID. */
 const right = {
   deep_crawl_links: (page) => ({ links: [page] }),
   register_provider_resources: () => ({ provider: 'notion', resources: [RESOURCE] }),
@@ -25,44 +26,6 @@ const right = {
 } satisfies Record<string, (page: string, id: string) => Record<string, unknown>>;
 
 type Named = keyof typeof right;
-
-/** A call of each tool that is not as it should be, and what its refusal says. */
-const wrong: [tool: string, input: Record<string, unknown>, says: RegExp][] = [
-  ['ingest_site', { links: ['help.example'] }, /links: \[0\] "help\.example".*put https:\/\//],
-  [
-    'import_provider_resources',
-    { provider: 'notion' },
-    /exactly one of search, externalIds and all: list_provider_resources/,
-  ],
-  ['deep_crawl_links', { links: [ID] }, /links: \[0\] ".*pass the page's URL \(get_source/],
-  [
-    'list_provider_resources',
-    { provider: 'googledrive' },
-    /provider must be one of "notion".*given: "googledrive"/,
-  ],
-  [
-    'register_provider_resources',
-    { provider: 'notion', resources: ['1'] },
-    /resources: \[0\] "1"\. Each must be an object with externalId/,
-  ],
-  ['ingest_and_wait', {}, /both empty: pass at least one URL/],
-  ['wait_for_sources', { ids: ['OPS'] }, /ids: \[0\] "OPS".*not source IDs.*list_sources/],
-  [
-    'ingest_sources',
-    { documentIdsToAdd: [PAGE], documentIdsToRefresh: [PAGE] },
-    /also in documentIdsToRefresh: keep them in only one/,
-  ],
-  ['refresh_sources', { documentIds: [PAGE] }, /documentIds: \[0\].*are URLs.*list_sources/],
-  ['list_sources', { limit: 1_000 }, /limit must be a whole number from 1 to 100 \(given: 1000\)/],
-  ['get_source', { id: PAGE }, /is not a source ID \(a UUID\): list_sources.*originalUrl/],
-  ['list_articles', { type: 'old' }, /type must be one of "live", "draft" \(given: "old"\)/],
-  ['generate_knowledge', { documentIds: [PAGE] }, /documentIds: \[0\].*are URLs/],
-  ['get_articles', { articleIds: [PAGE] }, /articleIds: \[0\].*not article IDs.*list_articles/],
-  ['list_agents', { limit: 5 }, /list_agents has no "limit": it takes no input/],
-  ['get_knowledge_tree', { agentId: 'x' }, /no "agentId": use botId/],
-  ['delete_sources', { documentIds: [] }, /documentIds is empty: pass a list of source IDs/],
-  ['publish_articles', { draftIds: [PAGE] }, /no "draftIds": use articleIds/],
-];
 
 let harness: Harness;
 let brief: Harness;
@@ -85,7 +48,7 @@ afterEach(() => {
 });
 afterAll(() => Promise.all([harness, brief, hasty, unreachable].map((one) => one.close())));
 
-/** Expects an error's text in bounds that names only tools there are, for each of these reasons. */
+/** Expects an error within bounds that matches these patterns and names only listed tools. */
 function expectError({ text, isError, nextCalls }: ToolAnswer, says: readonly RegExp[]): void {
   expect(isError, text).toBe(true);
   for (const part of says) expect(text).toMatch(part);
@@ -97,13 +60,9 @@ function expectError({ text, isError, nextCalls }: ToolAnswer, says: readonly Re
   }
 }
 
-test('every tool is called with a wrong input', () => {
-  expect(wrong.map(([tool]) => tool).toSorted()).toEqual(names.toSorted());
-});
-
-test.each(wrong)(
-  '%s refuses %j: what is wrong, with its value, and what is right',
-  async (tool, input, says) => {
+test.each(EXAMPLE_CASES)(
+  '%s refuses a wrong input: what is wrong, with its value, and what is right',
+  async (tool, { wrong: [input, says] }) => {
     const before = harness.sandbox.requests.length;
     expectError(await harness.call(tool, input), [
       new RegExp(`The input of ${tool} is wrong`),
@@ -113,7 +72,7 @@ test.each(wrong)(
   },
 );
 
-/** How a request can end badly, and what the error says: what happened, why, what to do. */
+/** Failures of a request, and patterns for the error: what happened, why, what to do. */
 const failures: [kind: string, action: FaultAction, says: RegExp[]][] = [
   [
     '400',
@@ -176,7 +135,7 @@ const failures: [kind: string, action: FaultAction, says: RegExp[]][] = [
   ['a reset', { kind: 'reset', when: 'after' }, [/connection broke during/]],
 ];
 
-/** What to do where nobody knows whether the request was carried out. */
+/** Advice for each tool if no one knows whether the request was carried out. */
 const ways: [tool: Named, method: string, unsure: RegExp, next: string[]][] = [
   ['list_sources', 'GET', /Call again in a minute/, []],
   ['deep_crawl_links', 'POST', /safe to call again/, []],
@@ -198,12 +157,12 @@ const ways: [tool: Named, method: string, unsure: RegExp, next: string[]][] = [
 ];
 const SURE = ['400', '401', '403', '404', '429'];
 
-/** The server for a failure. What is the same for others is not closed with it. */
+/** The server for a failure. A shared server is not closed afterwards. */
 async function harnessFor(kind: string, action: FaultAction): Promise<Harness> {
-  // Fini's limit holds back all other calls too.
+  // Fini's rate limit would hold back all later calls too.
   if (kind === '429') return startHarness({}, BRIEF, ['--allow-delete', '--allow-publish']);
   const close = () => Promise.resolve();
-  // A slow machine must not be taken for a Fini that does not answer.
+  // Only a fault that hangs gets a short timeout, so that a slow machine does not look like one.
   if (action.kind === 'hang') return { ...hasty, close };
   return { ...(['500', 'a reset'].includes(kind) ? brief : harness), close };
 }
@@ -212,9 +171,9 @@ describe.each(failures)('%s: what happened, why, what next', (kind, action, says
   test.each(ways)('%s', async (tool, method, unsure, next) => {
     const { call, sandbox, close } = await harnessFor(kind, action);
     sandbox.script({ method, times: Number.POSITIVE_INFINITY, action });
-    // Each time another page: what may have been queued before would be joined.
+    // Each case uses another page, since one that may be queued already would be joined.
     const page = `https://help.example/${encodeURIComponent(kind)}/${tool}`;
-    // Of what Fini does not know nothing is refreshed or deleted.
+    // Sources that Fini doesn't know are neither refreshed nor deleted.
     const input: Record<string, unknown> = right[tool](page, sandbox.addDocument({}).id);
     const answer = await call(tool, input);
     sandbox.clearFaults();
@@ -223,7 +182,7 @@ describe.each(failures)('%s: what happened, why, what next', (kind, action, says
       expect(answer.text).not.toMatch(/may have been/);
     } else {
       expect(answer.nextCalls.map((one) => one.tool)).toEqual(next);
-      // The last one is the same call again, for when the check shows that it is needed.
+      // The last next call repeats this call, in case the check shows that it is needed.
       const last = answer.nextCalls.at(-1);
       if (last?.tool === tool) expect(last.arguments).toMatchObject(input);
     }
@@ -254,7 +213,7 @@ test('an agent or articles that are not there: where to find the right ID', asyn
 test.each([
   ['deep_crawl_links', { links: [PAGE] }, /Pass a smaller limit/],
   ['list_sources', {}, /Pass a smaller limit, or a filter/],
-  ['list_articles', {}, /Pass type, live or draft/],
+  ['list_articles', {}, /No call can ask for less/],
   ['list_articles', { type: 'draft' }, /No call can ask for less/],
   ['get_articles', { articleIds: [ID] }, /Ask for fewer articles/],
   ['get_source', { id: ID }, /No call can ask for less/],
@@ -265,7 +224,9 @@ test.each([
     const action = { kind: 'big', bytes: 21 * 1024 * 1024 } as const;
     harness.sandbox.script({ times: Number.POSITIVE_INFINITY, action });
     const says = [/is too large/, /larger than 20 MB/, advice];
-    expectError(await harness.call(tool, input), says);
+    // A client that hears of progress waits for as long as a busy machine takes.
+    const options = { onprogress: () => undefined };
+    expectError(await harness.call(tool, input, options), says);
     harness.sandbox.clearFaults();
   },
 );

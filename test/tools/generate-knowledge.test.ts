@@ -1,8 +1,9 @@
 import type { Progress } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
-import { eventually, type Harness, Stops, startHarness } from '../harness.ts';
-import { nextCall } from '../next-calls.ts';
+import type { SandboxArticle, SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
+import { eventually, type Harness, Stops, startHarness, type ToolAnswer } from '../harness.ts';
+import { nextCall, nextCallsOf } from '../next-calls.ts';
+import type { FaultAction } from '../scripted-sandbox.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
@@ -19,12 +20,13 @@ const STATUS = /\/jobs\/status$/;
 const queueings = ({ sandbox }: Harness) =>
   sandbox.requests.filter(({ method, path }) => method === 'POST' && BULK.test(path));
 
-/** Sources of a workspace, ingested web pages but for what is given. */
+/** Adds sources to a workspace: ingested web pages, unless the fields say otherwise. */
 function sourcesIn({ sandbox }: Harness, count: number, given: object = {}): string[] {
   return Array.from({ length: count }, (_, index) => {
     const title = `How refunds work, part ${index}`;
     const originalUrl = `https://d.example/refunds/${index}`;
-    return sandbox.addDocument({ title, originalUrl, ...given }).id;
+    const paragraphs = ['A refund takes five days from the moment you ask for it.'];
+    return sandbox.addDocument({ title, originalUrl, paragraphs, ...given }).id;
   });
 }
 
@@ -86,16 +88,218 @@ test('nothing made, failed and without a job: each source once, with its reason'
   expect(text).toContain('"The model refused"');
 });
 
-test('without a folder tree nothing is made, which is no success', async () => {
-  const harness = await start({ folders: false });
-  const documentIds = sourcesIn(harness, 2);
-  const answer = await harness.call('generate_knowledge', { documentIds });
-  expect(answer.isError).toBe(true);
-  expect(answer.structured).toMatchObject({
-    ...{ outcome: 'failed', counts: { nothing_made: 2 } },
-    hints: [{ hint: 'no_draft', advice: expect.stringMatching(/no folders yet/), count: 2 }],
+describe('a workspace', () => {
+  const TREE = /hc-folders/;
+  const AGENT = { id: 'b1', name: 'Chat', createdAt: '2026-01-01T00:00:00.000Z' };
+
+  test('without folders is told before any job, and what to do', async () => {
+    const harness = await start({ folders: false });
+    const documentIds = sourcesIn(harness, 2);
+    const answer = await harness.call('generate_knowledge', { documentIds });
+    expect(answer.isError).toBe(true);
+    expect(answer.text).toMatch(
+      /^Nothing was queued\. This workspace has no folders.*[Cc]reate folders.*dashboard/,
+    );
+    expect(nextCall(answer, 'get_knowledge_tree')).toEqual({});
+    expect(nextCall(answer, 'generate_knowledge')).toEqual({ documentIds });
+    expect(queueings(harness)).toHaveLength(0);
+    expect(harness.sandbox.requests.filter(({ path }) => TREE.test(path))).toHaveLength(1);
   });
-  expect(nextCall(answer, 'get_knowledge_tree')).toEqual({});
+
+  test('whose agent has no folder is told the same of the agent, whatever form its ID has', async () => {
+    const harness = await start({ agents: [{ ...AGENT, folders: [] }] });
+    const documentIds = sourcesIn(harness, 1);
+    const input = { documentIds, botId: ' "b1" ' };
+    const answer = await harness.call('generate_knowledge', input);
+    expect(answer.text).toMatch(/^Nothing was queued\. No folder is assigned to this agent/);
+    expect(queueings(harness)).toHaveLength(0);
+  });
+
+  test('whose agent has folders gets drafts, whatever form its ID has', async () => {
+    const harness = await start({ agents: [AGENT] });
+    const documentIds = sourcesIn(harness, 1);
+    const { structured } = await harness.call('generate_knowledge', { documentIds, botId: 'b1' });
+    expect(structured.outcome).toBe('completed');
+    expect(queueings(harness)[0]?.body).toMatchObject({ botId: 'b1' });
+  });
+
+  test('has no agent with an ID longer than any that is shown', async () => {
+    const harness = await start();
+    const documentIds = sourcesIn(harness, 1);
+    const input = { documentIds, botId: 'b'.repeat(65) };
+    const { text } = await harness.call('generate_knowledge', input);
+    expect(text).toMatch(/botId must be an agent's ID/);
+    expect(harness.sandbox.requests).toHaveLength(0);
+  });
+
+  test.each<[what: string, action: FaultAction]>([
+    ['refused', { kind: 'status', status: 403 }],
+    ['failing', { kind: 'status', status: 500 }],
+    ['of something else', { kind: 'status', status: 200, body: { id: 't' } }],
+  ])(
+    'whose tree is %s gets its jobs, and folders are said to be unknown',
+    async (_what, action) => {
+      const harness = await start({ knowledgeJobs: () => ({ hcArticleId: null }) });
+      const documentIds = sourcesIn(harness, 2);
+      const times = Number.POSITIVE_INFINITY;
+      harness.sandbox.script({ path: TREE, times, action });
+      const answer = await harness.call('generate_knowledge', { documentIds });
+      expect(queueings(harness)).toHaveLength(1);
+      expect(answer.structured).toMatchObject({
+        ...{ outcome: 'failed', counts: { nothing_made: 2 } },
+        hints: [{ hint: 'no_draft', advice: expect.stringMatching(/unknown.*folders/), count: 2 }],
+      });
+      expect(nextCall(answer, 'get_knowledge_tree')).toEqual({});
+    },
+  );
+
+  test('with folders is not said to have none where nothing was made', async () => {
+    const harness = await start({ knowledgeJobs: () => ({ hcArticleId: null }) });
+    const documentIds = sourcesIn(harness, 2);
+    const answer = await harness.call('generate_knowledge', { documentIds });
+    expect(answer.structured.hints).toMatchObject([{ hint: 'nothing_new', count: 2 }]);
+    expect(nextCallsOf(answer, 'get_knowledge_tree')).toEqual([]);
+  });
+
+  test('whose folders are gone when a wait ends is told so', async () => {
+    const script = { workingMs: 1_500, hcArticleId: null };
+    const harness = await start({ knowledgeJobs: () => script });
+    const documentIds = sourcesIn(harness, 1);
+    const first = await harness.call('generate_knowledge', { documentIds, timeoutSeconds: 1 });
+    const body = { snapshotObjV2: [] };
+    harness.sandbox.script({ path: TREE, times: 9, action: { kind: 'status', status: 200, body } });
+    const { structured } = await harness.call(
+      'generate_knowledge',
+      nextCall(first, 'generate_knowledge'),
+    );
+    expect(structured.hints).toMatchObject([
+      { hint: 'no_folders', advice: expect.stringMatching(/no folders/), count: 1 },
+    ]);
+  });
+});
+
+describe('a draft that a person should look at first', () => {
+  type Drafted = { status: string; warnings?: string[] };
+  const warningsOf = (answer: ToolAnswer) =>
+    answer.structured.sources.map(({ warnings }: Drafted) => warnings);
+
+  test('has a text of a few characters', async () => {
+    const harness = await start();
+    const documentIds = [
+      ...sourcesIn(harness, 1),
+      ...sourcesIn(harness, 1, { title: 'X', paragraphs: ['Test'] }),
+    ];
+    const answer = await harness.call('generate_knowledge', { documentIds });
+    expect(answer.structured).toMatchObject({
+      outcome: 'completed',
+      message: expect.stringMatching(/2 of 2 drafted.* 1 draft has warnings/),
+    });
+    expect(warningsOf(answer)[1]).toContainEqual('Its text has only 4 characters.');
+    expect(answer.text).toContain('Its text has only 4 characters.');
+  });
+
+  test.each([
+    ['UPDATE_ARTICLE', 'is a new article', (): Partial<SandboxArticle> => ({})],
+    [
+      'ADD_ARTICLE_TO_FOLDER',
+      'updates an article',
+      ({ sandbox }: Harness): Partial<SandboxArticle> => {
+        return { originalArticleId: sandbox.addArticle({}).id };
+      },
+    ],
+  ] as const)('is not what %s allows', async (operation, what, fields) => {
+    const harness = await start();
+    const { id } = harness.sandbox.addArticle({
+      ...{ isDraftPublished: false, mainKnowledge: 'A text that is long enough. '.repeat(9) },
+      ...fields(harness),
+    });
+    const rewrite = (answer: unknown) => ({
+      jobs: [{ ...Object(answer).jobs[0], jobStatus: 'COMPLETED', hcArticleId: id }],
+    });
+    const action = { kind: 'rewrite', rewrite } as const;
+    harness.sandbox.script({ path: STATUS, times: 9, action });
+    const documentIds = sourcesIn(harness, 1);
+    const restrictedOps = [operation];
+    const answer = await harness.call('generate_knowledge', { documentIds, restrictedOps });
+    const [warnings] = warningsOf(answer);
+    expect(warnings).toEqual([expect.stringMatching(new RegExp(`^It ${what}, .*not allowed`))]);
+    // The batch of the call knows what was allowed.
+    const again = await harness.call('generate_knowledge', { batch: answer.structured.batch });
+    expect(warningsOf(again)).toEqual([warnings]);
+    const free = await harness.call('generate_knowledge', { documentIds });
+    expect(warningsOf(free)).toEqual([undefined]);
+  });
+
+  test('stands beside one of the same article, or with the same title, that waits already', async () => {
+    const harness = await start();
+    const { sandbox } = harness;
+    const live = sandbox.addArticle({ title: 'Returns' });
+    const update = { title: 'Other words', isDraftPublished: false, originalArticleId: live.id };
+    const waiting = sandbox.addArticle(update);
+    sandbox.addArticle({ ...update, id: crypto.randomUUID(), isDraftPublished: true });
+    const documentIds = [
+      ...sourcesIn(harness, 1, { linkedKnowledgeId: live.id }),
+      ...sourcesIn(harness, 1, { title: 'Brand new', originalUrl: 'https://d.example/new' }),
+    ];
+    const first = await harness.call('generate_knowledge', { documentIds });
+    expect(warningsOf(first)).toEqual([
+      [`Another draft of the same article waits for review: ${waiting.id}.`],
+      undefined,
+    ]);
+    const again = await harness.call('generate_knowledge', { documentIds: documentIds.slice(1) });
+    const before = first.structured.sources[1].articleId;
+    expect(warningsOf(again)).toEqual([
+      [`Another draft with the same title waits for review: ${before}.`],
+    ]);
+  });
+
+  test('is read by its ID where the list of drafts cannot be read', async () => {
+    const harness = await start();
+    const documentIds = sourcesIn(harness, 1, { paragraphs: ['Test'] });
+    harness.sandbox.script({ path: /public\?type=/, times: 9, action: { kind: 'endless' } });
+    const answer = await harness.call('generate_knowledge', { documentIds });
+    expect(warningsOf(answer)).toEqual([['Its text has only 4 characters.']]);
+    expect(answer.structured.message).toMatch(/unknown whether other drafts .* wait/);
+  });
+
+  test('is not found by Fini, or cannot be checked', async () => {
+    const harness = await start();
+    const documentIds = sourcesIn(harness, 1);
+    const none = { kind: 'status', status: 200, body: [] } as const;
+    harness.sandbox.script({ path: /hc-articles/, times: 9, action: none });
+    const answer = await harness.call('generate_knowledge', { documentIds });
+    expect(warningsOf(answer)).toEqual([[expect.stringMatching(/^Fini does not find it/)]]);
+    harness.sandbox.clearFaults();
+    const fault = { kind: 'status', status: 404 } as const;
+    harness.sandbox.script({ path: /hc-articles/, times: 9, action: fault });
+    const other = await harness.call('generate_knowledge', { documentIds });
+    expect(other.structured.outcome).toBe('completed');
+    expect(other.structured.message).toMatch(/1 draft could not be checked/);
+    expect(warningsOf(other)).toEqual([undefined]);
+  });
+
+  test('costs one request where all is well', async () => {
+    const harness = await start();
+    await harness.call('generate_knowledge', { documentIds: sourcesIn(harness, 3) });
+    const reads = harness.sandbox.requests.filter(({ path }) => /hc-articles/.test(path));
+    expect(reads.map(({ path }) => path)).toEqual(['/v2/hc-articles/public?type=draft']);
+  });
+});
+
+test('what cannot become an article is not proposed again', async () => {
+  const harness = await start({
+    knowledgeJobs: ({ url }) => ({
+      error: url?.endsWith('/empty') ? 'The source holds no usable content' : 'The model refused',
+    }),
+  });
+  const empty = { originalUrl: 'https://d.example/empty' };
+  const [full = '', none = ''] = [...sourcesIn(harness, 1), ...sourcesIn(harness, 1, empty)];
+  const documentIds = [full, none];
+  const answer = await harness.call('generate_knowledge', { documentIds });
+  expect(nextCallsOf(answer, 'generate_knowledge')).toEqual([{ documentIds: [full] }]);
+  const restrictedOps = ['DO_NOTHING'];
+  const nothing = await harness.call('generate_knowledge', { documentIds, restrictedOps });
+  expect(nextCallsOf(nothing, 'generate_knowledge')).toEqual([]);
 });
 
 test('sources that are not ready are named with why before anything is sent', async () => {
@@ -122,7 +326,7 @@ test('sources that are not ready are named with why before anything is sent', as
 test('a source that the key may not read is not said to be absent', async () => {
   const harness = await start();
   const [id = ''] = sourcesIn(harness, 1);
-  // The list's newest record is another, so that the source is looked up by its ID.
+  // Another record is newest in the list, so the source is looked up by its ID.
   harness.sandbox.addDocument({ updatedAt: new Date(Date.now() + 1_000).toISOString() });
   const action = { kind: 'status', status: 403 } as const;
   harness.sandbox.script({ method: 'GET', path: new RegExp(id), action });
@@ -154,7 +358,7 @@ describe('the same call again', () => {
     expect(structured.counts).toMatchObject({ submitted: 2, drafted: 2 });
     expect(structured.sources).toMatchObject([{ joined: true }, { joined: true }]);
     expect(queueings(harness)).toHaveLength(1);
-    // What has ended can be generated again.
+    // A source whose job has ended can be generated from again.
     await harness.call('generate_knowledge', { documentIds });
     expect(queueings(harness)).toHaveLength(2);
   });

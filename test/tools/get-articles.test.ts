@@ -2,11 +2,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SandboxArticle } from '../../src/sandbox/sandbox-server.ts';
 import { type Harness, startHarness, type ToolAnswer } from '../harness.ts';
 import { nextCall, nextCallsOf } from '../next-calls.ts';
+import type { FaultAction } from '../scripted-sandbox.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 let harness: Harness;
 beforeAll(async () => {
-  harness = await startHarness({ content: 'lived-in' }, { FINI_WAIT_TIMEOUT_SECONDS: '6' });
+  harness = await startHarness({ content: 'lived-in' });
 });
 afterEach(() => harness.sandbox.clearFaults());
 afterAll(() => harness.close());
@@ -16,13 +17,13 @@ const get = (articleIds: unknown, offset?: number) =>
   harness.call('get_articles', { articleIds, ...(offset !== undefined && { offset }) });
 const add = (fields: Partial<SandboxArticle> = {}) => harness.sandbox.addArticle(fields);
 
-/** An answer whose line ends, which texts may have, count as blanks. */
+/** An answer with blanks in place of line breaks, which texts may contain. */
 function onOneLine(answer: ToolAnswer): ToolAnswer {
   const json = JSON.stringify(answer.structured).replaceAll('\\n', ' ');
   return { ...answer, structured: JSON.parse(json) };
 }
 
-/** A text as it stands in an answer's text: as it is, in quotes, or marked line by line. */
+/** A text as the answer shows it: bare, in quotes, or marked line by line. */
 function shownText(text: string): string {
   if (text.length > 400 || text.includes('\n')) return text.replace(/^/gm, '> ');
   return /^[\w-]+$/.test(text) ? text : JSON.stringify(text);
@@ -31,7 +32,7 @@ function shownText(text: string): string {
 /** A UUID for each number. */
 const idOf = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 
-/** Makes the next request answer with this. */
+/** Makes the next request return this. */
 function answerWith(body: unknown): void {
   harness.sandbox.script({ method: 'POST', action: { kind: 'rewrite', rewrite: () => body } });
 }
@@ -62,7 +63,8 @@ test('articles come whole, in the order of the IDs', async () => {
     const quotes = [title, mainKnowledge, agentInstruction, escalation, ...questions, ...keywords];
     for (const quote of quotes) expect(text).toContain(shownText(quote));
   }
-  expect(harness.sandbox.requests.at(-1)?.body).toEqual({ articleIds: [draft.id, live.id] });
+  const asked = harness.sandbox.requests.flatMap(({ body }) => body ?? []);
+  expect(asked).toEqual([{ articleIds: [draft.id, live.id] }]);
 });
 
 test('IDs that Fini leaves out are named', async () => {
@@ -90,6 +92,45 @@ test('an article that was not asked for is not shown', async () => {
     { id: idOf(1), title: 'Asked' },
     { id: idOf(3), status: 'not_found' },
   ]);
+});
+
+describe('draft or live', () => {
+  const LISTS = /hc-articles\/public\?type=/;
+  const lists = (since: number) =>
+    harness.sandbox.requests.slice(since).filter(({ path }) => LISTS.test(path)).length;
+  /** Fini's records say nothing of what they are: only its list does. */
+  const statusesOf = async (ids: string[]) =>
+    (await get(ids)).structured.articles.map(({ status }: { status: string }) => status);
+
+  test('is known from one look at the list of drafts, since the record does not say', async () => {
+    const [live, draft] = [add(), add({ isDraftPublished: false })];
+    const before = harness.sandbox.requests.length;
+    expect(await statusesOf([live.id, draft.id])).toEqual(['live', 'draft']);
+    expect(lists(before)).toBe(1);
+  });
+
+  test('costs no look where the record says it', async () => {
+    const update = add({ isDraftPublished: false, originalArticleId: add().id });
+    const done = add({ isDraftPublished: true });
+    const before = harness.sandbox.requests.length;
+    expect(await statusesOf([update.id, done.id])).toEqual(['draft', 'published_draft']);
+    expect(lists(before)).toBe(0);
+  });
+
+  test.each<[what: string, action: FaultAction]>([
+    ['cannot be read', { kind: 'status', status: 404 }],
+    ['is too large', { kind: 'endless' }],
+    ['is not whole', { kind: 'status', status: 200, body: { articles: [], hasMore: true } }],
+    ['has parts without an ID', { kind: 'status', status: 200, body: [{ title: 'No ID' }] }],
+  ])('is unknown where the list %s, and the answer says how to find out', async (_what, action) => {
+    const { id } = add({ isDraftPublished: false });
+    harness.sandbox.script({ path: LISTS, action });
+    const answer = await get([id]);
+    expect(answer.isError).toBe(false);
+    expect(answer.structured.articles).toMatchObject([{ id, status: 'unknown' }]);
+    expect(answer.structured.message).toMatch(/unknown whether 1 article is live or a draft/);
+    expect(nextCall(answer, 'list_articles')).toEqual({ type: 'draft' });
+  });
 });
 
 describe('a long text', () => {
@@ -280,8 +321,11 @@ test.each([429, 500])('a %i that passes is not noticed, one that lasts is said',
   const action = { kind: 'status', status, headers: { 'retry-after': '0' } } as const;
   harness.sandbox.script({ path: /hc-articles/, action });
   expect((await get([id])).isError).toBe(false);
-  harness.sandbox.script({ times: Number.POSITIVE_INFINITY, path: /hc-articles/, action });
-  const { isError, text } = await get([id]);
+  // A call is tried again until its time is over.
+  const brief = await startHarness({}, { FINI_WAIT_TIMEOUT_SECONDS: '6' });
+  brief.sandbox.script({ times: Number.POSITIVE_INFINITY, path: /hc-articles/, action });
+  const { isError, text } = await brief.call('get_articles', { articleIds: [id] });
+  await brief.close();
   expect(isError).toBe(true);
   expect(text).toMatch(new RegExp(`to get articles \\(HTTP ${status}\\).*[Cc]all again in`));
 });

@@ -14,7 +14,7 @@ type Folder = Record<'id' | 'path', string> & { articleCount: number };
 
 const get = (input: Record<string, unknown> = {}) => harness.call('get_knowledge_tree', input);
 
-/** Makes every request answer with this. */
+/** Makes every request return this. */
 function answerWith(body: unknown): void {
   const action = { kind: 'rewrite', rewrite: () => body } as const;
   harness.sandbox.script({ method: 'GET', times: Number.POSITIVE_INFINITY, action });

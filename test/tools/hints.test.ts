@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { documentSchema } from '../../src/fini/schemas.ts';
-import { type HintName, hintFor, mayPass } from '../../src/tools/hints.ts';
+import { type HintName, hintFor, isRetriable } from '../../src/tools/hints.ts';
 
 /** The hint for a source of a kind that failed with these words. */
 function hintOf(error: string | null, given: Record<string, unknown> = {}) {
@@ -82,6 +82,6 @@ describe('a source of a provider that failed', () => {
 test('another try is proposed only where it may help', () => {
   const never: HintName[] = ['page_missing', 'needs_login', 'robots_forbidden', 'unsupported_type'];
   const maybe: HintName[] = ['timed_out', 'site_failed', 'unreachable', 'provider_failed'];
-  expect([...never, 'gone_at_provider' as const].filter(mayPass)).toEqual([]);
-  expect(maybe.filter((hint) => !mayPass(hint))).toEqual([]);
+  expect([...never, 'gone_at_provider' as const].filter(isRetriable)).toEqual([]);
+  expect(maybe.filter((hint) => !isRetriable(hint))).toEqual([]);
 });

@@ -12,7 +12,7 @@ let job: JobScript | ((title: string) => JobScript | undefined) | undefined;
 let harness: Harness;
 beforeAll(async () => {
   harness = await startHarness(
-    // The largest page is not documented: this one is no larger than Fini's default.
+    // The API does not document its largest page, so this limit is no larger than Fini's default.
     { maximumLimit: 50, jobs: ({ title }) => (typeof job === 'function' ? job(title) : job) },
     { FINI_REQUEST_TIMEOUT_MS: '2500' },
   );
@@ -24,7 +24,7 @@ beforeEach(() => {
 afterEach(() => harness.sandbox.clearFaults());
 afterAll(() => harness.close());
 
-/** Counts on, so that each test has items of its own. */
+/** A counter, so that each test has its own items. */
 let items = 0;
 
 const itemsOf = (count: number, title = 'Item') =>
@@ -36,7 +36,7 @@ const itemsOf = (count: number, title = 'Item') =>
     object: 'page',
   }));
 
-/** Makes Notion list these items, as often as it is asked. */
+/** Makes Notion list these items, this many times. */
 function list(resources: unknown[], times = 1): void {
   const action = { kind: 'rewrite', rewrite: () => resources } as const;
   harness.sandbox.script({ method: 'GET', path: REGISTER, times, action });
@@ -62,19 +62,19 @@ interface Row {
   readonly input?: string;
   readonly externalId?: string;
 }
-/** An answer's structured content, as far as these look at it. */
+/** The part of an answer's structured content that these tests read. */
 interface Rows {
   readonly sources: readonly Row[];
 }
 
-/** The externalIds of the sources that a report names. */
+/** The external IDs of the sources in a report. */
 const reportedIds = ({ sources }: Rows) =>
   sources.flatMap(({ id }) => {
     const found = harness.sandbox.documents().find((document) => document.id === id);
     return found?.externalId ?? [];
   });
 
-/** Names of the items in a status, as they were passed or as the provider has them. */
+/** Names of the items with a status, as they were passed or as the provider has them. */
 const namesOf = ({ sources }: Rows, status: string) =>
   sources
     .filter((row) => row.status === status)
@@ -198,7 +198,7 @@ test('a known item is found behind more sources than a page holds', async () => 
   expect(structured.sources).toMatchObject([{ status: 'completed', id: expect.any(String) }]);
 });
 
-/** Makes Fini's answer to registering name all but the first few of the IDs. */
+/** Makes Fini's answer to registering omit the first few of the IDs. */
 function registerFewer(count: number): void {
   harness.sandbox.script({
     method: 'POST',
@@ -306,7 +306,7 @@ test.each([
     expect(ingestRequests(harness.sandbox)).toHaveLength(before);
 
     harness.sandbox.clearFaults();
-    // As Fini does, Notion's list leaves out what has been registered.
+    // Like Fini, Notion's list leaves out registered items.
     list(action.kind === 'status' ? resources : []);
     const again = await run(input);
     expect(again.structured.outcome).toBe('completed');
@@ -333,13 +333,13 @@ test.each([
     expect(namesOf(structured, 'unregistered')).toEqual([first]);
     expect(namesOf(structured, 'not_found')).toEqual('search' in input ? [] : ['none']);
 
-    // As Fini does, Notion's list leaves out what has been registered.
+    // Like Fini, Notion's list leaves out registered items.
     list(resources.slice(0, 1));
     const again = await run(input);
     expect(again.structured.outcome).toBe('completed');
     expect(reportedIds(again.structured).toSorted()).toEqual(idsOf(resources).toSorted());
     expect(reportedIds(again.structured)).toContain(third);
-    // What was never ingested cannot be ingested again.
+    // A source that was never ingested is added, not refreshed.
     const { documentIdsToAdd } = ingestRequests(harness.sandbox).at(-1) as {
       documentIdsToAdd: string[];
     };
@@ -373,7 +373,7 @@ test('a call that is cancelled while it registers continues when it is made agai
   await ended;
   list([]);
   const again = await run({ all: true });
-  // Beside those of other tests that were never ingested.
+  // The report also has other tests' sources that were never ingested.
   expect(reportedIds(again.structured)).toEqual(expect.arrayContaining(idsOf(resources)));
   expect(registerRequests()).toHaveLength(registered + 1);
 });
@@ -386,7 +386,7 @@ test('a search for a path continues where the same call before ended early', asy
   harness.sandbox.script({ method: 'POST', path: /public$/, action });
   const first = await run(input);
   expect(first.text).toContain('1 item registered.');
-  // As Fini does, Notion's list leaves out what has been registered.
+  // Like Fini, Notion's list leaves out registered items.
   list([parent]);
   const again = await run(input);
   expect(again.structured.outcome).toBe('completed');
@@ -419,7 +419,7 @@ test('what ends between the plan and the look is reported, and not ingested agai
   expect(first.structured.outcome).toBe('timed_out');
   const queued = ingestRequests(harness.sandbox).length;
   list([]);
-  // The page that shows them running comes when they have ended.
+  // The answer that shows the jobs running arrives after they have ended.
   const action = { kind: 'slow', milliseconds: 900 } as const;
   harness.sandbox.script({ method: 'GET', path: /public\?/, action });
   const second = await run({ search: 'between' });
@@ -742,5 +742,172 @@ describe('a search of what Fini has', () => {
     const named = await run({ externalIds: [done?.externalId], dryRun: true });
     expect(named.text).toMatch(/1 selected item already in Fini, to be ingested again\./);
     expect(named.structured.sources).toMatchObject([{ status: 'completed', title: done?.title }]);
+  });
+});
+
+describe('links', () => {
+  const shop = 'https://shop.zendesk.com';
+  const wiki = 'https://shop.atlassian.net/wiki';
+  const article = (id: number, url = `${shop}/hc/en-us/articles/${id}`) => ({
+    object: 'article',
+    id,
+    title: `Article ${id}`,
+    url,
+  });
+  const section = {
+    object: 'section',
+    id: 71,
+    name: 'Cards',
+    children: [article(901), article(902)],
+  };
+  const zendesk = [{ object: 'category', id: 70, name: 'Money', children: [section] }];
+  const page = {
+    id: '901',
+    title: 'Brakes',
+    url: `${wiki}/spaces/OPS/pages/901/Brakes`,
+    pages: [],
+  };
+  const confluence = [
+    { key: 'OPS', title: 'Operations', url: `${wiki}/spaces/OPS`, pages: [page] },
+    { key: 'EMPTY', title: 'Nothing yet', url: `${wiki}/spaces/EMPTY`, pages: [] },
+  ];
+  const trees = { zendesk, confluence };
+
+  const dry = (provider: keyof typeof trees, ...externalIds: string[]) => {
+    list(trees[provider]);
+    return run({ provider, externalIds, dryRun: true });
+  };
+
+  test.each([
+    ['confluence', `${wiki}/spaces/OPS/pages/edit-v2/901`],
+    ['confluence', `${wiki}/spaces/OPS/pages/edit-v2/901?draftShareId=5f0e`],
+    ['confluence', `${wiki}/spaces/OPS/pages/edit/901`],
+    ['confluence', `${wiki}/pages/viewpage.action?pageId=901`],
+    ['confluence', `${wiki}/pages/resumedraft.action?draftId=901&draftShareId=5f0e`],
+    ['confluence', `${wiki}/spaces/~12ab/blog/2024/03/05/901/Brakes`],
+    ['confluence', `${wiki}/spaces/OPS/pages/901/Another+title`],
+    ['confluence', 'https://WWW.shop.atlassian.net/wiki/spaces/OPS/pages/901'],
+    ['zendesk', `${shop}/hc/de/articles/901-Karten`],
+    ['zendesk', `${shop}/knowledge/articles/901/en-us?brand_id=1`],
+  ] as const)('of %s with a number is read: %s', async (provider, link) => {
+    const { structured } = await dry(provider, link);
+    expect(structured.sources).toMatchObject([{ status: 'new', externalId: '901' }]);
+  });
+
+  test.each([
+    ['confluence', 'https://other.atlassian.net/wiki/spaces/OPS/pages/901'],
+    ['confluence', 'https://other.atlassian.net/wiki/pages/viewpage.action?pageId=901'],
+    ['confluence', 'https://other.atlassian.net/wiki/spaces/OPS'],
+    ['zendesk', 'https://other.zendesk.com/hc/en-us/articles/901'],
+    ['zendesk', 'https://other.zendesk.com/hc/en-us/sections/71-Cards'],
+  ] as const)('of another site of %s is not taken for one of this: %s', async (provider, link) => {
+    const { isError, structured, text } = await dry(provider, link);
+    expect(isError).toBe(true);
+    expect(structured).toMatchObject({
+      selected: 0,
+      sources: [{ status: 'not_found', input: link, reason: expect.any(String) }],
+    });
+    const site = provider === 'zendesk' ? 'zendesk.com' : 'atlassian.net';
+    expect(text).toMatch(new RegExp(`other\\.${site}.*shop\\.${site}`));
+    expect(text).not.toContain('not found at the provider');
+  });
+
+  test('of another site is not taken for a source in Fini either', async () => {
+    harness.sandbox.addDocument({
+      source: 'zendesk',
+      externalId: '955',
+      originalUrl: `${shop}/hc/en-us/articles/955`,
+    });
+    const here = await dry('zendesk', `${shop}/hc/de/articles/955-Karten`);
+    expect(here.structured.sources).toMatchObject([{ status: 'completed' }]);
+    const other = await dry('zendesk', 'https://other.zendesk.com/hc/en-us/articles/955');
+    expect(other.structured.sources).toMatchObject([{ status: 'not_found' }]);
+  });
+
+  test.each([`${wiki}/x/AYDd`, 'https://shop.example/x/AYDd'])(
+    'a short link is refused, with what to pass instead: %s',
+    async (link) => {
+      const { structured, text } = await dry('confluence', link, '901');
+      expect(structured.selected).toBe(1);
+      expect(structured.sources[0]).toMatchObject({ status: 'not_found', input: link });
+      expect(text).toMatch(/short link.*full link.*title/);
+    },
+  );
+
+  test.each([
+    ['zendesk', '71', /section "Cards" with 2 items/, ['901', '902']],
+    ['zendesk', `${shop}/hc/en-us/sections/71-Cards`, /section "Cards"/, ['901', '902']],
+    ['zendesk', `${shop}/hc/de/categories/70`, /category "Money" with 2 items/, ['901', '902']],
+    ['confluence', 'OPS', /space "Operations" with 1 item\b/, ['901']],
+    ['confluence', `${wiki}/spaces/OPS`, /space "Operations"/, ['901']],
+    ['confluence', `${wiki}/spaces/OPS/overview?homepageId=1`, /space "Operations"/, ['901']],
+    ['confluence', 'https://shop.atlassian.net/wiki/display/OPS', /space "Operations"/, ['901']],
+  ] as const)(
+    'a container of %s, %s, is named, with its items',
+    async (provider, name, says, ids) => {
+      const answer = await dry(provider, name);
+      expect(answer.isError).toBe(true);
+      expect(answer.text).toMatch(says);
+      expect(answer.text).not.toContain('not found at the provider');
+      expect(nextCall(answer, 'import_provider_resources')).toEqual({
+        provider,
+        externalIds: ids,
+        dryRun: true,
+      });
+    },
+  );
+
+  test('an empty container says that there is nothing to import', async () => {
+    const answer = await dry('confluence', 'EMPTY');
+    expect(answer.text).toMatch(/space "Nothing yet" with 0 items/);
+    expect(answer.nextCalls.map(({ tool }) => tool)).not.toContain('import_provider_resources');
+  });
+
+  test('a section is no article of the same number', async () => {
+    const { structured } = await dry('zendesk', `${shop}/hc/en-us/sections/901`);
+    expect(structured.sources).toMatchObject([{ status: 'not_found' }]);
+  });
+
+  test('a Notion database is an item, by its link with a view', async () => {
+    const externalId = `7c1e9b52-40d3-4f6a-9b1d-${String(items).padStart(12, '0')}`;
+    const digits = externalId.replaceAll('-', '');
+    list([{ ...itemsOf(1)[0], externalId, object: 'database' }]);
+    const link = `https://www.notion.so/shop/${digits}?v=7c1e9b5240d34f6a9b1d999999999999`;
+    const { structured } = await run({ externalIds: [link], dryRun: true });
+    expect(structured.sources).toMatchObject([{ status: 'new', externalId }]);
+  });
+});
+
+describe('translations under one ID', () => {
+  const url = (locale: string) => `https://shop.zendesk.com/hc/${locale}/articles/911`;
+  const article = (title: string, locale: string) => ({
+    object: 'article',
+    id: 911,
+    title,
+    url: url(locale),
+  });
+  const tree = [
+    article('Refunds', 'en-us'),
+    article('Erstattungen', 'de'),
+    article('Refunds', 'en-us'),
+  ];
+
+  test.each(['import_provider_resources', 'list_provider_resources'])(
+    '%s counts and names what it leaves out',
+    async (tool) => {
+      list(tree);
+      const choice = tool.startsWith('import') ? { all: true, dryRun: true } : {};
+      const { structured, text } = await harness.call(tool, { provider: 'zendesk', ...choice });
+      expect(structured.leftOut).toEqual({ unreadable: 0, translations: 1 });
+      expect(text).toMatch(
+        /1 translation left out.*"Erstattungen" \(https:\S+\/de\/articles\/911\)/,
+      );
+    },
+  );
+
+  test('a search for one names it', async () => {
+    list(tree);
+    const { text } = await run({ provider: 'zendesk', search: 'erstattungen', dryRun: true });
+    expect(text).toMatch(/Nothing matches "erstattungen".*1 translation left out.*"Erstattungen"/);
   });
 });

@@ -20,14 +20,22 @@ beforeAll(async () => {
     jobs: ({ url }) => (url?.includes('slow') ? { workingMs: 1_500 } : undefined),
   });
 });
-afterEach(() => harness.sandbox.clearFaults());
+afterEach(() => {
+  harness.sandbox.clearFaults();
+  startUrls = [siteOrigin];
+});
 afterAll(() => harness.close());
 
 const crawls = () =>
   harness.sandbox.requests.filter(({ path }) => path === '/v2/documents/public/deep-crawl/links');
 
+/** The start URLs of a call that names none: those of the site that the crawl finds. */
+let startUrls = [siteOrigin];
+
 /** Lets the crawl find these pages, in place of what the site has. */
 function findPages(...data: string[]): void {
+  const first = data.find((page) => /^https?:/.test(page));
+  if (first !== undefined) startUrls = [new URL(first).origin];
   harness.sandbox.script({
     path: /deep-crawl/,
     action: { kind: 'rewrite', rewrite: () => ({ data, message: 'Done' }) },
@@ -35,7 +43,7 @@ function findPages(...data: string[]): void {
 }
 
 const plan = (input: Record<string, unknown>) =>
-  harness.call('ingest_site', { links: [siteOrigin], dryRun: true, ...input });
+  harness.call('ingest_site', { links: startUrls, dryRun: true, ...input });
 
 /** The pages that a dry run selects. */
 function selectedIn({ structured }: ToolAnswer): string[] {
@@ -43,7 +51,7 @@ function selectedIn({ structured }: ToolAnswer): string[] {
   return rows.filter(({ status }) => status === 'selected').map(({ originalUrl }) => originalUrl);
 }
 
-/** Every page that the crawl found is selected or left out for one reason. */
+/** Expects every page of the crawl to be selected, or left out for exactly one reason. */
 function expectAllAccountedFor({ structured }: ToolAnswer): void {
   const { found, selected, leftOut } = structured;
   const left: number[] = Object.values(leftOut);
@@ -66,7 +74,10 @@ test('a dry run asks for the crawl alone, queues nothing, and shows what would b
     message: expect.stringMatching(/^4 pages found, 4 selected\. Nothing is queued yet\./),
     found: 4,
     selected: 4,
-    leftOut: { notIncluded: 0, excluded: 0, overLimit: 0, unusable: 0 },
+    leftOut: {
+      ...{ notIncluded: 0, excluded: 0, twins: 0, queryVariants: 0, otherHosts: 0 },
+      ...{ overLimit: 0, unusable: 0 },
+    },
     sources: urls.map((originalUrl) => ({ status: 'selected', originalUrl })),
     nextCalls: [
       {
@@ -98,8 +109,24 @@ describe('globs', () => {
     ['everything', '**', ['https://d.example/', docs], []],
     ['a name at any depth', '*.zip', [`${docs}/a.zip`, 'https://d.example/b.zip'], ['/a.html']],
     ['one level', '/docs/*', [`${docs}/a`, `${docs}/b/`], ['/docs', '/docs/a/b']],
-    ['a slash at the end of the glob', '/docs/a/', [`${docs}/a`, `${docs}/a/`], ['/docs/b']],
-    ['case', '/DOCS/**', [`${docs}/A`, 'https://d.example/Docs/b'], ['/doc']],
+    [
+      'a slash at the end of the glob',
+      '/docs/a/',
+      [`${docs}/a/`, `${docs}/a/b`, `${docs}/a/c/`],
+      ['/docs/a', '/docs/b'],
+    ],
+    ['the same, of no such page', '/docs/a/', [`${docs}/a`], ['/docs/b']],
+    ['case', '/Docs/**', ['https://d.example/Docs/b'], ['/docs/b', '/DOCS/c']],
+    ['case that no page has', '/DOCS/**', [`${docs}/A`, 'https://d.example/Docs/b'], ['/doc']],
+    ['a slash and case', '/Docs/A/', ['https://d.example/Docs/A/'], ['/docs/a/', '/Docs/b']],
+    ['the host in any case', 'HTTPS://D.Example/docs/**', [`${docs}/a`], ['/Docs/a']],
+    ['a default port', 'https://d.example:443/docs/**', [`${docs}/a`], ['/a']],
+    ['a query', '/docs/a?lang=de', [`${docs}/a?lang=de`], ['/docs/a?lang=en', '/docs/a/b?lang=de']],
+    ['any query', '/**?*=*', [`${docs}/a?x=/1`, 'https://d.example/?y=1'], ['/docs/b']],
+    ['a query at any depth', '?*utm_*=*', [`${docs}/a?x=1&utm_source=y`], ['/docs/b?x=1']],
+    ['a query and a slash', '/docs/a/?x=1', [`${docs}/a/?x=1`], ['/docs/b?x=1', '/docs/a?x=2']],
+    ['one of two queries', '/docs/*?lang={de,fr}', [`${docs}/b?lang=fr`], ['/docs/b?lang=en']],
+    ['a query that is encoded', '/a?q=café', ['https://d.example/a?q=caf%C3%A9'], ['/a?q=cafe']],
     ['the whole URL', 'https://d.example/docs/**', [docs, `${docs}/a`], ['/x/docs']],
     ['another host', 'https://*.example/docs/a', [`${docs}/a`], ['/a']],
     ['a page by its path: all below it too', '/docs', [docs, `${docs}/a`], ['/docsx', '/x/docs']],
@@ -115,6 +142,14 @@ describe('globs', () => {
     ['the root as a path', '/', ['https://d.example/'], ['/a']],
     ['a path that is encoded', '/café/**', ['https://d.example/caf%C3%A9/x'], ['/cafe/x']],
     ['a glob that is encoded', '/caf%C3%A9/**', ['https://d.example/caf%C3%A9/x'], ['/cafe/x']],
+    ['a path that is decomposed', '/café/**', ['https://d.example/cafe%CC%81/x'], ['/cafe/x']],
+    ['a glob that is decomposed', '/cafe\u0301/**', ['https://d.example/caf%C3%A9/x'], ['/cafe/x']],
+    [
+      'an encoded glob and a decomposed path',
+      '/caf%c3%a9/**',
+      ['https://d.example/cafe%CC%81/x'],
+      ['/cafe/x'],
+    ],
     ['a path that is not well-formed', '/100%/**', ['https://d.example/100%/x'], ['/100/x']],
     [
       'query and fragment left aside',
@@ -140,6 +175,19 @@ describe('globs', () => {
     expect(selectedIn(left)).toEqual(different);
     expect(left.structured.leftOut).toMatchObject({ notIncluded: 0, excluded: matching.length });
     expectAllAccountedFor(left);
+  });
+
+  test.each([
+    'https://bücher.example/**',
+    'https://BÜCHER.example/**',
+    'https://bu\u0308cher.example/**',
+    'https://xn--bcher-kva.example/**',
+    'https://b?cher.example/**',
+    'https://*.example/a',
+  ])('a host with other letters is matched by %s', async (glob) => {
+    findPages('https://xn--bcher-kva.example/a', 'https://xn--bcher-kva.example/b');
+    const { structured } = await plan({ include: [glob] });
+    expect(structured.selected).toBeGreaterThan(0);
   });
 
   test('include, exclude and limit work together, and every page is accounted for', async () => {
@@ -178,7 +226,6 @@ describe('globs', () => {
     ['any scheme', '*://d.example/**', /write https:\/\//],
     ['nothing or something', '{,docs}', /has braces that expand to nothing/],
     ['a fragment', '/docs#intro', /fragment/],
-    ['a query', '/docs/page?lang=en', /only the path of a page is matched/],
     ['too many alternatives', '/{a,b,c}/{a,b,c}/{a,b,c}', /expands to more than 20 globs/],
     ['too long', `/${'x'.repeat(200)}`, /longer than 200/],
     [
@@ -296,7 +343,7 @@ describe('globs', () => {
       expect(answer.structured.outcome).toBeUndefined();
       expect(answer.structured.unmatchedGlobs).toEqual(['/blgo/**', '*.zip']);
       expect(answer.text).toMatch(/Nothing was queued.*correct or remove it/);
-      expect(nextCall(answer, 'deep_crawl_links')).toEqual({ links: [siteOrigin] });
+      expect(nextCall(answer, 'deep_crawl_links')).toEqual({ links: startUrls });
       expect(answer.text).toContain('No page matches exclude "/blgo/**", exclude "*.zip".');
       expect(answer.text).toContain('example: "/", "/docs", "/blog/b", "/help", "/docs/a".');
       expectAllAccountedFor(answer);
@@ -376,6 +423,134 @@ test('a page is one source, however two crawls spell it', async () => {
     { documentIdsToAdd: ['https://d.example/spelled', 'https://d.example/%C3%A9'] },
   ]);
   expect(harness.sandbox.documents()).toHaveLength(sources + 2);
+});
+
+describe('what a crawl finds beside the pages of a site', () => {
+  const site = 'https://d.example';
+
+  /** The pages that are set aside, as answers have them. */
+  const asideIn = ({ structured }: ToolAnswer) =>
+    (structured.setAside ?? []).map(
+      ({ status, originalUrl, twinOf }: Record<string, string>) =>
+        `${status} ${originalUrl}${twinOf === undefined ? '' : ` of ${twinOf}`}`,
+    );
+
+  test.each([
+    ['another scheme', `${site}/a`, 'http://d.example/a'],
+    ['www', `${site}/a`, 'https://www.d.example/a'],
+    ['www first', 'http://www.d.example/a', `${site}/a`],
+    ['an index page', `${site}/a/`, `${site}/a/index.html`],
+    ['an index page first', `${site}/index.html`, `${site}/`],
+    ['a slash at the end', `${site}/a`, `${site}/a/`],
+    ['another case', `${site}/billing/refunds`, `${site}/Billing/Refunds/`],
+    ['composed and decomposed letters', `${site}/caf%C3%A9`, `${site}/cafe%CC%81`],
+    ['all of these with one query', `${site}/a?x=1`, 'http://www.d.example/A/?x=1'],
+  ])('%s: a twin is named, and the first is queued alone', async (_what, first, second) => {
+    findPages(first, `${site}/other`, second);
+    const dry = await plan({ links: [site] });
+    expect(selectedIn(dry)).toEqual([first, `${site}/other`]);
+    expect(dry.structured.leftOut).toMatchObject({ twins: 1, queryVariants: 0, otherHosts: 0 });
+    expect(asideIn(dry)).toEqual([`twin ${second} of ${first}`]);
+    expect(dry.text).toMatch(/1 twin\b.*first/);
+    expectAllAccountedFor(dry);
+
+    findPages(first, second);
+    await plan({ links: [site], dryRun: false });
+    const { documentIdsToAdd } = ingestRequests(harness.sandbox).at(-1) as {
+      documentIdsToAdd: string[];
+    };
+    expect(documentIdsToAdd).toEqual([first]);
+  });
+
+  test('an escape that means something else makes no twin', async () => {
+    const pages = [`${site}/a/b`, `${site}/a%2Fb`, `${site}/a?x=1`, `${site}/a%3Fx=1`];
+    findPages(...pages);
+    expect(selectedIn(await plan({}))).toEqual(pages);
+  });
+
+  test('a glob decides which twin is kept', async () => {
+    findPages('http://d.example/a', `${site}/a`, `${site}/A/`);
+    const answer = await plan({ exclude: ['http://d.example/**', '/A/'] });
+    expect(selectedIn(answer)).toEqual([`${site}/a`]);
+    expect(answer.structured.leftOut).toMatchObject({ excluded: 2, twins: 0 });
+  });
+
+  test('a page with a query is left out beside the same page without', async () => {
+    const variants = [`${site}/a?lang=de`, 'http://d.example/A/?utm_source=x'];
+    findPages(variants[0] ?? '', `${site}/a`, variants[1] ?? '', `${site}/b?x=1`, `${site}/b?x=2`);
+    const answer = await plan({});
+    expect(selectedIn(answer)).toEqual([`${site}/a`, `${site}/b?x=1`, `${site}/b?x=2`]);
+    expect(answer.structured.leftOut).toMatchObject({ twins: 0, queryVariants: 2 });
+    expect(asideIn(answer)).toEqual(variants.map((url) => `query_variant ${url} of ${site}/a`));
+    expect(answer.text).toMatch(/2 query variants/);
+    // Without the page itself nobody can tell whether these are one page.
+    expect(answer.text).toMatch(/2 pages kept that may be one/);
+    expectAllAccountedFor(answer);
+  });
+
+  test('an include glob with a query keeps the pages that it names', async () => {
+    findPages(`${site}/a`, `${site}/a?lang=de`, `${site}/a?utm=x`);
+    const answer = await plan({ include: ['/a', '/a?lang=*'] });
+    expect(selectedIn(answer)).toEqual([`${site}/a`, `${site}/a?lang=de`]);
+    expect(answer.structured.leftOut).toMatchObject({ queryVariants: 1 });
+  });
+
+  test('pages of other hosts are named and left out, unless a start URL or a glob names the host', async () => {
+    const others = ['https://x.example/a', 'https://x.example/b', 'https://docs.d.example/c'];
+    findPages(`${site}/a`, 'https://www.d.example/w', ...others);
+    const left = await plan({});
+    expect(selectedIn(left)).toEqual([`${site}/a`, 'https://www.d.example/w']);
+    expect(left.structured.leftOut).toMatchObject({ otherHosts: 3 });
+    expect(asideIn(left)).toEqual(others.map((url) => `other_host ${url}`));
+    expect(left.text).toMatch(
+      /3 pages of other hosts left out: x\.example \(2\), docs\.d\.example \(1\)/,
+    );
+    expectAllAccountedFor(left);
+
+    findPages(`${site}/a`, ...others);
+    const linked = await plan({ links: [site, 'https://www.x.example/'] });
+    expect(selectedIn(linked)).toEqual([`${site}/a`, ...others.slice(0, 2)]);
+
+    findPages(`${site}/a`, ...others);
+    const globbed = await plan({ include: ['/**', 'https://docs.d.example/**'] });
+    expect(selectedIn(globbed)).toEqual([`${site}/a`, 'https://docs.d.example/c']);
+  });
+
+  test('where all pages are of another host, the call that crawls there is proposed', async () => {
+    findPages('https://new.example/a', 'https://new.example/b', 'https://x.example/');
+    const answer = await plan({ links: [site], dryRun: false });
+    expect(answer.isError).toBe(true);
+    expect(answer.text).toMatch(/Nothing was queued.*other hosts/);
+    expect(nextCall(answer, 'ingest_site')).toEqual({
+      ...{ links: [site, 'https://new.example/'], dryRun: true },
+    });
+  });
+
+  test('a crawl that only gives the start URL back says so', async () => {
+    const says = /found only the start URL as given/;
+    findPages(`${site}/gone/`);
+    const alone = await plan({ links: [`${site}/gone`] });
+    expect(alone.text).toMatch(says);
+    expect(selectedIn(alone)).toEqual([`${site}/gone/`]);
+    findPages(`${site}/gone`, `${site}/a`);
+    expect((await plan({ links: [`${site}/gone`] })).text).not.toMatch(says);
+  });
+
+  test('many of them come out in bounds, after what is selected', async () => {
+    const long = 'x'.repeat(1_500);
+    findPages(
+      ...Array.from({ length: 40 }, (_, page) => [
+        `${site}/${page}`,
+        `https://x.example/${page}/${long}`,
+        `${site}/${page}/?q=${long}`,
+      ]).flat(),
+    );
+    const answer = await plan({});
+    expect(selectedIn(answer)).toHaveLength(40);
+    expect(answer.structured.leftOut).toMatchObject({ otherHosts: 40, queryVariants: 40 });
+    expect(answer.structured.omitted.setAside).toBeGreaterThan(0);
+    expectFitToShow(answer, 120_000);
+  });
 });
 
 test('bad start URLs are all named, before any request', async () => {
@@ -567,7 +742,7 @@ test('titles and links come out in bounds, also of many pages', async () => {
   expectFitToShow(answer, 10_000);
 });
 
-// Takes the client's own handler away, so it comes last.
+// This test replaces the client's own handler, so it comes last.
 test('a client that asks for no progress is sent none', async () => {
   const methods: string[] = [];
   harness.client.fallbackNotificationHandler = async ({ method }) => {

@@ -28,7 +28,7 @@ test('pages are queued and the IDs come back at once, before any job has ended',
   expect(ingestRequests(harness.sandbox)).toEqual([
     { source: 'web', documentIdsToAdd, documentIdsToRefresh: [], english: false, baser: true },
   ]);
-  // Beside it only a check of the newest change, which tells old results from new ones.
+  // The only other request checks the newest change, to tell old results from new ones.
   expect(harness.sandbox.requests.map(({ method }) => method)).toEqual(['GET', 'POST']);
 });
 

@@ -11,7 +11,7 @@ afterAll(() => harness.close());
 
 const list = () => harness.call('list_agents');
 
-/** Makes the next request answer with this. */
+/** Makes the next request return this. */
 function answerWith(body: unknown): void {
   harness.sandbox.script({ method: 'GET', action: { kind: 'rewrite', rewrite: () => body } });
 }

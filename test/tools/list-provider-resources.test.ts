@@ -12,7 +12,7 @@ afterAll(() => harness.close());
 
 const list = (input: object) => harness.call('list_provider_resources', { ...input });
 
-/** Makes the next discovery answer with this. */
+/** Makes the next discovery return this. */
 function answerWith(body: unknown): void {
   harness.sandbox.script({ method: 'GET', action: { kind: 'rewrite', rewrite: () => body } });
 }
@@ -101,7 +101,7 @@ describe('search and paging', () => {
     answerWith([tree]);
     const { structured } = await list({ provider: 'confluence', search });
     expect(structured.resources).toMatchObject([{ externalId: 'p1' }]);
-    // What an import chooses by a search is the same.
+    // An import with the same search chooses the same items.
     answerWith([tree]);
     const input = { provider: 'confluence', search, dryRun: true };
     const chosen = await harness.call('import_provider_resources', input);
@@ -121,7 +121,7 @@ describe('search and paging', () => {
       const items = [...text.matchAll(/^- (\{.*\})$/gm)].map(([, json = '']) => JSON.parse(json));
       expect(items).toHaveLength(9);
       for (const { externalId, path = [], title } of items) {
-        // A path is shown as a person writes it, and pasted as a whole.
+        // A path is shown as a person writes it, so all of it can be pasted.
         const search = [...path, title].join(' › ');
         const { structured } = await list({ provider, search });
         expect(structured.resources).toContainEqual(expect.objectContaining({ externalId }));
@@ -240,7 +240,7 @@ test('no ID, kind or URL of a provider can fake a line of the list', async () =>
   const answer = await list({ provider: 'notion' });
   const { structured, text } = answer;
   const [, second, third] = structured.resources;
-  // Register goes by the ID, so one that cannot be shown as it is cannot be used.
+  // Registering uses the ID, so an item whose ID cannot be shown exactly is unusable.
   expect(structured.message).toMatch(/1 item without a usable ID or URL/);
   expectFitToShow(answer);
   expect(second.originalUrl).toBe(

@@ -20,7 +20,7 @@ const filterNames = [
 ];
 const KNOWLEDGE_ID = '0d9c8b7a-6f5e-4d3c-8b2a-190807060504';
 
-/** 120 records, each changed a second before the one after it, with this many paragraphs. */
+/** Adds 120 records with this many paragraphs, each changed a second before the next. */
 function fill({ sandbox }: Harness, paragraphCount: number): SandboxDocument[] {
   const paragraphs = Array.from(
     { length: paragraphCount },
@@ -44,7 +44,7 @@ function fill({ sandbox }: Harness, paragraphCount: number): SandboxDocument[] {
 const idsOf = ({ structured }: ToolAnswer): string[] =>
   structured.sources.map(({ id }: { id: string }) => id);
 
-/** Reads every page by its next call, and gives the IDs in the order seen. */
+/** Reads every page by its next call, and returns the IDs in the order seen. */
 async function walk(harness: Harness, first: Record<string, unknown>): Promise<string[]> {
   const seen: string[] = [];
   let input: Record<string, unknown> | undefined = first;
@@ -56,7 +56,7 @@ async function walk(harness: Harness, first: Record<string, unknown>): Promise<s
     expect(hasMore).toBe(cursor !== undefined);
     [input] = nextCallsOf(answer, 'list_sources');
     if (cursor === undefined) expect(input).toBeUndefined();
-    // The next call asks for the same, from there on.
+    // The next call makes the same request from there on.
     else expect(input).toEqual({ limit: 50, summary: false, ...first, direction, cursor });
   }
   return seen;
@@ -324,7 +324,7 @@ describe('odd records', () => {
   });
 });
 
-/** What tells each status, over and over in this order. */
+/** The fields that mark each status, repeated in this order. */
 const STATUS_FIELDS: [status: string, fields: Partial<SandboxDocument>][] = [
   ['completed', { linkedJobStatus: 'COMPLETED', success: true }],
   ['failed', { linkedJobStatus: 'FAILED', success: false, error: 'Blocked', title: null }],
@@ -334,7 +334,7 @@ const STATUS_FIELDS: [status: string, fields: Partial<SandboxDocument>][] = [
   ['never_ingested', { linkedJobStatus: null, linkedJobId: null, success: null, paragraphs: [] }],
 ];
 
-/** So many records, each changed a second before the one after it. */
+/** Adds this many records, each changed a second before the next. */
 function fillByStatus({ sandbox }: Harness, count: number): [status: string, id: string][] {
   return Array.from({ length: count }, (_, index) => {
     const [status, fields] = STATUS_FIELDS[index % STATUS_FIELDS.length] ?? ['', {}];
@@ -458,7 +458,7 @@ describe('by status', () => {
     const before = harness.sandbox.requests.length;
     const input = { status: 'never_ingested', limit: 100 };
     await expect(harness.call('list_sources', input, { signal: abort.signal })).rejects.toThrow();
-    // Its next page would have come by then.
+    // By the time this call is answered, the next page would have been requested.
     await harness.call('list_sources');
     expect(harness.sandbox.requests.length - before).toBe(2);
   });
@@ -657,7 +657,7 @@ describe('a URL that is written otherwise than in Fini', () => {
     );
     expect(structured.similar).toMatchObject([{ id, originalUrl: 'https://help.example/rewards' }]);
     expect(text).toContain(`- https://help.example/rewards (${id}): `);
-    // The other filters hold.
+    // The other filters still apply.
     const other = await harness.call('list_sources', { originalUrl, source: 'notion' });
     expect(other.structured.message).toBe('No source matches these filters.');
   });

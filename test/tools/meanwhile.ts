@@ -1,8 +1,8 @@
 import type { Harness } from '../harness.ts';
 
 /**
- * Pings again and again while a call runs: what it ends with, and how long the slowest ping took,
- * in milliseconds of this process's own time, which other processes do not add to.
+ * Pings again and again while a call runs. Returns the call's result and the slowest ping's duration,
+ * in milliseconds of this process's own time, to which other processes do not add.
  */
 export async function pingMeanwhile<Result>(
   { client }: Pick<Harness, 'client'>,

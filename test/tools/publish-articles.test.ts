@@ -3,19 +3,19 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { SandboxArticle } from '../../src/sandbox/sandbox-server.ts';
 import { clientWithPerson, type PersonAnswer, Stops, startHarness } from '../harness.ts';
 import { nextCall, nextCallsOf } from '../next-calls.ts';
-import type { ScriptedSandbox } from '../scripted-sandbox.ts';
+import type { FaultAction, ScriptedSandbox } from '../scripted-sandbox.ts';
 import { expectFitToShow, HOSTILE } from './showing.ts';
 
 const stops = new Stops();
 afterEach(() => stops.run());
 
-/** A server that can publish, with a client that answers its questions, if it can be asked. */
+/** Starts a server that can publish, with a client that answers its questions, if it can be asked. */
 async function start(
   answer?:
     | PersonAnswer
     | ((sandbox: ScriptedSandbox, question: string) => PersonAnswer | Promise<PersonAnswer>),
   environment: Record<string, string> = {},
-  { silentCallSeconds = 50 } = {},
+  { silentCallSeconds = 200 } = {},
 ) {
   const questions: string[] = [];
   const client = clientWithPerson((question) => {
@@ -29,9 +29,15 @@ async function start(
   });
   stops.use(harness);
   const { sandbox } = harness;
-  const publish = (articleIds: string[], more: object = {}) =>
+  const call = (articleIds: string[], more: object = {}) =>
     harness.call('publish_articles', { articleIds, ...more });
-  return { ...harness, sandbox, questions, publish };
+  /** Publishes; where nobody can be asked, what a dry run has shown. */
+  const publish = async (articleIds: string[], more: object = {}) => {
+    if (answer !== undefined || 'dryRun' in more) return call(articleIds, more);
+    const [shown] = nextCallsOf(await call(articleIds, { dryRun: true }), 'publish_articles');
+    return call(articleIds, { ...(shown && { shown: shown.shown }), ...more });
+  };
+  return { ...harness, sandbox, questions, publish, call };
 }
 
 const draftOf = (sandbox: ScriptedSandbox, fields: Partial<SandboxArticle> = {}) =>
@@ -41,7 +47,7 @@ const publications = (sandbox: ScriptedSandbox) =>
 const find = (sandbox: ScriptedSandbox, id: string) =>
   sandbox.articles().find((one) => one.id === id);
 
-/** Changes an article, as somebody does in the dashboard. */
+/** Changes an article, as someone would in the dashboard. */
 const change = (sandbox: ScriptedSandbox, id: string, fields: Partial<SandboxArticle>) =>
   sandbox.addArticle({ ...find(sandbox, id), ...fields });
 
@@ -131,7 +137,10 @@ test('with dryRun it only shows what would be published, and the call that does 
   expect(structured.message).toMatch(
     /^Nothing has been published yet\. 1 draft of 2 can be published\./,
   );
-  expect(nextCall(answer, 'publish_articles')).toEqual({ articleIds: [id] });
+  expect(nextCall(answer, 'publish_articles')).toEqual({
+    articleIds: [id],
+    shown: [expect.any(String)],
+  });
   expect(nextCall(answer, 'list_articles')).toEqual({ type: 'draft' });
   expect(questions).toEqual([]);
   expect(publications(sandbox)).toEqual([]);
@@ -164,7 +173,7 @@ describe('the person', () => {
       await sleep(900);
       return 'accept' as const;
     };
-    const { publish, sandbox } = await start(slow, {}, { silentCallSeconds: 0.5 });
+    const { publish, sandbox } = await start(slow, {}, { silentCallSeconds: 2 });
     const { structured } = await publish([draftOf(sandbox).id]);
     expect(structured.outcome).toBe('published');
   });
@@ -228,11 +237,15 @@ describe('what is not published, and why', () => {
     [
       'no questions',
       { questions: [] },
-      /Fini publishes no article without questions\. Add what is missing/,
+      /Fini publishes no article without questions\. Add questions to this draft in/,
     ],
     ['no keywords', { keywords: [] }, /without keywords\./],
-    ['neither', { questions: [], keywords: [] }, /without questions and keywords\./],
-    ['no title', { title: ' ' }, /without a title\. Add/],
+    [
+      'neither',
+      { questions: [], keywords: [] },
+      /without questions and keywords\. Add questions and keywords to this draft/,
+    ],
+    ['no title', { title: ' ' }, /without a title\. Add a title to this draft/],
     ['no text', { mainKnowledge: '' }, /without a text \(mainKnowledge\)/],
     ['no folder', { parentFolderId: null }, /without a folder \(parentFolderId\)/],
     ['live', { isDraftPublished: null }, /is a live article already/],
@@ -346,6 +359,43 @@ describe('a live article that has changed since the draft was made', () => {
     expect(structured.articles[0]).toMatchObject({ status: 'published', articleId: live.id });
   });
 
+  test.each<[what: string, live: unknown, draft: unknown, isPublished: boolean]>([
+    ['a newer one, both as text', '5', '3', false],
+    ['a newer one, the one as text', 5, '3', false],
+    ['the same one, as text', '5', 5, true],
+    ['an older one', 3, 5, false],
+    ['none', null, 3, false],
+    ['none that the draft names', 5, null, false],
+    ['one that is no number', 'v5', 'v5', false],
+    ['one that has lost digits', 2 ** 53, 2 ** 53, false],
+  ])('whose version is %s: published unasked is only the same', async (_what, ...given) => {
+    const [liveVersion, draftVersion, isPublished] = given;
+    const { publish, sandbox } = await start();
+    const live = sandbox.addArticle({});
+    const draft = draftOf(sandbox, { originalArticleId: live.id, originalArticleVersion: 1 });
+    const rewrite = (answer: unknown) =>
+      Array.isArray(answer)
+        ? answer.map((one) => ({
+            ...one,
+            ...(one.id === live.id && { version: liveVersion }),
+            ...(one.id === draft.id && { originalArticleVersion: draftVersion }),
+          }))
+        : answer;
+    sandbox.script({ path: /ids\/public/, times: 9, action: { kind: 'rewrite', rewrite } });
+    const { structured } = await publish([draft.id]);
+    expect(structured.articles[0].status).toBe(isPublished ? 'published' : 'not_published');
+    expect(publications(sandbox)).toHaveLength(isPublished ? 1 : 0);
+  });
+
+  test('whose version nobody can compare is published where the person agrees', async () => {
+    const { publish, sandbox, questions } = await start('accept');
+    const live = sandbox.addArticle({});
+    const draft = draftOf(sandbox, { originalArticleId: live.id, originalArticleVersion: null });
+    const { structured } = await publish([draft.id]);
+    expect(questions[0]).toMatch(/WARNING: It is unknown whether the live article has changed/);
+    expect(structured.articles[0].status).toBe('published');
+  });
+
   test('or is gone', async () => {
     const { publish, sandbox } = await start();
     const draft = draftOf(sandbox, { originalArticleId: UNKNOWN, originalArticleVersion: 1 });
@@ -388,7 +438,144 @@ describe('two drafts of the same live article in one call', () => {
   });
 });
 
+describe('two drafts with the same title and text in one call', () => {
+  const twin = { title: 'Refunds', mainKnowledge: 'Refunds take 5 days.' };
+  const twins = (sandbox: ScriptedSandbox) => [
+    draftOf(sandbox, twin).id,
+    draftOf(sandbox, { ...twin, title: ' Refunds', mainKnowledge: 'Refunds take  5 days.\n' }).id,
+  ];
+
+  test('are both left where nobody can be asked', async () => {
+    const { publish, sandbox } = await start();
+    const [one = '', other = ''] = twins(sandbox);
+    const { id } = draftOf(sandbox, { title: 'Another', mainKnowledge: twin.mainKnowledge });
+    const { structured } = await publish([one, other, id]);
+    const reason = (of: string) =>
+      expect.stringMatching(new RegExp(`same title and text as ${of}.*two live articles`));
+    expect(structured.articles).toMatchObject([
+      { id: one, status: 'not_published', reason: reason(other) },
+      { id: other, status: 'not_published', reason: reason(one) },
+      { id, status: 'published' },
+    ]);
+    expect(publications(sandbox)).toHaveLength(1);
+    const alone = await publish([one]);
+    expect(alone.structured.outcome).toBe('published');
+  });
+
+  test('are shown to the person, and published where that is agreed to', async () => {
+    const { publish, sandbox, questions } = await start('accept');
+    const ids = twins(sandbox);
+    const shown = await publish(ids, { dryRun: true });
+    for (const { status, reason } of shown.structured.articles) {
+      expect(status).toBe('would_publish');
+      expect(reason).toMatch(/same title and text as .*only if the client can ask the person/);
+    }
+    const { structured } = await publish(ids);
+    expect(questions[0]?.match(/WARNING: It has the same title and text as/g)).toHaveLength(2);
+    expect(structured.outcome).toBe('published');
+  });
+
+  test('are none where one of them cannot be published', async () => {
+    const { publish, sandbox } = await start();
+    const [one = ''] = twins(sandbox);
+    const done = draftOf(sandbox, { ...twin, isDraftPublished: true });
+    const { structured } = await publish([done.id, one]);
+    expect(structured.articles).toMatchObject([
+      { status: 'already_published' },
+      { status: 'published' },
+    ]);
+  });
+});
+
+describe('where nobody can be asked', () => {
+  test('a draft is shown before it is published, with the call that then publishes it', async () => {
+    const { call, sandbox } = await start();
+    const { id } = draftOf(sandbox);
+    const first = await call([id]);
+    expect(first.isError).toBe(false);
+    expect(first.structured).toMatchObject({
+      outcome: 'dry_run',
+      message: expect.stringMatching(/^Nothing has been published yet: .*cannot ask/),
+      articles: [{ id, status: 'would_publish' }],
+    });
+    expect(publications(sandbox)).toEqual([]);
+    const { shown } = nextCall(first, 'publish_articles');
+    expect((await call([id], { shown })).structured.outcome).toBe('published');
+  });
+
+  test.each<[what: string, fields: Partial<SandboxArticle>]>([
+    ['text', { mainKnowledge: 'Edited.' }],
+    ['title', { title: 'Edited' }],
+    ['folder', { parentFolderId: UNKNOWN }],
+    ['version of its original', { originalArticleVersion: 9 }],
+  ])(
+    'a draft whose %s was edited after it was shown is shown again first',
+    async (_what, fields) => {
+      const { call, sandbox } = await start();
+      const live = sandbox.addArticle({ version: 9 });
+      const [edited, same] = [
+        draftOf(sandbox, { originalArticleId: live.id, originalArticleVersion: 9, title: 'One' }),
+        draftOf(sandbox),
+      ];
+      const dry = await call([edited.id, same.id], { dryRun: true });
+      const { shown } = nextCall(dry, 'publish_articles');
+      change(sandbox, edited.id, fields);
+      if ('originalArticleVersion' in fields) change(sandbox, live.id, { mainKnowledge: 'Newer.' });
+      const again = await call([edited.id, same.id], { shown });
+      expect(again.structured).toMatchObject({
+        outcome: 'dry_run',
+        message: expect.stringMatching(/1 draft is not as it was shown/),
+        articles: [{ reason: expect.stringMatching(/not as it was shown/) }, { id: same.id }],
+      });
+      expect(again.structured.articles[1].reason).toBeUndefined();
+      expect(publications(sandbox)).toEqual([]);
+      await call([edited.id, same.id], nextCall(again, 'publish_articles'));
+      expect(publications(sandbox)).toHaveLength(2);
+    },
+  );
+
+  test('some of the drafts that were shown can be published', async () => {
+    const { call, sandbox } = await start();
+    const ids = [draftOf(sandbox, { title: 'One' }).id, draftOf(sandbox, { title: 'Two' }).id];
+    const { shown } = nextCall(await call(ids, { dryRun: true }), 'publish_articles');
+    const { structured } = await call(ids.slice(1), { shown });
+    expect(structured).toMatchObject({ outcome: 'published', articles: [{ title: 'Two' }] });
+  });
+
+  test('what was shown of one draft is not good for another', async () => {
+    const { call, sandbox } = await start();
+    const ids = [draftOf(sandbox).id, draftOf(sandbox, { title: 'Another' }).id];
+    const { shown } = nextCall(await call(ids.slice(0, 1), { dryRun: true }), 'publish_articles');
+    const { structured } = await call(ids.slice(1), { shown });
+    expect(structured.outcome).toBe('dry_run');
+    expect(publications(sandbox)).toEqual([]);
+  });
+});
+
 describe('what is said of a draft', () => {
+  test('a folder that is not in the tree is said to be gone, with its ID', async () => {
+    const { publish, sandbox, questions } = await start('decline');
+    const live = sandbox.addArticle({});
+    const moved = { originalArticleId: live.id, originalArticleVersion: live.version };
+    const drafts = [{}, moved].map((more) =>
+      draftOf(sandbox, { parentFolderId: UNKNOWN, ...more }),
+    );
+    const { structured } = await publish(drafts.map(({ id }) => id));
+    const gone = new RegExp(`^a folder that no longer exists.*\\(${UNKNOWN}\\)$`);
+    expect(structured.articles[0].folder).toMatch(gone);
+    expect(questions[0]?.match(/a folder that no longer exists/g)?.length).toBeGreaterThan(1);
+    expect(structured.articles[1].changes?.join() ?? questions[0]).toMatch(/no longer exists/);
+  });
+
+  test('nothing is said to be gone of a tree that could not be read whole', async () => {
+    const { publish, sandbox } = await start();
+    const { id } = draftOf(sandbox, { parentFolderId: UNKNOWN });
+    const body = { snapshotObjV2: [null] };
+    sandbox.script({ path: /hc-folders/, action: { kind: 'status', status: 200, body } });
+    const { structured } = await publish([id], { dryRun: true });
+    expect(structured.articles[0].folder).toBe(UNKNOWN);
+  });
+
   test('paragraphs in another order are a change', async () => {
     const { publish, sandbox } = await start();
     const live = sandbox.addArticle({ mainKnowledge: '1. Open.\n2. Pay.' });
@@ -528,27 +715,21 @@ describe('what the contract leaves open', () => {
     expect(structured.articles).toMatchObject([{ status: 'published' }]);
   });
 
-  test('where the list cannot be read either, that draft is left and the others are not', async () => {
+  test.each<[what: string, action: FaultAction]>([
+    ['too large', { kind: 'endless' }],
+    ['not whole', { kind: 'status', status: 200, body: { articles: [], hasMore: true } }],
+  ])('a list of drafts that is %s keeps no draft from being published', async (_what, action) => {
     const { publish, sandbox } = await start();
-    const [bare, whole] = [draftOf(sandbox), draftOf(sandbox, { title: 'Shipping' })];
-    const rewrite = (answer: unknown) =>
-      Array.isArray(answer)
-        ? answer.map(({ isDraftPublished, originalArticleId, ...rest }) =>
-            rest.id === bare.id ? rest : { ...rest, isDraftPublished, originalArticleId },
-          )
-        : answer;
-    sandbox.script(
-      { path: /ids\/public/, times: 9, action: { kind: 'rewrite', rewrite } },
-      { path: /type=draft/, times: 9, action: { kind: 'status', status: 400 } },
-    );
-    const { structured } = await publish([bare.id, whole.id]);
+    const { id } = draftOf(sandbox);
+    const live = sandbox.addArticle({ title: 'Live' });
+    sandbox.script({ path: /public\?type=/, times: 9, action });
+    const dry = await publish([id], { dryRun: true });
+    expect(dry.structured.articles[0].reason).toMatch(/unknown whether it is a draft/);
+    const { structured } = await publish([id, live.id]);
     expect(structured.articles).toMatchObject([
-      { status: 'not_published', reason: expect.stringMatching(/^Fini did not tell if .* draft/) },
-      { status: 'published' },
+      { id, status: 'published' },
+      { id: live.id, status: 'not_published', reason: expect.stringMatching(/no such draft/) },
     ]);
-    const alone = await publish([bare.id]);
-    expect(alone.isError).toBe(true);
-    expect(alone.text).toContain('Fini refused to list articles (HTTP 400)');
   });
 
   test('fields of open types go back as they came', async () => {

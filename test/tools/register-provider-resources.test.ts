@@ -128,7 +128,7 @@ test('an answer without IDs breaks nothing', async () => {
   const empty = await answer({ addedDocumentIds: null, updatedDocumentIds: [null, 7] });
   expect(empty.isError).toBe(false);
   expect(empty.structured.sources).toEqual([]);
-  // Neither list: that does not say that nothing was registered.
+  // Without either list, the answer does not say that nothing was registered.
   const other = await answer({});
   expect(other.isError).toBe(true);
   expect(other.text).toMatch(/may have been registered/);

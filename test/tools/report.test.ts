@@ -11,7 +11,7 @@ import { defineTool, type ToolContext } from '../../src/tools/tool.ts';
 const MAXIMUM_BYTES = 64_000;
 
 const idOf = (index: number) => `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
-/** A URL of some 60 characters, as they are in help centres. */
+/** A URL of some 60 characters, typical of help centres. */
 const urlOf = (index: number) =>
   `https://help.company.example/en/articles/${1_000_000 + index}-title`.padEnd(60, '-x');
 
@@ -24,7 +24,7 @@ const RUNNING = { linkedJobStatus: 'IN_PROGRESS' };
 
 const SEEN = { fresh: true, gone: false, neverQueued: false };
 
-/** A source of a report, by its record's fields. */
+/** A source in a report, from fields of its record. */
 function source(index: number, fields: object): ReportedSource {
   const document = documentSchema.parse({
     id: idOf(index),
@@ -41,7 +41,7 @@ function source(index: number, fields: object): ReportedSource {
   return { id, document, state, input, joined: false, ignored: [], ...SEEN };
 }
 
-/** The report of so many sources, whose records are these in turn. */
+/** A report of this many sources, with records from these fields in turn. */
 function reportOf(count: number, fieldsOf: (index: number) => object, more: Partial<Report> = {}) {
   const sources = Array.from({ length: count }, (_, index) => source(index, fieldsOf(index)));
   const { unqueued = [] } = more;
@@ -72,7 +72,7 @@ function reportOf(count: number, fieldsOf: (index: number) => object, more: Part
   return report;
 }
 
-/** A report as a client gets it: through a tool that has all the others beside it. */
+/** A report as a client receives it, from a server that lists all tools. */
 async function answerOf(report: Report, queueing: Queueing | null = null) {
   const tool = defineTool({
     name: 'report',
@@ -90,7 +90,7 @@ async function answerOf(report: Report, queueing: Queueing | null = null) {
   });
   const call = tool.read({});
   if ('refusal' in call) throw new Error(call.refusal);
-  // It asks nothing of its context but which tools there are.
+  // The tool uses its context only to ask which tools are listed.
   const { output, text } = await call.run({ canCall: () => true } as unknown as ToolContext);
   const answer: Parsed = parsed.parse(JSON.parse(JSON.stringify(output)));
   return { answer, text };
@@ -104,7 +104,7 @@ const parsed = z.object({
 });
 type Parsed = z.output<typeof parsed>;
 
-/** The inputs of the calls of a tool that an answer proposes. */
+/** The inputs of all proposed calls of a tool. */
 function callsOf(tool: string, { nextCalls }: Parsed): Record<string, unknown>[] {
   return nextCalls.filter((call) => call.tool === tool).map((call) => call.arguments);
 }

@@ -93,7 +93,7 @@ test.concurrent('a job that pends for more than a quarter of an hour is sent to 
     hints: [{ hint: 'pending_too_long', advice: expect.stringMatching(/contact Fini support/) }],
     sources: [{ id: document.id, hint: 'pending_too_long', jobId: document.linkedJobId }],
   });
-  // Waiting on does not help.
+  // Waiting longer would not help.
   expect(structured.message).toContain(
     'Waiting longer will not help 1 job, pending for more than 15 minutes: contact Fini support with its jobId.',
   );

@@ -4,11 +4,11 @@ import { nextCallsOf } from '../next-calls.ts';
 import { addExamples, EXAMPLE_CASES } from './examples.ts';
 
 /*
- * An answer is whole, however much there is to say: it has everything, or says how much it leaves out
- * and proposes the call that shows the rest. Clients hide larger answers from their model.
+ * An answer is complete, however much there is to say: it has everything, or says how much it leaves
+ * out and proposes the call that shows the rest. Clients hide larger answers from their model.
  */
 
-/** The largest answer, in bytes of structured content; its text is about as long. */
+/** Largest answer, in bytes of structured content; its text is about as long. */
 const LARGEST = 60_000;
 const LARGEST_TEXT = 66_000;
 
@@ -46,7 +46,7 @@ const add = (count: number, fields: object = {}) =>
     (originalUrl) => harness.sandbox.addDocument({ originalUrl, title: LONG, ...fields }).id,
   );
 
-/** A call, how many items its answer accounts for, and the tool of the call that shows the rest. */
+/** A call, the number of items in its answer, and the tool of the call that shows the rest. */
 type Case = [tool: string, list: string, count: number, rest: string, input: () => object];
 
 const cases: Case[] = [
@@ -66,7 +66,7 @@ const cases: Case[] = [
       }),
     }),
   ],
-  ['generate_knowledge', 'sources', 100, 'list_articles', () => ({ documentIds: add(100) })],
+  ['generate_knowledge', 'sources', 100, 'list_sources', () => ({ documentIds: add(100) })],
   [
     ...(['ingest_and_wait', 'sources', 500, 'list_sources'] as const),
     () => ({ documentIdsToAdd: urls(500, 'fails') }),
@@ -82,7 +82,7 @@ test.each(cases)(
     const omitted = structured.omitted?.[list] ?? 0;
     expect(structured[list].length + omitted).toBe(count);
     if (omitted > 0) expect(nextCallsOf(answer, rest).length).toBeGreaterThan(0);
-    // Whatever went wrong is not left out before all else.
+    // Failures are the last to be left out.
     const isBad = ({ status }: { status: string }) =>
       status === 'failed' || status === 'not_deleted';
     if (structured.counts?.failed > 0) expect(structured[list].every(isBad)).toBe(true);
@@ -90,7 +90,7 @@ test.each(cases)(
 );
 
 describe('pages', () => {
-  /** Follows the calls of the same tool until everything was seen. */
+  /** Follows the calls of the same tool until every item was seen. */
   async function walk(tool: string, first: object, list: string): Promise<string[]> {
     const seen = new Set<string>();
     const calls: Record<string, unknown>[] = [{ ...first }];
@@ -142,7 +142,7 @@ test.each(EXAMPLE_CASES)(
       const answer = await fresh.call(next, given);
       expect(answer.text).not.toMatch(/The input of .* is wrong/);
     }
-    // Nothing in the message stands for a call.
+    // The message itself contains no call.
     expect(structured.message).not.toMatch(/\{"|\bcall \w+_/);
     await fresh.close();
   },

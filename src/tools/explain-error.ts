@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { GenerationError, SourcesNotReady } from '../engine/drafts.ts';
+import { GenerationError, NoFolders, SourcesNotReady } from '../engine/drafts.ts';
 import { IngestionError } from '../engine/ingest.ts';
 import { WaitEnded } from '../fini/deadline.ts';
 import { FiniError, MissingKeyError, type Operation, type Scope } from '../fini/errors.ts';
@@ -25,26 +25,30 @@ export interface FailedCall {
 
 const KEY = 'workspace key (it starts with "fini_"; create one in the Fini dashboard)';
 
-function missingKey(kind: ServerKind): string {
-  const start = 'No Fini API key is set, so nothing was sent to Fini.';
+function missingKeyText(kind: ServerKind): string {
   const how = kind.http
     ? `Ask the person to send a ${KEY} in the X-Fini-Api-Key header, which is set in the MCP client's configuration, or to set FINI_API_KEY in the server's environment and restart the server.`
     : `Ask the person to set FINI_API_KEY to a ${KEY} in the "env" of this server in the MCP client's configuration, and to restart the server.`;
-  return `${start} ${how} To try without an account, start the server with --sandbox.`;
+  return paragraph(
+    'No Fini API key is set, so nothing was sent to Fini.',
+    how,
+    'A variable that the client does not expand counts as no key.',
+    'To try without an account, start the server with --sandbox.',
+  );
 }
 
-/** How a person sets another key, in words that follow "Ask the person to". */
-function setKey(kind: ServerKind, key: string): string {
+/** Instructions for setting another key, in words that follow "Ask the person to". */
+function howToSetKey(kind: ServerKind, key: string): string {
   return kind.http
     ? `send ${key} in the X-Fini-Api-Key header, or to set FINI_API_KEY to it in the server's environment and restart the server`
     : `set FINI_API_KEY to ${key} and restart the server`;
 }
 
-function said(message: string, nextCalls: readonly NextCall[] = []): Explanation {
+function explanation(message: string, nextCalls: readonly NextCall[] = []): Explanation {
   return { message, nextCalls };
 }
 
-/** The items that a failed call names in these lists. */
+/** The items in these lists of a failed call. */
 function itemsIn(call: FailedCall | undefined, ...lists: readonly string[]): string[] {
   return lists
     .flatMap((list) => call?.arguments[list] ?? [])
@@ -52,11 +56,11 @@ function itemsIn(call: FailedCall | undefined, ...lists: readonly string[]): str
 }
 
 /** The same call once more. */
-function again(call: FailedCall | undefined, why: string): NextCall[] {
+function sameCall(call: FailedCall | undefined, why: string): NextCall[] {
   return call === undefined ? [] : [{ tool: call.tool, arguments: call.arguments, why }];
 }
 
-/** Looks at the first of these items, to see whether its job was queued. */
+/** The call that checks if the first of these items was queued. */
 function checkCall([first]: readonly string[], why: string): NextCall[] {
   if (first === undefined) return [];
   return parsedUrl(first) === null
@@ -71,15 +75,15 @@ const DRAFTS: NextCall = {
 };
 const CHECK_JOBS = 'Check whether the jobs were queued';
 
-/** The explanation that something may be queued all the same, and how to find out. */
+/** Explains that something may be queued all the same, and how to find out. */
 function uncertainQueueing(call: FailedCall | undefined, items: readonly string[]): Explanation {
   const ids = items.filter((item) => parsedUrl(item) === null);
-  return said(
+  return explanation(
     'The jobs may have been queued all the same, so check before calling again: linkedJobStatus PENDING or IN_PROGRESS means that they are queued.',
     [
       ...checkCall(items, CHECK_JOBS),
       ...waitCall(ids, null, 'Wait for the jobs, if they are queued'),
-      ...again(call, 'Queue them again, if they are not queued after a minute'),
+      ...sameCall(call, 'Queue them again, if they are not queued after a minute'),
     ],
   );
 }
@@ -89,18 +93,26 @@ const AFTER_UNCERTAIN_WRITE: Readonly<
   Partial<Record<Operation, (call: FailedCall | undefined) => Explanation>>
 > = {
   'crawl links': () =>
-    said('A crawl creates nothing, so it is safe to call again. A smaller limit makes it faster.'),
+    explanation(
+      'A crawl creates nothing, so it is safe to call again. A smaller limit makes it faster.',
+    ),
   'register provider resources': () =>
-    said(
-      'The resources may have been registered. Registering queues nothing, and registering an item again only updates it, so it is safe to call again.',
+    explanation(
+      paragraph(
+        'The resources may have been registered.',
+        'Registering queues nothing, and registering an item again only updates it, so it is safe to call again.',
+      ),
     ),
   'ingest sources': (call) =>
     uncertainQueueing(call, itemsIn(call, 'documentIdsToAdd', 'documentIdsToRefresh')),
   'refresh sources': (call) => uncertainQueueing(call, itemsIn(call, 'documentIds')),
-  'generate knowledge': () => said('Drafts may be generated all the same.', [DRAFTS]),
+  'generate knowledge': () => explanation('Drafts may be generated all the same.', [DRAFTS]),
   'publish articles': (call) =>
-    said(
-      'It may be published all the same, and is not sent again for a minute. Check it then: published_draft means that it is published.',
+    explanation(
+      paragraph(
+        'It may be published all the same, and is not sent again for a minute.',
+        'Check it then: published_draft means that it is published.',
+      ),
       callForItems(
         'get_articles',
         'articleIds',
@@ -109,7 +121,7 @@ const AFTER_UNCERTAIN_WRITE: Readonly<
       ),
     ),
   'delete sources': (call) =>
-    said(
+    explanation(
       'The sources may have been deleted all the same, so check before calling again.',
       checkCall(itemsIn(call, 'documentIds'), 'Check whether the sources are still there'),
     ),
@@ -119,18 +131,18 @@ const NO_SUCH_ADDRESS = 'The Fini API was not found at this address: check FINI_
 
 /** The meaning of a 404 that may be about an ID, by the operation's name. */
 const NOT_FOUND: Readonly<Partial<Record<Operation, Explanation>>> = {
-  'get source': said('There is no such source in this workspace.', [
+  'get source': explanation('There is no such source in this workspace.', [
     { tool: 'list_sources', arguments: {}, why: 'Find the right ID' },
   ]),
-  'get articles': said(
+  'get articles': explanation(
     'Either there are no such articles in this workspace, or the Fini API was not found at this address (check FINI_BASE_URL).',
     [{ tool: 'list_articles', arguments: {}, why: 'Find the right IDs' }],
   ),
-  'publish articles': said('Fini has no such draft any more, or not its folder.', [
+  'publish articles': explanation('Fini has no such draft any more, or not its folder.', [
     { tool: 'list_articles', arguments: { type: 'draft' }, why: 'See the drafts' },
     { tool: 'get_knowledge_tree', arguments: {}, why: 'See the folders' },
   ]),
-  'get folder tree': said(
+  'get folder tree': explanation(
     'Either there is no such agent in this workspace, or the Fini API was not found at this address (check FINI_BASE_URL).',
     [{ tool: 'list_agents', arguments: {}, why: 'Find the right ID' }],
   ),
@@ -138,10 +150,10 @@ const NOT_FOUND: Readonly<Partial<Record<Operation, Explanation>>> = {
 
 /**
  * Explains an error: what happened, why, and what to do next. Errors become text only here. Null for an
- * error that is not ours, and for a wait that such an error has ended.
+ * error that is not this project's, and for a wait that such an error has ended.
  *
- * @param kind Tells how the client sets a key, and which tools it has.
- * @param call The call that failed, so that the next ones can name its items.
+ * @param kind The kind of server: it decides how a key is set, and which tools there are.
+ * @param call The failed call, so that the next calls can name its items.
  */
 export function explainError(
   error: unknown,
@@ -150,21 +162,22 @@ export function explainError(
 ): Explanation | null {
   if (error instanceof IngestionError) {
     const cause = causeOf(error.cause, error.stage === 'maybe_queued', kind, call);
-    return cause && explainFate(error, cause, call);
+    return cause && explainFailedIngestion(error, cause, call);
   }
-  if (error instanceof UnusableBatch) return said(error.message, error.nextCalls);
-  if (error instanceof SourcesNotReady) return notReady(error, kind, call);
+  if (error instanceof UnusableBatch) return explanation(error.message, error.nextCalls);
+  if (error instanceof SourcesNotReady) return explainNotReady(error, kind, call);
+  if (error instanceof NoFolders) return explainNoFolders(error, call);
   if (error instanceof GenerationError) {
     const cause = causeOf(error.cause, error.doubtful.length > 0, kind, call);
-    return cause && explainGeneration(error, cause, call);
+    return cause && explainFailedGeneration(error, cause, call);
   }
-  if (error instanceof MissingKeyError) return said(missingKey(kind));
+  if (error instanceof MissingKeyError) return explanation(missingKeyText(kind));
   return error instanceof FiniError ? explainFiniError(error, kind, call) : null;
 }
 
 /**
- * Explains any error to a client: by {@link explainError}, or for one that nobody expected by where to
- * look it up.
+ * Explains any error to a client: with {@link explainError}, or, for an unexpected one, by saying where
+ * to look it up.
  */
 export function explanationOf(
   error: unknown,
@@ -183,7 +196,7 @@ export function explanationOf(
   return explainFault(error, reference, call);
 }
 
-/** The same as text, for what is not answered by a tool. */
+/** The same as text, for requests that no tool answers. */
 export function failureText(...given: Parameters<typeof explanationOf>): string {
   return explanationText(explanationOf(...given));
 }
@@ -193,22 +206,27 @@ export function explanationText({ message, nextCalls }: Explanation): string {
   return renderText({ message, nextCalls }, {});
 }
 
-/** The same for a fault of this server, whose details are in the log under a reference. */
+/** Explains a fault of this server, whose details are in the log under a reference. */
 function explainFault(
   error: unknown,
   reference: string,
   call: FailedCall | undefined,
 ): Explanation {
-  const cause = `Something went wrong inside fini-mcp. The input did not cause it. The server's log on stderr has the details under the reference ${reference}.`;
-  if (error instanceof IngestionError) return explainFate(error, said(cause), call);
-  if (error instanceof GenerationError) return explainGeneration(error, said(cause), call);
-  return said(`${cause} Try again. If it fails again, report it with that log.`);
+  const cause = paragraph(
+    'Something went wrong inside fini-mcp. The input did not cause it.',
+    `The server's log on stderr has the details under the reference ${reference}.`,
+  );
+  if (error instanceof IngestionError)
+    return explainFailedIngestion(error, explanation(cause), call);
+  if (error instanceof GenerationError)
+    return explainFailedGeneration(error, explanation(cause), call);
+  return explanation(`${cause} Try again. If it fails again, report it with that log.`);
 }
 
 /**
- * Why a wait or a generation has failed; null if that is a fault of this server.
+ * The reason that a wait or a generation has failed; null if it is a fault of this server.
  *
- * @param isDoubtful If it is unknown what was queued, the explanation of that says what to do.
+ * @param isDoubtful True if it is unknown what was queued, which the explanation covers.
  */
 function causeOf(
   cause: unknown,
@@ -217,12 +235,14 @@ function causeOf(
   call: FailedCall | undefined,
 ): Explanation | null {
   if (cause instanceof FiniError) {
-    return explainFiniError(cause, kind, call, isDoubtful ? said('') : said(CALL_AGAIN));
+    return explainFiniError(cause, kind, call, explanation(isDoubtful ? '' : CALL_AGAIN));
   }
-  return cause instanceof WaitEnded ? said(paragraph(cause.message, silenceText(call))) : null;
+  return cause instanceof WaitEnded
+    ? explanation(paragraph(cause.message, silenceText(call)))
+    : null;
 }
 
-/** Says that a call had less time since its client asked for no progress, if that is so. */
+/** Says that a call had less time because its client asked for no progress, if that is so. */
 function silenceText(call: FailedCall | undefined): string {
   const { silentSeconds } = call ?? {};
   if (silentSeconds === undefined) return '';
@@ -236,7 +256,7 @@ function moreTime({ hadLessTime }: FiniError, call: FailedCall | undefined): str
   return silenceText(call) || `To allow more time, ${how}.`;
 }
 
-/** The call that generates drafts from these, with the settings of the call that failed. */
+/** The call that generates drafts from these sources, with the settings of the failed call. */
 function generateCall(
   documentIds: readonly string[],
   why: string,
@@ -246,8 +266,8 @@ function generateCall(
   return callForItems('generate_knowledge', 'documentIds', documentIds, why, settings);
 }
 
-/** The state of the sources of a generation that failed, and how to continue. */
-function explainGeneration(
+/** Explains the state of a failed generation's sources, and how to continue. */
+function explainFailedGeneration(
   { queued, doubtful, batch }: GenerationError,
   cause: Explanation,
   call: FailedCall | undefined,
@@ -258,7 +278,7 @@ function explainGeneration(
   const join = batch === null ? [] : [{ tool: 'generate_knowledge', arguments: { batch }, why }];
   if (doubtful.length > 0) {
     const sources = plural(doubtful.length, 'source');
-    return said(
+    return explanation(
       paragraph(
         `Fini did not confirm the generation of drafts from ${sources}.`,
         cause.message,
@@ -273,11 +293,11 @@ function explainGeneration(
     );
   }
   const start = queued.length > 0 ? 'The wait ended early.' : 'Nothing was queued.';
-  return said(paragraph(start, cause.message, running), [...cause.nextCalls, ...join]);
+  return explanation(paragraph(start, cause.message, running), [...cause.nextCalls, ...join]);
 }
 
 /** Advice about sources from which nothing can be generated. */
-function notReady(
+function explainNotReady(
   { reasons }: SourcesNotReady,
   kind: ServerKind,
   call: FailedCall | undefined,
@@ -293,9 +313,11 @@ function notReady(
   const ready = itemsIn(call, 'documentIds').filter((id) => !reasons.has(id));
   const named = (what: string, ids: readonly string[]) =>
     ids.length === 0 ? '' : `${what}: ${ids.join(', ')}.`;
-  return said(
+  return explanation(
     paragraph(
-      `Nothing was queued. Drafts can only be generated from sources that were ingested successfully. Not ready: ${plural(reasons.size, 'source')}.`,
+      'Nothing was queued.',
+      'Drafts can only be generated from sources that were ingested successfully.',
+      `Not ready: ${plural(reasons.size, 'source')}.`,
       named('Not in this workspace', absent),
       named('Failed to be ingested', failed),
       running.length > 0 ? `Still running: ${running.length}.` : '',
@@ -321,19 +343,34 @@ function notReady(
   );
 }
 
-/** The state of the items of a wait that failed, and how to continue with each. */
-function explainFate(
+/** Advice where there are no folders to write articles into. */
+function explainNoFolders({ botId }: NoFolders, call: FailedCall | undefined): Explanation {
+  const [what, how] =
+    botId === undefined
+      ? ['This workspace has no folders', 'create folders']
+      : ['No folder is assigned to this agent', 'assign folders to it'];
+  return explanation(
+    `Nothing was queued. ${what}, and without one no draft can be made. Ask the person to ${how} under Knowledge in the Fini dashboard, then call again. The folder tree is a snapshot: it may not show new folders yet.`,
+    [
+      { tool: 'get_knowledge_tree', arguments: {}, why: 'See the folders of the workspace' },
+      ...sameCall(call, 'Generate once there are folders'),
+    ],
+  );
+}
+
+/** Explains the state of a failed wait's items, and how to continue with each. */
+function explainFailedIngestion(
   error: IngestionError,
   cause: Explanation,
   call: FailedCall | undefined,
 ): Explanation {
-  const { stage, queued, joined, doubtful, left, unread, request, batch } = error;
-  const items = plural(left.length, 'item');
+  const { stage, queued, joined, doubtful, notQueued, unread, request, batch } = error;
+  const items = plural(notQueued.length, 'item');
   const queue = (inputs: readonly string[], why: string) =>
-    request === null ? again(call, why) : ingestCalls(request, inputs, why);
+    request === null ? sameCall(call, why) : ingestCalls(request, inputs, why);
   const counts = paragraph(
     queued.length > 0 ? `${plural(queued.length, 'source')} queued by this call.` : '',
-    left.length > 0 && stage !== 'not_queued' ? `${items} not queued.` : '',
+    notQueued.length > 0 && stage !== 'not_queued' ? `${items} not queued.` : '',
     joined.length > 0
       ? `${plural(joined.length, 'source')} with a job that was already running, which continues.`
       : '',
@@ -341,24 +378,34 @@ function explainFate(
   const sources = plural(queued.length + joined.length, 'source');
   const why = `Wait for ${sources}, once the cause is fixed`;
   const waits = batch === null ? [] : [waitForBatchCall(batch, why)];
+  if (stage === 'queued' && unread) {
+    return explanation(
+      paragraph(
+        `Nothing could be read of ${plural(queued.length, 'source')}, so nothing is known of how the jobs stand.`,
+        cause.message,
+      ),
+      waits,
+    );
+  }
   switch (stage) {
     case 'not_queued':
-      return said(paragraph('Nothing was queued.', cause.message, counts), [
+      return explanation(paragraph('Nothing was queued.', cause.message, counts), [
         ...cause.nextCalls,
         ...waits,
       ]);
     case 'partly_queued':
-      return said(paragraph('Only some items were queued.', cause.message, counts), [
+      return explanation(paragraph('Only some items were queued.', cause.message, counts), [
         ...waits,
-        ...queue(left, `Queue ${items} left`),
+        ...queue(notQueued, `Queue ${items} left`),
       ]);
     case 'maybe_queued': {
       const unsure = plural(doubtful.length, 'item');
-      return said(
+      return explanation(
         paragraph(
           `Fini did not confirm the queueing of ${unsure}.`,
           cause.message,
-          'They may have been queued all the same: linkedJobStatus PENDING or IN_PROGRESS means that they are queued. A source that was ingested before shows its old result until its new job starts.',
+          'They may have been queued all the same: linkedJobStatus PENDING or IN_PROGRESS means that they are queued.',
+          'A source that was ingested before shows its old result until its new job starts.',
           counts,
         ),
         [
@@ -367,21 +414,16 @@ function explainFate(
             doubtful,
             `Queue ${unsure} again, if not queued after a minute; running jobs are joined`,
           ),
-          ...queue(left, `Queue ${items} left`),
+          ...queue(notQueued, `Queue ${items} left`),
           ...waits,
         ],
       );
     }
     case 'queued':
-      return unread
-        ? said(
-            `Nothing could be read of ${plural(queued.length, 'source')}, so nothing is known of how the jobs stand. ${cause.message}`,
-            waits,
-          )
-        : said(
-            paragraph('The wait ended early.', cause.message, 'Jobs continue at Fini.', counts),
-            waits,
-          );
+      return explanation(
+        paragraph('The wait ended early.', cause.message, 'Jobs continue at Fini.', counts),
+        waits,
+      );
   }
 }
 
@@ -392,40 +434,42 @@ function requestLess(task: Operation, call: FailedCall | undefined): string {
   if (task === 'crawl links') return 'Pass a smaller limit.';
   if (task === 'get articles') return 'Ask for fewer articles at once.';
   if (call?.tool === 'list_sources') return 'Pass a smaller limit, or a filter.';
-  if (call?.tool === 'list_articles' && call.arguments.type === undefined) {
-    return 'Pass type, live or draft, for a part of the list.';
-  }
   return 'No call can ask for less: look in the Fini dashboard.';
 }
 
-/** @param uncertain What to do if it is unknown whether the request was carried out. */
+/** @param uncertain Advice if it is unknown whether the request was carried out. */
 function explainFiniError(
   error: FiniError,
   kind: ServerKind,
   call: FailedCall | undefined,
-  uncertain = AFTER_UNCERTAIN_WRITE[error.operation]?.(call) ?? said(CALL_AGAIN),
+  uncertain = AFTER_UNCERTAIN_WRITE[error.operation]?.(call) ?? explanation(CALL_AGAIN),
 ): Explanation {
   const words = quotedMessage(error);
   const task = error.operation;
   const unsure = (...sentences: readonly string[]) =>
-    said(paragraph(...sentences), uncertain.nextCalls);
+    explanation(paragraph(...sentences), uncertain.nextCalls);
   const next = uncertain.message;
   switch (error.failure) {
     case 'refused':
       return explainStatus(error, kind, call, uncertain);
     case 'redirected':
       return unsure(
-        `Fini redirected the request to ${task} instead of answering (HTTP ${error.status}). The server does not follow redirects, so the key is not sent to another address. Check FINI_BASE_URL.`,
+        `Fini redirected the request to ${task} instead of answering (HTTP ${error.status}).`,
+        'The server does not follow redirects, so the key is not sent to another address.',
+        'Check FINI_BASE_URL.',
         next,
       );
     case 'unreadable':
       return unsure(
-        `Fini's answer to "${task}" could not be read: ${words}. A proxy or a login page may be in the way. If this happens again, check FINI_BASE_URL.`,
+        `Fini's answer to "${task}" could not be read: ${words}.`,
+        'A proxy or a login page may be in the way.',
+        'If this happens again, check FINI_BASE_URL.',
         next,
       );
     case 'too_large':
       return unsure(
-        `Fini's answer to "${task}" is too large: ${words}. ${requestLess(task, call)}`,
+        `Fini's answer to "${task}" is too large: ${words}.`,
+        requestLess(task, call),
         next,
       );
     case 'timed_out':
@@ -437,13 +481,18 @@ function explainFiniError(
     case 'interrupted':
       return unsure(`The connection broke during the request to ${task}: ${words}.`, next);
     case 'unreachable':
-      return said(
-        `Fini could not be reached to ${task}: ${words}. Nothing was carried out. Check the network and FINI_BASE_URL, then call again.${certificateHint(error)}`,
+      return explanation(
+        paragraph(
+          `Fini could not be reached to ${task}: ${words}. Nothing was carried out.`,
+          'Check the network and FINI_BASE_URL, then call again.',
+          certificateHint(error),
+        ),
       );
     case 'not_sent':
-      return said(
+      return explanation(
         paragraph(
-          `The request to ${task} was not sent: ${words}. Nothing was carried out. Call again in ${pauseOf(error)}.`,
+          `The request to ${task} was not sent: ${words}. Nothing was carried out.`,
+          `Call again in ${pauseOf(error)}.`,
           error.hadLessTime ? silenceText(call) : '',
         ),
       );
@@ -452,23 +501,27 @@ function explainFiniError(
 
 function certificateHint({ message }: FiniError): string {
   return /CERT|SELF_SIGNED|ISSUER/.test(message)
-    ? ' A company proxy that opens TLS needs its certificate in NODE_EXTRA_CA_CERTS.'
+    ? 'A company proxy that opens TLS needs its certificate in NODE_EXTRA_CA_CERTS.'
     : '';
 }
 
-/** How long Fini, or its limit, asks to wait. */
+/** The pause that Fini, or its limit, asks for. */
 function pauseOf({ retryAfterSeconds }: FiniError): string {
   return retryAfterSeconds === undefined ? 'a minute' : `${Math.ceil(retryAfterSeconds)} s`;
 }
 
 /** The scope that a key lacks, and the tools that still work with it. */
-function withoutScope(operation: Operation, scope: Scope, kind: ServerKind): string {
+function missingKeyScopeText(operation: Operation, scope: Scope, kind: ServerKind): string {
   const held = scope === 'write' ? 'read' : 'write';
   const tools = toolsFor(kind).filter((tool) => tool.scope === held);
   const names = new Intl.ListFormat('en-GB').format(tools.map(({ name }) => name));
-  const which = names === '' ? 'no tool of this server works' : `only ${names} work`;
-  const what = `It is ${held}-only, so ${which} with it`;
-  return `The API key lacks the ${scope} scope, which is needed to ${operation}. ${what}. Ask the person to ${setKey(kind, 'a key with both scopes')}. Calling again with this key will not help.`;
+  const usable = names === '' ? 'no tool of this server works' : `only ${names} work`;
+  return paragraph(
+    `The API key lacks the ${scope} scope, which is needed to ${operation}.`,
+    `It is ${held}-only, so ${usable} with it.`,
+    `Ask the person to ${howToSetKey(kind, 'a key with both scopes')}.`,
+    'Calling again with this key will not help.',
+  );
 }
 
 function explainStatus(
@@ -482,39 +535,49 @@ function explainStatus(
   const start = `Fini refused to ${operation} (HTTP ${status}): ${words}.`;
   switch (status) {
     case 401:
-      return said(
-        `${start} The API key is missing, malformed, revoked or wrong. Ask the person to ${setKey(kind, 'the full workspace key (it starts with "fini_")')}. Calling again before that will not help.`,
+      return explanation(
+        paragraph(
+          start,
+          'The API key is missing, malformed, revoked or wrong.',
+          `Ask the person to ${howToSetKey(kind, 'the full workspace key (it starts with "fini_")')}.`,
+          'Calling again before that will not help.',
+        ),
       );
     case 403: {
       if (error.missingScope !== undefined)
-        return said(`${start} ${withoutScope(operation, error.missingScope, kind)}`);
+        return explanation(`${start} ${missingKeyScopeText(operation, error.missingScope, kind)}`);
       if (!error.isExplained)
-        return said(
+        return explanation(
           `${start} The answer is not in the form of Fini, so a proxy or a firewall may be in the way.`,
         );
       const scope = /^(list|get)/.test(operation) ? 'read' : 'write';
-      return said(
-        `${start} To ${operation}, the API key needs the ${scope} scope, and every ID must belong to the key's workspace. Ask the person to ${setKey(kind, 'a key with that scope')}. Calling again with this key will not help.`,
+      return explanation(
+        paragraph(
+          start,
+          `To ${operation}, the API key needs the ${scope} scope, and every ID must belong to the key's workspace.`,
+          `Ask the person to ${howToSetKey(kind, 'a key with that scope')}.`,
+          'Calling again with this key will not help.',
+        ),
       );
     }
     case 404: {
-      const { message, nextCalls } = NOT_FOUND[operation] ?? said(NO_SUCH_ADDRESS);
-      return said(`${start} ${message}`, nextCalls);
+      const { message, nextCalls } = NOT_FOUND[operation] ?? explanation(NO_SUCH_ADDRESS);
+      return explanation(`${start} ${message}`, nextCalls);
     }
     case 429:
-      return said(
+      return explanation(
         `${start} Fini's rate limit was reached, so nothing was carried out. Call again in ${pauseOf(error)}.`,
       );
     default:
       if (status >= 500) {
         const what = `Fini failed to ${operation} (HTTP ${status}): ${words}.`;
-        return said(paragraph(what, uncertain.message), uncertain.nextCalls);
+        return explanation(paragraph(what, uncertain.message), uncertain.nextCalls);
       }
       return explainRefusedInput(operation, start, call);
   }
 }
 
-/** The explanation of an input that Fini refused with a 400 or the like. */
+/** Explains an input that Fini refused with a 400 or similar. */
 function explainRefusedInput(
   operation: Operation,
   start: string,
@@ -523,21 +586,25 @@ function explainRefusedInput(
   const nothing = `${start} Nothing was carried out.`;
   switch (operation) {
     case 'ingest sources':
-      return said(`${nothing} Fix the input accordingly and call again.`, importCall(call));
+      return explanation(`${nothing} Fix the input accordingly and call again.`, importCall(call));
     case 'publish articles':
-      return said(
+      return explanation(
         `${start} Nothing was published. Correct the draft in the Fini dashboard, then call again.`,
       );
     case 'refresh sources':
-      return said(
-        `${nothing} Fix the input: leave out raw files and IDs that Fini does not have, then call again. ${adviceOf('raw_file')}`,
+      return explanation(
+        paragraph(
+          nothing,
+          'Fix the input: leave out raw files and IDs that Fini does not have, then call again.',
+          adviceOf('raw_file'),
+        ),
         [{ tool: 'list_sources', arguments: {}, why: 'See the IDs of sources and their kinds' }],
       );
     default: {
-      const provider = operation.includes('provider')
-        ? 'The provider must be connected in the Fini dashboard. If it is, fix'
-        : 'Fix';
-      return said(`${nothing} ${provider} the input accordingly and call again.`);
+      const fix = operation.includes('provider')
+        ? 'The provider must be connected in the Fini dashboard. If it is, fix the input accordingly and call again.'
+        : 'Fix the input accordingly and call again.';
+      return explanation(paragraph(nothing, fix));
     }
   }
 }

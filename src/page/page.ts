@@ -2,15 +2,15 @@ import type { NextCall } from '../tools/next-calls.ts';
 import { applyContext, watchSize } from './appearance.ts';
 import { Host, HostError } from './host.ts';
 import { type Fields, textOf, textsOf } from './narrowing.ts';
-import { afterCall, callsAfter, countsOf, headlineOf, pages } from './table.ts';
+import { afterCall, callsAfter, countByStatus, headlineOf, pages } from './table.ts';
 import { type Overview, readResult, type ToolResult } from './tool-result.ts';
 import { byId, View } from './view.ts';
 
-/** How much of an answer the model is told, in characters: what decides comes first. */
-const TOLD_LENGTH = 2_000;
+/** Maximum length of an answer told to the model, in characters; the essentials come first. */
+const MODEL_TEXT_LENGTH = 2_000;
 /**
- * The tools of which the page makes calls, since their answers are about the items of the table. The
- * value says if a call can be made again though nobody knows whether the first one arrived.
+ * The tools that the page calls, since their answers are about the items of the table. The value is
+ * true if a call can be repeated although no one knows whether the first one arrived.
  */
 const IS_REPEATABLE: ReadonlyMap<string, boolean> = new Map([
   ['wait_for_sources', true],
@@ -21,12 +21,12 @@ const IS_REPEATABLE: ReadonlyMap<string, boolean> = new Map([
   ['generate_knowledge', false],
 ]);
 
-/** Follows the call for which the host shows this page, and makes calls for the person. */
+/** Follows the call that the host shows this page for, and makes calls for the person. */
 function start(): void {
   let input: Fields = {};
   let overview: Overview | null = null;
   let nextCalls: readonly NextCall[] = [];
-  /** Counts the calls that the host shows here, so that the page's own calls notice the next one. */
+  /** Number of calls that the host has shown here, so that the page's own calls notice the next one. */
   let shownCall = 0;
   let hasOwnCalls = false;
 
@@ -50,7 +50,7 @@ function start(): void {
       view.showRunning(runningHeadline(given), aboutInput(given));
     },
     onToolResult(given) {
-      // A host may tell a result again. The results of the page's own calls are newer.
+      // A host may send a result again. The results of the page's own calls are newer.
       if (hasOwnCalls) return;
       view.showNotice('');
       const result = readResult(given, input);
@@ -104,7 +104,7 @@ function start(): void {
     }
     const before = overview?.isPlan === true ? [] : nextCalls;
     show(now, callsAfter(before, call, result.nextCalls));
-    const counts = countsOf(now);
+    const counts = countByStatus(now);
     const unfinished = (counts.get('unfinished') ?? 0) + (counts.get('queued') ?? 0);
     const ending = unfinished === 0 ? 'Done' : `${pages(unfinished)} still running`;
     view.showNotice(`${ending}: ${headlineOf(now)}.`);
@@ -118,9 +118,9 @@ function start(): void {
   host.connect().catch((error) => view.showMessage('The host did not answer', wordsOf(error)));
 }
 
-/** Tells the model of a call that it did not make. */
+/** Tells the model about a call that it did not make. */
 function tellingOf({ tool }: NextCall, now: Overview | undefined, text: string): string {
-  const answer = text.length > TOLD_LENGTH ? `${text.slice(0, TOLD_LENGTH)}…` : text;
+  const answer = text.length > MODEL_TEXT_LENGTH ? `${text.slice(0, MODEL_TEXT_LENGTH)}…` : text;
   const all = now && ` All pages now: ${headlineOf(now)}.`;
   return `In the report page, the person called ${tool}.${all ?? ''} Its answer: ${answer}`;
 }
