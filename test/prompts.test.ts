@@ -118,7 +118,7 @@ test.each(uses)('%s leads to a call that works (%#)', async (name, given, tool, 
 test('refresh_stale_sources goes on to drafts, after asking', async () => {
   const text = await textOf('refresh_stale_sources', { source: 'web' });
   expect(text).toMatch(
-    /ingest_and_wait.*list_sources with \{"source":"web","changed":true\} again.*linkedKnowledgeId.*Ask me.*generate_knowledge/,
+    /ingest_and_wait.*list_sources with \{"changed":true\} and the batch of each of these calls.*linkedKnowledgeId.*list_articles with \{"type":"draft"\}.*originalArticleId.*Ask me.*generate_knowledge/,
   );
 });
 

@@ -80,7 +80,7 @@ export interface ListedArticles {
   readonly unreadable: number;
   /** True if Fini has more than it returned. */
   readonly hasMore: boolean;
-  /** The type whose list is too large to be read, beside one that was read, and the error; or null. */
+  /** The type that could not be read beside the other one, and the error; or null. */
   readonly unread: { readonly type: ArticleType; readonly error: FiniError } | null;
 }
 
@@ -90,7 +90,7 @@ const ORDER: readonly ArticleState[] = ['draft', 'unknown', 'live', 'published_d
  * Lists the articles of one type, or of both. Each type takes a request of its own, since the contract
  * does not say that a live article's fields differ from a draft's.
  *
- * @throws {FiniError}
+ * @throws {FiniError} if nothing could be read.
  */
 export async function readArticles(
   fini: FiniClient,
@@ -104,8 +104,9 @@ export async function readArticles(
   let unread: ListedArticles['unread'] = null;
   for (const type of types) {
     const list = await fini.listArticles({ type }, call).catch((error: unknown) => {
-      const isTooLarge = error instanceof FiniError && error.failure === 'too_large';
-      if (!isTooLarge || types.length === 1 || unread !== null) throw error;
+      const isOptional = types.length > 1 && unread === null && !call.signal.aborted;
+      // With a key that is refused, neither list is worth anything.
+      if (!isOptional || !(error instanceof FiniError) || error.isDenied) throw error;
       unread = { type, error };
       return null;
     });

@@ -47,8 +47,8 @@ export interface ImportPlan {
   readonly known: readonly FiniDocument[];
   /** Chosen by ID, and neither listed by the provider nor found in Fini. */
   readonly notFound: readonly NotFound[];
-  /** The time was over before all of Fini's sources had been searched for them. */
-  readonly searchedInPart: boolean;
+  /** Why not all of Fini's sources were searched: an error, or the call's time was over; else null. */
+  readonly searchEnded: FiniError | 'over' | null;
   /** Number of matching sources, of those read, that were already ingested; then the failed of them. */
   readonly ingestedBefore: number;
   readonly failedBefore: number;
@@ -68,6 +68,8 @@ export interface ImportResult {
   readonly report: Report | null;
   /** Items for which Fini returned no source ID. */
   readonly unregistered: readonly ProviderResource[];
+  /** Which items these are is a guess, since not every source shows its item. Their number is right. */
+  readonly unregisteredIsGuess: boolean;
   /** Number of sources that Fini made of the items, or already had. */
   readonly registered: number;
   /** The error that ended the import early, or null. */
@@ -134,19 +136,22 @@ export async function planImport(
 ): Promise<ImportPlan> {
   const tree = await fini.listProviderResources(provider, call);
   const { resources, unreadable, translations } = tree;
-  const sources = sourcesOf(fini, provider, call);
-  const all = { listed: resources.length, unreadable, translations };
-  if ('externalIds' in choice) {
-    return { ...all, ...(await planNamed(provider, tree, sources, choice.externalIds, call)) };
-  }
-  const plan = await planMatching(resources, sources, choice);
-  if ('all' in choice) return { ...all, ...plan };
+  let searchEnded: ImportPlan['searchEnded'] = null;
+  const sources = sourcesOf(fini, provider, call, (reason) => {
+    searchEnded = reason;
+  });
+  const plan =
+    'externalIds' in choice
+      ? await planNamed(provider, tree, sources, choice.externalIds)
+      : await planMatching(resources, sources, choice);
+  const all = { ...plan, listed: resources.length, unreadable, translations, searchEnded };
+  if (!('search' in choice)) return all;
   const matches = searchMatcher(choice.search);
   const others = translations.filter((translation) => !matches(translation));
-  return { ...all, ...plan, translations: [...translations.filter(matches), ...others] };
+  return { ...all, translations: [...translations.filter(matches), ...others] };
 }
 
-type PlannedItems = Omit<ImportPlan, 'listed' | 'unreadable' | 'translations'>;
+type PlannedItems = Omit<ImportPlan, 'listed' | 'unreadable' | 'translations' | 'searchEnded'>;
 
 /** Plans an import by ID: new items are added, and Fini's list is searched to its end for the others. */
 async function planNamed(
@@ -154,7 +159,6 @@ async function planNamed(
   { resources, containers }: ProviderResources,
   sources: AsyncIterable<readonly FiniDocument[]>,
   externalIds: readonly string[],
-  call: Deadline,
 ): Promise<PlannedItems> {
   // Several names may mean the same item.
   const wanted = new Map<string, string[]>();
@@ -179,7 +183,6 @@ async function planNamed(
   const explained = explainMissing(provider, containers, [...missing], sites);
   for (const { name } of explained) missing.delete(name);
   const known: FiniDocument[] = [];
-  let searchedInPart = false;
   // Fini's list of a provider's items leaves out items that were imported successfully.
   if (missing.size > 0) {
     for await (const documents of sources) {
@@ -187,7 +190,6 @@ async function planNamed(
       for (const document of documents) noteSite(document);
       if (missing.size === 0) break;
     }
-    searchedInPart = missing.size > 0 && isOver(call);
   }
   sites.delete('');
   const notFound = [
@@ -201,7 +203,7 @@ async function planNamed(
     }),
   ];
   const before = { ingestedBefore: 0, failedBefore: 0, namedBefore: [] };
-  return { toAdd, known, notFound, searchedInPart, ...before, others: [] };
+  return { toAdd, known, notFound, ...before, others: [] };
 }
 
 /** The names that no source can have: those of containers, and links without an ID. */
@@ -267,7 +269,6 @@ async function planMatching(
     toAdd,
     known,
     notFound: [],
-    searchedInPart: false,
     ingestedBefore,
     failedBefore,
     namedBefore: [...failed, ...ended].slice(0, NAMED_BEFORE),
@@ -306,21 +307,27 @@ function hasNotEnded(document: FiniDocument): boolean {
   return isInFlight(document) || document.linkedJobStatus === null;
 }
 
-/** A provider's sources, page by page, newest change first, until the call's time is over. */
+/**
+ * A provider's sources, page by page, newest change first, until the call's time is over.
+ *
+ * @param onEnd Told why it ended before the list did.
+ */
 async function* sourcesOf(
   fini: FiniClient,
   provider: Provider,
   call: Deadline,
+  onEnd: (reason: FiniError | 'over') => void,
 ): AsyncGenerator<readonly FiniDocument[]> {
   const filters = { source: provider };
   try {
-    for await (const { documents } of sourcePages(fini, call, filters)) {
+    for await (const { documents, hasMore } of sourcePages(fini, call, filters)) {
       // An API may ignore a filter that it does not know.
       yield documents.filter(({ source }) => source === provider);
-      if (isOver(call)) return;
+      if (hasMore && isOver(call)) return onEnd('over');
     }
   } catch (error) {
-    if (!(error instanceof FiniError) || !isOver(call)) throw error;
+    if (call.signal.aborted || !(error instanceof FiniError)) throw error;
+    onEnd(isOver(call) ? 'over' : error);
   }
 }
 
@@ -352,7 +359,8 @@ export async function runImport(
     }
   } catch (error) {
     if (signal.aborted || !(error instanceof FiniError)) throw error;
-    return { report: null, unregistered: toAdd, registered: 0, trouble: error };
+    const unregistered = { unregistered: toAdd, unregisteredIsGuess: false };
+    return { report: null, ...unregistered, registered: 0, trouble: error };
   }
   const ids = new Set(queuedIds(answer));
   const running = known.filter((document) => isInFlight(document) && !ids.has(document.id));
@@ -388,7 +396,7 @@ export async function runImport(
       report,
       deadline.renewed(NAMING_MS),
     );
-    return { report, unregistered, registered: ids.size, trouble };
+    return { report, ...unregistered, registered: ids.size, trouble };
   } catch (error) {
     // Sources that were queued must be named, whatever else fails.
     if (signal.aborted) throw error;
@@ -407,10 +415,10 @@ async function findUnregistered(
   registeredIds: ReadonlySet<string>,
   report: Report | null,
   deadline: Deadline,
-): Promise<readonly ProviderResource[]> {
+): Promise<Pick<ImportResult, 'unregistered' | 'unregisteredIsGuess'>> {
   const missing = toAdd.length - registeredIds.size;
-  if (missing <= 0) return [];
-  if (registeredIds.size === 0) return toAdd;
+  if (missing <= 0) return { unregistered: [], unregisteredIsGuess: false };
+  if (registeredIds.size === 0) return { unregistered: toAdd, unregisteredIsGuess: false };
   const records = (report?.sources ?? []).flatMap(({ document }) => document ?? []);
   const seen = new Set(records.filter(namesItsItem).map(({ id }) => id));
   // These are registered, but not queued, or not shown yet.
@@ -430,7 +438,7 @@ async function findUnregistered(
     ({ externalId, originalUrl }) => !names.has(externalId) && !names.has(originalUrl),
   );
   // A record with neither the ID nor the URL belongs to one of them.
-  return unnamed.slice(-missing);
+  return { unregistered: unnamed.slice(-missing), unregisteredIsGuess: unnamed.length > missing };
 }
 
 function namesItsItem({ externalId, originalUrl }: NamedItem): boolean {

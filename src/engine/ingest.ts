@@ -83,6 +83,8 @@ export interface BatchStates {
   readonly completed: readonly string[];
   readonly failed: readonly string[];
   readonly unfinished: readonly string[];
+  /** Sources that Fini does not have any more. */
+  readonly gone: readonly string[];
   /** Sources that the look did not show. */
   readonly unseen: readonly string[];
 }
@@ -199,11 +201,12 @@ export class Ingestion {
    * @throws {FiniError}
    */
   async statesOf({ ids, queuedAfter }: Batch, deadline: Deadline): Promise<BatchStates> {
-    const { records } = await lookBeforeQueueing(this.#fini, { mayRun: [], known: ids }, deadline);
+    const wanted = { mayRun: [], known: ids };
+    const { records, absent, isWhole } = await lookBeforeQueueing(this.#fini, wanted, deadline);
     const baselines = await this.#memory.sources.baselines(ids, baselineAt(queuedAfter));
     const stateNow = (id: string) => {
       const document = records.get(id);
-      if (document === undefined) return 'unseen';
+      if (document === undefined) return isWhole || absent.has(id) ? 'gone' : 'unseen';
       return isNews(document, baselines.get(id) ?? null) ? stateOf(document) : 'unfinished';
     };
     const inState = (state: string) => ids.filter((id) => stateNow(id) === state);
@@ -211,6 +214,7 @@ export class Ingestion {
       completed: inState('completed'),
       failed: inState('failed'),
       unfinished: inState('unfinished'),
+      gone: inState('gone'),
       unseen: inState('unseen'),
     };
   }

@@ -3,7 +3,7 @@ import type { FiniClient, SourceFilters } from '../fini/client.ts';
 import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
-import { searchKey } from '../text.ts';
+import { bounded, searchKey, URL_LENGTH } from '../text.ts';
 import { withoutText } from './freshness.ts';
 import { isInFlight, stateOf, timeOf } from './job-states.ts';
 
@@ -99,6 +99,11 @@ export interface SourceList {
   readonly stoppedEarly: boolean;
   /** The error that kept a later page from being read, or null. */
   readonly trouble: FiniError | null;
+  /**
+   * Among how many sources titles were compared here alone, where Fini found none and not all of them
+   * could be read; null if nothing is left open.
+   */
+  readonly titlesCompared: number | null;
 }
 
 /** Reads a record's status: {@link stateOf} decides between completed and failed. */
@@ -111,23 +116,74 @@ export function statusOf(document: FiniDocument): SourceStatus | 'unknown' {
   return isRunning ? 'running' : 'unknown';
 }
 
+/** How much is read, and for how long. */
+interface ReadingLimits {
+  /** The most sources that match. */
+  readonly limit: number;
+  readonly call: Deadline;
+  /** Until when more than the first page is read. */
+  readonly readUntil: number;
+}
+
 /**
  * Reads the list page by page until `limit` sources match. Every filter is also applied here, since an
  * API may ignore an unknown parameter, so a page may have few matches or none. Ends after a few
  * requests, or once the time is over, and says where.
  *
+ * A title is found as it is shown. Fini compares it as it is, with whatever is not shown of it, so
+ * where Fini finds none, titles are compared here alone.
+ *
  * @throws {FiniError} if the first page cannot be read, and the signal's reason.
  */
 export async function readSources(
   fini: FiniClient,
+  query: SourceQuery,
+  limits: ReadingLimits,
+): Promise<SourceList> {
+  const sent = filtersFor(query.filters);
+  const list = await readList(fini, query, sent, limits);
+  if (list.documents.length > 0 || list.hasMore || sent.title === undefined) return list;
+  try {
+    const unsent = { ...sent, title: undefined };
+    const here = await readList(fini, query, unsent, limits);
+    if (here.documents.length > 0) return here;
+    return here.hasMore ? { ...list, titlesCompared: here.read, trouble: here.trouble } : list;
+  } catch (error) {
+    if (limits.call.signal.aborted || !(error instanceof FiniError)) throw error;
+    return { ...list, titlesCompared: 0, trouble: error };
+  }
+}
+
+/**
+ * The filters as Fini gets them: of a title and a URL only the longest part that is likely to be the
+ * same in Fini as it is shown.
+ */
+function filtersFor({ title, originalUrl, ...others }: SourceFilters): SourceFilters {
+  return {
+    ...others,
+    title: longestOf(bounded(title ?? '', URL_LENGTH).match(/[\p{L}\p{N}]+/gu)),
+    // What is shown of a URL in percent-encoding may stand in it as it is.
+    originalUrl: longestOf(originalUrl?.split(/(?:%[0-9a-f]{2})+/i)),
+  };
+}
+
+function longestOf(parts: readonly string[] | null | undefined): string | undefined {
+  const [longest] = (parts ?? []).toSorted((one, other) => other.length - one.length);
+  return longest || undefined;
+}
+
+async function readList(
+  fini: FiniClient,
   { filters, status, ids, cursor: start, direction }: SourceQuery,
-  { limit, call, readUntil }: { limit: number; call: Deadline; readUntil: number },
+  sent: SourceFilters,
+  { limit, call, readUntil }: ReadingLimits,
 ): Promise<SourceList> {
   const isOfThese = ids && new Set(ids);
   const matches = matcherOf(filters, status);
   const isWanted = (document: FiniDocument) =>
     matches(document) && (isOfThese?.has(document.id) ?? true);
-  const isFiltered = status !== undefined || ids !== undefined;
+  const isPart = sent.title !== filters.title || sent.originalUrl !== filters.originalUrl;
+  const isFiltered = status !== undefined || ids !== undefined || isPart;
   const isBack = start !== undefined && direction === 'previous';
   const way = isBack ? ('previous' as const) : ('next' as const);
   const found: FiniDocument[] = [];
@@ -145,6 +201,7 @@ export async function readSources(
     nextCursor: undefined,
     stoppedEarly: false,
     trouble: null,
+    titlesCompared: null,
     ...end,
   });
 
@@ -152,7 +209,7 @@ export async function readSources(
     // Fini may apply its filters itself, so the first page may be enough.
     const size = requests === 1 && !isFiltered ? Math.min(limit, LARGE_PAGE) : LARGE_PAGE;
     const request = {
-      ...filters,
+      ...sent,
       limit: size,
       cursor,
       direction: cursor === undefined ? undefined : way,
@@ -200,10 +257,12 @@ function matcherOf(
   filters: SourceFilters,
   status: SourceStatus | undefined,
 ): (document: FiniDocument) => boolean {
-  const title = filters.title && searchKey(filters.title);
-  const originalUrl = filters.originalUrl && searchKey(filters.originalUrl);
+  const [title, originalUrl] = [filters.title, filters.originalUrl].map(
+    (part) => part && searchKey(part),
+  );
+  // A part in which there is nothing to see is contained in none.
   const contains = (text: string | null, part: string | undefined) =>
-    !part || searchKey(text ?? '').includes(part);
+    part === undefined || (part !== '' && searchKey(text ?? '').includes(part));
   const equals = (value: unknown, wanted: unknown) => wanted === undefined || value === wanted;
   return (document) =>
     contains(document.title, title) &&

@@ -42,7 +42,9 @@ export type Scope = 'read' | 'write';
 
 /** Facts about a failed request. */
 type FiniErrorDetails = Pick<FiniError, 'operation' | 'failure' | 'cause'> &
-  Partial<Pick<FiniError, 'status' | 'retryAfterSeconds' | 'isExplained' | 'missingScope'>>;
+  Partial<
+    Pick<FiniError, 'status' | 'retryAfterSeconds' | 'isExplained' | 'missingScope' | 'hadLessTime'>
+  >;
 
 /** A failed request to Fini. The message is Fini's own if it gave one. */
 export class FiniError extends Error {
@@ -56,6 +58,8 @@ export class FiniError extends Error {
   readonly retryAfterSeconds: number | undefined;
   /** True if the error is Fini's own, not one of a proxy or firewall in front of it. */
   readonly isExplained: boolean;
+  /** True if its call's end left it less time than a request may take. */
+  readonly hadLessTime: boolean;
   /** The scope that the key has turned out to lack; undefined if a 403 may have another reason. */
   readonly missingScope: Scope | undefined;
 
@@ -66,6 +70,7 @@ export class FiniError extends Error {
     this.status = details.status;
     this.retryAfterSeconds = details.retryAfterSeconds;
     this.isExplained = details.isExplained ?? false;
+    this.hadLessTime = details.hadLessTime ?? false;
     this.missingScope = details.missingScope;
   }
 

@@ -136,6 +136,7 @@ export function createHttp(options: HttpOptions): Http {
     if (isOver()) throw endedUnsent(request);
     const left = (request.endsAt ?? Number.POSITIVE_INFINITY) - now();
     if (left <= 0) throw outOfTime(request);
+    const hadLessTime = left < options.requestTimeoutMs;
     const timeoutMs = Math.min(options.requestTimeoutMs, left);
     const body = request.body === undefined ? null : JSON.stringify(request.body);
     let isSent = false;
@@ -191,7 +192,7 @@ export function createHttp(options: HttpOptions): Http {
               `No connection was free within ${seconds} s.${throughProxy(connections.proxy)}`,
               'not_sent',
             ] as const);
-        throw new FiniError(message, { operation, failure, status, cause: error });
+        throw new FiniError(message, { operation, failure, status, hadLessTime, cause: error });
       }
       throw connectionError(operation, status, error, { isSent, proxy: connections.proxy });
     } finally {
@@ -210,7 +211,8 @@ function endedUnsent({ operation, signal }: HttpRequest): FiniError {
 
 /** The error of a request that has no time left before its call's end. */
 function outOfTime({ operation }: HttpRequest): FiniError {
-  return new FiniError(`The call's time was over.`, { operation, failure: 'not_sent' });
+  const message = `The call's time was over.`;
+  return new FiniError(message, { operation, failure: 'not_sent', hadLessTime: true });
 }
 
 /** Seconds for a reader, since an attempt near its call's end has an odd number of milliseconds. */

@@ -70,7 +70,10 @@ export const documentSchema = z
     linkedKnowledgeId: text,
     /** `ADD_ARTICLE_TO_FOLDER`, `UPDATE_ARTICLE`, `DO_NOTHING` or another. */
     linkedOperation: text,
-    /** True if the page has changed since it was ingested; newer APIs only. */
+    /**
+     * True if the page differs from what the knowledge linked to it was made from; newer APIs only. A
+     * refresh need not clear it.
+     */
     changed: flag,
   })
   .transform((record) => ({ ...record, paragraphCount: record.paragraphs.length }));
@@ -144,6 +147,9 @@ const articleFields = z.object({
   originalArticleVersion: version,
   /** True for a draft that has been published. */
   isDraftPublished: flag,
+  /** ISO 8601, like the next. Undocumented, and null if Fini does not say. */
+  createdAt: text,
+  updatedAt: text,
 });
 
 const articleSchema = articleFields.extend({ id });

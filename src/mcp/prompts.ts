@@ -129,7 +129,7 @@ export const prompts: readonly Prompt[] = [
     name: 'refresh_stale_sources',
     title: 'Refresh stale sources',
     description:
-      'Finds sources that have changed or are older than 90 days, refreshes them and reports.',
+      'Finds sources that Fini marks as changed or that are older than 90 days, refreshes them and reports.',
     needs: 'ingest_and_wait',
     arguments: {
       source: {
@@ -140,19 +140,19 @@ export const prompts: readonly Prompt[] = [
     },
     text: ({ source }, canCall) => {
       const filter = source ? { source } : {};
-      const changed = JSON.stringify({ ...filter, changed: true });
+      const marked = JSON.stringify({ ...filter, changed: true });
       const completed = JSON.stringify({ ...filter, status: 'completed', limit: 100 });
       return paragraph(
         'Find the stale sources in Fini and refresh them.',
-        `Call list_sources with ${changed} for those that have changed.`,
+        `Call list_sources with ${marked} for those that Fini marks: their page differs from what their Knowledge was made from.`,
         `Then call list_sources with ${completed}, read on with its nextCalls to the end, and take those whose updatedAt is more than 90 days ago.`,
         'Show me both lists.',
         'Leave out raw files (source "files"), which cannot be refreshed.',
         'Once I agree, refresh the rest with ingest_and_wait, one call for each kind: for web pages, pass their URLs as documentIdsToRefresh; for any other kind, set source to that kind and pass the source IDs as documentIdsToRefresh.',
         THEN_REPORT,
-        `Last, call list_sources with ${changed} again: of these, the sources with a linkedKnowledgeId have articles that may be out of date.`,
+        `Last, call list_sources with ${JSON.stringify({ changed: true })} and the batch of each of these calls: of what was refreshed, these sources have articles (linkedKnowledgeId) that may be out of date.`,
         canCall('generate_knowledge')
-          ? 'Ask me whether to generate drafts from them, and if I agree, call generate_knowledge with their IDs.'
+          ? `The mark can stay after drafts were made, so call list_articles with ${JSON.stringify({ type: 'draft' })} too, and leave out sources for which a draft already waits: its originalArticleId is their linkedKnowledgeId. Ask me whether to generate drafts from the others, and if I agree, call generate_knowledge with their IDs.`
           : '',
       );
     },

@@ -222,7 +222,7 @@ export function statusLabel(status: string): string {
 }
 
 /** Counts in words, the least urgent status first: "33 completed, 1 failed". */
-export function countsText(counts: StatusCounts, more = ''): string {
+export function countsInWords(counts: StatusCounts, more = ''): string {
   return [...counts]
     .reverse()
     .map(([status, count]) => {
@@ -243,14 +243,14 @@ export function endingOf(before: Overview | null, result: Overview): string {
     failed.length > 0 && failed.every((row) => namesOfRow(row).some((name) => hadFailed.has(name)));
   const isOver = !counts.has('unfinished') && !counts.has('queued');
   // What failed comes last.
-  const words = `${countsText(counts) || 'nothing'}${isAgain ? ' again' : ''}`;
+  const words = `${countsInWords(counts) || 'nothing'}${isAgain ? ' again' : ''}`;
   return `${isOver ? 'Done: ' : ''}${words}.`;
 }
 
 /** What is said of the items that are in no row. */
 export function unlistedText(unlisted: StatusCounts): string {
   if (unlisted.size === 0) return '';
-  return `${countsText(unlisted, ' more')}; not listed here: ask the assistant for them.`;
+  return `${countsInWords(unlisted, ' more')}; not listed here: ask the assistant for them.`;
 }
 
 /** The number of items from which on their advice stands above the table, once for all of them. */

@@ -4,7 +4,7 @@ import {
   chosenRows,
   copyOf,
   countByStatus,
-  countsText,
+  countsInWords,
   duration,
   headlineOf,
   nameOfRow,
@@ -191,7 +191,7 @@ export class View {
         return part;
       }),
     );
-    bar.ariaLabel = countsText(countByStatus(overview)) || 'Nothing';
+    bar.ariaLabel = countsInWords(countByStatus(overview)) || 'Nothing';
     // A plan is not progress.
     bar.hidden = overview.isPlan;
   }

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { ArticleState } from '../engine/article-list.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
-import { shown, TITLE_LENGTH } from '../text.ts';
+import { shown, TITLE_LENGTH, WORD_LENGTH } from '../text.ts';
 
 /** An article without its text, as tools show it. */
 export const articleShape = {
@@ -20,6 +20,8 @@ export const articleShape = {
     ),
   parentFolderId: z.string().optional().describe('ID of the folder of the article.'),
   questionCount: z.int(),
+  createdAt: z.string().optional().describe('ISO 8601.'),
+  updatedAt: z.string().optional().describe('ISO 8601.'),
 };
 
 /** An article as tools show it: every text bounded, the questions counted. */
@@ -31,5 +33,7 @@ export function articleOutput(article: FiniArticle, status: ArticleState) {
     originalArticleId: article.originalArticleId ?? undefined,
     parentFolderId: article.parentFolderId ?? undefined,
     questionCount: article.questions.length,
+    createdAt: shown(article.createdAt, WORD_LENGTH),
+    updatedAt: shown(article.updatedAt, WORD_LENGTH),
   };
 }

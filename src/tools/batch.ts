@@ -101,7 +101,7 @@ export async function completedIn(
   settings: Readonly<Record<string, unknown>>,
 ): Promise<Draftable> {
   const { handle } = batch;
-  const { completed, failed, unfinished, unseen } = await ingestion.statesOf(batch, call);
+  const { completed, failed, unfinished, gone, unseen } = await ingestion.statesOf(batch, call);
   const rest = completed.slice(MAXIMUM_DRAFTED);
   const parts = Array.from({ length: Math.ceil(rest.length / MAXIMUM_DRAFTED) }, (_, index) =>
     rest.slice(index * MAXIMUM_DRAFTED, (index + 1) * MAXIMUM_DRAFTED),
@@ -109,7 +109,10 @@ export async function completedIn(
   const others = [
     unfinished.length > 0 ? `${unfinished.length} unfinished` : '',
     failed.length > 0 ? `${failed.length} not ingested` : '',
-    unseen.length > 0 ? `${unseen.length} not found among the newest sources` : '',
+    gone.length > 0 ? `${gone.length} not in this workspace` : '',
+    unseen.length > 0
+      ? `${unseen.length} not among the newest sources, which are all that was looked at`
+      : '',
     rest.length > 0 ? `${rest.length} completed beyond the first ${MAXIMUM_DRAFTED}` : '',
   ].filter((part) => part !== '');
   const wait = waitForBatchCall(

@@ -8,7 +8,7 @@ import type {
 import { Deadline, type Pause } from '../fini/deadline.ts';
 import type { ClientLog } from './client-log.ts';
 import { askPerson, QuestionAsked } from './confirm.ts';
-import { explainError, explanationOf, explanationText } from './explain-error.ts';
+import { explainError, explanationOf, explanationText, type FailedCall } from './explain-error.ts';
 import { findTool } from './find-tool.ts';
 import { listedNames } from './listed-tools.ts';
 import { type Explanation, inputFor } from './next-calls.ts';
@@ -37,15 +37,17 @@ export interface ClientConnection {
 /** Answers a call: finds its tool, reads its input and runs it. It always returns a result. */
 export async function answerCall(
   name: string,
-  given: unknown,
+  input: unknown,
   extra: ServerContext,
   { server, kind, dependencies, log }: ClientConnection,
 ): Promise<CallToolResult | InputRequiredResult> {
   const tool = findTool(name, kind);
   if (typeof tool === 'string') return errorResult({ message: tool, nextCalls: [] });
-  const call = tool.read(given);
+  const call = tool.read(input);
   if ('refusal' in call) return errorResult({ message: call.refusal, nextCalls: [] });
-  const made = { tool: tool.name, arguments: inputFor(call.input, {}) };
+  const given = inputFor(call.input, {});
+  const canWaitLonger = 'timeoutSeconds' in tool.inputSchema.shape;
+  let made: FailedCall = { tool: tool.name, arguments: given, canWaitLonger };
   const { signal, _meta, notify } = extra.mcpReq;
   // Several requests and pauses of one call listen to it at once.
   setMaxListeners(0, signal);
@@ -65,6 +67,10 @@ export async function answerCall(
       workspace.waitTimeoutSeconds,
       silentSeconds ?? workspace.waitTimeoutSeconds,
     );
+    const { timeoutSeconds: asked = workspace.waitTimeoutSeconds } = given;
+    if (silentSeconds !== null && silentSeconds <= Number(asked)) {
+      made = { ...made, silentSeconds };
+    }
     const onPause = (pause: Pause) => progress.paused(pause.seconds);
     const { output, text, isError } = await call.run({
       ...workspace,

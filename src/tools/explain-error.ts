@@ -17,6 +17,10 @@ import type { ServerKind, ToolDependencies } from './tool.ts';
 export interface FailedCall {
   readonly tool: string;
   readonly arguments: Readonly<Record<string, unknown>>;
+  /** True if its tool takes timeoutSeconds. */
+  readonly canWaitLonger?: boolean;
+  /** The seconds that it had, if it would have had more with progress. */
+  readonly silentSeconds?: number | undefined;
 }
 
 const KEY = 'workspace key (it starts with "fini_"; create one in the Fini dashboard)';
@@ -233,7 +237,23 @@ function causeOf(
   if (cause instanceof FiniError) {
     return explainFiniError(cause, kind, call, explanation(isDoubtful ? '' : CALL_AGAIN));
   }
-  return cause instanceof WaitEnded ? explanation(cause.message) : null;
+  return cause instanceof WaitEnded
+    ? explanation(paragraph(cause.message, silenceText(call)))
+    : null;
+}
+
+/** Says that a call had less time because its client asked for no progress, if that is so. */
+function silenceText(call: FailedCall | undefined): string {
+  const { silentSeconds } = call ?? {};
+  if (silentSeconds === undefined) return '';
+  return `This client asked for no progress, so a call has ${silentSeconds} s at most.`;
+}
+
+/** How a request that had too little time gets more. */
+function moreTime({ hadLessTime }: FiniError, call: FailedCall | undefined): string {
+  if (!hadLessTime || call === undefined) return 'To allow more time, set FINI_REQUEST_TIMEOUT_MS.';
+  const how = call.canWaitLonger ? 'pass a larger timeoutSeconds' : 'set FINI_WAIT_TIMEOUT_SECONDS';
+  return silenceText(call) || `To allow more time, ${how}.`;
 }
 
 /** The call that generates drafts from these sources, with the settings of the failed call. */
@@ -315,9 +335,7 @@ function explainNotReady(
         `Ingest ${plural(never.length, 'source')} for the first time`,
       ),
       ...generateCall(ready, `Generate from ${plural(ready.length, 'ready source')}`, call),
-      ...(failed.length > 0
-        ? [{ tool: 'list_sources', arguments: { status: 'failed' }, why: 'See why sources failed' }]
-        : []),
+      ...checkCall(failed, failed.length === 1 ? 'See why it failed' : 'See why the first failed'),
       ...(absent.length > 0
         ? [{ tool: 'list_sources', arguments: {}, why: 'See the IDs of sources' }]
         : []),
@@ -458,7 +476,7 @@ function explainFiniError(
       return unsure(
         `Fini did not finish the request to ${task} in time: ${words}.`,
         next,
-        'To allow more time, set FINI_REQUEST_TIMEOUT_MS.',
+        moreTime(error, call),
       );
     case 'interrupted':
       return unsure(`The connection broke during the request to ${task}: ${words}.`, next);
@@ -475,6 +493,7 @@ function explainFiniError(
         paragraph(
           `The request to ${task} was not sent: ${words}. Nothing was carried out.`,
           `Call again in ${pauseOf(error)}.`,
+          error.hadLessTime ? silenceText(call) : '',
         ),
       );
   }

@@ -94,8 +94,10 @@ export const getArticles = defineTool({
     );
     return {
       message: paragraph(
-        `${plural(ids.length - missing, 'article')} found.`,
-        missing > 0 ? `${missing} not found. The ID of a source is not that of an article.` : '',
+        missing < ids.length ? `${plural(ids.length - missing, 'article')} found.` : '',
+        missing > 0
+          ? `There is no article with ${ids.length === 1 ? 'this ID' : `${missing} of the ${ids.length} IDs`} in this workspace. The ID of a source is not that of an article.`
+          : '',
         others.length > 0 ? `Only the first ${articles.length} of ${ids.length} fit here.` : '',
         ended.length > 0
           ? `Offset ${offset} is past the end of ${plural(ended.length, 'text')}.`

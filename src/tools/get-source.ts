@@ -1,10 +1,10 @@
 import * as z from 'zod';
 import { readSources } from '../engine/list.ts';
-import { paragraph, plural, statusWords } from '../text.ts';
+import { paragraph, plural, quotedMessage, statusWords } from '../text.ts';
 import { batchInput, exactlyOne, idsOfBatch, listCall } from './batch.ts';
 import { sourceId } from './fields.ts';
 import { hintsOf, hintsSchema } from './hints.ts';
-import { sourceOutput, sourceShape } from './source.ts';
+import { changedText, sourceOutput, sourceShape } from './source.ts';
 import { fittingParagraphs, MAXIMUM_SHOWN_CHARACTERS, showableParagraphs } from './source-text.ts';
 import { defineTool, type ToolContext } from './tool.ts';
 
@@ -87,6 +87,7 @@ export const getSource = defineTool({
         all.length > document.paragraphs.length
           ? 'A paragraph of more than 16,000 characters counts as several.'
           : '',
+        changedText([source]),
       ),
       nextCalls: [
         ...(nextOffset === undefined ? [] : [readOn]),
@@ -117,11 +118,15 @@ async function severalSources(
   { fini, call }: Pick<ToolContext, 'fini' | 'call'>,
 ) {
   const limits = { limit: SHOWN_SOURCES, call, readUntil: call.endsAt };
-  const { documents } = await readSources(fini, { filters: {}, ids }, limits);
+  const { documents, trouble } = await readSources(fini, { filters: {}, ids }, limits);
   const sources = documents.map(sourceOutput);
   const rest = listCall(batch, `Show all ${plural(ids.length, 'source')} of this batch`);
   return {
-    message: `${sources.length} of ${plural(ids.length, 'source')} of this batch, without text.`,
+    message: paragraph(
+      `${sources.length} of ${plural(ids.length, 'source')} of this batch, without text.`,
+      trouble === null ? '' : `The list was not read to its end: ${quotedMessage(trouble)}.`,
+      changedText(sources),
+    ),
     nextCalls: sources.length < ids.length ? [rest] : [],
     offset: 0,
     hints: hintsOf(sources),

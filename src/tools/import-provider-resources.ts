@@ -11,9 +11,20 @@ import { IngestionError } from '../engine/ingest.ts';
 import { isSourceId } from '../engine/inputs.ts';
 import { stateOf } from '../engine/job-states.ts';
 import { statusOf } from '../engine/list.ts';
+import { FiniError } from '../fini/errors.ts';
 import type { Provider, ProviderResource } from '../fini/provider-tree.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
-import { bounded, paragraph, plural, quoted, shown, TITLE_LENGTH, URL_LENGTH } from '../text.ts';
+import {
+  bounded,
+  PATH_SEPARATOR,
+  paragraph,
+  plural,
+  quoted,
+  quotedMessage,
+  shown,
+  TITLE_LENGTH,
+  URL_LENGTH,
+} from '../text.ts';
 import { dryRun, provider, timeoutSeconds, trimmed } from './fields.ts';
 import { callForItems, inputFor, type NextCall } from './next-calls.ts';
 import { ingestCalls } from './next-steps.ts';
@@ -123,7 +134,10 @@ export const importProviderResources = defineTool({
     progress.begin(`Listing items in ${providerName(provider)}`);
     const choice = choiceOf(input);
     const plan = await planImport(fini, provider, choice, options.deadline);
-    const { toAdd, known } = plan;
+    const { toAdd, known, searchEnded } = plan;
+    const isNothing = toAdd.length + known.length === 0;
+    // Only a dry run is worth something without the rest.
+    if (searchEnded instanceof FiniError && (isNothing || !dryRun)) throw searchEnded;
     const summary = {
       found: plan.listed,
       selected: toAdd.length + known.length,
@@ -248,16 +262,18 @@ function importPlanText(plan: ImportPlan, choice: ImportChoice, isOver = false):
   const { listed, toAdd, known, notFound } = plan;
   const isNothing = toAdd.length + known.length === 0;
   const explained = notFound.filter(({ why }) => why !== 'unknown').length;
+  const unknown = notFound.length - explained;
   return paragraph(
     isNothing && notFound.length === 0 ? nothingSelected(plan, choice) : '',
     isOver
       ? `Before this call, ${plural(listed, 'item was', 'items were')} not in Fini; ${toAdd.length} of them selected.`
       : `${plural(listed, 'item')} not in Fini yet; ${toAdd.length} selected to add.`,
     knownText(known.length, choice),
-    unknownText(notFound.length - explained, plan),
+    unknown === 0 ? '' : `${plural(unknown, 'externalId')} not found at the provider or in Fini.`,
     explained === 0
       ? ''
       : `${plural(explained, 'externalId')} cannot be imported as passed: see the reason for each.`,
+    'externalIds' in choice && unknown === 0 ? '' : searchText(plan),
     leftOutText(plan),
   );
 }
@@ -269,13 +285,11 @@ function knownText(known: number, choice: ImportChoice): string {
     : `${plural(known, 'matching item')} in Fini whose ingestion has not finished: running jobs are waited for, and the rest is ingested.`;
 }
 
-/** Says how many names were found nowhere, as far as was searched. */
-function unknownText(count: number, { searchedInPart }: ImportPlan): string {
-  if (count === 0) return '';
-  const where = searchedInPart
-    ? 'among the newest sources in Fini (the time ran out before the older ones were searched)'
-    : 'in Fini';
-  return `${plural(count, 'externalId')} not found at the provider or ${where}.`;
+/** Says that not all sources in Fini were searched, and why. */
+function searchText({ searchEnded }: ImportPlan): string {
+  if (searchEnded === null) return '';
+  const why = searchEnded === 'over' ? 'the time ran out' : quotedMessage(searchEnded);
+  return `Not all sources in Fini could be searched (${why}), so items registered before may be missing here.`;
 }
 
 /** Why a name stands for no item, and what to pass instead; undefined if nothing tells. */
@@ -359,13 +373,16 @@ function callsForIngested(
     const why = `Ingest ${plural(ids.length, noun)} again`;
     return callForItems('refresh_sources', 'documentIds', ids, why);
   };
+  // No source tells the path to it.
+  const isTitle = 'search' in choice && !choice.search.includes(PATH_SEPARATOR.trim());
+  const found = isTitle && namedBefore.length > 0 ? { title: choice.search } : {};
   if (failedBefore > 0) {
     const failed = namedBefore.filter((source) => stateOf(source) === 'failed');
     return {
       refresh: refreshCall(failed, 'failed source'),
       show: {
         tool: 'list_sources',
-        arguments: { source: provider, status: 'failed' },
+        arguments: { source: provider, status: 'failed', ...found },
         why: 'Show why sources failed',
       },
     };
@@ -375,7 +392,7 @@ function callsForIngested(
     refresh: refreshCall('search' in choice ? namedBefore : [], 'source'),
     show: {
       tool: 'list_sources',
-      arguments: { source: provider },
+      arguments: { source: provider, ...found },
       why: 'Show what is already in Fini',
     },
   };
@@ -410,7 +427,7 @@ function otherNames(notFound: readonly NotFound[], { provider, english }: Import
 
 /** Sentences about events beside the report, and how to continue. */
 function afterImport(
-  { unregistered, registered, trouble }: ImportResult,
+  { unregistered, unregisteredIsGuess, registered, trouble }: ImportResult,
   input: ImportInput,
   explain: ToolContext['explain'],
 ): { message: string; nextCalls: NextCall[] } {
@@ -443,8 +460,12 @@ function afterImport(
   }
   const ids = unregistered.map(({ externalId }) => externalId);
   return {
-    message:
+    message: paragraph(
       ids.length === 0 ? '' : `Fini returned no source ID for ${plural(ids.length, 'item')}.`,
+      unregisteredIsGuess
+        ? `Which ${ids.length === 1 ? 'one' : 'ones'} is a guess, because not every source shows its item.`
+        : '',
+    ),
     nextCalls: callForItems(
       'import_provider_resources',
       'externalIds',

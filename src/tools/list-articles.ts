@@ -11,6 +11,7 @@ import { searchMatcher, shownTitle } from '../engine/import.ts';
 import { paragraph, plural, quotedMessage } from '../text.ts';
 import { articleOutput, articleShape } from './article.ts';
 import { nothingFound, pageOf } from './list-page.ts';
+import { inputFor, type NextCall } from './next-calls.ts';
 import { choiceWords } from './read-input.ts';
 import { defineTool } from './tool.ts';
 
@@ -58,7 +59,7 @@ export const listArticles = defineTool({
       })
       .partial()
       .describe(
-        'Number of matching articles by status; without those whose list is too large to be read.',
+        'Number of matching articles by status; without those whose list could not be read.',
       ),
     nextOffset: z.int().optional().describe('Pass it as offset; absent on the last page.'),
     articles: z
@@ -94,6 +95,7 @@ export const listArticles = defineTool({
           : '',
       ),
       nextCalls: [
+        ...readAgain(input, list),
         ...page.nextCalls('list_articles', input, 'article'),
         ...(hasNoArticles(list) && read !== 'live' && canGenerate ? [sources] : []),
       ],
@@ -104,6 +106,17 @@ export const listArticles = defineTool({
     };
   },
 });
+
+/** The call that reads the list again that could not be read: one that is too large stays so. */
+function readAgain(
+  { search }: { readonly search?: string | undefined },
+  { unread }: ListedArticles,
+): NextCall[] {
+  if (unread === null || unread.error.failure === 'too_large') return [];
+  const { type } = unread;
+  const why = type === 'live' ? 'Read the live articles again' : 'Read the drafts again';
+  return [{ tool: 'list_articles', arguments: inputFor({ type, search }, {}), why }];
+}
 
 /** The type that was read: the only one that could be, if the other could not. */
 function typeRead(

@@ -6,14 +6,15 @@ import {
   type StatusTotals,
   totalsOf,
 } from '../engine/list.ts';
-import { bounded, paragraph, plural, statusWords, WORD_LENGTH } from '../text.ts';
+import { FiniError } from '../fini/errors.ts';
+import { bounded, paragraph, plural, quotedMessage, statusWords, WORD_LENGTH } from '../text.ts';
 import { batchInput, idsOfBatch } from './batch.ts';
 import { fittingPage } from './bound.ts';
 import { listCursor, sourceId } from './fields.ts';
 import { hintsOf, hintsSchema } from './hints.ts';
 import { choiceWords } from './read-input.ts';
-import { sourceOutput, sourceShape } from './source.ts';
-import { defineTool } from './tool.ts';
+import { changedText, sourceOutput, sourceShape } from './source.ts';
+import { defineTool, type ToolContext } from './tool.ts';
 
 /** Time for which a call reads on for more matches: clients end a call after a minute. */
 const READING_MS = 20_000;
@@ -96,11 +97,11 @@ export const listSources = defineTool({
       .enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING'])
       .optional()
       .describe('Only sources whose latest Knowledge operation was this.'),
-    /** Only pages that changed since they were ingested, or did not. */
+    /** Only sources with Fini's mark that their Knowledge may be out of date, or without it. */
     changed: z
       .boolean()
       .optional()
-      .describe('Only sources whose page has (true) or has not (false) changed since ingestion.'),
+      .describe('Only sources that differ (true) or not (false) from their Knowledge.'),
   }),
   outputSchema: z.object({
     hasMore: z.boolean(),
@@ -134,8 +135,12 @@ export const listSources = defineTool({
       { filters, status, ids, cursor, direction },
       { limit: summary ? Number.POSITIVE_INFINITY : limit, call, readUntil },
     );
+    const { id, ...notById } = filters;
+    const isNarrowed = [status, ...Object.values(notById)].some((wanted) => wanted !== undefined);
     const asked: MessageInput = {
-      isFiltered: [status, batch, ...Object.values(filters)].some((wanted) => wanted !== undefined),
+      isFiltered: isNarrowed || batch !== undefined || id !== undefined,
+      byId: id !== undefined && batch === undefined && !isNarrowed,
+      ofBatch: isNarrowed || id !== undefined ? undefined : ids?.length,
       byTitle: filters.title !== undefined,
       hasCursor: cursor !== undefined,
       isBack: cursor !== undefined && direction === 'previous',
@@ -146,15 +151,13 @@ export const listSources = defineTool({
     const part = isEmpty && read.trouble === null ? comparablePart(filters.originalUrl) : undefined;
     const near =
       part === undefined
-        ? []
-        : (
-            await readSources(
-              fini,
-              { filters: { ...filters, originalUrl: part }, status, ids },
-              { limit: SIMILAR_PAGES, call, readUntil },
-            )
-          ).documents;
-    const similar = near.map(sourceOutput);
+        ? { documents: [], unknown: '' }
+        : await findSimilar(
+            fini,
+            { filters: { ...filters, originalUrl: part }, status, ids },
+            { limit: SIMILAR_PAGES, call, readUntil },
+          );
+    const similar = near.documents.map(sourceOutput);
     const { byKind, ...all } = totalsOf(read.documents);
     const totals = summary ? flatTotals(all) : undefined;
     const kinds = byKind.map(({ source, ...ofKind }) => ({
@@ -180,8 +183,11 @@ export const listSources = defineTool({
         similar.length === 0
           ? ''
           : `Without the slash, query or fragment at its end, the URL matches ${plural(similar.length, 'source')}.`,
+        near.unknown,
         list.unreadable === 0 ? '' : `${plural(list.unreadable, 'record')} without an ID left out.`,
-        list.trouble === null ? '' : (context.explain(list.trouble)?.message ?? ''),
+        titlesText(list),
+        unfinishedListText(list, context),
+        changedText([...sources, ...similar]),
       ),
       nextCalls: [
         ...(list.nextCursor === undefined ? [] : [goOn]),
@@ -198,9 +204,30 @@ export const listSources = defineTool({
   },
 });
 
+/** Sources whose URL ends differently, or why nobody knows: an answer stands without them. */
+async function findSimilar(...[fini, query, limits]: Parameters<typeof readSources>) {
+  try {
+    const { documents, trouble } = await readSources(fini, query, limits);
+    return { documents, unknown: documents.length > 0 ? '' : similarUnknown(trouble) };
+  } catch (error) {
+    if (limits.call.signal.aborted || !(error instanceof FiniError)) throw error;
+    return { documents: [], unknown: similarUnknown(error) };
+  }
+}
+
+function similarUnknown(error: FiniError | null): string {
+  return error === null
+    ? ''
+    : `Whether the URL is in Fini with another ending is unknown, because the search for it failed: ${quotedMessage(error)}.`;
+}
+
 /** The parts of an input on which the message depends. */
 interface MessageInput {
   readonly isFiltered: boolean;
+  /** An ID is all that was asked for. */
+  readonly byId: boolean;
+  /** How many sources the batch has that is all that was asked for; undefined for anything else. */
+  readonly ofBatch: number | undefined;
   readonly byTitle: boolean;
   readonly hasCursor: boolean;
   /** True if it reads newer sources. */
@@ -230,6 +257,10 @@ function foundText(
     : '';
   const noun = asked.isFiltered ? 'matching source' : 'source';
   if (count === 0 && unreadable === 0 && !asked.hasCursor && !hasMore) {
+    if (asked.byId) return 'There is no source with this ID in this workspace.';
+    if (asked.ofBatch !== undefined) {
+      return "No source of this batch is in Fini's list: they may have been deleted.";
+    }
     if (asked.isFiltered) return paragraph('No source matches these filters.', untitled);
     return canIngest
       ? 'Fini has no sources yet: start with ingest_site or import_provider_resources.'
@@ -241,6 +272,7 @@ function foundText(
   return paragraph(
     count > 0 || unreadable === 0 ? `${plural(count, noun)} on this page.` : '',
     moreText(list, count < list.documents.length, asked),
+    hasMore || asked.hasCursor ? '' : missingText((asked.ofBatch ?? count) - count, asked.ofBatch),
   );
 }
 
@@ -255,6 +287,33 @@ function moreText(list: SourceList, isCut: boolean, asked: MessageInput): string
   if (isCut) return 'There are more.';
   if (list.stoppedEarly) return `Stopped after ${readText(list, asked)}.`;
   return list.allMatched ? 'There are more.' : 'There may be more.';
+}
+
+/** Says that sources of a batch are missing in a list that was read to its end. */
+function missingText(missing: number, all = 0): string {
+  if (missing <= 0) return '';
+  const [verb, they] = missing === 1 ? ['is', 'it'] : ['are', 'they'];
+  return `${missing} of the ${plural(all, 'source')} of this batch ${verb} not in Fini's list: ${they} may have been deleted.`;
+}
+
+/** Says why the list was not read on. The time for that is not the call's: it cannot have more. */
+function unfinishedListText(
+  { trouble }: SourceList,
+  { explain }: Pick<ToolContext, 'explain'>,
+): string {
+  if (trouble === null) return '';
+  return trouble.failure === 'timed_out'
+    ? `Fini did not answer in time: ${quotedMessage(trouble)}.`
+    : (explain(trouble)?.message ?? '');
+}
+
+/** Says how far titles were compared as they are shown, if that was not to the end. */
+function titlesText({ titlesCompared }: SourceList): string {
+  const titles = 'Titles with characters that are not shown';
+  if (titlesCompared === null) return '';
+  return titlesCompared === 0
+    ? `${titles} could not be compared.`
+    : `${titles} were compared among the newest ${plural(titlesCompared, 'source')} only.`;
 }
 
 /** A URL without fragment, query and trailing slash; undefined if it has none of them. */

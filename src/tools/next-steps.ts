@@ -3,7 +3,7 @@ import type { Report, ReportedSource } from '../engine/source-report.ts';
 import { INGEST_SOURCES, type IngestRequest } from '../fini/client.ts';
 import type { FiniDocument } from '../fini/schemas.ts';
 import { plural } from '../text.ts';
-import { waitForBatchCall } from './batch.ts';
+import { listCall, waitForBatchCall } from './batch.ts';
 import { queuedAfterInput } from './fields.ts';
 import { callForItems, type NextCall } from './next-calls.ts';
 import { isLost, retriable } from './reported-source.ts';
@@ -22,6 +22,7 @@ export function nextCallsAfterWait(report: Report, queueing: Queueing | null): N
   const withoutId = unqueued.filter((input) => !isExplained.has(input));
   return [
     ...waitCalls(report),
+    ...lostCalls(report),
     ...retryCalls(retriable(sources)),
     ...ingestCalls(
       queueing && { ...queueing, documentIdsToRefresh: [] },
@@ -78,6 +79,13 @@ function waitCalls({ sources, queuedAfter, batch }: Report): NextCall[] {
   return batch !== null && isWhole
     ? [waitForBatchCall(batch, why)]
     : waitCall(ids, queuedAfter, why);
+}
+
+/** Shows later whether jobs that count as lost have gone on all the same. */
+function lostCalls({ sources, batch }: Report): NextCall[] {
+  const lost = sources.filter(isLost).length;
+  if (batch === null || lost === 0) return [];
+  return [listCall(batch, `See later whether ${plural(lost, 'stuck job')} went on`, 'running')];
 }
 
 /** The calls that ingest these again: pages by URL, with their settings, and everything else by ID. */

@@ -211,6 +211,7 @@ function reportMessage(report: Report, canCall: ToolContext['canCall']): string 
     counts.unqueued > 0 ? `${counts.unqueued} not queued, ` : '',
   ].join('');
   const isWaitable = sources.some((source) => source.state === 'unfinished' && !isLost(source));
+  const lost = sources.filter(isLost).length;
   const canIngest = canCall('ingest_and_wait');
   const toIngest = neverIngested.length > 0 || retriable(sources).length > 0;
   const ignored = sources.filter((source) => source.ignored.length > 0).length;
@@ -218,6 +219,9 @@ function reportMessage(report: Report, canCall: ToolContext['canCall']): string 
     `${outcome}: ${counts.completed} of ${counts.submitted} completed, ${others}in ${elapsedSeconds} s.`,
     endedEarlyText(report.endedEarly),
     isWaitable ? 'Unfinished jobs continue at Fini.' : '',
+    lost > 0
+      ? `Waiting longer will not help ${plural(lost, 'job')}, pending for more than 15 minutes: contact Fini support with ${lost === 1 ? 'its' : 'their'} jobId.`
+      : '',
     troubleText(trouble),
     retryText(sources),
     report.unqueuedIsGuess

@@ -18,16 +18,28 @@ export const sourceShape = {
   hint: z.string().optional().describe('Name of the advice in hints.'),
   jobStatus: z.string().optional().describe("Job status in Fini's words, until it has ended."),
   paragraphCount: z.int(),
-  updatedAt: z.string().optional().describe('Time of the last change (ISO 8601).'),
+  updatedAt: z.string().optional().describe('Time of the last change of the record (ISO 8601).'),
   english: z
     .boolean()
     .optional()
     .describe('False if ingested without English-specific processing.'),
-  changed: z.boolean().optional().describe('True if the page has changed since ingestion.'),
+  changed: z
+    .boolean()
+    .optional()
+    .describe("Fini's mark: true if the page differs from what its Knowledge was made from."),
   linkedKnowledgeId: z.string().optional().describe('ID of the Knowledge article made from it.'),
   linkedOperation: z.string().optional().describe('Latest Knowledge operation with this source.'),
   jobId: z.string().optional().describe('Job ID, while the job is running.'),
 };
+
+/** Says what Fini's mark means, if one of these sources has it. */
+export function changedText(
+  sources: readonly { readonly changed?: boolean | undefined }[],
+): string {
+  return sources.some(({ changed }) => changed)
+    ? "changed is Fini's mark, as of updatedAt: the page differs from what its Knowledge was made from. A refresh need not clear it."
+    : '';
+}
 
 /** A record as tools show it: every text bounded, the paragraphs counted. */
 export function sourceOutput(document: FiniDocument) {

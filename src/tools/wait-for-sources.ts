@@ -5,6 +5,9 @@ import { listOmitted, reportAnswer, reportShape } from './report.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
+/** How far Fini's clock may be ahead of this one. */
+const CLOCK_DIFFERENCE_MS = 5 * 60_000;
+
 /** Waits for jobs that were queued before. */
 export const waitForSources = defineTool({
   name: 'wait_for_sources',
@@ -26,10 +29,10 @@ export const waitForSources = defineTool({
       /** Time of queueing, ISO 8601: an older result in the record belongs to an earlier job. */
       queuedAfter: z
         .string()
-        .refine(
-          (text) => !Number.isNaN(Date.parse(text)),
-          'is not a time: pass the value from nextCalls',
-        )
+        .superRefine((text, context) => {
+          const fault = timeFault(Date.parse(text));
+          if (fault !== null) context.addIssue(fault);
+        })
         .optional()
         .describe('With ids: queuedAfter of the answer. Older results do not count.'),
     })
@@ -62,3 +65,14 @@ export const waitForSources = defineTool({
   showOmitted: listOmitted,
   isError: ({ outcome }) => outcome === 'failed',
 });
+
+/**
+ * Why a time cannot be that of queueing, or null. Nothing that has ended is later than a time in the
+ * future, so a wait would call it running for ever.
+ */
+function timeFault(time: number): string | null {
+  if (Number.isNaN(time)) return 'is not a time: pass the value of the answer';
+  if (time <= Date.now() + CLOCK_DIFFERENCE_MS) return null;
+  const now = new Date().toISOString();
+  return `is in the future (it is now ${now}): pass the value of the answer, or leave it out`;
+}

@@ -107,7 +107,7 @@ test('only the jobs of a batch count as completed in it, and never the ones befo
   const { deadline } = within(10_000);
   const refreshed = await ingestion.refresh([old.id], deadline);
   const states = await ingestion.statesOf(await find(refreshed.batch), deadline);
-  expect(states).toEqual({ completed: [], failed: [], unfinished: [old.id], unseen: [] });
+  expect(states).toEqual({ completed: [], failed: [], unfinished: [old.id], gone: [], unseen: [] });
   const report = await ingestion.ingestAndWait(requestFor([page('a'), page('b')]), within(10_000));
   const { completed, failed } = await ingestion.statesOf(await find(report.batch), deadline);
   const idOf = (url: string) => report.sources.find(({ input }) => input === url)?.id;

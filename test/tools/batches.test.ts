@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { SandboxOptions } from '../../src/sandbox/sandbox-server.ts';
 import {
+  askSandbox,
   connectClient,
   environmentFor,
   type Harness,
@@ -21,6 +22,8 @@ afterEach(() => stops.run());
 const page = (name: string | number) => `https://b.example/${name}`;
 const BULK = /\/knowledge\/public\/bulk$/;
 const BATCH = /^b[A-Z0-9]{5}$/;
+/** A job that fails and may succeed on another try. */
+const failed = { status: 'FAILED', error: 'HTTP 503' } as const;
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
 /** Starts a server whose jobs for pages under `/slow` outlast a wait of a second. */
@@ -139,10 +142,75 @@ test('a batch far down the list is not said to be unfinished, and its sources ca
   const { batch } = (await ingest(harness, names)).structured;
   for (let index = 0; index < 900; index += 1) harness.sandbox.addDocument({});
   const { text, nextCalls } = await harness.call('generate_knowledge', { batch });
-  expect(text).toContain('Left out of the batch: 10 not found among the newest sources.');
+  expect(text).toContain(
+    'Left out of the batch: 10 not among the newest sources, which are all that was looked at.',
+  );
   expect(nextCalls).toMatchObject([{ tool: 'list_sources', arguments: { batch } }]);
   const listed = await harness.call('list_sources', { ...nextCalls[0]?.arguments });
   expect(idsOf(listed)).toHaveLength(10);
+});
+
+test('after a partial import every next call names what this call did', async () => {
+  const harness = await start({ jobs: ({ url }) => (url?.includes('38500') ? failed : undefined) });
+  for (let index = 0; index < 50; index += 1) harness.sandbox.addDocument({ source: 'notion' });
+  const input = { provider: 'notion', all: true, timeoutSeconds: 60 };
+  const answer = await harness.call('import_provider_resources', input);
+  const { outcome, batch, counts, sources } = answer.structured;
+  expect(outcome).toBe('partial');
+  expect(answer.nextCalls).toMatchObject([
+    { tool: 'refresh_sources', arguments: { documentIds: expect.any(Array) } },
+    { tool: 'generate_knowledge', arguments: { batch } },
+  ]);
+  expect(counts.submitted).toBe(sources.length);
+  const drafted = await harness.call('generate_knowledge', { batch });
+  expect(drafted.structured.counts.submitted).toBe(counts.completed);
+});
+
+test('what is in Fini already is listed by the search that found it', async () => {
+  const harness = await start();
+  const title = 'Refund rules';
+  for (let index = 0; index < 12; index += 1) {
+    harness.sandbox.addDocument({ source: 'notion', title: `${title} ${index}` });
+    harness.sandbox.addDocument({ source: 'notion', title: 'Other' });
+  }
+  const input = { provider: 'notion', search: title };
+  const answer = await harness.call('import_provider_resources', input);
+  const next = nextCall(answer, 'list_sources');
+  expect(next).toEqual({ source: 'notion', title });
+  expect(idsOf(await harness.call('list_sources', next))).toHaveLength(12);
+});
+
+test('a source that failed is shown by its ID where no drafts can be made of it', async () => {
+  const harness = await start();
+  harness.sandbox.addDocument({ linkedJobStatus: 'FAILED', success: false });
+  const { id } = harness.sandbox.addDocument({ linkedJobStatus: 'FAILED', success: false });
+  const answer = await harness.call('generate_knowledge', { documentIds: [id] });
+  expect(answer.isError).toBe(true);
+  expect(nextCall(answer, 'get_source')).toEqual({ id });
+});
+
+test('what was deleted from a batch is told apart from what was not found', async () => {
+  const harness = await start();
+  const { structured } = await ingest(harness, ['a', 'b']);
+  const [deleted] = structured.sources;
+  await askSandbox(harness.sandbox, 'DELETE', '/documents/public', { documentIds: [deleted.id] });
+  const answer = await harness.call('generate_knowledge', { batch: structured.batch });
+  expect(urlsOf(answer)).toEqual([page('b')]);
+  expect(answer.structured.message).toContain('Left out of the batch: 1 not in this workspace.');
+});
+
+test('get_source says why it cannot show all of a batch', async () => {
+  const harness = await start();
+  const { batch } = (await ingest(harness, ['a', 'b'])).structured;
+  for (let index = 0; index < 120; index += 1) harness.sandbox.addDocument({});
+  const action = { kind: 'status', status: 400 } as const;
+  harness.sandbox.script({ method: 'GET', skip: 1, times: 9, action });
+  const { isError, structured, nextCalls } = await harness.call('get_source', { batch });
+  expect(isError).toBe(false);
+  expect(structured.message).toBe(
+    '0 of 2 sources of this batch, without text. The list was not read to its end: "Scripted fault: 400".',
+  );
+  expect(nextCalls).toMatchObject([{ tool: 'list_sources', arguments: { batch } }]);
 });
 
 test('of more than a hundred, the first are drafted from and all others come next', async () => {

@@ -74,11 +74,14 @@ test('IDs that Fini leaves out are named', async () => {
   const missing = { status: 'not_found', id: UNKNOWN };
   expect(structured.articles).toMatchObject([missing, { id }]);
   expect(structured.message).toBe(
-    '1 article found. 1 not found. The ID of a source is not that of an article.',
+    '1 article found. There is no article with 1 of the 2 IDs in this workspace. The ID of a source is not that of an article.',
   );
   expect(text).toContain(`- not found: ${UNKNOWN}\n`);
   const none = await get([UNKNOWN]);
   expect(none.structured.articles).toEqual([missing]);
+  expect(none.structured.message).toBe(
+    'There is no article with this ID in this workspace. The ID of a source is not that of an article.',
+  );
   expect(nextCall(none, 'list_articles')).toEqual({});
 });
 

@@ -457,7 +457,8 @@ test('what failed before is told apart from what was ingested', async () => {
   expect(ids).toHaveLength(2);
   expect(namesOf(answer.structured, 'completed')).toEqual([fineId]);
   expect(nextCall(answer, 'refresh_sources')).toEqual({ documentIds: ids });
-  expect(nextCall(answer, 'list_sources')).toEqual({ source: 'notion', status: 'failed' });
+  const listed = { source: 'notion', status: 'failed', title: 'failing' };
+  expect(nextCall(answer, 'list_sources')).toEqual(listed);
 });
 
 test('where registering fails, what Fini has already is named all the same', async () => {
@@ -509,8 +510,57 @@ test('once the time is over no more sources are searched, and that is said', asy
   harness.sandbox.script({ method: 'GET', path: /public\?/, times: 100, action });
   const before = harness.sandbox.requests.length;
   const { structured } = await run({ externalIds: ['none'], timeoutSeconds: 1, dryRun: true });
-  expect(structured.message).toMatch(/among the newest sources in Fini.*the time ran out before/);
+  expect(structured.message).toContain(
+    'Not all sources in Fini could be searched (the time ran out)',
+  );
   expect(harness.sandbox.requests.length - before).toBeLessThan(8);
+});
+
+test('a dry run shows what the provider has also where Fini’s sources cannot be read', async () => {
+  const resources = itemsOf(2);
+  list(resources, 2);
+  const refused = { kind: 'status', status: 400 } as const;
+  harness.sandbox.script({ method: 'GET', path: /public\?/, times: 9, action: refused });
+  const { isError, structured } = await run({ all: true, dryRun: true });
+  expect(isError).toBe(false);
+  expect(namesOf(structured, 'new')).toEqual(idsOf(resources));
+  expect(structured.message).toContain(
+    'Not all sources in Fini could be searched ("Scripted fault: 400"), so items registered before may be missing here.',
+  );
+  // Nothing is registered that could not be queued.
+  expect((await run({ all: true })).isError).toBe(true);
+  expect(registerRequests().at(-1)?.body).not.toMatchObject({ resources });
+});
+
+test('where the time runs out before the search of Fini’s sources, that is said of a search, too', async () => {
+  const base = { source: 'notion', updatedAt: '2020-01-01T00:00:00.000Z' } as const;
+  const never = { linkedJobStatus: null, linkedJobId: null };
+  for (let index = 0; index < 400; index += 1) {
+    harness.sandbox.addDocument({ ...base, ...never, externalId: `slow-${items}-${index}` });
+  }
+  list(itemsOf(1));
+  const action = { kind: 'slow', milliseconds: 300 } as const;
+  harness.sandbox.script({ method: 'GET', path: /public\?/, times: 100, action });
+  const { structured } = await run({ search: 'Item', timeoutSeconds: 1, dryRun: true });
+  expect(structured.message).toContain(
+    'Not all sources in Fini could be searched (the time ran out), so items registered before may be missing here.',
+  );
+});
+
+test('which items were not registered is said to be a guess where their sources cannot be read', async () => {
+  const resources = itemsOf(3);
+  list(resources);
+  registerFewer(1);
+  // Nothing is queued, so that no record is read in a wait.
+  job = { drop: true };
+  const refused = { kind: 'status', status: 400 } as const;
+  const path = /public\/[0-9a-f-]{36}$/;
+  harness.sandbox.script({ method: 'GET', path, times: 99, action: refused });
+  const { structured } = await run({ all: true });
+  expect(namesOf(structured, 'unregistered')).toHaveLength(1);
+  expect(structured.message).toContain(
+    'Fini returned no source ID for 1 item. Which one is a guess, because not every source shows its item.',
+  );
 });
 
 test('a call that is repeated joins what runs, and queues nothing twice; wait_for_sources continues', async () => {

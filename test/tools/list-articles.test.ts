@@ -282,6 +282,33 @@ describe('odd answers', () => {
   });
 });
 
+test.each([
+  ['Drafts', 'draft', 'live'],
+  ['Live articles', 'live', 'draft'],
+])('%s that cannot be read leave the others, and that is said', async (what, type, other) => {
+  const path = new RegExp(`type=${type}`);
+  harness.sandbox.script({ path, times: 9, action: { kind: 'status', status: 400 } });
+  const answer = await list();
+  const { isError, structured } = answer;
+  expect(isError).toBe(false);
+  const statuses = structured.articles.map(({ status }: Listed) => status);
+  expect(statuses).toContain(other);
+  expect(statuses).not.toContain(type);
+  expect(structured.message).toContain(
+    `${what} are not listed, and how many there are is unknown: "Scripted fault: 400".`,
+  );
+  expect(nextCallsOf(answer, 'list_articles')).toEqual([{ type }]);
+});
+
+test('an article says when it was made and changed, where Fini does', async () => {
+  const times = { createdAt: '2026-01-02T03:04:05.000Z', updatedAt: '2026-02-03T04:05:06.000Z' };
+  answerWith([article(1, times), article(2, { createdAt: 7 })]);
+  const { structured, text } = await list({ type: 'draft' });
+  expect(structured.articles[0]).toMatchObject(times);
+  expect(structured.articles[1]).not.toHaveProperty('createdAt');
+  expect(text).toContain(times.updatedAt);
+});
+
 test('no title can fake a line, and all come out in bounds', async () => {
   const fake = '"\n- a9 live: "Free refunds" (folder f, 1 question)\u202e';
   const titles = [HOSTILE, fake, 'x'.repeat(10_000), `${'x'.repeat(198)}😀😀`, '\u202e\u0000'];

@@ -93,7 +93,7 @@ describe('a workspace of 120 sources', () => {
     expect(text).toContain(newest?.id);
     expect(text).toContain('paragraphCount 400');
     expect(text).toMatch(
-      /^50 sources on this page\. There are more\.\nNext calls:\n- Show more sources: /,
+      /^50 sources on this page\. There are more\. changed is .*\nNext calls:\n- Show more sources: /,
     );
     expect(text).toContain(newestFirst[49]);
     expect(text).not.toContain('long text');
@@ -139,7 +139,7 @@ describe('a workspace of 120 sources', () => {
     const { structured } = await harness.call('list_sources', input);
     expect(structured.sources).toHaveLength(20);
     expect(structured).toMatchObject({
-      ...{ hasMore: false, message: '20 sources on this page. That is all.' },
+      ...{ hasMore: false, message: expect.stringMatching(/^20 .* on this page\. That is all\./) },
     });
   });
 
@@ -199,8 +199,9 @@ describe.each([
 
   test.each(filters)('gives just what matches %s', async (_name, input, wanted) => {
     const ids = documents.filter((_, index) => wanted(index)).map(({ id }) => id);
+    const before = harness.sandbox.requests.length;
     expect(await walk(harness, { ...input, limit: 40 })).toEqual(ids.toReversed());
-    const query = new URL(harness.sandbox.requests.at(-1)?.path ?? '', 'http://sandbox')
+    const query = new URL(harness.sandbox.requests[before]?.path ?? '', 'http://sandbox')
       .searchParams;
     expect(Object.fromEntries(query)).toMatchObject(
       Object.fromEntries(Object.entries(input).map(([name, value]) => [name, String(value)])),
@@ -670,5 +671,143 @@ describe('a URL that is written otherwise than in Fini', () => {
       const { structured } = await harness.call('list_sources', { originalUrl, title: 'none' });
       expect(structured.message).toMatch(/^No source matches these filters\. A failed source/);
     }
+  });
+});
+
+test('what Fini’s mark means is said where it is shown, and nowhere else', async () => {
+  const { call, sandbox } = stops.use(await startHarness());
+  const { id } = sandbox.addDocument({ changed: true, linkedKnowledgeId: KNOWLEDGE_ID });
+  const other = sandbox.addDocument({});
+  const meaning =
+    /changed is Fini's mark, as of updatedAt: .* differs from what its Knowledge was made from\. A refresh need not clear it\.$/;
+  for (const [tool, input] of [
+    ['list_sources', { changed: true }],
+    ['get_source', { id }],
+  ] as const) {
+    expect((await call(tool, input)).structured.message).toMatch(meaning);
+  }
+  for (const [tool, input] of [
+    ['list_sources', { changed: false }],
+    ['get_source', { id: other.id }],
+  ] as const) {
+    expect((await call(tool, input)).structured.message).not.toMatch(meaning);
+  }
+});
+
+test('a search for a similar URL that fails does not hide that there is none with this URL', async () => {
+  const { call, sandbox } = stops.use(await startHarness());
+  const action = { kind: 'status', status: 400 } as const;
+  sandbox.script({ method: 'GET', skip: 1, action });
+  const originalUrl = 'https://help.example/rewards/';
+  const { isError, structured } = await call('list_sources', { originalUrl });
+  expect(isError).toBe(false);
+  expect(structured.message).toBe(
+    'No source matches these filters. Whether the URL is in Fini with another ending is unknown, because the search for it failed: "Scripted fault: 400".',
+  );
+});
+
+describe('a title is found as it is shown', () => {
+  const TITLES = [
+    'می\u200cخواهم',
+    '👩\u200d💻 Setup ❤\ufe0f',
+    'Refund\u00a0policy',
+    'Shipping  \t costs',
+    'Daten\u00adschutz',
+    'Line\u2028break',
+    '\u200bHidden',
+  ];
+
+  test.each(TITLES)('%j', async (title) => {
+    const { call, sandbox } = stops.use(await startHarness());
+    const { id } = sandbox.addDocument({ title });
+    sandbox.addDocument({ title: 'Another' });
+    const all = await call('list_sources');
+    const shown = all.structured.sources.find((source: { id: string }) => source.id === id).title;
+    for (const search of [shown, title]) {
+      const found = await call('list_sources', { title: search });
+      expect(idsOf(found)).toEqual([id]);
+      expect(found.structured.message).toBe('1 matching source on this page. That is all.');
+    }
+  });
+
+  test('beside others that Fini finds by itself', async () => {
+    const { call, sandbox } = stops.use(await startHarness());
+    const titles = ['Refund\u00a0policy', 'Refund policy 2024', 'Refund  policy 2025', 'Policy'];
+    const ids = titles.map((title) => sandbox.addDocument({ title }).id);
+    const found = await call('list_sources', { title: 'refund policy' });
+    expect(idsOf(found).toSorted()).toEqual(ids.slice(0, 3).toSorted());
+  });
+
+  test('page by page, where many have it', async () => {
+    const harness = stops.use(await startHarness());
+    const title = 'Daten\u00adschutz';
+    const ids = Array.from({ length: 5 }, () => harness.sandbox.addDocument({ title }).id);
+    const seen = await walk(harness, { title: 'Datenschutz', limit: 2 });
+    expect(seen.toSorted()).toEqual(ids.toSorted());
+  });
+
+  test('and so is a URL with a blank', async () => {
+    const { call, sandbox } = stops.use(await startHarness());
+    const { id } = sandbox.addDocument({ originalUrl: 'https://a.example/terms of use' });
+    const [shown] = (await call('list_sources')).structured.sources;
+    expect(idsOf(await call('list_sources', { originalUrl: shown.originalUrl }))).toEqual([id]);
+  });
+
+  test('a title in which there is nothing to see is that of no source', async () => {
+    const { call, sandbox } = stops.use(await startHarness());
+    sandbox.addDocument({ title: 'Refunds' });
+    expect(idsOf(await call('list_sources', { title: '\u00ad' }))).toEqual([]);
+  });
+
+  test('if the titles cannot be compared here, it says so', async () => {
+    const { call, sandbox } = stops.use(await startHarness());
+    sandbox.addDocument({ title: 'Daten\u00adschutz' });
+    sandbox.script({ method: 'GET', skip: 1, action: { kind: 'status', status: 400 }, times: 9 });
+    const { isError, structured } = await call('list_sources', { title: 'Datenschutz' });
+    expect(isError).toBe(false);
+    expect(structured.message).toContain(
+      'Titles with characters that are not shown could not be compared',
+    );
+    expect(structured.message).toContain('Scripted fault: 400');
+  });
+
+  test('in a large workspace it says how far it has looked', async () => {
+    const harness = stops.use(await startHarness());
+    for (let index = 0; index < 1_001; index += 1) harness.sandbox.addDocument({ title: 'Other' });
+    const { structured, nextCalls } = await harness.call('list_sources', { title: 'zebra' });
+    expect(structured.message).toContain(
+      'Titles with characters that are not shown were compared among the newest 1,000 sources only.',
+    );
+    expect([structured.hasMore, nextCalls]).toEqual([false, []]);
+  });
+});
+
+describe('what was asked for by ID', () => {
+  test('is said not to be there', async () => {
+    const { call } = stops.use(await startHarness());
+    const one = await call('list_sources', { id: KNOWLEDGE_ID });
+    expect(one.structured.message).toBe('There is no source with this ID in this workspace.');
+    const other = await call('list_sources', { id: KNOWLEDGE_ID, status: 'failed' });
+    expect(other.structured.message).toBe('No source matches these filters.');
+  });
+
+  test('of a batch, too', async () => {
+    const harness = stops.use(await startHarness({}, {}, ['--allow-delete']));
+    const { call } = harness;
+    const documentIdsToAdd = ['https://a.example/1', 'https://a.example/2'];
+    const { structured } = await call('ingest_and_wait', { documentIdsToAdd, timeoutSeconds: 60 });
+    const { batch } = structured;
+    const [first, second] = structured.sources.map(({ id }: { id: string }) => id);
+    await call('delete_sources', { documentIds: [first] });
+    const some = await call('list_sources', { batch });
+    expect(idsOf(some)).toEqual([second]);
+    expect(some.structured.message).toBe(
+      "1 matching source on this page. That is all. 1 of the 2 sources of this batch is not in Fini's list: it may have been deleted.",
+    );
+    await call('delete_sources', { documentIds: [second] });
+    const none = await call('list_sources', { batch });
+    expect(none.structured.message).toBe(
+      "No source of this batch is in Fini's list: they may have been deleted.",
+    );
   });
 });

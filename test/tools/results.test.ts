@@ -200,12 +200,61 @@ describe('a call that asks for no progress', () => {
     ['import_provider_resources', { provider: 'notion', search: 'refund' }],
   ])('%s ends in time whatever it asks for, and says how to continue', async (tool, input) => {
     const answer = await silent.call(tool, { ...input, timeoutSeconds: 3_600 });
-    expect(answer.structured.outcome).toBe('timed_out');
+    expect(answer.structured).toMatchObject({ outcome: 'timed_out', askedSeconds: 3_600 });
+    expect(answer.structured.message).toMatch(
+      /Waited [\d.]+ s, not 3600: this client asked for no progress\./,
+    );
     expect(answer.structured.elapsedSeconds).toBeLessThan(6);
     const next = nextCall(answer, 'wait_for_sources');
     const options = { onprogress: () => undefined };
     const waited = await silent.call('wait_for_sources', next, options);
     expect(waited.structured.outcome).toBe('completed');
+  });
+
+  test('wait_for_sources and generate_knowledge say so, too', async () => {
+    const knowledgeJobs = () => ({ workingMs: 9_000 });
+    const dependencies = { silentCallSeconds: 2 };
+    const slow = await startHarness({ folders: true, knowledgeJobs }, {}, [], { dependencies });
+    const running = slow.sandbox.addDocument({ linkedJobStatus: 'IN_PROGRESS', success: null });
+    const done = slow.sandbox.addDocument({});
+    for (const [tool, input] of [
+      ['wait_for_sources', { ids: [running.id] }],
+      ['generate_knowledge', { documentIds: [done.id] }],
+    ] as const) {
+      const { structured } = await slow.call(tool, { ...input, timeoutSeconds: 1_800 });
+      expect(structured).toMatchObject({ outcome: 'timed_out', askedSeconds: 1_800 });
+      expect(structured.message).toContain('this client asked for no progress');
+    }
+    await slow.close();
+  });
+
+  test.each([
+    ['deep_crawl_links', { links: ['https://a.example'] }],
+    ['ingest_site', { links: ['https://a.example'], timeoutSeconds: 1_800 }],
+    ['list_provider_resources', { provider: 'notion' }],
+    ['import_provider_resources', { provider: 'notion', all: true, timeoutSeconds: 1_800 }],
+    ['list_sources', {}],
+  ])('%s says why it had so little time for a request', async (tool, input) => {
+    silent.sandbox.script({ times: 9, action: { kind: 'hang' } });
+    const { isError, text } = await silent.call(tool, input);
+    silent.sandbox.clearFaults();
+    expect(isError).toBe(true);
+    expect(text).toContain('This client asked for no progress, so a call has 2 s at most.');
+    expect(text).not.toContain('FINI_REQUEST_TIMEOUT_MS');
+  });
+
+  test.each([
+    ['deep_crawl_links', {}, 'set FINI_WAIT_TIMEOUT_SECONDS'],
+    ['ingest_site', { timeoutSeconds: 1 }, 'pass a larger timeoutSeconds'],
+    ['ingest_site', {}, 'pass a larger timeoutSeconds'],
+  ])('%s with progress and %j says what gives it more time', async (tool, input, how) => {
+    const patient = await startHarness({}, { FINI_WAIT_TIMEOUT_SECONDS: '1' });
+    patient.sandbox.script({ times: 9, action: { kind: 'hang' } });
+    const links = ['https://a.example'];
+    const options = { onprogress: () => undefined };
+    const { text } = await patient.call(tool, { links, ...input }, options);
+    await patient.close();
+    expect(text).toContain(`To allow more time, ${how}.`);
   });
 
   test('and without timeoutSeconds; one with progress waits as long as it asks for', async () => {

@@ -72,6 +72,16 @@ test.concurrent('what ended before queuedAfter does not count', async () => {
   expect(structured.sources[0]).not.toHaveProperty('paragraphCount');
 });
 
+test('a queuedAfter in the future is refused before any request, with the time it is', async () => {
+  const { id } = harness.sandbox.addDocument({});
+  const before = harness.sandbox.requests.length;
+  const queuedAfter = new Date(Date.now() + 20 * 60_000).toISOString();
+  const { isError, text } = await wait({ ids: [id], queuedAfter });
+  expect(isError).toBe(true);
+  expect(text).toContain(`queuedAfter: "${queuedAfter}" is in the future (it is now 2`);
+  expect(harness.sandbox.requests).toHaveLength(before);
+});
+
 test.concurrent('a job that pends for more than a quarter of an hour is sent to Fini’s support', async () => {
   const document = harness.sandbox.addDocument({
     linkedJobStatus: 'PENDING',
@@ -84,7 +94,11 @@ test.concurrent('a job that pends for more than a quarter of an hour is sent to 
     sources: [{ id: document.id, hint: 'pending_too_long', jobId: document.linkedJobId }],
   });
   // Waiting longer would not help.
-  expect(nextCalls).toEqual([]);
+  expect(structured.message).toContain(
+    'Waiting longer will not help 1 job, pending for more than 15 minutes: contact Fini support with its jobId.',
+  );
+  const listed = { batch: structured.batch, status: 'running', limit: 100 };
+  expect(nextCalls).toMatchObject([{ tool: 'list_sources', arguments: listed }]);
 });
 
 test.concurrent('beside a job that pends for too long, only the others are waited for', async () => {
