@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Harness, startHarness, type ToolAnswer } from '../harness.ts';
 import { nextCall, nextCallsOf } from '../next-calls.ts';
 import { addExamples, EXAMPLE_CASES } from './examples.ts';
@@ -53,7 +53,10 @@ describe('every tool', () => {
   test.each(EXAMPLE_CASES)(
     '%s answers one text and no link, and without nulls',
     async (name, { input }) => {
-      const { sandbox, client } = harness;
+      // A Fini of its own for each, where no job of another example runs.
+      const own = await startHarness({ folders: true }, {}, ['--allow-delete', '--allow-publish']);
+      onTestFinished(() => own.close());
+      const { sandbox, client } = own;
       addExamples(sandbox);
       sandbox.addDocument({ title: null, linkedJobStatus: null });
       const answer = await client.callTool({ name, arguments: input });
@@ -187,9 +190,9 @@ test.each(['notion', 'zendesk', 'confluence'])(
 describe('a call that asks for no progress', () => {
   let silent: Harness;
   beforeAll(async () => {
-    const jobs = () => ({ pendingMs: 0, workingMs: 1_500 });
+    const jobs = () => ({ pendingMs: 0, workingMs: 900 });
     silent = await startHarness({ jobs }, {}, [], {
-      dependencies: { silentCallSeconds: 2 },
+      dependencies: { silentCallSeconds: 1.2 },
     });
   });
   afterAll(() => silent.close());
@@ -204,7 +207,7 @@ describe('a call that asks for no progress', () => {
     expect(answer.structured.message).toMatch(
       /Waited [\d.]+ s, not 3600: this client asked for no progress\./,
     );
-    expect(answer.structured.elapsedSeconds).toBeLessThan(6);
+    expect(answer.structured.elapsedSeconds).toBeLessThan(3);
     const next = nextCall(answer, 'wait_for_sources');
     const options = { onprogress: () => undefined };
     const waited = await silent.call('wait_for_sources', next, options);
@@ -213,7 +216,7 @@ describe('a call that asks for no progress', () => {
 
   test('wait_for_sources and generate_knowledge say so, too', async () => {
     const knowledgeJobs = () => ({ workingMs: 9_000 });
-    const dependencies = { silentCallSeconds: 2 };
+    const dependencies = { silentCallSeconds: 1.2 };
     const slow = await startHarness({ folders: true, knowledgeJobs }, {}, [], { dependencies });
     const running = slow.sandbox.addDocument({ linkedJobStatus: 'IN_PROGRESS', success: null });
     const done = slow.sandbox.addDocument({});
