@@ -1,6 +1,8 @@
-import { StdioServer } from './servers.ts';
+import { readdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { CLI, StdioServer } from './servers.ts';
 
-/* Sizes of what a model receives: bytes, and tokens at four bytes each. */
+/* Sizes of what a model receives, in bytes, and in tokens at four bytes each; and of the build. */
 
 /** Measures sizes. A row has a label, bytes and tokens. */
 export async function measureSizes(): Promise<string[][]> {
@@ -61,14 +63,22 @@ export async function measureSizes(): Promise<string[][]> {
     ),
   );
   server.stop();
+  rows.push(['the build, with its source maps', bytesText(buildBytes()), '']);
   return rows;
+}
+
+function buildBytes(): number {
+  const root = dirname(CLI);
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .map((name) => statSync(join(root, name)))
+    .reduce((sum, one) => sum + (one.isFile() ? one.size : 0), 0);
+}
+
+function bytesText(bytes: number): string {
+  return `${bytes.toLocaleString('en-US')} bytes`;
 }
 
 function row(what: string, result: unknown): string[] {
   const bytes = Buffer.byteLength(JSON.stringify(result));
-  return [
-    what,
-    `${bytes.toLocaleString('en-US')} bytes`,
-    `≈ ${Math.ceil(bytes / 4).toLocaleString('en-US')} tokens`,
-  ];
+  return [what, bytesText(bytes), `≈ ${Math.ceil(bytes / 4).toLocaleString('en-US')} tokens`];
 }

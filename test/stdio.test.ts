@@ -209,6 +209,9 @@ test('request 0 can be cancelled', async () => {
 test('at the end of stdin answers under way are still written', async () => {
   const { child, raw } = startBuilt();
   await raw.initialize();
+  // The first call loads the tools, for which a busy machine may take longer than the last answers have.
+  raw.send(call(3, 'list_sources'));
+  await raw.answer(3);
   raw.send(call(1, 'list_sources'), call(2, 'list_provider_resources', { provider: 'notion' }));
   child.stdin.end();
   await once(child, 'exit');

@@ -55,6 +55,8 @@ const bare = {
   originalArticleId: null,
   originalArticleVersion: null,
   isDraftPublished: null,
+  createdAt: null,
+  updatedAt: null,
 };
 
 describe('against the sandbox', () => {
@@ -76,7 +78,8 @@ describe('against the sandbox', () => {
     const [job] = await fini.knowledgeJobs(jobIds);
     expect(job?.jobStatus).toBe('COMPLETED');
     const [draft] = await fini.getArticles([UNKNOWN, job?.hcArticleId ?? '']);
-    expect(draft).toEqual({ ...sandbox.articles()[0], isDraftPublished: null });
+    const undated = { createdAt: null, updatedAt: null };
+    expect(draft).toEqual({ ...sandbox.articles()[0], isDraftPublished: null, ...undated });
     const { articles } = await fini.listArticles({ type: 'draft' });
     expect(articles).toEqual([draft]);
     expect((await fini.listArticles({ type: 'live' })).articles).toEqual([]);
