@@ -146,7 +146,7 @@ function firstIngestCalls(documents: readonly FiniDocument[]): NextCall[] {
 function generateCalls({ sources, batch }: Report): NextCall[] {
   const completed = sources.filter(({ state }) => state === 'completed');
   const ids = [...new Set(completed.map(({ id }) => id))];
-  const why = `Generate draft articles from ${plural(ids.length, 'completed source')}, if wanted`;
+  const why = `Generate draft articles from ${plural(ids.length, 'completed source')}`;
   if (batch === null || ids.length === 0) return [];
   return [{ tool: 'generate_knowledge', arguments: { batch }, why }];
 }

@@ -235,7 +235,7 @@ function reportMessage(report: Report, canCall: ToolContext['canCall']): string 
       : '',
     ignored > 0 ? 'They can be once the job has ended.' : '',
     toIngest && !canIngest ? 'This server has no tools that ingest.' : '',
-    counts.completed > 0 ? notYetLiveText(canCall('publish_articles')) : '',
+    counts.completed > 0 ? notYetLiveText(canCall) : '',
   );
 }
 
@@ -248,10 +248,11 @@ function retryText(sources: readonly ReportedSource[]): string {
   return `${promising} of ${plural(failed, 'failed source')} can succeed on another try, once the cause is fixed.`;
 }
 
-function notYetLiveText(canPublish: boolean): string {
-  const rest = canPublish ? 'Assignment is' : 'Publishing and assignment are';
+function notYetLiveText(canCall: ToolContext['canCall']): string {
+  const rest = canCall('publish_articles') ? 'Assignment is' : 'Publishing and assignment are';
   return paragraph(
     'Completed is not yet live: the content must still go through Knowledge (generation, review, publishing, assignment) before agents answer from it.',
     `${rest} done in the Fini dashboard.`,
+    canCall('generate_knowledge') ? 'Generate drafts only if the person wants them.' : '',
   );
 }

@@ -211,7 +211,7 @@ describe('a result', () => {
     await reads(headline, '1 of 3 pages drafted');
     expect(await statesOf(rows)).toEqual(['Failed', 'No draft', 'Drafted']);
     await reads(row('billing/invoices'), /No draft was made: The model was overloaded/);
-    await reads(row('bikes/brakes'), /No draft was made: usually the source has nothing new/);
+    await reads(row('bikes/brakes'), /No draft was made, .* may have nothing new/);
     const refunds = row('billing/refunds');
     expect(await refunds.innerText()).not.toMatch(/[0-9a-f-]{36}/);
     await refunds.getByText('Read the draft').click();
@@ -673,7 +673,8 @@ describe('the look', () => {
     const content = () =>
       view.locator('main').evaluate('Math.ceil(page.getBoundingClientRect().height)');
     await expect.poll(async () => (await height()) === (await content())).toBe(true);
-    expect(await height()).toBeLessThan(700);
+    // The rows scroll within it.
+    expect(await height()).toBeLessThan(await view.locator('#rows').evaluate('rows.offsetHeight'));
     // A host would fix the width that it is told.
     expect(new Set(sizes.flatMap(Object.keys))).toEqual(new Set(['height']));
     bridge.setHostContext({ containerDimensions: { height: 800, width: 760 } });

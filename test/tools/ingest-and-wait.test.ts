@@ -47,7 +47,7 @@ test('a page that is ingested is reported as completed, not yet live, and the te
       {
         tool: 'generate_knowledge',
         arguments: { batch: structured.batch },
-        why: 'Generate draft articles from 1 completed source, if wanted',
+        why: 'Generate draft articles from 1 completed source',
       },
     ],
   });
