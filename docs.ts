@@ -68,7 +68,7 @@ function defaultCell(initial: unknown): string {
 /** A default as it would be set; empty if there is none. */
 const defaultText = (initial: unknown) => String(initial ?? '');
 
-/** What the MCP registry is told: the package, and the variables that it reads over stdio. */
+/** The entry for the MCP registry: the package, and the variables that it reads over stdio. */
 function serverJson() {
   const { name, version, description } = packageJson;
   const variables = settingRows.filter(
@@ -142,13 +142,13 @@ const schemaSchema: z.ZodType<Schema> = z.strictObject({
   minItems: z.number().optional(),
   maxItems: z.number().optional(),
   get additionalProperties() {
-    // Of a record: what its values are, if that is said.
+    // A record shows the description of its values, if there is one.
     return z.union([z.literal(false), z.strictObject({}), schemaSchema]).optional();
   },
   propertyNames: z.unknown().optional(),
 });
 
-/** What a kind of server tells a client. */
+/** The texts and tools that a kind of server gives a client. */
 interface Told {
   readonly instructions: string;
   readonly tools: Tool[];
@@ -261,7 +261,7 @@ function instructionsPart({ instructions }: Told): string {
   return `Instructions, ${size} bytes:\n\n${fenced(instructions, 'text')}`;
 }
 
-/** What a server of another kind tells a client that the usual one does not. */
+/** The differences between a kind of server and the usual one. */
 async function difference(usual: Told, ...flags: string[]): Promise<string> {
   const other = await told(...flags);
   const known = new Map(usual.tools.map((tool) => [tool.name, tool]));

@@ -52,7 +52,7 @@ export function readCommand(
   return { kind: flags.has('check') ? 'check' : 'serve', config: parsed.data };
 }
 
-/** What else than to serve can be asked for, by flags that are no settings. */
+/** Actions besides serving, by flags that are not settings. */
 export const actions = [
   {
     flags: ['check'],

@@ -98,7 +98,7 @@ type Name = readonly string[];
 /** Any number of folders. */
 const ANY_FOLDERS: Name = ['*', '*'];
 
-/** What a slash at the end leaves. */
+/** The empty name after a slash at the end. */
 const NO_NAME: Name = [];
 
 function foldersOf(text: string): Name[] {

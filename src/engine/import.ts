@@ -68,7 +68,7 @@ export interface ImportResult {
   readonly report: Report | null;
   /** Items for which Fini returned no source ID. */
   readonly unregistered: readonly ProviderResource[];
-  /** Which items these are is a guess, since not every source shows its item. Their number is right. */
+  /** True if these items are a guess, since not every source shows its item. Their number is right. */
   readonly unregisteredIsGuess: boolean;
   /** Number of sources that Fini made of the items, or already had. */
   readonly registered: number;

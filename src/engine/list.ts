@@ -116,7 +116,7 @@ export function statusOf(document: FiniDocument): SourceStatus | 'unknown' {
   return isRunning ? 'running' : 'unknown';
 }
 
-/** How much is read, and for how long. */
+/** Limits on the sources and on the time to read them. */
 interface ReadingLimits {
   /** The most sources that match. */
   readonly limit: number;
@@ -162,7 +162,7 @@ function filtersFor({ title, originalUrl, ...others }: SourceFilters): SourceFil
   return {
     ...others,
     title: longestOf(bounded(title ?? '', URL_LENGTH).match(/[\p{L}\p{N}]+/gu)),
-    // What is shown of a URL in percent-encoding may stand in it as it is.
+    // A URL shown in percent-encoding may be stored without it.
     originalUrl: longestOf(originalUrl?.split(/(?:%[0-9a-f]{2})+/i)),
   };
 }

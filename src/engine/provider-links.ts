@@ -2,7 +2,7 @@ import type { Provider } from '../fini/provider-tree.ts';
 import { parsedUrl } from '../text.ts';
 import { bareHost, inputKey } from './identity.ts';
 
-/* What people copy from a provider: IDs in several forms, and links to items and to what holds them. */
+/* Names that people copy from a provider: IDs in several forms, links to items and links to containers. */
 
 /** A link to a provider, as far as it says what it leads to. */
 export interface ProviderLink {

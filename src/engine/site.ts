@@ -42,7 +42,7 @@ export interface SetAsidePage {
 export interface SortedPages {
   readonly kept: readonly string[];
   readonly setAside: readonly SetAsidePage[];
-  /** How many of those kept differ from another one only in the query, so that they may be one page. */
+  /** Number of kept pages that differ from another one only in the query, and so may be the same page. */
   readonly queryAlike: number;
 }
 

@@ -25,7 +25,7 @@ export interface SignIn {
   readonly oauthReadScope: string;
   /** The additional scope for tools that do more than read. */
   readonly oauthWriteScope: string;
-  /** What stands before a scope where a client asks for it, and not in the token. */
+  /** A prefix of scopes as clients ask for them, which tokens leave out. */
   readonly oauthScopePrefix: string;
 }
 

@@ -15,7 +15,7 @@ export const SOURCE_MIME_TYPE = 'text/plain';
 
 /** Number of sources on a page of the list of resources. */
 const LISTED_SOURCES = 50;
-/** How many sources are searched for what a person types: the newest. */
+/** Number of sources, the newest ones, to search for what a person types. */
 const SEARCHED_SOURCES = 100;
 
 /** A source in the list of resources. */

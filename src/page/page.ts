@@ -6,7 +6,7 @@ import { afterCall, callsAfter, callsForOthers, endingOf, headlineOf } from './t
 import { type Overview, readDraft, readResult, type ToolResult } from './tool-result.ts';
 import { byId, View } from './view.ts';
 
-/** How much of an answer the model is told, in characters: what decides comes first. */
+/** Maximum length of the part of an answer that the model is told, in characters. */
 const MODEL_TEXT_LENGTH = 2_000;
 /**
  * The tools of which the page makes calls, since their answers are about the items of the table. The

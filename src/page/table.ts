@@ -10,7 +10,7 @@ import {
   type ToolResult,
 } from './tool-result.ts';
 
-/* What the page makes of results. Nothing here touches the document. */
+/* Computation of the table from results. Nothing here touches the document. */
 
 /** The column by which rows are sorted; null for the order of the report. */
 export type Sorting = {
@@ -25,7 +25,7 @@ export interface RowChoice {
   readonly sorting: Sorting;
 }
 
-/** How many items have each status, listed or not, the most urgent status first. */
+/** Number of items with each status, listed or not, the most urgent status first. */
 export function countByStatus({
   rows,
   unlisted,
@@ -179,7 +179,7 @@ function namesInInput(input: Fields): unknown[] {
 }
 
 /**
- * How many items are in no row after a call. Items that were only counted before, and that the result
+ * Number of items without a row after a call. Items that were only counted before, and that the result
  * lists or counts, are counted once: a call brings no new ones.
  */
 function unlistedAfter(
@@ -232,7 +232,7 @@ export function countsInWords(counts: StatusCounts, more = ''): string {
     .join(', ');
 }
 
-/** How a call of the page's own has ended, in a line. */
+/** One line about the end of a call that the page made. */
 export function endingOf(before: Overview | null, result: Overview): string {
   const counts = countByStatus(result);
   const hadFailed = new Set(
@@ -242,12 +242,12 @@ export function endingOf(before: Overview | null, result: Overview): string {
   const isAgain =
     failed.length > 0 && failed.every((row) => namesOfRow(row).some((name) => hadFailed.has(name)));
   const isOver = !counts.has('unfinished') && !counts.has('queued');
-  // What failed comes last.
+  // Failures come last.
   const words = `${countsInWords(counts) || 'nothing'}${isAgain ? ' again' : ''}`;
   return `${isOver ? 'Done: ' : ''}${words}.`;
 }
 
-/** What is said of the items that are in no row. */
+/** Sentences about the items that are in no row. */
 export function unlistedText(unlisted: StatusCounts): string {
   if (unlisted.size === 0) return '';
   return `${countsInWords(unlisted, ' more')}; not listed here: ask the assistant for them.`;

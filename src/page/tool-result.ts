@@ -33,15 +33,15 @@ export interface TableRow {
   readonly isIngested?: boolean;
 }
 
-/** How many items have each status, or something else by which they are counted. */
+/** Numbers of items by status, or by another property. */
 export type StatusCounts = ReadonlyMap<string, number>;
 
 /** A result, and later what the page's own calls added to it. */
 export interface Overview {
   readonly rows: readonly TableRow[];
-  /** How many more items there are than rows: a long answer leaves some out. */
+  /** Numbers of items without a row: a long answer leaves some out. */
   readonly unlisted: StatusCounts;
-  /** How many of these have each advice. */
+  /** Numbers of these by advice. */
   readonly unlistedAdvice: StatusCounts;
   /** Summary by the server, for a person. */
   readonly message: string;
@@ -137,7 +137,7 @@ function rowOf(
   };
 }
 
-/** How many rows have each advice. */
+/** Numbers of rows by advice. */
 export function adviceCounts(rows: readonly TableRow[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const { advice } of rows) {

@@ -19,7 +19,7 @@ import {
 } from './table.ts';
 import type { Draft, Overview, StatusCounts, TableRow } from './tool-result.ts';
 
-/** How long the label of a button may be, in characters. */
+/** Maximum length of a button's label, in characters. */
 const LABEL_LENGTH = 80;
 /** The parts of rows that take the focus. */
 const STOPS = 'a, summary';
@@ -316,7 +316,7 @@ export class View {
       const read = this.#drafts.get(articleId) ?? this.#events.onRead(articleId);
       this.#drafts.set(articleId, read);
       const draft = await read;
-      // What could not be read can be tried again.
+      // A draft that could not be read can be tried again.
       if (draft.title === '') this.#drafts.delete(articleId);
       title.textContent = draft.title;
       text.textContent = draft.text;

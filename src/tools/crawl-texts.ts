@@ -4,7 +4,7 @@ import { bounded, ERROR_LENGTH, masked, paragraph, plural, shown, TITLE_LENGTH }
 
 /* Texts of the tools that crawl about the result of a crawl. */
 
-/** How many other hosts a message names. */
+/** Maximum number of other hosts to name in a message. */
 const NAMED_HOSTS = 5;
 
 /** The pages that are set aside, as answers have them. */

@@ -249,7 +249,7 @@ function silenceText(call: FailedCall | undefined): string {
   return `This client asked for no progress, so a call has ${silentSeconds} s at most.`;
 }
 
-/** How a request that had too little time gets more. */
+/** Advice on how to give a request more time. */
 function moreTime({ hadLessTime }: FiniError, call: FailedCall | undefined): string {
   if (!hadLessTime || call === undefined) return 'To allow more time, set FINI_REQUEST_TIMEOUT_MS.';
   const how = call.canWaitLonger ? 'pass a larger timeoutSeconds' : 'set FINI_WAIT_TIMEOUT_SECONDS';

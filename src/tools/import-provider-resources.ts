@@ -37,10 +37,10 @@ import { waitOptions } from './wait-options.ts';
 /** Defaults of the input, which a proposed call leaves out. */
 const IMPORT_DEFAULTS = { all: false, english: true, dryRun: false };
 
-/** How many of a provider's hosts a reason names. */
+/** Maximum number of a provider's hosts to name in a reason. */
 const NAMED_SITES = 3;
 
-/** How an item stands before it is imported, or if it cannot be. */
+/** State of an item before its import, or the reason that it cannot be imported. */
 const ITEM_STATUSES = [
   'new',
   'running',

@@ -61,7 +61,7 @@ export function instructionsFor(kind: ServerKind): string {
   return parts.filter((part) => part !== '').join('\n');
 }
 
-/** What a server with these tools is for. */
+/** The purpose of a server with these tools. */
 function purposeText(names: ReadonlySet<string>): string {
   if (names.has('ingest_and_wait')) return INGESTING;
   if (names.has('generate_knowledge')) return DRAFTING;

@@ -2,7 +2,7 @@ import { jsonText, plural, quoted } from '../text.ts';
 import { fittingPage } from './bound.ts';
 import type { NextCall } from './next-calls.ts';
 
-/** How many titles a search that finds nothing names. */
+/** Number of titles to name if a search finds nothing. */
 const NAMED_TITLES = 10;
 
 /** One page of a list that is read completely and shown in parts. */

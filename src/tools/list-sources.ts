@@ -226,7 +226,7 @@ interface MessageInput {
   readonly isFiltered: boolean;
   /** An ID is all that was asked for. */
   readonly byId: boolean;
-  /** How many sources the batch has that is all that was asked for; undefined for anything else. */
+  /** Number of sources in the batch, if nothing else was asked for. */
   readonly ofBatch: number | undefined;
   readonly byTitle: boolean;
   readonly hasCursor: boolean;

@@ -9,9 +9,9 @@ import { articleIds, dryRun, trimmed } from './fields.ts';
 import type { NextCall } from './next-calls.ts';
 import { defineTool, type Question, type ToolContext } from './tool.ts';
 
-/** How many drafts can be as they were shown: those of a call, and of calls before. */
+/** Maximum number of drafts that were shown: those of a call, and of calls before. */
 const MAXIMUM_SHOWN = 100;
-/** How many characters of a digest tell one draft's content from another's. */
+/** Characters of a digest that tell one draft's content from another's. */
 const KEY_LENGTH = 16;
 
 const UNKNOWN_DRAFT =

@@ -37,7 +37,7 @@ export function boundedResource(resource: ProviderResource): ProviderResource & 
   };
 }
 
-/** How many translations are named. */
+/** Maximum number of translations to name. */
 const NAMED_TRANSLATIONS = 5;
 
 type LeftOut = Pick<ProviderResources, 'unreadable' | 'translations'>;

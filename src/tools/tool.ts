@@ -34,7 +34,7 @@ export interface ToolDependencies {
   readonly onUnexpectedError: (reference: string, error: unknown) => void;
   /** Maximum seconds of a call without progress, if not the usual 50. */
   readonly silentCallSeconds?: number;
-  /** How many milliseconds a second of a call's time has, if not 1,000; see {@link Deadline}. */
+  /** Milliseconds in a second of a call's time, by default 1,000; see {@link Deadline}. */
   readonly secondMs?: number;
 }
 

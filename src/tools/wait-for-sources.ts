@@ -5,7 +5,7 @@ import { listOmitted, reportAnswer, reportShape } from './report.ts';
 import { defineTool } from './tool.ts';
 import { waitOptions } from './wait-options.ts';
 
-/** How far Fini's clock may be ahead of this one. */
+/** Tolerated lead of Fini's clock over this one. */
 const CLOCK_DIFFERENCE_MS = 5 * 60_000;
 
 /** Waits for jobs that were queued before. */

@@ -77,7 +77,7 @@ export async function serve(options: SandboxOptions = {}): Promise<Served> {
   return { client, sandbox, close };
 }
 
-/** What a host is, where it is not the usual one. */
+/** A host that differs from the usual one. */
 export interface HostOptions {
   readonly context?: McpUiHostContext;
   readonly capabilities?: McpUiHostCapabilities;
@@ -87,18 +87,18 @@ export interface HostOptions {
 /** The page in its host. */
 export interface Shown {
   readonly page: Page;
-  /** What the page shows. */
+  /** The text that the page shows. */
   readonly view: FrameLocator;
   readonly bridge: AppBridge;
   /** Links that the page asked the host to open. */
   readonly links: string[];
-  /** What the model was told. */
+  /** Texts that the model was told. */
   readonly told: string[];
   /** The sizes that the page told. */
   readonly sizes: object[];
   /** Every request of the browser. */
   readonly requests: string[];
-  /** What went wrong in the page. */
+  /** Errors in the page. */
   readonly faults: string[];
   /** Calls a tool as a model does: the page hears of its input and its result. */
   readonly call: (name: string, input: Record<string, unknown>) => Promise<void>;

@@ -100,7 +100,7 @@ describe('a result', () => {
     await reads(login, /Page requires authentication/);
     await reads(login, /make it public, or leave it out/);
     expect(await view.locator('#about').innerText()).toMatch(/38 pages found, 38 selected/);
-    // Of four that failed, one may pass next time.
+    // One of four failures may pass next time.
     expect(await button(/again/).allInnerTexts()).toEqual([
       'Ingest 1 failed page again, once the cause is fixed',
     ]);

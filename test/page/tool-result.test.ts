@@ -28,7 +28,7 @@ async function start(options: SandboxOptions = {}): Promise<Harness> {
   return stops.use(await startHarness({ folders: true, parallelJobs: 2_000, ...options }));
 }
 
-/** What the page knows, and the calls that it offers. */
+/** The overview of the page, and the calls that it offers. */
 interface Known {
   readonly overview: Overview;
   readonly nextCalls: readonly NextCall[];
@@ -82,7 +82,7 @@ test('every page of a report is one row, or one of those that are only counted',
     expect(countsIn(overview)).toEqual({ completed: count * 0.9, failed: count / 10 });
     const listed = overview.rows.map(({ url }) => url);
     expect(new Set(listed).size).toBe(listed.length);
-    // What failed is listed before anything is left out.
+    // Failures are listed before anything is left out.
     const failed = overview.rows.filter(({ status }) => status === 'failed');
     expect(failed).toHaveLength(count / 10);
     for (const row of failed) {
@@ -123,7 +123,7 @@ test('generating drafts from what an import completed keeps what it was', async 
   expect(now.overview.rows.map(({ url }) => url)).toEqual(
     before.overview.rows.map(({ url }) => url),
   );
-  // What failed before can still be tried again, and drafts are not made twice.
+  // Earlier failures can still be tried again, and drafts are not made twice.
   const tools = now.nextCalls.map(({ tool }) => tool);
   expect(tools).toContain('ingest_and_wait');
   expect(tools).not.toContain('generate_knowledge');
