@@ -20,7 +20,7 @@ afterEach(() => stops.run());
 
 const STEPS = ['PENDING', 'IN_PROGRESS', 'COMPLETED'];
 
-/** Steps longer than the longest pause between polls, so that some poll sees each. */
+/** Steps longer than the longest pause between polls, ten times the 20 ms of the harness, so that some poll sees each. */
 const seen = { pendingMs: 300, workingMs: 300 };
 const slow: SandboxOptions = { parallelJobs: 100, jobs: () => seen };
 

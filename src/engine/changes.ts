@@ -43,7 +43,7 @@ export class Changes extends Poller<FiniDocument> {
   #newestRead: number | null = null;
   #round = 0;
 
-  /** @param pollIntervalMs The shortest pause between rounds; the longest is ten times that. */
+  /** @param pollIntervalMs The shortest pause between rounds. */
   constructor(fini: FiniClient, pollIntervalMs: number) {
     super(pollIntervalMs);
     this.#fini = fini;

@@ -49,7 +49,7 @@ export abstract class Poller<Job> {
   #timer: NodeJS.Timeout | undefined;
   #roundUnderWay: AbortController | undefined;
 
-  /** @param pollIntervalMs The shortest pause between rounds; the longest is ten times that. */
+  /** @param pollIntervalMs The shortest pause between rounds; see {@link LONGEST_PAUSE}. */
   constructor(pollIntervalMs: number) {
     this.#shortestPauseMs = pollIntervalMs;
     this.#pauseMs = pollIntervalMs;

@@ -144,6 +144,24 @@ test('a wait is looked at on time, however many others begin meanwhile', async (
   await Promise.all(calls);
 });
 
+test('while nothing changes, pauses grow to ten times the polling interval, and no further', async () => {
+  const { call, sandbox } = await start({}, { FINI_POLL_INTERVAL_MS: '10' });
+  const running = { linkedJobStatus: 'IN_PROGRESS', success: null };
+  const { id } = sandbox.addDocument({ originalUrl: page('a'), ...running });
+  const cancel = new AbortController();
+  const waiting = call('wait_for_sources', { ids: [id] }, { signal: cancel.signal });
+  // Growing takes eleven rounds. Without an end, the 24th pause would be 200 times the interval.
+  await eventually(() => expect(sandbox.requests.length).toBeGreaterThan(24));
+  cancel.abort();
+  await waiting.catch(() => undefined);
+  const times = sandbox.requests.map(({ at }) => at);
+  const pauses = times.map((at, index) => at - (times[index - 1] ?? at));
+  // A busy machine makes pauses longer, never shorter, so the shortest of the last ones counts.
+  const shortest = Math.min(...pauses.slice(-4));
+  expect(shortest).toBeGreaterThan(80);
+  expect(shortest).toBeLessThan(500);
+});
+
 test('wait_for_sources looks at once, however long the polling interval is', async () => {
   const { call, sandbox } = await start({}, { FINI_POLL_INTERVAL_MS: '60000' });
   const documentIdsToAdd = [1, 2, 3].map(page);
