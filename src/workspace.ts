@@ -91,8 +91,9 @@ export class Workspaces {
     }
     const digest = keyDigest(apiKey);
     const state = this.#states.get(digest) ?? this.#newState();
-    this.#states.set(digest, state);
     const workspace = state.workspace ?? this.#build(apiKey, state);
+    // Kept only once nothing can fail any more: no lease would give it back.
+    this.#states.set(digest, state);
     state.workspace = workspace;
     state.users += 1;
     this.#tidy();
