@@ -2,6 +2,7 @@ import type { FiniClient } from '../fini/client.ts';
 import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
+import { OPTIONAL_READ_SECONDS, optionalRead } from './optional-read.ts';
 
 /** The types that Fini tells apart: articles that agents answer from, and drafts to be reviewed first. */
 export const ARTICLE_TYPES = ['live', 'draft'] as const;
@@ -14,9 +15,6 @@ export type ArticleType = (typeof ARTICLE_TYPES)[number];
  * neither the article nor a list tells.
  */
 export type ArticleState = ArticleType | 'published_draft' | 'unknown';
-
-/** The time that a look at the list of drafts may take, in seconds. */
-const LOOK_SECONDS = 10;
 
 /**
  * Reads the state of an article from its fields alone. Those of a new article's draft do not tell it
@@ -44,21 +42,20 @@ export async function readStates(
   const states = new Map(articles.map((one) => [one.id.toLowerCase(), stateInFields(one)]));
   const untold = [...states].flatMap(([id, state]) => (state === 'unknown' ? [id] : []));
   if (untold.length === 0) return { states, trouble: null };
-  try {
-    const list = await fini.listArticles({ type: 'draft' }, call.atMost(LOOK_SECONDS));
-    const drafts = new Map(list.articles.map((draft) => [draft.id.toLowerCase(), draft]));
-    // A list that is not whole says nothing of an article that is not in it.
-    const others = list.unreadable > 0 || list.hasMore === true ? 'unknown' : 'live';
-    for (const id of untold) {
-      const draft = drafts.get(id);
-      states.set(id, draft === undefined ? others : listedState(draft, 'draft'));
-    }
-    return { states, trouble: null };
-  } catch (error) {
-    // The articles are worth more than their states.
-    if (error instanceof FiniError && !call.signal.aborted) return { states, trouble: error };
-    throw error;
+  // The articles are worth more than their states.
+  const list = await optionalRead(
+    fini.listArticles({ type: 'draft' }, call.atMost(OPTIONAL_READ_SECONDS)),
+    call,
+  );
+  if (list instanceof FiniError) return { states, trouble: list };
+  const drafts = new Map(list.articles.map((draft) => [draft.id.toLowerCase(), draft]));
+  // A list that is not whole says nothing of an article that is not in it.
+  const others = list.unreadable > 0 || list.hasMore === true ? 'unknown' : 'live';
+  for (const id of untold) {
+    const draft = drafts.get(id);
+    states.set(id, draft === undefined ? others : listedState(draft, 'draft'));
   }
+  return { states, trouble: null };
 }
 
 function listedState(article: FiniArticle, type: ArticleType): ArticleState {

@@ -3,9 +3,7 @@ import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { FiniArticle } from '../fini/schemas.ts';
 import { searchKey } from '../text.ts';
-
-/** The time that each request may take, in seconds. */
-const LOOK_SECONDS = 10;
+import { OPTIONAL_READ_SECONDS, optionalRead } from './optional-read.ts';
 
 /** A draft that a job has made, with what a person should know before reviewing it. */
 export interface CheckedDraft {
@@ -33,35 +31,24 @@ export async function checkDrafts(
   deadline: Deadline,
 ): Promise<DraftCheck> {
   const wanted = [...new Set(ids.map((id) => id.toLowerCase()))];
-  const look = () => deadline.atMost(LOOK_SECONDS);
-  const list = await readOrNull(fini.listArticles({ type: 'draft' }, look()), deadline);
-  const listed = list?.articles ?? [];
+  const look = () => deadline.atMost(OPTIONAL_READ_SECONDS);
+  // The drafts are worth more than their check.
+  const list = await optionalRead(fini.listArticles({ type: 'draft' }, look()), deadline);
+  const listed = list instanceof FiniError ? [] : list.articles;
   const found = new Map(listed.map((draft) => [draft.id.toLowerCase(), draft]));
   const unlisted = wanted.filter((id) => !found.has(id));
   const others =
-    unlisted.length === 0 ? [] : await readOrNull(fini.getArticles(unlisted, look()), deadline);
-  for (const draft of others ?? []) found.set(draft.id.toLowerCase(), draft);
+    unlisted.length === 0 ? [] : await optionalRead(fini.getArticles(unlisted, look()), deadline);
+  const isRead = !(others instanceof FiniError);
+  for (const draft of isRead ? others : []) found.set(draft.id.toLowerCase(), draft);
   const waiting = listed.filter(({ isDraftPublished }) => isDraftPublished !== true);
   const drafts = wanted.flatMap((id): [string, CheckedDraft | null][] => {
     const draft = found.get(id);
     if (draft !== undefined) return [[id, checked(draft, waiting)]];
-    return others === null ? [] : [[id, null]];
+    return isRead ? [[id, null]] : [];
   });
-  const isWhole = list !== null && list.unreadable === 0 && list.hasMore !== true;
+  const isWhole = !(list instanceof FiniError) && list.unreadable === 0 && list.hasMore !== true;
   return { drafts: new Map(drafts), isWhole };
-}
-
-/** The answer, or null if Fini gives none: what a job has made is worth more than its check. */
-async function readOrNull<Answer>(
-  answer: Promise<Answer>,
-  { signal }: Deadline,
-): Promise<Answer | null> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof FiniError && !signal.aborted) return null;
-    throw error;
-  }
 }
 
 function checked(draft: FiniArticle, waiting: readonly FiniArticle[]): CheckedDraft {

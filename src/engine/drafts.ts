@@ -10,14 +10,13 @@ import { inputKey } from './identity.ts';
 import { isInFlight, type SourceState, stateOf } from './job-states.ts';
 import { lookBeforeQueueing } from './look.ts';
 import { Memory } from './memory.ts';
+import { OPTIONAL_READ_SECONDS, optionalRead } from './optional-read.ts';
 import { type ActiveWatch, Poller, pendingOf } from './poller.ts';
 import { mayBeCarriedOut } from './recent.ts';
 import { type JobKind, Wait, type WaitOptions } from './wait.ts';
 
 /** Maximum number of jobs in one status request. */
 const JOBS_A_REQUEST = 100;
-/** The time that a look at the folders may take, in seconds. */
-const LOOK_SECONDS = 10;
 
 /** The reason that nothing can be generated from a source yet. */
 export type Unreadiness = 'absent' | 'failed' | 'running' | 'never_ingested';
@@ -301,14 +300,11 @@ export class Generation {
 
   /** Looks whether there are folders; `unknown` if the tree, which is a snapshot, cannot be read. */
   async #lookForFolders({ botId }: GenerationLimits, deadline: Deadline): Promise<FolderState> {
-    try {
-      const tree = await this.#fini.folderTree(botId, deadline.atMost(LOOK_SECONDS));
-      if (tree.folders.length > 0) return 'some';
-      return tree.unreadable > 0 ? 'unknown' : 'none';
-    } catch (error) {
-      if (error instanceof FiniError && !deadline.signal.aborted) return 'unknown';
-      throw error;
-    }
+    const read = this.#fini.folderTree(botId, deadline.atMost(OPTIONAL_READ_SECONDS));
+    const tree = await optionalRead(read, deadline);
+    if (tree instanceof FiniError) return 'unknown';
+    if (tree.folders.length > 0) return 'some';
+    return tree.unreadable > 0 ? 'unknown' : 'none';
   }
 
   /** Checks the drafts that were made; if there are none, looks for the cause if nobody has looked. */

@@ -2,6 +2,7 @@ import type { FiniClient } from '../fini/client.ts';
 import type { Deadline } from '../fini/deadline.ts';
 import { FiniError } from '../fini/errors.ts';
 import type { KnowledgeFolder } from '../fini/folder-tree.ts';
+import { optionalRead } from './optional-read.ts';
 
 /** A folder with its path. */
 export interface PlacedFolder {
@@ -32,16 +33,10 @@ export interface Folders {
 
 /** Reads the folders, to find those of articles by their IDs. */
 export async function readFolders(fini: FiniClient, call: Deadline): Promise<Folders> {
-  try {
-    const { folders, unreadable } = await fini.folderTree(undefined, call);
-    const placed = placedFolders(folders);
-    const byId = new Map(placed.flatMap((one) => (one.id === null ? [] : [[one.id, one]])));
-    return { byId, isWhole: unreadable === 0 };
-  } catch (error) {
-    // A missing title must not prevent publishing.
-    if (error instanceof FiniError && !call.signal.aborted) {
-      return { byId: new Map(), isWhole: false };
-    }
-    throw error;
-  }
+  // A missing title must not prevent publishing.
+  const tree = await optionalRead(fini.folderTree(undefined, call), call);
+  if (tree instanceof FiniError) return { byId: new Map(), isWhole: false };
+  const placed = placedFolders(tree.folders);
+  const byId = new Map(placed.flatMap((one) => (one.id === null ? [] : [[one.id, one]])));
+  return { byId, isWhole: tree.unreadable === 0 };
 }

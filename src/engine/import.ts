@@ -14,6 +14,7 @@ import { forEachAtOnce } from './concurrency.ts';
 import { type Ingestion, IngestionError } from './ingest.ts';
 import { isInFlight, stateOf } from './job-states.ts';
 import { sourcePages } from './list.ts';
+import { optionalRead } from './optional-read.ts';
 import { nameKey, readProviderLink, siteOf } from './provider-links.ts';
 import type { Report } from './source-report.ts';
 import type { WaitOptions } from './wait.ts';
@@ -424,12 +425,9 @@ async function findUnregistered(
   // These are registered, but not queued, or not shown yet.
   const unseen = [...registeredIds].filter((id) => !seen.has(id));
   await forEachAtOnce(unseen, async (id) => {
-    try {
-      records.push(await fini.getSource(id, deadline));
-    } catch (error) {
-      // The names are optional; the result is complete without them.
-      if (deadline.signal.aborted || !(error instanceof FiniError)) throw error;
-    }
+    // The names are optional; the result is complete without them.
+    const record = await optionalRead(fini.getSource(id, deadline), deadline);
+    if (!(record instanceof FiniError)) records.push(record);
   });
   const names = new Set(
     records.flatMap(({ externalId, originalUrl }) => [externalId, originalUrl]),

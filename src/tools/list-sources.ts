@@ -6,6 +6,8 @@ import {
   type StatusTotals,
   totalsOf,
 } from '../engine/list.ts';
+import { optionalRead } from '../engine/optional-read.ts';
+import { GENERATION_OPERATIONS, INGEST_SOURCES } from '../fini/client.ts';
 import { FiniError } from '../fini/errors.ts';
 import { bounded, paragraph, plural, quotedMessage, statusWords, WORD_LENGTH } from '../text.ts';
 import { batchInput, idsOfBatch } from './batch.ts';
@@ -79,7 +81,7 @@ export const listSources = defineTool({
       .default(false)
       .describe('Return totals by kind and status instead of the list. Default false.'),
     source: z
-      .enum(['web', 'googledrive', 'notion', 'zendesk', 'confluence', 'files'])
+      .enum([...INGEST_SOURCES, 'files'])
       .optional()
       .describe('Only sources of this kind.'),
     english: z
@@ -94,7 +96,7 @@ export const listSources = defineTool({
     originalUrl: optionalText.describe('Part of the URL, ignoring case.'),
     linkedKnowledgeId: optionalText.describe('Only sources of the Knowledge article with this ID.'),
     linkedOperation: z
-      .enum(['ADD_ARTICLE_TO_FOLDER', 'UPDATE_ARTICLE', 'DO_NOTHING'])
+      .enum(GENERATION_OPERATIONS)
       .optional()
       .describe('Only sources whose latest Knowledge operation was this.'),
     /** Only sources with Fini's mark that their Knowledge may be out of date, or without it. */
@@ -206,13 +208,10 @@ export const listSources = defineTool({
 
 /** Sources whose URL ends differently, or why nobody knows: an answer stands without them. */
 async function findSimilar(...[fini, query, limits]: Parameters<typeof readSources>) {
-  try {
-    const { documents, trouble } = await readSources(fini, query, limits);
-    return { documents, unknown: documents.length > 0 ? '' : similarUnknown(trouble) };
-  } catch (error) {
-    if (limits.call.signal.aborted || !(error instanceof FiniError)) throw error;
-    return { documents: [], unknown: similarUnknown(error) };
-  }
+  const read = await optionalRead(readSources(fini, query, limits), limits.call);
+  if (read instanceof FiniError) return { documents: [], unknown: similarUnknown(read) };
+  const { documents, trouble } = read;
+  return { documents, unknown: documents.length > 0 ? '' : similarUnknown(trouble) };
 }
 
 function similarUnknown(error: FiniError | null): string {
