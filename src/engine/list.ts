@@ -130,8 +130,8 @@ interface ReadingLimits {
  * API may ignore an unknown parameter, so a page may have few matches or none. Ends after a few
  * requests, or once the time is over, and says where.
  *
- * A title is found as it is shown. Fini compares it as it is, with whatever is not shown of it, so
- * where Fini finds none, titles are compared here alone.
+ * A title is found as it is shown. Fini compares stored titles, which may have invisible characters. If
+ * it finds none, the titles are compared here.
  *
  * @throws {FiniError} if the first page cannot be read, and the signal's reason.
  */

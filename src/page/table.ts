@@ -113,8 +113,8 @@ export function afterCall(before: Overview, call: NextCall, result: Overview): O
 }
 
 /**
- * The calls that draft from what a call had no room for: a large batch takes several. Everything else
- * that may be drafted from is in a row of the answer.
+ * The calls that draft from the rest of a large batch, which takes several. All other sources to draft
+ * from have a row in the answer.
  */
 export function callsForOthers(
   { tool }: NextCall,

@@ -46,8 +46,7 @@ export function pageOf<Item, Shown>(
 }
 
 /**
- * Says that a search finds nothing, and names titles that there are, so that the next search may find
- * what was meant.
+ * Says that a search finds nothing, and names existing titles to search for next.
  *
  * @param searched What the search looks at.
  */

@@ -67,8 +67,8 @@ export const waitForSources = defineTool({
 });
 
 /**
- * Why a time cannot be that of queueing, or null. Nothing that has ended is later than a time in the
- * future, so a wait would call it running for ever.
+ * The reason that a time cannot be that of queueing, or null. No job has ended after a time in the
+ * future, so a wait would report completed sources as running forever.
  */
 function timeFault(time: number): string | null {
   if (Number.isNaN(time)) return 'is not a time: pass the value of the answer';
